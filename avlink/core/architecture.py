@@ -1,0 +1,173 @@
+"""What a model is made of, as data: recipes and bundles hold these tables, the engine builds modules from them.
+
+Knows no torch, so that recipes validate without it. Sections and equations are those of the AV-Link paper.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(gt=0)]
+Ints = Annotated[tuple[Positive, ...], Field(strict=False)]
+
+
+class Architecture(BaseModel):
+    """Base of all tables: unknown keys are refused, values are not coerced, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class MelSpec(Architecture):
+    """A log-mel spectrogram; VAE and vocoder must agree on every field."""
+
+    sample_rate: Positive = 16000
+    n_fft: Positive = 1024
+    hop_samples: Positive = 160
+    n_mels: Positive = 64
+    fmin_hz: float = 0.0
+    fmax_hz: float = 8000.0
+    floor: float = Field(default=1e-5, gt=0)
+    """Smallest mel magnitude; everything quieter is silence."""
+    ceiling: float = Field(default=54.6, gt=0)
+    """Magnitude that is scaled to +1; `floor` is scaled to -1. With `scaled = false` both stay natural logarithms."""
+    scaled: bool = True
+
+
+class VAEConfig(Architecture):
+    """1D-VAE on mel frames (GenAU): one stage per entry of `mult`, each but the last halving time."""
+
+    channels: Positive = 512
+    mult: Ints = (1, 2, 4)
+    encoder_blocks: Positive = 3
+    decoder_blocks: Positive = 4
+    kernel: Positive = 3
+    z_channels: Positive = 256
+    latent_channels: Positive = 64
+
+    @property
+    def downsampling(self) -> int:
+        """Mel frames per latent token."""
+        return int(2 ** (len(self.mult) - 1))
+
+
+class VocosConfig(Architecture):
+    """ConvNeXt backbone with an inverse-STFT head (Vocos)."""
+
+    kind: Literal["vocos"] = "vocos"
+    dim: Positive = 512
+    layers: Positive = 8
+    mlp_ratio: Positive = 3
+
+
+class HiFiGANConfig(Architecture):
+    """HiFi-GAN generator; the product of `rates` is the mel hop."""
+
+    kind: Literal["hifigan"] = "hifigan"
+    rates: Ints = (5, 4, 2, 2, 2)
+    kernels: Ints = (16, 16, 8, 4, 4)
+    channels: Positive = 1024
+    resblock_kernels: Ints = (3, 7, 11)
+    dilations: Ints = (1, 3, 5)
+
+
+class GriffinLimConfig(Architecture):
+    """Phase by Griffin-Lim through torchaudio: needs no weights."""
+
+    kind: Literal["griffin-lim"] = "griffin-lim"
+    iterations: Positive = 48
+
+
+VocoderConfig = Annotated[VocosConfig | HiFiGANConfig | GriffinLimConfig, Field(discriminator="kind")]
+
+
+class TextConfig(Architecture):
+    """Byte-level text encoder of the built-in model; `kind = "t5"` names an external encoder of width `dim`."""
+
+    kind: Literal["bytes", "t5"] = "bytes"
+    dim: Positive = 1024
+    layers: Positive = 2
+    heads: Positive = 4
+    max_length: Positive = 64
+
+
+class DiTConfig(Architecture):
+    """One backbone (section 3.2, appendix B)."""
+
+    dim: Positive = 1024
+    depth: Positive = 24
+    heads: Positive = 16
+    mlp_ratio: Positive = 4
+    rope_base: float = 10000.0
+    """Slowest rotation is 1/`rope_base` radians per position."""
+    prediction: Literal["velocity", "data"] = "velocity"
+    """What the network puts out; data predictions become velocities by the path (engine/flow/path.py)."""
+
+
+class VideoConfig(Architecture):
+    """The pictures that the video backbone models (appendix B: 1x2x2 patches of 36x64 RGB at 6 fps)."""
+
+    fps: Positive = 6
+    frames: Positive = 31
+    height: Positive = 36
+    width: Positive = 64
+    patch: Annotated[tuple[Positive, Positive, Positive], Field(strict=False)] = (1, 2, 2)
+    """Patch size in (time, height, width)."""
+
+    @model_validator(mode="after")
+    def _patches_tile(self) -> VideoConfig:
+        if self.frames % self.patch[0] or self.height % self.patch[1] or self.width % self.patch[2]:
+            raise ValueError(f"patch {self.patch} does not tile {self.frames}x{self.height}x{self.width} pixels")
+        return self
+
+
+class FusionConfig(Architecture):
+    """Fusion Blocks (section 3.3): `blocks` of them, placed at regular intervals in both backbones."""
+
+    dim: Positive = 1024
+    heads: Positive = 16
+    blocks: Positive = 8
+    mlp_ratio: Positive = 4
+    reinject: bool = True
+    """Symmetric feature reinjection: the conditioning stream is refined too. Off: it is only read."""
+    aligned_init: float = 0.0
+    """Start of a learned query and key bias on every cosine component: attention begins as a bump of RoPE around
+    the same moment of the other stream. 0 leaves the bias out, as in the paper."""
+
+
+class MotionConfig(Architecture):
+    """The motion stem: convolutions on frames and signed differences, attended in the Fusion Blocks. Not in the paper."""
+
+    fps: Positive = 24
+    dim: Positive = 192
+    widths: Ints = (24, 48, 96)
+    layers: Positive = 4
+
+
+class AVLinkConfig(Architecture):
+    """The whole engine."""
+
+    mel: MelSpec = MelSpec()
+    vae: VAEConfig = VAEConfig()
+    vocoder: VocoderConfig = HiFiGANConfig()
+    text: TextConfig = TextConfig(kind="t5")
+    audio: DiTConfig = DiTConfig()
+    video: DiTConfig = DiTConfig()
+    picture: VideoConfig = VideoConfig()
+    fusion: FusionConfig = FusionConfig()
+    motion: MotionConfig | None = None
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Audio tokens per second (eta_a of eq. 4)."""
+        return self.mel.sample_rate / self.mel.hop_samples / self.vae.downsampling
+
+    @property
+    def window_tokens(self) -> int:
+        """Audio tokens of one window: as many as fit into the picture's duration (129 in the paper)."""
+        return int(self.picture.frames / self.picture.fps * self.tokens_per_second)
+
+
+PAPER = AVLinkConfig(mel=MelSpec(scaled=False))
+"""The paper's sizes, with GenAU's VAE and vocoder and a text width of 1024 (flan-t5-large)."""

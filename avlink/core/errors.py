@@ -1,0 +1,51 @@
+"""Everything that AVLink says when something is wrong.
+
+    AvlinkError               exit code 1: the machine or a bug
+    `- InputError             exit code 2: the user's input (also a ValueError)
+       |- RecipeError         a recipe, or an override of one
+       |- MediaError          a media file that cannot be used
+       |- TimelineError       a timeline that cannot be used
+       |- BundleError         a model bundle that cannot be used
+       `- OutputError         an output place that cannot be written
+    `- PluginError            exit code 1: a plugin failed
+
+A message is one sentence: what, where, what is possible, what to do.
+"""
+
+from __future__ import annotations
+
+
+class AvlinkError(Exception):
+    """Base of all errors that are shown to the user as one sentence, without a traceback."""
+
+    exit_code = 1
+
+
+class InputError(AvlinkError, ValueError):
+    """The user's input is at fault."""
+
+    exit_code = 2
+
+
+class RecipeError(InputError):
+    """A recipe, or an override of one, is wrong."""
+
+
+class MediaError(InputError):
+    """A media file is missing, broken, or holds nothing that can be used."""
+
+
+class TimelineError(InputError):
+    """A timeline cannot be read, or says something that is not handled."""
+
+
+class BundleError(InputError):
+    """A model bundle is incomplete, altered, or of another format."""
+
+
+class OutputError(InputError):
+    """An output cannot be written: no permission, no space, or in the way of something."""
+
+
+class PluginError(AvlinkError):
+    """A plugin failed, or two plugins claim the same name."""

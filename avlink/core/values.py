@@ -1,0 +1,143 @@
+"""The values that cross floors: sound, picture, requests and what generators promise.
+
+Plain numpy and fractions; nothing here knows a timeline, a model or a file. Media time is an exact `Fraction`
+of a second everywhere; it becomes a sample or frame index only in `avlink.core.clock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waveform:
+    """Sound in memory: float32 `samples` of shape (channels, samples), full scale at +-1."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 2:
+            raise ValueError(f"a waveform is (channels, samples), not of shape {self.samples.shape}")
+
+    @property
+    def num_samples(self) -> int:
+        return int(self.samples.shape[1])
+
+    @property
+    def channels(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def duration_s(self) -> Fraction:
+        return Fraction(self.num_samples, self.sample_rate)
+
+
+class FrameSource(Protocol):
+    """Pictures at a constant rate that are read a stretch at a time, so that long clips need little memory."""
+
+    rate: Fraction
+    num_frames: int
+    height: int
+    width: int
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Frames [start, stop) as RGB uint8 of shape (frames, height, width, 3)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """Pictures in memory (a `FrameSource`): RGB uint8 `pixels` of shape (frames, height, width, 3)."""
+
+    pixels: NDArray[np.uint8]
+    rate: Fraction
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 4 or self.pixels.shape[3] != 3:
+            raise ValueError(f"frames are (frames, height, width, 3), not of shape {self.pixels.shape}")
+
+    @property
+    def num_frames(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[2])
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        return self.pixels[start:stop]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What the clip should sound like, and what it should not; empty strings say nothing."""
+
+    text: str = ""
+    negative: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureSpec:
+    """The pictures a model reads or makes: constant rate in frames per second, size in pixels."""
+
+    rate: Fraction
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundRequest:
+    """Make the sound of one clip. `frames` are already at the generator's `PictureSpec`."""
+
+    frames: FrameSource
+    duration_s: Fraction
+    prompt: Prompt
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureRequest:
+    """Make the picture of one sound. `sound` is already mono at the generator's `sample_rate`."""
+
+    sound: Waveform
+    duration_s: Fraction
+    prompt: Prompt
+    seed: int
+
+
+OnStep = Callable[[int, int], None]
+"""Called with (steps done, steps in all) while generating; may raise to interrupt."""
+
+
+class SoundGenerator(Protocol):
+    """Video to audio. Each request is answered as if it were alone: batch mates never change a result."""
+
+    sample_rate: int
+    picture: PictureSpec
+
+    def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[Waveform, ...]:
+        """One waveform a request, at `sample_rate`, of round(duration_s * sample_rate) samples."""
+        ...
+
+
+class PictureGenerator(Protocol):
+    """Audio to video, the mirror of `SoundGenerator`."""
+
+    sample_rate: int
+    picture: PictureSpec
+
+    def generate(self, requests: Sequence[PictureRequest], *, on_step: OnStep | None = None) -> tuple[Frames, ...]:
+        """Frames at `picture` for each request, round(duration_s * rate) of them (at least one)."""
+        ...

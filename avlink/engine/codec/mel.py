@@ -1,0 +1,55 @@
+"""Log-mel spectrograms as GenAU and HiFi-GAN define them: reflect padding, slaney filters, natural logarithm."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avlink.core.architecture import MelSpec
+from avlink.engine.torchaudio import torchaudio
+
+
+class LogMel(nn.Module):
+    """Sound in [-1, 1] to log-mel frames, one every `hop_samples`."""
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, spec: MelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        filters = torchaudio.functional.melscale_fbanks(
+            spec.n_fft // 2 + 1,
+            spec.fmin_hz,
+            spec.fmax_hz,
+            spec.n_mels,
+            spec.sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
+        low, high = math.log(spec.floor), math.log(spec.ceiling)
+        self.offset, self.scale = ((low + high) / 2, (high - low) / 2) if spec.scaled else (0.0, 1.0)
+
+    def magnitudes(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch bins frames"]:
+        """STFT magnitudes; `samples` // hop frames. Sounds shorter than the padding are padded with silence."""
+        pad = (self.spec.n_fft - self.spec.hop_samples) // 2
+        mode = "reflect" if sound.shape[-1] > pad else "constant"
+        padded = nn.functional.pad(sound[:, None], (pad, pad), mode=mode)[:, 0]
+        spectrum = torch.stft(
+            padded, self.spec.n_fft, self.spec.hop_samples, window=self.window, center=False, return_complex=True
+        )
+        return spectrum.abs()
+
+    def forward(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch mels frames"]:
+        """Log-mel of at least one hop of sound, scaled to [-1, 1] where the spec says so."""
+        mel = self.filters.T @ self.magnitudes(sound)
+        return (mel.clamp(min=self.spec.floor).log() - self.offset) / self.scale
+
+    def amplitudes(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch mels frames"]:
+        """Mel magnitudes again: the inverse of the scaling and the logarithm."""
+        return (mel * self.scale + self.offset).exp()

@@ -1,0 +1,197 @@
+"""The 1D-VAE on mel frames, configurable; key names are latent-diffusion's, so that GenAU's weights fit (`PAPER`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from avlink.core.architecture import VAEConfig
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(32, channels, eps=1e-6)
+
+
+class ResnetBlock(nn.Module):
+    """Two convolutions around a shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
+        super().__init__()
+        self.norm1 = _norm(in_channels)
+        self.conv1 = nn.Conv1d(in_channels, out_channels, kernel, padding=kernel // 2)
+        self.norm2 = _norm(out_channels)
+        self.conv2 = nn.Conv1d(out_channels, out_channels, kernel, padding=kernel // 2)
+        self.nin_shortcut: nn.Module = (
+            nn.Identity() if in_channels == out_channels else nn.Conv1d(in_channels, out_channels, 1)
+        )
+
+    def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c2 frames"]:
+        y = self.conv1(nn.functional.silu(self.norm1(x)))
+        y = self.conv2(nn.functional.silu(self.norm2(y)))
+        out: Tensor = self.nin_shortcut(x) + y
+        return out
+
+
+class AttentionBlock(nn.Module):
+    """One head of attention over all frames."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = _norm(channels)
+        self.q, self.k, self.v, self.proj_out = (nn.Conv1d(channels, channels, 1) for _ in range(4))
+
+    def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c frames"]:
+        y = self.norm(x)
+        q, k, v = (layer(y).transpose(1, 2)[:, None] for layer in (self.q, self.k, self.v))
+        attended = scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2)
+        out: Tensor = x + self.proj_out(attended)
+        return out
+
+
+class _Resample(nn.Module):
+    """Halve time by a strided convolution, or double it by repetition and a convolution."""
+
+    def __init__(self, channels: int, *, up: bool) -> None:
+        super().__init__()
+        self.up = up
+        self.conv = nn.Conv1d(channels, channels, 3, stride=1 if up else 2, padding=1)
+
+    def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c frames2"]:
+        out: Tensor = self.conv(x.repeat_interleave(2, dim=-1) if self.up else x)
+        return out
+
+
+class _Middle(nn.Module):
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.block_1 = ResnetBlock(channels, channels, kernel)
+        self.attn_1 = AttentionBlock(channels)
+        self.block_2 = ResnetBlock(channels, channels, kernel)
+
+    def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c frames"]:
+        out: Tensor = self.block_2(self.attn_1(self.block_1(x)))
+        return out
+
+
+class _Level(nn.Module):
+    """The blocks of one resolution, and the way to the next."""
+
+    def __init__(self, channels: list[int], kernel: int, *, down: bool = False, up: bool = False) -> None:
+        super().__init__()
+        pairs = zip(channels, channels[1:], strict=False)
+        self.block = nn.ModuleList(ResnetBlock(a, b, kernel) for a, b in pairs)
+        if down:
+            self.downsample = _Resample(channels[-1], up=False)
+        if up:
+            self.upsample = _Resample(channels[-1], up=True)
+
+    def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c2 frames2"]:
+        for block in self.block:
+            x = block(x)
+        for name in ("downsample", "upsample"):
+            if hasattr(self, name):
+                x = getattr(self, name)(x)
+        return x
+
+
+class _Encoder(nn.Module):
+    def __init__(self, config: VAEConfig, n_mels: int) -> None:
+        super().__init__()
+        widths = [config.channels * m for m in config.mult]
+        self.conv_in = nn.Conv1d(n_mels, config.channels, config.kernel, padding=config.kernel // 2)
+        starts = [config.channels, *widths[:-1]]
+        self.down = nn.ModuleList(
+            _Level([start] + [width] * config.encoder_blocks, config.kernel, down=i + 1 < len(widths))
+            for i, (start, width) in enumerate(zip(starts, widths, strict=True))
+        )
+        self.mid = _Middle(widths[-1], config.kernel)
+        self.norm_out = _norm(widths[-1])
+        self.conv_out = nn.Conv1d(widths[-1], 2 * config.z_channels, config.kernel, padding=config.kernel // 2)
+
+    def forward(self, x: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch z2 tokens"]:
+        x = self.conv_in(x)
+        for level in self.down:
+            x = level(x)
+        out: Tensor = self.conv_out(nn.functional.silu(self.norm_out(self.mid(x))))
+        return out
+
+
+class _Decoder(nn.Module):
+    def __init__(self, config: VAEConfig, n_mels: int) -> None:
+        super().__init__()
+        widths = [config.channels * m for m in config.mult]
+        self.conv_in = nn.Conv1d(config.z_channels, widths[-1], config.kernel, padding=config.kernel // 2)
+        self.mid = _Middle(widths[-1], config.kernel)
+        starts = [*widths[1:], widths[-1]]
+        # up.0 is the finest level and runs last; the coarser ones double time.
+        self.up = nn.ModuleList(
+            _Level([start] + [width] * config.decoder_blocks, config.kernel, up=i > 0)
+            for i, (start, width) in enumerate(zip(starts, widths, strict=True))
+        )
+        self.norm_out = _norm(widths[0])
+        self.conv_out = nn.Conv1d(widths[0], n_mels, config.kernel, padding=config.kernel // 2)
+
+    def forward(self, z: Float[Tensor, "batch z tokens"]) -> Float[Tensor, "batch mels frames"]:
+        x = self.mid(self.conv_in(z))
+        for level in reversed(list(self.up)):
+            x = level(x)
+        out: Tensor = self.conv_out(nn.functional.silu(self.norm_out(x)))
+        return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """A diagonal Gaussian over latents."""
+
+    mean: Float[Tensor, "batch channels tokens"]
+    log_variance: Float[Tensor, "batch channels tokens"]
+
+    def sample(self, generator: torch.Generator) -> Float[Tensor, "batch channels tokens"]:
+        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
+        return self.mean + (0.5 * self.log_variance).exp() * noise
+
+    def kl(self) -> Float[Tensor, ""]:
+        """Mean divergence from the standard normal, in nats per value."""
+        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).mean()
+
+
+class MelVAE(nn.Module):
+    """Mel frames to latents and back; latents are whitened per channel by `latent_mean` and `latent_std`."""
+
+    latent_mean: Tensor
+    latent_std: Tensor
+
+    def __init__(self, config: VAEConfig, n_mels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = _Encoder(config, n_mels)
+        self.decoder = _Decoder(config, n_mels)
+        self.quant_conv = nn.Conv1d(2 * config.z_channels, 2 * config.latent_channels, 1)
+        self.post_quant_conv = nn.Conv1d(config.latent_channels, config.z_channels, 1)
+        self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
+        self.register_buffer("latent_std", torch.ones(config.latent_channels))
+
+    def posterior(self, mel: Float[Tensor, "batch mels frames"]) -> Posterior:
+        """The posterior of frames whose number is a multiple of the down-sampling."""
+        mean, log_variance = self.quant_conv(self.encoder(mel)).chunk(2, dim=1)
+        return Posterior(mean=mean, log_variance=log_variance.clamp(-30.0, 20.0))
+
+    def reconstruct(self, z: Float[Tensor, "batch channels tokens"]) -> Float[Tensor, "batch mels frames"]:
+        """Frames of unwhitened latents."""
+        out: Tensor = self.decoder(self.post_quant_conv(z))
+        return out
+
+    def encode(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch tokens channels"]:
+        """Whitened posterior means, as the audio backbone models them; frames are padded to whole tokens."""
+        step = self.config.downsampling
+        mel = nn.functional.pad(mel, (0, -mel.shape[-1] % step), mode="replicate")
+        mean = self.posterior(mel).mean.transpose(1, 2)
+        return (mean - self.latent_mean) / self.latent_std
+
+    def decode(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch mels frames"]:
+        """The inverse of `encode`: as many frames a token as time was down-sampled."""
+        return self.reconstruct((latents * self.latent_std + self.latent_mean).transpose(1, 2))

@@ -1,0 +1,166 @@
+"""Mel frames to sound: Vocos (the trainable default), HiFi-GAN (the paper's), Griffin-Lim (no weights)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avlink.core.architecture import GriffinLimConfig, HiFiGANConfig, MelSpec, VocosConfig
+from avlink.engine.codec.mel import LogMel
+from avlink.engine.torchaudio import torchaudio
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise convolution over time, then an MLP over channels, scaled by `gamma`."""
+
+    def __init__(self, dim: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.dwconv = nn.Conv1d(dim, dim, 7, padding=3, groups=dim)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.pwconv1 = nn.Linear(dim, hidden)
+        self.pwconv2 = nn.Linear(hidden, dim)
+        self.gamma = nn.Parameter(torch.full((dim,), 1.0 / layers))
+
+    def forward(self, x: Float[Tensor, "batch dim frames"]) -> Float[Tensor, "batch dim frames"]:
+        y = self.norm(self.dwconv(x).transpose(1, 2))
+        y = self.gamma * self.pwconv2(nn.functional.gelu(self.pwconv1(y)))
+        return x + y.transpose(1, 2)
+
+
+class Vocos(nn.Module):
+    """Magnitude and phase of every STFT frame from the mel, then one inverse STFT (Vocos, "same" padding)."""
+
+    window: Tensor
+
+    def __init__(self, config: VocosConfig, spec: MelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.embed = nn.Conv1d(spec.n_mels, config.dim, 7, padding=3)
+        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.convnext = nn.ModuleList(
+            ConvNeXtBlock(config.dim, config.mlp_ratio * config.dim, config.layers) for _ in range(config.layers)
+        )
+        self.final_layer_norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.out = nn.Linear(config.dim, spec.n_fft + 2)
+        self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
+
+    def spectrum(self, mel: Float[Tensor, "batch mels frames"]) -> Tensor:
+        """The complex STFT, (batch, bins, frames)."""
+        x = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
+        for block in self.convnext:
+            x = block(x)
+        magnitude, phase = self.out(self.final_layer_norm(x.transpose(1, 2))).transpose(1, 2).float().chunk(2, dim=1)
+        return torch.polar(magnitude.exp().clamp(max=1e2), phase)
+
+    def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
+        """frames * hop samples of sound."""
+        spectrum = self.spectrum(mel)
+        n_fft, hop, frames = self.spec.n_fft, self.spec.hop_samples, mel.shape[-1]
+        # torch.istft cannot undo framing without centring: overlap-add is done here, over (frames - 1) * hop + n_fft.
+        pieces = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None]
+        length = (frames - 1) * hop + n_fft
+        fold = {"output_size": (1, length), "kernel_size": (1, n_fft), "stride": (1, hop)}
+        sound = nn.functional.fold(pieces, **fold)[:, 0, 0]
+        weight = nn.functional.fold(self.window.square()[None, :, None].expand(1, -1, frames), **fold)[0, 0, 0]
+        pad = (n_fft - hop) // 2
+        return (sound / weight.clamp(min=1e-3))[:, pad : pad + frames * hop]
+
+
+class _MultiDilation(nn.Module):
+    """HiFi-GAN's first kind of residual block."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+
+        def conv(dilation: int) -> nn.Conv1d:
+            return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
+
+        self.convs1 = nn.ModuleList(conv(d) for d in dilations)
+        self.convs2 = nn.ModuleList(conv(1) for _ in dilations)
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples"]:
+        for first, second in zip(self.convs1, self.convs2, strict=True):
+            y = second(nn.functional.leaky_relu(first(nn.functional.leaky_relu(x, 0.1)), 0.1))
+            x = x + y
+        return x
+
+
+class HiFiGAN(nn.Module):
+    """HiFi-GAN's generator with plain convolutions: checkpoints are loaded with their weight norm fused."""
+
+    def __init__(self, config: HiFiGANConfig, spec: MelSpec) -> None:
+        super().__init__()
+        if math.prod(config.rates) != spec.hop_samples:
+            raise ValueError(f"HiFi-GAN rates {config.rates} make {math.prod(config.rates)} samples, hop is {spec.hop_samples}")
+        self.spec, self.config = spec, config
+        self.conv_pre = nn.Conv1d(spec.n_mels, config.channels, 7, padding=3)
+        widths = [config.channels >> stage for stage in range(len(config.rates) + 1)]
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose1d(a, b, kernel, rate, padding=(kernel - rate) // 2)
+            for a, b, kernel, rate in zip(widths, widths[1:], config.kernels, config.rates, strict=False)
+        )
+        self.resblocks = nn.ModuleList(
+            _MultiDilation(width, kernel, config.dilations) for width in widths[1:] for kernel in config.resblock_kernels
+        )
+        self.conv_post = nn.Conv1d(widths[-1], 1, 7, padding=3)
+
+    def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
+        """frames * hop samples of sound in [-1, 1]."""
+        x, kinds = self.conv_pre(mel), len(self.config.resblock_kernels)
+        for stage, up in enumerate(self.ups):
+            x = up(nn.functional.leaky_relu(x, 0.1))
+            blocks = self.resblocks[stage * kinds : (stage + 1) * kinds]
+            x = torch.stack([block(x) for block in blocks]).mean(0)
+        sound = self.conv_post(nn.functional.leaky_relu(x)).tanh()[:, 0]
+        # Odd (kernel - rate) makes a stage one sample long: the excess is cut at the end.
+        return sound[:, : mel.shape[-1] * self.spec.hop_samples]
+
+
+class GriffinLim(nn.Module):
+    """Least-squares magnitudes from the mel, phase by Griffin and Lim (torchaudio); has no parameters."""
+
+    window: Tensor
+    inverse: Tensor
+
+    def __init__(self, config: GriffinLimConfig, spec: MelSpec) -> None:
+        super().__init__()
+        self.spec, self.iterations = spec, config.iterations
+        self.mel = LogMel(spec)
+        self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
+        self.register_buffer("inverse", torch.linalg.pinv(self.mel.filters.T), persistent=False)
+
+    def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
+        """frames * hop samples of sound."""
+        n_fft, hop, frames = self.spec.n_fft, self.spec.hop_samples, mel.shape[-1]
+        amplitudes = self.mel.amplitudes(mel)
+        magnitudes = (self.inverse @ torch.where(amplitudes <= self.spec.floor * 1.01, 0.0, amplitudes)).clamp(min=0.0)
+        # torchaudio centres its frames, ours stand half a window minus half a hop earlier: pad with silent frames and
+        # cut to the middle.
+        lead = -(-n_fft // hop)
+        padded = nn.functional.pad(magnitudes, (lead, lead))
+        sound = torchaudio.functional.griffinlim(
+            padded,
+            window=self.window,
+            n_fft=n_fft,
+            hop_length=hop,
+            win_length=n_fft,
+            power=1.0,
+            n_iter=self.iterations,
+            momentum=0.99,
+            length=(frames + 2 * lead - 1) * hop,
+            rand_init=False,
+        )
+        start = lead * hop - hop // 2
+        return sound[:, start : start + frames * hop]
+
+
+def build_vocoder(config: VocosConfig | HiFiGANConfig | GriffinLimConfig, spec: MelSpec) -> nn.Module:
+    """The vocoder that `config` describes."""
+    if isinstance(config, VocosConfig):
+        return Vocos(config, spec)
+    if isinstance(config, HiFiGANConfig):
+        return HiFiGAN(config, spec)
+    return GriffinLim(config, spec)

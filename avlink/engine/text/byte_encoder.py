@@ -1,0 +1,71 @@
+"""A small trainable text encoder on bytes: no vocabulary, no download, any language's captions as UTF-8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from avlink.core.architecture import TextConfig
+from avlink.engine.models.linked import Text
+from avlink.engine.nn.attention import SelfAttention
+from avlink.engine.nn.rope import rotary_1d
+
+
+class TextEncoder(Protocol):
+    """What the engine asks of any text encoder; T5 answers it too."""
+
+    def encode(self, prompts: Sequence[str]) -> Text:
+        """Encoded prompts; the empty prompt is the null condition and still has one word."""
+        ...
+
+
+class _Block(nn.Module):
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.norm_1, self.norm_2 = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
+        self.attention = SelfAttention(config.dim, config.heads)
+        self.mlp = nn.Sequential(nn.Linear(config.dim, 3 * config.dim), nn.GELU(), nn.Linear(3 * config.dim, config.dim))
+
+    def forward(self, x: Float[Tensor, "b n d"], rope: Float[Tensor, "n pairs 2"]) -> Float[Tensor, "b n d"]:
+        x = x + self.attention(self.norm_1(x), rope)
+        out: Tensor = x + self.mlp(self.norm_2(x))
+        return out
+
+
+class ByteEncoder(nn.Module):
+    """UTF-8 bytes, a convolution that gathers them into words, and a few transformer blocks."""
+
+    _PAD, _START = 256, 257
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(258, config.dim)
+        self.gather = nn.Conv1d(config.dim, config.dim, 7, padding=3)
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.dim)
+
+    def bytes_of(self, prompts: Sequence[str]) -> Int[Tensor, "batch words"]:
+        """Byte values with a start mark in front, cut to `max_length`, padded to the longest."""
+        rows = [[self._START, *prompt.strip().lower().encode()][: self.config.max_length] for prompt in prompts]
+        longest = max(len(row) for row in rows)
+        return torch.tensor([row + [self._PAD] * (longest - len(row)) for row in rows])
+
+    def forward(self, words: Int[Tensor, "batch words"]) -> tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]:
+        mask = words != self._PAD
+        x = self.embedding(words) * mask[..., None]
+        x = x + nn.functional.gelu(self.gather(x.transpose(1, 2)).transpose(1, 2))
+        places = torch.arange(words.shape[1], device=words.device, dtype=torch.float32)
+        rope = rotary_1d(places, self.config.dim // self.config.heads, 1000.0)
+        for block in self.blocks:
+            x = block(x * mask[..., None], rope)
+        return self.norm(x), mask
+
+    def encode(self, prompts: Sequence[str]) -> Text:
+        """Encoded prompts on this module's device."""
+        tokens, mask = self(self.bytes_of(prompts).to(self.embedding.weight.device))
+        return Text(tokens=tokens, mask=mask)
