@@ -1,0 +1,36 @@
+"""Recipes: what a run shall do, as TOML with inheritance, overrides and messages that help."""
+
+from avlink.core.recipe.explain import explain, report, suggest
+from avlink.core.recipe.load import builtin_recipes, check_values, load_recipe
+from avlink.core.recipe.overrides import Override, parse_override
+from avlink.core.recipe.schema import (
+    KINDS,
+    EvaluateRecipe,
+    PromptTable,
+    Recipe,
+    SonifyRecipe,
+    Source,
+    Step,
+    TrainRecipe,
+    VisualizeRecipe,
+)
+
+__all__ = [
+    "KINDS",
+    "EvaluateRecipe",
+    "Override",
+    "PromptTable",
+    "Recipe",
+    "SonifyRecipe",
+    "Source",
+    "Step",
+    "TrainRecipe",
+    "VisualizeRecipe",
+    "builtin_recipes",
+    "check_values",
+    "explain",
+    "load_recipe",
+    "parse_override",
+    "report",
+    "suggest",
+]

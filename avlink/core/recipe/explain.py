@@ -1,0 +1,163 @@
+"""A recipe's mistakes in words: all of them at once, each with its value, where it came from, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from avlink.core.recipe.schema import Source
+
+_OVERRIDE_PREFIX = "-"
+_MAX_VALUE_CHARS = 60
+
+
+def explain(error: ValidationError, model: type[BaseModel], source: Source, prefix: str = "") -> list[str]:
+    """One line for each mistake that pydantic found in `source.values` (below the dotted key `prefix`)."""
+    values: Any = source.values
+    for name in filter(None, prefix.split(".")):
+        values = values.get(name, {}) if isinstance(values, Mapping) else {}
+    lines = []
+    for mistake in error.errors(include_url=False):
+        keys = _keys_in(values, mistake["loc"])
+        key = _dotted([*filter(None, prefix.split(".")), *keys])
+        lines.append(_line(mistake, model, keys, key, prefix, source))
+    return lines
+
+
+def report(source: Source, lines: Sequence[str]) -> str:
+    """The message for a recipe with the given mistakes."""
+    typed = [label for label in dict.fromkeys(source.origins.values()) if label.startswith(_OVERRIDE_PREFIX)]
+    head = source.label + (f" (with {', '.join(typed)})" if typed else "")
+    if len(lines) == 1:
+        return f"{head}: {lines[0]}"
+    return "\n  ".join([f"{head}:", *lines])
+
+
+def suggest(wrong: str, known: Sequence[str]) -> str:
+    """What to say after a name that is not known: the nearest one, else all of them."""
+    near = difflib.get_close_matches(wrong, known, n=1)
+    listed = f"known: {', '.join(known)}" if known else "none is known"
+    return f"did you mean '{near[0]}'? {listed}" if near else listed
+
+
+def dotted_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every key that a recipe of this model may set, as dotted names."""
+    keys = []
+    for name, field in model.model_fields.items():
+        below = [key for table in _models_in(field.annotation) for key in dotted_keys(table, f"{prefix}{name}.")]
+        keys += below or [f"{prefix}{name}"]
+    return list(dict.fromkeys(keys))
+
+
+def _line(
+    mistake: Any, model: type[BaseModel], keys: Sequence[str | int], key: str, prefix: str, source: Source
+) -> str:
+    kind = mistake["type"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; {_suggest_key(model, keys, prefix)}{_came_from(source, key)}"
+    if kind == "missing":
+        return f"{key}: is missing"
+    value = json.dumps(mistake["input"], ensure_ascii=False, default=str)
+    shown = f" = {value}" if len(value) <= _MAX_VALUE_CHARS else ""
+    return f"{key or 'recipe'}{shown}: {_in_words(mistake)}{_came_from(source, key)}"
+
+
+def _in_words(mistake: Any) -> str:
+    kind, context = mistake["type"], mistake.get("ctx", {})
+    if kind in {"value_error", "assertion_error"}:
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"must be {context['expected']}"
+    if kind == "union_tag_invalid":
+        return f"{context['discriminator'].strip(chr(39))} must be one of {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"must name its {context['discriminator'].strip(chr(39))}"
+    words = {
+        "int_type": "must be a whole number",
+        "float_type": "must be a number",
+        "string_type": "must be text",
+        "bool_type": "must be true or false",
+        "tuple_type": "must be a list",
+        "list_type": "must be a list",
+        "model_type": "must be a table",
+        "model_attributes_type": "must be a table",
+        "dict_type": "must be a table",
+    }
+    return words.get(kind) or mistake["msg"].replace("Input should", "must").replace("String should", "must")
+
+
+def _came_from(source: Source, key: str) -> str:
+    origin = source.origin(key)
+    if origin is None or origin == source.label:
+        return ""
+    return f" (set by {origin})" if origin.startswith(_OVERRIDE_PREFIX) else f" (set in {origin})"
+
+
+def _suggest_key(model: type[BaseModel], keys: Sequence[str | int], prefix: str) -> str:
+    start = f"{prefix}." if prefix else ""
+    *above, wrong = [str(key) for key in keys if isinstance(key, str)]
+    tables: list[type[BaseModel]] = [model]
+    for name in above:
+        tables = [below for table in tables for below in _models_below(table, name)]
+    known = list(dict.fromkeys(name for table in tables for name in table.model_fields))
+    path = "".join(f"{name}." for name in above)
+    near = difflib.get_close_matches(wrong, known, n=1)
+    if near:
+        return f"did you mean '{start}{path}{near[0]}'?"
+    everywhere = dotted_keys(model)
+    # The right key in the wrong table, perhaps misspelt too.
+    last = difflib.get_close_matches(wrong, [key.rpartition(".")[2] for key in everywhere], n=1)
+    if last:
+        elsewhere = next(key for key in everywhere if key.rpartition(".")[2] == last[0])
+        return f"did you mean '{start}{elsewhere}'?"
+    return f"known here: {', '.join(known)}"
+
+
+def _models_below(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
+    field = model.model_fields.get(name)
+    if field is None:
+        # A key of a table of tables: every entry has the same model, which the caller already stands in.
+        return [model]
+    return _models_in(field.annotation)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    origin = get_origin(annotation)
+    if origin is None:
+        return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+    if origin in (Union, types.UnionType):
+        return [model for part in get_args(annotation) for model in _models_in(part)]
+    if origin is Annotated:
+        return _models_in(get_args(annotation)[0])
+    # tuple[X, ...], list[X] and dict[str, X]: the entries' model.
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def _keys_in(values: Any, location: Sequence[str | int]) -> list[str | int]:
+    """The part of pydantic's location that are keys: it also names the branch of a union that was tried."""
+    keys: list[str | int] = []
+    for index, part in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(values, Mapping):
+            if part in values:
+                values = values[part]
+            elif not last:
+                continue
+        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+            values = values[part]
+        else:
+            continue
+        keys.append(part)
+    return keys
+
+
+def _dotted(keys: Sequence[str | int]) -> str:
+    text = ""
+    for key in keys:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+    return text

@@ -1,0 +1,183 @@
+"""Reading recipes: files by name or path, what they extend, what the command line adds, then the check.
+
+The order is: bases from left to right, the file, overrides. Tables merge key by key; lists and single values replace.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from pydantic import ValidationError
+
+from avlink.core.errors import RecipeError
+from avlink.core.recipe.explain import explain, report, suggest
+from avlink.core.recipe.overrides import Override, apply_overrides, parse_override
+from avlink.core.recipe.schema import (
+    FORMAT,
+    KINDS,
+    EvaluateRecipe,
+    Recipe,
+    SonifyRecipe,
+    Source,
+    TrainRecipe,
+    VisualizeRecipe,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One recipe file: `label` for messages, its `tree`, and the `folder` that its own paths start from."""
+
+    label: str
+    tree: dict[str, Any]
+    folder: Path | None
+
+
+@overload
+def load_recipe(
+    name_or_path: str | Path, kind: Literal["sonify"], overrides: Sequence[str | Override] = ()
+) -> SonifyRecipe: ...
+@overload
+def load_recipe(
+    name_or_path: str | Path, kind: Literal["visualize"], overrides: Sequence[str | Override] = ()
+) -> VisualizeRecipe: ...
+@overload
+def load_recipe(
+    name_or_path: str | Path, kind: Literal["train"], overrides: Sequence[str | Override] = ()
+) -> TrainRecipe: ...
+@overload
+def load_recipe(
+    name_or_path: str | Path, kind: Literal["evaluate"], overrides: Sequence[str | Override] = ()
+) -> EvaluateRecipe: ...
+@overload
+def load_recipe(name_or_path: str | Path, kind: None = None, overrides: Sequence[str | Override] = ()) -> Recipe: ...
+def load_recipe(name_or_path: str | Path, kind: str | None = None, overrides: Sequence[str | Override] = ()) -> Recipe:
+    """The recipe of that name (a built-in one) or path (ends in .toml), with `overrides` applied, checked.
+
+    `kind` is what the recipe must be for; None takes any. Overrides are `key=value` texts or `Override`s.
+    The options of components are not checked here: see `avlink.hooks.components`.
+
+    Raises RecipeError that lists every mistake with the value and the layer that set it.
+    """
+    layers = _read_layers(str(name_or_path), folder=None, chain=())
+    last = layers[-1]
+    tree: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        _merge(tree, origins, layer.tree, layer.label, prefix="")
+    parsed = [parse_override(item) if isinstance(item, str) else item for item in overrides]
+    tree, origins = apply_overrides(tree, origins, parsed)
+    source = Source(label=last.label, folder=last.folder, origins=origins, values=tree)
+    return _check(_model_of(source, kind), source)
+
+
+def check_values(model: type[AnyRecipe], values: dict[str, Any], label: str = "the recipe") -> AnyRecipe:
+    """A recipe from a tree of values instead of a file. Raises RecipeError."""
+    origins: dict[str, str] = {}
+    _merge({}, origins, values, label, prefix="")
+    return _check(model, Source(label=label, origins=origins, values=values))
+
+
+def builtin_recipes() -> dict[str, Traversable]:
+    """The recipes that come with AVLink, by name."""
+    folder = resources.files("avlink.recipes")
+    found = {item.name.removesuffix(".toml"): item for item in folder.iterdir() if item.name.endswith(".toml")}
+    return dict(sorted(found.items()))
+
+
+def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:
+    try:
+        recipe = model.model_validate(source.values)
+    except ValidationError as error:
+        raise RecipeError(report(source, explain(error, model, source))) from None
+    recipe._source = source
+    return recipe
+
+
+def _model_of(source: Source, kind: str | None) -> type[Recipe]:
+    found = source.values.get("kind")
+    if found is None:
+        raise RecipeError(f"{source.label}: kind is missing; it is one of {', '.join(KINDS)}")
+    if found not in KINDS:
+        raise RecipeError(f"{source.label}: kind = {found!r} is unknown; {suggest(str(found), list(KINDS))}")
+    if kind is not None and found != kind:
+        raise RecipeError(f"{source.label} is a recipe for `avlink {found}`, not for `avlink {kind}`")
+    return KINDS[found]
+
+
+def _read_layers(name: str, *, folder: Path | None, chain: tuple[str, ...]) -> list[_Layer]:
+    """The files that make up a recipe, bases first. `chain` is who extends whom, to find circles."""
+    layer = _read(name, folder=folder)
+    if layer.label in chain:
+        raise RecipeError(f"recipes extend each other in a circle: {' > '.join([*chain, layer.label])}")
+    bases = layer.tree.pop("extends", [])
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise RecipeError(f"{layer.label}: extends must be the name of a recipe, or a list of names")
+    layers = []
+    for base in bases:
+        layers += _read_layers(base, folder=layer.folder, chain=(*chain, layer.label))
+    return [*layers, layer]
+
+
+def _read(name: str, *, folder: Path | None) -> _Layer:
+    if name.endswith(".toml"):
+        path = Path(name).expanduser()
+        path = folder / path if folder is not None else path
+        label, at, content = str(path), path.parent, _file_content(path)
+    else:
+        known = builtin_recipes()
+        if name not in known:
+            raise RecipeError(
+                f"there is no recipe '{name}'; {suggest(name, list(known))}; a recipe of your own ends in .toml"
+            )
+        label, at, content = f"recipe {name}", None, known[name].read_bytes()
+    try:
+        tree = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{label} is not TOML: {error}") from error
+    found = tree.get("format")
+    if found is None:
+        raise RecipeError(f"{label}: format is missing; write format = {FORMAT}")
+    if found != FORMAT or isinstance(found, bool):
+        raise RecipeError(f"{label}: format = {found!r} is not known; this version of AVLink reads format = {FORMAT}")
+    return _Layer(label, tree, at)
+
+
+def _file_content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"recipe {path} cannot be read: {error.strerror or error}") from error
+
+
+def _merge(tree: dict[str, Any], origins: dict[str, str], new: dict[str, Any], label: str, prefix: str) -> None:
+    for name, value in new.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict):
+            if not isinstance(tree.get(name), dict):
+                tree[name] = {}
+                origins.pop(key, None)
+            if not value:
+                origins.setdefault(key, label)
+            _merge(tree[name], origins, value, label, prefix=f"{key}.")
+        else:
+            for known in [known for known in origins if known.startswith(f"{key}.")]:
+                del origins[known]
+            tree[name] = value
+            origins[key] = label

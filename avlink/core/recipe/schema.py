@@ -1,0 +1,209 @@
+"""What each kind of recipe may say. Values are checked here; component options by the component (hooks/components)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from avlink.core.architecture import AVLinkConfig
+
+FORMAT = 1
+"""The recipe format that this version reads."""
+
+PLACEHOLDERS = ("clip.name", "clip.track", "source.name")
+"""What a prompt template may hold in braces."""
+
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a recipe came from: a name for messages, its folder, and the layer that set each dotted key."""
+
+    label: str = "the default recipe"
+    folder: Path | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def origin(self, key: str) -> str | None:
+        """The layer that set `key`, or the nearest table around it; None for a default."""
+        while key:
+            if key in self.origins:
+                return self.origins[key]
+            key = key.rpartition(".")[0]
+        return None
+
+
+class Table(BaseModel):
+    """Base of all tables: unknown keys are refused, values are not coerced, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Step(Table):
+    """One processor of a chain: its name in `use`, all other keys are its options. A bare string is just the name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    use: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"use": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options as the recipe gives them, not yet checked."""
+        return dict(self.model_extra or {})
+
+
+Chain = Annotated[tuple[Step, ...], Field(strict=False)]
+
+
+class Select(Table):
+    """Which clips get sound; everything that is set must hold."""
+
+    tracks: Names = ()
+    """Names of video tracks; none means all."""
+
+
+class BackendChoice(Table):
+    """The generation backend by name, and its own options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class PromptTable(Table):
+    """The words given to the model. `template` may hold {clip.name}, {clip.track} and {source.name}."""
+
+    template: str = ""
+    negative: str = ""
+
+    @field_validator("template")
+    @classmethod
+    def _known_placeholders(cls, value: str) -> str:
+        for found in re.findall(r"\{([^{}]*)\}", value):
+            if found not in PLACEHOLDERS:
+                raise ValueError(f"{{{found}}} is no placeholder; known: {', '.join(PLACEHOLDERS)}")
+        return value
+
+    def fill(self, values: Mapping[str, str]) -> str:
+        """The template with its placeholders replaced; those without a value become nothing."""
+        return re.sub(r"\{([^{}]*)\}", lambda match: values.get(match[1], ""), self.template).strip()
+
+
+class Stems(Table):
+    """How stems are finished and written."""
+
+    track_name: str = Field(default="FOLEY", min_length=1)
+    sample_rate: int = Field(default=48000, ge=8000, le=192000)
+    bit_depth: Literal[16, 24, 32] = 24
+    """32 is floating point."""
+    post: Chain = ()
+
+
+class Run(Table):
+    """How the run goes."""
+
+    seed: Seed = 0
+    """Each job derives its own from this and from what it is."""
+    takes: int = Field(default=1, ge=1, le=99)
+    max_batch_s: float = Field(default=60.0, gt=0)
+    """Seconds of sound that are generated at once."""
+
+
+class Write(Table):
+    """What else is written beside the timeline."""
+
+    also: Names = ()
+    """Names of timeline formats."""
+
+
+class Recipe(Table):
+    """What all kinds share."""
+
+    kind: str
+    format: Literal[1]
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    @property
+    def source(self) -> Source:
+        """Where this recipe came from."""
+        return self._source
+
+
+class SonifyRecipe(Recipe):
+    """`kind = "sonify"`: sound for the clips of a timeline or a media file."""
+
+    title: ClassVar[str] = "sound for pictures"
+    kind: Literal["sonify"] = "sonify"
+    format: Literal[1] = 1
+    select: Select = Select()
+    backend: BackendChoice = BackendChoice(name="fusion-v2a")
+    prompt: PromptTable = PromptTable()
+    stems: Stems = Stems()
+    run: Run = Run()
+    write: Write = Write()
+
+
+class Picture(Table):
+    """How generated pictures are finished."""
+
+    upscale: int = Field(default=8, ge=1, le=32)
+    """Each pixel of the model becomes this many, in both directions."""
+
+
+class VisualizeRecipe(Recipe):
+    """`kind = "visualize"`: pictures for a sound."""
+
+    title: ClassVar[str] = "pictures for sound"
+    kind: Literal["visualize"] = "visualize"
+    format: Literal[1] = 1
+    backend: BackendChoice = BackendChoice(name="fusion-a2v")
+    prompt: PromptTable = PromptTable()
+    picture: Picture = Picture()
+    run: Run = Run()
+
+
+class TrainRecipe(Recipe):
+    """`kind = "train"`: data, model and the stages in the order in which they stand."""
+
+    title: ClassVar[str] = "training"
+    kind: Literal["train"] = "train"
+    format: Literal[1] = 1
+    data: dict[str, Any] = Field(default_factory=dict)
+    model: AVLinkConfig = AVLinkConfig()
+    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class EvaluateRecipe(Recipe):
+    """`kind = "evaluate"`: which bundle is measured, and on what."""
+
+    title: ClassVar[str] = "measuring a bundle"
+    kind: Literal["evaluate"] = "evaluate"
+    format: Literal[1] = 1
+    bundle: str = "builtin"
+    """A built-in bundle by name, or a folder."""
+    split: str = "test"
+    clips: int = Field(default=128, ge=1)
+    seed: Seed = 0
+    steps: int = Field(default=25, ge=1)
+    guidance: float = Field(default=1.0, ge=0)
+    captions: bool = False
+    media_dir: str | None = None
+    """A folder of real clips that are scored against the onsets of their own sound."""
+
+
+KINDS: Mapping[str, type[Recipe]] = {
+    "sonify": SonifyRecipe,
+    "visualize": VisualizeRecipe,
+    "train": TrainRecipe,
+    "evaluate": EvaluateRecipe,
+}
