@@ -1,0 +1,53 @@
+"""The plugin contract: what a plugin may offer, and how plugins are found.
+
+A whole plugin:
+
+    from avlink import Options, Waveform, hookimpl
+    from avlink.hooks import AudioProcessor
+
+    class Gain(Options):
+        gain_db: float = 0.0
+
+    def gain(wave: Waveform, options: Gain) -> Waveform:
+        return Waveform(samples=wave.samples * 10 ** (options.gain_db / 20), sample_rate=wave.sample_rate)
+
+    @hookimpl
+    def avlink_audio_processors() -> list[AudioProcessor]:
+        return [AudioProcessor(name="gain", options=Gain, apply=gain)]
+"""
+
+from avlink.hooks.components import (
+    ReadyBackend,
+    ReadyProcessor,
+    apply_chain,
+    check_components,
+    resolve_backend,
+    resolve_chain,
+    resolve_formats,
+)
+from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, TimelineFormat
+from avlink.hooks.loader import load_registry, make_registry
+from avlink.hooks.registry import PluginFailure, PluginInfo, Registry
+from avlink.hooks.specs import hookimpl, hookspec
+
+__all__ = [
+    "AudioProcessor",
+    "Backend",
+    "Direction",
+    "Options",
+    "PluginFailure",
+    "PluginInfo",
+    "ReadyBackend",
+    "ReadyProcessor",
+    "Registry",
+    "TimelineFormat",
+    "apply_chain",
+    "check_components",
+    "hookimpl",
+    "hookspec",
+    "load_registry",
+    "make_registry",
+    "resolve_backend",
+    "resolve_chain",
+    "resolve_formats",
+]

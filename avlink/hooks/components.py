@@ -1,0 +1,178 @@
+"""From a checked recipe to the components that it names: the second pass of checking, over each one's own options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from avlink.core.errors import AvlinkError, PluginError, RecipeError
+from avlink.core.recipe import Recipe, SonifyRecipe, Source, VisualizeRecipe, explain, report
+from avlink.core.recipe.schema import BackendChoice, Step
+from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, TimelineFormat
+from avlink.hooks.registry import Registry
+
+if TYPE_CHECKING:
+    from avlink.core.values import PictureGenerator, SoundGenerator, Waveform
+
+Resolved = TypeVar("Resolved")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyBackend:
+    """A backend with its checked options."""
+
+    backend: Backend
+    options: Options
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self.backend.name
+
+    def fingerprint(self) -> str:
+        """What the result depends on besides the request. Raises PluginError if the plugin fails."""
+        return self._call("its fingerprint", lambda: self.backend.fingerprint(self.options))
+
+    def load(self, device: str) -> SoundGenerator | PictureGenerator:
+        """The generator on "cpu", "cuda" or "mps". Raises PluginError if the plugin fails."""
+        return self._call("loading", lambda: self.backend.load(self.options, device))
+
+    def _call(self, what: str, function: Callable[[], Resolved]) -> Resolved:
+        try:
+            return function()
+        except AvlinkError:
+            # An answer in words already.
+            raise
+        except Exception as error:
+            raise PluginError(f"backend '{self.name}' failed in {what}: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyProcessor:
+    """An audio processor with its checked options: call it on a waveform."""
+
+    processor: AudioProcessor
+    options: Options
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """What the processed sound depends on, for the stem's cache key."""
+        return {
+            "use": self.processor.name,
+            "version": self.processor.version,
+            "options": self.options.model_dump(mode="json"),
+        }
+
+    def __call__(self, wave: Waveform) -> Waveform:
+        """The processed waveform. Raises PluginError when the processor fails or breaks its promise."""
+        name = self.processor.name
+        try:
+            result = self.processor.apply(wave, self.options)
+        except AvlinkError:
+            raise
+        except Exception as error:
+            raise PluginError(f"processor '{name}' failed: {type(error).__name__}: {error}") from error
+        before = (wave.sample_rate, wave.channels, wave.num_samples)
+        after = (result.sample_rate, result.channels, result.num_samples)
+        if before != after:
+            raise PluginError(f"processor '{name}' turned (rate, channels, samples) {before} into {after}")
+        return result
+
+
+def resolve_backend(recipe: SonifyRecipe | VisualizeRecipe, registry: Registry) -> ReadyBackend:
+    """The backend that the recipe names, with its options checked. Raises RecipeError."""
+    return _or_raise(recipe, *_backend(recipe, registry))
+
+
+def resolve_chain(recipe: SonifyRecipe, registry: Registry) -> tuple[ReadyProcessor, ...]:
+    """The processors of `stems.post`, in order. Raises RecipeError that lists every mistake."""
+    return _or_raise(recipe, *_chain(recipe, registry))
+
+
+def resolve_formats(recipe: SonifyRecipe, registry: Registry) -> tuple[TimelineFormat, ...]:
+    """The timeline formats of `write.also`, in order. Raises RecipeError that lists every mistake."""
+    return _or_raise(recipe, *_formats(recipe, registry))
+
+
+def check_components(recipe: Recipe, registry: Registry) -> None:
+    """Check all that a recipe names at once. Raises RecipeError that lists every mistake."""
+    lines: list[str] = []
+    if isinstance(recipe, SonifyRecipe | VisualizeRecipe):
+        lines += _backend(recipe, registry)[1]
+    if isinstance(recipe, SonifyRecipe):
+        lines += _chain(recipe, registry)[1]
+        lines += _formats(recipe, registry)[1]
+    if lines:
+        raise RecipeError(report(recipe.source, lines))
+
+
+def apply_chain(wave: Waveform, chain: Sequence[ReadyProcessor]) -> Waveform:
+    """The waveform after every processor of the chain."""
+    for processor in chain:
+        wave = processor(wave)
+    return wave
+
+
+def _or_raise(recipe: Recipe, resolved: Resolved | None, lines: list[str]) -> Resolved:
+    if lines or resolved is None:
+        raise RecipeError(report(recipe.source, lines))
+    return resolved
+
+
+def _backend(recipe: SonifyRecipe | VisualizeRecipe, registry: Registry) -> tuple[ReadyBackend | None, list[str]]:
+    choice: BackendChoice = recipe.backend
+    wanted: Direction = "v2a" if isinstance(recipe, SonifyRecipe) else "a2v"
+    try:
+        backend = registry.backend(choice.name)
+    except RecipeError as error:
+        return None, [f"backend.name: {error}"]
+    if backend.direction != wanted:
+        fitting = ", ".join(name for name, item in registry.backends.items() if item.direction == wanted)
+        made = "sound" if wanted == "v2a" else "pictures"
+        return None, [f'backend.name = "{choice.name}": does not make {made}; known that do: {fitting or "none"}']
+    options, lines = _options(backend.options, choice.options, recipe.source, "backend.options")
+    return (ReadyBackend(backend=backend, options=options) if options is not None else None), lines
+
+
+def _chain(recipe: SonifyRecipe, registry: Registry) -> tuple[tuple[ReadyProcessor, ...], list[str]]:
+    ready, lines = [], []
+    for index, step in enumerate(recipe.stems.post):
+        processor, mistakes = _processor(step, f"stems.post[{index}]", registry, recipe.source)
+        lines += mistakes
+        if processor is not None:
+            ready.append(processor)
+    return tuple(ready), lines
+
+
+def _processor(step: Step, key: str, registry: Registry, source: Source) -> tuple[ReadyProcessor | None, list[str]]:
+    try:
+        processor = registry.processor(step.use)
+    except RecipeError as error:
+        return None, [f"{key}: {error}"]
+    # The step stands in a list: the mistakes are looked up in its own options, and named after its place.
+    own = Source(label=source.label, values=step.options)
+    options, lines = _options(processor.options, step.options, own, "")
+    lines = [f"{key}.{line}" for line in lines]
+    return (ReadyProcessor(processor=processor, options=options) if options is not None else None), lines
+
+
+def _formats(recipe: SonifyRecipe, registry: Registry) -> tuple[tuple[TimelineFormat, ...], list[str]]:
+    ready, lines = [], []
+    for index, name in enumerate(recipe.write.also):
+        try:
+            ready.append(registry.format(name))
+        except RecipeError as error:
+            lines.append(f"write.also[{index}]: {error}")
+    return tuple(ready), lines
+
+
+def _options(
+    model: type[Options], values: Mapping[str, Any], source: Source, prefix: str
+) -> tuple[Options | None, list[str]]:
+    try:
+        return model.model_validate(dict(values)), []
+    except ValidationError as error:
+        return None, explain(error, model, source, prefix)

@@ -1,0 +1,46 @@
+"""The hooks: everything a plugin can do. A plugin is a module with functions of these names, marked `@hookimpl`.
+
+A plugin is found by an entry point in the group `avlink`:
+
+    [project.entry-points.avlink]
+    my_plugin = "my_package.plugin"
+
+All hooks here are providers. They are called once, at start, without arguments, and return a list of descriptions
+(`avlink.hooks.descriptors`); an empty list is fine. They must be quick and import nothing heavy: `avlink --help`
+runs none of them, but every command that works does. Two components of one kind must not share a name. What a
+component does is decided by the recipe that names it, never by which plugins happen to be installed.
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from avlink.hooks.descriptors import AudioProcessor, Backend, TimelineFormat
+
+PROJECT = "avlink"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def avlink_backends() -> list[Backend]:  # type: ignore[empty-body]
+    """Offer ways to generate sound for pictures (`direction="v2a"`) or pictures for sound (`"a2v"`).
+
+    A recipe chooses one by `backend.name` and gives its options in `[backend.options]`.
+    """
+
+
+@hookspec
+def avlink_audio_processors() -> list[AudioProcessor]:  # type: ignore[empty-body]
+    """Offer steps that finish stems, from waveform to waveform of the same length.
+
+    A recipe lists them in `stems.post`; they are applied in that order.
+    """
+
+
+@hookspec
+def avlink_timeline_formats() -> list[TimelineFormat]:  # type: ignore[empty-body]
+    """Offer files to write beside the finished timeline, such as a cue sheet.
+
+    A recipe lists them in `write.also`.
+    """
