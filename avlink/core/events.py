@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReady:
-    """It is known what there is to do: `jobs` pieces of work, `cached` of them done before, `skipped` clips left out."""
+    """It is known what there is to do: `jobs` pieces of work, `cached` of them done before, `skipped` clips not."""
 
     jobs: int
     cached: int = 0

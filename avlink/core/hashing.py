@@ -19,7 +19,7 @@ from avlink.core.errors import MediaError
 if TYPE_CHECKING:
     from avlink.core.store import Store
 
-JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
 _DIGEST_BYTES = 20
 _CHUNK_BYTES = 1 << 20

@@ -1,4 +1,4 @@
-"""A recipe's mistakes in words: all of them at once, each with its value, where it came from, and what would be right."""
+"""A recipe's mistakes in words: all at once, each with its value, where it came from, and what would be right."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from avlink.core.training import Conditioning, DataTable, FoundryData, StageName, StageTable
 from avlink.core.architecture import AVLinkConfig
 
 FORMAT = 1
@@ -178,9 +179,15 @@ class TrainRecipe(Recipe):
     title: ClassVar[str] = "training"
     kind: Literal["train"] = "train"
     format: Literal[1] = 1
-    data: dict[str, Any] = Field(default_factory=dict)
+    name: str = "model"
+    """The bundle's name."""
+    seed: Seed = 0
+    bf16: bool = False
+    """Matrix products in bfloat16 where the processor is quick at it; weights stay fp32."""
+    data: DataTable = FoundryData()
     model: AVLinkConfig = AVLinkConfig()
-    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    conditioning: Conditioning = Conditioning()
+    stages: dict[StageName, StageTable] = Field(default_factory=dict)
 
 
 class EvaluateRecipe(Recipe):

@@ -1,0 +1,50 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import avlink
+from avlink.cli import demo, doctor, evaluate, foundry, models, plugins, recipes, sonify, train, visualize
+
+GROUPS = {"models": models.app, "recipes": recipes.app, "plugins": plugins.app, "foundry": foundry.app}
+"""Commands that have commands of their own."""
+
+_EPILOG = "Exit codes: 0 done, 1 a bug or the machine, 2 your input, 3 some clips failed, 130 interrupted."
+
+
+def build_app() -> typer.Typer:
+    """A fresh command tree. Commands return an `Answer`; `avlink.cli.main` prints it."""
+    app = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, epilog=_EPILOG, help=_start.__doc__
+    )
+    app.callback()(_start)
+    for command in (
+        sonify.sonify,
+        visualize.visualize,
+        train.train,
+        evaluate.evaluate,
+        doctor.doctor,
+        demo.demo,
+    ):
+        app.command()(command)
+    for name, group in GROUPS.items():
+        app.add_typer(group, name=name)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"avlink {avlink.__version__}")
+        raise typer.Exit
+
+
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """AVLink gives every clip of an edit its sound."""

@@ -1,0 +1,152 @@
+"""What people see: progress as an event listener, and answers. Rich on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from avlink.cli.answer import Block, Grid
+from avlink.core.events import Event, JobDone, JobFailed, JobStarted, Listener, Message, PlanReady, StepDone
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+def show(blocks: Sequence[Block], stream: TextIO) -> None:
+    """Print texts and tables."""
+    for block in blocks:
+        if isinstance(block, str):
+            print(block, file=stream)
+        elif stream.isatty():
+            _show_rich(block, stream)
+        else:
+            print("\n".join(_plain_rows(block)), file=stream)
+
+
+@contextlib.contextmanager
+def progress(stream: TextIO | None = None) -> Iterator[Listener]:
+    """A listener that shows how far a run is, on standard error: standard output is for results."""
+    stream = sys.stderr if stream is None else stream
+    if not stream.isatty():
+        yield PlainListener(stream)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=Console(file=stream), transient=True) as bars:
+        yield RichListener(bars)
+
+
+class PlainListener:
+    """A line for what begins, ends or fails, and for every tenth of a long job."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._jobs = 0
+        self._started = 0
+        self._tenths: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Print what is worth a line."""
+        if isinstance(event, PlanReady):
+            self._jobs = event.jobs
+        elif isinstance(event, JobStarted):
+            self._started += 1
+            self._names[event.job_id] = event.name
+        elif isinstance(event, StepDone):
+            tenth = 10 * event.done // max(1, event.total)
+            if tenth <= self._tenths.get(event.job_id, 0) or event.done == event.total:
+                return
+            self._tenths[event.job_id] = tenth
+        line = self._line(event)
+        if line:
+            print(line, file=self._stream, flush=True)
+
+    def _line(self, event: Event) -> str:
+        if isinstance(event, PlanReady):
+            return plan_text(event)
+        if isinstance(event, JobStarted):
+            place = f"[{self._started}/{self._jobs}] " if self._jobs else ""
+            return f"{place}{event.name}"
+        if isinstance(event, StepDone):
+            name = self._names.get(event.job_id, event.job_id)
+            return f"  {name}: {event.done}/{event.total}{f'  {event.note}' if event.note else ''}"
+        return ending_text(event)
+
+
+class RichListener:
+    """One bar for the run, one for each job at work; what ended stands above them."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._run: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Move the bars."""
+        if isinstance(event, PlanReady):
+            self._say(plan_text(event))
+            if event.jobs > 1:
+                self._run = self._bars.add_task("all", total=event.jobs, note="")
+        elif isinstance(event, JobStarted):
+            self._tasks[event.job_id] = self._bars.add_task(event.name, total=None, note="")
+        elif isinstance(event, StepDone):
+            if event.job_id in self._tasks:
+                task = self._tasks[event.job_id]
+                self._bars.update(task, completed=event.done, total=event.total, note=event.note)
+        else:
+            self._say(ending_text(event))
+            if isinstance(event, JobDone | JobFailed):
+                self._end(event.job_id)
+
+    def _end(self, job_id: str) -> None:
+        task = self._tasks.pop(job_id, None)
+        if task is not None:
+            self._bars.remove_task(task)
+        if self._run is not None:
+            self._bars.advance(self._run)
+
+    def _say(self, text: str) -> None:
+        self._bars.console.print(text, markup=False, highlight=False)
+
+
+def plan_text(event: PlanReady) -> str:
+    """The plan in a line."""
+    others = [(event.cached, "in the cache"), (event.skipped, "skipped")]
+    return ", ".join([f"{event.jobs} to do", *(f"{number} {word}" for number, word in others if number)])
+
+
+def ending_text(event: JobDone | JobFailed | Message) -> str:
+    """How a job ended, or a message, in a line."""
+    if isinstance(event, Message):
+        return f"warning: {event.text}" if event.level == "warning" else event.text
+    if isinstance(event, JobFailed):
+        return f"{event.name}: failed: {event.reason}"
+    return f"{event.name}: {event.note or 'done'}"
+
+
+def _show_rich(grid: Grid, stream: TextIO) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*grid.heads)
+    for row in grid.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(file=stream).print(table)
+
+
+def _plain_rows(grid: Grid) -> list[str]:
+    rows = [grid.heads, *grid.rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(grid.heads))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

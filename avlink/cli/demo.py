@@ -1,0 +1,20 @@
+"""`avlink demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avlink.cli.answer import Answer
+
+
+def demo(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; made if need be.")] = Path("out/demo"),
+) -> Answer:
+    """Make a small project, give it its sound, and say what to open."""
+    from avlink.app.demo import run_demo
+
+    lines = run_demo(out)
+    return Answer(command="demo", payload={"output": str(out)}, blocks=list(lines or ()))

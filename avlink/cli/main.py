@@ -1,0 +1,112 @@
+"""Running a command: the one place where results are printed and exceptions become messages and exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import typer
+
+from avlink.cli.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer
+from avlink.cli.app import GROUPS, build_app
+from avlink.core.errors import AvlinkError
+
+_INTERRUPTED_TEXT = "interrupted; what was finished is kept"
+# typer has its own copy of click since some version, so its errors are named through what it exports.
+_UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `avlink` with the given arguments (those of the process by default) and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    as_json = "--json" in arguments and "--help" not in arguments
+    debug = "--debug" in arguments or os.environ.get("AVLINK_DEBUG", "0") not in {"", "0"}
+    stdout = sys.stdout
+    try:
+        # Libraries that print would spoil the object, and their warnings are no use to who edits a film.
+        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext(), warnings.catch_warnings():
+            if not debug:
+                warnings.simplefilter("ignore")
+            outcome = _run(arguments)
+    except BaseException as error:
+        code, message = _explain(error)
+        if debug:
+            traceback.print_exception(error)
+        return _say(message, code, arguments, stdout if as_json else None)
+    if outcome == INTERRUPTED:
+        return _say(_INTERRUPTED_TEXT, INTERRUPTED, arguments, stdout if as_json else None)
+    if not isinstance(outcome, Answer):
+        return outcome if isinstance(outcome, int) else DONE
+    return _show(outcome, stdout, as_json=as_json)
+
+
+def _run(arguments: Sequence[str]) -> Any:
+    """The command's `Answer`, or the exit code of a command that ended early, such as `--help`."""
+    command = typer.main.get_command(build_app())
+    return command.main(args=list(arguments), prog_name="avlink", standalone_mode=False)
+
+
+def _show(answer: Answer, stdout: TextIO, *, as_json: bool) -> int:
+    try:
+        if as_json:
+            _print_json(answer.to_json(), stdout)
+        else:
+            from avlink.cli.console import show
+
+            show(answer.blocks, stdout)
+        stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter must not complain when it flushes at exit.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    return answer.exit_code
+
+
+def _say(message: str, code: int, arguments: Sequence[str], json_to: TextIO | None) -> int:
+    if json_to is None:
+        print(f"avlink: {message}" if code != WRONG_INPUT or "\n" not in message else message, file=sys.stderr)
+    else:
+        words = [word for word in arguments if not word.startswith("-")]
+        command = " ".join(words[: 2 if words[:1] and words[0] in GROUPS else 1]) or None
+        error = {"message": message, "exit_code": code}
+        _print_json({"format": FORMAT, "command": command, "error": error}, json_to)
+    return code
+
+
+def _print_json(value: Any, stream: TextIO) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), file=stream, flush=True)
+
+
+def _explain(error: BaseException) -> tuple[int, str]:
+    """The exit code and the message for whatever went wrong."""
+    if isinstance(error, AvlinkError):
+        return error.exit_code, str(error)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return INTERRUPTED, _INTERRUPTED_TEXT
+    if isinstance(error, _UsageError):
+        return WRONG_INPUT, _usage(error)
+    if isinstance(error, SystemExit):
+        return (error.code if isinstance(error.code, int) else BROKEN), str(error.code)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return BROKEN, "there is not enough memory; try a smaller -s run.max_batch_s, or --device cpu"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return BROKEN, f"{where}{error.strerror}"
+    words = " ".join(str(error).split())
+    return BROKEN, (
+        f"this is a bug in AVLink: {type(error).__name__}{': ' if words else ''}{words} "
+        "(--debug before the command, or AVLINK_DEBUG=1, shows where)"
+    )
+
+
+def _usage(error: Any) -> str:
+    message = str(error.format_message()).strip()
+    context = getattr(error, "ctx", None)
+    if context is None or message.startswith("Usage"):
+        return message
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}; see `{context.command_path} --help`"

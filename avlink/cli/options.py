@@ -1,0 +1,79 @@
+"""Options that several commands share, and what they mean for the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from avlink.core.recipe import Override
+
+
+class Device(str, Enum):
+    """Where the model runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+Input = Annotated[str, typer.Argument(metavar="INPUT", show_default=False)]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="OUT", help="Where the result goes.", show_default=False)
+]
+RecipeName = Annotated[str, typer.Option("--recipe", "-r", metavar="RECIPE", help="A recipe by name, or a .toml file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable.", show_default=False
+    ),
+]
+PromptText = Annotated[
+    str | None, typer.Option("--prompt", metavar="TEXT", help="What it should sound like.", show_default=False)
+]
+Negative = Annotated[
+    str | None, typer.Option("--negative", metavar="TEXT", help="What it should not.", show_default=False)
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", metavar="N", help="Another seed, another variation.", show_default=False)
+]
+Takes = Annotated[int | None, typer.Option("--takes", metavar="N", help="Variations of each clip.", show_default=False)]
+Tracks = Annotated[
+    str | None, typer.Option("--tracks", metavar="V1,V2", help="Only these video tracks.", show_default=False)
+]
+MediaRoot = Annotated[
+    list[Path] | None,
+    typer.Option("--media-root", metavar="DIR", help="Look for missing media here; repeatable.", show_default=False),
+]
+DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs.")]
+Force = Annotated[bool, typer.Option("--force", help="Generate again what the cache already has.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def overrides(settings: Sequence[str] | None, named: Mapping[tuple[str, str], Any]) -> list[str | Override]:
+    """What the command line says about the recipe: `-s` first, then the options that stand for a key.
+
+    `named` maps (option, key) to the value; None was not given.
+    """
+    from avlink.core.recipe import Override
+
+    given: list[str | Override] = list(settings or ())
+    for (option, key), value in named.items():
+        if value is not None:
+            given.append(Override(key=key, value=value, label=f"{option} {_shown(value)}"))
+    return given
+
+
+def split_names(text: str | None) -> list[str] | None:
+    """Names with commas between them as a list; None stays None."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _shown(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)

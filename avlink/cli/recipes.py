@@ -1,0 +1,79 @@
+"""`avlink recipes`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from avlink.cli import options as given
+from avlink.cli.answer import Answer, Grid
+
+app = typer.Typer(help="The recipes that come with AVLink, and checks for yours.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")]
+
+
+@app.command("list")
+def list_all(as_json: given.AsJson = False) -> Answer:
+    """Which recipes come with AVLink."""
+    from avlink.core.recipe import builtin_recipes, load_recipe
+
+    found = [
+        {"name": name, "kind": load_recipe(name).kind, "about": _first_comment(file.read_text(encoding="utf-8"))}
+        for name, file in builtin_recipes().items()
+    ]
+    rows = [(item["name"], item["kind"], item["about"]) for item in found]
+    grid = Grid(heads=("recipe", "kind", "about"), rows=rows)
+    return Answer(command="recipes list", payload={"recipes": found}, blocks=[grid])
+
+
+@app.command()
+def show(
+    recipe: Name,
+    settings: given.Settings = None,
+    origins: Annotated[bool, typer.Option("--origins", help="Say which file or option set each value.")] = False,
+    as_json: given.AsJson = False,
+) -> Answer:
+    """Every value of a recipe, defaults included."""
+    from avlink.core.recipe import load_recipe
+
+    loaded = load_recipe(recipe, None, list(settings or ()))
+    values = loaded.model_dump(mode="json")
+    rows = []
+    for key, value in _flat(values):
+        origin = loaded.source.origin(key) if origins else None
+        rows.append((key, value, origin or "default") if origins else (key, value))
+    heads = ("key", "value", "set by") if origins else ("key", "value")
+    payload: dict[str, Any] = {"recipe": recipe, "values": values}
+    if origins:
+        payload["origins"] = {key: loaded.source.origin(key) or "default" for key, _ in _flat(values)}
+    return Answer(command="recipes show", payload=payload, blocks=[Grid(heads=heads, rows=rows)])
+
+
+@app.command()
+def check(recipe: Name, settings: given.Settings = None, as_json: given.AsJson = False) -> Answer:
+    """Check a recipe and the options of all components that it names."""
+    from avlink.core.recipe import load_recipe
+    from avlink.hooks import check_components, load_registry
+
+    loaded = load_recipe(recipe, None, list(settings or ()))
+    check_components(loaded, load_registry())
+    said = f"{loaded.source.label} is a good recipe for `avlink {loaded.kind}`"
+    return Answer(command="recipes check", payload={"recipe": recipe, "kind": loaded.kind}, blocks=[said])
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            pairs += _flat(value, f"{prefix}{key}.")
+        else:
+            pairs.append((f"{prefix}{key}", json.dumps(value, ensure_ascii=False)))
+    return pairs
+
+
+def _first_comment(text: str) -> str:
+    first = text.partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""

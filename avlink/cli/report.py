@@ -1,0 +1,54 @@
+"""The report of a sonify or visualize run, in words: from the same object that `--json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from avlink.cli.answer import Block, Grid
+
+_STATES = ("generated", "cached", "skipped", "failed")
+
+
+def report_blocks(payload: Mapping[str, Any], *, dry_run: bool = False) -> list[Block]:
+    """A table of the clips, the reasons of those that got nothing, the counts, and where the result is."""
+    items = payload.get("items", [])
+    blocks: list[Block] = []
+    if items:
+        blocks.append(
+            Grid(heads=("clip", "track", "at", "length", "status", "stem"), rows=[_row(item) for item in items])
+        )
+    blocks += [f"{item['name']}: {item['status']}: {item['reason']}" for item in items if item.get("reason")]
+    counts = payload.get("counts", {})
+    said = [f"{counts[state]} {state}" for state in _STATES if counts.get(state)]
+    blocks.append(", ".join(said) if said else "nothing to do")
+    if dry_run:
+        blocks.append("this was the plan: nothing was written")
+    elif payload.get("output"):
+        blocks.append(f"wrote {payload['output']}")
+    return blocks
+
+
+def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    stems = item.get("stems") or []
+    loudness = [f"{stem['path']}{_level(stem)}" for stem in stems]
+    return (
+        str(item.get("name", "")),
+        str(item.get("track") or ""),
+        _seconds(item.get("timeline_start_s")),
+        _seconds(item.get("timeline_duration_s")),
+        str(item.get("status", "")),
+        "; ".join(loudness),
+    )
+
+
+def _level(stem: Mapping[str, Any]) -> str:
+    loudness, peak = stem.get("lufs"), stem.get("true_peak_dbtp")
+    said = [
+        f"{value:.1f} {unit}" for value, unit in ((loudness, "LUFS"), (peak, "dBTP")) if isinstance(value, int | float)
+    ]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _seconds(value: Any) -> str:
+    return f"{value:.2f} s" if isinstance(value, int | float) else ""

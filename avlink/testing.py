@@ -1,0 +1,125 @@
+"""Small, real components for the tests of AVLink and of plugins: nothing to train, nothing to download.
+
+    registry = fake_registry(my_plugin)     # or make_registry(avlink.testing, my_plugin): this module is a plugin
+
+`tone` answers every clip with a sine whose pitch encodes the job's seed, so a test can hear which job a stem came
+from. `flat` answers every sound with frames of one colour that encodes the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from avlink.core.clock import to_index
+from avlink.core.values import Frames, OnStep, PictureRequest, PictureSpec, SoundRequest, Waveform
+from avlink.hooks import Backend, Options, Registry, hookimpl, make_registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["FlatGenerator", "FlatOptions", "ToneGenerator", "ToneOptions", "fake_registry", "make_registry", "tone_hz"]
+
+_LOWEST_HZ = 200
+_PITCHES = 1000
+_FLAT_SAMPLE_RATE = 16000
+
+
+class ToneOptions(Options):
+    """The tone's sample rate in hertz, its peak, and how many steps it pretends to take."""
+
+    sample_rate: int = 16000
+    peak: float = 0.5
+    steps: int = 2
+
+
+class FlatOptions(Options):
+    """The size of the pictures."""
+
+    width: int = 8
+    height: int = 6
+    fps: int = 12
+
+
+def tone_hz(seed: int) -> float:
+    """The pitch of the tone that a job of this seed gets: a whole number of hertz from 200 to 1199."""
+    return float(_LOWEST_HZ + seed % _PITCHES)
+
+
+class ToneGenerator:
+    """A `SoundGenerator`: a sine for each request."""
+
+    def __init__(self, options: ToneOptions) -> None:
+        self.sample_rate = options.sample_rate
+        self.picture = PictureSpec(rate=Fraction(4), width=8, height=8)
+        self._options = options
+
+    def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[Waveform, ...]:
+        """One mono waveform a request."""
+        _tell(on_step, self._options.steps)
+        return tuple(self._tone(request) for request in requests)
+
+    def _tone(self, request: SoundRequest) -> Waveform:
+        import numpy as np
+
+        # Every picture is read, as a real generator would, so that a broken file fails here too.
+        request.frames.read(0, request.frames.num_frames)
+        time_s = np.arange(to_index(request.duration_s, self.sample_rate)) / self.sample_rate
+        wave = self._options.peak * np.sin(2 * np.pi * tone_hz(request.seed) * time_s)
+        return Waveform(samples=wave[None].astype(np.float32), sample_rate=self.sample_rate)
+
+
+class FlatGenerator:
+    """A `PictureGenerator`: frames of one grey for each request."""
+
+    def __init__(self, options: FlatOptions) -> None:
+        self.sample_rate = _FLAT_SAMPLE_RATE
+        self.picture = PictureSpec(rate=Fraction(options.fps), width=options.width, height=options.height)
+
+    def generate(self, requests: Sequence[PictureRequest], *, on_step: OnStep | None = None) -> tuple[Frames, ...]:
+        """Frames for each request."""
+        _tell(on_step, 1)
+        return tuple(Frames(pixels=self._pixels(request), rate=self.picture.rate) for request in requests)
+
+    def _pixels(self, request: PictureRequest) -> NDArray[np.uint8]:
+        import numpy as np
+
+        frames = max(1, to_index(request.duration_s, self.picture.rate))
+        shape = (frames, self.picture.height, self.picture.width, 3)
+        return np.full(shape, request.seed % 256, dtype=np.uint8)
+
+
+@hookimpl
+def avlink_backends() -> list[Backend]:
+    """Offer `tone` and `flat`."""
+    return [
+        Backend(
+            name="tone",
+            direction="v2a",
+            options=ToneOptions,
+            fingerprint=lambda options: f"tone/1/{options.model_dump_json()}",
+            load=lambda options, device: ToneGenerator(options),
+        ),
+        Backend(
+            name="flat",
+            direction="a2v",
+            options=FlatOptions,
+            fingerprint=lambda options: f"flat/1/{options.model_dump_json()}",
+            load=lambda options, device: FlatGenerator(options),
+        ),
+    ]
+
+
+def fake_registry(*plugins: object) -> Registry:
+    """A registry of `tone`, `flat` and the given plugins, whatever is installed."""
+    import avlink.testing
+
+    return make_registry(avlink.testing, *plugins)
+
+
+def _tell(on_step: OnStep | None, steps: int) -> None:
+    for step in range(1, steps + 1):
+        if on_step is not None:
+            on_step(step, steps)

@@ -1,0 +1,1 @@
+"""The processors that finish stems: declick, fades, peak cap. Pure functions on numpy arrays."""

@@ -1,0 +1,114 @@
+"""Clicks: a few samples that jump out of what surrounds them and leave no sound behind. A hit leaves a sound.
+
+The second difference makes a jump stand out of all but the highest tones. Where it exceeds the median of its
+surroundings by far, on both sides, it is a jump; where the sound after it is no louder than before, a click. The
+samples of a click are replaced by a cubic curve through their neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from avlink.core.values import Waveform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from avlink_post.plugin import DeclickOptions
+
+_SURROUNDINGS_S = 0.002
+_ONSET_RATIO = 3.0
+# The second difference of one wrong sample reaches one sample to either side; one more for band-limited clicks.
+_MARGIN = 2
+
+
+def remove_clicks(wave: Waveform, options: DeclickOptions) -> Waveform:
+    """`wave` without its clicks; the same object where there are none."""
+    samples = wave.samples
+    for index, channel in enumerate(wave.samples):
+        for start, stop in _clicks(channel, wave.sample_rate, options):
+            if samples is wave.samples:
+                samples = wave.samples.copy()
+            samples[index, start:stop] = _bridge(channel, start, stop)
+    return wave if samples is wave.samples else Waveform(samples=samples, sample_rate=wave.sample_rate)
+
+
+def _clicks(channel: NDArray[np.float32], rate: int, options: DeclickOptions) -> list[tuple[int, int]]:
+    """The spans [start, stop) of samples to replace, in order, not overlapping."""
+    if channel.size < 8:
+        return []
+    floor = 10.0 ** (options.floor_dbfs / 20.0)
+    ratio = 10.0 ** (options.sensitivity_db / 20.0)
+    max_samples = max(1, round(options.max_click_s * rate))
+    reach = max(8, round(_SURROUNDINGS_S * rate))
+    jump = np.zeros_like(channel)
+    jump[1:-1] = np.abs(np.diff(channel, n=2))
+
+    spans: list[tuple[int, int]] = []
+    suspect = jump > np.maximum(floor, 0.5 * ratio * _block_medians(jump, reach))
+    for start, stop in _groups(np.flatnonzero(suspect), gap=_MARGIN):
+        if spans and start < spans[-1][1]:
+            continue
+        peak = start + int(np.argmax(jump[start:stop]))
+        near = max(1, max_samples // 2)
+        before = slice(max(0, peak - near - reach), max(0, peak - near))
+        after = slice(peak + near + 1, peak + near + 1 + reach)
+        level = max(_median(jump[before]), _median(jump[after]), floor / ratio)
+        if jump[peak] < ratio * level or _is_onset(channel, before, after, floor):
+            continue
+        out = np.flatnonzero(jump[max(0, peak - near) : peak + near + 1] > 0.1 * jump[peak]) + max(0, peak - near)
+        span = (max(0, int(out[0]) - _MARGIN + 1), min(channel.size, int(out[-1]) + _MARGIN))
+        if span[1] - span[0] <= max_samples + 2 * _MARGIN:
+            spans.append(span)
+    return spans
+
+
+def _is_onset(channel: NDArray[np.float32], before: slice, after: slice, floor: float) -> bool:
+    """Whether a sound begins between the two stretches: then the jump belongs to it."""
+    louder = _level(channel[after]) > _ONSET_RATIO * _level(channel[before])
+    return louder and _level(channel[after]) > floor / _ONSET_RATIO
+
+
+def _groups(indices: NDArray[np.intp], gap: int) -> list[tuple[int, int]]:
+    """Runs [start, stop) of indices that lie at most `gap` apart."""
+    if not indices.size:
+        return []
+    breaks = np.flatnonzero(np.diff(indices) > gap)
+    starts = indices[np.concatenate([[0], breaks + 1])]
+    stops = indices[np.concatenate([breaks, [indices.size - 1]])] + 1
+    return [(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _block_medians(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """For each value the median of its block of `length`: a coarse guide that needs no sliding window."""
+    blocks = np.pad(values, (0, -values.size % length), mode="edge").reshape(-1, length)
+    return np.repeat(np.median(blocks, axis=1), length)[: values.size]
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    return float(np.median(values)) if values.size else 0.0
+
+
+def _level(values: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
+
+
+def _bridge(channel: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
+    """A cubic curve over [start, stop) through two samples on either side; beyond an end of the sound lies silence."""
+
+    def at(index: int) -> float:
+        return float(channel[index]) if 0 <= index < channel.size else 0.0
+
+    left, right = at(start - 1), at(stop)
+    span = stop - start + 1
+    slope_left, slope_right = (left - at(start - 2)) * span, (at(stop + 1) - right) * span
+    t = np.arange(1, span) / span
+    curve = (
+        (2 * t**3 - 3 * t**2 + 1) * left
+        + (t**3 - 2 * t**2 + t) * slope_left
+        + (3 * t**2 - 2 * t**3) * right
+        + (t**3 - t**2) * slope_right
+    )
+    return curve.astype(np.float32)
