@@ -1,0 +1,108 @@
+"""Flat shapes by signed distance: rounded boxes (discs and capsules among them), polygons, rings, half-planes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A shape about its own centre, lengths in pixels.
+
+    `box` has half sizes and a corner radius; `polygon` is regular with `sides` and circumradius `half_u`;
+    `ring` has radius `half_u` and half width `corner`; `half` fills everything at v > 0.
+    """
+
+    form: Literal["box", "polygon", "ring", "half"]
+    half_u: float
+    half_v: float
+    corner: float = 0.0
+    sides: int = 0
+
+    @property
+    def noun(self) -> str:
+        """What a caption calls it."""
+        if self.form == "polygon":
+            return "lump"
+        if self.corner >= 0.99 * min(self.half_u, self.half_v):
+            return "ball" if self.half_u == self.half_v else "rod"
+        return "block"
+
+    def support(self, direction: Array | float, angle: Array | float) -> Array:
+        """How far the shape, turned by `angle`, reaches from its centre along `direction` (both in radians)."""
+        turn = np.asarray(direction) - np.asarray(angle)
+        if self.form == "polygon":
+            corners = [np.cos(turn - 2 * np.pi * k / self.sides) for k in range(self.sides)]
+            return np.asarray(self.half_u * np.max(np.stack(corners), axis=0))
+        flat_u, flat_v = self.half_u - self.corner, self.half_v - self.corner
+        return np.asarray(flat_u * np.abs(np.cos(turn)) + flat_v * np.abs(np.sin(turn)) + self.corner)
+
+    def extent(self, angle: Array) -> tuple[Array, Array]:
+        """Half width and half height of the upright box around the turned shape."""
+        if self.form == "half":
+            return np.full_like(angle, 1e3), np.full_like(angle, 1e3)
+        if self.form == "polygon":
+            return np.full_like(angle, self.half_u), np.full_like(angle, self.half_u)
+        wide = self.corner if self.form == "ring" else 0.0
+        cos, sin = np.abs(np.cos(angle)), np.abs(np.sin(angle))
+        return self.half_u * cos + self.half_v * sin + wide, self.half_u * sin + self.half_v * cos + wide
+
+    def distance(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Signed distance in pixels, negative inside; `u` and `v` are the shape's own coordinates."""
+        if self.form == "half":
+            return -v
+        if self.form == "ring":
+            return (torch.hypot(u, v) - self.half_u).abs() - self.corner
+        if self.form == "polygon":
+            apothem = self.half_u * float(np.cos(np.pi / self.sides))
+            best: torch.Tensor | None = None
+            for k in range(self.sides):
+                # A side looks between two corners, so half a step on from corner k.
+                facing = 2 * np.pi * (k + 0.5) / self.sides
+                side = u * float(np.cos(facing)) + v * float(np.sin(facing))
+                best = side if best is None else torch.maximum(best, side)
+            assert best is not None
+            return best - apothem
+        flat_u, flat_v = self.half_u - self.corner, self.half_v - self.corner
+        if flat_u <= 0 and flat_v <= 0:
+            return torch.hypot(u, v) - self.corner
+        outside_u, outside_v = u.abs() - flat_u, v.abs() - flat_v
+        outside = torch.hypot(outside_u.clamp(min=0), outside_v.clamp(min=0))
+        return outside + torch.maximum(outside_u, outside_v).clamp(max=0) - self.corner
+
+
+def disc(radius: float) -> Shape:
+    """A disc of `radius` pixels."""
+    return Shape(form="box", half_u=radius, half_v=radius, corner=radius)
+
+
+def capsule(half_length: float, radius: float) -> Shape:
+    """A rod with round ends: from -half_length to half_length along u, ends included."""
+    return Shape(form="box", half_u=max(half_length, radius), half_v=radius, corner=radius)
+
+
+def box(half_u: float, half_v: float, corner: float = 0.5) -> Shape:
+    """A box with slightly rounded corners."""
+    return Shape(form="box", half_u=half_u, half_v=half_v, corner=min(corner, half_u, half_v))
+
+
+def polygon(radius: float, sides: int) -> Shape:
+    """A regular polygon of the given circumradius."""
+    return Shape(form="polygon", half_u=radius, half_v=radius, sides=sides)
+
+
+def ring(radius: float, half_width: float) -> Shape:
+    """A circle's outline."""
+    return Shape(form="ring", half_u=radius, half_v=radius, corner=half_width)
+
+
+def half_plane() -> Shape:
+    """Everything at v > 0."""
+    return Shape(form="half", half_u=1e3, half_v=1e3)

@@ -1,0 +1,173 @@
+"""What every planner needs at hand: the clip's random stream, its frame times, and bodies that fit the style."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from avlink.foundry.clip import CLIP_S
+from avlink.foundry.materials import MATERIALS
+from avlink.foundry.scene import Array, Body, Colour, Ground, Scene, Surface, latest
+from avlink.foundry.shapes import Shape, box, capsule, disc, half_plane, polygon
+
+MIN_GAP_S = 0.125
+FIRST_S, LAST_S = 0.12, CLIP_S - 0.14
+
+
+class Unplayable(Exception):
+    """A drawn plan breaks a rule (contacts too close, too many); the planner draws another."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """Where a scene is planned. `t` are the moments of the frames in seconds."""
+
+    rng: np.random.Generator
+    t: Array
+    narrow: bool
+    recoloured: bool
+    dark_back: bool
+
+    def uniform(self, low: float, high: float) -> float:
+        return float(self.rng.uniform(low, high))
+
+    def chance(self, probability: float) -> bool:
+        return bool(self.rng.random() < probability)
+
+    def choose(self, *options: str) -> str:
+        return str(options[int(self.rng.integers(len(options)))])
+
+    def material(self, *options: str) -> str:
+        return self.choose(*(options or tuple(MATERIALS)))
+
+    def colour(self) -> Colour:
+        """A colour that stands off the background (dark on light or light on dark)."""
+        hue = self.rng.random(3)
+        hue = hue / max(hue.max(), 1e-3)
+        tint = 1.0 - self.uniform(0.0, 0.7) * (1.0 - hue)
+        level = self.uniform(0.65, 1.0) if self.dark_back else self.uniform(0.12, 0.45)
+        red, green, blue = (float(c) for c in tint * level)
+        return red, green, blue
+
+    def surface(self, material: str) -> Surface:
+        """The look of a material: its texture always, its usual colour unless the clip is recoloured."""
+        colours = MATERIALS[material].colours
+        low, high = colours[int(self.rng.integers(len(colours)))]
+        if self.recoloured:
+            base = np.asarray(self.colour())
+            spread = {"rubber": 0.1, "metal": 0.75, "glass": 0.6}.get(material, 0.45)
+            dark, light = base * (1 - spread), base + (1 - base) * spread * 0.8
+            low, high = (float(dark[0]), float(dark[1]), float(dark[2])), (float(light[0]), float(light[1]), float(light[2]))
+        return Surface(
+            texture=material,
+            low=low,
+            high=high,
+            opacity=0.75 if material == "glass" else 1.0,
+            grain_px=self.uniform(2.6, 4.6),
+            phase=self.uniform(0, 2 * np.pi),
+            edge_px=1.3 if material == "cloth" else 0.0,
+        )
+
+    def flat(self, colour: Colour | None = None, opacity: float = 1.0) -> Surface:
+        """A plain surface, of `colour` or of one that stands off the background."""
+        low = colour or self.colour()
+        return Surface(texture="flat", low=low, high=low, opacity=opacity)
+
+    def shape(self, radius: float) -> Shape:
+        """A body of about `radius` pixels: mostly discs, also boxes, capsules and polygons."""
+        draw = self.rng.random()
+        if draw < (0.6 if self.narrow else 0.4):
+            return disc(radius)
+        if draw < 0.75:
+            return box(radius, radius * self.uniform(0.6, 1.0), self.uniform(0.3, 1.5))
+        if draw < 0.88:
+            return polygon(radius * 1.1, int(self.rng.integers(3, 8)))
+        return capsule(radius * 1.2, radius * self.uniform(0.5, 0.75))
+
+    def radius(self) -> float:
+        """A body radius in pixels: mostly large enough for its texture to be seen, from 3 to 9."""
+        return self.uniform(4.5, 8.5) if self.chance(0.75) else self.uniform(3.0, 9.0)
+
+    def ground(self, floor: float, *, upright: float = 0.65) -> Ground:
+        """A contact plane `floor` pixels below the middle; upright for most clips, else turned anyhow."""
+        mirrored = self.chance(0.5)
+        if self.narrow or self.chance(upright):
+            tilt = 0.0 if self.chance(0.6) else self.uniform(-0.12, 0.12)
+        else:
+            # Lying on its side the picture is wide, not high, so there is more room and nothing to shrink.
+            tilt = self.uniform(-np.pi, np.pi)
+        return Ground(
+            x=32 - floor * np.sin(tilt) * 1.3 + self.uniform(-2, 2),
+            y=18 + floor * np.cos(tilt),
+            tilt=tilt,
+            mirrored=mirrored,
+        )
+
+    def floor(self, scene: Scene, ground: Ground, material: str | None = None, *, shown: bool = False) -> None:
+        """Draw the surface: a half-plane, a platform, a line, or nothing at all."""
+        draw = self.rng.random()
+        surface = self.surface(material) if material else self.flat()
+        x, y = ground.place(0.0, 0.0)
+        if draw < 0.5 or shown:
+            scene.fixed.append(Body(shape=half_plane(), surface=surface, x=float(x), y=float(y), angle=ground.tilt))
+        elif draw < 0.92:
+            thick = self.uniform(1.0, 3.5) if draw < 0.75 else 0.6
+            x, y = ground.place(0.0, -thick)
+            half = self.uniform(24, 40)
+            slab = box(half, thick, 0.4)
+            scene.fixed.append(Body(shape=slab, surface=surface, x=float(x), y=float(y), angle=ground.tilt))
+
+    def check(self, times: list[float], *, fewest: int = 1, most: int = 12) -> None:
+        """Refuse contact times that cannot be heard apart or fall outside the clip."""
+        times = sorted(times)
+        if not fewest <= len(times) <= most or times[0] < FIRST_S or times[-1] > LAST_S:
+            raise Unplayable
+        if any(b - a < MIN_GAP_S for a, b in zip(times, times[1:], strict=False)):
+            raise Unplayable
+
+    def moments(self, *, low: float, high: float, rest: float = 0.3) -> list[float]:
+        """Contact times over the clip with gaps from `low` seconds; some clips start late, end early or pause."""
+        now = self.uniform(0.2, 0.3 + high) if self.chance(0.8) else self.uniform(0.8, 2.2)
+        end = LAST_S if self.chance(0.75) else self.uniform(2.5, LAST_S)
+        steady = self.uniform(low, high) if self.chance(0.4) else 0.0
+        times: list[float] = []
+        while now < end and len(times) < 11:
+            times.append(now)
+            gap = steady or (low + float(self.rng.exponential(high - low)))
+            now += gap + (self.uniform(0.5, 1.6) if self.chance(rest * 0.4) else 0.0)
+        return times
+
+    def puffs(self, scene: Scene, times: list[float], x: Array, y: Array, strength: list[float], sort: str) -> None:
+        """Dust, sparks or drops at each contact; `x` and `y` are the contact points."""
+        if not times:
+            return
+        index, since = latest(times, self.t)
+        x, y, force = (np.asarray([*np.broadcast_to(a, len(times)), 0.0])[index] for a in (x, y, strength))
+        if sort == "dust":
+            size = (1.5 + 9 * np.minimum(since, 1.0)) * (0.5 + force)
+            fade = np.where(since < 0.28, 1 - since / 0.28, 0.0) * (0.35 + 0.4 * force)
+            grey = self.uniform(0.55, 0.9)
+            soft = Surface(texture="flat", low=(grey,) * 3, high=(grey,) * 3, edge_px=3.0)
+            scene.bodies.append(
+                Body(shape=disc(1.0), surface=soft, x=x, y=y, stretch_u=size, stretch_v=size, opacity=fade)
+            )
+            return
+        colour: Colour = (1.0, 0.9, 0.5) if sort == "spark" else (0.65, 0.85, 1.0)
+        life = 0.14 if sort == "spark" else 0.3
+        bright = Surface(texture="flat", low=colour, high=colour, glow=sort == "spark")
+        tau = np.minimum(since, 1.0)
+        for _ in range(2 if sort == "spark" else 3):
+            away = self.rng.uniform(-1, 1, len(times) + 1)[index]
+            rise = self.rng.uniform(0.4, 1.0, len(times) + 1)[index]
+            fly = 70 if sort == "spark" else 32
+            dx, dy = away * fly * tau, -rise * fly * tau + 120 * tau**2
+            fade = np.where(since < life, 1 - 0.6 * since / life, 0.0)
+            scene.bodies.append(
+                Body(shape=disc(1.0), surface=bright, x=x + dx, y=y + dy, opacity=fade * (0.4 + 0.6 * force))
+            )
+
+
+def heard(speed: float) -> float:
+    """Strength (0 to 1) of a contact at `speed` pixels per second."""
+    return float(np.clip(speed / 190.0, 0.06, 1.0))
