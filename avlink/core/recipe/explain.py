@@ -23,9 +23,8 @@ def explain(error: ValidationError, model: type[BaseModel], source: Source, pref
         values = values.get(name, {}) if isinstance(values, Mapping) else {}
     lines = []
     for mistake in error.errors(include_url=False):
-        keys = _keys_in(values, mistake["loc"])
-        key = _dotted([*filter(None, prefix.split(".")), *keys])
-        lines.append(_line(mistake, model, keys, key, prefix, source))
+        key = _dotted([*filter(None, prefix.split(".")), *_keys_in(values, mistake["loc"])])
+        lines.append(_line(mistake, model, key, prefix, source))
     return lines
 
 
@@ -54,12 +53,10 @@ def dotted_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def _line(
-    mistake: Any, model: type[BaseModel], keys: Sequence[str | int], key: str, prefix: str, source: Source
-) -> str:
+def _line(mistake: Any, model: type[BaseModel], key: str, prefix: str, source: Source) -> str:
     kind = mistake["type"]
     if kind == "extra_forbidden":
-        return f"{key}: unknown key; {_suggest_key(model, keys, prefix)}{_came_from(source, key)}"
+        return f"{key}: unknown key; {_suggest_key(model, mistake['loc'], prefix)}{_came_from(source, key)}"
     if kind == "missing":
         return f"{key}: is missing"
     value = json.dumps(mistake["input"], ensure_ascii=False, default=str)
@@ -98,14 +95,21 @@ def _came_from(source: Source, key: str) -> str:
     return f" (set by {origin})" if origin.startswith(_OVERRIDE_PREFIX) else f" (set in {origin})"
 
 
-def _suggest_key(model: type[BaseModel], keys: Sequence[str | int], prefix: str) -> str:
+def _suggest_key(model: type[BaseModel], location: Sequence[str | int], prefix: str) -> str:
     start = f"{prefix}." if prefix else ""
-    *above, wrong = [str(key) for key in keys if isinstance(key, str)]
-    tables: list[type[BaseModel]] = [model]
+    *above, wrong = [str(part) for part in location if isinstance(part, str)]
+    tables, path = [model], ""
     for name in above:
-        tables = [below for table in tables for below in _models_below(table, name)]
+        if below := [entry for table in tables for entry in _models_in_field(table, name)]:
+            tables = below
+            path += f"{name}."
+        elif tagged := [table for table in tables if _is_tagged(table, name)]:
+            # Not a key but the branch of a union that was tried.
+            tables = tagged
+        else:
+            # A key of a table of tables, whose entries' model we already stand in.
+            path += f"{name}."
     known = list(dict.fromkeys(name for table in tables for name in table.model_fields))
-    path = "".join(f"{name}." for name in above)
     near = difflib.get_close_matches(wrong, known, n=1)
     if near:
         return f"did you mean '{start}{path}{near[0]}'?"
@@ -114,16 +118,18 @@ def _suggest_key(model: type[BaseModel], keys: Sequence[str | int], prefix: str)
     last = difflib.get_close_matches(wrong, [key.rpartition(".")[2] for key in everywhere], n=1)
     if last:
         elsewhere = next(key for key in everywhere if key.rpartition(".")[2] == last[0])
-        return f"did you mean '{start}{elsewhere}'?"
+        if elsewhere != path + wrong:
+            return f"did you mean '{start}{elsewhere}'?"
     return f"known here: {', '.join(known)}"
 
 
-def _models_below(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
+def _models_in_field(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
     field = model.model_fields.get(name)
-    if field is None:
-        # A key of a table of tables: every entry has the same model, which the caller already stands in.
-        return [model]
-    return _models_in(field.annotation)
+    return _models_in(field.annotation) if field is not None else []
+
+
+def _is_tagged(model: type[BaseModel], tag: str) -> bool:
+    return any(tag in get_args(field.annotation) for field in model.model_fields.values())
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -141,10 +147,13 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 def _keys_in(values: Any, location: Sequence[str | int]) -> list[str | int]:
     """The part of pydantic's location that are keys: it also names the branch of a union that was tried."""
     keys: list[str | int] = []
+    # pydantic's mark for a key, not a value, that is wrong.
+    location = [part for part in location if part != "[key]"]
     for index, part in enumerate(location):
         last = index == len(location) - 1
         if isinstance(values, Mapping):
-            if part in values:
+            # The name of a union's branch may also be that of a key, but only a table has something below it.
+            if part in values and (last or isinstance(values[part], Mapping | list)):
                 values = values[part]
             elif not last:
                 continue

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from avlink.core.training import Conditioning, DataTable, FoundryData, StageName, StageTable
 from avlink.core.architecture import AVLinkConfig
+from avlink.core.training import Conditioning, DataTable, FoundryData, StageName, StageTable
 
 FORMAT = 1
 """The recipe format that this version reads."""
@@ -143,7 +143,6 @@ class Recipe(Table):
 class SonifyRecipe(Recipe):
     """`kind = "sonify"`: sound for the clips of a timeline or a media file."""
 
-    title: ClassVar[str] = "sound for pictures"
     kind: Literal["sonify"] = "sonify"
     format: Literal[1] = 1
     select: Select = Select()
@@ -164,7 +163,6 @@ class Picture(Table):
 class VisualizeRecipe(Recipe):
     """`kind = "visualize"`: pictures for a sound."""
 
-    title: ClassVar[str] = "pictures for sound"
     kind: Literal["visualize"] = "visualize"
     format: Literal[1] = 1
     backend: BackendChoice = BackendChoice(name="fusion-a2v")
@@ -174,12 +172,11 @@ class VisualizeRecipe(Recipe):
 
 
 class TrainRecipe(Recipe):
-    """`kind = "train"`: data, model and the stages in the order in which they stand."""
+    """`kind = "train"`: data, model, and how long each stage learns."""
 
-    title: ClassVar[str] = "training"
     kind: Literal["train"] = "train"
     format: Literal[1] = 1
-    name: str = "model"
+    name: str = Field(default="model", min_length=1)
     """The bundle's name."""
     seed: Seed = 0
     bf16: bool = False
@@ -193,7 +190,6 @@ class TrainRecipe(Recipe):
 class EvaluateRecipe(Recipe):
     """`kind = "evaluate"`: which bundle is measured, and on what."""
 
-    title: ClassVar[str] = "measuring a bundle"
     kind: Literal["evaluate"] = "evaluate"
     format: Literal[1] = 1
     bundle: str = "builtin"
