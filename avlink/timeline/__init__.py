@@ -1,0 +1,1 @@
+"""OTIO in, frozen values out, stems back in. Knows no tensor, opens no media file."""

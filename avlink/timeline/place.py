@@ -1,0 +1,104 @@
+"""Putting stems into a timeline: on tracks of our own, on a copy, leaving all else as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import opentimelineio as otio
+
+from avlink.core import clock
+from avlink.timeline.values import StemPlacement
+from avlink.timeline.walk import frame_rate, origin_s
+
+KEY = "avlink"
+"""The one metadata key that is ours."""
+
+
+def place_stems(
+    timeline: otio.schema.Timeline,
+    placements: Sequence[StemPlacement],
+    *,
+    track_name: str,
+    details: dict[str, Any] | None = None,
+) -> otio.schema.Timeline:
+    """A copy of `timeline` with the stems on audio tracks named `track_name`.
+
+    Audio tracks that carry our metadata are replaced where they stand, so a second run changes nothing; no other
+    track is touched. Stems that overlap go to further tracks ("FOLEY 2"). `details` is kept with each track.
+
+    Ranges are written at the timeline's frame rate, and at fractions of a frame where a clip of another rate ends
+    between two of them: read exactly, they give the sample at which the stem lies, which is also in the metadata.
+    """
+    copy = timeline.deepcopy()
+    own = [index for index, track in enumerate(copy.tracks) if _is_own(track)]
+    at = own[0] if own else len(copy.tracks)
+    for index in reversed(own):
+        del copy.tracks[index]
+    rate = frame_rate(copy)
+    offset_s = _stack_start_s(copy)
+    origin = origin_s(copy)
+    for number, lane in enumerate(_lanes(placements)):
+        name = track_name if number == 0 else f"{track_name} {number + 1}"
+        track = otio.schema.Track(name=name, kind=otio.schema.TrackKind.Audio)
+        track.metadata[KEY] = {**(details or {}), "stems": len(lane)}
+        end_s = Fraction(0)
+        for placement in lane:
+            start_s = placement.clip.timeline_start_s + offset_s
+            if start_s > end_s:
+                track.append(otio.schema.Gap(duration=_time(start_s - end_s, rate)))
+            track.append(_stem_clip(placement, rate, origin))
+            end_s = start_s + placement.clip.timeline_duration_s
+        copy.tracks.insert(at + number, track)
+    return copy
+
+
+def _is_own(track: otio.core.Composable) -> bool:
+    return isinstance(track, otio.schema.Track) and track.kind == otio.schema.TrackKind.Audio and KEY in track.metadata
+
+
+def _stack_start_s(timeline: otio.schema.Timeline) -> Fraction:
+    """Where the tracks' own time is when the timeline starts: not 0 only when its stack is trimmed."""
+    span = timeline.tracks.source_range
+    return Fraction(0) if span is None else clock.exact_time(span.start_time.value, span.start_time.rate)
+
+
+def _lanes(placements: Sequence[StemPlacement]) -> list[list[StemPlacement]]:
+    """The stems in as many rows as it takes for none to overlap, lower video tracks first."""
+    lanes: list[list[StemPlacement]] = []
+    for placement in sorted(placements, key=lambda one: (one.clip.timeline_start_s, one.clip.layer)):
+        for lane in lanes:
+            if lane[-1].clip.timeline_end_s <= placement.clip.timeline_start_s:
+                lane.append(placement)
+                break
+        else:
+            lanes.append([placement])
+    return lanes
+
+
+def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.schema.Clip:
+    clip = placement.clip
+    # The stem's own timecode: its time reference, so that programs which read the stamp find what the range names.
+    span = otio.opentime.TimeRange(_time(origin + clip.timeline_start_s, rate), _time(clip.timeline_duration_s, rate))
+    refs = {}
+    for position, take in enumerate(placement.takes):
+        ref = otio.schema.ExternalReference(target_url=take.url, available_range=span)
+        ref.metadata[KEY] = {"take": take.take, **take.details}
+        refs["DEFAULT_MEDIA" if position == 0 else f"take_{take.take}"] = ref
+    heard = placement.takes[0]
+    stem = otio.schema.Clip(name=clip.name, source_range=span)
+    stem.set_media_references(refs, "DEFAULT_MEDIA")
+    stem.metadata[KEY] = {
+        "clip": clip.name,
+        "track": clip.track,
+        "start_samples": clock.to_index(clip.timeline_start_s, heard.sample_rate),
+        "samples": heard.samples,
+        "sample_rate": heard.sample_rate,
+    }
+    return stem
+
+
+def _time(time_s: Fraction, rate: float) -> otio.opentime.RationalTime:
+    """Seconds at a rate as it is written in the project; a literal 29.97 means 30000/1001."""
+    return otio.opentime.RationalTime(float(time_s * clock.exact_rate(rate)), rate)

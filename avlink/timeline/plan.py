@@ -1,0 +1,111 @@
+"""The plan: what to make for each clip, with its words, seed, keys and file name. Pure; `--dry-run` shows it.
+
+Two keys. The raw key names what the model makes: backend, source content, exact span, words, seed. The stem key adds
+how that is finished. Neither knows paths, timeline positions or neighbours, so that moving, renaming or re-ordering
+clips generates nothing anew, and a changed fade only finishes anew.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from avlink.core.hashing import JsonValue, derive_seed, digest, fraction_text
+from avlink.core.recipe.schema import SonifyRecipe
+from avlink.core.values import Prompt
+from avlink.timeline.values import ClipRef, Job, Plan, Skip, Source
+
+_FORMAT = 1
+_MEDIA_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
+
+
+def build_plan(
+    sources: Sequence[Source],
+    recipe: SonifyRecipe,
+    *,
+    backend: JsonValue,
+    finish: JsonValue,
+    skipped: Sequence[Skip] = (),
+) -> Plan:
+    """The jobs for all sources: one for each take, ordered by place on the timeline.
+
+    `backend` says which model with which options (its name, fingerprint and options), `finish` how stems are
+    finished (chain, rate, format): plain values that go into the keys.
+    """
+    ordered = sorted(sources, key=lambda source: (source.clip.timeline_start_s, source.clip.layer))
+    jobs = []
+    names: Counter[str] = Counter()
+    for source in ordered:
+        prompt = prompt_of(source, recipe)
+        for take in range(1, recipe.run.takes + 1):
+            seed = seed_of(source, recipe.run.seed, take)
+            raw_key = digest(["raw", _FORMAT, backend, _span(source), [prompt.text, prompt.negative], seed])
+            name = stem_name(source.clip.name, recipe.stems.track_name, digest(_span(source)), take)
+            names[name] += 1
+            jobs.append(
+                Job(
+                    id=source.clip.id if take == 1 else f"{source.clip.id}-t{take}",
+                    source=source,
+                    take=take,
+                    prompt=prompt,
+                    seed=seed,
+                    raw_key=raw_key,
+                    stem_key=digest(["stem", _FORMAT, raw_key, finish]),
+                    stem_name=name if names[name] == 1 else f"{name}_{names[name]}",
+                )
+            )
+    notes = dict.fromkeys(note for source in ordered for note in source.clip.notes)
+    return Plan(jobs=tuple(jobs), skips=tuple(skipped), notes=tuple(notes))
+
+
+def prompt_of(source: Source, recipe: SonifyRecipe) -> Prompt:
+    """The words for a clip: what the project says of it, else the recipe's template."""
+    clip = source.clip
+    values = {"clip.name": plain_name(clip.name), "clip.track": clip.track, "source.name": source.path.stem}
+    return Prompt(
+        text=recipe.prompt.fill(values) if clip.prompt is None else clip.prompt,
+        negative=recipe.prompt.negative if clip.negative is None else clip.negative,
+    )
+
+
+def seed_of(source: Source, run_seed: int, take: int) -> int:
+    """The job's own seed: the same alone, in a batch, and wherever the clip lies."""
+    return derive_seed(run_seed, _span(source), take)
+
+
+def plain_name(name: str) -> str:
+    """A clip's name without the suffix of a media file."""
+    return _MEDIA_SUFFIX.sub("", name) or name
+
+
+def stem_name(clip_name: str, track_name: str, identity: str, take: int) -> str:
+    """A file name of letters, digits, `-` and `_` that stays when clips are moved or change their order."""
+    take_text = "" if take == 1 else f"_t{take}"
+    return f"{_slug(plain_name(clip_name), 40) or 'clip'}_{_slug(track_name, 20) or 'STEM'}_{identity[:8]}{take_text}"
+
+
+def unplaced(clip: ClipRef, reason: str, *, source: str | None, failed: bool) -> Skip:
+    """The skip of a clip whose media cannot be used."""
+    return Skip(
+        id=clip.id,
+        name=clip.name,
+        track=clip.track,
+        layer=clip.layer,
+        reason=reason,
+        timeline_start_s=clip.timeline_start_s,
+        timeline_duration_s=clip.timeline_duration_s,
+        source=source,
+        failed=failed,
+        opaque=clip.opaque,
+    )
+
+
+def _span(source: Source) -> list[JsonValue]:
+    return [source.digest, fraction_text(source.start_s), fraction_text(source.duration_s)]
+
+
+def _slug(text: str, length: int) -> str:
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9]+", "-", ascii_text)[:length].strip("-")

@@ -1,0 +1,202 @@
+"""Reading a timeline in any format that OTIO has an adapter for, and saying in a sentence why one cannot be read.
+
+Adapters print to stdout and log as they like; both are kept away from ours. What they are known to leave crooked
+is straightened here, once: the record times of EDLs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import opentimelineio as otio
+
+from avlink.core.errors import TimelineError
+from avlink.timeline.item import seconds
+
+_SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
+_EDL_TIMECODE = re.compile(r"\b\d{2}:\d{2}:\d{2}[:;](\d{2})\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineFile:
+    """A timeline as it was read.
+
+    Relative media paths count from `folder`. `bundle` is the .otioz it came out of, if it did: then its media is
+    inside, see `avlink.timeline.bundle`. `notes` are sentences on what had to be assumed.
+    """
+
+    timeline: otio.schema.Timeline
+    path: Path
+    folder: Path
+    bundle: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def readable_suffixes() -> tuple[str, ...]:
+    """The suffixes, without dots, that the installed OTIO adapters read as timelines."""
+    found = {"otioz", "otiod"}
+    for adapter in otio.plugins.ActiveManifest().adapters:
+        with contextlib.suppress(Exception), _quiet():
+            if adapter.has_feature("read"):
+                found.update(adapter.suffixes)
+    return tuple(sorted(found))
+
+
+def read_timeline(path: Path) -> TimelineFile:
+    """Read a timeline file. The file is never changed, and the result is ours to change.
+
+    Raises TimelineError: no such file, no adapter for it, broken, of a newer OTIO, or no timeline.
+    """
+    if not path.exists():
+        raise TimelineError(f"{path} does not exist; give a timeline or a media file")
+    suffix = path.suffix.lower().lstrip(".")
+    if path.is_dir() and suffix != "otiod":
+        raise TimelineError(f"{path} is a folder; give a timeline (.otio, .otioz, .otiod, .edl, .xml, .aaf) in it")
+    notes: tuple[str, ...] = ()
+    bundle, folder = None, path.parent
+    if suffix == "otioz":
+        bundle = path
+        found = _from_json(_zip_content(path), path)
+    elif suffix == "otiod":
+        folder = path
+        found = _from_json(_text(path / "content.otio"), path)
+    elif suffix == "otio":
+        found = _from_json(_text(path), path)
+    elif suffix == "edl":
+        found, notes = _read_edl(path)
+    else:
+        found = _read(path)
+    timeline = _the_timeline(found, path)
+    straighten_records(timeline)
+    return TimelineFile(timeline=timeline, path=path, folder=folder, bundle=bundle, notes=notes)
+
+
+def straighten_records(timeline: otio.schema.Timeline) -> None:
+    """Turn record times that hide in track ranges into a start time of the timeline, in place.
+
+    The EDL reader gives every track a source range that starts at minus the record time, by which all of its clips
+    count as trimmed away, and leaves the timeline's own start unset.
+    """
+    starts = {}
+    for index, track in enumerate(timeline.tracks):
+        span = track.source_range
+        if isinstance(track, otio.schema.Track) and span is not None and (seconds(span.start_time) or 0) < 0:
+            starts[index] = -span.start_time
+    if not starts:
+        return
+    base = min(starts.values())
+    for index, start in starts.items():
+        track = timeline.tracks[index]
+        track.source_range = None
+        if start > base:
+            track.insert(0, otio.schema.Gap(duration=start - base))
+    if timeline.global_start_time is None or not timeline.global_start_time.value:
+        timeline.global_start_time = base
+
+
+def _the_timeline(found: object, path: Path) -> otio.schema.Timeline:
+    if isinstance(found, otio.schema.Timeline):
+        return found
+    if isinstance(found, otio.schema.SerializableCollection):
+        timelines = list(found.find_children(descended_from_type=otio.schema.Timeline))
+        if len(timelines) == 1:
+            return timelines[0].deepcopy()
+        if timelines:
+            names = ", ".join(timeline.name or "unnamed" for timeline in timelines)
+            raise TimelineError(f"{path} holds {len(timelines)} timelines ({names}); export the one you want by itself")
+        raise TimelineError(f"{path} is a collection without a timeline in it; export a timeline")
+    kind = type(found).__name__
+    article = "an" if kind[:1] in "AEIOU" else "a"
+    raise TimelineError(f"{path} holds {article} {kind}, not a timeline; export the whole timeline")
+
+
+def _from_json(text: str, path: Path) -> object:
+    newer = sorted(
+        f"{name}.{version}"
+        for name, version in {(name, int(version)) for name, version in _SCHEMA.findall(text)}
+        if version > otio.core.type_version_map().get(name, version)
+    )
+    if newer:
+        raise TimelineError(
+            f"{path} was written by a newer OpenTimelineIO (it holds {', '.join(newer)}, and the installed version "
+            f"{otio.__version__} does not read that); update opentimelineio, or export for an older version"
+        )
+    try:
+        with _quiet():
+            return otio.adapters.read_from_string(text, "otio_json")
+    except Exception as error:
+        raise TimelineError(f"{path} is no OTIO file: {_first_line(error)}") from error
+
+
+def _read(path: Path, **options: object) -> object:
+    try:
+        with _quiet():
+            return otio.adapters.read_from_file(str(path), **options)
+    except otio.exceptions.NoKnownAdapterForExtensionError as error:
+        kind = f"{path.suffix} files" if path.suffix else "files without a suffix"
+        known = ", ".join(f".{suffix}" for suffix in readable_suffixes())
+        raise TimelineError(
+            f"{path}: no OTIO adapter for {kind} is installed; readable are {known}; install one, or export .otio"
+        ) from error
+    except otio.exceptions.AdapterDoesntSupportFunctionError as error:
+        raise TimelineError(f"{path}: OTIO writes {path.suffix} files but does not read them; export .otio") from error
+    except Exception as error:
+        # Adapters raise whatever their parsers raise; to the user all of it means the same.
+        raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
+
+
+def _read_edl(path: Path) -> tuple[object, tuple[str, ...]]:
+    """An EDL does not say its frame rate: the lowest common one that has all of its frame numbers is taken."""
+    text = _text(path)
+    highest = max((int(frames) for frames in _EDL_TIMECODE.findall(text)), default=0)
+    whole = next((rate for rate in (24, 25, 30, 50) if highest < rate), 60)
+    rate = 30000 / 1001 if re.search(r"^FCM:\s*DROP", text, re.MULTILINE) else float(whole)
+    shown = Fraction(rate).limit_denominator(1001)
+    note = f"{path.name} does not say its frame rate; it is read at {shown} frames per second"
+    return _read(path, rate=rate), (note,)
+
+
+def _zip_content(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return bundle.read("content.otio").decode("utf-8")
+    except KeyError as error:
+        raise TimelineError(f"{path} is no OTIO bundle: it has no content.otio inside") from error
+    except (zipfile.BadZipFile, UnicodeDecodeError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TimelineError(f"{path} is broken, or no OTIO bundle: {_first_line(error)}") from error
+    except OSError as error:
+        raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace" if path.suffix.lower() == ".edl" else "strict")
+    except UnicodeDecodeError as error:
+        raise TimelineError(f"{path} is no timeline: it is not text") from error
+    except OSError as error:
+        raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what adapters print and log to themselves: our stdout may be data."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)

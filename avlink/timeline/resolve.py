@@ -1,0 +1,174 @@
+"""From what a timeline says of its media to a file: the literal path first, then decoded once, then by name.
+
+OTIO's own helper decodes twice and cuts at '#' and '?', so "50%20off.mov" and "take#3.mov" cannot be reached with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from urllib.parse import unquote
+
+from avlink.timeline.values import ClipRef, MediaRef, is_still
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
+_DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
+
+
+class Unresolved(Exception):
+    """A clip has no file. `failed` when there should be one; `source` is the best that the timeline says."""
+
+    def __init__(self, reason: str, *, source: str | None = None, failed: bool) -> None:
+        super().__init__(reason)
+        self.source = source
+        self.failed = failed
+
+
+class MediaRoots:
+    """Folders in which media is searched by its name. Each is listed once, when it is first needed."""
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self.folders = tuple(folders)
+        self._listings: dict[Path, dict[str, Path]] = {}
+
+    def find(self, name: str) -> Path | None:
+        """The file of that name that lies highest in the first folder that has one."""
+        for folder in self.folders:
+            if folder not in self._listings:
+                below = sorted(folder.rglob("*"), key=lambda path: (len(path.parts), str(path)))
+                self._listings[folder] = {path.name: path for path in reversed(below)}
+            path = self._listings[folder].get(name)
+            if path is not None and _is_file(path):
+                return path
+        return None
+
+    def __str__(self) -> str:
+        return ", ".join(str(folder) for folder in self.folders)
+
+
+_NO_ROOTS = MediaRoots()
+
+
+def find_media(clip: ClipRef, folder: Path, roots: MediaRoots = _NO_ROOTS) -> tuple[MediaRef, Path]:
+    """The first of a clip's references that is a file here, and that file.
+
+    References are tried in order, the active one first. A path is taken literally, then decoded once, relative to
+    `folder` (the timeline's); then its name is looked up in `roots` and all folders below them.
+
+    Raises Unresolved with a sentence that says why there is none.
+    """
+    reasons = []
+    for ref in clip.media:
+        if ref.kind != "file":
+            reasons.append(_reason_without_file(ref))
+        elif is_still(ref.url):
+            reasons.append(Unresolved(f"{base_name(ref.url)} is a still, in which nothing moves", failed=False))
+        elif (scheme := remote_scheme(ref.url)) is not None:
+            reasons.append(Unresolved(f"its media is remote ({scheme}), and AVLink reads local files", failed=False))
+        elif not ref.url.strip():
+            reasons.append(Unresolved("the project names no file for it", failed=False))
+        elif (path := find_file(ref.url, folder, roots)) is not None:
+            return ref, path
+        else:
+            where = f"looked from {folder}" + (f" and below {roots}" if roots.folders else "")
+            reason = f"its media {ref.url} is missing ({where}); --media-root names folders to search"
+            reasons.append(Unresolved(reason, failed=True))
+    failed = [reason for reason in reasons if reason.failed]
+    first = (failed or reasons or [Unresolved("the project names no media for it", failed=False)])[0]
+    raise Unresolved(str(first), source=next((ref.url for ref in clip.media if ref.url), None), failed=first.failed)
+
+
+def find_file(url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> Path | None:
+    """The existing file that a local URL or path means, or None."""
+    for candidate in _candidates(url):
+        path = folder / candidate
+        if _is_file(path):
+            return path
+    names = dict.fromkeys((base_name(url), unquote(base_name(url))))
+    return next((found for name in names if name and (found := roots.find(name)) is not None), None)
+
+
+def remote_scheme(url: str) -> str | None:
+    """The scheme of a URL that is not on this machine, such as "https"; None for paths, drives and file URLs."""
+    found = _SCHEME.match(url)
+    if found is None or _DRIVE.match(url) or found[1].lower() == "file":
+        return None
+    # A name such as "take:2.mov" has a colon but no scheme.
+    return found[1].lower() if url[found.end() :].startswith("//") or found[1].lower() in {"data", "s3"} else None
+
+
+def base_name(url: str) -> str:
+    """The last part of a path or URL in either kind of slashes."""
+    return re.split(r"[\\/]", url.rstrip("\\/"))[-1]
+
+
+def media_start(
+    ref: MediaRef, source_start_s: Fraction, *, timecode_s: Fraction | None, file_duration_s: Fraction | None
+) -> Fraction:
+    """Where in the file a clip begins, in seconds from its first frame.
+
+    The reference's own range counts from the media's timecode. Where the timeline gives none, a start that lies
+    behind the end of the file is a timecode too, and `timecode_s` (that of the file's first frame) is subtracted.
+    """
+    if ref.start_s is not None:
+        return source_start_s - ref.start_s
+    if timecode_s and file_duration_s is not None and source_start_s >= file_duration_s:
+        return source_start_s - timecode_s
+    return source_start_s
+
+
+def outside_media(start_s: Fraction, duration_s: Fraction, file_duration_s: Fraction | None) -> str | None:
+    """A sentence when a clip asks for picture that its file does not have; None when all is there.
+
+    A tenth of a second is forgiven: timelines round media lengths up to whole frames of their own.
+    """
+    slack = Fraction(1, 10)
+    if start_s < -slack or (file_duration_s is not None and start_s + duration_s > file_duration_s + slack):
+        has = "" if file_duration_s is None else f", which is {float(file_duration_s):.3f} s long"
+        return f"it asks for {float(start_s):.3f} s to {float(start_s + duration_s):.3f} s of its media{has}"
+    return None
+
+
+def _reason_without_file(ref: MediaRef) -> Unresolved:
+    reasons: Mapping[str, str] = {
+        "generator": "it is made by the editing program (a title, bars or a colour), not by a media file",
+        "images": "its media is an image sequence, which this version does not read",
+        "missing": "the project names no media for it",
+    }
+    return Unresolved(reasons[ref.kind], failed=False)
+
+
+def _candidates(url: str) -> Iterator[str]:
+    seen = set()
+    for text in (url, unquote(url)):
+        for path in (text, _without_scheme(text)):
+            # A NUL is refused by the system with ValueError rather than as a missing file.
+            if path and path not in seen and "\0" not in path:
+                seen.add(path)
+                yield path
+                if "\\" in path:
+                    yield path.replace("\\", "/")
+
+
+def _without_scheme(text: str) -> str:
+    """A file URL's path: file:///a, file://localhost/a, file:/a, file:///C:/a, and file://a (written for file:///a)."""
+    if not text.lower().startswith("file:"):
+        return text
+    rest = text[5:]
+    if not rest.startswith("//"):
+        return rest
+    host, slash, path = rest[2:].partition("/")
+    if host.lower() not in {"", "localhost", "127.0.0.1"}:
+        # Some adapters write a relative path behind "file://".
+        return host + slash + path
+    return path if _DRIVE.match(path) else slash + path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # A name that is too long, or a loop of links: no file, whatever it is.
+        return False

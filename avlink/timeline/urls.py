@@ -1,0 +1,74 @@
+"""How a project writes the paths of its media, and writing ours in the same way.
+
+Resolve writes plain absolute paths and does not link `file://` URLs; Premiere writes those; others write paths
+relative to the timeline. A stem that is named in another style than its neighbours stays offline in some programs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+from urllib.parse import quote
+
+import opentimelineio as otio
+
+from avlink.timeline.resolve import find_file, remote_scheme
+
+UrlStyle: TypeAlias = Literal["plain", "file", "relative", "relative-quoted"]
+
+
+def url_style(timeline: otio.schema.Timeline) -> UrlStyle:
+    """The way in which the project's own local media is mostly named; plain absolute paths when there is none."""
+    votes: dict[UrlStyle, int] = {}
+    for ref in _external_refs(timeline):
+        url = ref.target_url or ""
+        if not url or remote_scheme(url) is not None:
+            continue
+        style: UrlStyle
+        if url.lower().startswith("file:"):
+            style = "file"
+        elif url.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[\\/]", url):
+            style = "plain"
+        else:
+            style = "relative-quoted" if re.search(r"%[0-9A-Fa-f]{2}", url) else "relative"
+        votes[style] = votes.get(style, 0) + 1
+    return max(votes, key=lambda style: votes[style]) if votes else "plain"
+
+
+def write_url(path: Path, style: UrlStyle, folder: Path) -> str:
+    """The URL of a file in a timeline that lies in `folder`."""
+    absolute = path.absolute()
+    if style == "file":
+        return absolute.as_uri()
+    if style == "plain" or absolute.anchor != folder.absolute().anchor:
+        return str(absolute)
+    relative = Path(os.path.relpath(absolute, folder.absolute())).as_posix()
+    return quote(relative) if style == "relative-quoted" else relative
+
+
+def rebase_urls(timeline: otio.schema.Timeline, old_folder: Path, new_folder: Path) -> None:
+    """Make relative media paths that are right from `old_folder` right from `new_folder`, in place.
+
+    Paths that lead to no file are left as they are: there is nothing to be right about.
+    """
+    if old_folder.resolve() == new_folder.resolve():
+        return
+    for ref in _external_refs(timeline):
+        url = ref.target_url or ""
+        if not url or url.lower().startswith("file:") or url.startswith("/") or remote_scheme(url) is not None:
+            continue
+        found = find_file(url, old_folder)
+        if found is not None:
+            quoted = not (old_folder / url).exists()
+            ref.target_url = write_url(found, "relative-quoted" if quoted else "relative", new_folder)
+
+
+def _external_refs(timeline: otio.schema.Timeline) -> Iterator[otio.schema.ExternalReference]:
+    for clip in timeline.find_clips():
+        refs = clip.media_references()
+        for ref in refs.values():
+            if isinstance(ref, otio.schema.ExternalReference):
+                yield ref

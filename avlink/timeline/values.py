@@ -1,0 +1,159 @@
+"""What the timeline floor hands on: frozen values in exact seconds, with no OTIO object inside.
+
+A clip becomes a `ClipRef` (where it is seen, and what it says of its media), a `Source` once its file is known, and
+one or more `Job`s once it is decided what to make. Whatever gets no sound becomes a `Skip` with a sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from avlink.core.values import Prompt
+
+MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRef:
+    """One place where a clip says its picture is.
+
+    `start_s` and `duration_s` are the media's own range as the timeline tells it; the start is usually the timecode
+    of its first frame. None where the timeline does not tell.
+    """
+
+    key: str
+    kind: MediaKind
+    url: str = ""
+    start_s: Fraction | None = None
+    duration_s: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipRef:
+    """A stretch of a clip where it is seen: times count from the start of the timeline.
+
+    `source_start_s` is in the clip's media time, which may be a timecode; `media` holds the active reference first.
+    `layer` counts video tracks from the lowest, 0. `speed` is seconds of media per second of timeline.
+    """
+
+    id: str
+    name: str
+    track: str
+    layer: int
+    timeline_start_s: Fraction
+    timeline_duration_s: Fraction
+    source_start_s: Fraction
+    media: tuple[MediaRef, ...]
+    speed: Fraction = Fraction(1)
+    prompt: str | None = None
+    """What the project itself asks for in metadata["avlink"]; None when it says nothing."""
+    negative: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def timeline_end_s(self) -> Fraction:
+        """Where it ends on the timeline."""
+        return self.timeline_start_s + self.timeline_duration_s
+
+    @property
+    def source_duration_s(self) -> Fraction:
+        """How much of its media it shows."""
+        return self.timeline_duration_s * abs(self.speed)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether the picture hides what lies under it. Generators and lost media are mostly titles: they do not."""
+        return any(
+            ref.kind == "images" or (ref.kind == "file" and ref.url and not may_be_transparent(ref.url))
+            for ref in self.media
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """A clip without sound, and why in one sentence. `failed` when that is a fault and not a decision."""
+
+    id: str
+    name: str
+    track: str
+    layer: int
+    reason: str
+    timeline_start_s: Fraction | None = None
+    timeline_duration_s: Fraction | None = None
+    source: str | None = None
+    failed: bool = False
+    opaque: bool = False
+    """Whether its picture hides what lies under it, although it gets no sound itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A clip whose media file is known: picture from `start_s` of the file's first frame on, for `duration_s`."""
+
+    clip: ClipRef
+    path: Path
+    digest: str
+    start_s: Fraction
+    duration_s: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One take of the sound of one clip.
+
+    `raw_key` names what the model makes, `stem_key` how it is finished; neither knows paths or timeline positions.
+    """
+
+    id: str
+    source: Source
+    take: int
+    prompt: Prompt
+    seed: int
+    raw_key: str
+    stem_key: str
+    stem_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that there is to do, in timeline order, and everything that is left out."""
+
+    jobs: tuple[Job, ...]
+    skips: tuple[Skip, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StemFile:
+    """A finished take as the timeline shall name it. `details` is kept with it as plain JSON values."""
+
+    url: str
+    take: int
+    sample_rate: int
+    samples: int
+    details: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StemPlacement:
+    """The sound of one clip and where it goes; `takes[0]` is the one that is heard."""
+
+    clip: ClipRef
+    takes: tuple[StemFile, ...]
+
+
+_WITH_ALPHA = (".png", ".tif", ".tiff", ".psd", ".tga", ".exr", ".gif", ".webp", ".svg", ".ai")
+_WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp", ".dpx", ".heic", ".avif")
+
+
+def may_be_transparent(url: str) -> bool:
+    """Whether a picture file may have an alpha channel, as titles, logos and mattes do."""
+    return url.lower().endswith(_WITH_ALPHA)
+
+
+def is_still(url: str) -> bool:
+    """Whether a media file is a single picture."""
+    return url.lower().endswith((*_WITH_ALPHA, *_WITHOUT_ALPHA))

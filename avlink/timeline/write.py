@@ -1,0 +1,41 @@
+"""Writing a timeline: as a whole or not at all, and never over what was read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import opentimelineio as otio
+
+from avlink.core.errors import OutputError, TimelineError
+from avlink.core.paths import atomic_write
+
+WRITABLE = (".otio", ".otioz")
+"""The formats that keep everything. Others lose tracks, names or metadata on the way, and are not written."""
+
+
+def write_timeline(timeline: otio.schema.Timeline, output: Path) -> None:
+    """Write a timeline as .otio. Raises OutputError when it cannot be written."""
+    text = otio.adapters.write_to_string(timeline, "otio_json")
+    with atomic_write(output) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def check_output(output: Path, *, inputs: tuple[Path, ...]) -> None:
+    """Refuse an output that would overwrite something that was read, or of a format that loses what we write.
+
+    Raises OutputError or TimelineError.
+    """
+    if output.suffix.lower() not in WRITABLE:
+        raise TimelineError(
+            f"{output} cannot be the output: timelines are written as {' or '.join(WRITABLE)}, which keep everything"
+        )
+    refuse_overwrite(output, inputs=inputs)
+
+
+def refuse_overwrite(output: Path, *, inputs: tuple[Path, ...]) -> None:
+    """Raise OutputError when `output` is one of the files that are read, or a folder."""
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder; give the name of a file for the output")
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise OutputError(f"{output} is an input and is never overwritten; give another name for the output")

@@ -1,0 +1,100 @@
+"""Laws of the plan: what is in a key and what never is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avlink.core.recipe.schema import PromptTable, Run, SonifyRecipe, Stems
+from avlink.timeline.plan import build_plan
+from avlink.timeline.values import ClipRef, Job, Source
+
+RECIPE = SonifyRecipe(prompt=PromptTable(template="{clip.name}, close", negative="music"), run=Run(seed=3))
+
+
+def _source(start: int, *, name: str = "door.mp4", digest: str = "aa", source_start: int = 0, layer: int = 0) -> Source:
+    clip = ClipRef(
+        id=f"{layer}-{start}",
+        name=name,
+        track="V1",
+        layer=layer,
+        timeline_start_s=Fraction(start),
+        timeline_duration_s=Fraction(2),
+        source_start_s=Fraction(source_start),
+        media=(),
+    )
+    return Source(
+        clip=clip, path=Path(f"/a/{name}"), digest=digest, start_s=Fraction(source_start), duration_s=Fraction(2)
+    )
+
+
+def _jobs(*sources: Source, recipe: SonifyRecipe = RECIPE, finish: str = "f", backend: str = "b") -> tuple[Job, ...]:
+    return build_plan(sources, recipe, backend=backend, finish=finish).jobs
+
+
+def test_moving_and_renaming_files_changes_no_key() -> None:
+    (one,), (other,) = _jobs(_source(0)), _jobs(replace(_source(40), path=Path("/b/c.mov")))
+    assert (one.raw_key, one.stem_key, one.seed, one.stem_name) == (
+        other.raw_key,
+        other.stem_key,
+        other.seed,
+        other.stem_name,
+    )
+
+
+def test_a_changed_finish_keeps_what_was_generated() -> None:
+    (one,), (other,) = _jobs(_source(0)), _jobs(_source(0), finish="g")
+    assert one.raw_key == other.raw_key and one.stem_key != other.stem_key
+
+
+def test_everything_that_changes_the_sound_is_in_the_raw_key() -> None:
+    louder = RECIPE.model_copy(update={"prompt": PromptTable(template="loud")})
+    quiet = RECIPE.model_copy(update={"prompt": PromptTable(template="{clip.name}, close", negative="speech")})
+    seeded = RECIPE.model_copy(update={"run": Run(seed=4)})
+    keys = [
+        _jobs(_source(0))[0].raw_key,
+        _jobs(_source(0), recipe=louder)[0].raw_key,
+        _jobs(_source(0), recipe=quiet)[0].raw_key,
+        _jobs(_source(0), recipe=seeded)[0].raw_key,
+        _jobs(_source(0), backend="other")[0].raw_key,
+        _jobs(_source(0, source_start=1))[0].raw_key,
+        _jobs(_source(0, digest="bb"))[0].raw_key,
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_project_s_own_words_win_over_the_recipe() -> None:
+    source = _source(0)
+    assert _jobs(source)[0].prompt.text == "door, close"
+    said = replace(source, clip=replace(source.clip, prompt="a heavy door"))
+    assert (_jobs(said)[0].prompt.text, _jobs(said)[0].prompt.negative) == ("a heavy door", "music")
+
+
+def test_takes_differ_in_seed_and_file() -> None:
+    jobs = _jobs(_source(0), recipe=RECIPE.model_copy(update={"run": Run(takes=3)}))
+    assert (
+        len({job.seed for job in jobs})
+        == len({job.raw_key for job in jobs})
+        == len({job.stem_name for job in jobs})
+        == 3
+    )
+
+
+@given(st.permutations(range(5)))
+def test_a_plan_does_not_depend_on_the_order_of_clips(order: list[int]) -> None:
+    sources = [_source(2 * index, name="äöü/ 音*?.mp4", source_start=index % 2) for index in range(5)]
+    assert _jobs(*(sources[index] for index in order)) == _jobs(*sources)
+
+
+@given(st.text(max_size=80), st.text(min_size=1, max_size=40))
+def test_stem_names_are_safe_everywhere(name: str, track: str) -> None:
+    recipe = RECIPE.model_copy(update={"stems": Stems(track_name=track)})
+    jobs = _jobs(_source(0, name=name), _source(2, name=name), _source(4, name=name, digest="b"), recipe=recipe)
+    names = [job.stem_name for job in jobs]
+    assert len({one.lower() for one in names}) == 3
+    for one in names:
+        assert one.isascii() and all(letter.isalnum() or letter in "-_" for letter in one) and len(one) < 90

@@ -1,0 +1,106 @@
+"""From what projects write as a path to a file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from avlink.timeline.resolve import MediaRoots, Unresolved, find_file, find_media, media_start, outside_media
+from avlink.timeline.values import ClipRef, MediaRef
+
+NAMES = ["a.mp4", "a b.mp4", "take#3.mp4", "what?.mp4", "50%20off.mp4", "100%.mp4", "Ünïcode 音.mp4", "take:2.mp4"]
+
+
+def _clip(*media: MediaRef) -> ClipRef:
+    return ClipRef(
+        id="x",
+        name="c",
+        track="V1",
+        layer=0,
+        timeline_start_s=Fraction(0),
+        timeline_duration_s=Fraction(1),
+        source_start_s=Fraction(0),
+        media=media,
+    )
+
+
+def _file(url: str, key: str = "DEFAULT_MEDIA") -> MediaRef:
+    return MediaRef(key=key, kind="file", url=url)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_found_however_it_is_written(tmp_path: Path, name: str) -> None:
+    from urllib.parse import quote
+
+    file = tmp_path / "media folder" / name
+    file.parent.mkdir()
+    file.touch()
+    absolute = str(file)
+    for url in (
+        f"media folder/{name}",
+        f"./media folder/{name}",
+        quote(f"media folder/{name}"),
+        absolute,
+        quote(absolute),
+        file.as_uri(),
+        f"file://{absolute}",
+        f"file://localhost{quote(absolute)}",
+        f"file://media folder/{name}",
+    ):
+        found = find_file(url, tmp_path)
+        assert found is not None and found.samefile(file), url
+
+
+@pytest.mark.parametrize(
+    "url", ["C:\\shots\\a.mp4", "file:///D%3a/shots/a.mp4", "\\\\srv\\share\\a.mp4", "/gone/a.mp4"]
+)
+def test_media_roots_are_searched_by_name(tmp_path: Path, url: str) -> None:
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    (tmp_path / "deep" / "deeper" / "a.mp4").touch()
+    assert find_file(url, tmp_path) is None
+    assert find_file(url, tmp_path, MediaRoots([tmp_path])) == tmp_path / "deep" / "deeper" / "a.mp4"
+
+
+def test_the_first_reference_that_is_a_file_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "proxy.mp4").touch()
+    ref, path = find_media(_clip(_file("gone.mov"), _file("proxy.mp4", "proxy")), tmp_path)
+    assert ref.key == "proxy" and path.name == "proxy.mp4"
+
+
+@pytest.mark.parametrize(
+    "ref, words, failed",
+    [
+        (_file("gone.mov"), "gone.mov is missing", True),
+        (_file("https://example.com/a.mp4"), "remote (https)", False),
+        (_file(""), "names no file", False),
+        (_file("a\0b"), "is missing", True),
+        (_file("x" * 5000), "is missing", True),
+        (_file("frame.png"), "still", False),
+        (MediaRef(key="k", kind="missing"), "names no media", False),
+        (MediaRef(key="k", kind="generator"), "title", False),
+        (MediaRef(key="k", kind="images"), "image sequence", False),
+    ],
+)
+def test_every_lack_has_its_sentence(tmp_path: Path, ref: MediaRef, words: str, failed: bool) -> None:
+    with pytest.raises(Unresolved, match=words.replace("(", r"\(").replace(")", r"\)")) as error:
+        find_media(_clip(ref), tmp_path)
+    assert error.value.failed is failed
+
+
+def test_a_source_start_counts_from_the_media_range_else_from_its_timecode() -> None:
+    hour = Fraction(3600)
+    ranged = MediaRef(key="k", kind="file", start_s=hour)
+    bare = MediaRef(key="k", kind="file")
+    ten = Fraction(10)
+    assert media_start(ranged, hour + 2, timecode_s=None, file_duration_s=ten) == 2
+    assert media_start(bare, hour + 2, timecode_s=hour, file_duration_s=ten) == 2
+    assert media_start(bare, Fraction(2), timecode_s=hour, file_duration_s=ten) == 2
+
+
+def test_a_clip_outside_its_media_is_a_sentence() -> None:
+    assert outside_media(Fraction(0), Fraction(10), Fraction(10)) is None
+    assert outside_media(Fraction(1, 20), Fraction(10), Fraction(10)) is None
+    assert "9.000 s to 12.000 s" in (outside_media(Fraction(9), Fraction(3), Fraction(10)) or "")
+    assert "-1.000 s" in (outside_media(Fraction(-1), Fraction(3), None) or "")
