@@ -1,0 +1,1 @@
+"""Files to and from waveforms and frames. Knows no timeline and no tensor."""

@@ -1,0 +1,173 @@
+"""Reading the sound of a media file on the clock of its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from avlink.core.clock import to_index
+from avlink.core.errors import MediaError
+from avlink.core.values import Waveform
+from avlink.media.container import find_audio, find_video, open_input
+from avlink.media.probe import read_video_info
+from avlink.media.resample import Resampler
+
+# Only where an index gives exact times; in a plain MP3 the time after a seek is a guess.
+_EXACT_SEEK = ("mp4", "matroska", "wav")
+_SEEK_BEYOND_S = 10
+# Codecs need some packets to settle (Opus 80 ms, MP3 a few frames).
+_PREROLL_S = 1
+# Times in milliseconds, and encoders that let them wander: below this the sound is taken as continuous.
+_JITTER_S = Fraction(1, 100)
+_INT_SCALE = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "s64": 9223372036854775808.0}
+
+
+def read_audio(
+    path: Path,
+    *,
+    sample_rate: int,
+    mono: bool = True,
+    start_s: Fraction = Fraction(0),
+    duration_s: Fraction | None = None,
+) -> Waveform:
+    """The sound in [start_s, start_s + duration_s) of media time, or up to its end, at `sample_rate`.
+
+    Media time 0 is the first picture, or the first sample of a file without picture: sound that starts late is preceded
+    by silence, sound that starts early is cut. Asked for more than there is, the rest is silence, so that exactly
+    round(duration_s * sample_rate) samples come back. `mono` averages the channels.
+
+    Raises MediaError if the file cannot be opened, has no sound, or its sound is damaged (with the time reached).
+    """
+    path = Path(path)
+    if start_s < 0 or (duration_s is not None and duration_s <= 0):
+        raise MediaError(f"the stretch of sound from '{path}' must start at 0 or later and be longer than 0")
+    origin_s = _picture_start(path)
+    converter: Resampler | None = None
+    parts: list[NDArray[np.float32]] = []
+    with open_input(path) as container:
+        for block, rate in _blocks(path, container, origin_s, start_s=start_s, duration_s=duration_s):
+            kept = block.mean(axis=0, keepdims=True, dtype=np.float32) if mono else block
+            if converter is None:
+                converter = Resampler(rate, sample_rate, channels=kept.shape[0])
+            parts.append(converter.push(kept))
+    if converter is None:
+        raise MediaError(f"'{path}' holds no sound that can be decoded")
+    parts.append(converter.flush())
+    samples = np.concatenate(parts, axis=1)
+    if duration_s is not None:
+        wanted = to_index(duration_s, sample_rate)
+        samples = np.pad(samples[:, :wanted], ((0, 0), (0, max(0, wanted - samples.shape[1]))))
+    return Waveform(samples=samples, sample_rate=sample_rate)
+
+
+def _picture_start(path: Path) -> Fraction | None:
+    with open_input(path) as container:
+        video = find_video(container)
+        return None if video is None else read_video_info(path, container, video).start_s
+
+
+def _blocks(
+    path: Path,
+    container: InputContainer,
+    origin_s: Fraction | None,
+    *,
+    start_s: Fraction,
+    duration_s: Fraction | None,
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Blocks (channels, samples) that follow each other without holes from `start_s` on, and their sample rate."""
+    stream = find_audio(container)
+    if stream is None:
+        raise MediaError(f"'{path}' has no sound; name a file that has some")
+    if origin_s is None:
+        origin_s = (stream.start_time or 0) * Fraction(stream.time_base or 0)
+    if start_s > _SEEK_BEYOND_S and any(name in container.format.name for name in _EXACT_SEEK) and stream.time_base:
+        container.seek(int((origin_s + start_s - _PREROLL_S) / stream.time_base), stream=stream, backward=True)
+    # Index of the next sample to give, counted from media time 0.
+    position: int | None = None
+    decoded: int | None = None
+    rate = channels = 0
+    for frame in _decode(path, container, stream):
+        if position is None:
+            # The decoder knows: AAC with band replication says half its rate in the header.
+            rate, channels = frame.sample_rate, frame.layout.nb_channels
+            position = to_index(start_s, rate)
+        block = _as_float(frame)
+        if block.shape[0] != channels or frame.sample_rate != rate:
+            raise MediaError(f"the sound of '{path}' changes its rate or channels on the way; convert it to WAV first")
+        begin = _frame_start(frame, origin_s, decoded)
+        decoded = begin + block.shape[1]
+        if begin > position:
+            stop = begin if duration_s is None else min(begin, to_index(start_s + duration_s, rate) + 1)
+            yield from _silence(stop - position, channels, rate)
+            position = max(position, stop)
+        block = block[:, position - begin :]
+        if block.shape[1]:
+            yield block, rate
+            position += block.shape[1]
+        # A second more than asked, for the filter of the resampler to look into.
+        if duration_s is not None and position > to_index(start_s + duration_s + 1, rate):
+            return
+    if position is not None and rate:
+        # Makes a stretch that lies after the sound's end a stretch of silence.
+        yield np.zeros((channels, 0), np.float32), rate
+
+
+def _silence(samples: int, channels: int, rate: int) -> Iterator[tuple[NDArray[np.float32], int]]:
+    while samples > 0:
+        yield np.zeros((channels, min(samples, rate)), np.float32), rate
+        samples -= rate
+
+
+def _frame_start(frame: AudioFrame, origin_s: Fraction, expected: int | None) -> int:
+    """Index of a frame's first sample from media time 0; follows the clock only where it jumps."""
+    if frame.pts is None or frame.time_base is None:
+        return expected or 0
+    said = to_index(frame.pts * Fraction(frame.time_base) - origin_s, frame.sample_rate)
+    if expected is not None and abs(said - expected) <= _JITTER_S * frame.sample_rate:
+        return expected
+    return said
+
+
+def _decode(path: Path, container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    reached: float | None = None
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            frames = [] if packet is None else packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError as error:
+            if reached is None and isinstance(error, av.error.InvalidDataError):
+                continue
+            where = "its start" if reached is None else f"{reached:.3f} s"
+            raise MediaError(
+                f"the sound of '{path}' is damaged: decoding stopped after {where}; copy or convert it again"
+            ) from error
+        if packet is None:
+            return
+        for frame in frames:
+            reached = (frame.time or 0.0) + frame.samples / frame.sample_rate
+            yield frame
+
+
+def _as_float(frame: AudioFrame) -> NDArray[np.float32]:
+    """(channels, samples) with full scale at +-1, from any sample format."""
+    data = frame.to_ndarray()
+    if not frame.format.is_planar:
+        data = data.reshape(-1, frame.layout.nb_channels).T
+    kind = frame.format.name.removesuffix("p")
+    if kind not in _INT_SCALE:
+        return np.ascontiguousarray(data, np.float32)
+    scale = _INT_SCALE[kind]
+    centred = data.astype(np.float64) - (scale if kind == "u8" else 0.0)
+    return np.ascontiguousarray(centred / scale, np.float32)

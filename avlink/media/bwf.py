@@ -1,0 +1,168 @@
+"""Broadcast Wave files: 24-bit PCM with bext v2, iXML and cues; RF64 where 4 GiB do not suffice.
+
+libavformat writes bext v1 in raw UTF-8 without iXML, and 24-bit in a format that many readers refuse; hence this.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avlink.core.errors import AvlinkError, MediaError, OutputError
+from avlink.core.values import Waveform
+from avlink.media.broadcast import Bext, BroadcastInfo, Cue, from_ixml, pack_bext, to_ixml, unpack_bext
+
+_BYTES_A_SAMPLE = 3
+_FULL_SCALE = 1 << 23
+_RIFF_LIMIT_BYTES = (1 << 32) - 1
+_SIZE_IN_DS64 = 0xFFFFFFFF
+_BLOCK_SAMPLES = 1 << 16
+_PCM = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BwfInfo:
+    """What a Broadcast Wave file says: `info` as it was written, `bext` as it stands in the file."""
+
+    sample_rate: int
+    channels: int
+    bits: int
+    num_samples: int
+    is_rf64: bool
+    bext: Bext
+    info: BroadcastInfo
+
+
+def write_bwf(path: Path, wave: Waveform, info: BroadcastInfo, *, riff_limit_bytes: int = _RIFF_LIMIT_BYTES) -> None:
+    """Write `wave` as 24-bit PCM Broadcast Wave at its own rate; equal input gives equal bytes.
+
+    Samples are rounded to the nearest step and clipped at full scale. Files beyond `riff_limit_bytes` become RF64.
+
+    Raises AvlinkError if a sample is no number, OutputError if the file cannot be written.
+    """
+    frame_bytes = _BYTES_A_SAMPLE * wave.channels
+    data_bytes = wave.num_samples * frame_bytes
+    fmt = struct.pack(
+        "<HHIIHH",
+        _PCM,
+        wave.channels,
+        wave.sample_rate,
+        wave.sample_rate * frame_bytes,
+        frame_bytes,
+        8 * _BYTES_A_SAMPLE,
+    )
+    described = {"sample_rate": wave.sample_rate, "channels": wave.channels}
+    chunks = _chunk(b"bext", pack_bext(info, **described)) + _chunk(b"fmt ", fmt)
+    chunks += _chunk(b"iXML", to_ixml(info, **described)) + _cue_chunks(info.cues)
+    riff_bytes = 4 + len(chunks) + 8 + data_bytes + data_bytes % 2
+    if riff_bytes + 8 <= riff_limit_bytes:
+        head = b"RIFF" + struct.pack("<I", riff_bytes) + b"WAVE" + chunks + b"data" + struct.pack("<I", data_bytes)
+    else:
+        ds64 = _chunk(b"ds64", struct.pack("<QQQI", riff_bytes + 36, data_bytes, wave.num_samples, 0))
+        head = b"RF64" + struct.pack("<I", _SIZE_IN_DS64) + b"WAVE" + ds64 + chunks
+        head += b"data" + struct.pack("<I", _SIZE_IN_DS64)
+    try:
+        with path.open("wb") as file:
+            file.write(head)
+            for start in range(0, wave.num_samples, _BLOCK_SAMPLES):
+                file.write(_to_pcm(wave.samples[:, start : start + _BLOCK_SAMPLES]))
+            file.write(b"\0" * (data_bytes % 2))
+    except OSError as error:
+        raise OutputError(f"the stem '{path}' cannot be written: {error.strerror}") from error
+
+
+def read_bwf_info(path: Path) -> BwfInfo:
+    """Read what a Broadcast Wave file says about itself, without its samples.
+
+    Raises MediaError if it is no RIFF or RF64 wave file, or has no fmt, data or bext chunk.
+    """
+    try:
+        with path.open("rb") as file:
+            chunks = dict(_read_chunks(file))
+            is_rf64 = "ds64" in chunks
+    except (OSError, struct.error, ValueError) as error:
+        raise MediaError(f"'{path}' is no wave file that can be read: {error}") from error
+    missing = [name for name in ("fmt ", "data", "bext") if name not in chunks]
+    if missing:
+        raise MediaError(f"'{path}' is no Broadcast Wave file: it has no '{missing[0].strip()}' chunk")
+    try:
+        _tag, channels, sample_rate, _rate, frame_bytes, bits = struct.unpack_from("<HHIIHH", chunks["fmt "])
+        bext = unpack_bext(chunks["bext"])
+        info = from_ixml(chunks.get("iXML", b"<BWFXML/>"), bext, _read_cues(chunks))
+    except (struct.error, ValueError) as error:
+        raise MediaError(f"'{path}' is a damaged Broadcast Wave file: {error}") from error
+    (data_bytes,) = struct.unpack("<Q", chunks["data"])
+    return BwfInfo(
+        sample_rate=sample_rate,
+        channels=channels,
+        bits=bits,
+        num_samples=data_bytes // max(1, frame_bytes),
+        is_rf64=is_rf64,
+        bext=bext,
+        info=info,
+    )
+
+
+def _to_pcm(samples: NDArray[np.float32]) -> bytes:
+    if not np.isfinite(samples).all():
+        raise AvlinkError("the sound holds values that are no numbers; nothing is written, for it would be noise")
+    steps = np.clip(np.rint(samples.T.astype(np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
+    # Little-endian 32-bit words without their highest byte.
+    words = np.ascontiguousarray(steps, dtype="<i4").view(np.uint8).reshape(-1, 4)
+    return words[:, :_BYTES_A_SAMPLE].tobytes()
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def _cue_chunks(cues: tuple[Cue, ...]) -> bytes:
+    if not cues:
+        return b""
+    points = struct.pack("<I", len(cues))
+    labels = b"adtl"
+    for number, cue in enumerate(cues, start=1):
+        points += struct.pack("<II4sIII", number, cue.position_samples, b"data", 0, 0, cue.position_samples)
+        labels += _chunk(b"labl", struct.pack("<I", number) + cue.label.encode("utf-8") + b"\0")
+    return _chunk(b"cue ", points) + _chunk(b"LIST", labels)
+
+
+def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Names and bodies of all chunks; the body of "data" is its size as 8 bytes."""
+    form, _size, kind = struct.unpack("<4sI4s", file.read(12))
+    if form not in (b"RIFF", b"RF64") or kind != b"WAVE":
+        raise ValueError("it does not begin as RIFF or RF64 WAVE")
+    long_data_bytes = 0
+    while len(header := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", header)
+        if name == b"data":
+            size = long_data_bytes if size == _SIZE_IN_DS64 else size
+            yield "data", struct.pack("<Q", size)
+            file.seek(size + size % 2, os.SEEK_CUR)
+            continue
+        body = file.read(size)
+        file.read(size % 2)
+        if name == b"ds64":
+            (long_data_bytes,) = struct.unpack_from("<Q", body, 8)
+        yield name.decode("latin-1"), body
+
+
+def _read_cues(chunks: dict[str, bytes]) -> tuple[Cue, ...]:
+    points, labels = chunks.get("cue ", b"\0\0\0\0"), chunks.get("LIST", b"")
+    names: dict[int, str] = {}
+    at = 4
+    while labels[:4] == b"adtl" and at + 12 <= len(labels):
+        name, size, number = struct.unpack_from("<4sII", labels, at)
+        if name == b"labl":
+            names[number] = labels[at + 12 : at + 8 + size].split(b"\0")[0].decode("utf-8", "replace")
+        at += 8 + size + size % 2
+    (count,) = struct.unpack_from("<I", points)
+    found = (struct.unpack_from("<II", points, 4 + 24 * index) for index in range(count))
+    return tuple(Cue(position_samples=position, label=names.get(number, "")) for number, position in found)

@@ -1,0 +1,89 @@
+"""Opening media files for reading, with everything that can be wrong said in one sentence.
+
+Knows libav containers and streams; decodes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from avlink.core.errors import MediaError
+
+# A playlist or a concat script must not make us open addresses that the user never named.
+_LOCAL_ONLY = {"protocol_whitelist": "file"}
+
+
+@contextmanager
+def open_input(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for reading.
+
+    Raises MediaError if it is missing, a folder, empty, unreadable, truncated before its index, or no media at all.
+    """
+    _check_regular_file(path)
+    try:
+        # An absolute name keeps libav from reading "-x", "pipe:1" or "concat:a|b" as something else than a file.
+        # Tags that are not UTF-8 would otherwise make the whole file unreadable.
+        container = av.open(os.path.abspath(path), "r", metadata_errors="ignore", options=dict(_LOCAL_ONLY))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(_why_not_opened(path, error)) from error
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def find_video(container: InputContainer) -> VideoStream | None:
+    """The first stream of moving pictures; cover art and thumbnails do not count."""
+    still = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+    for stream in container.streams.video:
+        if not stream.disposition & still:
+            return stream
+    return None
+
+
+def find_audio(container: InputContainer) -> AudioStream | None:
+    """The first audio stream."""
+    return container.streams.audio[0] if container.streams.audio else None
+
+
+def _check_regular_file(path: Path) -> None:
+    try:
+        is_dir, exists = path.is_dir(), path.exists()
+        size = path.stat().st_size if exists else 0
+    except (OSError, ValueError) as error:
+        # A name that is too long or holds a NUL never reaches libav.
+        raise MediaError(f"the media file '{path}' cannot be read: {error}") from error
+    if is_dir:
+        raise MediaError(f"'{path}' is a folder, not a media file; name a file inside it")
+    if not exists:
+        raise MediaError(f"the media file '{path}' does not exist; check the name or relink it")
+    if size == 0:
+        raise MediaError(f"the media file '{path}' is empty (zero bytes); copy or render it again")
+
+
+def _why_not_opened(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return f"the media file '{path}' may not be read by this user; change its permissions"
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        head = b""
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return (
+            f"the media file '{path}' is cut short: its index (the 'moov' box) is missing, "
+            "as after an interrupted copy or recording; copy or render it again"
+        )
+    if head and not any(byte < 9 for byte in head):
+        return f"'{path}' is a text file, not media, whatever its name says; check the link"
+    return f"'{path}' is damaged or in no media format that can be read here; convert it, or copy it again"

@@ -1,0 +1,165 @@
+"""Writing movies: generated frames with their sound, and a preview of an edit. H.264 in 4:2:0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import av
+import av.codec
+import av.codec.codec
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from avlink.core.clock import to_index
+from avlink.core.errors import AvlinkError
+from avlink.core.values import FrameSource, Waveform
+from avlink.media.pictures import decode_pictures
+from avlink.media.soundtrack import SoundTrack, open_movie
+
+_ENCODERS = ("libx264", "libopenh264", "mpeg4")
+_FRAMES_A_READ = 64
+_HD_LINES = 720
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of an edit: `duration_s` seconds of `path` from media time `start_s` on, or of black without a path."""
+
+    path: Path | None
+    start_s: Fraction = Fraction(0)
+    duration_s: Fraction
+
+
+def write_video(
+    path: Path,
+    frames: FrameSource,
+    *,
+    sound: Waveform | None = None,
+    crf: int = 18,
+    scale: int = 1,
+    smooth: bool = False,
+) -> None:
+    """Write `frames`, each side `scale` times as large, with `sound` from the first frame on.
+
+    Enlarged pixels stay squares, or are interpolated (bicubic) if `smooth`. Odd sides grow by one row or column, as
+    4:2:0 asks for even ones. `crf` is the quality, 0 (best) to 51. Memory stays constant.
+
+    Raises OutputError if the file cannot be written.
+    """
+    images = (
+        image
+        for start in range(0, frames.num_frames, _FRAMES_A_READ)
+        for image in frames.read(start, min(frames.num_frames, start + _FRAMES_A_READ))
+    )
+    size = (frames.width * scale, frames.height * scale)
+    _encode(path, images, rate=frames.rate, size=size, sound=sound, crf=crf, smooth=smooth)
+
+
+def write_preview(
+    path: Path,
+    segments: Sequence[Segment],
+    sound: Waveform | None,
+    *,
+    rate: Fraction,
+    width: int,
+    height: int,
+    crf: int = 23,
+) -> None:
+    """Write an edit as a movie: one segment after the other, with `sound` from its start on.
+
+    Segments change at the frame nearest to their exact time. Pictures are held, not blended; a segment that outlasts
+    its media shows its last picture. Memory stays constant.
+
+    Raises MediaError if a segment's media cannot be read, OutputError if the file cannot be written.
+    """
+    images = _edit(segments, rate=rate, width=width, height=height)
+    _encode(path, images, rate=rate, size=(width, height), sound=sound, crf=crf, smooth=True)
+
+
+def _edit(segments: Sequence[Segment], *, rate: Fraction, width: int, height: int) -> Iterator[NDArray[np.uint8]]:
+    begin_s = Fraction(0)
+    for segment in segments:
+        end_s = begin_s + segment.duration_s
+        indices = range(to_index(begin_s, rate), to_index(end_s, rate))
+        if segment.path is None:
+            black = np.zeros((height, width, 3), np.uint8)
+            yield from (black for _ in indices)
+        elif indices:
+            # The picture seen in the middle of each output frame, so that rounded times do not matter.
+            times = (segment.start_s + max(Fraction(0), (index + Fraction(1, 2)) / rate - begin_s) for index in indices)
+            yield from _seen_at(segment, times, width=width, height=height)
+        begin_s = end_s
+
+
+def _seen_at(segment: Segment, times: Iterator[Fraction], *, width: int, height: int) -> Iterator[NDArray[np.uint8]]:
+    assert segment.path is not None
+    stop_s = segment.start_s + segment.duration_s
+    pictures = decode_pictures(segment.path, start_s=segment.start_s, stop_s=stop_s, width=width, height=height)
+    seen, following = None, next(pictures, None)
+    for time_s in times:
+        while following is not None and (seen is None or seen.end_s <= time_s):
+            seen, following = following, next(pictures, None)
+        yield np.zeros((height, width, 3), np.uint8) if seen is None else seen.pixels
+
+
+def _encode(
+    path: Path,
+    images: Iterable[NDArray[np.uint8]],
+    *,
+    rate: Fraction,
+    size: tuple[int, int],
+    sound: Waveform | None,
+    crf: int,
+    smooth: bool,
+) -> None:
+    path = Path(path)
+    name = _encoder()
+    options = {"crf": str(crf), "preset": "veryfast"} if name == "libx264" else {}
+    matrix = Colorspace.ITU709 if size[1] >= _HD_LINES else Colorspace.ITU601
+    reformatter = VideoReformatter()
+    with open_movie(path) as target:
+        stream = cast(VideoStream, target.add_stream(name, rate=rate, options=options))
+        stream.width, stream.height = size[0] + size[0] % 2, size[1] + size[1] % 2
+        stream.pix_fmt = "yuv420p"
+        track = None if sound is None else SoundTrack(target, sound, path=path)
+        for index, image in enumerate(images):
+            frame = reformatter.reformat(
+                VideoFrame.from_ndarray(_even(image, size), format="rgb24"),
+                stream.width,
+                stream.height,
+                "yuv420p",
+                dst_colorspace=matrix,
+                interpolation="BICUBIC" if smooth else "POINT",
+                threads=1,
+            )
+            frame.pts, frame.time_base = index, 1 / rate
+            target.mux(stream.encode(frame))
+            if track is not None:
+                track.mux_until(index / rate)
+        target.mux(stream.encode(None))
+        if track is not None:
+            track.finish()
+
+
+def _even(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Repeat the last column or row where the written side is odd (then nothing is enlarged by an even factor)."""
+    wider, taller = size[0] % 2, size[1] % 2
+    if not (wider or taller):
+        return np.ascontiguousarray(image)
+    return np.pad(image, ((0, taller), (0, wider), (0, 0)), mode="edge")
+
+
+@cache
+def _encoder() -> str:
+    for name in _ENCODERS:
+        if name in av.codec.codecs_available and av.codec.Codec(name, "w").is_encoder:
+            return name
+    raise AvlinkError(f"this build of PyAV encodes none of {', '.join(_ENCODERS)}; install the wheel of PyAV")

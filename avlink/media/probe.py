@@ -1,0 +1,284 @@
+"""What a media file holds: its streams, rates, sizes and lengths, without decoding more than one picture.
+
+Media time 0 is the first picture of a file that has one, else its first sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from avlink.core.clock import exact_rate
+from avlink.core.errors import MediaError
+from avlink.media.container import find_audio, find_video, open_input
+
+_SMALLEST_SIDE = 8
+_SANE_RATES = (Fraction(1, 10), Fraction(300))
+_PACKETS_TO_MEASURE = 120
+_COMMON_RATES = tuple(
+    exact_rate(rate) for rate in (10, 12, 12.5, 15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 90, 100, 120)
+)
+# Streams without an index: libav guesses their length from the bit rate.
+_GUESSED_BY_BIT_RATE = frozenset({"mp3", "aac", "ac3", "eac3", "dts", "loas", "amr", "amrnb", "amrwb"})
+# Here a stream's length is that of the whole file.
+_LENGTH_OF_THE_FILE = frozenset({"matroska,webm", "flv"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoInfo:
+    """Moving pictures: size in square pixels as they are shown, after rotation and pixel aspect.
+
+    `rotation` is in degrees counter-clockwise, a multiple of 90, and already applied to `width` and `height`.
+    `start_s` is the first picture's time in the container. `timecode` is the start timecode text, if the file has one.
+    """
+
+    rate: Fraction
+    width: int
+    height: int
+    rotation: int
+    start_s: Fraction
+    timecode: str | None
+    codec: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioInfo:
+    """Sound: `start_s` is the first sample's time in the container."""
+
+    sample_rate: int
+    channels: int
+    start_s: Fraction
+    codec: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaInfo:
+    """A media file. `duration_s` is that of the picture if there is one, else that of the sound."""
+
+    path: Path
+    duration_s: Fraction
+    video: VideoInfo | None
+    audio: AudioInfo | None
+
+    @property
+    def has_video(self) -> bool:
+        """Whether there are moving pictures; cover art is none."""
+        return self.video is not None
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is sound."""
+        return self.audio is not None
+
+
+def probe(path: Path) -> MediaInfo:
+    """Look into a media file; opens it, decodes one picture, and reads packets only where the index says nothing.
+
+    Raises MediaError for what cannot be opened (see `open_input`), for a still picture, for a file with neither
+    picture nor sound, and for one that ends before its own index does.
+    """
+    path = Path(path)
+    with open_input(path) as container:
+        format_name = container.format.name
+        if format_name == "image2" or format_name.endswith("_pipe"):
+            raise MediaError(f"'{path}' is a still picture; only moving pictures can be given a sound")
+        video, audio = find_video(container), find_audio(container)
+        stream: VideoStream | AudioStream | None = video or audio
+        if stream is None:
+            raise MediaError(f"'{path}' holds neither picture nor sound; check the link")
+        _check_whole(path, stream)
+        audio_info = None if audio is None else _audio_info(path, audio)
+        video_info = None if video is None else read_video_info(path, container, video)
+        duration_s = _duration(path, stream, None if video_info is None else video_info.rate)
+        return MediaInfo(path=path, duration_s=duration_s, video=video_info, audio=audio_info)
+
+
+def require_video(info: MediaInfo) -> VideoInfo:
+    """The picture of a file that must have one.
+
+    Raises MediaError if there is none, or if it is too small to see anything in.
+    """
+    if info.video is None:
+        raise MediaError(f"'{info.path}' has no picture, only sound; name a file with video")
+    check_visible(info.path, info.video)
+    return info.video
+
+
+def check_visible(path: Path, video: VideoInfo) -> None:
+    """Raises MediaError if the picture is too small to see anything in."""
+    if min(video.width, video.height) < _SMALLEST_SIDE:
+        raise MediaError(
+            f"the picture of '{path}' is {video.width}x{video.height} pixels, in which nothing can be seen; "
+            f"{_SMALLEST_SIDE}x{_SMALLEST_SIDE} is the least"
+        )
+
+
+def read_video_info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
+    """What `stream` shows. Reads on from the start of `container`.
+
+    Raises MediaError if not one picture can be decoded.
+    """
+    if stream.codec_context is None:
+        raise MediaError(f"the picture of '{path}' is in a format that cannot be decoded here; convert it to H.264")
+    times: list[int] = []
+    packets = _noting_times(container.demux(stream), times)
+    first = _first_picture(path, packets)
+    width, height = max(1, round(first.width * pixel_aspect(stream))), first.height
+    rotation = right_angle(first.rotation)
+    if rotation % 180:
+        width, height = height, width
+    start_s = picture_time(first)
+    return VideoInfo(
+        rate=_rate_by_container(stream) or _rate_by_packets(stream, packets, times),
+        width=width,
+        height=height,
+        rotation=rotation,
+        start_s=_start(stream) if start_s is None else start_s,
+        timecode=_timecode(container, stream),
+        codec=stream.codec_context.name,
+    )
+
+
+def pixel_aspect(stream: VideoStream) -> Fraction:
+    """Width of a pixel over its height; 1 where the file says nothing or nonsense."""
+    aspect = stream.sample_aspect_ratio
+    return Fraction(aspect) if aspect and Fraction(1, 10) <= aspect <= 10 else Fraction(1)
+
+
+def right_angle(degrees: int) -> int:
+    """The nearest multiple of 90 degrees, within (-180, 180]."""
+    turned = round(degrees / 90) * 90 % 360
+    return turned - 360 if turned > 180 else turned
+
+
+def picture_time(frame: VideoFrame) -> Fraction | None:
+    """Container time of a decoded picture in exact seconds."""
+    if frame.pts is None or frame.time_base is None:
+        return None
+    return frame.pts * Fraction(frame.time_base)
+
+
+def _audio_info(path: Path, stream: AudioStream) -> AudioInfo:
+    if stream.codec_context is None or not stream.rate:
+        raise MediaError(f"the sound of '{path}' is in a format that cannot be decoded here; convert it to WAV or AAC")
+    return AudioInfo(
+        sample_rate=stream.rate, channels=stream.channels, start_s=_start(stream), codec=stream.codec_context.name
+    )
+
+
+def _start(stream: Stream) -> Fraction:
+    if stream.start_time is None or stream.time_base is None:
+        return Fraction(0)
+    return stream.start_time * Fraction(stream.time_base)
+
+
+def _noting_times(packets: Iterable[Packet[Any]], times: list[int]) -> Iterator[Packet[Any]]:
+    for packet in packets:
+        if packet.pts is not None:
+            times.append(packet.pts)
+        yield packet
+
+
+def _first_picture(path: Path, packets: Iterator[Packet[Any]]) -> VideoFrame:
+    try:
+        for packet in packets:
+            # Packets before the first key picture may fail, as in a recording that was cut: go on to the key picture.
+            with suppress(av.error.InvalidDataError):
+                for frame in packet.decode():
+                    if isinstance(frame, VideoFrame):
+                        return frame
+    except av.error.FFmpegError as error:
+        raise MediaError(f"the picture of '{path}' cannot be decoded ({error.strerror}); convert it") from error
+    raise MediaError(f"'{path}' holds not one picture that can be decoded; copy or render it again")
+
+
+def _rate_by_container(stream: VideoStream) -> Fraction | None:
+    mean, grid = stream.average_rate, stream.guessed_rate
+    agree = mean and grid and abs(mean - grid) <= grid / 100 and _SANE_RATES[0] <= mean <= _SANE_RATES[1]
+    return Fraction(mean) if mean and agree else None
+
+
+def _rate_by_packets(stream: VideoStream, packets: Iterator[Packet[Any]], times: list[int]) -> Fraction:
+    """Pictures per second by the times of the first packets, for variable rates and for FLV's "1000 per second"."""
+    with suppress(av.error.FFmpegError):
+        for _ in islice(packets, _PACKETS_TO_MEASURE):
+            pass
+    steps = [after - before for before, after in pairwise(sorted(times)) if after > before]
+    if not steps or stream.time_base is None:
+        return Fraction(25)
+    # The mean of the usual steps, not their median alone: milliseconds cannot say 1/30.
+    typical = median(steps)
+    usual = [step for step in steps if abs(step - typical) <= max(typical / 4, 1)]
+    measured = Fraction(len(usual), sum(usual)) / Fraction(stream.time_base)
+    nearest = min(_COMMON_RATES, key=lambda rate: abs(rate - measured))
+    if abs(nearest - measured) <= nearest / 50:
+        return nearest
+    return exact_rate(min(max(measured, _SANE_RATES[0]), _SANE_RATES[1]))
+
+
+def _timecode(container: InputContainer, stream: VideoStream) -> str | None:
+    sources = (stream.metadata, *(data.metadata for data in container.streams.data), container.metadata)
+    return next((tags["timecode"] for tags in sources if tags.get("timecode")), None)
+
+
+def _check_whole(path: Path, stream: Stream) -> None:
+    """Compare the index with the size of the file: a truncated "faststart" file opens as if it were whole."""
+    entries = stream.index_entries
+    if "mp4" not in stream.container.format.name.split(",") or not len(entries):
+        return
+    needed = max(entries[i].pos + entries[i].size for i in range(max(0, len(entries) - 50), len(entries)))
+    present = path.stat().st_size
+    if needed > present:
+        raise MediaError(
+            f"the media file '{path}' is cut short: its index points to {needed} bytes, it has {present}; "
+            "copy or render it again"
+        )
+
+
+def _duration(path: Path, stream: VideoStream | AudioStream, rate: Fraction | None) -> Fraction:
+    format_name = stream.container.format.name
+    own_length = format_name not in _GUESSED_BY_BIT_RATE | _LENGTH_OF_THE_FILE
+    if own_length and stream.duration and stream.duration > 0 and stream.time_base:
+        return stream.duration * Fraction(stream.time_base)
+    # Reading the tail is enough where a file can be searched; five seconds can hold no packet of a slow stream.
+    for tail_s in (5, 60, None) if format_name not in _GUESSED_BY_BIT_RATE else (None,):
+        with open_input(path) as container:
+            end = _last_packet_end(container, stream.index, tail_s=tail_s, rate=rate)
+        if end is not None:
+            return max(end - _start(stream), Fraction(0))
+    raise MediaError(f"the length of '{path}' cannot be found, for its packets carry no times; convert it")
+
+
+def _last_packet_end(
+    container: InputContainer, index: int, *, tail_s: int | None, rate: Fraction | None
+) -> Fraction | None:
+    stream = container.streams[index]
+    end: Fraction | None = None
+    # A file that breaks off is as long as what is there.
+    with suppress(av.error.FFmpegError):
+        if tail_s is not None:
+            if not container.duration:
+                return None
+            container.seek((container.start_time or 0) + max(0, container.duration - tail_s * av.time_base))
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                # FLV says that a picture lasts 1 ms: the rate knows better.
+                length = max((packet.duration or 0) * Fraction(packet.time_base), 1 / rate if rate else Fraction(0))
+                reached = packet.pts * Fraction(packet.time_base) + length
+                end = reached if end is None else max(end, reached)
+    return end

@@ -1,0 +1,108 @@
+"""Changing a sample rate by an exact ratio with no delay: sample n stays at n / rate seconds.
+
+A polyphase filter with a Kaiser-windowed sinc: flat to 0.9 of the lower Nyquist frequency, below -90 dB beyond it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import firwin, upfirdn
+
+from avlink.core.values import Waveform
+
+_ZERO_CROSSINGS = 64
+_KAISER_BETA = 9.0
+_CUTOFF = 0.955
+_BLOCK_SAMPLES = 1 << 17
+# Codecs give 1024 samples at a time; setting up the filter that often would cost more than filtering.
+_LEAST_BLOCK_SAMPLES = 1 << 15
+
+
+def resample(wave: Waveform, sample_rate: int) -> Waveform:
+    """The same sound at another rate, of round(num_samples * sample_rate / wave.sample_rate) samples, halves up.
+
+    Beyond its ends the sound is silence. Raises ValueError if the rate is not positive.
+    """
+    if sample_rate <= 0:
+        raise ValueError(f"a sample rate must be positive, got {sample_rate}")
+    if sample_rate == wave.sample_rate:
+        return wave
+    converter = Resampler(wave.sample_rate, sample_rate, channels=wave.channels)
+    out = np.empty((wave.channels, converter.length(wave.num_samples)), np.float32)
+    filled = 0
+    for start in range(0, wave.num_samples, _BLOCK_SAMPLES):
+        block = converter.push(wave.samples[:, start : start + _BLOCK_SAMPLES])
+        out[:, filled : filled + block.shape[1]] = block
+        filled += block.shape[1]
+    out[:, filled:] = converter.flush()
+    return Waveform(samples=out, sample_rate=sample_rate)
+
+
+class Resampler:
+    """The same for sound that comes in blocks; what comes out does not depend on where the blocks are cut."""
+
+    def __init__(self, rate_in: int, rate_out: int, *, channels: int) -> None:
+        shared = gcd(rate_in, rate_out)
+        self._up, self._down = rate_out // shared, rate_in // shared
+        self._filter, self._half = _low_pass(self._up, self._down)
+        # Input samples from index `_base` on, a multiple of `_down` so that output positions fall on whole indices.
+        self._kept = np.zeros((channels, 0), np.float32)
+        self._waiting: list[NDArray[np.float32]] = []
+        self._base = 0
+        self._seen = 0
+        self._made = 0
+
+    def length(self, samples_in: int) -> int:
+        """How many samples come out in all for `samples_in` samples that go in."""
+        return (2 * samples_in * self._up + self._down) // (2 * self._down)
+
+    def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take (channels, samples) more; give what is ready by now."""
+        self._waiting.append(block)
+        if sum(waiting.shape[1] for waiting in self._waiting) < _LEAST_BLOCK_SAMPLES:
+            return self._make(self._made)
+        self._take_waiting()
+        known = max(0, (self._seen - 1) * self._up - self._half) // self._down if self._seen else 0
+        return self._make(max(known, self._made))
+
+    def flush(self) -> NDArray[np.float32]:
+        """The rest, with silence after the end."""
+        self._take_waiting()
+        return self._make(self.length(self._seen))
+
+    def _take_waiting(self) -> None:
+        self._kept = np.concatenate([self._kept, *self._waiting], axis=1)
+        self._seen += sum(waiting.shape[1] for waiting in self._waiting)
+        self._waiting = []
+
+    def _make(self, stop: int) -> NDArray[np.float32]:
+        start = self._made
+        if stop <= start:
+            return np.zeros((self._kept.shape[0], 0), np.float32)
+        # `_half` is a multiple of `_down`: its centre falls on a whole output index, so the delay is exactly undone.
+        offset = self._half // self._down - self._base // self._down * self._up
+        filtered = np.asarray(upfirdn(self._filter, self._kept, self._up, self._down, axis=1), np.float32)
+        out = np.zeros((self._kept.shape[0], stop - start), np.float32)
+        available = filtered[:, start + offset : stop + offset]
+        out[:, : available.shape[1]] = available
+        self._made = stop
+        needed = max(0, (stop * self._down - self._half) // self._up)
+        base = max(self._base, needed // self._down * self._down)
+        self._kept = self._kept[:, base - self._base :]
+        self._base = base
+        return out
+
+
+@lru_cache(maxsize=16)
+def _low_pass(up: int, down: int) -> tuple[NDArray[np.float32], int]:
+    if up == down:
+        return np.ones(1, np.float32), 0
+    widest = max(up, down)
+    half = -(-_ZERO_CROSSINGS * widest // down) * down
+    taps = firwin(2 * half + 1, _CUTOFF / widest, window=("kaiser", _KAISER_BETA))
+    # The sum over each phase is 1, so that a constant stays itself to the last bits.
+    return (taps * up).astype(np.float32), half

@@ -1,0 +1,111 @@
+"""Encoding a waveform into a movie that is being written, on exact times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import av.error
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+
+from avlink.core.errors import AvlinkError, MediaError, OutputError
+from avlink.core.values import Waveform
+from avlink.media.resample import resample
+
+# Container and sound codec by file name. AAC where players expect it, without loss where they do not mind.
+_FORMATS = {
+    ".mp4": ("mp4", "aac"),
+    ".m4v": ("mp4", "aac"),
+    ".mov": ("mov", "aac"),
+    ".3gp": ("3gp", "aac"),
+    ".mkv": ("matroska", "flac"),
+    ".webm": ("webm", "libopus"),
+    ".avi": ("avi", "pcm_s16le"),
+    ".ts": ("mpegts", "aac"),
+    ".m2ts": ("mpegts", "aac"),
+    ".mts": ("mpegts", "aac"),
+    ".flv": ("flv", "aac"),
+}
+_RATES = {"aac": (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000), "libopus": (48000,)}
+_LAYOUTS = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}
+_BIT_RATE_A_CHANNEL = 128_000
+_FRAME_SAMPLES = 1024
+_WHOLE_RATE = 48000
+
+
+@contextmanager
+def open_movie(path: Path) -> Iterator[OutputContainer]:
+    """Open a movie for writing; what fails on the way is said in one sentence.
+
+    Raises OutputError for an unknown suffix or a place that cannot be written, MediaError where libav refuses the
+    streams for this container.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        known = ", ".join(_FORMATS)
+        raise OutputError(f"'{path}' cannot be written: movies are written as {known}; choose one of these suffixes")
+    name, _codec = _FORMATS[path.suffix.lower()]
+    options = {"movflags": "+faststart"} if name in ("mp4", "mov", "3gp") else {}
+    try:
+        container = av.open(str(path.absolute()), "w", format=name, options=options)
+        try:
+            yield container
+        finally:
+            container.close()
+    except AvlinkError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the movie '{path}' cannot be written: {error.strerror}") from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise MediaError(
+            f"the movie '{path}' cannot be written: {path.suffix} does not take this picture or sound ({error}); "
+            "name the output .mkv or .mov"
+        ) from error
+
+
+class SoundTrack:
+    """The sound of a movie under way. Feed it along with the picture, so that little waits in memory."""
+
+    def __init__(self, container: OutputContainer, wave: Waveform, *, path: Path) -> None:
+        """The wave's first sample lies at time 0; `path` tells the codec by its suffix."""
+        codec = _FORMATS[path.suffix.lower()][1]
+        if wave.channels not in _LAYOUTS:
+            raise MediaError(f"sound of {wave.channels} channels cannot go into '{path}'; mix it to mono or stereo")
+        rates = _RATES.get(codec)
+        self._wave = wave if rates is None or wave.sample_rate in rates else resample(wave, _WHOLE_RATE)
+        self._container = container
+        self._layout = _LAYOUTS[wave.channels]
+        # The codec's name is not known to the type checker; it is one of sound.
+        self._stream = cast(AudioStream, container.add_stream(codec, rate=self._wave.sample_rate, layout=self._layout))
+        if codec in ("aac", "libopus"):
+            self._stream.bit_rate = _BIT_RATE_A_CHANNEL * wave.channels
+        self._done = 0
+
+    def mux_until(self, time_s: Fraction) -> None:
+        """Write the sound up to about `time_s`."""
+        while self._done < self._wave.num_samples:
+            if Fraction(self._done, self._wave.sample_rate) > time_s:
+                return
+            self._mux_frame()
+
+    def finish(self) -> None:
+        """Write the rest."""
+        while self._done < self._wave.num_samples:
+            self._mux_frame()
+        self._container.mux(self._stream.encode(None))
+
+    def _mux_frame(self) -> None:
+        block = np.ascontiguousarray(self._wave.samples[:, self._done : self._done + _FRAME_SAMPLES])
+        frame = AudioFrame.from_ndarray(block, format="fltp", layout=self._layout)
+        frame.sample_rate = self._wave.sample_rate
+        frame.time_base = Fraction(1, self._wave.sample_rate)
+        # Without a time of its own the encoder's delay (21 ms for AAC) would enter the movie.
+        frame.pts = self._done
+        self._container.mux(self._stream.encode(frame))
+        self._done += block.shape[1]
