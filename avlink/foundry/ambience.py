@@ -27,11 +27,11 @@ def drone_sound(drone: Drone, t: Array, rng: np.random.Generator, device: torch.
 
     if drone.sort == "rain":
         drops = np.zeros(CLIP_SAMPLES, dtype=np.float32)
-        ticks = rng.random(CLIP_SAMPLES) < 0.004 * at_samples(drone.level, t)
+        ticks = rng.random(CLIP_SAMPLES) < 0.02 * at_samples(drone.level, t)
         drops[ticks] = rng.standard_normal(int(ticks.sum())).astype(np.float32)
         kernel = np.sin(np.arange(64) * 1.1) * np.exp(-np.arange(64) / 12)
         patter = torch.from_numpy(np.convolve(drops, kernel, mode="same").astype(np.float32)).to(device)
-        return 0.07 * level * noise(1200, 6500) + 0.12 * patter
+        return 0.08 * level * noise(1200, 6500) + 0.03 * patter
     if drone.sort == "wind":
         fast = torch.from_numpy(speed).to(device)
         return 0.12 * level * (noise(60, 380) * (1 - 0.6 * fast) + noise(350, 1100) * fast)
@@ -43,7 +43,7 @@ def drone_sound(drone: Drone, t: Array, rng: np.random.Generator, device: torch.
     assert drone.material is not None
     pitch = fundamental(MATERIALS[drone.material].voice, 6.0)
     rumble = 0.7 * noise(50, 300) + 0.5 * noise(0.7 * min(pitch, 2500), 1.5 * min(pitch, 2500))
-    wobble = 1 + 0.3 * torch.from_numpy(np.sin(np.cumsum(8 * speed) * 2 * np.pi / SAMPLE_RATE).astype(np.float32)).to(device)
+    wobble = 1 + 0.2 * torch.from_numpy(np.sin(np.cumsum(8 * speed) * 2 * np.pi / SAMPLE_RATE).astype(np.float32)).to(device)
     return 0.055 * level * rumble * wobble
 
 
@@ -72,7 +72,7 @@ def sound_of(scene: Scene, t: Array, rng: np.random.Generator, device: torch.dev
         sound = room(sound, rng)
     for drone in scene.drones:
         sound = sound + drone_sound(drone, t, rng, device)
-    sound = sound * float(10 ** (rng.uniform(-7, -1.5) / 20))
+    sound = sound * float(10 ** (rng.uniform(-6, 0) / 20))
     if rng.random() < 0.5:
         hiss = torch.from_numpy(rng.standard_normal(CLIP_SAMPLES).astype(np.float32)).to(device)
         sound = sound + hiss * float(10 ** (rng.uniform(-85, -66) / 20))

@@ -28,7 +28,10 @@ def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, list[np.random
     weights = np.asarray([weight for _, weight in table.values()])
     kind = list(table)[int(kinds.choice(len(table), p=weights / weights.sum()))]
     recoloured = bool(kinds.random() < 0.5)
-    stage = Stage(rng=scenes, t=look.t, narrow=look.narrow, recoloured=recoloured, dark_back=look.dark_back)
+    stage = Stage(
+        rng=scenes, t=look.t, narrow=look.narrow, recoloured=recoloured, dark_back=look.dark_back,
+        back_level=sum(look.back[0]) / 3,
+    )
     for _ in range(_ATTEMPTS):
         try:
             scene = table[kind][0](stage)

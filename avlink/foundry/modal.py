@@ -11,11 +11,11 @@ from avlink.foundry.clip import CLIP_SAMPLES, SAMPLE_RATE
 from avlink.foundry.materials import MATERIALS, Voice
 from avlink.foundry.scene import Hit
 
-QUIETEST_DB = -22.0
+QUIETEST_DB = -18.0
 
 
 def loudness(strength: float) -> float:
-    """Amplitude of a contact: 22 dB from the faintest touch to the hardest blow."""
+    """Amplitude of a contact: 18 dB from the faintest touch to the hardest blow."""
     return float(10 ** (QUIETEST_DB * (1 - strength) / 20))
 
 

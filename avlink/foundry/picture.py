@@ -96,6 +96,9 @@ def develop(canvas: torch.Tensor, scene: Scene, look: Look, rng: np.random.Gener
     device = canvas.device
     gain = look.flicker
     if scene.light is not None:
+        if not look.dark_back:
+            # Light needs something darker than itself to show.
+            canvas *= 0.6
         canvas += 0.5 * column(scene.light, device)[..., None]
     if np.ptp(gain):
         canvas *= column(gain, device)[..., None]

@@ -28,6 +28,7 @@ class Stage:
     narrow: bool
     recoloured: bool
     dark_back: bool
+    back_level: float
 
     def uniform(self, low: float, high: float) -> float:
         return float(self.rng.uniform(low, high))
@@ -47,8 +48,7 @@ class Stage:
         hue = hue / max(hue.max(), 1e-3)
         tint = 1.0 - self.uniform(0.0, 0.7) * (1.0 - hue)
         level = self.uniform(0.65, 1.0) if self.dark_back else self.uniform(0.12, 0.45)
-        red, green, blue = (float(c) for c in tint * level)
-        return red, green, blue
+        return _colour(tint * level)
 
     def surface(self, material: str) -> Surface:
         """The look of a material: its texture always, its usual colour unless the clip is recoloured."""
@@ -57,8 +57,11 @@ class Stage:
         if self.recoloured:
             base = np.asarray(self.colour())
             spread = {"rubber": 0.1, "metal": 0.75, "glass": 0.6}.get(material, 0.45)
-            dark, light = base * (1 - spread), base + (1 - base) * spread * 0.8
-            low, high = (float(dark[0]), float(dark[1]), float(dark[2])), (float(light[0]), float(light[1]), float(light[2]))
+            low, high = _colour(base * (1 - spread)), _colour(base + (1 - base) * spread * 0.8)
+        level = (sum(low) + sum(high)) / 6
+        if abs(level - self.back_level) < (0.2 if self.narrow else 0.12):
+            # What cannot be told from the background teaches nothing: lighter on dark, darker on light.
+            low, high = (_mixed(colour, 1.0 if self.dark_back else 0.0, 0.3) for colour in (low, high))
         return Surface(
             texture=material,
             low=low,
@@ -166,6 +169,14 @@ class Stage:
             scene.bodies.append(
                 Body(shape=disc(1.0), surface=bright, x=x + dx, y=y + dy, opacity=fade * (0.4 + 0.6 * force))
             )
+
+
+def _colour(values: Array) -> Colour:
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def _mixed(colour: Colour, towards: float, share: float) -> Colour:
+    return _colour(np.asarray(colour) * (1 - share) + towards * share)
 
 
 def heard(speed: float) -> float:

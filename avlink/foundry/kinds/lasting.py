@@ -35,7 +35,7 @@ def plan_roll(stage: Stage) -> Scene:
     knock = stage.chance(0.65)
     if not knock:
         speed = speed * np.clip((stop - fine) / 1.2, 0, 1)
-    speed *= np.clip((fine - start) / 0.4, 0, 1)
+    speed *= np.clip((fine - start) / 0.9, 0, 1)
     path = np.cumsum(speed) * CLIP_S / 2000
     path, speed = path / path[-1] * total, speed / path[-1] * total
     along_fine = -total / 2 + path
@@ -58,7 +58,7 @@ def plan_roll(stage: Stage) -> Scene:
     for side in (0.0, np.pi / 2):
         if stage.chance(0.6):
             scene.bodies.append(Body(shape=capsule(radius * 0.7, 0.7), surface=spoke, x=x, y=y, angle=ground.turn(turn + side)))
-    level = np.clip(pace, 0, 1) ** 0.8
+    level = np.clip(pace, 0, 1)
     scene.drones.append(Drone(sort="roll", level=level, speed=np.clip(pace, 0, 1), material=material))
     scene.caption = captions.roll(stage.rng, material, knock=knock)
     return scene
@@ -77,7 +77,7 @@ def plan_machine(stage: Stage) -> Scene:
         stop = stage.uniform(2.5, 4.5)
         rate = rate * np.clip((stop - fine) / 0.6, 0, 1)
     if stage.chance(0.4):
-        rate = rate * np.clip((fine - stage.uniform(0, 1.2)) / 0.6, 0, 1)
+        rate = rate * np.clip((fine - stage.uniform(0, 1.2)) / 1.0, 0, 1)
     turns = np.cumsum(rate) * CLIP_S / 2000 + stage.uniform(0, 1)
     way = -1.0 if stage.chance(0.5) else 1.0
     knocks = stage.chance(0.75)
@@ -115,7 +115,7 @@ def plan_machine(stage: Stage) -> Scene:
             Body(shape=capsule(4.0, 1.0), surface=stage.flat(), x=x0 + far * np.cos(ahead), y=y0 + far * np.sin(ahead), angle=ahead + bend)
         )
     pace = np.interp(stage.t, fine, rate) / 1.6
-    scene.drones.append(Drone(sort="hum", level=np.clip(pace * 1.4, 0, 1) ** 0.7, speed=np.clip(pace, 0, 1), material=material))
+    scene.drones.append(Drone(sort="hum", level=np.clip(pace * 1.4, 0, 1), speed=np.clip(pace, 0, 1), material=material))
     scene.caption = captions.machine(stage.rng, material, knocks=bool(scene.hits))
     return scene
 
