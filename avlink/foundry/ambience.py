@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import torch
 
@@ -43,7 +42,9 @@ def drone_sound(drone: Drone, t: Array, rng: np.random.Generator, device: torch.
     assert drone.material is not None
     pitch = fundamental(MATERIALS[drone.material].voice, 6.0)
     rumble = 0.7 * noise(50, 300) + 0.5 * noise(0.7 * min(pitch, 2500), 1.5 * min(pitch, 2500))
-    wobble = 1 + 0.2 * torch.from_numpy(np.sin(np.cumsum(8 * speed) * 2 * np.pi / SAMPLE_RATE).astype(np.float32)).to(device)
+    wobble = 1 + 0.2 * torch.from_numpy(np.sin(np.cumsum(8 * speed) * 2 * np.pi / SAMPLE_RATE).astype(np.float32)).to(
+        device
+    )
     return 0.055 * level * rumble * wobble
 
 
@@ -56,7 +57,9 @@ def room(sound: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     tail *= 10 ** (rng.uniform(-20, -11) / 20) / np.sqrt((tail**2).sum())
     size = 98304
     wet = torch.fft.irfft(
-        torch.fft.rfft(sound, n=size) * torch.fft.rfft(torch.from_numpy(tail.astype(np.float32)).to(sound.device), n=size), n=size
+        torch.fft.rfft(sound, n=size)
+        * torch.fft.rfft(torch.from_numpy(tail.astype(np.float32)).to(sound.device), n=size),
+        n=size,
     )
     return sound + wet[:CLIP_SAMPLES]
 
@@ -87,5 +90,3 @@ def level_of(scene: Scene) -> np.ndarray | None:
         return None
     total = np.max(np.stack([drone.level for drone in scene.drones]), axis=0)
     return np.asarray(np.clip(total, 0, 1), dtype=np.float32)
-
-

@@ -28,16 +28,24 @@ def bounce(rng: Rng, materials: Sequence[str], nouns: Sequence[str]) -> str:
     """Bodies that bounce."""
     first = thing(materials[0], nouns[0])
     if len(materials) > 1:
-        return f"{first} and {thing(materials[1], nouns[1])} " + pick(rng, "bounce", "bounce on the floor", "are bouncing")
+        return f"{first} and {thing(materials[1], nouns[1])} " + pick(
+            rng, "bounce", "bounce on the floor", "are bouncing"
+        )
     return pick(
-        rng, f"{first} bounces on the floor", f"{first} bouncing", f"{first} is bouncing up and down",
-        f"{first} falls and bounces", f"bouncing {MATERIALS[materials[0]].adjective} {nouns[0]}",
+        rng,
+        f"{first} bounces on the floor",
+        f"{first} bouncing",
+        f"{first} is bouncing up and down",
+        f"{first} falls and bounces",
+        f"bouncing {MATERIALS[materials[0]].adjective} {nouns[0]}",
     )
 
 
 def between_walls(rng: Rng, material: str, noun: str) -> str:
     """A body between two walls."""
-    return f"{thing(material, noun)} " + pick(rng, "bounces between two walls", "flies from wall to wall", "hits the walls")
+    return f"{thing(material, noun)} " + pick(
+        rng, "bounces between two walls", "flies from wall to wall", "hits the walls"
+    )
 
 
 def drop(rng: Rng, materials: Sequence[str], noun: str) -> str:
@@ -55,19 +63,27 @@ def strike(rng: Rng, material: str, tool: str, noun: str) -> str:
     """A tool on an object."""
     adjective = MATERIALS[tool].adjective
     return pick(
-        rng, f"{adjective} {noun} hits {material}", f"a {noun} strikes {material}", f"someone hits {material} with a {noun}",
-        f"a {adjective} {noun} on {material}", f"knocking on {material} with a {noun}",
+        rng,
+        f"{adjective} {noun} hits {material}",
+        f"a {noun} strikes {material}",
+        f"someone hits {material} with a {noun}",
+        f"a {adjective} {noun} on {material}",
+        f"knocking on {material} with a {noun}",
     )
 
 
 def pair(rng: Rng, materials: Sequence[str], noun: str) -> str:
     """Two tools on two objects."""
-    return pick(rng, f"two {noun} hit ", f"drumming with {noun} on ", f"{noun} on ") + " and ".join(dict.fromkeys(materials))
+    return pick(rng, f"two {noun} hit ", f"drumming with {noun} on ", f"{noun} on ") + " and ".join(
+        dict.fromkeys(materials)
+    )
 
 
 def steps(rng: Rng, material: str) -> str:
     """A walker."""
-    return pick(rng, "footsteps on ", "someone walks on ", "walking on ", "steps on ", "a person walking over ") + material
+    return (
+        pick(rng, "footsteps on ", "someone walks on ", "walking on ", "steps on ", "a person walking over ") + material
+    )
 
 
 def collide(rng: Rng, first: str, second: str, noun: str, other: str, *, wall: bool) -> str:
@@ -75,7 +91,9 @@ def collide(rng: Rng, first: str, second: str, noun: str, other: str, *, wall: b
     if wall:
         return f"{thing(first, noun)} " + pick(rng, "hits a wall", "runs against a wall", "knocks on the wall")
     if first == second:
-        return pick(rng, f"two pieces of {first} collide", f"{first} knocks against {first}", f"{first} objects bump together")
+        return pick(
+            rng, f"two pieces of {first} collide", f"{first} knocks against {first}", f"{first} objects bump together"
+        )
     return f"{thing(first, noun)} " + pick(rng, "hits ", "collides with ", "bumps into ") + thing(second, other)
 
 
@@ -116,8 +134,10 @@ def weather(rng: Rng, what: str, level: np.ndarray) -> str:
         return pick(rng, f"{what} gets heavier", f"{what} getting stronger")
     if rise < -0.3:
         return pick(rng, f"{what} gets weaker", f"{what} dies down")
-    return pick(rng, f"{'heavy' if what == 'rain' else 'strong'} {what}", f"the sound of {what}", what) if level.mean() > 0.5 else pick(
-        rng, f"light {what}", f"soft {what}", what
+    return (
+        pick(rng, f"{'heavy' if what == 'rain' else 'strong'} {what}", f"the sound of {what}", what)
+        if level.mean() > 0.5
+        else pick(rng, f"light {what}", f"soft {what}", what)
     )
 
 

@@ -19,7 +19,7 @@ _STREAMS = {"train": 1, "held_out": 2, "transfer": 3}
 _ATTEMPTS = 200
 
 
-def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, list[np.random.Generator]]:
+def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, tuple[np.random.Generator, np.random.Generator]]:
     """Plan one clip: its scene, its look, its facts, and the streams that draw and sound it."""
     streams = np.random.SeedSequence([_STREAMS[split], seed]).spawn(5)
     looks, kinds, scenes, drawing, sounding = (np.random.Generator(np.random.PCG64(stream)) for stream in streams)
@@ -29,7 +29,11 @@ def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, list[np.random
     kind = list(table)[int(kinds.choice(len(table), p=weights / weights.sum()))]
     recoloured = bool(kinds.random() < 0.5)
     stage = Stage(
-        rng=scenes, t=look.t, narrow=look.narrow, recoloured=recoloured, dark_back=look.dark_back,
+        rng=scenes,
+        t=look.t,
+        narrow=look.narrow,
+        recoloured=recoloured,
+        dark_back=look.dark_back,
         back_level=sum(look.back[0]) / 3,
     )
     for _ in range(_ATTEMPTS):
@@ -59,7 +63,7 @@ def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, list[np.random
         events=tuple(Event(time_s=hit.time_s, material=hit.material, strength=hit.strength) for hit in hits),
         envelope=level_of(scene),
     )
-    return scene, look, info, [drawing, sounding]
+    return scene, look, info, (drawing, sounding)
 
 
 def restyle(scene: Scene, look: Look, stage: Stage) -> None:
@@ -69,8 +73,14 @@ def restyle(scene: Scene, look: Look, stage: Stage) -> None:
 
     def inked(body: Body) -> Body:
         return Body(
-            shape=body.shape, surface=ink, x=body.x, y=body.y, angle=body.angle, stretch_u=body.stretch_u,
-            stretch_v=body.stretch_v, opacity=body.opacity,
+            shape=body.shape,
+            surface=ink,
+            x=body.x,
+            y=body.y,
+            angle=body.angle,
+            stretch_u=body.stretch_u,
+            stretch_v=body.stretch_v,
+            opacity=body.opacity,
         )
 
     scene.bodies = [inked(body) for body in scene.bodies]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avlink.foundry.clip import CLIP_FRAMES, CLIP_S
 from avlink.foundry.scene import Array, Body, Colour, Surface
@@ -41,7 +42,7 @@ class Look:
     back: tuple[Colour, Colour]
     back_numbers: Array
     camera: Camera
-    source_index: Array
+    source_index: NDArray[np.int64]
     t: Array
     shutter: float
     flicker: Array
@@ -65,7 +66,7 @@ def wander(rng: np.random.Generator, amount: float, smooth: int) -> Array:
     return np.asarray(noise[:CLIP_FRAMES] * amount)
 
 
-def frame_times(rng: np.random.Generator, slow: bool) -> tuple[Array, Array]:
+def frame_times(rng: np.random.Generator, slow: bool) -> tuple[Array, NDArray[np.int64]]:
     """Moments shown by the 24 fps frames, and which source frame each is; `slow` sources repeat frames."""
     middle = (np.arange(CLIP_FRAMES) + 0.5) / 24
     if not slow:
@@ -75,7 +76,7 @@ def frame_times(rng: np.random.Generator, slow: bool) -> tuple[Array, Array]:
     return (source + 0.5) / rate, source.astype(np.int64)
 
 
-def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_index: Array) -> Camera:
+def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_index: NDArray[np.int64]) -> Camera:
     """A fixed view, or one with some of shake, pan, zoom and roll."""
     still = np.zeros(CLIP_FRAMES)
     camera = Camera(zoom=still + zoom, roll=still, shift_x=still, shift_y=still)
@@ -135,7 +136,9 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
         t=t,
         shutter=0.0 if rng.random() < 0.2 else float(rng.uniform(0.3, 1.0)),
         flicker=flicker,
-        shade=(float(rng.uniform(-0.3, 0.3)), float(rng.uniform(-0.3, 0.3))) if wide and rng.random() < 0.4 else (0.0, 0.0),
+        shade=(float(rng.uniform(-0.3, 0.3)), float(rng.uniform(-0.3, 0.3)))
+        if wide and rng.random() < 0.4
+        else (0.0, 0.0),
         contrast=float(rng.uniform(0.35, 0.65)) if low_contrast else 1.0,
         brightness=float(rng.uniform(0.3, 0.7)),
         saturation=float(rng.choice([0.0, rng.uniform(0.2, 0.8)])) if wide and rng.random() < 0.3 else 1.0,
@@ -158,8 +161,13 @@ def add_clutter(look: Look, stage: Stage) -> None:
             shape = form[int(stage.rng.integers(len(form)))]
             colour = _muted(look, stage)
             look.clutter.append(
-                Body(shape=shape, surface=Surface(texture="flat", low=colour, high=colour), x=stage.uniform(0, 64),
-                     y=stage.uniform(0, 36), angle=stage.uniform(0, 6.28))
+                Body(
+                    shape=shape,
+                    surface=Surface(texture="flat", low=colour, high=colour),
+                    x=stage.uniform(0, 64),
+                    y=stage.uniform(0, 36),
+                    angle=stage.uniform(0, 6.28),
+                )
             )
     if stage.chance(0.4):
         for _ in range(int(stage.rng.integers(1, 3))):
@@ -172,8 +180,13 @@ def add_clutter(look: Look, stage: Stage) -> None:
                 x = (stage.t - stage.uniform(0, CLIP_S)) * stage.uniform(-40, 40) + 32
             colour = _muted(look, stage)
             look.silent.append(
-                Body(shape=stage.shape(size), surface=Surface(texture="flat", low=colour, high=colour), x=x, y=y,
-                     angle=stage.uniform(-2, 2) * stage.t)
+                Body(
+                    shape=stage.shape(size),
+                    surface=Surface(texture="flat", low=colour, high=colour),
+                    x=x,
+                    y=y,
+                    angle=stage.uniform(-2, 2) * stage.t,
+                )
             )
 
 

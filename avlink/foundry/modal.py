@@ -33,7 +33,9 @@ def clock(hit_s: float, num_samples: int, device: torch.device) -> tuple[int, to
     """First sample of a contact and the seconds since the contact at that and the following samples."""
     first = math.ceil(hit_s * SAMPLE_RATE)
     count = max(0, min(num_samples, CLIP_SAMPLES - first))
-    return first, (torch.arange(count, device=device, dtype=torch.float32) + (first - hit_s * SAMPLE_RATE)) / SAMPLE_RATE
+    return first, (
+        torch.arange(count, device=device, dtype=torch.float32) + (first - hit_s * SAMPLE_RATE)
+    ) / SAMPLE_RATE
 
 
 def fundamental(voice: Voice, size_px: float) -> float:

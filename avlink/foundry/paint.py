@@ -85,7 +85,9 @@ def paint_body(
     if surface.low == surface.high or outline:
         colour = low
     else:
-        colour = torch.addcmul(low, tone(surface, place).reshape(-1, 1), torch.tensor(surface.high, device=device) - low)
+        colour = torch.addcmul(
+            low, tone(surface, place).reshape(-1, 1), torch.tensor(surface.high, device=device) - low
+        )
     cover = cover.reshape(-1, 1)
     if surface.glow:
         pixels.index_copy_(0, flat_index, torch.addcmul(under, cover, colour.expand_as(under)))

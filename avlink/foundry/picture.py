@@ -77,7 +77,9 @@ def draw(scene: Scene, look: Look, rng: np.random.Generator, device: torch.devic
     camera = look.camera
     if scene.jolt is not None:
         shake = rng.uniform(-1, 1, (2, CLIP_FRAMES)) * scene.jolt
-        camera = Camera(zoom=camera.zoom, roll=camera.roll, shift_x=camera.shift_x + shake[0], shift_y=camera.shift_y + shake[1])
+        camera = Camera(
+            zoom=camera.zoom, roll=camera.roll, shift_x=camera.shift_x + shake[0], shift_y=camera.shift_y + shake[1]
+        )
     canvas = film(world, camera)
     for body in [*look.silent, *scene.bodies]:
         paint_body(canvas, body, camera, look.t, shutter=look.shutter, outline=outline)

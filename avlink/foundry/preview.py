@@ -23,8 +23,12 @@ def contact_sheet(batch: ClipBatch, path: Path, *, every: int = 4, scale: int = 
     for row in range(num_clips):
         info, top = batch.clips[row], row * row_h
         bars = " bars" if (frames[row, :, 0].max() == 0) else ""
-        pen.text((2, top), f"{info.seed} {info.kind}/{info.style}{bars} {'narrow ' if info.narrow else ''}"
-                 f"{'recoloured ' if info.recoloured else ''}{','.join(info.materials)}: {info.caption}", fill=(255, 255, 255))
+        pen.text(
+            (2, top),
+            f"{info.seed} {info.kind}/{info.style}{bars} {'narrow ' if info.narrow else ''}"
+            f"{'recoloured ' if info.recoloured else ''}{','.join(info.materials)}: {info.caption}",
+            fill=(255, 255, 255),
+        )
         for k in range(shown):
             mean = frames[row, k * every : (k + 1) * every].astype(np.float32).mean(0).astype(np.uint8)
             cell = Image.fromarray(mean).resize((cell_w - 1, cell_h), Image.Resampling.NEAREST)

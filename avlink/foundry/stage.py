@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,15 +32,19 @@ class Stage:
     back_level: float
 
     def uniform(self, low: float, high: float) -> float:
+        """A number drawn evenly from `low` to `high`."""
         return float(self.rng.uniform(low, high))
 
     def chance(self, probability: float) -> bool:
+        """True with the given probability."""
         return bool(self.rng.random() < probability)
 
     def choose(self, *options: str) -> str:
+        """One of `options`, evenly."""
         return str(options[int(self.rng.integers(len(options)))])
 
     def material(self, *options: str) -> str:
+        """A material's name, of all seven unless `options` are given."""
         return self.choose(*(options or tuple(MATERIALS)))
 
     def colour(self) -> Colour:
@@ -126,7 +131,7 @@ class Stage:
         times = sorted(times)
         if not fewest <= len(times) <= most or times[0] < FIRST_S or times[-1] > LAST_S:
             raise Unplayable
-        if any(b - a < MIN_GAP_S for a, b in zip(times, times[1:], strict=False)):
+        if any(b - a < MIN_GAP_S for a, b in pairwise(times)):
             raise Unplayable
 
     def moments(self, *, low: float, high: float, rest: float = 0.3) -> list[float]:

@@ -13,7 +13,7 @@ from avlink.foundry.scene import Surface
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a texture is evaluated: body's own `u`, `v`, screen `x`, `y`, signed distance and time, all broadcastable."""
+    """Where a texture is evaluated: own `u`, `v`, screen `x`, `y`, signed distance, seconds; they broadcast."""
 
     u: torch.Tensor
     v: torch.Tensor

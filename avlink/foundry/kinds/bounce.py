@@ -218,5 +218,3 @@ def plan_drop(stage: Stage) -> Scene:
     stage.check(times)
     scene.caption = captions.drop(stage.rng, materials, noun)
     return scene
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from avlink.foundry import captions
@@ -45,7 +47,7 @@ def plan_collide(stage: Stage) -> Scene:
     steep = abs(np.sin(tilt))
     widest = (26 if wall else 30) * (1 - 0.45 * steep) - radius_a
     lead = stage.uniform(0.35, 0.8)
-    gaps = [lead, *(b - a for a, b in zip(times, times[1:], strict=False)), lead]
+    gaps = [lead, *(b - a for a, b in pairwise(times)), lead]
     near = [0.0, *(stage.uniform(0.45, 0.75) if gap > 0.9 and stage.chance(0.4) else 0.0 for gap in gaps[1:-1]), 0.0]
     widths = [min(widest, stage.uniform(22, 60) * max(gap, 0.25)) for gap in gaps]
     gap = apart(stage.t, times, widths, near, lead)

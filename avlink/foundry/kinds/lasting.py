@@ -31,7 +31,9 @@ def plan_roll(stage: Stage) -> Scene:
     start, stop = stage.uniform(0.0, 1.0), stage.uniform(2.0, 4.7)
     total = stage.uniform(30, 44)
     fine = np.linspace(0, CLIP_S, 2000)
-    speed = np.where((fine > start) & (fine < stop), 0.6 + 0.4 * np.sin(fine * stage.uniform(0.5, 2) + stage.uniform(0, 6)), 0.0)
+    speed = np.where(
+        (fine > start) & (fine < stop), 0.6 + 0.4 * np.sin(fine * stage.uniform(0.5, 2) + stage.uniform(0, 6)), 0.0
+    )
     knock = stage.chance(0.65)
     if not knock:
         speed = speed * np.clip((stop - fine) / 1.2, 0, 1)
@@ -44,7 +46,9 @@ def plan_roll(stage: Stage) -> Scene:
         end = float(along_fine[-1])
         high = radius * stage.uniform(1.5, 3)
         x, y = ground.place(end + radius + 2.0, high / 2)
-        scene.fixed.append(Body(shape=box(2.0, high / 2, 0.3), surface=stage.flat(), x=float(x), y=float(y), angle=ground.tilt))
+        scene.fixed.append(
+            Body(shape=box(2.0, high / 2, 0.3), surface=stage.flat(), x=float(x), y=float(y), angle=ground.tilt)
+        )
         back = np.where(fine > stop, 0.25 * last_speed * 0.3 * (1 - np.exp(-(fine - stop) / 0.3)), 0.0)
         along_fine = along_fine - back
         scene.hits.append(Hit(time_s=stop, material=material, strength=heard(2.5 * last_speed), size_px=radius))
@@ -57,7 +61,9 @@ def plan_roll(stage: Stage) -> Scene:
     spoke = stage.flat()
     for side in (0.0, np.pi / 2):
         if stage.chance(0.6):
-            scene.bodies.append(Body(shape=capsule(radius * 0.7, 0.7), surface=spoke, x=x, y=y, angle=ground.turn(turn + side)))
+            scene.bodies.append(
+                Body(shape=capsule(radius * 0.7, 0.7), surface=spoke, x=x, y=y, angle=ground.turn(turn + side))
+            )
     level = np.clip(pace, 0, 1)
     scene.drones.append(Drone(sort="roll", level=level, speed=np.clip(pace, 0, 1), material=material))
     scene.caption = captions.roll(stage.rng, material, knock=knock)
@@ -97,33 +103,49 @@ def plan_machine(stage: Stage) -> Scene:
     turn = way * 2 * np.pi * np.interp(stage.t, fine, turns)
     wheel = stage.surface(material)
     rim = stage.chance(0.5)
-    scene.bodies.append(Body(shape=ring(radius - 1, 1.2) if rim else disc(radius), surface=wheel, x=x0, y=y0, angle=turn))
+    scene.bodies.append(
+        Body(shape=ring(radius - 1, 1.2) if rim else disc(radius), surface=wheel, x=x0, y=y0, angle=turn)
+    )
     for k in range(int(stage.rng.integers(2, 4))):
         spoke = wheel if rim else stage.flat()
-        scene.bodies.append(Body(shape=capsule(radius * 0.85, 0.8), surface=spoke, x=x0, y=y0, angle=turn + np.pi * k / 3))
+        scene.bodies.append(
+            Body(shape=capsule(radius * 0.85, 0.8), surface=spoke, x=x0, y=y0, angle=turn + np.pi * k / 3)
+        )
     if knocks:
         reach = radius + 1.0
         scene.bodies.append(
-            Body(shape=disc(pin), surface=stage.flat(), x=x0 + reach * np.cos(turn + post), y=y0 + reach * np.sin(turn + post))
+            Body(
+                shape=disc(pin),
+                surface=stage.flat(),
+                x=x0 + reach * np.cos(turn + post),
+                y=y0 + reach * np.sin(turn + post),
+            )
         )
         # The post begins where the pin arrives, a pin's radius ahead of it on its way round.
         ahead = post + way * (pin + 1.2) / reach
-        index, since = _since([hit.time_s for hit in scene.hits], stage.t)
+        since = _since([hit.time_s for hit in scene.hits], stage.t)
         bend = way * 0.5 * np.exp(-np.minimum(since, 9) / 0.08)
         far = reach + 3.0
         scene.bodies.append(
-            Body(shape=capsule(4.0, 1.0), surface=stage.flat(), x=x0 + far * np.cos(ahead), y=y0 + far * np.sin(ahead), angle=ahead + bend)
+            Body(
+                shape=capsule(4.0, 1.0),
+                surface=stage.flat(),
+                x=x0 + far * np.cos(ahead),
+                y=y0 + far * np.sin(ahead),
+                angle=ahead + bend,
+            )
         )
     pace = np.interp(stage.t, fine, rate) / 1.6
-    scene.drones.append(Drone(sort="hum", level=np.clip(pace * 1.4, 0, 1), speed=np.clip(pace, 0, 1), material=material))
+    scene.drones.append(
+        Drone(sort="hum", level=np.clip(pace * 1.4, 0, 1), speed=np.clip(pace, 0, 1), material=material)
+    )
     scene.caption = captions.machine(stage.rng, material, knocks=bool(scene.hits))
     return scene
 
 
-def _since(times: list[float], t: Array) -> tuple[Array, Array]:
+def _since(times: list[float], t: Array) -> Array:
     past = [np.where(t >= time, t - time, np.inf) for time in times]
-    since = np.min(np.stack(past), axis=0) if past else np.full_like(t, np.inf)
-    return np.isfinite(since).astype(float), since
+    return np.min(np.stack(past), axis=0) if past else np.full_like(t, np.inf)
 
 
 def plan_rain(stage: Stage) -> Scene:
@@ -133,8 +155,12 @@ def plan_rain(stage: Stage) -> Scene:
     still = np.zeros_like(stage.t)
     level = 0.9 if stage.dark_back else 0.2
     scene.streaks = Streaks(
-        density=density, velocity_x=still + stage.uniform(-20, 20), velocity_y=still + stage.uniform(70, 140),
-        length_px=stage.uniform(2.0, 5.0), colour=(level, level, min(1.0, level + 0.08)), opacity=stage.uniform(0.5, 0.9),
+        density=density,
+        velocity_x=still + stage.uniform(-20, 20),
+        velocity_y=still + stage.uniform(70, 140),
+        length_px=stage.uniform(2.0, 5.0),
+        colour=(level, level, min(1.0, level + 0.08)),
+        opacity=stage.uniform(0.5, 0.9),
     )
     ground = Ground(x=32, y=stage.uniform(26, 34))
     stage.floor(scene, ground)
@@ -150,7 +176,11 @@ def plan_wind(stage: Stage) -> Scene:
     way = -1.0 if stage.chance(0.5) else 1.0
     leaf = stage.colour()
     scene.streaks = Streaks(
-        density=0.15 + 0.5 * force, velocity_x=way * (4 + 70 * force), velocity_y=8 + 4 * force, length_px=1.2, colour=leaf,
+        density=0.15 + 0.5 * force,
+        velocity_x=way * (4 + 70 * force),
+        velocity_y=8 + 4 * force,
+        length_px=1.2,
+        colour=leaf,
         opacity=stage.uniform(0.6, 1.0),
     )
     ground = Ground(x=32, y=stage.uniform(28, 34))
@@ -161,8 +191,13 @@ def plan_wind(stage: Stage) -> Scene:
         long, x = stage.uniform(4, 9), 64 * (k + 0.5) / blades + stage.uniform(-3, 3)
         lean = way * (0.15 + 0.9 * force) + 0.15 * force * np.sin(stage.t * stage.uniform(9, 16) + stage.uniform(0, 6))
         scene.bodies.append(
-            Body(shape=capsule(long, stage.uniform(0.7, 1.4)), surface=green, x=x + long * np.sin(lean), y=ground.y - long * np.cos(lean),
-                 angle=lean - np.pi / 2)
+            Body(
+                shape=capsule(long, stage.uniform(0.7, 1.4)),
+                surface=green,
+                x=x + long * np.sin(lean),
+                y=ground.y - long * np.cos(lean),
+                angle=lean - np.pi / 2,
+            )
         )
     scene.drones.append(Drone(sort="wind", level=force, speed=force))
     scene.caption = captions.weather(stage.rng, "wind", force)

@@ -24,7 +24,9 @@ def footfalls(stage: Stage) -> list[float]:
     return times
 
 
-def foot_path(t: Array, falls: list[float], stride: float, length: float, high: float, drift: float) -> tuple[Array, Array]:
+def foot_path(
+    t: Array, falls: list[float], stride: float, length: float, high: float, drift: float
+) -> tuple[Array, Array]:
     """Where one foot is (along, height) when it lands at `falls` and swings in between.
 
     On the ground it stays in place in the world, which is `drift` pixels per second backwards seen from the hips.
@@ -83,7 +85,9 @@ def plan_steps(stage: Stage) -> Scene:
         for (s0, h0), (s1, h1) in (((heel, ankle), (knee_s, knee_h)), ((knee_s, knee_h), (hips, hip_h))):
             x, y = ground.place((s0 + s1) / 2, (h0 + h1) / 2)
             angle = ground.turn(np.arctan2(h1 - h0, s1 - s0))
-            scene.bodies.append(Body(shape=capsule(bone / 2 + thick * 0.7, thick), surface=trousers, x=x, y=y, angle=angle))
+            scene.bodies.append(
+                Body(shape=capsule(bone / 2 + thick * 0.7, thick), surface=trousers, x=x, y=y, angle=angle)
+            )
         x, y = ground.place(heel + 1.2, height + shoe.half_v)
         tip = 0.35 * np.clip(height / high, 0, 1)
         scene.bodies.append(Body(shape=shoe, surface=shoes, x=x, y=y, angle=ground.turn(tip)))
@@ -93,7 +97,9 @@ def plan_steps(stage: Stage) -> Scene:
             stage.puffs(scene, falls, px, py, strength[foot::2], "drop" if material == "water" else "dust")
     if not close:
         x, y = ground.place(hips, leg + 6.0)
-        scene.bodies.append(Body(shape=capsule(6.5, thick * 1.9), surface=stage.flat(), x=x, y=y, angle=ground.turn(np.pi / 2)))
+        scene.bodies.append(
+            Body(shape=capsule(6.5, thick * 1.9), surface=stage.flat(), x=x, y=y, angle=ground.turn(np.pi / 2))
+        )
         x, y = ground.place(hips, leg + 15.0)
         scene.bodies.append(Body(shape=disc(thick * 1.8), surface=stage.flat(), x=x, y=y))
     size = stage.uniform(4.5, 8.5)

@@ -14,7 +14,11 @@ from avlink.foundry.stage import Stage
 
 
 def lift(
-    t: Array, times: Sequence[float], down_s: Sequence[float], up_s: Sequence[float], amount: Sequence[float],
+    t: Array,
+    times: Sequence[float],
+    down_s: Sequence[float],
+    up_s: Sequence[float],
+    amount: Sequence[float],
     reach: Sequence[float],
 ) -> Array:
     """How far a tool is raised (1: all the way, 0: in contact) for strokes at `times`.
@@ -76,7 +80,9 @@ def object_shape(stage: Stage, radius: float) -> tuple[Shape, float]:
     return shape, 0.0
 
 
-def assembly(stage: Stage, scene: Scene, ground: Ground, times: list[float], touches: list[bool], *, stick: bool) -> str:
+def assembly(
+    stage: Stage, scene: Scene, ground: Ground, times: list[float], touches: list[bool], *, stick: bool
+) -> str:
     """One tool over one object: adds bodies and hits, returns the object's material."""
     raised, strength = swing(stage, times, touches)
     contact = [(time, force) for time, force, touch in zip(times, strength, touches, strict=True) if touch]

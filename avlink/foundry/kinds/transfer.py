@@ -79,7 +79,9 @@ def plan_clap(stage: Stage) -> Scene:
     surface = stage.surface(material)
     for side in (-1, 1):
         angle = side * raised * stage.uniform(0.5, 0.9) * (0 if lid_only and side < 0 else 1)
-        x, y = ground.place(half * np.cos(angle) - side * thick * np.sin(angle), half * np.sin(angle) + side * thick * np.cos(angle))
+        x, y = ground.place(
+            half * np.cos(angle) - side * thick * np.sin(angle), half * np.sin(angle) + side * thick * np.cos(angle)
+        )
         scene.bodies.append(Body(shape=box(half, thick, 0.4), surface=surface, x=x, y=y, angle=ground.turn(angle)))
     for time, force, touch in zip(times, strength, touches, strict=True):
         if touch:
