@@ -9,13 +9,12 @@ does not depend on gain. Knows nothing of music: no tempo, no whitening over sec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import next_fast_len, rfft
 from scipy.ndimage import maximum_filter1d, median_filter
+
+from avlink.metrics.bands import band_power, frame_centres_s
 
 WINDOW_S = 0.032
 HOP_S = 0.005
@@ -28,8 +27,8 @@ HIGH_HZ = 8000.0
 RANGE_DB = 50.0
 """What lies further below the loudest band is not heard."""
 
-SILENCE_RMS = 1e-4
-"""A sound whose loudest 32 ms stay below -80 dBFS is silence."""
+SILENCE_POWER = 1e-9
+"""A sound whose loudest band stays 84 dB below a full-scale sine is silence."""
 
 MIN_RISE_DB = 2.0
 """A hit lifts the mean band by this much above the surroundings' usual rise."""
@@ -53,8 +52,8 @@ class Onsets:
 def detect_onsets(sound: NDArray[np.float32], sample_rate: int) -> Onsets:
     """Moments at which something is struck in a mono sound of shape (samples,).
 
-    Two onsets are at least 80 ms apart. Silence and steady noise have none. What already sounds in
-    the first 16 ms has no onset, so a cut into rain is none. Raises ValueError if `sound` is not one-dimensional or not finite.
+    Two onsets are at least 80 ms apart. Silence and steady noise have none. What already sounds in the first 16 ms
+    has no onset, so a cut into rain is none. Raises ValueError if `sound` is not one-dimensional or not finite.
     """
     if sound.ndim != 1:
         raise ValueError(f"onsets are detected in a mono sound of shape (samples,), not {sound.shape}")
@@ -66,41 +65,37 @@ def detect_onsets(sound: NDArray[np.float32], sample_rate: int) -> Onsets:
         return Onsets(times_s=np.zeros(0), strengths=np.zeros(0))
     rise_db = rise_curve(level_db)
     frames = pick_peaks(rise_db)
-    times_s = _sharpen(wave, sample_rate, frames * HOP_S)
+    times_s = _sharpen(wave, sample_rate, frames.astype(np.float64) * HOP_S)
     order = np.argsort(times_s, kind="stable")
     return Onsets(times_s=times_s[order], strengths=rise_db[frames][order])
 
 
-def band_levels_db(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32] | None:
+def band_levels_db(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64] | None:
     """Levels of shape (frames, bands) in decibels above the audible floor, or None for silence.
 
     Frame n is centred on n * 5 ms. The floor is 50 dB below the loudest band of the whole sound.
     """
-    window_samples = round(WINDOW_S * sample_rate)
-    num_frames = int(len(sound) / (HOP_S * sample_rate)) + 1
-    padded = np.pad(sound, (0, max(0, window_samples - len(sound))))
-    centres = np.round(np.arange(num_frames) * HOP_S * sample_rate).astype(np.int64)
-    # Windows never hang over an end: a sound that is cut while it lasts neither starts nor ends with a click.
-    starts = np.clip(centres - window_samples // 2, 0, len(padded) - window_samples)
-    size = next_fast_len(window_samples, real=True)
-    window, bands = _analysis(sample_rate, window_samples, size)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[starts] * window
-    spectrum = rfft(frames, n=size, axis=1)
-    power = (spectrum.real**2 + spectrum.imag**2) @ bands
-    frame_rms = np.sqrt(np.mean(frames**2, axis=1).max(initial=0.0))
+    power = band_power(
+        sound,
+        sample_rate,
+        centres_s=frame_centres_s(len(sound), sample_rate, HOP_S),
+        window_s=WINDOW_S,
+        num_bands=NUM_BANDS,
+        low_hz=LOW_HZ,
+        high_hz=HIGH_HZ,
+    )
     peak = float(power.max(initial=0.0))
-    if frame_rms < SILENCE_RMS or peak <= 0.0:
+    if peak < SILENCE_POWER:
         return None
-    floor = peak * 10 ** (-RANGE_DB / 10)
-    return cast("NDArray[np.float32]", 10.0 * np.log10(power / floor + 1.0).astype(np.float32))
+    return np.asarray(10.0 * np.log10(power / (peak * 10 ** (-RANGE_DB / 10)) + 1.0))
 
 
-def rise_curve(level_db: NDArray[np.float32]) -> NDArray[np.float64]:
+def rise_curve(level_db: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean rise of the bands over 20 ms in decibels, of shape (frames,); falling bands count as nothing."""
     # A partial that wanders into the neighbouring band is no hit: compare with the loudest of three bands.
     loudest = maximum_filter1d(level_db, 3, axis=1)
     before = loudest[np.maximum(np.arange(len(level_db)) - LAG_FRAMES, 0)]
-    return cast("NDArray[np.float64]", np.maximum(level_db - before, 0.0).mean(axis=1).astype(np.float64))
+    return np.asarray(np.maximum(level_db - before, 0.0).mean(axis=1))
 
 
 def pick_peaks(rise_db: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -136,29 +131,4 @@ def _sharpen(sound: NDArray[np.float32], sample_rate: int, times_s: NDArray[np.f
     floor = 1e-3 * (after + before).max(axis=1, keepdims=True) + 1e-12
     ratio = (after + floor) / (before + floor)
     steepest = ratio.shape[1] - 1 - np.argmax(ratio[:, ::-1], axis=1)
-    return np.maximum(times_s + offsets_s[steepest], 0.0)
-
-
-@lru_cache(maxsize=8)
-def _analysis(sample_rate: int, window_samples: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Hann window and triangular bands (bins, bands), evenly spaced in mel, each at least three bins wide."""
-    high = min(HIGH_HZ, sample_rate / 2)
-    edges = _hz(np.linspace(_mel(LOW_HZ), _mel(high), NUM_BANDS + 2))
-    bins = np.arange(size // 2 + 1) * sample_rate / size
-    width = 1.5 * sample_rate / window_samples
-    centres = edges[1:-1]
-    low = np.minimum(edges[:-2], centres - width)
-    top = np.maximum(edges[2:], centres + width)
-    rising = (bins[:, None] - low) / (centres - low)
-    falling = (top - bins[:, None]) / (top - centres)
-    bands = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
-    window = np.hanning(window_samples + 1)[:-1].astype(np.float32)
-    return window, bands
-
-
-def _mel(hz: float) -> float:
-    return float(2595.0 * np.log10(1.0 + hz / 700.0))
-
-
-def _hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    return np.asarray(np.maximum(times_s + offsets_s[steepest], 0.0), dtype=np.float64)
