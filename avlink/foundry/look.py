@@ -122,9 +122,12 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
     zoom *= float(rng.uniform(0.85, 1.08)) if wide and rng.random() < 0.4 else 1.0
     moves = wide and bool(rng.random() < (0.7 if not transfer else 0.3))
     flicker = np.ones(CLIP_FRAMES)
-    if wide and rng.random() < 0.35:
+    if wide and not transfer and rng.random() < 0.35:
         flicker = 1 + np.clip(wander(rng, rng.uniform(0.01, 0.06), int(rng.integers(1, 20))), -0.2, 0.2)
-    low_contrast = wide and bool(rng.random() < 0.4)
+        flicker = flicker[np.searchsorted(source_index, source_index)]
+    # The transfer split is hard by its kinds and styles; the rest of its nuisances are mild.
+    rough = wide and not transfer
+    low_contrast = rough and bool(rng.random() < 0.4)
     return Look(
         style=style,
         narrow=narrow,
@@ -141,10 +144,10 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
         else (0.0, 0.0),
         contrast=float(rng.uniform(0.35, 0.65)) if low_contrast else 1.0,
         brightness=float(rng.uniform(0.3, 0.7)),
-        saturation=float(rng.choice([0.0, rng.uniform(0.2, 0.8)])) if wide and rng.random() < 0.3 else 1.0,
-        noise=float(rng.uniform(0.005, 0.05)) if wide and rng.random() < 0.5 else 0.0,
-        blur=float(rng.uniform(0.3, 1.0)) if wide and rng.random() < 0.2 else 0.0,
-        block=float(rng.uniform(0.3, 0.9)) if wide and rng.random() < 0.2 else 0.0,
+        saturation=float(rng.choice([0.0, rng.uniform(0.2, 0.8)])) if rough and rng.random() < 0.3 else 1.0,
+        noise=float(rng.uniform(0.005, 0.05)) if wide and rng.random() < (0.2 if transfer else 0.5) else 0.0,
+        blur=float(rng.uniform(0.3, 1.0)) if rough and rng.random() < 0.2 else 0.0,
+        block=float(rng.uniform(0.3, 0.9)) if rough and rng.random() < 0.2 else 0.0,
         bar_rows=rows,
         bar_columns=columns,
     )

@@ -18,15 +18,15 @@ SPLITS: tuple[Split, ...] = ("train", "held_out", "transfer")
 
 @lru_cache(maxsize=1)
 def clips() -> ClipBatch:
-    return make_clips(range(48), split="train")
+    return make_clips(range(24), split="train")
 
 
 def test_shapes_types_and_ranges() -> None:
     batch = clips()
-    assert batch.frames.shape == (48, CLIP_FRAMES, HEIGHT, WIDTH, 3) and batch.frames.dtype == torch.uint8
-    assert batch.sound.shape == (48, CLIP_SAMPLES) and batch.sound.dtype == torch.float32
+    assert batch.frames.shape == (24, CLIP_FRAMES, HEIGHT, WIDTH, 3) and batch.frames.dtype == torch.uint8
+    assert batch.sound.shape == (24, CLIP_SAMPLES) and batch.sound.dtype == torch.float32
     assert torch.isfinite(batch.sound).all() and batch.sound.abs().max() <= 1
-    assert len(batch.clips) == 48
+    assert len(batch.clips) == 24
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -36,7 +36,10 @@ def test_a_clip_is_the_same_alone_and_in_a_batch(split: Split) -> None:
         alone = make_clips([seed], split=split)
         assert torch.equal(alone.frames[0], together.frames[row])
         assert torch.equal(alone.sound[0], together.sound[row])
-        assert (alone.clips[0].events, alone.clips[0].caption) == (together.clips[row].events, together.clips[row].caption)
+        assert (alone.clips[0].events, alone.clips[0].caption) == (
+            together.clips[row].events,
+            together.clips[row].caption,
+        )
 
 
 def test_the_same_seed_of_another_split_is_another_clip() -> None:

@@ -61,15 +61,26 @@ def plan_collide(stage: Stage) -> Scene:
         deep = max(shape_a.half_v, shape_b.half_v)
         x, y = ground.place(0.0, -deep)
         stage.floor(scene, Ground(x=float(x), y=float(y), tilt=tilt))
-    material_a, material_b = stage.material(), stage.material()
-    if stage.chance(0.4):
-        material_b = material_a
+    material_a = material_b = stage.material()
+    if stage.chance(0.35):
+        # Of two unlike bodies the larger is the one that is heard: a rule that can be seen.
+        material_b = stage.material()
+        if radius_b > radius_a and not wall:
+            radius_a, radius_b, shape_a, shape_b = radius_b, radius_a, shape_b, shape_a
     reach_a = float(shape_a.support(np.pi, 0.0))
     reach_b = float(shape_b.support(0.0, 0.0))
     ax, ay = ground.place(middle + drift + reach_a + share * gap, 0.0 * gap)
     bx, by = ground.place(middle + drift - reach_b - (1 - share) * gap, 0.0 * gap)
     # ground.turn(0) may hold half a turn (mirrored), under which `support` directions stay true.
-    scene.bodies.append(Body(shape=shape_b, surface=stage.surface(material_b), x=bx, y=by, angle=ground.turn(0.0)))
+    scene.bodies.append(
+        Body(
+            shape=shape_b,
+            surface=stage.flat() if wall else stage.surface(material_b),
+            x=bx,
+            y=by,
+            angle=ground.turn(0.0),
+        )
+    )
     scene.bodies.append(Body(shape=shape_a, surface=stage.surface(material_a), x=ax, y=ay, angle=ground.turn(0.0)))
     strength = []
     for k, time in enumerate(times):
