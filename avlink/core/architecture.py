@@ -141,8 +141,10 @@ class MotionConfig(Architecture):
 
     fps: Positive = 24
     dim: Positive = 192
-    widths: Ints = (24, 48, 96)
+    widths: Ints = (48, 96)
     layers: Positive = 4
+    classes: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """What the stem names at each onset (materials, in the built-in model)."""
 
 
 class AVLinkConfig(Architecture):

@@ -6,7 +6,7 @@ the flow time. `AudioDiT` and `VideoDiT` add only how tokens come in, where they
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -94,6 +94,14 @@ class DiT(nn.Module):
             x = block(x, stream.time, stream.rope, stream.text, stream.mask)
         return x
 
+    def close_after(self, stream: Stream) -> Tensor:
+        """The prediction of this backbone alone, all blocks run."""
+        return self.close(replace(stream, tokens=self.run(stream, 0, len(self.blocks))))
+
+    def close(self, stream: Stream) -> Tensor:
+        """The prediction from the tokens after the last block."""
+        return self._close(stream.tokens, stream.time)
+
     def _close(
         self, x: Float[Tensor, "batch tokens dim"], time: Float[Tensor, "batch dim"]
     ) -> Float[Tensor, "batch tokens out"]:
@@ -119,10 +127,6 @@ class AudioDiT(DiT):
         places = torch.arange(latents.shape[1], device=latents.device, dtype=torch.float32)
         rope = rotary_1d(places, self.config.dim // self.config.heads, self.config.rope_base)
         return Stream(tokens=self.inputs(latents), time=self.time(t), rope=rope, text=text, mask=mask)
-
-    def close(self, stream: Stream) -> Float[Tensor, "batch tokens channels"]:
-        """The prediction from the tokens after the last block."""
-        return self._close(stream.tokens, stream.time)
 
 
 class VideoDiT(DiT):

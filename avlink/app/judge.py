@@ -1,0 +1,123 @@
+"""Figures on held-out clips while a model trains, and samples to look at and listen to."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
+from avlink.engine.models.system import System
+from avlink.engine.nn.motion import ONSETS_PER_FRAME
+from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler
+from avlink.engine.train.clips import ClipStore, to_pixels
+from avlink.engine.train.objectives import onset_peaks
+from avlink.engine.train.pictures import draw_mels
+from avlink.metrics.onsets import detect_onsets
+from avlink.metrics.sync import aggregate
+
+_SAMPLES = 4
+
+
+def _truth(clips: ClipStore) -> list[list[float]]:
+    return [[t for t, _, _ in note.events] for note in clips.notes]
+
+
+def motion(system: System, clips: ClipStore) -> dict[str, float]:
+    """Onset F1 of the stem's own guesses, and how many materials it names rightly."""
+    assert system.motion is not None
+    fps, found, right, named = system.motion.config.fps, [], 0, 0
+    for index, note in enumerate(clips.notes):
+        seen = system.motion(to_pixels(clips.frames([index])))
+        found.append(onset_peaks(seen.onset_logits[0].float().sigmoid(), ONSETS_PER_FRAME * fps))
+        guesses = seen.class_logits[0].argmax(-1).tolist()
+        for time_s, name, _ in note.events:
+            if name in system.motion.config.classes and int(time_s * fps) < len(guesses):
+                named += 1
+                right += system.motion.config.classes[guesses[int(time_s * fps)]] == name
+    wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
+    return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1, "class": right / max(1, named)}
+
+
+def codec(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
+    """Onset F1 of true sounds through VAE and vocoder: the ceiling of everything generated."""
+    found, sounds, rate = [], [], system.config.mel.sample_rate
+    for index in range(len(clips)):
+        latents = system.codec.encode(clips.sound([index]))
+        sounds.append(system.codec.decode(latents)[0].float().numpy())
+        found.append(list(detect_onsets(sounds[-1], rate).times_s))
+    _keep(system, sounds, clips, out, "codec")
+    return {"f1_100ms": aggregate(_truth(clips), found, 0.1).f1}
+
+
+def _requests(clips: ClipStore, fps: int, seconds: float, captions: bool) -> list[SoundRequest]:
+    return [
+        SoundRequest(
+            frames=Frames(pixels=clips.frames([index])[0].numpy(), rate=Fraction(fps)),
+            duration_s=Fraction(seconds).limit_denominator(1000),
+            prompt=Prompt(text=note.caption if captions else ""),
+            seed=index,
+        )
+        for index, note in enumerate(clips.notes)
+    ]
+
+
+def _sonify(system: System, clips: ClipStore, config: SampleConfig, captions: bool = False) -> list[np.ndarray]:
+    sampler = SoundSampler(system, config)
+    seconds = system.config.window_tokens / system.config.tokens_per_second
+    rate = int(sampler.picture.rate)
+    return [w.samples[0] for w in sampler.generate(_requests(clips, rate, seconds, captions))]
+
+
+def audio(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
+    """Samples of the backbone alone, by caption; its onset F1 is chance."""
+    few = SampleConfig(steps=8, guidance=3.0, use_picture=False)
+    _keep(system, _sonify(system, clips, few, captions=True)[:_SAMPLES], clips, out, "audio")
+    return {}
+
+
+def sound(system: System, clips: ClipStore, out: Path, t_video: float) -> dict[str, float]:
+    """Onset F1 of sound that is generated for silent pictures, without captions."""
+    sounds = _sonify(system, clips, SampleConfig(steps=8, guidance=3.0, t_condition=t_video))
+    found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
+    _keep(system, sounds[:_SAMPLES], clips, out, "sound")
+    wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
+    return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1}
+
+
+def picture(system: System, clips: ClipStore, out: Path, t_audio: float) -> dict[str, float]:
+    """Pictures that are generated for true sounds: kept to look at; scored by `avlink evaluate`."""
+    sampler = PictureSampler(system, SampleConfig(steps=16, guidance=3.0, t_condition=t_audio))
+    for index in range(min(_SAMPLES, len(clips))):
+        wave = Waveform(samples=clips.sound([index]).numpy(), sample_rate=sampler.sample_rate)
+        request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=index)
+        (made,) = sampler.generate([request])
+        _contact_sheet(made.pixels, out / "samples" / f"picture-{index}.png")
+    return {}
+
+
+def _contact_sheet(pixels: np.ndarray, path: Path) -> None:
+    from PIL import Image
+
+    count = pixels.shape[0]
+    columns = 8
+    missing = -count % columns
+    tiles = np.concatenate((pixels, np.zeros((missing, *pixels.shape[1:]), np.uint8)))
+    rows = [np.concatenate(list(tiles[i : i + columns]), axis=1) for i in range(0, len(tiles), columns)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(rows)).save(path)
+
+
+def _keep(system: System, sounds: list[np.ndarray], clips: ClipStore, out: Path, name: str) -> None:
+    """Write a few sounds, and their spectrograms under marks of the true events."""
+    folder, rate = out / "samples", system.config.mel.sample_rate
+    folder.mkdir(parents=True, exist_ok=True)
+    mels = []
+    for index, samples in enumerate(sounds[:_SAMPLES]):
+        soundfile.write(folder / f"{name}-{index}.wav", samples, rate)
+        mels.append(system.codec.mel(torch.from_numpy(samples)[None])[0])
+    fps = rate / system.config.mel.hop_samples
+    draw_mels(mels, folder / f"{name}.png", _truth(clips)[: len(mels)], fps)

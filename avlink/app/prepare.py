@@ -1,0 +1,150 @@
+"""Clips for training, on disk: from the foundry, or from a folder of video files and a manifest."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avlink.core.architecture import AVLinkConfig
+from avlink.core.errors import InputError, MediaError
+from avlink.core.events import Listener, Message, StepDone
+from avlink.core.training import FolderData, FoundryData
+from avlink.core.values import PictureSpec
+
+if TYPE_CHECKING:
+    from avlink.engine.train.clips import ClipNote
+
+SHARD = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FoundryJob:
+    root: Path
+    number: int
+    seeds: tuple[int, ...]
+    split: str
+
+
+def _make_shard(job: _FoundryJob) -> int:
+    """Runs in a process of its own, on one thread: clips are made faster side by side."""
+    import numpy as np
+    import torch
+
+    from avlink.engine.train.clips import ClipStore
+    from avlink.foundry import make_clips
+
+    torch.set_num_threads(1)
+    frames, sound, notes = [], [], []
+    for at in range(0, len(job.seeds), 5):
+        batch = make_clips(job.seeds[at : at + 5], split=job.split)  # type: ignore[arg-type]
+        frames.append(batch.frames.numpy())
+        sound.append(batch.sound.numpy())
+        notes += [foundry_note(info) for info in batch.clips]
+    ClipStore.write_shard(job.root, job.number, np.concatenate(frames), np.concatenate(sound), notes)
+    return len(job.seeds)
+
+
+def foundry_note(info: object) -> ClipNote:
+    """What training knows of a foundry clip."""
+    from avlink.engine.train.clips import ClipNote
+    from avlink.foundry import ClipInfo
+
+    assert isinstance(info, ClipInfo)
+    return ClipNote(
+        caption=info.caption,
+        events=tuple((float(e.time_s), str(e.material), float(e.strength)) for e in info.events),
+        kind=info.kind,
+        group=info.group,
+        recoloured=info.recoloured,
+    )
+
+
+def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
+    """Make all shards that are not there yet: `root`/train and `root`/held_out."""
+    jobs = []
+    for split, count in (("train", data.clips), ("held_out", data.held_out)):
+        for number, start in enumerate(range(0, count, SHARD)):
+            seeds = tuple(range(data.seed + start, data.seed + min(start + SHARD, count)))
+            if not (root / split / f"shard-{number:05d}").is_dir():
+                jobs.append(_FoundryJob(root=root / split, number=number, seeds=seeds, split=split))
+    total, done = sum(len(job.seeds) for job in jobs), 0
+    if not jobs:
+        return
+    workers = min(len(jobs), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(_make_shard, job) for job in jobs]):
+            done += future.result()
+            listener(StepDone(job_id="data", done=done, total=total, note="foundry clips"))
+
+
+def prepare_folder(data: FolderData, config: AVLinkConfig, root: Path, listener: Listener) -> None:
+    """Decode the manifest's clips into shards; a clip that cannot be used is named and left out.
+
+    Without ground truth, the onsets of a clip's own sound stand for its events.
+    """
+    import numpy as np
+
+    from avlink.engine.train.clips import ClipNote, ClipStore
+    from avlink.media import open_frames, read_audio
+    from avlink.metrics.onsets import detect_onsets
+
+    folder = Path(data.folder).expanduser()
+    rows = read_manifest(folder, data)
+    motion, picture = config.motion, config.picture
+    fps = picture.fps if motion is None else motion.fps
+    spec = PictureSpec(rate=Fraction(fps), width=picture.width, height=picture.height)
+    duration = Fraction(picture.frames, picture.fps)
+    samples = config.window_tokens * config.mel.hop_samples * config.vae.downsampling
+    cut = max(1, len(rows) - data.held_out)
+    for split, part in (("train", rows[:cut]), ("held_out", rows[cut:])):
+        for number, start in enumerate(range(0, len(part), SHARD)):
+            if (root / split / f"shard-{number:05d}").is_dir():
+                continue
+            frames, sound, notes = [], [], []
+            for path, caption, start_s in part[start : start + SHARD]:
+                try:
+                    seen = open_frames(path, start_s=start_s, duration_s=duration, spec=spec)
+                    heard = read_audio(
+                        path, sample_rate=config.mel.sample_rate, mono=True, start_s=start_s, duration_s=duration
+                    )
+                except MediaError as error:
+                    listener(Message(text=f"left out: {error}", level="warning"))
+                    continue
+                wave = np.zeros(samples, np.float32)
+                wave[: heard.num_samples] = heard.samples[0, :samples]
+                onsets = detect_onsets(wave, config.mel.sample_rate)
+                frames.append(seen.read(0, seen.num_frames))
+                sound.append(wave)
+                notes.append(ClipNote(caption=caption, events=tuple((float(t), "", 1.0) for t in onsets.times_s)))
+            if notes:
+                ClipStore.write_shard(root / split, number, np.stack(frames), np.stack(sound), notes)
+            listener(StepDone(job_id="data", done=start + len(notes), total=len(part), note=f"{split} clips"))
+    if not ClipStore(root / "train"):
+        raise InputError(f"none of the {len(rows)} clips in {folder / data.manifest} can be used; see the lines above")
+
+
+def read_manifest(folder: Path, data: FolderData) -> list[tuple[Path, str, Fraction]]:
+    """(file, caption, start) of each row.
+
+    Raises InputError where the manifest is missing or has no such columns.
+    """
+    manifest = folder / data.manifest
+    try:
+        with manifest.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if not {"path", "caption"} <= set(reader.fieldnames or ()):
+                raise InputError(f"the manifest {manifest} needs the columns path and caption, and may have start_s")
+            rows = [
+                (folder / row["path"], row["caption"] or "", Fraction(row.get("start_s") or "0")) for row in reader
+            ]
+    except OSError as error:
+        raise InputError(f"the manifest {manifest} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"the manifest {manifest} has a start_s that is no number: {error}") from None
+    return rows[: data.max_clips]

@@ -1,0 +1,200 @@
+"""Model bundles: a folder of `bundle.toml`, `tensors.json`, safetensors shards and a card (see the design).
+
+Nothing is unpickled. Every tensor's name, shape and digest is checked before a weight is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from avlink.core.architecture import AVLinkConfig
+from avlink.core.errors import BundleError
+from avlink.core.paths import atomic_write, make_folder, write_text
+from avlink.engine.models.system import System
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FORMAT = 1
+SHARD_BYTES = 15 * 2**20
+V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a")
+A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """What a bundle's tables say, before any weight is read."""
+
+    folder: Path
+    name: str
+    licence: str
+    description: str
+    config: AVLinkConfig
+    training: dict[str, Any]
+    tensors: dict[str, dict[str, Any]]
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all weights and of the configuration: part of every cache key."""
+        text = json.dumps([self.config.model_dump(mode="json"), self.tensors], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def tensor_digest(tensor: Tensor) -> str:
+    """BLAKE2b of a tensor's bytes."""
+    raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
+def write_bundle(
+    folder: Path,
+    system: System,
+    *,
+    name: str,
+    licence: str,
+    description: str,
+    training: dict[str, Any],
+    dtype: torch.dtype = torch.float16,
+    components: Iterable[str] | None = None,
+) -> None:
+    """Write `system` as a bundle: its card is written by whoever measured it.
+
+    Weights are stored in half precision, which onset F1 does not notice, and run in single.
+    """
+    make_folder(folder)
+    chosen = set(components) if components is not None else set(system.components())
+    shards: list[dict[str, Tensor]] = [{}]
+    size = 0
+    index: dict[str, dict[str, Any]] = {}
+    for part, module in system.components().items():
+        if part not in chosen:
+            continue
+        for key, value in module.state_dict().items():
+            stored = value.detach().to(dtype).contiguous().clone() if value.is_floating_point() else value.clone()
+            if size and size + stored.nbytes > SHARD_BYTES:
+                shards.append({})
+                size = 0
+            shards[-1][f"{part}.{key}"] = stored
+            size += stored.nbytes
+            index[f"{part}.{key}"] = {
+                "shard": f"weights-{len(shards):02d}.safetensors",
+                "shape": list(stored.shape),
+                "digest": tensor_digest(stored),
+            }
+    for number, shard in enumerate(shards, start=1):
+        with atomic_write(folder / f"weights-{number:02d}.safetensors") as path:
+            save_file(shard, path)
+    write_text(folder / "tensors.json", json.dumps(index, indent=0, sort_keys=True) + "\n")
+    table = {
+        "format": FORMAT,
+        "name": name,
+        "licence": licence,
+        "description": description,
+        "model": system.config.model_dump(mode="json", exclude_none=True),
+        "training": training,
+    }
+    write_text(folder / "bundle.toml", tomli_w.dumps(table))
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """The tables of the bundle in `folder`.
+
+    Raises BundleError where something is missing, unreadable or of another format.
+    """
+    table = _toml(folder / "bundle.toml")
+    if table.get("format") != FORMAT:
+        raise BundleError(
+            f"the bundle {folder} has format {table.get('format')!r}; this avlink reads format {FORMAT}: "
+            "use the version of avlink that wrote it"
+        )
+    try:
+        tensors = json.loads((folder / "tensors.json").read_text("utf-8"))
+        # JSON lists stand for tuples: lax validation.
+        config = AVLinkConfig.model_validate_json(json.dumps(table["model"]))
+        return Bundle(
+            folder=folder,
+            name=str(table["name"]),
+            licence=str(table["licence"]),
+            description=str(table["description"]),
+            config=config,
+            training=dict(table["training"]),
+            tensors=tensors,
+        )
+    except FileNotFoundError:
+        raise BundleError(f"the bundle {folder} has no tensors.json; copy the whole folder again") from None
+    except (KeyError, ValidationError, json.JSONDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise BundleError(f"the bundle {folder} cannot be read: {first}; copy the whole folder again") from None
+
+
+def load_system(bundle: Bundle, components: Iterable[str] | None = None, device: str = "cpu") -> System:
+    """The system of `bundle` in fp32 on `device`, with the weights of `components` (default: all) checked and loaded.
+
+    Raises BundleError naming the first shard or tensor that is missing or altered.
+    """
+    system = System(bundle.config).requires_grad_(False).eval()
+    wanted = set(components) if components is not None else set(system.components())
+    shards: dict[str, dict[str, Tensor]] = {}
+    for part, module in system.components().items():
+        if part not in wanted:
+            continue
+        state = {}
+        for key, value in module.state_dict().items():
+            state[key] = _tensor(bundle, f"{part}.{key}", value, shards).to(value.dtype)
+        module.load_state_dict(state)
+    return system.to(device)
+
+
+def _tensor(bundle: Bundle, name: str, like: Tensor, shards: dict[str, dict[str, Tensor]]) -> Tensor:
+    entry = bundle.tensors.get(name)
+    if entry is None:
+        raise BundleError(f"the bundle {bundle.folder} has no tensor '{name}', which its model needs; train it anew")
+    shard = str(entry["shard"])
+    if shard not in shards:
+        path = bundle.folder / Path(shard).name
+        try:
+            shards[shard] = load_file(path)
+        except FileNotFoundError:
+            raise BundleError(
+                f"the bundle {bundle.folder} lacks its shard {shard}; copy the whole folder again"
+            ) from None
+        except (SafetensorError, OSError) as error:
+            raise BundleError(
+                f"the shard {path} is broken ({str(error).splitlines()[0]}); copy the whole bundle again"
+            ) from None
+    tensor = shards[shard].get(name)
+    if tensor is None or list(tensor.shape) != list(like.shape) or list(tensor.shape) != list(entry["shape"]):
+        shape = "missing" if tensor is None else f"of shape {tuple(tensor.shape)} instead of {tuple(like.shape)}"
+        raise BundleError(f"the tensor '{name}' in {bundle.folder / shard} is {shape}; copy the whole bundle again")
+    if tensor_digest(tensor) != entry["digest"]:
+        raise BundleError(
+            f"the tensor '{name}' in {bundle.folder / shard} was altered: its digest is not the one in tensors.json; "
+            "copy the whole bundle again"
+        )
+    return tensor
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"there is no bundle in {path.parent}: it has no bundle.toml") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is no valid TOML: {error}") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from None

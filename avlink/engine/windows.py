@@ -1,0 +1,62 @@
+"""Long clips: overlapping windows that are denoised together and blended where they overlap.
+
+Windows start at whole seconds, where audio tokens, video frames and motion frames all have an edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of a clip: `start_s` whole seconds in, `duration_s` long."""
+
+    start_s: int
+    duration_s: float
+
+
+def plan_windows(duration_s: float, window_s: float, overlap_s: float = 1.0) -> tuple[Window, ...]:
+    """Windows of at most `window_s` that cover `duration_s`, each overlapping the next by `overlap_s` or more.
+
+    A clip that fits into one window is one window of its own length.
+    """
+    if duration_s <= window_s:
+        return (Window(start_s=0, duration_s=duration_s),)
+    hop = max(1, int(window_s - overlap_s))
+    starts = [0]
+    while starts[-1] + window_s < duration_s - 1e-9:
+        starts.append(starts[-1] + hop)
+    return tuple(Window(start_s=s, duration_s=min(window_s, duration_s - s)) for s in starts)
+
+
+def blend(
+    pieces: list[Float[Tensor, "length ..."]], starts: list[int], total: int
+) -> Float[Tensor, "total ..."]:
+    """Pieces laid at `starts` into `total` places; where neighbours overlap, one fades into the next linearly.
+
+    Equal pieces blend into themselves, wherever the seams are.
+    """
+    out = torch.zeros((total, *pieces[0].shape[1:]), dtype=pieces[0].dtype, device=pieces[0].device)
+    weight = torch.zeros(total, dtype=torch.float32, device=out.device)
+    for index, (piece, start) in enumerate(zip(pieces, starts, strict=True)):
+        length = min(piece.shape[0], total - start)
+        ramp = torch.ones(length, device=out.device)
+        if index > 0:
+            into = min(starts[index - 1] + pieces[index - 1].shape[0] - start, length)
+            if into > 0:
+                rise = (torch.arange(into, device=out.device) + 0.5) / into
+                ramp[:into] = torch.minimum(ramp[:into], rise)
+        if index + 1 < len(pieces):
+            gone = start + length - starts[index + 1]
+            if gone > 0:
+                fall = (torch.arange(gone, 0, -1, device=out.device) - 0.5) / gone
+                ramp[-gone:] = torch.minimum(ramp[-gone:], fall)
+        shaped = ramp.reshape(-1, *[1] * (piece.ndim - 1))
+        out[start : start + length] += (piece[:length] * shaped).to(out.dtype)
+        weight[start : start + length] += ramp
+    return out / weight.clamp(min=1e-6).reshape(-1, *[1] * (out.ndim - 1))
