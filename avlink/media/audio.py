@@ -89,12 +89,14 @@ def _blocks(
         raise MediaError(f"'{path}' has no sound; name a file that has some")
     if origin_s is None:
         origin_s = (stream.start_time or 0) * Fraction(stream.time_base or 0)
+    rate = channels = 0
     if start_s > _SEEK_BEYOND_S and any(name in container.format.name for name in _EXACT_SEEK) and stream.time_base:
+        # After a search beyond the end nothing is decoded, and the header alone says what silence looks like.
+        rate, channels = stream.rate, stream.channels
         container.seek(int((origin_s + start_s - _PREROLL_S) / stream.time_base), stream=stream, backward=True)
     # Index of the next sample to give, counted from media time 0.
     position: int | None = None
     decoded: int | None = None
-    rate = channels = 0
     for frame in _decode(path, container, stream):
         if position is None:
             # The decoder knows: AAC with band replication says half its rate in the header.
@@ -116,7 +118,7 @@ def _blocks(
         # A second more than asked, for the filter of the resampler to look into.
         if duration_s is not None and position > to_index(start_s + duration_s + 1, rate):
             return
-    if position is not None and rate:
+    if rate:
         # Makes a stretch that lies after the sound's end a stretch of silence.
         yield np.zeros((channels, 0), np.float32), rate
 

@@ -82,10 +82,7 @@ def _hold_last(
 ) -> None:
     """Hold the last picture over a stretch that ends up to one frame after it; timelines are often off by one."""
     stop_s = start_s + duration_s
-    slack_s = 1 / spec.rate
-    if last is not None:
-        slack_s = max(slack_s, last.end_s - last.begin_s)
-    if last is None or last.end_s + slack_s < stop_s:
+    if last is None or last.end_s + (last.end_s - last.begin_s) < stop_s:
         end = "at once" if last is None else f"at {float(last.end_s):.3f} s"
         raise MediaError(
             f"'{path}' has no picture up to {float(stop_s):.3f} s: it ends {end}; trim the clip or relink it"

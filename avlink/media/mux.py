@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from avlink.core.errors import MediaError
 from avlink.core.values import Waveform
 from avlink.media.container import find_video, open_input
-from avlink.media.probe import read_video_info
+from avlink.media.probe import probe
 from avlink.media.soundtrack import SoundTrack, open_movie
 
 
@@ -29,9 +29,8 @@ def mux_sound(video_path: Path, wave: Waveform, out_path: Path) -> None:
     OutputError if `out_path` cannot be written.
     """
     video_path, out_path = Path(video_path), Path(out_path)
-    with open_input(video_path) as source:
-        picture = _picture(video_path, source)
-        start_s = read_video_info(video_path, source, picture).start_s
+    video = probe(video_path).video
+    start_s = Fraction(0) if video is None else video.start_s
     with open_input(video_path) as source, open_movie(out_path) as target:
         picture = _picture(video_path, source)
         # "Opaque" copies what the file says; else PyAV looks for an encoder named like the decoder, and AV1 has none.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 from typing import Any
 
 import av
@@ -210,7 +210,11 @@ def _first_picture(path: Path, packets: Iterator[Packet[Any]]) -> VideoFrame:
 def _rate_by_container(stream: VideoStream) -> Fraction | None:
     mean, grid = stream.average_rate, stream.guessed_rate
     agree = mean and grid and abs(mean - grid) <= grid / 100 and _SANE_RATES[0] <= mean <= _SANE_RATES[1]
-    return Fraction(mean) if mean and agree else None
+    if not mean or not agree:
+        return None
+    # Clocks of 90 kHz or milliseconds cannot say 24000/1001 exactly.
+    nearest = _nearest_common_rate(mean)
+    return nearest if abs(nearest - mean) <= nearest / 10_000 else Fraction(mean)
 
 
 def _rate_by_packets(stream: VideoStream, packets: Iterator[Packet[Any]], times: list[int]) -> Fraction:
@@ -222,13 +226,17 @@ def _rate_by_packets(stream: VideoStream, packets: Iterator[Packet[Any]], times:
     if not steps or stream.time_base is None:
         return Fraction(25)
     # The mean of the usual steps, not their median alone: milliseconds cannot say 1/30.
-    typical = median(steps)
+    typical = median_low(steps)
     usual = [step for step in steps if abs(step - typical) <= max(typical / 4, 1)]
     measured = Fraction(len(usual), sum(usual)) / Fraction(stream.time_base)
-    nearest = min(_COMMON_RATES, key=lambda rate: abs(rate - measured))
+    nearest = _nearest_common_rate(measured)
     if abs(nearest - measured) <= nearest / 50:
         return nearest
     return exact_rate(min(max(measured, _SANE_RATES[0]), _SANE_RATES[1]))
+
+
+def _nearest_common_rate(rate: Fraction) -> Fraction:
+    return min(_COMMON_RATES, key=lambda common: abs(common - rate))
 
 
 def _timecode(container: InputContainer, stream: VideoStream) -> str | None:

@@ -1,0 +1,184 @@
+"""Sound and picture together: what is written comes back in sync, and the copied picture stays what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avlink.core.clock import to_index
+from avlink.core.errors import MediaError, OutputError
+from avlink.core.values import Frames, PictureSpec, Waveform
+from avlink.media.audio import read_audio
+from avlink.media.frames import open_frames
+from avlink.media.movie import Segment, write_preview, write_video
+from avlink.media.mux import mux_sound
+from avlink.media.probe import probe, require_video
+
+MakeMovie = Callable[..., Path]
+CLICKS_S = (Fraction(1, 2), Fraction(1), Fraction(9, 4))
+
+
+def clicks(rate: int = 48000, seconds: int = 3, channels: int = 1) -> Waveform:
+    """Clicks whose energy lies around each of CLICKS_S, symmetric to half a sample."""
+    samples = np.zeros((channels, rate * seconds), np.float32)
+    for time_s in CLICKS_S:
+        samples[:, to_index(time_s, rate) - 16 : to_index(time_s, rate) + 17] = 0.9 * np.hanning(33)
+    return Waveform(samples=samples, sample_rate=rate)
+
+
+def click_times(wave: Waveform) -> list[float]:
+    found = []
+    for time_s in CLICKS_S:
+        first = to_index(time_s - Fraction(1, 10), wave.sample_rate)
+        energy = wave.samples[0, first : first + wave.sample_rate // 5].astype(float) ** 2
+        found.append((first + (energy * np.arange(len(energy))).sum() / energy.sum()) / wave.sample_rate)
+    return found
+
+
+def flashes(rate: Fraction, seconds: int = 3) -> list[int]:
+    lit = {to_index(time_s, rate) for time_s in CLICKS_S}
+    return [230 if index in lit else 20 for index in range(to_index(Fraction(seconds), rate))]
+
+
+def lit_frames(path: Path, rate: Fraction, seconds: Fraction) -> list[int]:
+    spec = PictureSpec(rate=rate, width=16, height=12)
+    frames = open_frames(path, start_s=Fraction(0), duration_s=seconds, spec=spec)
+    return np.flatnonzero(frames.read(0, frames.num_frames).mean(axis=(1, 2, 3)) > 120).tolist()
+
+
+def coded_picture(path: Path) -> list[bytes]:
+    with av.open(str(path), metadata_errors="ignore") as container:
+        return [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
+
+
+@pytest.mark.parametrize("start_s", [Fraction(0), Fraction(7, 5)])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".m4v", ".mkv", ".ts"])
+def test_flash_and_click_stay_together(make_movie: MakeMovie, tmp_path: Path, suffix: str, start_s: Fraction) -> None:
+    rate = Fraction(25)
+    times = [start_s + index / rate for index in range(75)]
+    source = make_movie("in.mp4", flashes(rate), times=times)
+    out = tmp_path / f"out{suffix}"
+    mux_sound(source, clicks(), out)
+    assert lit_frames(out, rate, Fraction(29, 10)) == [to_index(time_s, rate) for time_s in CLICKS_S]
+    assert click_times(read_audio(out, sample_rate=48000)) == pytest.approx([float(t) for t in CLICKS_S], abs=0.001)
+
+
+def test_pictures_cut_by_an_edit_list_stay_cut(make_movie: MakeMovie, tmp_path: Path) -> None:
+    rate, out = Fraction(25), tmp_path / "out.mp4"
+    times = [index / rate - Fraction(8, 25) for index in range(83)]
+    source = make_movie("in.mp4", [230] * 8 + flashes(rate), times=times)
+    mux_sound(source, clicks(), out)
+    assert lit_frames(out, rate, Fraction(29, 10)) == [to_index(time_s, rate) for time_s in CLICKS_S]
+    assert click_times(read_audio(out, sample_rate=48000)) == pytest.approx([float(t) for t in CLICKS_S], abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("derived__noaudio_dog.mp4", ".mp4"),
+        ("derived__mpegts_metal.ts", ".ts"),
+        ("derived__mjpeg_avi_metal.avi", ".avi"),
+        ("derived__av1_opus_drum.webm", ".webm"),
+        ("derived__av1_opus_drum.webm", ".mp4"),
+        ("derived__hevc10_hammer.mp4", ".mov"),
+        ("derived__vfr_metal.mp4", ".mkv"),
+        ("exoplayer__sample.flv", ".flv"),
+        ("exoplayer__video_desks.3gp", ".3gp"),
+    ],
+)
+def test_real_pictures_are_copied_bit_for_bit(
+    real_media: Callable[[str], Path], tmp_path: Path, name: str, suffix: str
+) -> None:
+    out = tmp_path / f"out{suffix}"
+    mux_sound(real_media(name), clicks(), out)
+    assert coded_picture(out) == coded_picture(real_media(name))
+    assert click_times(read_audio(out, sample_rate=48000)) == pytest.approx([float(t) for t in CLICKS_S], abs=0.001)
+    before, after = probe(real_media(name)), probe(out)
+    assert abs(before.duration_s - after.duration_s) < Fraction(2, 1000)
+
+
+def test_rotation_and_timecode_stay(real_media: Callable[[str], Path], tmp_path: Path) -> None:
+    for suffix in (".mov", ".mp4", ".mkv"):
+        mux_sound(real_media("decord__video_90.mov"), clicks(), tmp_path / f"turned{suffix}")
+        assert require_video(probe(tmp_path / f"turned{suffix}")).rotation == -90
+    mux_sound(real_media("derived__tc_df_2997_dog.mov"), clicks(), tmp_path / "timed.mov")
+    assert require_video(probe(tmp_path / "timed.mov")).timecode == "00:59:58;10"
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (96000, 1)])
+def test_any_sound_fits(make_movie: MakeMovie, tmp_path: Path, rate: int, channels: int) -> None:
+    out = tmp_path / "out.mp4"
+    mux_sound(make_movie("in.mp4", [50] * 75), clicks(rate, channels=channels), out)
+    assert click_times(read_audio(out, sample_rate=48000)) == pytest.approx([float(t) for t in CLICKS_S], abs=0.001)
+
+
+def test_what_does_not_fit_is_said(make_movie: MakeMovie, real_media: Callable[[str], Path], tmp_path: Path) -> None:
+    source = make_movie("in.mp4", [50] * 25)
+    with pytest.raises(MediaError, match=r"\.webm does not take"):
+        mux_sound(source, clicks(), tmp_path / "out.webm")
+    with pytest.raises(OutputError, match="choose one of these suffixes"):
+        mux_sound(source, clicks(), tmp_path / "out.xyz")
+    with pytest.raises(OutputError, match="cannot be written"):
+        mux_sound(source, clicks(), tmp_path / "missing" / "out.mp4")
+    with pytest.raises(MediaError, match="no picture"):
+        write_video(tmp_path / "v.mp4", Frames(pixels=np.zeros((5, 16, 16, 3), np.uint8), rate=Fraction(25)))
+        with av.open(str(tmp_path / "sound.wav"), "w") as container:
+            stream = container.add_stream("pcm_s16le", rate=48000, layout="mono")
+            container.mux(stream.encode(av.AudioFrame(format="s16", layout="mono", samples=480)))
+        mux_sound(tmp_path / "sound.wav", clicks(), tmp_path / "out.mp4")
+    with pytest.raises(MediaError, match="cut short"):
+        mux_sound(real_media("derived__truncated_faststart_hammer.mp4"), clicks(), tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(30), Fraction(6)])
+@pytest.mark.parametrize(("width", "height", "scale"), [(32, 18, 1), (17, 13, 1), (16, 9, 4)])
+def test_written_frames_come_back(tmp_path: Path, rate: Fraction, width: int, height: int, scale: int) -> None:
+    path, levels = tmp_path / "a.mp4", [(67 * index) % 200 + 20 for index in range(20)]
+    pixels = np.ones((20, height, width, 3), np.uint8) * np.array(levels, np.uint8)[:, None, None, None]
+    write_video(path, Frames(pixels=pixels, rate=rate), crf=4, scale=scale)
+    info = probe(path)
+    video = require_video(info)
+    assert video.rate == rate and abs(info.duration_s - 20 / rate) < Fraction(1, 1000)
+    assert (video.width, video.height) == (width * scale + width * scale % 2, height * scale + height * scale % 2)
+    spec = PictureSpec(rate=rate, width=width, height=height)
+    got = open_frames(path, start_s=Fraction(0), duration_s=20 / rate, spec=spec).read(0, 20)
+    assert np.abs(got.mean(axis=(1, 2, 3)) - levels).max() < 4
+
+
+def test_written_frames_and_sound_are_in_sync(tmp_path: Path) -> None:
+    path, rate = tmp_path / "a.mp4", Fraction(24)
+    pixels = np.ones((72, 18, 32, 3), np.uint8) * np.array(flashes(rate), np.uint8)[:, None, None, None]
+    write_video(path, Frames(pixels=pixels, rate=rate), sound=clicks(16000))
+    assert lit_frames(path, rate, Fraction(3)) == [12, 24, 54]
+    assert click_times(read_audio(path, sample_rate=48000)) == pytest.approx([float(t) for t in CLICKS_S], abs=0.001)
+
+
+def test_a_preview_shows_each_segment_in_its_place(make_movie: MakeMovie, tmp_path: Path) -> None:
+    rate, out = Fraction(24000, 1001), tmp_path / "preview.mp4"
+    bright = make_movie("bright.mp4", list(range(60, 160, 2)), rate=Fraction(25))
+    segments = [
+        Segment(path=bright, start_s=Fraction(1, 5), duration_s=Fraction(1)),
+        Segment(path=None, duration_s=Fraction(1, 2)),
+        Segment(path=bright, start_s=Fraction(1), duration_s=Fraction(3, 2)),
+    ]
+    write_preview(out, segments, clicks(), rate=rate, width=64, height=48, crf=4)
+    spec = PictureSpec(rate=rate, width=16, height=12)
+    got = open_frames(out, start_s=Fraction(0), duration_s=Fraction(3), spec=spec)
+    levels = got.read(0, got.num_frames).mean(axis=(1, 2, 3))
+    assert len(levels) == to_index(Fraction(3), rate)
+    for index, level in enumerate(levels):
+        middle_s = (index + Fraction(1, 2)) / rate
+        if index >= to_index(Fraction(3, 2), rate):
+            source = min(49, int((1 + middle_s - Fraction(3, 2)) * 25))
+        elif index >= to_index(Fraction(1), rate):
+            assert level < 4
+            continue
+        else:
+            source = int((Fraction(1, 5) + middle_s) * 25)
+        assert abs(level - (60 + 2 * source)) < 4
+    assert click_times(read_audio(out, sample_rate=48000)) == pytest.approx([float(t) for t in CLICKS_S], abs=0.001)
