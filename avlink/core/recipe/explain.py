@@ -14,6 +14,8 @@ from avlink.core.recipe.schema import Source
 
 _OVERRIDE_PREFIX = "-"
 _MAX_VALUE_CHARS = 60
+_ALIKE = 0.66
+_SIBLING_BONUS = 0.15
 
 
 def explain(error: ValidationError, model: type[BaseModel], source: Source, prefix: str = "") -> list[str]:
@@ -110,17 +112,20 @@ def _suggest_key(model: type[BaseModel], location: Sequence[str | int], prefix: 
             # A key of a table of tables, whose entries' model we already stand in.
             path += f"{name}."
     known = list(dict.fromkeys(name for table in tables for name in table.model_fields))
-    near = difflib.get_close_matches(wrong, known, n=1)
-    if near:
-        return f"did you mean '{start}{path}{near[0]}'?"
-    everywhere = dotted_keys(model)
-    # The right key in the wrong table, perhaps misspelt too.
-    last = difflib.get_close_matches(wrong, [key.rpartition(".")[2] for key in everywhere], n=1)
-    if last:
-        elsewhere = next(key for key in everywhere if key.rpartition(".")[2] == last[0])
-        if elsewhere != path + wrong:
-            return f"did you mean '{start}{elsewhere}'?"
+    scores = {f"{path}{name}": _alike(wrong, name) + _SIBLING_BONUS for name in known}
+    # Or the right key in the wrong table, perhaps misspelt too.
+    for key in dotted_keys(model):
+        scores.setdefault(key, _alike(wrong, key.rpartition(".")[2]))
+    best = max(scores, key=lambda key: scores[key], default="")
+    if best and scores[best] >= _ALIKE and best != path + wrong:
+        return f"did you mean '{start}{best}'?"
     return f"known here: {', '.join(known)}"
+
+
+def _alike(wrong: str, name: str) -> float:
+    """From 0 to 1; a part of a longer name counts as much as a slip of the finger."""
+    part = 0.9 if len(wrong) > 2 and wrong in name.split("_") else 0.0
+    return max(part, difflib.SequenceMatcher(None, wrong, name).ratio())
 
 
 def _models_in_field(model: type[BaseModel], name: str) -> list[type[BaseModel]]:

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from avlink.core.errors import OutputError
+from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, cache_dir, make_folder, sweep_leftovers, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_was_written_is_there_under_its_name_and_nothing_else(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "deep" / "stem.wav") as temporary:
+        assert temporary.parent == tmp_path / "deep"
+        assert temporary.suffix == ".wav"
+        assert temporary.name.startswith(TEMPORARY_PREFIX)
+        temporary.write_bytes(b"sound")
+    assert names(tmp_path / "deep") == ["stem.wav"]
+    assert (tmp_path / "deep" / "stem.wav").read_bytes() == b"sound"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "stem.wav"
+    path.write_bytes(b"old")
+    with pytest.raises(error), atomic_write(path) as temporary:
+        temporary.write_bytes(b"half of the n")
+        raise error
+    assert names(tmp_path) == ["stem.wav"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "stem.wav"
+    path.write_bytes(b"old")
+    code = (
+        "import os, pathlib, sys\n"
+        "from avlink.core.paths import atomic_write\n"
+        "with atomic_write(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert killed.returncode == -9
+    assert path.read_bytes() == b"old"
+    leftovers = [name for name in names(tmp_path) if name != "stem.wav"]
+    assert len(leftovers) == 1
+
+    last_touch_s = (tmp_path / leftovers[0]).stat().st_mtime
+    assert sweep_leftovers(tmp_path, now_s=last_touch_s + 60) == 0
+    assert sweep_leftovers(tmp_path, now_s=last_touch_s + 3601) == 1
+    assert names(tmp_path) == ["stem.wav"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_full_disk_is_told_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "stem.wav"
+    refused = pytest.raises(OutputError, match=r"stem\.wav cannot be written: there is no space left")
+    with refused, atomic_write(path), open("/dev/full", "wb", buffering=0) as device:
+        os.write(device.fileno(), b"x")
+    assert names(tmp_path) == []
+
+
+def test_a_file_that_may_not_grow_is_told_in_words(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, resource, signal, sys\n"
+        "from avlink.core.paths import atomic_write\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with atomic_write(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(bytes(2000))\n"
+    )
+    pytest.importorskip("resource", reason="limits are a thing of Unix")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "stem.wav")], capture_output=True, text=True, check=False
+    )
+    assert "OutputError" in done.stderr
+    assert "larger than the system allows" in done.stderr
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.EACCES, "no permission"), (errno.EROFS, "read-only"), (errno.EDQUOT, "quota"), (errno.ENOSPC, "no space")],
+)
+def test_reasons_are_told_in_words(tmp_path: Path, number: int, words: str) -> None:
+    with pytest.raises(OutputError, match=words), atomic_write(tmp_path / "stem.wav") as temporary:
+        raise OSError(number, os.strerror(number), str(temporary))
+
+
+def test_an_error_about_another_file_is_not_explained_away(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), atomic_write(tmp_path / "stem.wav"):
+        raise PermissionError(errno.EACCES, "Permission denied", "source.mov")
+
+
+def test_things_in_the_way_are_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match="a part of the path is a file"):
+        write_text(tmp_path / "file" / "below" / "stem.txt", "")
+    with pytest.raises(OutputError, match="in the way"):
+        make_folder(tmp_path / "file")
+    with pytest.raises(OutputError, match="in the way"):
+        write_text(tmp_path / "folder", "")
+    with pytest.raises(OutputError, match="too long"):
+        write_text(tmp_path / ("x" * 300), "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions work otherwise there")
+def test_a_folder_without_permission_is_told_in_words(tmp_path: Path) -> None:
+    # The administrator may write everywhere, so the process becomes somebody else first.
+    code = (
+        "import os, pathlib, sys\n"
+        "from avlink.core.paths import write_text\n"
+        "os.geteuid() == 0 and os.setuid(65534)\n"
+        "write_text(pathlib.Path(sys.argv[1]), '')\n"
+    )
+    tmp_path.chmod(0o500)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "stem.txt")], capture_output=True, text=True, check=False
+        )
+    finally:
+        tmp_path.chmod(0o700)
+    assert "OutputError" in done.stderr
+    assert "cannot be written: you have no permission to write there" in done.stderr
+
+
+def test_the_cache_is_where_the_user_says(tmp_path: Path) -> None:
+    assert cache_dir({"AVLINK_CACHE_DIR": str(tmp_path)}) == tmp_path
+    assert cache_dir({}).name in {"avlink", "Cache"}
+
+
+@pytest.mark.skipif(sys.platform in {"darwin", "win32"}, reason="XDG folders are a thing of Linux")
+def test_the_cache_follows_the_platform(tmp_path: Path) -> None:
+    assert cache_dir({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "avlink"
