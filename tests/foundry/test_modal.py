@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -39,7 +41,7 @@ def test_a_sound_begins_at_its_contact_and_attacks_within_5_ms(material: str) ->
 @pytest.mark.parametrize("material", [*MATERIALS, "air"])
 def test_harder_is_louder(material: str) -> None:
     peaks = [np.abs(struck(material, strength)[1]).max() for strength in (0.1, 0.4, 0.7, 1.0)]
-    assert all(b > 1.5 * a for a, b in zip(peaks, peaks[1:], strict=False))
+    assert all(b > 1.5 * a for a, b in pairwise(peaks))
 
 
 @pytest.mark.parametrize("material", ["wood", "metal", "stone"])
