@@ -40,6 +40,14 @@ class TimelineFile:
     notes: tuple[str, ...] = ()
 
 
+def timeline_suffixes() -> frozenset[str]:
+    """The suffixes, without dots, that belong to timelines, whether or not an adapter for them is installed."""
+    known = {suffix.lower() for adapter in otio.plugins.ActiveManifest().adapters for suffix in adapter.suffixes}
+    return frozenset(
+        known | {"otio", "otioz", "otiod", "edl", "xml", "fcpxml", "aaf", "ale", "kdenlive", "mlt", "xges"}
+    )
+
+
 def readable_suffixes() -> tuple[str, ...]:
     """The suffixes, without dots, that the installed OTIO adapters read as timelines."""
     found = {"otioz", "otiod"}

@@ -119,13 +119,14 @@ def media_start(
     return source_start_s
 
 
-def outside_media(start_s: Fraction, duration_s: Fraction, file_duration_s: Fraction | None) -> str | None:
+def outside_media(
+    start_s: Fraction, duration_s: Fraction, file_duration_s: Fraction | None, *, slack_s: Fraction
+) -> str | None:
     """A sentence when a clip asks for picture that its file does not have; None when all is there.
 
-    A tenth of a second is forgiven: timelines round media lengths up to whole frames of their own.
+    `slack_s` is forgiven at both ends: timelines round media lengths up to whole frames of their own.
     """
-    slack = Fraction(1, 10)
-    if start_s < -slack or (file_duration_s is not None and start_s + duration_s > file_duration_s + slack):
+    if start_s < -slack_s or (file_duration_s is not None and start_s + duration_s > file_duration_s + slack_s):
         has = "" if file_duration_s is None else f", which is {float(file_duration_s):.3f} s long"
         return f"it asks for {float(start_s):.3f} s to {float(start_s + duration_s):.3f} s of its media{has}"
     return None

@@ -100,7 +100,8 @@ def test_a_source_start_counts_from_the_media_range_else_from_its_timecode() -> 
 
 
 def test_a_clip_outside_its_media_is_a_sentence() -> None:
-    assert outside_media(Fraction(0), Fraction(10), Fraction(10)) is None
-    assert outside_media(Fraction(1, 20), Fraction(10), Fraction(10)) is None
-    assert "9.000 s to 12.000 s" in (outside_media(Fraction(9), Fraction(3), Fraction(10)) or "")
-    assert "-1.000 s" in (outside_media(Fraction(-1), Fraction(3), None) or "")
+    ten, frame = Fraction(10), Fraction(1, 24)
+    assert outside_media(Fraction(0), ten, ten, slack_s=frame) is None
+    assert outside_media(frame, ten, ten, slack_s=frame) is None
+    assert "9.000 s to 12.000 s" in (outside_media(Fraction(9), Fraction(3), ten, slack_s=frame) or "")
+    assert "-1.000 s" in (outside_media(Fraction(-1), Fraction(3), None, slack_s=frame) or "")

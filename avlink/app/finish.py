@@ -1,0 +1,143 @@
+"""From generated sound to a finished stem: the rate, the exact length, the post chain, and the file with its stamp.
+
+A stem's edges are the sample positions nearest to the clip's absolute edges, so that stems of neighbours meet. Its
+file is left alone when it is already what would be written; a note in the cache remembers what was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avlink.app.report import WrittenStem
+from avlink.core import clock
+from avlink.core.errors import OutputError
+from avlink.core.hashing import JsonValue, digest, file_digest
+from avlink.core.paths import atomic_write
+from avlink.core.store import Store
+from avlink.core.values import Waveform
+from avlink.hooks import ReadyProcessor, apply_chain
+from avlink.media.broadcast import BroadcastInfo
+from avlink.media.bwf import write_bwf
+from avlink.media.loudness import measure_loudness
+from avlink.media.resample import resample
+from avlink.timeline.timecode import time_reference
+from avlink.timeline.values import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StemTarget:
+    """How stems are finished, and where they go. `origin_s` is the real time from midnight to the timeline's start.
+
+    `path_of` overrides the file of a job; without it stems go to `folder` under the names of the plan.
+    """
+
+    folder: Path
+    chain: tuple[ReadyProcessor, ...]
+    sample_rate: int
+    track_name: str
+    origin_s: Fraction = Fraction(0)
+    timecode_rate: Fraction | None = None
+    drop_frame: bool = False
+    project: str = ""
+    untouchable: frozenset[Path] = frozenset()
+    """Files that are read in this run, resolved: never written over."""
+    path_of: Callable[[Job], Path] | None = None
+
+    def finish_key(self) -> JsonValue:
+        """What the finished sound depends on besides what was generated."""
+        return {"chain": [dict(step.key) for step in self.chain], "sample_rate": self.sample_rate, "format": "bwf/1"}
+
+    def path(self, job: Job) -> Path:
+        """The stem's file."""
+        return self.folder / f"{job.stem_name}.wav" if self.path_of is None else self.path_of(job)
+
+
+def write_stem(
+    job: Job,
+    sound: Callable[[], Waveform],
+    target: StemTarget,
+    store: Store,
+    *,
+    cached: bool,
+    force: bool,
+) -> WrittenStem:
+    """Finish the sound of a job and write it as Broadcast Wave, unless the file is there and right.
+
+    Raises OutputError when it cannot be written, PluginError when a processor of the chain fails.
+    """
+    clip = job.source.clip
+    path = target.path(job)
+    if path.resolve() in target.untouchable:
+        raise OutputError(f"{path} is an input and is never overwritten; give another name for the output")
+    samples = clock.count(clip.timeline_start_s, clip.timeline_duration_s, target.sample_rate)
+    info = _stamp(job, target)
+    key = digest(["written", job.stem_key, samples, info.time_reference, info.description, info.note, target.project])
+    known = None if force else _known(store, key, path)
+    if known is None:
+        wave = apply_chain(fit(resample(sound(), target.sample_rate), samples), target.chain)
+        known = _write(wave, path, info, store, key)
+    return WrittenStem(
+        job=job,
+        path=path,
+        sample_rate=target.sample_rate,
+        channels=int(known["channels"]),
+        samples=samples,
+        time_reference=info.time_reference,
+        lufs=known["lufs"],
+        true_peak_dbtp=known["true_peak_dbtp"],
+        cached=cached,
+    )
+
+
+def fit(wave: Waveform, samples: int) -> Waveform:
+    """The wave at an exact length: the edges of a stem are rounded by themselves, which moves its end by a sample."""
+    missing = samples - wave.num_samples
+    if missing == 0:
+        return wave
+    kept = wave.samples[:, :samples] if missing < 0 else np.pad(wave.samples, ((0, 0), (0, missing)))
+    return Waveform(samples=np.ascontiguousarray(kept), sample_rate=wave.sample_rate)
+
+
+def _write(wave: Waveform, path: Path, info: BroadcastInfo, store: Store, key: str) -> dict[str, Any]:
+    level = measure_loudness(wave)
+    lufs = None if level.lufs is None else round(level.lufs, 2)
+    peak = round(level.true_peak_dbtp, 2)
+    with atomic_write(path) as temporary:
+        write_bwf(temporary, wave, replace(info, lufs=lufs, true_peak_dbtp=peak))
+    known = {"file": file_digest(path), "channels": wave.channels, "lufs": lufs, "true_peak_dbtp": peak}
+    store.put_file(key, ".json", lambda temporary: _write_json(temporary, known))
+    return known
+
+
+def _known(store: Store, key: str, path: Path) -> dict[str, Any] | None:
+    """What is remembered of a stem when its file is there, byte for byte as it was written."""
+    note = store.get(key)
+    if note is None or not path.is_file():
+        return None
+    known: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+    return known if file_digest(path) == known["file"] else None
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, sort_keys=True), encoding="utf-8")
+
+
+def _stamp(job: Job, target: StemTarget) -> BroadcastInfo:
+    clip = job.source.clip
+    return BroadcastInfo(
+        description=clip.name,
+        originator_reference=job.stem_key[:32],
+        time_reference=time_reference(target.origin_s, clip.timeline_start_s, target.sample_rate),
+        track_names=(target.track_name,),
+        timecode_rate=target.timecode_rate,
+        drop_frame=target.drop_frame,
+        project=target.project,
+        note=job.prompt.text,
+    )

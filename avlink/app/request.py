@@ -1,0 +1,25 @@
+"""What a sonify run is asked for, besides what its recipe says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from avlink.core.recipe import SonifyRecipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SonifyRequest:
+    """`input` is a timeline or a media file; `output` None means beside it.
+
+    `media_root` are folders in which missing media is searched by name. `force` generates anew what is in the cache;
+    `dry_run` plans and stops.
+    """
+
+    input: Path
+    recipe: SonifyRecipe
+    output: Path | None = None
+    media_root: tuple[Path, ...] = ()
+    device: str = "auto"
+    force: bool = False
+    dry_run: bool = False

@@ -1,0 +1,63 @@
+"""The composition root: everything that a service needs from its surroundings, gathered once and handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from avlink.core.errors import InputError
+from avlink.core.events import Event, Listener, ignore
+from avlink.core.paths import cache_dir
+from avlink.core.store import Store
+from avlink.hooks import Registry, load_registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One run's surroundings. `device` is as the user asked for it: "auto", "cpu", "cuda" or "mps"."""
+
+    registry: Registry
+    store: Store
+    device: str = "auto"
+    listener: Listener = ignore
+
+    @property
+    def cache(self) -> Path:
+        """The folder of everything that is kept between runs."""
+        return self.store.root
+
+    def tell(self, event: Event) -> None:
+        """Send an event to whoever listens."""
+        self.listener(event)
+
+
+def open_session(
+    *,
+    device: str = "auto",
+    listener: Listener = ignore,
+    registry: Registry | None = None,
+    cache: Path | None = None,
+) -> Session:
+    """Surroundings as the machine gives them, unless they are handed over. Raises PluginError for clashing plugins."""
+    return Session(
+        registry=load_registry() if registry is None else registry,
+        store=Store(cache_dir() if cache is None else cache),
+        device=device,
+        listener=listener,
+    )
+
+
+def pick_device(wanted: str) -> str:
+    """The device to load a model on; "auto" is the fastest there is. Raises InputError when it is not there."""
+    if wanted == "cpu":
+        # Asking torch takes seconds on a cold disk.
+        return wanted
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there.get(wanted, False):
+        usable = ", ".join(name for name, usable in there.items() if usable)
+        raise InputError(f"device '{wanted}' is not on this machine; usable here: auto, {usable}")
+    return wanted

@@ -1,0 +1,220 @@
+"""`avlink sonify`: give every clip of a timeline, or one media file, its generated sound.
+
+This module is the list of steps; the decisions are in `avlink.timeline`, the work is in `avlink.app.render`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import opentimelineio as otio
+
+import avlink
+from avlink.app.finish import StemTarget
+from avlink.app.media_file import is_media_file, sonify_media_file
+from avlink.app.render import Rendered, cached_jobs, render
+from avlink.app.report import Item, SonifyReport, WrittenStem, make_items
+from avlink.app.request import SonifyRequest
+from avlink.app.session import Session, open_session
+from avlink.app.sources import resolve_sources
+from avlink.core import clock
+from avlink.core.errors import PluginError, RecipeError, TimelineError
+from avlink.core.events import Listener, Message, ignore
+from avlink.core.hashing import file_digest, fraction_text
+from avlink.core.paths import atomic_write, make_folder, sweep_leftovers
+from avlink.hooks import ReadyBackend, TimelineFormat, resolve_backend, resolve_chain, resolve_formats
+from avlink.timeline.bundle import unpack_media, write_bundle
+from avlink.timeline.place import place_stems
+from avlink.timeline.plan import build_plan
+from avlink.timeline.read import TimelineFile, read_timeline
+from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.select import select_clips
+from avlink.timeline.urls import rebase_urls, url_style, write_url
+from avlink.timeline.values import Plan, StemFile, StemPlacement
+from avlink.timeline.walk import frame_rate, list_clips, origin_s
+from avlink.timeline.write import check_output, write_timeline
+
+__all__ = ["SonifyReport", "SonifyRequest", "sonify"]
+
+
+def sonify(request: SonifyRequest, session: Session | None = None, *, listener: Listener = ignore) -> SonifyReport:
+    """Give every selected clip of a timeline its generated stems, or one media file its sound.
+
+    Raises InputError for input, recipe and output places that are wrong, before anything is generated; what goes
+    wrong with single clips is in the report.
+    """
+    session = open_session(device=request.device, listener=listener) if session is None else session
+    backend = resolve_backend(request.recipe, session.registry)
+    if is_media_file(request.input):
+        return sonify_media_file(request, backend, session)
+    formats = resolve_formats(request.recipe, session.registry)
+    file = read_timeline(request.input)
+    output = request.output or _default_output(file)
+    target = stem_target(request, output, file.timeline, session)
+    plan = plan_timeline(request, file, backend, target, session)
+    if request.dry_run:
+        cached = cached_jobs(plan, session)
+        return SonifyReport(input=request.input, output=None, items=dry_items(plan, cached))
+    check_output(output, inputs=(request.input, *(job.source.path for job in plan.jobs)))
+    _refuse_nothing(request.input, plan)
+    make_folder(target.folder)
+    sweep_leftovers(target.folder, now_s=time.time())
+    done = render(
+        plan,
+        backend,
+        _with_inputs(target, plan, request.input),
+        session,
+        max_batch_s=request.recipe.run.max_batch_s,
+        force=request.force,
+    )
+    if done.stems:
+        _write_back(request, file, plan, done, output, backend, formats)
+    return SonifyReport(
+        input=request.input,
+        output=output if done.stems else None,
+        items=make_items(plan.jobs, plan.skips, stems=done.stems, failures=done.failures),
+    )
+
+
+def plan_timeline(
+    request: SonifyRequest, file: TimelineFile, backend: ReadyBackend, target: StemTarget, session: Session
+) -> Plan:
+    """What there is to do for a timeline; says what is missing and what had to be assumed."""
+    clips = select_clips(list_clips(file.timeline), request.recipe.select.tracks)
+    if not clips:
+        raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
+    folder = file.folder
+    if file.bundle is not None:
+        folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
+        unpack_media(file.bundle, file.timeline, folder)
+    sources, skips = resolve_sources(clips, folder=folder, roots=MediaRoots(request.media_root), store=session.store)
+    plan = build_plan(
+        sources,
+        request.recipe,
+        backend=[backend.name, backend.fingerprint()],
+        finish=target.finish_key(),
+        skipped=skips,
+    )
+    for note in (*file.notes, *plan.notes):
+        session.tell(Message(text=note))
+    lost = dict.fromkeys(skip.source or skip.name for skip in skips if skip.failed)
+    if lost:
+        count = "1 media file" if len(lost) == 1 else f"{len(lost)} media files"
+        session.tell(Message(text=f"{count} cannot be used: {', '.join(lost)}", level="warning"))
+    return plan
+
+
+def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Timeline, session: Session) -> StemTarget:
+    """How and where the stems of a timeline are written. Raises RecipeError for what cannot be written."""
+    stems = request.recipe.stems
+    if stems.bit_depth != 24:
+        raise RecipeError(f"stems.bit_depth = {stems.bit_depth}: Broadcast Wave stems are written with 24 bits; use 24")
+    return StemTarget(
+        folder=output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
+        chain=resolve_chain(request.recipe, session.registry),
+        sample_rate=stems.sample_rate,
+        track_name=stems.track_name,
+        origin_s=origin_s(timeline),
+        timecode_rate=clock.exact_rate(frame_rate(timeline)),
+        project=timeline.name or "",
+    )
+
+
+def dry_items(plan: Plan, cached: frozenset[str]) -> tuple[Item, ...]:
+    """The items of a plan that is only shown: cached, or generated in the sense that it would be."""
+    items = make_items(plan.jobs, plan.skips, stems={}, failures={})
+    return tuple(
+        replace(item, status="cached") if item.jobs and all(job.id in cached for job in item.jobs) else item
+        for item in items
+    )
+
+
+def _default_output(file: TimelineFile) -> Path:
+    # Media inside a bundle can only stay inside one.
+    suffix = ".otioz" if file.bundle is not None else ".otio"
+    return file.path.with_name(f"{file.path.stem}.foley{suffix}")
+
+
+def _refuse_nothing(source: Path, plan: Plan) -> None:
+    if plan.jobs:
+        return
+    reasons = list(dict.fromkeys(f"{skip.name}: {skip.reason}" for skip in plan.skips))
+    more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
+    raise TimelineError(f"no clip of {source} can be given a sound: {'; '.join(reasons[:3])}{more}")
+
+
+def _with_inputs(target: StemTarget, plan: Plan, source: Path) -> StemTarget:
+    return replace(
+        target, untouchable=frozenset(path.resolve() for path in (source, *(job.source.path for job in plan.jobs)))
+    )
+
+
+def _write_back(
+    request: SonifyRequest,
+    file: TimelineFile,
+    plan: Plan,
+    done: Rendered,
+    output: Path,
+    backend: ReadyBackend,
+    formats: Sequence[TimelineFormat],
+) -> None:
+    style = url_style(file.timeline)
+    bundled = output.suffix.lower() == ".otioz"
+    placements = []
+    takes: dict[str, list[WrittenStem]] = {}
+    for job in plan.jobs:
+        if job.id in done.stems:
+            takes.setdefault(job.source.clip.id, []).append(done.stems[job.id])
+    for stems in takes.values():
+        files = tuple(
+            StemFile(
+                url=f"media/{stem.path.name}" if bundled else write_url(stem.path, style, output.parent),
+                take=stem.job.take,
+                sample_rate=stem.sample_rate,
+                samples=stem.samples,
+                details=_details(stem, backend),
+            )
+            for stem in stems
+        )
+        placements.append(StemPlacement(clip=stems[0].job.source.clip, takes=files))
+    details = {"version": avlink.__version__, "recipe": request.recipe.source.label, "backend": backend.name}
+    placed = place_stems(file.timeline, placements, track_name=request.recipe.stems.track_name, details=details)
+    if bundled:
+        media = {f"media/{stem.path.name}": stem.path for stem in done.stems.values()}
+        write_bundle(placed, output, old=file.bundle, media=media)
+    else:
+        rebase_urls(placed, file.folder, output.parent)
+        write_timeline(placed, output)
+    for format_ in formats:
+        _write_also(format_, placed, output)
+
+
+def _write_also(format_: TimelineFormat, timeline: otio.schema.Timeline, output: Path) -> None:
+    path = output.with_suffix(format_.suffix)
+    with atomic_write(path) as temporary:
+        try:
+            format_.write(timeline, temporary)
+        except OSError:
+            raise
+        except Exception as error:
+            raise PluginError(f"timeline format '{format_.name}' failed: {type(error).__name__}: {error}") from error
+
+
+def _details(stem: WrittenStem, backend: ReadyBackend) -> dict[str, object]:
+    """What a stem remembers of how it was made, as plain JSON values."""
+    job = stem.job
+    return {
+        "prompt": job.prompt.text,
+        "negative": job.prompt.negative,
+        "seed": job.seed,
+        "backend": backend.name,
+        "raw_key": job.raw_key,
+        "stem_key": job.stem_key,
+        "source_digest": job.source.digest,
+        "source_start_s": fraction_text(job.source.start_s),
+        "source_duration_s": fraction_text(job.source.duration_s),
+        "time_reference": stem.time_reference,
+    }
