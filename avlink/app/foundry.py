@@ -1,0 +1,79 @@
+"""`avlink foundry sample`: a few generated clips as movies with sound, to look at and listen to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from avlink.core.errors import InputError
+from avlink.core.paths import atomic_write, make_folder, write_text
+from avlink.core.values import Frames, Waveform
+from avlink.foundry.clip import FRAME_RATE, SAMPLE_RATE, ClipBatch, ClipInfo, Split
+from avlink.foundry.generate import make_clips
+from avlink.media.movie import write_video
+
+_SCALE = 8
+# What people call the splits, and what the foundry does.
+_SPLITS: Mapping[str, Split] = {**{name: name for name in get_args(Split)}, "test": "held_out"}
+
+
+def sample(out: Path, *, count: int = 8, seed: int = 0, split: str = "train") -> tuple[Path, ...]:
+    """Write `count` clips into the folder `out`, with `captions.json` and a contact sheet; returns the files.
+
+    The clips are those of seeds `seed`, `seed + 1`, ... of a split: train, held_out (or test) or transfer.
+    Raises InputError for an unknown split, OutputError when the folder cannot be written.
+    """
+    if split not in _SPLITS:
+        raise InputError(f"the foundry has no split '{split}'; it has {', '.join(_SPLITS)}")
+    make_folder(out)
+    files: list[Path] = []
+    truths: dict[str, Any] = {}
+    clips = make_clips(range(seed, seed + count), split=_SPLITS[split])
+    for row, info in enumerate(clips.clips):
+        path = out / f"{info.kind}_{info.seed}.mp4"
+        write_clip(clips, row, path, scale=_SCALE)
+        files.append(path)
+        truths[path.name] = truth(info)
+    captions = out / "captions.json"
+    write_text(captions, json.dumps(truths, indent=2, ensure_ascii=False) + "\n")
+    sheet = _sheet(clips, out / "sheet.png")
+    return (*files, captions, *sheet)
+
+
+def write_clip(
+    clips: ClipBatch, row: int, path: Path, *, scale: int, smooth: bool = False, silent: bool = False
+) -> None:
+    """Write one clip of a batch as a movie, each side `scale` times as large. Raises OutputError."""
+    frames = Frames(pixels=clips.frames[row].cpu().numpy(), rate=FRAME_RATE)
+    sound = Waveform(samples=clips.sound[row].cpu().numpy()[None], sample_rate=SAMPLE_RATE)
+    with atomic_write(path) as temporary:
+        write_video(temporary, frames, sound=None if silent else sound, scale=scale, smooth=smooth)
+
+
+def truth(info: ClipInfo) -> dict[str, Any]:
+    """What is true of a clip, as JSON values: caption, kind, and every event with its time."""
+    return {
+        "seed": info.seed,
+        "split": info.split,
+        "kind": info.kind,
+        "style": info.style,
+        "materials": list(info.materials),
+        "caption": info.caption,
+        "events": [
+            {"time_s": round(event.time_s, 4), "material": event.material, "strength": round(event.strength, 4)}
+            for event in info.events
+        ],
+    }
+
+
+def _sheet(clips: ClipBatch, path: Path) -> tuple[Path, ...]:
+    """The contact sheet, where the picture library that draws it is installed."""
+    try:
+        from avlink.foundry.preview import contact_sheet
+    except ImportError:
+        return ()
+    with atomic_write(path) as temporary:
+        contact_sheet(clips, temporary)
+    return (path,)

@@ -1,0 +1,1 @@
+"""AVLink's OpenTimelineIO plugin: the adapter `avlink_cues`, listed in plugin_manifest.json beside this file."""

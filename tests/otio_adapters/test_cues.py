@@ -1,0 +1,99 @@
+"""The cue sheet: what is written can be read, in a spreadsheet's hands too."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import avlink_otio
+import opentimelineio as otio
+import pytest
+from avlink_otio import plugin
+from avlink_otio.cues import COLUMNS, read_from_string, write_to_string
+
+from avlink.hooks import make_registry
+
+
+def _timeline(names: list[str], rate: float = 24.0) -> otio.schema.Timeline:
+    timeline = otio.schema.Timeline("t", global_start_time=otio.opentime.RationalTime(86400, rate))
+    track = otio.schema.Track("FOLEY", kind=otio.schema.TrackKind.Audio, metadata={"avlink": {}})
+    for index, name in enumerate(names):
+        span = otio.opentime.TimeRange(otio.opentime.RationalTime(0, rate), otio.opentime.RationalTime(36.5, rate))
+        ref = otio.schema.ExternalReference(f"{index}.wav", span, {"avlink": {"prompt": 'a, "b"', "seed": 2**62}})
+        said = {"avlink": {"start_samples": index, "samples": 73000}}
+        track.append(otio.schema.Gap(duration=otio.opentime.RationalTime(index, rate)))
+        track.append(otio.schema.Clip(name, ref, span, said))
+    timeline.tracks.extend([otio.schema.Track("V1"), track])
+    return timeline
+
+
+NAMES = ["door", "=1+1", "'quoted'", "ünïcode, 音", "line\nbreak", "-12 dB"]
+
+
+@pytest.mark.parametrize("rate", [24.0, 30000 / 1001, 23.976])
+def test_a_sheet_survives_being_read_and_written(rate: float) -> None:
+    sheet = write_to_string(_timeline(NAMES, rate))
+    again = read_from_string(sheet)
+    assert [clip.name for clip in again.find_clips()] == NAMES
+    again.global_start_time = otio.opentime.RationalTime(86400, rate)
+    assert write_to_string(again) == sheet
+
+
+def test_no_cell_begins_like_a_formula() -> None:
+    for row in csv.DictReader(io.StringIO(write_to_string(_timeline(NAMES)))):
+        assert tuple(row) == COLUMNS
+        assert not any(value.startswith(("=", "+", "-", "@")) for value in row.values())
+
+
+def test_places_are_told_in_timecode_and_seconds() -> None:
+    first, second, *_ = csv.DictReader(io.StringIO(write_to_string(_timeline(NAMES))))
+    assert (first["start_tc"], first["start_s"], first["seed"]) == ("01:00:00:00", "0.000000", str(2**62))
+    assert (second["start_s"], second["start_tc"]) == ("1.562500", "01:00:01:14")
+
+
+def test_without_stems_the_pictures_are_listed() -> None:
+    timeline = _timeline([])
+    del timeline.tracks[1]
+    span = otio.opentime.TimeRange(otio.opentime.RationalTime(0, 24), otio.opentime.RationalTime(24, 24))
+    timeline.tracks[0].append(otio.schema.Clip("shot", otio.schema.MissingReference(), span))
+    (row,) = csv.DictReader(io.StringIO(write_to_string(timeline)))
+    assert (row["track"], row["clip"]) == ("V1", "shot")
+
+
+@pytest.mark.parametrize(
+    "sheet, words",
+    [
+        ("", "column track, clip, start_s, duration_s is missing"),
+        ("a,b\n1,2\n", "is missing"),
+        ("track,clip,start_s,duration_s\nA,x,soon,1\n", "line 2: start_s = 'soon'"),
+        ("track,clip,start_s,duration_s\nA,x,0,2\nA,y,1,2\n", "line 3: 'y' overlaps"),
+    ],
+)
+def test_what_is_no_sheet_is_a_sentence(sheet: str, words: str) -> None:
+    with pytest.raises(otio.exceptions.OTIOError, match=words):
+        read_from_string(sheet)
+
+
+def test_otio_finds_the_adapter_by_its_manifest(tmp_path: Path) -> None:
+    manifest = Path(avlink_otio.__file__).with_name("plugin_manifest.json")
+    (tmp_path / "cut.csv").write_text(write_to_string(_timeline(["door"])), encoding="utf-8")
+    script = "import opentimelineio as o; print(o.adapters.read_from_file('cut.csv').tracks[0][0].name)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "OTIO_PLUGIN_MANIFEST_PATH": str(manifest)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "door\n", done.stderr
+
+
+def test_a_recipe_can_ask_for_it(tmp_path: Path) -> None:
+    cues = make_registry(plugin).format("cues")
+    cues.write(_timeline(["door"]), tmp_path / f"cut{cues.suffix}")
+    assert "door" in (tmp_path / "cut.csv").read_text(encoding="utf-8")
