@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from avlink.cli.answer import Block, Grid
@@ -16,11 +17,13 @@ def report_blocks(payload: Mapping[str, Any], *, dry_run: bool = False) -> list[
     blocks: list[Block] = []
     if items:
         blocks.append(
-            Grid(heads=("clip", "track", "at", "length", "status", "stem"), rows=[_row(item) for item in items])
+            Grid(
+                heads=("clip", "track", "at", "length", "status", "stems"), rows=[_row(item, dry_run) for item in items]
+            )
         )
     blocks += [f"{item['name']}: {item['status']}: {item['reason']}" for item in items if item.get("reason")]
     counts = payload.get("counts", {})
-    said = [f"{counts[state]} {state}" for state in _STATES if counts.get(state)]
+    said = [f"{counts[state]} {_word(state, dry_run)}" for state in _STATES if counts.get(state)]
     blocks.append(", ".join(said) if said else "nothing to do")
     if dry_run:
         blocks.append("this was the plan: nothing was written")
@@ -29,16 +32,20 @@ def report_blocks(payload: Mapping[str, Any], *, dry_run: bool = False) -> list[
     return blocks
 
 
-def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
+def _word(state: str, dry_run: bool) -> str:
+    return "to generate" if dry_run and state == "generated" else state
+
+
+def _row(item: Mapping[str, Any], dry_run: bool) -> tuple[str, ...]:
     stems = item.get("stems") or []
-    loudness = [f"{stem['path']}{_level(stem)}" for stem in stems]
+    named = [f"{PurePath(stem['path']).name}{_level(stem)}" for stem in stems]
     return (
         str(item.get("name", "")),
         str(item.get("track") or ""),
         _seconds(item.get("timeline_start_s")),
         _seconds(item.get("timeline_duration_s")),
-        str(item.get("status", "")),
-        "; ".join(loudness),
+        _word(str(item.get("status", "")), dry_run),
+        "; ".join(named),
     )
 
 

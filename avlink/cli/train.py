@@ -19,7 +19,7 @@ def train(
         str | None, typer.Option("--stages", metavar="A,B", help="Only these stages.", show_default=False)
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--restart", help="Go on from the checkpoints in OUT, or begin again.")
+        bool, typer.Option("--resume/--no-resume", help="Go on from what OUT holds, or refuse an OUT that holds any.")
     ] = True,
     settings: given.Settings = None,
     as_json: given.AsJson = False,
@@ -34,6 +34,5 @@ def train(
     loaded = load_recipe(recipe, "train", list(settings or ()))
     out = output or Path("runs") / Path(recipe).stem
     with progress() as tell:
-        report = run(loaded, out=out, stages=tuple(given.split_names(stages) or ()), resume=resume, listener=tell)
-    payload = report.to_json()
-    return Answer(command="train", payload=payload, blocks=[f"wrote {out}"])
+        wrote = run(loaded, out, stages=given.split_names(stages) or (), resume=resume, listener=tell)
+    return Answer(command="train", payload={"recipe": recipe, "output": str(wrote)}, blocks=[f"wrote {wrote}"])

@@ -88,7 +88,7 @@ class TestRegistry:
     @pytest.mark.parametrize(
         ("plugin", "said"),
         [
-            (plugin_of("p", avlink_backend=list), "unknown hook 'avlink_backend'"),
+            (plugin_of("p", avlink_backend=lambda: [processor()]), "unknown hook 'avlink_backend'"),
             (plugin_of("p", avlink_backends=lambda: processor()), "not a list"),
             (plugin_of("p", avlink_backends=lambda: [processor()]), "is no Backend"),
             (plugin_of("p", avlink_audio_processors=lambda: [processor("Two Words")]), "names are lower case"),

@@ -1,0 +1,93 @@
+"""Running the command line: as a program, or in this process, with small real plugins on the path."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avlink.cli import main
+from avlink.core.values import Frames
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def avlink(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """`avlink("recipes", "list")` in this process."""
+
+    def run(*arguments: object) -> Ran:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def program() -> Callable[..., Ran]:
+    """`program("recipes", "list")` as a process of its own."""
+
+    def run(*arguments: object, python: tuple[str, ...] = (), timeout_s: float = 300.0) -> Ran:
+        command = [sys.executable, *python, "-m", "avlink", *(str(argument) for argument in arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def install(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Puts a plugin on the path, in this process and in those it starts; `module` is imported, or made of `source`."""
+    folder = tmp_path_factory.mktemp("site")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
+
+    def put(name: str, module: str, source: str | None = None) -> None:
+        info = folder / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[avlink]\n{name} = {module}\n")
+        if source is not None:
+            (folder / f"{module}.py").write_text(source)
+            monkeypatch.delitem(sys.modules, module, raising=False)
+
+    return put
+
+
+@pytest.fixture
+def tone(install: Callable[..., None]) -> tuple[str, ...]:
+    """Makes `tone` and `flat` available; gives the options that choose `tone`."""
+    install("tones", "avlink.testing")
+    return ("-s", "backend.name=tone", "--device", "cpu")
+
+
+@pytest.fixture
+def movie(tmp_path: Path) -> Path:
+    """One second of moving picture without sound."""
+    from avlink.media.movie import write_video
+
+    pixels = np.zeros((12, 32, 48, 3), np.uint8)
+    for index in range(12):
+        pixels[index, :, 4 * index : 4 * index + 4] = 255
+    path = tmp_path / "clip.mp4"
+    write_video(path, Frames(pixels=pixels, rate=Fraction(12)))
+    return path

@@ -1,0 +1,144 @@
+"""What scripts and people rely on: quick help, the set of options, exit codes, one JSON object."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from avlink.cli.app import build_app
+
+HEAVY = {"torch", "numpy", "av", "opentimelineio", "scipy", "pydantic", "rich.progress", "avlink.app", "avlink.engine"}
+
+OPTIONS = {
+    "sonify": "--device --dry-run --force --help --json --media-root --negative --output --prompt --recipe --seed "
+    "--set --takes --tracks -o -r -s INPUT",
+    "visualize": "--device --force --help --json --negative --output --prompt --recipe --seed --set -o -r -s INPUT",
+    "train": "--help --json --output --resume --set --stages -o -s RECIPE",
+    "evaluate": "--device --help --json --set -s RECIPE",
+    "doctor": "--help --json",
+    "demo": "--help OUT",
+    "models list": "--help --json",
+    "models info": "--help --json NAME",
+    "recipes list": "--help --json",
+    "recipes show": "--help --json --origins --set -s RECIPE",
+    "recipes check": "--help --json --set -s RECIPE",
+    "plugins list": "--help --json",
+    "foundry sample": "--count --help --json --seed --split -n OUT",
+}
+
+
+def commands() -> dict[str, set[str]]:
+    """Every command with its options and arguments."""
+    found: dict[str, set[str]] = {}
+
+    def walk(command: object, name: str) -> None:
+        below = getattr(command, "commands", None)
+        if below is None:
+            found[name] = {"--help"}
+            for parameter in command.params:  # type: ignore[attr-defined]
+                is_option = parameter.param_type_name == "option"
+                found[name] |= set(parameter.opts) if is_option else {str(parameter.metavar or parameter.name)}
+            return
+        for word, child in below.items():
+            walk(child, f"{name} {word}".strip())
+
+    walk(typer.main.get_command(build_app()), "")
+    return found
+
+
+def cpu_seconds(program, *arguments: str) -> float:
+    before = os.times()
+    program(*arguments)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def test_help_is_quick_and_imports_nothing_heavy(program) -> None:
+    ran = program("--help", python=("-X", "importtime"))
+    assert ran.code == 0
+    assert "sonify" in ran.out
+    imported = {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
+    assert not imported & HEAVY
+    # Work, not waiting: the clock on the wall also counts what else this machine does.
+    assert min(cpu_seconds(program, "--help") for _ in range(3)) < 0.5
+
+
+def test_options_change_only_on_purpose() -> None:
+    assert {name: " ".join(sorted(options)) for name, options in commands().items()} == {
+        name: " ".join(sorted(options.split())) for name, options in OPTIONS.items()
+    }
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_every_command_has_help_with_words_for_every_option(avlink, command: str) -> None:
+    ran = avlink(*command.split(), "--help")
+    assert ran.code == 0
+    assert "Usage: avlink " + command in " ".join(ran.out.split())
+
+
+def test_no_command_is_a_call_for_help(avlink) -> None:
+    assert "Commands:" in avlink().out
+
+
+def test_the_version(avlink) -> None:
+    import avlink as package
+
+    assert avlink("--version").out == f"avlink {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sonfy",), "no such command 'sonfy'"),
+        (("sonify",), "missing argument 'INPUT'; see `avlink sonify --help`"),
+        (("sonify", "x.otio", "--sed", "3"), "no such option: --sed"),
+        (("sonify", "x.otio", "--seed", "three"), "invalid value for '--seed'"),
+        (("sonify", "x.otio", "--device", "tpu"), "invalid value for '--device'"),
+        (("sonify", "x.otio", "-r", "foly"), "did you mean 'foley'?"),
+        (("sonify", "x.otio", "-s", "run.sed=3"), "did you mean 'run.seed'?"),
+        (("sonify", "x.otio", "--takes", "0"), "run.takes = 0: must be greater than or equal to 1 (set by --takes 0)"),
+        (("sonify", "x.otio", "--seed", "-1"), "run.seed = -1"),
+        (("sonify", "x.otio"), "x.otio does not exist"),
+        (("train", "foley"), "is a recipe for `avlink sonify`"),
+        (("recipes", "check", "none.toml"), "cannot be read"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_2(avlink, tone, arguments: tuple[str, ...], said: str) -> None:
+    if arguments[0] == "sonify" and "x.otio" in arguments:
+        arguments = (*arguments, "-s", "backend.name=tone")
+    ran = avlink(*arguments)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert said in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+    ran = avlink(*arguments, "--json")
+    assert ran.code == 2
+    assert said in ran.json["error"]["message"]
+    assert ran.json["error"]["exit_code"] == 2
+    assert ran.json["command"].startswith(arguments[0])
+
+
+def test_a_bug_is_called_one_and_shown_on_demand(avlink, install, movie) -> None:
+    source = (
+        "from avlink import hookimpl, Options\nfrom avlink.hooks import Backend\n"
+        "class Odd(Options):\n    def model_dump(self, **k): raise ZeroDivisionError('odd')\n"
+        "@hookimpl\ndef avlink_backends():\n"
+        "    return [Backend(name='odd', direction='v2a', fingerprint=lambda o: 1 / 0, load=lambda o, d: None)]\n"
+    )
+    install("odd", "odd_plugin", source)
+    ran = avlink("sonify", movie, "-s", "backend.name=odd")
+    assert ran.code == 1
+    assert ran.err == "avlink: backend 'odd' failed in its fingerprint: ZeroDivisionError: division by zero\n"
+    assert "Traceback" in avlink("--debug", "sonify", movie, "-s", "backend.name=odd").err
+
+
+def test_a_reader_that_stops_reading_is_no_error(program) -> None:
+    command = f"{sys.executable} -m avlink recipes show foley | head -c 5"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout == "key  "

@@ -1,0 +1,89 @@
+"""Commands that work: what they print, and how they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import opentimelineio as otio
+import pytest
+
+STOPS = """
+import os, signal
+import avlink.testing as t
+from avlink import hookimpl
+from avlink.hooks import Backend
+
+class Stops(t.ToneGenerator):
+    def generate(self, requests, *, on_step=None):
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().generate(requests, on_step=on_step)
+
+class Fails(t.ToneGenerator):
+    def generate(self, requests, *, on_step=None):
+        raise RuntimeError("out of order")
+
+@hookimpl
+def avlink_backends():
+    return [
+        Backend(name="stops", direction="v2a", options=t.ToneOptions, fingerprint=repr, load=lambda o, d: Stops(o)),
+        Backend(name="fails", direction="v2a", options=t.ToneOptions, fingerprint=repr, load=lambda o, d: Fails(o)),
+    ]
+"""
+
+
+def test_sonify_gives_a_report(avlink, tone, movie: Path) -> None:
+    ran = avlink("sonify", movie, *tone, "--json", "--seed", "5", "--prompt", "a door")
+    assert ran.code == 0, ran.err
+    report = ran.json
+    assert (report["format"], report["command"], report["input"]) == (1, "sonify", str(movie))
+    assert report["counts"] == {"generated": 1, "cached": 0, "skipped": 0, "failed": 0}
+    (item,) = report["items"]
+    assert (item["status"], item["prompt"], item["reason"]) == ("generated", "a door", None)
+    assert Path(item["stems"][0]["path"]).is_file()
+    assert item["stems"][0]["samples"] == 48000
+
+    again = avlink("sonify", movie, *tone, "--seed", "5", "--prompt", "a door")
+    assert again.code == 0
+    assert "1 cached" in again.out
+    assert "LUFS" in again.out
+
+
+def test_a_dry_run_writes_nothing(avlink, tone, movie: Path) -> None:
+    before = sorted(movie.parent.iterdir())
+    ran = avlink("sonify", movie, *tone, "--dry-run")
+    assert ran.code == 0
+    assert "1 to generate" in ran.out
+    assert "nothing was written" in ran.out
+    assert sorted(movie.parent.iterdir()) == before
+
+
+def test_ctrl_c_is_130_and_leaves_nothing_half_done(program, install, movie: Path) -> None:
+    install("stops", "stops_plugin", STOPS)
+    before = sorted(movie.parent.iterdir())
+    ran = program("sonify", movie, "-s", "backend.name=stops", "--device", "cpu", "--json")
+    assert ran.code == 130
+    assert ran.json["error"] == {"message": "interrupted; what was finished is kept", "exit_code": 130}
+    assert sorted(movie.parent.iterdir()) == before
+
+
+def test_failed_clips_are_3_and_named(avlink, install, movie: Path) -> None:
+    install("stops", "stops_plugin", STOPS)
+    clip = otio.schema.Clip(
+        name="door",
+        media_reference=otio.schema.ExternalReference(target_url=movie.name),
+        source_range=otio.opentime.TimeRange(otio.opentime.RationalTime(0, 12), otio.opentime.RationalTime(6, 12)),
+    )
+    timeline = otio.schema.Timeline(tracks=[otio.schema.Track(name="V1", kind="Video", children=[clip])])
+    otio.adapters.write_to_file(timeline, str(movie.with_name("cut.otio")))
+    ran = avlink("sonify", movie.with_name("cut.otio"), "-s", "backend.name=fails", "--device", "cpu")
+    assert ran.code == 3
+    assert "door: failed" in ran.out
+    assert "1 failed" in ran.out
+    assert "out of order" in ran.out
+
+
+@pytest.mark.parametrize("takes", [1, 2])
+def test_takes_are_stems(avlink, tone, movie: Path, takes: int) -> None:
+    report = avlink("sonify", movie, *tone, "--takes", takes, "--json").json
+    stems = [Path(stem["path"]) for item in report["items"] for stem in item["stems"]]
+    assert len(stems) == len(set(stems)) == takes
