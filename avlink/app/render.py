@@ -7,6 +7,7 @@ that fails is noted, and the rest goes on.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -212,8 +213,11 @@ def _in_words(backend: str, error: Exception) -> AvlinkError:
 
 
 def _keep(wave: Waveform, path: Path) -> None:
-    # Floating point, so that what is finished from the cache is bit for bit what is finished at once.
-    soundfile.write(path, wave.samples.T, wave.sample_rate, subtype="FLOAT", format="WAV")
+    # Floating point, so that what is finished from the cache is bit for bit what is finished at once. In memory
+    # first, for libsndfile does not tell why a file cannot be written.
+    packed = io.BytesIO()
+    soundfile.write(packed, wave.samples.T, wave.sample_rate, subtype="FLOAT", format="WAV")
+    path.write_bytes(packed.getbuffer())
 
 
 def _kept(session: Session, job: Job) -> Waveform:
