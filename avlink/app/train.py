@@ -15,6 +15,8 @@ from avlink.core.recipe import TrainRecipe
 from avlink.core.training import STAGES, FoundryData
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from avlink.engine.models.system import System
     from avlink.engine.train.clips import ClipStore
     from avlink.engine.train.loop import Stage
@@ -185,7 +187,7 @@ def _stage(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, hel
         return stages.MotionStage(system, clips, lambda: judge.motion(system, held_out))
     if name == "video":
         return stages.VideoStage(system, clips)
-    latents = stages.encode_all(system, clips)
+    latents = _latents(system, clips, out)
     if name == "audio":
         return stages.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, out))
     times = recipe.conditioning
@@ -206,6 +208,22 @@ def _stage(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, hel
         t_condition=times.t_audio,
         validate=lambda: judge.picture(system, held_out, out, times.t_audio),
     )
+
+
+def _latents(system: System, clips: ClipStore, out: Path) -> Tensor:
+    """Latents of all clips, computed once a run."""
+    from safetensors.torch import load_file, save_file
+
+    from avlink.core.paths import atomic_write
+    from avlink.engine.train.stages import encode_all
+
+    path = out / "latents.safetensors"
+    if path.is_file():
+        return load_file(path)["latents"]
+    latents = encode_all(system, clips)
+    with atomic_write(path) as hidden:
+        save_file({"latents": latents}, hidden)
+    return latents
 
 
 def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:

@@ -48,12 +48,6 @@ class Bundle:
     training: dict[str, Any]
     tensors: dict[str, dict[str, Any]]
 
-    @property
-    def fingerprint(self) -> str:
-        """A digest of all weights and of the configuration: part of every cache key."""
-        text = json.dumps([self.config.model_dump(mode="json"), self.tensors], sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
 
 def tensor_digest(tensor: Tensor) -> str:
     """BLAKE2b of a tensor's bytes."""

@@ -25,7 +25,7 @@ class HeadNorm(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Full self-attention over one stream."""
+    """Full self-attention over one stream; tokens outside `mask` are not attended."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -35,13 +35,16 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(
-        self, x: Float[Tensor, "batch tokens dim"], rope: Float[Tensor, "tokens pairs 2"] | None
+        self,
+        x: Float[Tensor, "batch tokens dim"],
+        rope: Float[Tensor, "tokens pairs 2"],
+        mask: Bool[Tensor, "batch tokens"] | None = None,
     ) -> Float[Tensor, "batch tokens dim"]:
         q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.heads)
-        q, k = self.q_norm(q), self.k_norm(k)
-        if rope is not None:
-            q, k = rotate(q, rope), rotate(k, rope)
-        out: Tensor = self.out(rearrange(scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)"))
+        q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
+        seen = None if mask is None else mask[:, None, None, :]
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        out: Tensor = self.out(rearrange(attended, "b h n d -> b n (h d)"))
         return out
 
 

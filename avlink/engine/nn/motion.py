@@ -43,7 +43,8 @@ class _Differences(nn.Module):
 
     def forward(self, x: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t h2 w2 c"]:
         with torch.autocast(x.device.type, enabled=False):
-            y = rearrange(self.space(rearrange(x, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t h w c", b=x.shape[0])
+            y = self.space(rearrange(x, "b t c h w -> (b t) c h w"))
+            y = rearrange(y, "(b t) c h w -> b t h w c", b=x.shape[0])
             still, past, future = y.chunk(3, dim=-1)
             zero = torch.zeros_like(past[:, :1])
             past = torch.cat((zero, past[:, 1:] - past[:, :-1]), dim=1)
@@ -115,6 +116,7 @@ class MotionStem(nn.Module):
         self.config = config
         widths = config.widths
         self.differences = _Differences(widths[0])
+        self.colours = nn.Conv2d(3, widths[0], 6, stride=4, padding=1)
         self.stages = nn.ModuleList(
             _SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False)
         )
@@ -126,11 +128,14 @@ class MotionStem(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "batch frames 3 height width"]) -> Motion:
         """`pixels` in [-1, 1]; any picture size of at least 8x8, any number of frames."""
-        # Contrast normalisation per clip: lighting and exposure must not matter. A quarter of the pixels tells enough.
+        # Contrast is normalised per clip, since lighting and exposure must not matter to what moves; what a thing is made
+        # of shows in its own colours, which are read as they are. A quarter of the pixels tells the contrast.
         some = pixels[..., ::2, ::2]
         mean = some.mean(dim=(1, 3, 4), keepdim=True)
         spread = (some - mean).square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
+        still = self.colours(rearrange(pixels, "b t c h w -> (b t) c h w"))
         y = self.differences((pixels - mean) / (spread + 0.1))
+        y = y + rearrange(still, "(b t) c h w -> b t h w c", b=y.shape[0])
         for stage in self.stages:
             y = stage(y)
         tokens = self.pool(y)

@@ -30,8 +30,10 @@ class _Block(nn.Module):
         self.attention = SelfAttention(config.dim, config.heads)
         self.mlp = nn.Sequential(nn.Linear(config.dim, 3 * config.dim), nn.GELU(), nn.Linear(3 * config.dim, config.dim))
 
-    def forward(self, x: Float[Tensor, "b n d"], rope: Float[Tensor, "n pairs 2"]) -> Float[Tensor, "b n d"]:
-        x = x + self.attention(self.norm_1(x), rope)
+    def forward(
+        self, x: Float[Tensor, "b n d"], rope: Float[Tensor, "n pairs 2"], mask: Bool[Tensor, "b n"]
+    ) -> Float[Tensor, "b n d"]:
+        x = x + self.attention(self.norm_1(x), rope, mask)
         out: Tensor = x + self.mlp(self.norm_2(x))
         return out
 
@@ -62,7 +64,7 @@ class ByteEncoder(nn.Module):
         places = torch.arange(words.shape[1], device=words.device, dtype=torch.float32)
         rope = rotary_1d(places, self.config.dim // self.config.heads, 1000.0)
         for block in self.blocks:
-            x = block(x * mask[..., None], rope)
+            x = block(x, rope, mask)
         return self.norm(x), mask
 
     def encode(self, prompts: Sequence[str]) -> Text:

@@ -1,0 +1,49 @@
+"""Where model bundles are, and what tells one from another; reads no weight and imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from avlink.core.errors import BundleError
+
+BUILTIN = "foley_tiny"
+"""The bundle that ships with AVLink; recipes may also call it "builtin"."""
+
+_SHIPPED = Path(__file__).resolve().parent.parent / "bundles"
+
+
+def shipped_bundles() -> tuple[str, ...]:
+    """Names of the bundles inside this installation."""
+    return tuple(sorted(path.parent.name for path in _SHIPPED.glob("*/bundle.toml")))
+
+
+def find_bundle(name: str) -> Path:
+    """The folder of a bundle, given a shipped bundle's name or a path.
+
+    Raises BundleError naming the shipped ones where there is none.
+    """
+    known = BUILTIN if name == "builtin" else name
+    if (_SHIPPED / known / "bundle.toml").is_file() and "/" not in known:
+        return _SHIPPED / known
+    folder = Path(name).expanduser()
+    if (folder / "bundle.toml").is_file():
+        return folder
+    shipped = ", ".join(shipped_bundles()) or "none"
+    raise BundleError(
+        f"there is no model '{name}': neither a shipped one ({shipped}) nor a folder with a bundle.toml; "
+        "name one of these, or the folder of a bundle that you trained"
+    )
+
+
+def bundle_fingerprint(folder: Path) -> str:
+    """A digest of a bundle's configuration and of the digests of all its weights: part of every cache key."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ("bundle.toml", "tensors.json"):
+        try:
+            digest.update((folder / name).read_bytes())
+        except OSError as error:
+            raise BundleError(
+                f"the bundle {folder} cannot be read: {name}: {error.strerror}; copy the whole folder again"
+            ) from None
+    return digest.hexdigest()

@@ -1,0 +1,95 @@
+"""The built-in backend: AV-Link bundles as `fusion-v2a` and `fusion-a2v`. Imports torch only once it loads weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from avlink import Options, hookimpl
+from avlink.core.bundles import bundle_fingerprint, find_bundle
+from avlink.core.hashing import digest
+from avlink.hooks import Backend
+
+if TYPE_CHECKING:
+    from avlink.core.values import PictureGenerator, SoundGenerator
+
+_CODE_VERSION = 1
+"""Raised when the same weights and options would sound different."""
+
+
+class FusionOptions(Options):
+    """How a bundle is sampled."""
+
+    model: str = "builtin"
+    """A shipped bundle's name, or the folder of one."""
+    steps: int = Field(default=16, ge=1, le=1000)
+    """Euler steps; the paper takes 64, and from 8 on the built-in model gains nothing."""
+    max_windows: int = Field(default=4, ge=1)
+    """Windows generated at once: more is faster on a GPU and needs more memory."""
+
+
+class SoundOptions(FusionOptions):
+    """Video to audio."""
+
+    guidance: float = Field(default=4.0, ge=0, le=50)
+    """Classifier-free guidance; 1 is none, the paper takes 5."""
+    t_video: float = Field(default=0.96, gt=0, le=1)
+    """Flow time at which the picture is read."""
+
+
+class PictureOptions(FusionOptions):
+    """Audio to video."""
+
+    guidance: float = Field(default=3.0, ge=0, le=50)
+    t_audio: float = Field(default=0.8, gt=0, le=1)
+    """Flow time at which the sound is read."""
+
+
+def fingerprint(options: FusionOptions) -> str:
+    """Everything that the result depends on besides the request, apart from where the bundle lies."""
+    chosen = options.model_dump(exclude={"model", "max_windows"})
+    return digest([_CODE_VERSION, bundle_fingerprint(find_bundle(options.model)), chosen])
+
+
+def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
+    """The V2A generator of a bundle."""
+    from avlink.engine.bundle.bundle import V2A, load_system, read_bundle
+    from avlink.engine.sample import SampleConfig, SoundSampler
+
+    system = load_system(read_bundle(find_bundle(options.model)), V2A, device)
+    config = SampleConfig(
+        steps=options.steps,
+        guidance=options.guidance,
+        t_condition=options.t_video,
+        max_windows=options.max_windows,
+    )
+    return SoundSampler(system, config)
+
+
+def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
+    """The A2V generator of a bundle."""
+    from avlink.engine.bundle.bundle import A2V, load_system, read_bundle
+    from avlink.engine.sample import PictureSampler, SampleConfig
+
+    system = load_system(read_bundle(find_bundle(options.model)), A2V, device)
+    config = SampleConfig(
+        steps=options.steps,
+        guidance=options.guidance,
+        t_condition=options.t_audio,
+        max_windows=options.max_windows,
+    )
+    return PictureSampler(system, config)
+
+
+@hookimpl
+def avlink_backends() -> list[Backend]:
+    """Both directions."""
+    return [
+        Backend(
+            name="fusion-v2a", direction="v2a", options=SoundOptions, fingerprint=fingerprint, load=load_sound
+        ),
+        Backend(
+            name="fusion-a2v", direction="a2v", options=PictureOptions, fingerprint=fingerprint, load=load_picture
+        ),
+    ]

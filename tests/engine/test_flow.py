@@ -1,0 +1,58 @@
+"""Flow matching: the path, its inverses, the time distribution, and the solver's order of convergence."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from avlink.engine.flow.path import data_to_velocity, sample_path, velocity_to_data
+from avlink.engine.flow.schedule import euler_times, logit_normal
+from avlink.engine.flow.solver import euler, guide
+
+
+def test_path_begins_in_noise_and_ends_in_data() -> None:
+    noise, data = torch.randn(3, 5, 4), torch.randn(3, 5, 4)
+    assert torch.equal(sample_path(noise, data, torch.zeros(3)).x_t, noise)
+    assert torch.equal(sample_path(noise, data, torch.ones(3)).x_t, data)
+
+
+def test_data_and_velocity_are_each_others_inverse() -> None:
+    noise, data = torch.randn(8, 5, dtype=torch.float64), torch.randn(8, 5, dtype=torch.float64)
+    t = torch.rand(8, dtype=torch.float64) * 0.95
+    path = sample_path(noise, data, t)
+    torch.testing.assert_close(velocity_to_data(path.velocity, path.x_t, t), data)
+    torch.testing.assert_close(data_to_velocity(data, path.x_t, t), path.velocity)
+
+
+def test_logit_normal_has_its_median_at_the_sigmoid_of_its_location() -> None:
+    draws = logit_normal(20000, location=-1.0, scale=1.0, generator=torch.Generator().manual_seed(0))
+    assert draws.min() > 0 and draws.max() < 1
+    assert float(draws.median()) == pytest.approx(1 / (1 + math.e), abs=0.01)
+    logits = torch.logit(draws)
+    assert float(logits.std()) == pytest.approx(1.0, abs=0.03)
+
+
+def test_euler_is_exact_on_straight_paths() -> None:
+    noise, data = torch.randn(4, 3), torch.randn(4, 3)
+    torch.testing.assert_close(euler(lambda x, t: data - noise, noise, euler_times(1)), data)
+
+
+def test_halving_the_step_halves_the_error() -> None:
+    def error(steps: int) -> float:
+        end = euler(lambda x, t: x * math.cos(t), torch.ones(1, dtype=torch.float64), euler_times(steps).double())
+        return abs(float(end) - math.exp(math.sin(1.0)))
+
+    assert error(40) / error(80) == pytest.approx(2.0, rel=0.05)
+
+
+def test_steps_below_one_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one step"):
+        euler_times(0)
+
+
+def test_guidance_of_one_is_the_conditional_and_zero_the_unconditional() -> None:
+    a, b = torch.randn(5), torch.randn(5)
+    torch.testing.assert_close(guide(a, b, 1.0), a)
+    torch.testing.assert_close(guide(a, b, 0.0), b)

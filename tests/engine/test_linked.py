@@ -1,0 +1,111 @@
+"""The linked model: parameter counts at the paper's sizes, and a fresh fusion that changes nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from avlink.core.architecture import PAPER, AVLinkConfig
+from avlink.engine.models.linked import Text, placement
+from avlink.engine.models.system import System, parameter_counts
+from avlink.engine.nn.fusion import aligned_rope
+from avlink.engine.nn.rope import rotate
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny import TINY
+
+
+def test_paper_sizes() -> None:
+    counts = parameter_counts(PAPER)
+    assert counts["audio"] == pytest.approx(576e6, rel=0.01)
+    assert counts["video"] == pytest.approx(576e6, rel=0.01)
+    assert counts["fusion_v2a"] == pytest.approx(186.0e6, rel=0.005)
+    assert counts["vae"] == 391_639_488
+    assert counts["vocoder"] == 55_264_897
+
+
+def test_paper_window_is_129_tokens() -> None:
+    assert PAPER.window_tokens == 129
+
+
+@pytest.mark.parametrize(("depth", "blocks"), [(24, 8), (6, 3), (6, 4), (8, 3)])
+def test_fusions_stand_at_regular_intervals_and_after_the_last_block(depth: int, blocks: int) -> None:
+    places = placement(depth, blocks)
+    assert len(places) == blocks and places[-1] == depth
+    gaps = {b - a for a, b in zip((0, *places), places, strict=False)}
+    assert max(gaps) - min(gaps) <= 1
+
+
+def _awake(config: AVLinkConfig) -> System:
+    """A system whose gates are open: at their zero start, blocks hide what is wrong in them."""
+    torch.manual_seed(0)
+    system = System(config).eval()
+    with torch.no_grad():
+        for name, parameter in system.named_parameters():
+            if not name.startswith("fusion") and "modulation" in name or "final" in name:
+                parameter.normal_(0, 0.2)
+    return system
+
+
+@pytest.mark.parametrize("with_motion", [True, False])
+@torch.no_grad()
+def test_fresh_fusion_leaves_both_backbones_bit_equal(with_motion: bool) -> None:
+    config = TINY if with_motion else TINY.model_copy(update={"motion": None})
+    system = _awake(config)
+    latents, pixels = torch.randn(2, 129, 4), torch.randn(2, 31, 3, 36, 64)
+    t_a, t_v = torch.tensor([0.3, 0.6]), torch.tensor([0.9, 0.5])
+    assert system.audio_text is not None and system.video_text is not None
+    text_a, text_v = system.audio_text.encode(["a", "metal hammer"]), system.video_text.encode(["", "b"])
+    seen = system.motion(torch.randn(2, 124, 3, 36, 64)).tokens if system.motion is not None else None
+    alone_a = system.audio.close_after(system.audio.open(latents, t_a, text_a.tokens, text_a.mask))
+    alone_v = system.video.close_after(system.video.open(pixels, t_v, text_v.tokens, text_v.mask))
+    both = {"t_audio": t_a, "t_video": t_v, "audio_text": text_a, "video_text": text_v}
+    v2a = system.linked(system.fusion_v2a)("audio", latents, pixels, motion=seen, **both)
+    a2v = system.linked(system.fusion_a2v)("video", latents, pixels, **both)
+    assert alone_a.abs().max() > 0
+    assert torch.equal(v2a, alone_a)
+    from avlink.engine.flow.path import data_to_velocity
+
+    assert torch.equal(a2v, data_to_velocity(alone_v, pixels, t_v))
+
+
+@torch.no_grad()
+def test_padding_of_text_is_not_heard() -> None:
+    system = _awake(TINY)
+    assert system.audio_text is not None
+    latents, t = torch.randn(1, 20, 4), torch.tensor([0.4])
+
+    def answer(text: Text) -> torch.Tensor:
+        return system.audio.close_after(system.audio.open(latents, t, text.tokens, text.mask))
+
+    short = system.audio_text.encode(["wood"])
+    padded = system.audio_text.encode(["wood", "a very much longer caption than that"])
+    first = Text(tokens=padded.tokens[:1], mask=padded.mask[:1])
+    torch.testing.assert_close(answer(short), answer(first), atol=1e-5, rtol=1e-5)
+
+
+def test_tokens_of_the_same_moment_are_turned_by_the_same_angle() -> None:
+    """Equation 4: only the difference in time counts, whatever the modality."""
+    torch.manual_seed(0)
+    q, k = torch.randn(1, 1, 1, 32).expand(1, 1, 40, 32), torch.randn(1, 1, 1, 32).expand(1, 1, 40, 32)
+    audio = rotate(q, aligned_rope((torch.arange(40) + 0.5) * 6 / 25, 32))
+    video = rotate(k, aligned_rope((torch.arange(40) + 0.5).float(), 32))
+    scores = (audio @ video.transpose(-1, -2))[0, 0]
+    # Audio token n stands at (n + 0.5) 6/25 frames: tokens 25 apart are 6 frames apart.
+    torch.testing.assert_close(scores[2:15, :10], scores[27:40, 6:16], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_aligned_start_looks_at_the_same_moment() -> None:
+    from avlink.engine.nn.fusion import AlignedHeads
+
+    heads = AlignedHeads(TINY.fusion.model_copy(update={"dim": 64}))
+    assert heads.bias is not None
+    blank = torch.zeros(1, 2, 30, 32)
+    rope = aligned_rope(torch.arange(30).float(), 32)
+    turned = heads(blank, rope)
+    scores = (turned @ turned.transpose(-1, -2))[0, 0]
+    assert torch.equal(scores.argmax(-1), torch.arange(30))

@@ -1,0 +1,27 @@
+"""A system small enough to run in a blink, and clips for it."""
+
+from __future__ import annotations
+
+from avlink.core.architecture import (
+    AVLinkConfig,
+    DiTConfig,
+    FusionConfig,
+    MelSpec,
+    MotionConfig,
+    TextConfig,
+    VAEConfig,
+    VideoConfig,
+    VocosConfig,
+)
+
+TINY = AVLinkConfig(
+    mel=MelSpec(floor=0.02),
+    vae=VAEConfig(channels=32, mult=(1, 1, 1), encoder_blocks=1, decoder_blocks=1, z_channels=8, latent_channels=4),
+    vocoder=VocosConfig(dim=32, layers=2),
+    text=TextConfig(kind="bytes", dim=32, layers=1, heads=2),
+    audio=DiTConfig(dim=32, depth=2, heads=2, mlp_ratio=2),
+    video=DiTConfig(dim=48, depth=4, heads=2, mlp_ratio=2, prediction="data"),
+    picture=VideoConfig(patch=(1, 18, 16)),
+    fusion=FusionConfig(dim=32, heads=2, blocks=2, mlp_ratio=2, aligned_init=1.4),
+    motion=MotionConfig(dim=32, widths=(16, 16), layers=1, classes=("wood", "metal")),
+)
