@@ -1,0 +1,1 @@
+"""Services: the only place where effects are sequenced and hooks are called."""

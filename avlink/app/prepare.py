@@ -91,7 +91,8 @@ def prepare_folder(data: FolderData, config: AVLinkConfig, root: Path, listener:
     import numpy as np
 
     from avlink.engine.train.clips import ClipNote, ClipStore
-    from avlink.media import open_frames, read_audio
+    from avlink.media.audio import read_audio
+    from avlink.media.frames import open_frames
     from avlink.metrics.onsets import detect_onsets
 
     folder = Path(data.folder).expanduser()
@@ -140,9 +141,7 @@ def read_manifest(folder: Path, data: FolderData) -> list[tuple[Path, str, Fract
             reader = csv.DictReader(file)
             if not {"path", "caption"} <= set(reader.fieldnames or ()):
                 raise InputError(f"the manifest {manifest} needs the columns path and caption, and may have start_s")
-            rows = [
-                (folder / row["path"], row["caption"] or "", Fraction(row.get("start_s") or "0")) for row in reader
-            ]
+            rows = [(folder / row["path"], row["caption"] or "", Fraction(row.get("start_s") or "0")) for row in reader]
     except OSError as error:
         raise InputError(f"the manifest {manifest} cannot be read: {error.strerror}") from None
     except ValueError as error:

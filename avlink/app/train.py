@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from avlink.engine.models.system import System
     from avlink.engine.train.clips import ClipStore
-    from avlink.engine.train.loop import Stage
+    from avlink.engine.train.loop import LoopConfig, Stage
 
 LICENCE = "Apache-2.0"
 
@@ -46,7 +47,7 @@ def train(
     from avlink.engine.train.clips import ClipStore
     from avlink.engine.train.loop import train_stage
     from avlink.engine.train.pictures import draw_curves
-    from avlink.engine.train.weights import is_done, load_before, save_stage
+    from avlink.engine.train.weights import is_done, save_stage
 
     listener(JobStarted(job_id="data", name="clips"))
     if isinstance(recipe.data, FoundryData):
@@ -61,7 +62,7 @@ def train(
             continue
         listener(JobStarted(job_id=name, name=name))
         torch.manual_seed(recipe.seed)
-        system = _system(recipe, out, name, load_before)
+        system = _system(recipe, out, name)
         stage = _stage(name, recipe, system, clips, held_out, out)
 
         def tell(job: str, done: int, total: int, figures: dict[str, float]) -> None:
@@ -122,7 +123,7 @@ def _quicken() -> None:
             return
 
 
-def _quick_attention():  # type: ignore[no-untyped-def]
+def _quick_attention() -> AbstractContextManager[None]:
     """Plain attention where it trains faster: on CPUs its backward pass is, at these lengths, twice the fused one's."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -131,8 +132,9 @@ def _quick_attention():  # type: ignore[no-untyped-def]
     return sdpa_kernel([SDPBackend.MATH])
 
 
-def _system(recipe: TrainRecipe, out: Path, stage: str, load_before) -> System:  # type: ignore[no-untyped-def]
+def _system(recipe: TrainRecipe, out: Path, stage: str) -> System:
     from avlink.engine.models.system import System
+    from avlink.engine.train.weights import load_before
 
     if recipe.model.text.kind != "bytes":
         raise RecipeError("this recipe names an external text encoder; training one needs text.kind = 'bytes'")
@@ -151,7 +153,7 @@ def _system(recipe: TrainRecipe, out: Path, stage: str, load_before) -> System: 
     return system
 
 
-def _loop(recipe: TrainRecipe, name: str):  # type: ignore[no-untyped-def]
+def _loop(recipe: TrainRecipe, name: str) -> LoopConfig:
     from avlink.engine.train.loop import LoopConfig
     from avlink.engine.train.optim import OptimConfig
 

@@ -1,0 +1,1 @@
+"""Values, errors, recipes, clock and store: what every floor above shares."""

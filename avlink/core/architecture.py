@@ -137,7 +137,7 @@ class FusionConfig(Architecture):
 
 
 class MotionConfig(Architecture):
-    """The motion stem: convolutions on frames and signed differences, attended in the Fusion Blocks. Not in the paper."""
+    """The motion stem: convolutions on frames and signed differences, attended in the fusion. Not in the paper."""
 
     fps: Positive = 24
     dim: Positive = 192

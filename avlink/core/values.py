@@ -29,24 +29,42 @@ class Waveform:
 
     @property
     def num_samples(self) -> int:
+        """Samples per channel."""
         return int(self.samples.shape[1])
 
     @property
     def channels(self) -> int:
+        """How many channels."""
         return int(self.samples.shape[0])
 
     @property
     def duration_s(self) -> Fraction:
+        """Exact length in seconds."""
         return Fraction(self.num_samples, self.sample_rate)
 
 
 class FrameSource(Protocol):
     """Pictures at a constant rate that are read a stretch at a time, so that long clips need little memory."""
 
-    rate: Fraction
-    num_frames: int
-    height: int
-    width: int
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second."""
+        ...
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames there are."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Pixels in a row."""
+        ...
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Frames [start, stop) as RGB uint8 of shape (frames, height, width, 3)."""
@@ -66,17 +84,21 @@ class Frames:
 
     @property
     def num_frames(self) -> int:
+        """How many frames."""
         return int(self.pixels.shape[0])
 
     @property
     def height(self) -> int:
+        """Rows of pixels."""
         return int(self.pixels.shape[1])
 
     @property
     def width(self) -> int:
+        """Pixels in a row."""
         return int(self.pixels.shape[2])
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Frames [start, stop)."""
         return self.pixels[start:stop]
 
 

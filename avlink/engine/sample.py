@@ -72,7 +72,8 @@ class _Sampler:
         """The blended velocity of all windows of one clip, a few of equal length at a time."""
         starts = [round(w.start_s * rate) for w in windows]
         lengths = [
-            min(x.shape[0] - start, round(w.duration_s * rate + 0.499)) for w, start in zip(windows, starts, strict=True)
+            min(x.shape[0] - start, round(w.duration_s * rate + 0.499))
+            for w, start in zip(windows, starts, strict=True)
         ]
         pieces: list[Tensor] = [x] * len(windows)
         for length in dict.fromkeys(lengths):
@@ -98,9 +99,7 @@ class SoundSampler(_Sampler):
         motion, picture = system.config.motion, system.config.picture
         self.factor = 1 if motion is None else motion.fps // picture.fps
         self.sample_rate = system.config.mel.sample_rate
-        self.picture = PictureSpec(
-            rate=Fraction(picture.fps * self.factor), width=picture.width, height=picture.height
-        )
+        self.picture = PictureSpec(rate=Fraction(picture.fps * self.factor), width=picture.width, height=picture.height)
 
     @torch.no_grad()
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[Waveform, ...]:
@@ -130,9 +129,7 @@ class SoundSampler(_Sampler):
                 count = len(part)
                 t_a = torch.full((count,), now, device=self.device)
                 t_v = torch.full((count,), self.config.t_condition, device=self.device)
-                drop = self.model(
-                    "audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=_repeat(negative, count)
-                )
+                drop = self.model("audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=_repeat(negative, count))
                 if not self.config.use_picture:
                     plain = self.model(
                         "audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=_repeat(prompt, count)

@@ -45,7 +45,7 @@ def _awake(config: AVLinkConfig) -> System:
     system = System(config).eval()
     with torch.no_grad():
         for name, parameter in system.named_parameters():
-            if not name.startswith("fusion") and "modulation" in name or "final" in name:
+            if (not name.startswith("fusion") and "modulation" in name) or "final" in name:
                 parameter.normal_(0, 0.2)
     return system
 

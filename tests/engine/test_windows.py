@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ def test_windows_cover_the_clip_and_overlap(duration: float) -> None:
     windows = plan_windows(duration, 5.16)
     assert windows[0].start_s == 0
     assert windows[-1].start_s + windows[-1].duration_s == pytest.approx(duration)
-    for before, after in zip(windows, windows[1:], strict=False):
+    for before, after in itertools.pairwise(windows):
         assert before.start_s + before.duration_s - after.start_s >= 1.0
     assert all(0 < w.duration_s <= 5.16 for w in windows)
 

@@ -154,7 +154,7 @@ def test_a_killed_run_ends_with_the_same_losses(tmp_path: Path) -> None:
 def test_the_vggsound_recipe_runs_shrunk_on_a_folder_of_clips(tmp_path: Path) -> None:
     """The full recipe, made tiny on the command line, over video files that are written here."""
     from avlink.foundry import make_clips
-    from avlink.media import write_video
+    from avlink.media.movie import write_video
 
     batch = make_clips([0, 1, 2], split="train")
     rows = ["path,caption"]

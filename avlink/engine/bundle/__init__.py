@@ -1,1 +1,1 @@
-
+"""Model bundles on disk."""

@@ -1,1 +1,1 @@
-
+"""Sound to latents and back: mel, 1D-VAE, vocoders."""

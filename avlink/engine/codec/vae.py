@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -82,7 +83,7 @@ class _Level(nn.Module):
 
     def __init__(self, channels: list[int], kernel: int, *, down: bool = False, up: bool = False) -> None:
         super().__init__()
-        pairs = zip(channels, channels[1:], strict=False)
+        pairs = itertools.pairwise(channels)
         self.block = nn.ModuleList(ResnetBlock(a, b, kernel) for a, b in pairs)
         if down:
             self.downsample = _Resample(channels[-1], up=False)

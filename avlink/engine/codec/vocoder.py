@@ -56,7 +56,7 @@ class Vocos(nn.Module):
         return torch.polar(magnitude.exp().clamp(max=1e2), phase)
 
     def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
-        """frames * hop samples of sound."""
+        """Frames * hop samples of sound."""
         spectrum = self.spectrum(mel)
         n_fft, hop, frames = self.spec.n_fft, self.spec.hop_samples, mel.shape[-1]
         # torch.istft cannot undo framing without centring: overlap-add is done here, over (frames - 1) * hop + n_fft.
@@ -94,7 +94,9 @@ class HiFiGAN(nn.Module):
     def __init__(self, config: HiFiGANConfig, spec: MelSpec) -> None:
         super().__init__()
         if math.prod(config.rates) != spec.hop_samples:
-            raise ValueError(f"HiFi-GAN rates {config.rates} make {math.prod(config.rates)} samples, hop is {spec.hop_samples}")
+            raise ValueError(
+                f"HiFi-GAN rates {config.rates} make {math.prod(config.rates)} samples, hop is {spec.hop_samples}"
+            )
         self.spec, self.config = spec, config
         self.conv_pre = nn.Conv1d(spec.n_mels, config.channels, 7, padding=3)
         widths = [config.channels >> stage for stage in range(len(config.rates) + 1)]
@@ -103,12 +105,14 @@ class HiFiGAN(nn.Module):
             for a, b, kernel, rate in zip(widths, widths[1:], config.kernels, config.rates, strict=False)
         )
         self.resblocks = nn.ModuleList(
-            _MultiDilation(width, kernel, config.dilations) for width in widths[1:] for kernel in config.resblock_kernels
+            _MultiDilation(width, kernel, config.dilations)
+            for width in widths[1:]
+            for kernel in config.resblock_kernels
         )
         self.conv_post = nn.Conv1d(widths[-1], 1, 7, padding=3)
 
     def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
-        """frames * hop samples of sound in [-1, 1]."""
+        """Frames * hop samples of sound in [-1, 1]."""
         x, kinds = self.conv_pre(mel), len(self.config.resblock_kernels)
         for stage, up in enumerate(self.ups):
             x = up(nn.functional.leaky_relu(x, 0.1))
@@ -133,7 +137,7 @@ class GriffinLim(nn.Module):
         self.register_buffer("inverse", torch.linalg.pinv(self.mel.filters.T), persistent=False)
 
     def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
-        """frames * hop samples of sound."""
+        """Frames * hop samples of sound."""
         n_fft, hop, frames = self.spec.n_fft, self.spec.hop_samples, mel.shape[-1]
         amplitudes = self.mel.amplitudes(mel)
         magnitudes = (self.inverse @ torch.where(amplitudes <= self.spec.floor * 1.01, 0.0, amplitudes)).clamp(min=0.0)

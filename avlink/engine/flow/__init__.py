@@ -1,1 +1,1 @@
-
+"""Flow matching: path, schedule, solver."""

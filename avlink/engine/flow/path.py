@@ -38,7 +38,7 @@ def sample_path(
 def data_to_velocity(
     data: Float[Tensor, "batch ..."], x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"]
 ) -> Float[Tensor, "batch ..."]:
-    """v = (x_1 - x_t) / (1 - t), for t up to 0.96; held there beyond."""
+    """V = (x_1 - x_t) / (1 - t), for t up to 0.96; held there beyond."""
     return (data - x_t) / (1 - spread(t, x_t)).clamp(min=_LEAST)
 
 

@@ -7,10 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def logit_normal(
-    count: int, *, location: float, scale: float, generator: torch.Generator
-) -> Float[Tensor, " count"]:
-    """t = sigmoid(N(location, scale)). Backbones are trained at location 0, fusions at -1 (more noise), scale 1."""
+def logit_normal(count: int, *, location: float, scale: float, generator: torch.Generator) -> Float[Tensor, " count"]:
+    """T = sigmoid(N(location, scale)). Backbones are trained at location 0, fusions at -1 (more noise), scale 1."""
     normal = torch.randn(count, generator=generator, device=generator.device)
     return torch.sigmoid(location + scale * normal)
 

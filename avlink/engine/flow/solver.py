@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from jaxtyping import Float
@@ -19,7 +20,7 @@ def euler(
 ) -> Float[Tensor, "*shape"]:
     """First-order solution at times[-1] of dx/dt = velocity(x, t) with x(times[0]) = `x_0` (section 3.3, inference)."""
     x, knots = x_0, times.tolist()
-    for index, (now, then) in enumerate(zip(knots[:-1], knots[1:], strict=True)):
+    for index, (now, then) in enumerate(itertools.pairwise(knots)):
         x = x + (then - now) * velocity(x, now)
         if on_step is not None:
             on_step(index + 1, len(knots) - 1)

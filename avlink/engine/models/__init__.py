@@ -1,1 +1,1 @@
-
+"""The linked model and everything that one bundle holds."""

@@ -110,7 +110,7 @@ class AVLink(nn.Module):
     def _aligned(self, audio_tokens: int, video: Stream | None, motion: Tensor | None) -> dict[str, Tensor]:
         """Equation 4, at the centres of tokens: tau is the moment in video frames."""
         config = self.config
-        device = self.fusion.time.layers[0].weight.device
+        device = next(self.fusion.parameters()).device
         head_dim = config.fusion.dim // config.fusion.heads
         fps, patch = config.picture.fps, config.picture.patch
 

@@ -1,1 +1,1 @@
-
+"""Layers: attention, rotary positions, DiT, Fusion Block, motion stem."""

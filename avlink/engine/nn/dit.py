@@ -21,7 +21,7 @@ from avlink.engine.nn.rope import rotary_1d, rotary_3d
 def modulate(
     x: Float[Tensor, "batch tokens dim"], shift: Float[Tensor, "batch dim"], scale: Float[Tensor, "batch dim"]
 ) -> Float[Tensor, "batch tokens dim"]:
-    """x * (1 + scale) + shift, per sample."""
+    """X * (1 + scale) + shift, per sample."""
     return x * (1 + scale[:, None]) + shift[:, None]
 
 

@@ -53,7 +53,7 @@ class _Differences(nn.Module):
 
 
 class _SpaceTime(nn.Module):
-    """An optional strided convolution over each picture, then a residual mix of every place with its past and future.
+    """An optional strided convolution over each picture, then a residual mix of each place with its past and future.
 
     The mix is a linear layer on three frames side by side: on CPUs far quicker than a convolution over time.
     """
@@ -97,9 +97,7 @@ class _Temporal(nn.Module):
     def __init__(self, dim: int, kernel: int, dilation: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
-        self.depthwise = nn.Conv1d(
-            dim, dim, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=dim
-        )
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
     def forward(self, x: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch frames dim"]:
@@ -117,9 +115,7 @@ class MotionStem(nn.Module):
         widths = config.widths
         self.differences = _Differences(widths[0])
         self.colours = nn.Conv2d(3, widths[0], 6, stride=4, padding=1)
-        self.stages = nn.ModuleList(
-            _SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False)
-        )
+        self.stages = nn.ModuleList(_SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False))
         self.pool = _Pool(widths[-1], config.dim)
         self.temporal = nn.ModuleList(_Temporal(config.dim, 5, (1, 2, 4)[i % 3]) for i in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
@@ -128,7 +124,7 @@ class MotionStem(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "batch frames 3 height width"]) -> Motion:
         """`pixels` in [-1, 1]; any picture size of at least 8x8, any number of frames."""
-        # Contrast is normalised per clip, since lighting and exposure must not matter to what moves; what a thing is made
+        # Contrast is normalised per clip: lighting and exposure must not matter to what moves. What a thing is made
         # of shows in its own colours, which are read as they are. A quarter of the pixels tells the contrast.
         some = pixels[..., ::2, ::2]
         mean = some.mean(dim=(1, 3, 4), keepdim=True)

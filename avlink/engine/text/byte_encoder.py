@@ -28,7 +28,9 @@ class _Block(nn.Module):
         super().__init__()
         self.norm_1, self.norm_2 = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
         self.attention = SelfAttention(config.dim, config.heads)
-        self.mlp = nn.Sequential(nn.Linear(config.dim, 3 * config.dim), nn.GELU(), nn.Linear(3 * config.dim, config.dim))
+        self.mlp = nn.Sequential(
+            nn.Linear(config.dim, 3 * config.dim), nn.GELU(), nn.Linear(3 * config.dim, config.dim)
+        )
 
     def forward(
         self, x: Float[Tensor, "b n d"], rope: Float[Tensor, "n pairs 2"], mask: Bool[Tensor, "b n"]

@@ -1,1 +1,1 @@
-
+"""Training: clips on disk, stages, objectives, optimiser, checkpoints and the loop."""

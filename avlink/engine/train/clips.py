@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from einops import reduce
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -94,4 +95,4 @@ def slower(
     missing = -pixels.shape[1] % factor
     if missing:
         pixels = torch.cat((pixels, pixels[:, -1:].expand(-1, missing, -1, -1, -1)), dim=1)
-    return pixels.unflatten(1, (-1, factor)).mean(dim=2)
+    return reduce(pixels, "b (t factor) c h w -> b t c h w", "mean", factor=factor)

@@ -48,9 +48,7 @@ def motion_losses(
     """Onsets by weighted cross-entropy on bumps, and the class named at each event's frame."""
     bins = motion.onset_logits.shape[1]
     if shift_s:
-        notes = [
-            ClipNote(caption=n.caption, events=tuple((t - shift_s, c, s) for t, c, s in n.events)) for n in notes
-        ]
+        notes = [ClipNote(caption=n.caption, events=tuple((t - shift_s, c, s) for t, c, s in n.events)) for n in notes]
     targets = onset_targets(notes, bins, ONSETS_PER_FRAME * fps).to(motion.onset_logits.device)
     weight = torch.tensor(6.0, device=targets.device)
     onset = binary_cross_entropy_with_logits(motion.onset_logits.float(), targets, pos_weight=weight)

@@ -34,7 +34,9 @@ class Optimiser:
             (torch.optim.AdamW(rest, lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay), config.lr)
         ]
         if matrices and config.muon_lr is not None:
-            muon = torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+            muon = torch.optim.Muon(
+                matrices, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
             self.parts.append((muon, config.muon_lr))
 
     def factor(self, step: int) -> float:

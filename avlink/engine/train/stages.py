@@ -180,7 +180,7 @@ class MotionStage:
 
 
 def relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Exposure, white balance and black level of each clip changed a little. (The foundry draws its own noise.)"""
+    """Exposure, white balance and black level of each clip changed a little. (The foundry draws its own noise.)."""
     count = pixels.shape[0]
 
     def draw(low: float, high: float, channels: int = 1) -> Tensor:

@@ -18,7 +18,9 @@ def save_stage(folder: Path, stage: str, modules: dict[str, nn.Module]) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for name, module in modules.items():
         hidden = place / f".{stage}.{name}.{os.getpid()}"
-        save_file({key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}, hidden)
+        save_file(
+            {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}, hidden
+        )
         os.replace(hidden, place / f"{stage}.{name}.safetensors")
 
 
