@@ -18,7 +18,7 @@ from avlink.media.broadcast import BroadcastInfo, Cue, fold_to_ascii
 from avlink.media.bwf import read_bwf_info, write_bwf
 
 INFO = BroadcastInfo(
-    description="Schlag auf Metall, Straße 3 – café",
+    description="Schlag auf Metall, Straße 3 — café",
     originator="AVLink",
     originator_reference="AVL0000000000000001",
     date="2024-02-29",
