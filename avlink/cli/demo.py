@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from avlink.cli.answer import Answer
+from avlink.cli.console import progress
 
 
 def demo(
@@ -16,5 +17,6 @@ def demo(
     """Make a small project, give it its sound, and say what to open."""
     from avlink.app.demo import run_demo
 
-    lines = run_demo(out)
-    return Answer(command="demo", payload={"output": str(out)}, blocks=list(lines or ()))
+    with progress() as tell:
+        lines = run_demo(out, listener=tell)
+    return Answer(command="demo", payload={"output": str(out)}, blocks=lines)
