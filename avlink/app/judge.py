@@ -16,6 +16,7 @@ from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler
 from avlink.engine.train.clips import ClipStore, to_pixels
 from avlink.engine.train.objectives import onset_peaks
 from avlink.engine.train.pictures import draw_mels
+from avlink.engine.train.stages.motion import named_events
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.sync import aggregate
 
@@ -40,6 +41,17 @@ def motion(system: System, clips: ClipStore) -> dict[str, float]:
                 right += system.motion.config.classes[guesses[int(time_s * fps)]] == name
     wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
     return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1, "class": right / max(1, named)}
+
+
+def appearance(system: System, clips: ClipStore) -> dict[str, float]:
+    """How often single frames tell rightly what is struck in them."""
+    assert system.motion is not None
+    config = system.motion.config
+    events = named_events(clips, config.classes)
+    frames = torch.stack([clips.frame(clip, int(t * config.fps)) for clip, t, _ in events])
+    guesses = system.motion.appearance.name(to_pixels(frames[:, None])[:, 0]).argmax(-1).tolist()
+    right = [config.classes[guess] == name for guess, (_, _, name) in zip(guesses, events, strict=True)]
+    return {"class": sum(right) / max(1, len(right))}
 
 
 def codec(system: System, clips: ClipStore, out: Path) -> dict[str, float]:

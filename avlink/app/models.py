@@ -16,7 +16,10 @@ def list_models() -> Sequence[Mapping[str, str]]:
     from avlink.engine.bundle.bundle import read_bundle
 
     found = [
-        {"name": name, "summary": read_bundle(find_bundle(name)).description + (" (default)" if name == BUILTIN else "")}
+        {
+            "name": name,
+            "summary": read_bundle(find_bundle(name)).description + (" (default)" if name == BUILTIN else ""),
+        }
         for name in shipped_bundles()
     ]
     return [*found, {"name": _PAPER, "summary": "the sizes of the AV-Link paper, without weights"}]

@@ -74,7 +74,7 @@ def train(
         with _quick_attention():
             train_stage(stage, _loop(recipe, name), out, tell)
         if name == "vae":
-            from avlink.engine.train.stages import whiten
+            from avlink.engine.train.stages.codec import whiten
 
             whiten(system, clips)
         save_stage(out, name, stage.trained)
@@ -179,22 +179,24 @@ def _loop(recipe: TrainRecipe, name: str) -> LoopConfig:
 
 def _stage(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, held_out: ClipStore, out: Path) -> Stage:
     from avlink.app import judge
-    from avlink.engine.train import stages
+    from avlink.engine.train.stages import backbones, codec, fusion, motion
 
     if name == "vae":
-        return stages.VAEStage(system, clips)
+        return codec.VAEStage(system, clips)
     if name == "vocoder":
-        return stages.VocoderStage(system, clips, lambda: judge.codec(system, held_out, out))
+        return codec.VocoderStage(system, clips, lambda: judge.codec(system, held_out, out))
+    if name == "appearance":
+        return motion.AppearanceStage(system, clips, lambda: judge.appearance(system, held_out))
     if name == "motion":
-        return stages.MotionStage(system, clips, lambda: judge.motion(system, held_out))
+        return motion.MotionStage(system, clips, lambda: judge.motion(system, held_out))
     if name == "video":
-        return stages.VideoStage(system, clips)
+        return backbones.VideoStage(system, clips)
     latents = _latents(system, clips, out)
     if name == "audio":
-        return stages.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, out))
+        return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, out))
     times = recipe.conditioning
     if name == "fusion_v2a":
-        return stages.FusionStage(
+        return fusion.FusionStage(
             system,
             clips,
             latents,
@@ -202,7 +204,7 @@ def _stage(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, hel
             t_condition=times.t_video,
             validate=lambda: judge.sound(system, held_out, out, times.t_video),
         )
-    return stages.FusionStage(
+    return fusion.FusionStage(
         system,
         clips,
         latents,
@@ -217,7 +219,7 @@ def _latents(system: System, clips: ClipStore, out: Path) -> Tensor:
     from safetensors.torch import load_file, save_file
 
     from avlink.core.paths import atomic_write
-    from avlink.engine.train.stages import encode_all
+    from avlink.engine.train.stages.codec import encode_all
 
     path = out / "latents.safetensors"
     if path.is_file():

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from avlink.core.architecture import Architecture, Positive
 
-STAGES = ("vae", "vocoder", "motion", "audio", "video", "fusion_v2a", "fusion_a2v")
-"""In the order in which they run: codec, motion stem, backbones, fusions."""
+STAGES = ("vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v")
+"""In the order in which they run: codec, motion stem (its look at single frames first), backbones, fusions."""
 
-StageName = Literal["vae", "vocoder", "motion", "audio", "video", "fusion_v2a", "fusion_a2v"]
+StageName = Literal["vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v"]
 
 
 class FoundryData(Architecture):

@@ -86,10 +86,6 @@ def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
 def avlink_backends() -> list[Backend]:
     """Both directions."""
     return [
-        Backend(
-            name="fusion-v2a", direction="v2a", options=SoundOptions, fingerprint=fingerprint, load=load_sound
-        ),
-        Backend(
-            name="fusion-a2v", direction="a2v", options=PictureOptions, fingerprint=fingerprint, load=load_picture
-        ),
+        Backend(name="fusion-v2a", direction="v2a", options=SoundOptions, fingerprint=fingerprint, load=load_sound),
+        Backend(name="fusion-a2v", direction="a2v", options=PictureOptions, fingerprint=fingerprint, load=load_picture),
     ]

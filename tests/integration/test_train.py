@@ -20,7 +20,7 @@ from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Wav
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_recipe import FOUNDRY, MODEL, MOTION, stages
 
-ALL = "vae vocoder motion audio video fusion_v2a fusion_a2v"
+ALL = "vae vocoder appearance motion audio video fusion_v2a fusion_a2v"
 
 
 @pytest.fixture(scope="module")

@@ -197,8 +197,8 @@ class EvaluateRecipe(Recipe):
     split: str = "test"
     clips: int = Field(default=128, ge=1)
     seed: Seed = 0
-    steps: int = Field(default=25, ge=1)
-    guidance: float = Field(default=1.0, ge=0)
+    steps: int = Field(default=16, ge=1)
+    guidance: float = Field(default=4.0, ge=0)
     captions: bool = False
     media_dir: str | None = None
     """A folder of real clips that are scored against the onsets of their own sound."""

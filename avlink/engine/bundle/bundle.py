@@ -93,6 +93,7 @@ def write_bundle(
     for number, shard in enumerate(shards, start=1):
         with atomic_write(folder / f"weights-{number:02d}.safetensors") as path:
             save_file(shard, path)
+            path.chmod(0o644)  # safetensors makes files that only their owner may read
     write_text(folder / "tensors.json", json.dumps(index, indent=0, sort_keys=True) + "\n")
     table = {
         "format": FORMAT,

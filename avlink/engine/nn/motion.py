@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from avlink.core.architecture import MotionConfig
 
 ONSETS_PER_FRAME = 2
+_LOOK_EVERY = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,41 @@ class _Pool(nn.Module):
         return out
 
 
+class _Appearance(nn.Module):
+    """What things look like: colour and fine texture of single frames, at full size.
+
+    Trained first and alone: single frames are cheap, and what a thing is made of takes many of them to learn.
+    """
+
+    def __init__(self, channels: int, dim: int, classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 24, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(24, 48, 3, stride=2, padding=1),
+            nn.GELU(),
+            nn.Conv2d(48, 64, 3, stride=2, padding=1),
+            nn.GELU(),
+        )
+        self.pool = _Pool(64, dim)
+        self.classes = nn.Linear(dim, classes)
+        self.places = nn.Conv2d(64, channels, 1)
+        self.look = nn.Linear(dim, dim)
+
+    def name(self, x: Float[Tensor, "frames 3 h w"]) -> Float[Tensor, "frames classes"]:
+        """Class logits of single frames."""
+        out: Tensor = self.classes(self._summary(self.layers(x)))
+        return out
+
+    def _summary(self, y: Float[Tensor, "frames c h w"]) -> Float[Tensor, "frames dim"]:
+        return nn.functional.gelu(self.pool(rearrange(y, "n c h w -> n 1 h w c"))[:, 0])
+
+    def forward(self, x: Float[Tensor, "frames 3 h w"]) -> tuple[Tensor, Tensor]:
+        """What is where, (frames, h / 4, w / 4, channels), and what there is at all, (frames, dim)."""
+        y = self.layers(x)
+        return rearrange(self.places(y), "n c h w -> n h w c"), self.look(self._summary(y))
+
+
 class _Temporal(nn.Module):
     """A gated residual convolution over time."""
 
@@ -114,13 +150,14 @@ class MotionStem(nn.Module):
         self.config = config
         widths = config.widths
         self.differences = _Differences(widths[0])
-        self.colours = nn.Conv2d(3, widths[0], 6, stride=4, padding=1)
+        classes = max(1, len(config.classes))
+        self.appearance = _Appearance(widths[0], config.dim, classes)
         self.stages = nn.ModuleList(_SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False))
         self.pool = _Pool(widths[-1], config.dim)
         self.temporal = nn.ModuleList(_Temporal(config.dim, 5, (1, 2, 4)[i % 3]) for i in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
         self.onsets = nn.Linear(config.dim, ONSETS_PER_FRAME)
-        self.classes = nn.Linear(config.dim, max(1, len(config.classes)))
+        self.classes = nn.Linear(config.dim, classes)
 
     def forward(self, pixels: Float[Tensor, "batch frames 3 height width"]) -> Motion:
         """`pixels` in [-1, 1]; any picture size of at least 8x8, any number of frames."""
@@ -129,12 +166,16 @@ class MotionStem(nn.Module):
         some = pixels[..., ::2, ::2]
         mean = some.mean(dim=(1, 3, 4), keepdim=True)
         spread = (some - mean).square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
-        still = self.colours(rearrange(pixels, "b t c h w -> (b t) c h w"))
         y = self.differences((pixels - mean) / (spread + 0.1))
-        y = y + rearrange(still, "(b t) c h w -> b t h w c", b=y.shape[0])
+        # Looks change slowly: one frame in four tells them.
+        batch, frames = pixels.shape[:2]
+        places, look = self.appearance(rearrange(pixels[:, ::_LOOK_EVERY], "b t c h w -> (b t) c h w"))
+        held = rearrange(places, "(b t) h w c -> b t h w c", b=batch).repeat_interleave(_LOOK_EVERY, dim=1)
+        y = y + held[:, :frames]
         for stage in self.stages:
             y = stage(y)
-        tokens = self.pool(y)
+        look = rearrange(look, "(b t) d -> b t d", b=batch).repeat_interleave(_LOOK_EVERY, dim=1)
+        tokens = self.pool(y) + look[:, :frames]
         for layer in self.temporal:
             tokens = layer(tokens)
         tokens = self.norm(tokens)

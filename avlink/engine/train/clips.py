@@ -61,6 +61,12 @@ class ClipStore:
         """Pictures at the motion rate."""
         return torch.from_numpy(np.stack([self._frames[s][i] for s, i in (self._places[k] for k in indices)]))
 
+    def frame(self, index: int, number: int) -> UInt8[Tensor, "height width 3"]:
+        """One picture of one clip; beyond the end, the last."""
+        shard, place = self._places[index]
+        frames = self._frames[shard]
+        return torch.from_numpy(np.array(frames[place, min(number, frames.shape[1] - 1)]))
+
     def sound(self, indices: Sequence[int]) -> Float[Tensor, "batch samples"]:
         """Sound in [-1, 1]."""
         rows = np.stack([self._sound[s][i] for s, i in (self._places[k] for k in indices)])

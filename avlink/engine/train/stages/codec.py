@@ -1,0 +1,88 @@
+"""The codec's stages: VAE and vocoder, and the latents that later stages learn from."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avlink.engine.codec.mel import LogMel
+from avlink.engine.models.system import System
+from avlink.engine.train.clips import ClipStore
+from avlink.engine.train.objectives import multi_resolution_stft
+from avlink.engine.train.stages.inputs import Validate, nothing
+
+
+class VAEStage:
+    """1D-VAE: L1 and L2 on crops of mel frames, and a weak pull to the standard normal."""
+
+    name = "vae"
+    crop_frames = 128
+
+    def __init__(self, system: System, clips: ClipStore, validate: Validate = nothing) -> None:
+        self.vae, self.clips, self.num_clips = system.vae, clips, len(clips)
+        self.trained: dict[str, nn.Module] = {"vae": system.vae}
+        self.mel = LogMel(system.config.mel)
+        self.validate = validate
+
+    def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
+        hop = self.mel.spec.hop_samples
+        sound = self.clips.sound(indices)
+        frames = sound.shape[1] // hop
+        start = int(torch.randint(max(1, frames - self.crop_frames), (1,), generator=generator))
+        # A gain of -12 to +6 dB a clip: levels beyond those of the data must survive the codec.
+        gain = 2.0 ** (3 * torch.rand(len(indices), 1, generator=generator) - 2)
+        mel = self.mel(sound * gain)[..., start : start + self.crop_frames]
+        posterior = self.vae.posterior(mel)
+        error = self.vae.reconstruct(posterior.sample(generator)).float() - mel
+        l1, l2, kl = error.abs().mean(), error.square().mean(), posterior.kl()
+        return {"total": l1 + 2 * l2 + 1e-3 * kl, "l1": l1, "kl": kl}
+
+
+@torch.no_grad()
+def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
+    """Set the VAE's latent mean and deviation per channel from clips of the training set."""
+    vae, mel = system.vae, LogMel(system.config.mel)
+    vae.latent_mean.zero_()
+    vae.latent_std.fill_(1.0)
+    step = max(1, len(clips) // sample)
+    latents = torch.cat([vae.encode(mel(clips.sound([i]))) for i in range(0, len(clips), step)])
+    vae.latent_mean.copy_(latents.mean(dim=(0, 1)))
+    vae.latent_std.copy_(latents.std(dim=(0, 1)).clamp(min=1e-3))
+
+
+@torch.no_grad()
+def encode_all(system: System, clips: ClipStore, batch: int = 32) -> Float[Tensor, "clips tokens channels"]:
+    """Whitened latents of every clip."""
+    mel = LogMel(system.config.mel)
+    parts = [range(i, min(i + batch, len(clips))) for i in range(0, len(clips), batch)]
+    return torch.cat([system.vae.encode(mel(clips.sound(list(part)))) for part in parts])
+
+
+class VocoderStage:
+    """Vocoder: mel L1 and multi-resolution STFT on crops, half of them from the VAE's own reconstructions."""
+
+    name = "vocoder"
+    crop_frames = 96
+
+    def __init__(self, system: System, clips: ClipStore, validate: Validate = nothing) -> None:
+        self.vae, self.vocoder, self.clips, self.num_clips = system.vae, system.vocoder, clips, len(clips)
+        self.trained: dict[str, nn.Module] = {"vocoder": system.vocoder}
+        self.mel = LogMel(system.config.mel)
+        self.validate = validate
+
+    def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
+        hop = self.mel.spec.hop_samples
+        sound = self.clips.sound(indices)
+        start = int(torch.randint(sound.shape[1] // hop - self.crop_frames, (1,), generator=generator))
+        real = sound[:, start * hop : (start + self.crop_frames) * hop]
+        gain = 2.0 ** (3 * torch.rand(len(indices), 1, generator=generator) - 2)
+        real = real * gain
+        given = self.mel(real)
+        half = len(indices) // 2
+        with torch.no_grad():
+            seen = torch.cat((self.vae.decode(self.vae.encode(given[:half])).float(), given[half:]))
+        made = self.vocoder(seen)
+        l1 = (self.mel(made.float()) - given).abs().mean()
+        stft = multi_resolution_stft(made, real)
+        return {"total": 3 * l1 + stft, "mel": l1, "stft": stft}

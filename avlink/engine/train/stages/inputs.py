@@ -1,0 +1,48 @@
+"""What stages take in: captions dropped, pictures mirrored and relit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from avlink.engine.models.system import System
+from avlink.engine.train.clips import ClipStore, to_pixels
+
+Validate = Callable[[], dict[str, float]]
+
+
+def nothing() -> dict[str, float]:
+    """The validation of a stage that has none."""
+    return {}
+
+
+def drop_text(captions: Sequence[str], chance: float, generator: torch.Generator) -> list[str]:
+    """Captions, each emptied with probability `chance`."""
+    dropped = torch.rand(len(captions), generator=generator) < chance
+    return ["" if gone else caption for caption, gone in zip(captions, dropped.tolist(), strict=True)]
+
+
+def picture_factor(system: System) -> int:
+    """How many stored frames make one frame of the video backbone."""
+    motion = system.config.motion
+    return 1 if motion is None else motion.fps // system.config.picture.fps
+
+
+def pictures(clips: ClipStore, indices: list[int], generator: torch.Generator) -> Tensor:
+    """Pixels at the stored rate, half of the clips mirrored: left and right sound alike."""
+    frames = clips.frames(indices)
+    mirrored = torch.rand(len(indices), generator=generator) < 0.5
+    frames[mirrored] = frames[mirrored].flip(-2)
+    return to_pixels(frames)
+
+
+def relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Exposure, white balance and black level of each clip changed a little. (The foundry draws its own noise.)."""
+    count = pixels.shape[0]
+
+    def draw(low: float, high: float, channels: int = 1) -> Tensor:
+        return low + (high - low) * torch.rand(count, 1, channels, 1, 1, generator=generator)
+
+    return pixels * (draw(0.7, 1.2) * draw(0.92, 1.08, 3)) + draw(-0.12, 0.12)
