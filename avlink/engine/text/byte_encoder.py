@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +15,7 @@ from avlink.engine.nn.attention import SelfAttention
 from avlink.engine.nn.rope import rotary_1d
 
 
+@runtime_checkable
 class TextEncoder(Protocol):
     """What the engine asks of any text encoder; T5 answers it too."""
 
