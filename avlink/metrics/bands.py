@@ -29,7 +29,9 @@ def band_power(
     starts = np.round(centres_s * sample_rate).astype(np.int64) - window_samples // 2
     starts = np.clip(starts, 0, len(padded) - window_samples)
     fft_samples = next_fast_len(window_samples, real=True)
-    window, bands = _analysis(sample_rate, window_samples, fft_samples, num_bands, low_hz, min(high_hz, sample_rate / 2))
+    window, bands = _analysis(
+        sample_rate, window_samples, fft_samples, num_bands, low_hz, min(high_hz, sample_rate / 2)
+    )
     frames = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[starts] * window
     spectrum = rfft(frames, n=fft_samples, axis=1)
     return np.asarray((spectrum.real**2 + spectrum.imag**2) @ bands, dtype=np.float64)
@@ -37,7 +39,7 @@ def band_power(
 
 def frame_centres_s(num_samples: int, sample_rate: int, hop_s: float) -> NDArray[np.float64]:
     """Moments every `hop_s` from 0 to the end of a sound."""
-    return np.arange(int(num_samples / (hop_s * sample_rate)) + 1) * hop_s
+    return np.arange(int(num_samples / (hop_s * sample_rate)) + 1, dtype=np.float64) * hop_s
 
 
 @lru_cache(maxsize=32)

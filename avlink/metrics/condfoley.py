@@ -85,9 +85,7 @@ def condfoley_summary(
     )
 
 
-def score_onsets(
-    truth: NDArray[np.int64], heard: NDArray[np.int64], sound: NDArray[np.floating]
-) -> CondFoleyScore:
+def score_onsets(truth: NDArray[np.int64], heard: NDArray[np.int64], sound: NDArray[np.floating]) -> CondFoleyScore:
     """Score onsets in samples at 22050 Hz; `sound` is the generated one, whose loudness gives the confidences."""
     count_match = len(truth) == len(heard)
     if not len(truth):

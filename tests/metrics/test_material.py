@@ -4,22 +4,29 @@ import numpy as np
 import pytest
 import torch
 
-from avlink.foundry import make_clips
+from avlink.foundry.ambience import sound_of
+from avlink.foundry.generate import plan
 from avlink.metrics.material import MaterialClassifier
 
 
 def one_material(split, seeds):
-    batch = make_clips(seeds, split=split, device=torch.device("cpu"))
-    rows = [i for i, clip in enumerate(batch.clips) if len({event.material for event in clip.events}) == 1]
-    return [batch.sound[i].numpy() for i in rows], [batch.clips[i].events[0].material for i in rows]
+    """Sounds only: drawing the pictures would take most of the time."""
+    sounds, labels = [], []
+    for seed in seeds:
+        scene, look, clip, (_, sounding) = plan(seed, split)
+        materials = {event.material for event in clip.events}
+        if len(materials) == 1:
+            sounds.append(sound_of(scene, look.t, sounding, torch.device("cpu")).numpy())
+            labels.append(materials.pop())
+    return sounds, labels
 
 
 def test_materials_of_held_out_clips_are_told_apart():
-    train_sounds, train_labels = one_material("train", range(64))
+    train_sounds, train_labels = one_material("train", range(70))
     classifier = MaterialClassifier.fit(train_sounds, 16000, train_labels)
     sounds, labels = one_material("held_out", range(32))
     right = [classifier.predict(sound) == label for sound, label in zip(sounds, labels, strict=True)]
-    assert np.mean(right) >= 0.9
+    assert np.mean(right) >= 0.97
 
 
 def test_voices_are_told_apart_at_any_gain_and_through_noise(modal_sound):
