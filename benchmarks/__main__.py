@@ -1,0 +1,74 @@
+"""`python -m benchmarks [NAMES] [--quick] [--json]`, in the repository's root, prints a table of figures.
+
+Each benchmark runs in a process of its own, so that none leaves threads or memory to the next, and keeps its files in
+temporary folders. POSIX only, for peaks of memory are asked of the system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from benchmarks.figure import Figure, table
+from benchmarks.process import ROOT
+
+BENCHMARKS = {
+    "model": "the built-in model: loading, decoding, generation, finishing",
+    "memory": "peak memory of `avlink sonify` by the length of the clip",
+    "planning": "cost of a plan by the number of clips",
+    "foundry": "clips that the foundry makes in a second",
+    "training": "training samples a second, by stage",
+    "start": "wall time of `avlink --help`",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for; 1 when a benchmark failed. A bar that is missed is printed, and no failure."""
+    asked = _parse(arguments)
+    names = list(dict.fromkeys(asked.names)) or list(BENCHMARKS)
+    figures: list[Figure] = []
+    failed = []
+    for name in names:
+        if len(names) == 1:
+            figures += importlib.import_module(f"benchmarks.{name}").measure(quick=asked.quick)
+            continue
+        print(f"{name}: {BENCHMARKS[name]} ...", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", "benchmarks", name, "--json", *(["--quick"] if asked.quick else [])]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            failed.append(name)
+        else:
+            figures += [Figure.from_json(row) for row in json.loads(done.stdout)["figures"]]
+    if asked.json:
+        rows = [figure.to_json() for figure in figures]
+        print(json.dumps({"quick": asked.quick, "figures": rows, "failed": failed}, indent=1))
+    else:
+        print(table(figures))
+        if asked.quick:
+            print("\n--quick shows that the benchmarks work; its figures mean nothing")
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    listed = "\n".join(f"  {name:<9} {what}" for name, what in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", epilog=listed, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run (default: all)")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
+    parser.add_argument("--json", action="store_true", help="figures as JSON on standard output")
+    asked = parser.parse_args(arguments)
+    unknown = [name for name in asked.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"there is no benchmark '{unknown[0]}'; there are {', '.join(BENCHMARKS)}")
+    return asked
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Samples a second in each stage of training, at the sizes of `foley_tiny`, against the forward pass alone."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from avlink.app.train import train
+from avlink.core.recipe import TrainRecipe, load_recipe
+from avlink.engine.models.system import System
+from avlink.engine.train.clips import ClipStore
+from avlink.engine.train.loop import Stage, step_generator
+from avlink.engine.train.stages.backbones import AudioStage, VideoStage
+from avlink.engine.train.stages.codec import VAEStage, VocoderStage, encode_all
+from avlink.engine.train.stages.fusion import FusionStage
+from avlink.engine.train.stages.motion import AppearanceStage, MotionStage
+from avlink.engine.train.weights import load_before
+from benchmarks.figure import Figure
+from benchmarks.stopwatch import seconds
+
+_RECIPE = "foley_tiny"
+
+
+def measure(*, quick: bool) -> list[Figure]:
+    """A few steps of each stage, after one to warm up; the last step, which also validates, is not counted."""
+    torch.set_num_threads(2)
+    timed = range(1, 2 if quick else 4)
+    with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
+        out = Path(name)
+        recipe = _recipe(steps=timed.stop + 1, quick=quick)
+        train(recipe, out)
+        system = System(recipe.model).requires_grad_(False)
+        load_before(out, None, system.components())
+        stages = _stages(recipe, system, ClipStore(out / "clips" / "train"))
+        figures = []
+        for name, table in recipe.stages.items():
+            samples = table.batch * len(timed)
+            step_s = _logged(out / f"{name}.jsonl", timed)
+            forward_s = _forward(stages[name], table.batch, recipe, timed) if name in stages else None
+            figures.append(
+                Figure(
+                    name=f"training, {name}, batch {table.batch}",
+                    value=samples / step_s,
+                    unit="samples/s",
+                    baseline=None if forward_s is None else samples / forward_s,
+                    baseline_name="forward pass alone",
+                )
+            )
+    return figures
+
+
+def _recipe(*, steps: int, quick: bool) -> TrainRecipe:
+    """The shipped recipe with a handful of clips and steps; its sizes stay."""
+    stages = load_recipe(_RECIPE, "train").stages
+    overrides = ["data.clips=12", "data.held_out=4"]
+    for name in stages:
+        overrides += [f"stages.{name}.steps={steps}", f"stages.{name}.validate_every=0"]
+        if quick:
+            overrides.append(f"stages.{name}.batch=2")
+    return load_recipe(_RECIPE, "train", overrides)
+
+
+def _logged(log: Path, timed: range) -> float:
+    """Seconds of the timed steps (counted from 0) together, as training itself notes them."""
+    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    return float(sum(rows[step]["seconds"] for step in timed))
+
+
+def _stages(recipe: TrainRecipe, system: System, clips: ClipStore) -> dict[str, Stage]:
+    latents = encode_all(system, clips)
+    times = recipe.conditioning
+    stages: list[Stage] = [
+        VAEStage(system, clips),
+        VocoderStage(system, clips),
+        AppearanceStage(system, clips),
+        MotionStage(system, clips),
+        AudioStage(system, clips, latents),
+        VideoStage(system, clips),
+        FusionStage(system, clips, latents, direction="audio", t_condition=times.t_video),
+        FusionStage(system, clips, latents, direction="video", t_condition=times.t_audio),
+    ]
+    return {stage.name: stage for stage in stages}
+
+
+def _forward(stage: Stage, batch: int, recipe: TrainRecipe, timed: range) -> float:
+    """Seconds of the same steps without gradients: same clips, same noise, same lengths, same kind of attention."""
+
+    def run(step: int) -> None:
+        generator = step_generator(stage.name, recipe.seed, step)
+        indices = torch.randint(stage.num_clips, (batch,), generator=generator).tolist()
+        stage.loss(indices, generator)
+
+    quick_numbers = torch.autocast("cpu", torch.bfloat16) if recipe.bf16 else nullcontext()
+    with torch.no_grad(), quick_numbers, sdpa_kernel([SDPBackend.MATH]):
+        run(0)
+        return sum(seconds(lambda step=step: run(step)) for step in timed)  # type: ignore[misc]
