@@ -10,14 +10,14 @@ from avlink.engine.codec.mel import LogMel
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore
 from avlink.engine.train.objectives import multi_resolution_stft
-from avlink.engine.train.stages.inputs import Validate, nothing
+from avlink.engine.train.stages.inputs import Validate, crops, nothing
 
 
 class VAEStage:
     """1D-VAE: L1 and L2 on crops of mel frames, and a weak pull to the standard normal."""
 
     name = "vae"
-    crop_frames = 128
+    crop_frames = 64
 
     def __init__(self, system: System, clips: ClipStore, validate: Validate = nothing) -> None:
         self.vae, self.clips, self.num_clips = system.vae, clips, len(clips)
@@ -26,13 +26,7 @@ class VAEStage:
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        hop = self.mel.spec.hop_samples
-        sound = self.clips.sound(indices)
-        frames = sound.shape[1] // hop
-        start = int(torch.randint(max(1, frames - self.crop_frames), (1,), generator=generator))
-        # A gain of -12 to +6 dB a clip: levels beyond those of the data must survive the codec.
-        gain = 2.0 ** (3 * torch.rand(len(indices), 1, generator=generator) - 2)
-        mel = self.mel(sound * gain)[..., start : start + self.crop_frames]
+        mel = self.mel(crops(self.clips, indices, self.mel.spec, self.crop_frames, generator))
         posterior = self.vae.posterior(mel)
         error = self.vae.reconstruct(posterior.sample(generator)).float() - mel
         l1, l2, kl = error.abs().mean(), error.square().mean(), posterior.kl()
@@ -72,12 +66,7 @@ class VocoderStage:
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        hop = self.mel.spec.hop_samples
-        sound = self.clips.sound(indices)
-        start = int(torch.randint(sound.shape[1] // hop - self.crop_frames, (1,), generator=generator))
-        real = sound[:, start * hop : (start + self.crop_frames) * hop]
-        gain = 2.0 ** (3 * torch.rand(len(indices), 1, generator=generator) - 2)
-        real = real * gain
+        real = crops(self.clips, indices, self.mel.spec, self.crop_frames, generator)
         given = self.mel(real)
         half = len(indices) // 2
         with torch.no_grad():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from avlink.core.architecture import MelSpec
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore, to_pixels
 
@@ -22,6 +23,28 @@ def drop_text(captions: Sequence[str], chance: float, generator: torch.Generator
     """Captions, each emptied with probability `chance`."""
     dropped = torch.rand(len(captions), generator=generator) < chance
     return ["" if gone else caption for caption, gone in zip(captions, dropped.tolist(), strict=True)]
+
+
+def crops(clips: ClipStore, indices: list[int], spec: MelSpec, frames: int, generator: torch.Generator) -> Tensor:
+    """`frames` mel frames' worth of each clip's sound, (batch, samples), four times in five around one of its events.
+
+    Most of a clip of foley is silence, from which nothing is learned twice. Gains of -12 to +6 dB: levels beyond those
+    of the data must survive the codec.
+    """
+    sound = clips.sound(indices)
+    where, which, inside = torch.rand(3, len(indices), generator=generator).tolist()
+    samples = frames * spec.hop_samples
+    rows = []
+    for row, index in enumerate(indices):
+        room = sound.shape[1] - samples
+        start = int(where[row] * room)
+        events = clips.notes[index].events
+        if events and where[row] < 0.8:
+            at = events[int(which[row] * len(events))][0] * spec.sample_rate
+            start = min(max(0, int(at - inside[row] * samples)), room)
+        rows.append(sound[row, start : start + samples])
+    gain = 2.0 ** (3 * torch.rand(len(indices), 1, generator=generator) - 2)
+    return torch.stack(rows) * gain
 
 
 def picture_factor(system: System) -> int:
