@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Literal
 
 import avlink
 from avlink.core.errors import AvlinkError
@@ -81,13 +82,15 @@ def _codecs() -> str:
     import av
     from av.codec import Codec
 
-    missing = []
-    for names, mode in ((_DECODERS, "r"), (_ENCODERS, "w")):
-        for name in names:
-            try:
-                Codec(name, mode)
-            except (av.FFmpegError, ValueError):
-                missing.append(f"{name} ({'reading' if mode == 'r' else 'writing'})")
+    def is_there(name: str, mode: Literal["r", "w"]) -> bool:
+        try:
+            Codec(name, mode)
+        except (av.FFmpegError, ValueError):
+            return False
+        return True
+
+    missing = [f"{name} (reading)" for name in _DECODERS if not is_there(name, "r")]
+    missing += [f"{name} (writing)" for name in _ENCODERS if not is_there(name, "w")]
     if missing:
         raise _Problem(f"missing: {', '.join(missing)}")
     return f"reads {', '.join(_DECODERS)}; writes {', '.join(_ENCODERS)}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from avlink.cli.answer import Block, Grid
 
+_HEADS = ("clip", "track", "at", "length", "status", "stems")
 _STATES = ("generated", "cached", "skipped", "failed")
 
 
@@ -30,6 +31,11 @@ def report_blocks(payload: Mapping[str, Any], *, dry_run: bool = False) -> list[
     elif payload.get("output"):
         blocks.append(f"wrote {payload['output']}")
     return blocks
+
+
+def _without_empty_columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+    kept = [column for column in range(len(heads)) if any(row[column] for row in rows)]
+    return Grid(heads=[heads[column] for column in kept], rows=[[row[column] for column in kept] for row in rows])
 
 
 def _word(state: str, dry_run: bool) -> str:
