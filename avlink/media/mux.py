@@ -23,7 +23,8 @@ def mux_sound(video_path: Path, wave: Waveform, out_path: Path) -> None:
     """Write the picture of `video_path`, not encoded again, with `wave` as its only sound.
 
     The wave's first sample lies at the first picture (media time 0). The container follows the suffix of `out_path`.
-    Rotation, timecode and tags stay; other sound, subtitles and further pictures are left out.
+    Rotation, timecode (in MOV and MP4, from PyAV 18 on) and tags stay; other sound, subtitles and further pictures are
+    left out.
 
     Raises MediaError if the input cannot be read, has no picture, or its picture does not fit the container;
     OutputError if `out_path` cannot be written.

