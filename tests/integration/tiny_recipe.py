@@ -12,6 +12,7 @@ encoder_blocks = 1
 decoder_blocks = 1
 z_channels = 8
 latent_channels = 4
+linear_path = true
 [model.vocoder]
 kind = "vocos"
 dim = 32

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -160,6 +161,38 @@ class Posterior:
         return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).mean()
 
 
+class LinearPath(nn.Module):
+    """A token's worth of mel frames to its latent, and back, by one matrix each."""
+
+    def __init__(self, n_mels: int, frames: int, channels: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.inward = nn.Linear(n_mels * frames, channels)
+        self.outward = nn.Linear(channels, n_mels * frames)
+
+    def encode(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch channels tokens"]:
+        patches = rearrange(mel, "b m (t frames) -> b t (m frames)", frames=self.frames)
+        return rearrange(self.inward(patches), "b t c -> b c t")
+
+    def decode(self, z: Float[Tensor, "batch channels tokens"]) -> Float[Tensor, "batch mels frames"]:
+        patches = self.outward(rearrange(z, "b c t -> b t c"))
+        return rearrange(patches, "b t (m frames) -> b m (t frames)", frames=self.frames)
+
+    @torch.no_grad()
+    def fit(self, mel: Float[Tensor, "batch mels frames"]) -> None:
+        """Whitened principal components; latents of the fitted mel have zero mean and unit variance."""
+        patches = rearrange(mel, "b m (t frames) -> (b t) (m frames)", frames=self.frames)
+        mean = patches.mean(0)
+        variances, directions = torch.linalg.eigh(torch.cov(patches.T))
+        count = self.inward.out_features
+        basis = directions.flip(1)[:, :count]
+        spread = variances.flip(0)[:count].clamp(min=1e-8).sqrt()
+        self.inward.weight.copy_((basis / spread).T)
+        self.inward.bias.copy_(-(mean @ basis) / spread)
+        self.outward.weight.copy_(basis * spread)
+        self.outward.bias.copy_(mean)
+
+
 class MelVAE(nn.Module):
     """Mel frames to latents and back; latents are whitened per channel by `latent_mean` and `latent_std`."""
 
@@ -173,18 +206,37 @@ class MelVAE(nn.Module):
         self.decoder = _Decoder(config, n_mels)
         self.quant_conv = nn.Conv1d(2 * config.z_channels, 2 * config.latent_channels, 1)
         self.post_quant_conv = nn.Conv1d(config.latent_channels, config.z_channels, 1)
+        self.linear: LinearPath | None = None
+        if config.linear_path:
+            self.linear = LinearPath(n_mels, config.downsampling, config.latent_channels)
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
     def posterior(self, mel: Float[Tensor, "batch mels frames"]) -> Posterior:
         """The posterior of frames whose number is a multiple of the down-sampling."""
         mean, log_variance = self.quant_conv(self.encoder(mel)).chunk(2, dim=1)
+        if self.linear is not None:
+            mean = mean + self.linear.encode(mel)
         return Posterior(mean=mean, log_variance=log_variance.clamp(-30.0, 20.0))
 
     def reconstruct(self, z: Float[Tensor, "batch channels tokens"]) -> Float[Tensor, "batch mels frames"]:
         """Frames of unwhitened latents."""
         out: Tensor = self.decoder(self.post_quant_conv(z))
-        return out
+        return out if self.linear is None else out + self.linear.decode(z)
+
+    @torch.no_grad()
+    def start_linear(self, mel: Float[Tensor, "batch mels frames"]) -> None:
+        """Set the linear path to the principal components of `mel`, and everything beside it to silence."""
+        assert self.linear is not None
+        self.linear.fit(mel)
+        self.quant_conv.weight.zero_()
+        assert self.quant_conv.bias is not None
+        means, log_variances = self.quant_conv.bias.chunk(2)
+        means.zero_()
+        log_variances.fill_(-5.0)
+        self.decoder.conv_out.weight.zero_()
+        assert self.decoder.conv_out.bias is not None
+        self.decoder.conv_out.bias.zero_()
 
     def encode(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch tokens channels"]:
         """Whitened posterior means, as the audio backbone models them; frames are padded to whole tokens."""

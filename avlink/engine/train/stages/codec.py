@@ -24,6 +24,10 @@ class VAEStage:
         self.trained: dict[str, nn.Module] = {"vae": system.vae}
         self.mel = LogMel(system.config.mel)
         self.validate = validate
+        if self.vae.linear is not None:
+            with torch.no_grad():
+                step = max(1, len(clips) // 1024)
+                self.vae.start_linear(torch.cat([self.mel(clips.sound([i])) for i in range(0, len(clips), step)]))
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         mel = self.mel(crops(self.clips, indices, self.mel.spec, self.crop_frames, generator))
