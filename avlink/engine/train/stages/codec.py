@@ -39,14 +39,22 @@ class VAEStage:
 
 @torch.no_grad()
 def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
-    """Set the VAE's latent mean and deviation per channel from clips of the training set."""
+    """Set the VAE's latent mean and deviation per channel from clips of the training set.
+
+    Channels of a linear path keep the root of their share in the mel: what matters to the ear is then larger than what
+    does not, without drowning it.
+    """
     vae, mel = system.vae, LogMel(system.config.mel)
     vae.latent_mean.zero_()
     vae.latent_std.fill_(1.0)
     step = max(1, len(clips) // sample)
     latents = torch.cat([vae.encode(mel(clips.sound([i]))) for i in range(0, len(clips), step)])
     vae.latent_mean.copy_(latents.mean(dim=(0, 1)))
-    vae.latent_std.copy_(latents.std(dim=(0, 1)).clamp(min=1e-3))
+    deviation = latents.std(dim=(0, 1)).clamp(min=1e-3)
+    if vae.linear is not None:
+        share = (vae.linear.outward.weight.norm(dim=0) * deviation).sqrt()
+        deviation = deviation / (share / share.square().mean().sqrt())
+    vae.latent_std.copy_(deviation)
 
 
 @torch.no_grad()
