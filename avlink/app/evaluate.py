@@ -124,7 +124,7 @@ def _measure_split(
     if with_captions:
         model.append(generated("model with captions", captions))
     if system.has_motion:
-        model.append(generated("model without motion stem", use_motion=False))
+        model.append(generated("model, stem withheld", use_motion=False))
     model.append(generated("audio model alone", use_picture=False))
     references = [
         hear("codec ceiling", system.codec(truth), system.sample_rate),

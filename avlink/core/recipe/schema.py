@@ -197,7 +197,7 @@ class EvaluateRecipe(Recipe):
     split: str = "test"
     clips: int = Field(default=128, ge=1)
     seed: Seed = 0
-    steps: int = Field(default=16, ge=1)
+    steps: int = Field(default=8, ge=1)
     guidance: float = Field(default=4.0, ge=0)
     captions: bool = False
     media_dir: str | None = None
