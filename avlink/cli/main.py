@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import typer
@@ -79,7 +80,16 @@ def _say(message: str, code: int, arguments: Sequence[str], json_to: TextIO | No
 
 
 def _print_json(value: Any, stream: TextIO) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), file=stream, flush=True)
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False), file=stream, flush=True)
+
+
+def _finite(value: Any) -> Any:
+    """`value` with null for numbers that JSON has no word for, such as the loudness of silence."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _explain(error: BaseException) -> tuple[int, str]:

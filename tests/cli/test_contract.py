@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +11,9 @@ import sys
 import pytest
 import typer
 
+from avlink.cli.answer import Answer
 from avlink.cli.app import build_app
+from avlink.cli.main import _show
 
 HEAVY = {"torch", "numpy", "av", "opentimelineio", "scipy", "pydantic", "rich.progress", "avlink.app", "avlink.engine"}
 
@@ -142,3 +146,10 @@ def test_a_reader_that_stops_reading_is_no_error(program) -> None:
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout == "key  "
+
+
+def test_json_has_null_for_what_it_has_no_number_for() -> None:
+    stream = io.StringIO()
+    answer = Answer(command="x", payload={"lufs": float("-inf"), "rows": [float("nan"), (1.5, None)]})
+    _show(answer, stream, as_json=True)
+    assert json.loads(stream.getvalue()) == {"format": 1, "command": "x", "lufs": None, "rows": [None, [1.5, None]]}
