@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAMES] [--quick] [--json]`, in the repository's root, prints a table of figures.
+"""`python -m benchmarks [NAMES] [--quick] [--json] [--model M]`, in the repository's root, prints a table of figures.
 
 Each benchmark runs in a process of its own, so that none leaves threads or memory to the next, and keeps its files in
 temporary folders. POSIX only, for peaks of memory are asked of the system.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from benchmarks.figure import Figure, table
+from benchmarks.figure import Figure, Wanted, table
 from benchmarks.process import ROOT
 
 BENCHMARKS = {
@@ -30,14 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for; 1 when a benchmark failed. A bar that is missed is printed, and no failure."""
     asked = _parse(arguments)
     names = list(dict.fromkeys(asked.names)) or list(BENCHMARKS)
+    wanted = Wanted(quick=asked.quick, model=asked.model)
     figures: list[Figure] = []
     failed = []
     for name in names:
         if len(names) == 1:
-            figures += importlib.import_module(f"benchmarks.{name}").measure(quick=asked.quick)
+            figures += importlib.import_module(f"benchmarks.{name}").measure(wanted)
             continue
         print(f"{name}: {BENCHMARKS[name]} ...", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "benchmarks", name, "--json", *(["--quick"] if asked.quick else [])]
+        command = [sys.executable, "-m", "benchmarks", name, "--json", "--model", wanted.model]
+        command += ["--quick"] if wanted.quick else []
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             failed.append(name)
@@ -63,6 +65,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which to run (default: all)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
     parser.add_argument("--json", action="store_true", help="figures as JSON on standard output")
+    parser.add_argument("--model", default="builtin", help="a shipped bundle's name, or the folder of one")
     asked = parser.parse_args(arguments)
     unknown = [name for name in asked.names if name not in BENCHMARKS]
     if unknown:

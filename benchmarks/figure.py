@@ -1,10 +1,24 @@
-"""One measured figure, with what it is held against."""
+"""What is wanted of a benchmark, and one measured figure with what it is held against."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How to measure: `quick` takes tiny sizes, `model` is a shipped bundle's name or the folder of one."""
+
+    quick: bool = False
+    model: str = "builtin"
+
+    @property
+    def overrides(self) -> list[str]:
+        """What a sonify recipe is told of it; a model takes one step where only its path is tried."""
+        steps = ["backend.options.steps=1"] if self.quick else []
+        return [f'backend.options.model="{self.model}"', *steps]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

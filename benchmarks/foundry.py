@@ -6,14 +6,14 @@ import torch
 
 from avlink.foundry.clip import CLIP_FRAMES, CLIP_SAMPLES, HEIGHT, WIDTH
 from avlink.foundry.generate import make_clips
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, Wanted
 from benchmarks.stopwatch import seconds
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(wanted: Wanted) -> list[Figure]:
     """Clips per second for each split; a clip is 5.16 s of 64x36 pixels at 24 per second, and its sound."""
     torch.set_num_threads(1)
-    count = 2 if quick else 100
+    count = 2 if wanted.quick else 100
     figures = []
     for split in ("train", "transfer"):
         make_clips([count], split=split)

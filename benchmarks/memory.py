@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, Wanted
 from benchmarks.footage import film
 from benchmarks.process import run_alone
 
@@ -15,11 +15,11 @@ _MIB = 2**20
 _SOUND_MIB_A_MINUTE = 48000 * 4 * 60 / _MIB
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(wanted: Wanted) -> list[Figure]:
     """Peaks for three lengths, and how much each further minute adds."""
-    lengths = (1, 6, 12) if quick else (5, 60, 600)
+    lengths = (1, 6, 12) if wanted.quick else (5, 60, 600)
     bare = run_alone("-c", "import torch, av, opentimelineio").peak_bytes / _MIB
-    peaks = {length: _peak_mib(length) for length in lengths}
+    peaks = {length: _peak_mib(length, wanted.model) for length in lengths}
     figures = [
         Figure(
             name=f"peak memory, avlink sonify, {length} s clip",
@@ -43,14 +43,14 @@ def measure(*, quick: bool) -> list[Figure]:
     return figures
 
 
-def _peak_mib(length_s: int) -> float:
+def _peak_mib(length_s: int, model: str) -> float:
     with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
         folder = Path(name)
         # Small pictures and one step: neither changes how memory grows with length, both change how long this takes.
         film(folder / "clip.mp4", Fraction(length_s))
         done = run_alone(
             *("-m", "avlink", "sonify", folder / "clip.mp4", "--device", "cpu"),
-            *("-s", "backend.options.steps=1"),
+            *("-s", "backend.options.steps=1", "-s", f'backend.options.model="{model}"'),
             environment={"AVLINK_CACHE_DIR": str(folder / "cache"), "TMPDIR": name},
         )
         return done.peak_bytes / _MIB

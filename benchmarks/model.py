@@ -12,9 +12,9 @@ import soundfile
 import torch
 
 from avlink.app.finish import fit
+from avlink.core.bundles import find_bundle
 from avlink.core.recipe import SonifyRecipe, load_recipe
 from avlink.core.values import FrameSource, Prompt, SoundRequest, Waveform
-from avlink.engine.bundle.bundle import read_bundle
 from avlink.engine.sample import SoundSampler
 from avlink.hooks import apply_chain, load_registry, resolve_backend, resolve_chain
 from avlink.media.broadcast import BroadcastInfo
@@ -22,7 +22,7 @@ from avlink.media.bwf import write_bwf
 from avlink.media.frames import open_frames
 from avlink.media.loudness import measure_loudness
 from avlink.media.resample import resample
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, Wanted
 from benchmarks.footage import film
 from benchmarks.stopwatch import fastest
 
@@ -30,14 +30,14 @@ _THREADS = 2
 _BAR_S = 0.5
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(wanted: Wanted) -> list[Figure]:
     """Seconds of work for each second of sound, on two threads."""
     torch.set_num_threads(_THREADS)
-    recipe = load_recipe("foley", "sonify", ["backend.options.steps=1"] if quick else [])
-    rounds = 1 if quick else 3
-    sampler, figure = _load(recipe, rounds)
+    recipe = load_recipe("foley", "sonify", wanted.overrides)
+    rounds = 1 if wanted.quick else 3
+    sampler, figure = _load(recipe, wanted.model, rounds)
     figures = [figure]
-    for duration_s in (Fraction(1), Fraction(3, 2)) if quick else (Fraction(516, 100), Fraction(20)):
+    for duration_s in (Fraction(1), Fraction(3, 2)) if wanted.quick else (Fraction(516, 100), Fraction(20)):
         with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
             frames, decoding = _decode(sampler, duration_s, Path(name) / "clip.mp4", rounds)
             sound, generating = _generate(sampler, frames, duration_s, rounds)
@@ -45,14 +45,11 @@ def measure(*, quick: bool) -> list[Figure]:
     return figures
 
 
-def _load(recipe: SonifyRecipe, rounds: int) -> tuple[SoundSampler, Figure]:
+def _load(recipe: SonifyRecipe, model: str, rounds: int) -> tuple[SoundSampler, Figure]:
     backend = resolve_backend(recipe, load_registry())
     sampler = backend.load("cpu")
     assert isinstance(sampler, SoundSampler), "this measures the built-in backend"
-    model: str = backend.options.model  # type: ignore[attr-defined]
-    from avlink.core.bundles import find_bundle
-
-    folder = read_bundle(find_bundle(model)).folder
+    folder = find_bundle(model)
     load_s, read_s = fastest(
         lambda: backend.load("cpu"), lambda: [path.read_bytes() for path in folder.iterdir()], rounds=rounds
     )

@@ -1,6 +1,6 @@
 """What a plan costs for each clip: time and memory of a dry run, against OpenTimelineIO reading the same file.
 
-Run as a module, it measures once in its own process: `python -m benchmarks.planning avlink|otio SMALL LARGE`.
+Run as a module, it measures once in its own process: `python -m benchmarks.planning avlink|otio SMALL LARGE MODEL`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, Wanted
 from benchmarks.process import run_alone, unit_bytes
 from benchmarks.stopwatch import seconds
 
@@ -23,7 +23,7 @@ _RATE = 24
 _MEDIA_S = 60
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(wanted: Wanted) -> list[Figure]:
     """Per clip, for timelines of three lengths over one media file."""
     from benchmarks.footage import film
 
@@ -32,9 +32,9 @@ def measure(*, quick: bool) -> list[Figure]:
         folder = Path(name)
         film(folder / "media.mp4", Fraction(_MEDIA_S))
         small = _write_timeline(folder, 1)
-        for clips in (5, 20, 50) if quick else (100, 1000, 10000):
+        for clips in (5, 20, 50) if wanted.quick else (100, 1000, 10000):
             large = _write_timeline(folder, clips)
-            planned, bare = (_once(what, small, large) for what in ("avlink", "otio"))
+            planned, bare = (_once(what, small, large, wanted.model) for what in ("avlink", "otio"))
             for key, unit, scale in (("seconds", "ms/clip", 1e3), ("growth_bytes", "KiB/clip", 1 / 1024)):
                 figures.append(
                     Figure(
@@ -70,22 +70,22 @@ def _range(first_frame: int, num_frames: int) -> otio.opentime.TimeRange:
     )
 
 
-def _once(what: str, small: Path, large: Path) -> dict[str, float]:
+def _once(what: str, small: Path, large: Path, model: str) -> dict[str, float]:
     cache = {"AVLINK_CACHE_DIR": str(large.with_name("cache"))}
     measured: dict[str, float] = json.loads(
-        run_alone("-m", "benchmarks.planning", what, small, large, environment=cache).stdout
+        run_alone("-m", "benchmarks.planning", what, small, large, model, environment=cache).stdout
     )
     return measured
 
 
-def _main(what: str, small: Path, large: Path) -> None:
+def _main(what: str, small: Path, large: Path, model: str) -> None:
     """Time and growth of the peak for `large`, after `small` has paid for everything that is paid once."""
     if what == "avlink":
         from avlink.app.session import open_session
         from avlink.app.sonify import SonifyRequest, sonify
         from avlink.core.recipe import load_recipe
 
-        recipe, session = load_recipe("foley", "sonify"), open_session(device="cpu")
+        recipe, session = load_recipe("foley", "sonify", Wanted(model=model).overrides), open_session(device="cpu")
 
         def work(path: Path) -> None:
             report = sonify(SonifyRequest(input=path, recipe=recipe, dry_run=True), session)
@@ -103,4 +103,4 @@ def _main(what: str, small: Path, large: Path) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    _main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])

@@ -6,16 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, Wanted
 from benchmarks.process import ROOT
 from benchmarks.stopwatch import fastest, seconds
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(wanted: Wanted) -> list[Figure]:
     """Wall time of the whole process."""
     ask, nothing = _command("-m", "avlink", "--help"), _command("-c", "pass")
     seconds(ask)  # Files come from the disk, and modules are compiled.
-    wall_s, bare_s = fastest(ask, nothing, rounds=2 if quick else 10)
+    wall_s, bare_s = fastest(ask, nothing, rounds=2 if wanted.quick else 10)
     return [
         Figure(
             name="avlink --help",

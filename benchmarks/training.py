@@ -20,19 +20,19 @@ from avlink.engine.train.stages.codec import VAEStage, VocoderStage, encode_all
 from avlink.engine.train.stages.fusion import FusionStage
 from avlink.engine.train.stages.motion import AppearanceStage, MotionStage
 from avlink.engine.train.weights import load_before
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, Wanted
 from benchmarks.stopwatch import seconds
 
 _RECIPE = "foley_tiny"
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(wanted: Wanted) -> list[Figure]:
     """A few steps of each stage, after one to warm up; the last step, which also validates, is not counted."""
     torch.set_num_threads(2)
-    timed = range(1, 2 if quick else 4)
+    timed = range(1, 2 if wanted.quick else 4)
     with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
         out = Path(name)
-        recipe = _recipe(steps=timed.stop + 1, quick=quick)
+        recipe = _recipe(steps=timed.stop + 1, quick=wanted.quick)
         train(recipe, out)
         system = System(recipe.model).requires_grad_(False)
         load_before(out, None, system.components())
