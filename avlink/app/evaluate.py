@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from avlink.app.figures import (
@@ -29,12 +30,14 @@ from avlink.app.figures import (
     onset_section,
     true_events,
 )
-from avlink.app.measured import BundleSystem, OnClip, Pictures, Sounds, System
+from avlink.app.measured import BundleSystem, OnClip, Pictures, Sounds, System, slower
 from avlink.app.session import pick_device
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.recipe import EvaluateRecipe
 from avlink.foundry import FRAME_RATE, ClipInfo, Split, make_clips
+from avlink.foundry.ambience import sound_of
+from avlink.foundry.generate import plan
 from avlink.metrics.material import MaterialClassifier
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.picture_events import frame_difference_events
@@ -48,6 +51,7 @@ FIRST_SEED = 1_000_000
 """Training watches held-out clips from seed 0 on; what is reported was watched by nobody."""
 
 MATERIAL_CLIPS = 256
+CPU = torch.device("cpu")
 REAL_S = Fraction(10)
 
 
@@ -206,10 +210,15 @@ def _read_real(path: Path, system: System) -> tuple[NDArray[np.uint8], NDArray[n
 def _learn_materials(system: System, count: int, listener: Listener) -> MaterialClassifier:
     """A classifier fitted to training clips of one material, as they are and through the codec."""
     listener(JobStarted(job_id="materials", name="learning to hear materials"))
-    _, sounds, clips = _clips(system, "train", range(FIRST_SEED, FIRST_SEED + count))
-    chosen = [index for index, clip in enumerate(clips) if len({event.material for event in clip.events}) == 1]
-    labels = [clips[index].events[0].material for index in chosen]
-    both = [*sounds[chosen], *system.codec(sounds[chosen])]
+    sounds, labels = [], []
+    for seed in range(FIRST_SEED, FIRST_SEED + count):
+        # Heard, not drawn: the pictures would take most of the time.
+        scene, look, clip, (_, sounding) = plan(seed, "train")
+        materials = {event.material for event in clip.events}
+        if len(materials) == 1:
+            sounds.append(sound_of(scene, look.t, sounding, CPU).numpy())
+            labels.append(materials.pop())
+    both = [*sounds, *system.codec(np.stack(sounds))]
     classifier = MaterialClassifier.fit(both, system.sample_rate, labels * 2)
     listener(JobDone(job_id="materials", name="learning to hear materials"))
     return classifier
@@ -226,15 +235,6 @@ def _clips(system: System, split: Split, seeds: Sequence[int]) -> tuple[Pictures
             f"{frames.shape[3]}x{frames.shape[2]} at {float(FRAME_RATE):g} fps or a whole part of that"
         )
     return slower(frames, factor.numerator), batch.sound.numpy(), batch.clips
-
-
-def slower(frames: Pictures, factor: int) -> Pictures:
-    """Every `factor` frames averaged into one, as a camera with a longer exposure would see them."""
-    if factor == 1:
-        return frames
-    whole = frames.shape[1] // factor * factor
-    grouped = frames[:, :whole].reshape(len(frames), -1, factor, *frames.shape[2:])
-    return np.stack([clip.mean(axis=1).round().astype(np.uint8) for clip in grouped])
 
 
 def _told(listener: Listener, name: str, total: int, run: Callable[[OnClip], Any]) -> Any:

@@ -133,3 +133,12 @@ class BundleSystem:
             if on_clip is not None:
                 on_clip(index + 1)
         return np.stack(made), sampler.picture.rate
+
+
+def slower(frames: Pictures, factor: int) -> Pictures:
+    """Every `factor` frames averaged into one, as a camera with a longer exposure would see them."""
+    if factor == 1:
+        return frames
+    whole = frames.shape[1] // factor * factor
+    grouped = frames[:, :whole].reshape(len(frames), -1, factor, *frames.shape[2:])
+    return np.stack([clip.mean(axis=1).round().astype(np.uint8) for clip in grouped])

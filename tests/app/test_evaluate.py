@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avlink.app.evaluate import evaluate, slower
+from avlink.app.evaluate import evaluate
+from avlink.app.measured import slower
 from avlink.core.architecture import (
     AVLinkConfig,
     DiTConfig,
