@@ -9,8 +9,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 
 from benchmarks.figure import Figure, Wanted, table
@@ -29,22 +32,15 @@ BENCHMARKS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for; 1 when a benchmark failed. A bar that is missed is printed, and no failure."""
     asked = _parse(arguments)
+    # A benchmark that is stopped takes its files with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = list(dict.fromkeys(asked.names)) or list(BENCHMARKS)
     wanted = Wanted(quick=asked.quick, model=asked.model)
-    figures: list[Figure] = []
-    failed = []
-    for name in names:
-        if len(names) == 1:
-            figures += importlib.import_module(f"benchmarks.{name}").measure(wanted)
-            continue
-        print(f"{name}: {BENCHMARKS[name]} ...", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "benchmarks", name, "--json", "--model", wanted.model]
-        command += ["--quick"] if wanted.quick else []
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            failed.append(name)
-        else:
-            figures += [Figure.from_json(row) for row in json.loads(done.stdout)["figures"]]
+    if len(names) == 1:
+        figures: list[Figure] = importlib.import_module(f"benchmarks.{names[0]}").measure(wanted)
+        failed: list[str] = []
+    else:
+        figures, failed = _each_alone(names, wanted)
     if asked.json:
         rows = [figure.to_json() for figure in figures]
         print(json.dumps({"quick": asked.quick, "figures": rows, "failed": failed}, indent=1))
@@ -55,6 +51,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _each_alone(names: Sequence[str], wanted: Wanted) -> tuple[list[Figure], list[str]]:
+    """The figures of all benchmarks, and the names of those that failed."""
+    figures: list[Figure] = []
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="avlink-bench-") as folder:
+        for name in names:
+            print(f"{name}: {BENCHMARKS[name]} ...", file=sys.stderr, flush=True)
+            command = [sys.executable, "-m", "benchmarks", name, "--json", "--model", wanted.model]
+            command += ["--quick"] if wanted.quick else []
+            environment = {**os.environ, "TMPDIR": folder}
+            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+            if done.returncode:
+                failed.append(name)
+            else:
+                figures += [Figure.from_json(row) for row in json.loads(done.stdout)["figures"]]
+    return figures, failed
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

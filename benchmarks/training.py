@@ -24,6 +24,16 @@ from benchmarks.figure import Figure, Wanted
 from benchmarks.stopwatch import seconds
 
 _RECIPE = "foley_tiny"
+# For a quick look at whether everything runs.
+_TINY: dict[str, dict[str, object]] = {
+    "vae": {"channels": 32, "mult": [1, 1, 1], "z_channels": 8, "latent_channels": 4},
+    "vocoder": {"dim": 32, "layers": 1},
+    "text": {"dim": 32, "layers": 1, "heads": 2},
+    "audio": {"dim": 32, "depth": 2, "heads": 2},
+    "video": {"dim": 32, "depth": 2, "heads": 2},
+    "fusion": {"dim": 32, "heads": 2, "blocks": 2},
+    "motion": {"dim": 32, "widths": [16, 16], "layers": 1},
+}
 
 
 def measure(wanted: Wanted) -> list[Figure]:
@@ -55,13 +65,15 @@ def measure(wanted: Wanted) -> list[Figure]:
 
 
 def _recipe(*, steps: int, quick: bool) -> TrainRecipe:
-    """The shipped recipe with a handful of clips and steps; its sizes stay."""
+    """The shipped recipe with a handful of clips and steps; its sizes stay, unless it is to be quick."""
     stages = load_recipe(_RECIPE, "train").stages
     overrides = ["data.clips=12", "data.held_out=4"]
     for name in stages:
         overrides += [f"stages.{name}.steps={steps}", f"stages.{name}.validate_every=0"]
         if quick:
             overrides.append(f"stages.{name}.batch=2")
+    if quick:
+        overrides += [f"model.{part}.{key}={size}" for part, sizes in _TINY.items() for key, size in sizes.items()]
     return load_recipe(_RECIPE, "train", overrides)
 
 
