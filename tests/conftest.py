@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from pathlib import Path
 
 import jaxtyping
 import pytest
+from beartype import BeartypeConf, beartype
+
+# An int is a float, as PEP 484 has it; the hook wants its checker by name.
+_CHECKER = types.ModuleType("avlink_type_checker")
+_CHECKER.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
+sys.modules[_CHECKER.__name__] = _CHECKER
 
 # Before anything imports the engine: the hook rewrites modules as they are loaded.
-jaxtyping.install_import_hook("avlink.engine", "beartype.beartype")
+jaxtyping.install_import_hook("avlink.engine", f"{_CHECKER.__name__}.check")
 
 
 @pytest.fixture(autouse=True)

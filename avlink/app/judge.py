@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 import soundfile
@@ -23,10 +26,24 @@ from avlink.metrics.sync import aggregate
 _SAMPLES = 4
 
 
+_Judge = TypeVar("_Judge", bound=Callable[..., dict[str, float]])
+
+
+def _where_there_are_clips(judge: _Judge) -> _Judge:
+    """A small set may hold no clip out; then there is nothing to say."""
+
+    @functools.wraps(judge)
+    def judged(system: System, clips: ClipStore, *rest: object) -> dict[str, float]:
+        return judge(system, clips, *rest) if len(clips) else {}
+
+    return cast(_Judge, judged)
+
+
 def _truth(clips: ClipStore) -> list[list[float]]:
     return [[t for t, _, _ in note.events] for note in clips.notes]
 
 
+@_where_there_are_clips
 def motion(system: System, clips: ClipStore) -> dict[str, float]:
     """Onset F1 of the stem's own guesses, and how many materials it names rightly."""
     assert system.motion is not None
@@ -43,6 +60,7 @@ def motion(system: System, clips: ClipStore) -> dict[str, float]:
     return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1, "class": right / max(1, named)}
 
 
+@_where_there_are_clips
 def appearance(system: System, clips: ClipStore) -> dict[str, float]:
     """How often single frames tell rightly what is struck in them."""
     assert system.motion is not None
@@ -54,6 +72,7 @@ def appearance(system: System, clips: ClipStore) -> dict[str, float]:
     return {"class": sum(right) / max(1, len(right))}
 
 
+@_where_there_are_clips
 def codec(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
     """Onset F1 of true sounds through VAE and vocoder: the ceiling of everything generated."""
     found, sounds, rate = [], [], system.config.mel.sample_rate
@@ -84,6 +103,7 @@ def _sonify(system: System, clips: ClipStore, config: SampleConfig, captions: bo
     return [w.samples[0] for w in sampler.generate(_requests(clips, rate, seconds, captions))]
 
 
+@_where_there_are_clips
 def audio(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
     """Samples of the backbone alone, by caption; its onset F1 is chance."""
     few = SampleConfig(steps=8, guidance=3.0, use_picture=False)
@@ -91,6 +111,7 @@ def audio(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
     return {}
 
 
+@_where_there_are_clips
 def sound(system: System, clips: ClipStore, out: Path, t_video: float) -> dict[str, float]:
     """Onset F1 of sound that is generated for silent pictures, without captions."""
     sounds = _sonify(system, clips, SampleConfig(steps=8, guidance=3.0, t_condition=t_video))
@@ -100,6 +121,7 @@ def sound(system: System, clips: ClipStore, out: Path, t_video: float) -> dict[s
     return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1}
 
 
+@_where_there_are_clips
 def picture(system: System, clips: ClipStore, out: Path, t_audio: float) -> dict[str, float]:
     """Pictures that are generated for true sounds: kept to look at; scored by `avlink evaluate`."""
     sampler = PictureSampler(system, SampleConfig(steps=16, guidance=3.0, t_condition=t_audio))

@@ -34,7 +34,7 @@ def plan_windows(duration_s: float, window_s: float, overlap_s: float = 1.0) -> 
     return tuple(Window(start_s=s, duration_s=min(window_s, duration_s - s)) for s in starts)
 
 
-def blend(pieces: list[Float[Tensor, "length ..."]], starts: list[int], total: int) -> Float[Tensor, "total ..."]:
+def blend(pieces: list[Float[Tensor, _ * rest]], starts: list[int], total: int) -> Float[Tensor, _ * rest]:
     """Pieces laid at `starts` into `total` places; where neighbours overlap, one fades into the next linearly.
 
     Equal pieces blend into themselves, wherever the seams are.

@@ -161,7 +161,7 @@ def test_the_vggsound_recipe_runs_shrunk_on_a_folder_of_clips(tmp_path: Path) ->
     for index, info in enumerate(batch.clips):
         wave = Waveform(samples=batch.sound[index].numpy()[None], sample_rate=16000)
         frames = Frames(pixels=batch.frames[index].numpy(), rate=Fraction(24))
-        write_video(tmp_path / f"{index}.mp4", frames, wave)
+        write_video(tmp_path / f"{index}.mp4", frames, sound=wave)
         rows.append(f'{index}.mp4,"{info.caption}"')
     rows.append("gone.mp4,not there")
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")

@@ -26,7 +26,7 @@ def test_materials_of_held_out_clips_are_told_apart():
     classifier = MaterialClassifier.fit(train_sounds, 16000, train_labels)
     sounds, labels = one_material("held_out", range(32))
     right = [classifier.predict(sound) == label for sound, label in zip(sounds, labels, strict=True)]
-    assert np.mean(right) >= 0.97
+    assert np.mean(right) >= 0.95
 
 
 def test_voices_are_told_apart_at_any_gain_and_through_noise(modal_sound):
