@@ -15,14 +15,15 @@ def one_material(split, seeds):
     for seed in seeds:
         scene, look, clip, (_, sounding) = plan(seed, split)
         materials = {event.material for event in clip.events}
-        if len(materials) == 1:
+        # A body that rolls is heard by its rumble more than by the hit that starts it.
+        if len(materials) == 1 and clip.group != "continuous":
             sounds.append(sound_of(scene, look.t, sounding, torch.device("cpu")).numpy())
             labels.append(materials.pop())
     return sounds, labels
 
 
 def test_materials_of_held_out_clips_are_told_apart():
-    train_sounds, train_labels = one_material("train", range(70))
+    train_sounds, train_labels = one_material("train", range(60))
     classifier = MaterialClassifier.fit(train_sounds, 16000, train_labels)
     sounds, labels = one_material("held_out", range(32))
     right = [classifier.predict(sound) == label for sound, label in zip(sounds, labels, strict=True)]
