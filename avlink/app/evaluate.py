@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from avlink.app.figures import (
-    ONSET_HEADS,
     Heard,
     Section,
     condfoley_section,
@@ -26,6 +25,7 @@ from avlink.app.figures import (
     group_section,
     hear,
     material_section,
+    onset_heads,
     onset_row,
     onset_section,
     true_events,
@@ -53,6 +53,8 @@ FIRST_SEED = 1_000_000
 MATERIAL_CLIPS = 256
 CPU = torch.device("cpu")
 REAL_S = Fraction(10)
+PICTURES_S = (0.2, 0.1)
+"""Windows for pictures: a frame of six a second lasts 167 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,14 +139,16 @@ def _measure_split(
     found = {condition.name: condition.onsets_s for condition in [*model, *references]}
     found["frame difference"] = [frame_difference_events(pixels, system.picture.rate) for pixels in frames]
     heard = [*model, *references]
-    return [
+    sections = [
         onset_section(split, true_events(clips), found),
         group_section(split, clips, found),
         material_section(split, clips, heard, classifier),
-        envelope_section(split, clips, truth, heard[:-1], system.sample_rate),
         condfoley_section(split, truth, heard[:-1], system.sample_rate),
         distance_section(split, truth, heard[:-1], system.sample_rate),
     ]
+    if any(clip.envelope is not None for clip in clips):
+        sections.insert(3, envelope_section(split, clips, truth, heard[:-1], system.sample_rate))
+    return sections
 
 
 def _measure_pictures(system: System, seeds: Sequence[int], listener: Listener) -> Section:
@@ -155,11 +159,11 @@ def _measure_pictures(system: System, seeds: Sequence[int], listener: Listener) 
     )
     seen = slower(frames, round(system.picture.rate / rate)) if rate < system.picture.rate else frames
     rows = [
-        onset_row(name, true_events(clips), [frame_difference_events(pixels, rate) for pixels in pictures])
+        onset_row(name, true_events(clips), [frame_difference_events(pixels, rate) for pixels in pictures], PICTURES_S)
         for name, pictures in (("pictures of the model", made), ("true pictures", seen))
     ]
     title = f"Sound to picture: peaks of frame difference at {float(rate):g} fps against true events"
-    return Section(key="pictures", title=title, heads=ONSET_HEADS, rows=tuple(rows))
+    return Section(key="pictures", title=title, heads=onset_heads(PICTURES_S), rows=tuple(rows))
 
 
 def _measure_real(system: System, folder: Path, seed: int, listener: Listener) -> Section:
@@ -190,7 +194,7 @@ def _measure_real(system: System, folder: Path, seed: int, listener: Listener) -
     for index, file in enumerate(names):
         rows.append(onset_row(f"model: {file}", truth[index : index + 1], found["model"][index : index + 1]))
     title = f"Real clips, first {float(REAL_S):g} s, against the onsets of their own sound"
-    return Section(key="real", title=title, heads=ONSET_HEADS, rows=tuple(rows))
+    return Section(key="real", title=title, heads=onset_heads(), rows=tuple(rows))
 
 
 def _read_real(path: Path, system: System) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

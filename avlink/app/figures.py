@@ -60,34 +60,31 @@ def true_events(clips: Sequence[ClipInfo]) -> list[NDArray[np.float64]]:
     return [np.array([event.time_s for event in clip.events], dtype=np.float64) for clip in clips]
 
 
-ONSET_HEADS = (
-    "what",
-    "precision_100ms",
-    "recall_100ms",
-    "f1_100ms",
-    "chance_100ms",
-    "f1_50ms",
-    "chance_50ms",
-    "offset_ms",
-    "count_exact",
-    "count_within_1",
-    "clips",
-    "excluded",
-)
+def onset_heads(windows_s: Sequence[float] = (WIDE_S, NARROW_S)) -> tuple[str, ...]:
+    """The columns of `onset_row`; precision, recall, counts and offset belong to the first window."""
+    wide, *narrower = (f"{1000 * window_s:.0f}ms" for window_s in windows_s)
+    more = [name for window in narrower for name in (f"f1_{window}", f"chance_{window}")]
+    first = ("what", f"precision_{wide}", f"recall_{wide}", f"f1_{wide}", f"chance_{wide}")
+    return (*first, *more, "offset_ms", "count_exact", "count_within_1", "clips", "excluded")
 
 
-def onset_row(name: str, truth: Times, found: Times) -> tuple[Cell, ...]:
-    """Scores of one condition against the truth, with its own shuffled pairs as chance; see `ONSET_HEADS`."""
-    wide, narrow = (aggregate(truth, found, window_s) for window_s in (WIDE_S, NARROW_S))
-    chance = [shuffled_chance(truth, found, window_s) for window_s in (WIDE_S, NARROW_S)]
+def onset_row(
+    name: str, truth: Times, found: Times, windows_s: Sequence[float] = (WIDE_S, NARROW_S)
+) -> tuple[Cell, ...]:
+    """Scores of one condition against the truth, with its own shuffled pairs as chance; see `onset_heads`."""
+    scores = [aggregate(truth, found, window_s) for window_s in windows_s]
+    chance = [shuffled_chance(truth, found, window_s) for window_s in windows_s]
+    by_window = [
+        value
+        for score, other in zip(scores, chance, strict=True)
+        for value in (score.f1, None if other is None else other.f1)
+    ]
+    wide = scores[0]
     return (
         name,
         wide.precision,
         wide.recall,
-        wide.f1,
-        chance[0].f1 if chance[0] else None,
-        narrow.f1,
-        chance[1].f1 if chance[1] else None,
+        *by_window,
         None if wide.mean_abs_offset_s is None else 1000 * wide.mean_abs_offset_s,
         wide.count_exact,
         wide.count_within_one,
@@ -99,7 +96,7 @@ def onset_row(name: str, truth: Times, found: Times) -> tuple[Cell, ...]:
 def onset_section(split: str, truth: Times, found: Mapping[str, Times]) -> Section:
     """Every condition against the true events."""
     rows = tuple(onset_row(name, truth, times_s) for name, times_s in found.items())
-    return Section(key=f"{split}.onsets", title=f"Onsets against true events, {split}", heads=ONSET_HEADS, rows=rows)
+    return Section(key=f"{split}.onsets", title=f"Onsets against true events, {split}", heads=onset_heads(), rows=rows)
 
 
 def group_section(split: str, clips: Sequence[ClipInfo], found: Mapping[str, Times]) -> Section:

@@ -112,7 +112,7 @@ def test_rows_agree_where_they_must(measured, split):
 
 def test_pictures_follow_the_sound(measured):
     pictures = rows(measured[0], "pictures")
-    assert pictures["pictures of the model"]["f1_100ms"] > pictures["pictures of the model"]["chance_100ms"]
+    assert pictures["pictures of the model"]["f1_200ms"] > pictures["pictures of the model"]["chance_200ms"]
 
 
 def test_real_clips_are_scored_against_their_own_sound_and_others_named(measured):
