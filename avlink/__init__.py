@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from avlink.core.values import Waveform
+    from avlink.core.values import SoundSource, Waveform
     from avlink.hooks import Options, hookimpl
 
 __version__ = "0.1.0"
-__all__ = ["Options", "Waveform", "__version__", "hookimpl"]
+__all__ = ["Options", "SoundSource", "Waveform", "__version__", "hookimpl"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Waveform":
-        from avlink.core.values import Waveform
+    if name in {"SoundSource", "Waveform"}:
+        from avlink.core import values
 
-        return Waveform
+        return getattr(values, name)
     if name in {"Options", "hookimpl"}:
         from avlink import hooks
 

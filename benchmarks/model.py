@@ -11,9 +11,9 @@ import av
 import soundfile
 import torch
 
-from avlink.app.finish import fit
 from avlink.core.bundles import find_bundle
 from avlink.core.recipe import SonifyRecipe, load_recipe
+from avlink.core.sound import FittedSound, read_whole
 from avlink.core.values import FrameSource, Prompt, SoundRequest, Waveform
 from avlink.engine.sample import SoundSampler
 from avlink.hooks import apply_chain, load_registry, resolve_backend, resolve_chain
@@ -21,7 +21,7 @@ from avlink.media.broadcast import BroadcastInfo
 from avlink.media.bwf import write_bwf
 from avlink.media.frames import open_frames
 from avlink.media.loudness import measure_loudness
-from avlink.media.resample import resample
+from avlink.media.resample import resample, resample_spooled
 from benchmarks.figure import Figure, Wanted
 from benchmarks.footage import film
 from benchmarks.stopwatch import fastest
@@ -90,7 +90,9 @@ def _generate(sampler: SoundSampler, frames: FrameSource, duration_s: Fraction, 
     sampler.generate([request])  # Kernels are chosen and buffers allocated at the first call of a shape.
     made: list[Waveform] = []
     ours_s, blind_s = fastest(
-        lambda: made.extend(sampler.generate([request])), lambda: blind.generate([request]), rounds=rounds
+        lambda: made.extend(map(read_whole, sampler.generate([request]))),
+        lambda: blind.generate([request]),
+        rounds=rounds,
     )
     return made[-1], Figure(
         name=f"generation, {_say(duration_s)}, {sampler.config.steps} steps, {_THREADS} threads",
@@ -108,9 +110,10 @@ def _finish(recipe: SonifyRecipe, sound: Waveform, folder: Path, rounds: int) ->
     length_s = float(sound.duration_s)
 
     def ours() -> None:
-        wave = apply_chain(fit(resample(sound, rate), round(length_s * rate)), chain)
-        measure_loudness(wave)
-        write_bwf(folder / "stem.wav", wave, BroadcastInfo(description="stem", time_reference=0))
+        fitted = FittedSound(resample_spooled(sound, rate), round(length_s * rate))
+        finished = apply_chain(fitted, chain)
+        measure_loudness(finished)
+        write_bwf(folder / "stem.wav", finished, BroadcastInfo(description="stem", time_reference=0))
 
     def bare() -> None:
         soundfile.write(folder / "bare.wav", resample(sound, rate).samples.T, rate, subtype="PCM_24")

@@ -13,20 +13,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from avlink.app.report import WrittenStem
 from avlink.core import clock
 from avlink.core.errors import OutputError
 from avlink.core.hashing import JsonValue, digest, file_digest
 from avlink.core.paths import atomic_write
+from avlink.core.sound import FittedSound
 from avlink.core.store import Store
-from avlink.core.values import Waveform
+from avlink.core.values import SoundSource
 from avlink.hooks import ReadyProcessor, apply_chain
 from avlink.media.broadcast import BroadcastInfo
 from avlink.media.bwf import write_bwf
 from avlink.media.loudness import measure_loudness
-from avlink.media.resample import resample
+from avlink.media.resample import resample_spooled
 from avlink.timeline.timecode import time_reference
 from avlink.timeline.values import Job
 
@@ -61,7 +60,7 @@ class StemTarget:
 
 def write_stem(
     job: Job,
-    sound: Callable[[], Waveform],
+    sound: Callable[[], SoundSource],
     target: StemTarget,
     store: Store,
     *,
@@ -81,8 +80,7 @@ def write_stem(
     key = digest(["written", job.stem_key, samples, info.time_reference, info.description, info.note, target.project])
     known = None if force else _known(store, key, path)
     if known is None:
-        wave = apply_chain(fit(resample(sound(), target.sample_rate), samples), target.chain)
-        known = _write(wave, path, info, store, key)
+        known = _write(finish(sound(), samples, target), path, info, store, key)
     return WrittenStem(
         job=job,
         path=path,
@@ -96,22 +94,21 @@ def write_stem(
     )
 
 
-def fit(wave: Waveform, samples: int) -> Waveform:
-    """The wave at an exact length: the edges of a stem are rounded by themselves, which moves its end by a sample."""
-    missing = samples - wave.num_samples
-    if missing == 0:
-        return wave
-    kept = wave.samples[:, :samples] if missing < 0 else np.pad(wave.samples, ((0, 0), (0, missing)))
-    return Waveform(samples=np.ascontiguousarray(kept), sample_rate=wave.sample_rate)
+def finish(sound: SoundSource, samples: int, target: StemTarget) -> SoundSource:
+    """Generated sound at the stem's rate and exact length, after the post chain.
+
+    The edges of a stem are rounded by themselves, which moves its end by a sample.
+    """
+    return apply_chain(FittedSound(resample_spooled(sound, target.sample_rate), samples), target.chain)
 
 
-def _write(wave: Waveform, path: Path, info: BroadcastInfo, store: Store, key: str) -> dict[str, Any]:
-    level = measure_loudness(wave)
+def _write(sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, key: str) -> dict[str, Any]:
+    level = measure_loudness(sound)
     lufs = None if level.lufs is None else round(level.lufs, 2)
     peak = round(level.true_peak_dbtp, 2)
     with atomic_write(path) as temporary:
-        write_bwf(temporary, wave, replace(info, lufs=lufs, true_peak_dbtp=peak))
-    known = {"file": file_digest(path), "channels": wave.channels, "lufs": lufs, "true_peak_dbtp": peak}
+        write_bwf(temporary, sound, replace(info, lufs=lufs, true_peak_dbtp=peak))
+    known = {"file": file_digest(path), "channels": sound.channels, "lufs": lufs, "true_peak_dbtp": peak}
     store.put_file(key, ".json", lambda temporary: _write_json(temporary, known))
     return known
 

@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 import torch
 
+from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.models.system import System
 from avlink.engine.nn.motion import ONSETS_PER_FRAME
@@ -100,7 +101,7 @@ def _sonify(system: System, clips: ClipStore, config: SampleConfig, captions: bo
     sampler = SoundSampler(system, config)
     seconds = system.config.window_tokens / system.config.tokens_per_second
     rate = int(sampler.picture.rate)
-    return [w.samples[0] for w in sampler.generate(_requests(clips, rate, seconds, captions))]
+    return [read_whole(made).samples[0] for made in sampler.generate(_requests(clips, rate, seconds, captions))]
 
 
 @_where_there_are_clips

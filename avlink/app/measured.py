@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class BundleSystem:
                 prompt=Prompt(text=captions[index] if captions else ""),
                 seed=int(seeds[index]),
             )
-            made.append(sampler.generate([request])[0].samples[0])
+            made.append(read_whole(sampler.generate([request])[0]).samples[0])
             if on_clip is not None:
                 on_clip(index + 1)
         return np.stack(made)

@@ -19,9 +19,9 @@ from avlink.core.errors import InputError, OutputError
 from avlink.core.hashing import file_digest
 from avlink.core.paths import atomic_write
 from avlink.hooks import ReadyBackend, resolve_chain
-from avlink.media.audio import read_audio
 from avlink.media.mux import mux_sound
 from avlink.media.probe import probe, require_video
+from avlink.media.wave import WaveFile
 from avlink.timeline.plan import build_plan
 from avlink.timeline.read import timeline_suffixes
 from avlink.timeline.timecode import can_drop
@@ -91,9 +91,8 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
         raise next(iter(done.failures.values()))
     if movie is not None:
         for job in plan.jobs:
-            sound = read_audio(done.stems[job.id].path, sample_rate=target.sample_rate, mono=False)
             with atomic_write(_of_take(movie, job)) as temporary:
-                mux_sound(path, sound, temporary)
+                mux_sound(path, WaveFile(done.stems[job.id].path), temporary)
     stems = {
         id: stem if wav else replace(stem, path=_of_take(movie or stem.path, stem.job))
         for id, stem in done.stems.items()

@@ -7,15 +7,13 @@ that fails is noted, and the rest goes on.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from functools import partial
 from typing import cast
 
 import numpy as np
-import soundfile
 
 from avlink.app.finish import StemTarget, write_stem
 from avlink.app.report import WrittenStem
@@ -23,9 +21,11 @@ from avlink.app.session import Session, pick_device
 from avlink.core import clock
 from avlink.core.errors import AvlinkError, OutputError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, PlanReady, StepDone
-from avlink.core.values import SoundGenerator, SoundRequest, Waveform
+from avlink.core.sound import read_blocks
+from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
 from avlink.hooks import ReadyBackend
 from avlink.media.frames import open_frames
+from avlink.media.wave import WaveFile, write_float_wave
 from avlink.timeline.values import Job, Plan
 
 
@@ -123,17 +123,18 @@ class _Run:
             except AvlinkError as error:
                 self._fail(entry, error)
         for entry, sound in self._answers(ready, generator):
-            job = entry[0]
-            self.session.store.put_file(job.raw_key, ".wav", lambda path, sound=sound: _keep(sound, path))  # type: ignore[misc]
+            # Floating point, so that what is finished later from the cache is bit for bit what is finished now.
+            keep = partial(write_float_wave, sound=sound)
+            self.session.store.put_file(entry[0].raw_key, ".wav", keep)
             for job in entry:
-                self.finish(job, sound=sound, cached=False)
+                self.finish(job, cached=False)
 
-    def finish(self, job: Job, *, sound: Waveform | None = None, cached: bool) -> None:
-        """Write the stem of a job whose sound is at hand or in the cache."""
+    def finish(self, job: Job, *, cached: bool) -> None:
+        """Write the stem of a job whose sound is in the cache."""
         try:
             self.stems[job.id] = write_stem(
                 job,
-                (lambda: _kept(self.session, job)) if sound is None else (lambda: sound),
+                lambda: _kept(self.session, job),
                 self.target,
                 self.session.store,
                 cached=cached,
@@ -146,7 +147,7 @@ class _Run:
 
     def _answers(
         self, ready: Sequence[tuple[tuple[Job, ...], SoundRequest]], generator: SoundGenerator
-    ) -> list[tuple[tuple[Job, ...], Waveform]]:
+    ) -> list[tuple[tuple[Job, ...], SoundSource]]:
         """What the model says to each entry; when a batch fails, each is tried alone, to find the one at fault."""
         if not ready:
             return []
@@ -192,14 +193,14 @@ def _request(job: Job, generator: SoundGenerator) -> SoundRequest:
     return SoundRequest(frames=frames, duration_s=source.duration_s, prompt=job.prompt, seed=job.seed)
 
 
-def _check(answer: Waveform, request: SoundRequest, generator: SoundGenerator) -> None:
+def _check(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:
     expected = clock.to_index(request.duration_s, generator.sample_rate)
     if answer.sample_rate != generator.sample_rate or answer.num_samples != expected:
         raise PluginError(
             f"it gave {answer.num_samples} samples at {answer.sample_rate} Hz instead of {expected} at "
             f"{generator.sample_rate} Hz"
         )
-    if not np.isfinite(answer.samples).all():
+    if not all(np.isfinite(block).all() for block in read_blocks(answer)):
         raise PluginError("it gave sound with samples that are no numbers")
 
 
@@ -212,17 +213,8 @@ def _in_words(backend: str, error: Exception) -> AvlinkError:
     return PluginError(f"backend '{backend}' failed: {kind}{' '.join(str(error).split())}")
 
 
-def _keep(wave: Waveform, path: Path) -> None:
-    # Floating point, so that what is finished from the cache is bit for bit what is finished at once. In memory
-    # first, for libsndfile does not tell why a file cannot be written.
-    packed = io.BytesIO()
-    soundfile.write(packed, wave.samples.T, wave.sample_rate, subtype="FLOAT", format="WAV")
-    path.write_bytes(packed.getbuffer())
-
-
-def _kept(session: Session, job: Job) -> Waveform:
+def _kept(session: Session, job: Job) -> SoundSource:
     path = session.store.get(job.raw_key)
     if path is None:
         raise OutputError(f"the cache {session.cache} lost what it had while the run was under way; run again")
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return Waveform(samples=np.ascontiguousarray(samples.T), sample_rate=int(rate))
+    return WaveFile(path)

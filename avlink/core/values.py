@@ -16,9 +16,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class SoundSource(Protocol):
+    """Sound that is read a stretch at a time, so that long clips need little memory. Full scale is +-1."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """How many channels."""
+        ...
+
+    @property
+    def num_samples(self) -> int:
+        """Samples per channel."""
+        ...
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop) of shape (channels, samples); indices as in a slice. Not to be written to."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waveform:
-    """Sound in memory: float32 `samples` of shape (channels, samples), full scale at +-1."""
+    """Sound in memory (a `SoundSource`): float32 `samples` of shape (channels, samples), full scale at +-1."""
 
     samples: NDArray[np.float32]
     sample_rate: int
@@ -41,6 +64,10 @@ class Waveform:
     def duration_s(self) -> Fraction:
         """Exact length in seconds."""
         return Fraction(self.num_samples, self.sample_rate)
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop), without a copy."""
+        return self.samples[:, start:stop]
 
 
 class FrameSource(Protocol):
@@ -149,8 +176,11 @@ class SoundGenerator(Protocol):
     sample_rate: int
     picture: PictureSpec
 
-    def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[Waveform, ...]:
-        """One waveform a request, at `sample_rate`, of round(duration_s * sample_rate) samples."""
+    def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> Sequence[SoundSource]:
+        """One sound a request, at `sample_rate`, of round(duration_s * sample_rate) samples.
+
+        A `Waveform` is one; a generator of long sounds gives something that is read in blocks.
+        """
         ...
 
 

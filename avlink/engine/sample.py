@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avlink.core.clock import to_index
-from avlink.core.values import Frames, OnStep, PictureRequest, PictureSpec, SoundRequest, Waveform
+from avlink.core.sound import FittedSound, SpooledSound
+from avlink.core.values import Frames, OnStep, PictureRequest, PictureSpec, SoundRequest, SoundSource
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import euler, guide
@@ -102,8 +103,8 @@ class SoundSampler(_Sampler):
         self.picture = PictureSpec(rate=Fraction(picture.fps * self.factor), width=picture.width, height=picture.height)
 
     @torch.no_grad()
-    def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[Waveform, ...]:
-        """One waveform a request; see `avlink.core.values.SoundGenerator`."""
+    def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[SoundSource, ...]:
+        """One sound a request; see `avlink.core.values.SoundGenerator`."""
         made, steps = [], self.config.steps
         for number, request in enumerate(requests):
 
@@ -114,7 +115,7 @@ class SoundSampler(_Sampler):
             made.append(self._one(request, tell))
         return tuple(made)
 
-    def _one(self, request: SoundRequest, tell: OnStep) -> Waveform:
+    def _one(self, request: SoundRequest, tell: OnStep) -> SoundSource:
         duration_s = max(float(request.duration_s), _SHORTEST_S)
         tokens = -int(-duration_s * self.rate // 1)
         windows = plan_windows(tokens / self.rate, self.window_s)
@@ -152,10 +153,9 @@ class SoundSampler(_Sampler):
             return self._over_windows(x, windows, self.rate, of)
 
         latents = euler(velocity, x_0, euler_times(self.config.steps), tell)
-        sound = self.system.codec.decode(latents[None])[0]
-        wanted = to_index(request.duration_s, self.sample_rate)
-        samples = torch.nn.functional.pad(sound, (0, max(0, wanted - sound.shape[0])))[:wanted]
-        return Waveform(samples=samples.clamp(-1, 1).float().cpu().numpy()[None], sample_rate=self.sample_rate)
+        blocks = (block.clamp(-1, 1).float().cpu().numpy() for block in self.system.codec.decode_blocks(latents[None]))
+        made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
+        return FittedSound(made, to_index(request.duration_s, self.sample_rate))
 
     def _frames(self, request: SoundRequest, window: Window) -> Tensor:
         """The window's frames at the motion rate, (frames, 3, height, width); the last one is held beyond the end."""

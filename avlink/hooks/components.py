@@ -15,7 +15,7 @@ from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options
 from avlink.hooks.registry import Registry
 
 if TYPE_CHECKING:
-    from avlink.core.values import PictureGenerator, SoundGenerator, Waveform
+    from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
 
 Resolved = TypeVar("Resolved")
 
@@ -52,7 +52,7 @@ class ReadyBackend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyProcessor:
-    """An audio processor with its checked options: call it on a waveform."""
+    """An audio processor with its checked options: call it on a sound."""
 
     processor: AudioProcessor
     options: Options
@@ -66,16 +66,21 @@ class ReadyProcessor:
             "options": self.options.model_dump(mode="json"),
         }
 
-    def __call__(self, wave: Waveform) -> Waveform:
-        """The processed waveform. Raises PluginError when the processor fails or breaks its promise."""
+    def __call__(self, sound: SoundSource) -> SoundSource:
+        """The processed sound. Raises PluginError when the processor fails or breaks its promise.
+
+        What a processor does only when its sound is read may fail later, with an error of its own.
+        """
+        from avlink.core.sound import read_whole
+
         name = self.processor.name
         try:
-            result = self.processor.apply(wave, self.options)
+            result = self.processor.apply(read_whole(sound) if self.processor.whole else sound, self.options)
         except AvlinkError:
             raise
         except Exception as error:
             raise PluginError(f"processor '{name}' failed: {type(error).__name__}: {error}") from error
-        before = (wave.sample_rate, wave.channels, wave.num_samples)
+        before = (sound.sample_rate, sound.channels, sound.num_samples)
         after = (result.sample_rate, result.channels, result.num_samples)
         if before != after:
             raise PluginError(f"processor '{name}' turned (rate, channels, samples) {before} into {after}")
@@ -109,11 +114,11 @@ def check_components(recipe: Recipe, registry: Registry) -> None:
         raise RecipeError(report(recipe.source, lines))
 
 
-def apply_chain(wave: Waveform, chain: Sequence[ReadyProcessor]) -> Waveform:
-    """The waveform after every processor of the chain."""
+def apply_chain(sound: SoundSource, chain: Sequence[ReadyProcessor]) -> SoundSource:
+    """The sound after every processor of the chain."""
     for processor in chain:
-        wave = processor(wave)
-    return wave
+        sound = processor(sound)
+    return sound
 
 
 def _or_raise(recipe: Recipe, resolved: Resolved | None, lines: list[str]) -> Resolved:

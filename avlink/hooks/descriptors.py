@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from opentimelineio.schema import Timeline
 
-    from avlink.core.values import PictureGenerator, SoundGenerator, Waveform
+    from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
 
 Direction: TypeAlias = Literal["v2a", "a2v"]
 """Sound for pictures, or pictures for sound."""
@@ -51,14 +51,18 @@ class Backend:
 class AudioProcessor:
     """A step of the chain that finishes stems.
 
-    `name` is what recipes say in `stems.post`. `apply(wave, options)` is pure: it returns a new waveform of the same
-    rate, channels and length. `version` is part of the stem's cache key; raise it when the sound changes.
+    `name` is what recipes say in `stems.post`. `apply(wave, options)` is pure: it returns new sound of the same rate,
+    channels and length. `version` is part of the stem's cache key; raise it when the sound changes.
+
+    With `whole`, `apply` is given a `Waveform`: the whole stem in memory. Without, it is given a `SoundSource` and
+    should answer with one that works when it is read, so that hours of sound need no more memory than seconds.
     """
 
     name: str
     options: type[Options] = Options
-    apply: Callable[[Waveform, Any], Waveform]
+    apply: Callable[[Any, Any], SoundSource]
     version: str = "1"
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,16 +15,13 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.core.errors import AvlinkError, MediaError, OutputError
-from avlink.core.values import Waveform
+from avlink.core.errors import AvlinkError, MediaError
+from avlink.core.values import SoundSource
 from avlink.media.broadcast import Bext, BroadcastInfo, Cue, from_ixml, pack_bext, to_ixml, unpack_bext
+from avlink.media.wave import PCM, RIFF_LIMIT_BYTES, SIZE_IN_DS64, chunk, write_wave
 
 _BYTES_A_SAMPLE = 3
 _FULL_SCALE = 1 << 23
-_RIFF_LIMIT_BYTES = (1 << 32) - 1
-_SIZE_IN_DS64 = 0xFFFFFFFF
-_BLOCK_SAMPLES = 1 << 16
-_PCM = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,42 +37,24 @@ class BwfInfo:
     info: BroadcastInfo
 
 
-def write_bwf(path: Path, wave: Waveform, info: BroadcastInfo, *, riff_limit_bytes: int = _RIFF_LIMIT_BYTES) -> None:
-    """Write `wave` as 24-bit PCM Broadcast Wave at its own rate; equal input gives equal bytes.
+def write_bwf(path: Path, sound: SoundSource, info: BroadcastInfo, *, riff_limit_bytes: int = RIFF_LIMIT_BYTES) -> None:
+    """Write `sound` as 24-bit PCM Broadcast Wave at its own rate; equal input gives equal bytes.
 
     Samples are rounded to the nearest step and clipped at full scale. Files beyond `riff_limit_bytes` become RF64.
 
     Raises AvlinkError if a sample is no number, OutputError if the file cannot be written.
     """
-    frame_bytes = _BYTES_A_SAMPLE * wave.channels
-    data_bytes = wave.num_samples * frame_bytes
-    fmt = struct.pack(
-        "<HHIIHH",
-        _PCM,
-        wave.channels,
-        wave.sample_rate,
-        wave.sample_rate * frame_bytes,
-        frame_bytes,
-        8 * _BYTES_A_SAMPLE,
+    described = {"sample_rate": sound.sample_rate, "channels": sound.channels}
+    write_wave(
+        path,
+        sound,
+        _to_pcm,
+        format_tag=PCM,
+        bytes_a_sample=_BYTES_A_SAMPLE,
+        before=chunk(b"bext", pack_bext(info, **described)),
+        after=chunk(b"iXML", to_ixml(info, **described)) + _cue_chunks(info.cues),
+        riff_limit_bytes=riff_limit_bytes,
     )
-    described = {"sample_rate": wave.sample_rate, "channels": wave.channels}
-    chunks = _chunk(b"bext", pack_bext(info, **described)) + _chunk(b"fmt ", fmt)
-    chunks += _chunk(b"iXML", to_ixml(info, **described)) + _cue_chunks(info.cues)
-    riff_bytes = 4 + len(chunks) + 8 + data_bytes + data_bytes % 2
-    if riff_bytes + 8 <= riff_limit_bytes:
-        head = b"RIFF" + struct.pack("<I", riff_bytes) + b"WAVE" + chunks + b"data" + struct.pack("<I", data_bytes)
-    else:
-        ds64 = _chunk(b"ds64", struct.pack("<QQQI", riff_bytes + 36, data_bytes, wave.num_samples, 0))
-        head = b"RF64" + struct.pack("<I", _SIZE_IN_DS64) + b"WAVE" + ds64 + chunks
-        head += b"data" + struct.pack("<I", _SIZE_IN_DS64)
-    try:
-        with path.open("wb") as file:
-            file.write(head)
-            for start in range(0, wave.num_samples, _BLOCK_SAMPLES):
-                file.write(_to_pcm(wave.samples[:, start : start + _BLOCK_SAMPLES]))
-            file.write(b"\0" * (data_bytes % 2))
-    except OSError as error:
-        raise OutputError(f"the stem '{path}' cannot be written: {error.strerror}") from error
 
 
 def read_bwf_info(path: Path) -> BwfInfo:
@@ -119,10 +98,6 @@ def _to_pcm(samples: NDArray[np.float32]) -> bytes:
     return words[:, :_BYTES_A_SAMPLE].tobytes()
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-
-
 def _cue_chunks(cues: tuple[Cue, ...]) -> bytes:
     if not cues:
         return b""
@@ -130,8 +105,8 @@ def _cue_chunks(cues: tuple[Cue, ...]) -> bytes:
     labels = b"adtl"
     for number, cue in enumerate(cues, start=1):
         points += struct.pack("<II4sIII", number, cue.position_samples, b"data", 0, 0, cue.position_samples)
-        labels += _chunk(b"labl", struct.pack("<I", number) + cue.label.encode("utf-8") + b"\0")
-    return _chunk(b"cue ", points) + _chunk(b"LIST", labels)
+        labels += chunk(b"labl", struct.pack("<I", number) + cue.label.encode("utf-8") + b"\0")
+    return chunk(b"cue ", points) + chunk(b"LIST", labels)
 
 
 def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -143,7 +118,7 @@ def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     while len(header := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", header)
         if name == b"data":
-            size = long_data_bytes if size == _SIZE_IN_DS64 else size
+            size = long_data_bytes if size == SIZE_IN_DS64 else size
             yield "data", struct.pack("<Q", size)
             file.seek(size + size % 2, os.SEEK_CUR)
             continue

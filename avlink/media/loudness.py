@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
-from avlink.core.values import Waveform
+from avlink.core.sound import read_blocks
+from avlink.core.values import SoundSource
 from avlink.media.resample import Resampler
 
 SILENT_DBTP = -120.0
@@ -20,7 +21,6 @@ _STEPS_A_BLOCK = 4
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 _OVERSAMPLING = 4
-_CHUNK_SAMPLES = 1 << 17
 # Left, right, centre, low frequencies, surrounds (the order of WAV files). The low frequency channel does not count.
 _CHANNEL_WEIGHTS = {
     1: (1.0,),
@@ -40,29 +40,57 @@ class Loudness:
     true_peak_dbtp: float
 
 
-def measure_loudness(wave: Waveform) -> Loudness:
-    """Integrated loudness in LUFS and true peak in dBTP (four times oversampled), in constant extra memory."""
-    return Loudness(lufs=_integrated_lufs(wave), true_peak_dbtp=true_peak_dbtp(wave))
+def measure_loudness(sound: SoundSource) -> Loudness:
+    """Integrated loudness in LUFS and true peak in dBTP (four times oversampled), in constant memory."""
+    peak, energies = _PeakMeter(sound), _EnergyMeter(sound)
+    for block in read_blocks(sound):
+        peak.push(block)
+        energies.push(block)
+    return Loudness(lufs=_integrated_lufs(energies.steps), true_peak_dbtp=peak.dbtp())
 
 
-def true_peak_dbtp(wave: Waveform) -> float:
-    """The peak between and at the samples, in decibels over full scale; at least `SILENT_DBTP`."""
-    oversampler = Resampler(wave.sample_rate, wave.sample_rate * _OVERSAMPLING, channels=wave.channels)
-    peak = 0.0
-    for start in range(0, wave.num_samples, _CHUNK_SAMPLES):
-        chunk = wave.samples[:, start : start + _CHUNK_SAMPLES]
-        peak = max(peak, _peak(chunk), _peak(oversampler.push(chunk)))
-    peak = max(peak, _peak(oversampler.flush()))
-    return max(SILENT_DBTP, 20 * log10(peak)) if peak > 0 else SILENT_DBTP
+class _PeakMeter:
+    """The peak at and between the samples."""
+
+    def __init__(self, sound: SoundSource) -> None:
+        rate = sound.sample_rate
+        self._oversampler = Resampler(rate, rate * _OVERSAMPLING, channels=sound.channels)
+        self._peak = 0.0
+
+    def push(self, block: NDArray[np.float32]) -> None:
+        self._peak = max(self._peak, _peak(block), _peak(self._oversampler.push(block)))
+
+    def dbtp(self) -> float:
+        peak = max(self._peak, _peak(self._oversampler.flush()))
+        return max(SILENT_DBTP, 20 * log10(peak)) if peak > 0 else SILENT_DBTP
+
+
+class _EnergyMeter:
+    """`steps`: weighted mean squares of the K-weighted sound over whole steps of 100 ms."""
+
+    def __init__(self, sound: SoundSource) -> None:
+        self.steps: list[float] = []
+        self._step_samples = round(_BLOCK_S / _STEPS_A_BLOCK * sound.sample_rate)
+        self._weights = np.array(_CHANNEL_WEIGHTS.get(sound.channels, (1.0,) * sound.channels))
+        self._sections = _k_weighting(sound.sample_rate)
+        self._state = np.zeros((len(self._sections), sound.channels, 2))
+        self._rest = np.zeros((sound.channels, 0))
+
+    def push(self, block: NDArray[np.float32]) -> None:
+        filtered, self._state = sosfilt(self._sections, block.astype(np.float64), axis=1, zi=self._state)
+        squares = np.concatenate((self._rest, np.square(filtered)), axis=1)
+        whole = squares.shape[1] // self._step_samples
+        cut = whole * self._step_samples
+        self._rest = squares[:, cut:]
+        means = squares[:, :cut].reshape(squares.shape[0], whole, self._step_samples).mean(axis=2)
+        self.steps += (self._weights @ means).tolist()
 
 
 def _peak(samples: NDArray[np.float32]) -> float:
     return float(np.abs(samples).max()) if samples.size else 0.0
 
 
-def _integrated_lufs(wave: Waveform) -> float | None:
-    step_samples = round(_BLOCK_S / _STEPS_A_BLOCK * wave.sample_rate)
-    energies = _step_energies(wave, step_samples)
+def _integrated_lufs(energies: list[float]) -> float | None:
     if len(energies) < _STEPS_A_BLOCK:
         return None
     blocks = np.convolve(energies, np.ones(_STEPS_A_BLOCK), mode="valid") / _STEPS_A_BLOCK
@@ -75,23 +103,6 @@ def _integrated_lufs(wave: Waveform) -> float | None:
 
 def _energy(lufs: float) -> float:
     return float(10 ** ((lufs + 0.691) / 10))
-
-
-def _step_energies(wave: Waveform, step_samples: int) -> NDArray[np.float64]:
-    """Weighted mean squares of the K-weighted sound over whole steps of 100 ms."""
-    weights = np.array(_CHANNEL_WEIGHTS.get(wave.channels, (1.0,) * wave.channels))
-    sections = _k_weighting(wave.sample_rate)
-    state = np.zeros((len(sections), wave.channels, 2))
-    energies: list[NDArray[np.float64]] = []
-    num_steps = wave.num_samples // step_samples
-    steps_a_chunk = max(1, _CHUNK_SAMPLES // step_samples)
-    for first in range(0, num_steps, steps_a_chunk):
-        stop = min(num_steps, first + steps_a_chunk)
-        chunk = wave.samples[:, first * step_samples : stop * step_samples].astype(np.float64)
-        filtered, state = sosfilt(sections, chunk, axis=1, zi=state)
-        squares = np.square(filtered).reshape(wave.channels, stop - first, step_samples).mean(axis=2)
-        energies.append(weights @ squares)
-    return np.concatenate(energies) if energies else np.zeros(0)
 
 
 def _k_weighting(sample_rate: int) -> NDArray[np.float64]:

@@ -13,16 +13,16 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from avlink.core.errors import MediaError
-from avlink.core.values import Waveform
+from avlink.core.values import SoundSource
 from avlink.media.container import find_video, open_input
 from avlink.media.probe import probe
 from avlink.media.soundtrack import SoundTrack, open_movie
 
 
-def mux_sound(video_path: Path, wave: Waveform, out_path: Path) -> None:
-    """Write the picture of `video_path`, not encoded again, with `wave` as its only sound.
+def mux_sound(video_path: Path, sound: SoundSource, out_path: Path) -> None:
+    """Write the picture of `video_path`, not encoded again, with `sound` as its only sound.
 
-    The wave's first sample lies at the first picture (media time 0). The container follows the suffix of `out_path`.
+    The sound's first sample lies at the first picture (media time 0). The container follows the suffix of `out_path`.
     Rotation, timecode (in MOV and MP4, from PyAV 18 on) and tags stay; other sound, subtitles and further pictures are
     left out.
 
@@ -41,14 +41,14 @@ def mux_sound(video_path: Path, wave: Waveform, out_path: Path) -> None:
         target.metadata.update({key: value for key, value in source.metadata.items() if "brand" not in key})
         # The first picture goes to time 0: MP4 can express a later start only in milliseconds.
         start = 0 if picture.time_base is None else round(start_s / picture.time_base)
-        sound = SoundTrack(target, wave, path=out_path)
+        track = SoundTrack(target, sound, path=out_path)
         for packet in _packets(video_path, source, picture):
             dts = packet.dts or 0
             packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start
             packet.stream = copy
-            sound.mux_until((dts - start) * Fraction(packet.time_base))
+            track.mux_until((dts - start) * Fraction(packet.time_base))
             target.mux(packet)
-        sound.finish()
+        track.finish()
 
 
 def _picture(path: Path, container: InputContainer) -> VideoStream:

@@ -5,6 +5,7 @@ A polyphase filter with a Kaiser-windowed sinc: flat to 0.9 of the lower Nyquist
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import gcd
 
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import firwin, upfirdn
 
-from avlink.core.values import Waveform
+from avlink.core.sound import SpooledSound, read_blocks
+from avlink.core.values import SoundSource, Waveform
 
 _ZERO_CROSSINGS = 64
 _KAISER_BETA = 9.0
@@ -27,19 +29,35 @@ def resample(wave: Waveform, sample_rate: int) -> Waveform:
 
     Beyond its ends the sound is silence. Raises ValueError if the rate is not positive.
     """
-    if sample_rate <= 0:
-        raise ValueError(f"a sample rate must be positive, got {sample_rate}")
     if sample_rate == wave.sample_rate:
         return wave
-    converter = Resampler(wave.sample_rate, sample_rate, channels=wave.channels)
+    converter = _converter(wave, sample_rate)
     out = np.empty((wave.channels, converter.length(wave.num_samples)), np.float32)
     filled = 0
-    for start in range(0, wave.num_samples, _BLOCK_SAMPLES):
-        block = converter.push(wave.samples[:, start : start + _BLOCK_SAMPLES])
+    for block in _converted(wave, converter):
         out[:, filled : filled + block.shape[1]] = block
         filled += block.shape[1]
-    out[:, filled:] = converter.flush()
     return Waveform(samples=out, sample_rate=sample_rate)
+
+
+def resample_spooled(sound: SoundSource, sample_rate: int) -> SoundSource:
+    """The same in constant memory, by way of a temporary file. Raises OutputError if that cannot be written."""
+    if sample_rate == sound.sample_rate:
+        return sound
+    blocks = _converted(sound, _converter(sound, sample_rate))
+    return SpooledSound(blocks, sample_rate=sample_rate, channels=sound.channels)
+
+
+def _converter(sound: SoundSource, sample_rate: int) -> Resampler:
+    if sample_rate <= 0:
+        raise ValueError(f"a sample rate must be positive, got {sample_rate}")
+    return Resampler(sound.sample_rate, sample_rate, channels=sound.channels)
+
+
+def _converted(sound: SoundSource, converter: Resampler) -> Iterator[NDArray[np.float32]]:
+    for block in read_blocks(sound, _BLOCK_SAMPLES):
+        yield converter.push(block)
+    yield converter.flush()
 
 
 class Resampler:

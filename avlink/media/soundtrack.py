@@ -1,4 +1,4 @@
-"""Encoding a waveform into a movie that is being written, on exact times."""
+"""Encoding sound into a movie that is being written, on exact times."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
 from avlink.core.errors import AvlinkError, MediaError, OutputError
-from avlink.core.values import Waveform
-from avlink.media.resample import resample
+from avlink.core.values import SoundSource
+from avlink.media.resample import resample_spooled
 
 # Container and sound codec by file name. AAC where players expect it, without loss where they do not mind.
 _FORMATS = {
@@ -72,39 +72,39 @@ def open_movie(path: Path) -> Iterator[OutputContainer]:
 class SoundTrack:
     """The sound of a movie under way. Feed it along with the picture, so that little waits in memory."""
 
-    def __init__(self, container: OutputContainer, wave: Waveform, *, path: Path) -> None:
-        """The wave's first sample lies at time 0; `path` tells the codec by its suffix."""
+    def __init__(self, container: OutputContainer, sound: SoundSource, *, path: Path) -> None:
+        """The sound's first sample lies at time 0; `path` tells the codec by its suffix."""
         codec = _FORMATS[path.suffix.lower()][1]
-        if wave.channels not in _LAYOUTS:
-            raise MediaError(f"sound of {wave.channels} channels cannot go into '{path}'; mix it to mono or stereo")
+        if sound.channels not in _LAYOUTS:
+            raise MediaError(f"sound of {sound.channels} channels cannot go into '{path}'; mix it to mono or stereo")
         rates = _RATES.get(codec)
-        self._wave = wave if rates is None or wave.sample_rate in rates else resample(wave, _WHOLE_RATE)
+        self._sound = sound if rates is None or sound.sample_rate in rates else resample_spooled(sound, _WHOLE_RATE)
         self._container = container
-        self._layout = _LAYOUTS[wave.channels]
+        self._layout = _LAYOUTS[sound.channels]
         # The codec's name is not known to the type checker; it is one of sound.
-        self._stream = cast(AudioStream, container.add_stream(codec, rate=self._wave.sample_rate, layout=self._layout))
+        self._stream = cast(AudioStream, container.add_stream(codec, rate=self._sound.sample_rate, layout=self._layout))
         if codec in ("aac", "libopus"):
-            self._stream.bit_rate = _BIT_RATE_A_CHANNEL * wave.channels
+            self._stream.bit_rate = _BIT_RATE_A_CHANNEL * sound.channels
         self._done = 0
 
     def mux_until(self, time_s: Fraction) -> None:
         """Write the sound up to about `time_s`."""
-        while self._done < self._wave.num_samples:
-            if Fraction(self._done, self._wave.sample_rate) > time_s:
+        while self._done < self._sound.num_samples:
+            if Fraction(self._done, self._sound.sample_rate) > time_s:
                 return
             self._mux_frame()
 
     def finish(self) -> None:
         """Write the rest."""
-        while self._done < self._wave.num_samples:
+        while self._done < self._sound.num_samples:
             self._mux_frame()
         self._container.mux(self._stream.encode(None))
 
     def _mux_frame(self) -> None:
-        block = np.ascontiguousarray(self._wave.samples[:, self._done : self._done + _FRAME_SAMPLES])
+        block = np.ascontiguousarray(self._sound.read(self._done, self._done + _FRAME_SAMPLES))
         frame = AudioFrame.from_ndarray(block, format="fltp", layout=self._layout)
-        frame.sample_rate = self._wave.sample_rate
-        frame.time_base = Fraction(1, self._wave.sample_rate)
+        frame.sample_rate = self._sound.sample_rate
+        frame.time_base = Fraction(1, self._sound.sample_rate)
         # Without a time of its own the encoder's delay (21 ms for AAC) would enter the movie.
         frame.pts = self._done
         self._container.mux(self._stream.encode(frame))

@@ -11,28 +11,60 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avlink.core.values import Waveform
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from avlink import SoundSource
     from avlink_post.plugin import DeclickOptions
 
 _SURROUNDINGS_S = 0.002
 _ONSET_RATIO = 3.0
 # The second difference of one wrong sample reaches one sample to either side; one more for band-limited clicks.
 _MARGIN = 2
+_CELL_BLOCKS = 512
+_MARGIN_BLOCKS = 16
 
 
-def remove_clicks(wave: Waveform, options: DeclickOptions) -> Waveform:
-    """`wave` without its clicks; the same object where there are none."""
-    samples = wave.samples
-    for index, channel in enumerate(wave.samples):
-        for start, stop in _clicks(channel, wave.sample_rate, options):
-            if samples is wave.samples:
-                samples = wave.samples.copy()
-            samples[index, start:stop] = _bridge(channel, start, stop)
-    return wave if samples is wave.samples else Waveform(samples=samples, sample_rate=wave.sample_rate)
+def remove_clicks(sound: SoundSource, options: DeclickOptions) -> SoundSource:
+    """`sound` without its clicks."""
+    return _Declicked(sound, options)
+
+
+class _Declicked:
+    """A `SoundSource` without clicks, whose result does not depend on how it is read.
+
+    It works on a fixed grid of cells. Each is looked at with its surroundings, enough of them that a click across the
+    border of two cells is seen by both in the same way.
+    """
+
+    def __init__(self, sound: SoundSource, options: DeclickOptions) -> None:
+        self._sound, self._options = sound, options
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
+        # Whole blocks of medians, so that they are the same seen from every cell.
+        self._reach = max(8, round(_SURROUNDINGS_S * sound.sample_rate))
+        self._cell = _CELL_BLOCKS * self._reach
+        self._last: tuple[int, NDArray[np.float32]] | None = None
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        start, stop, _ = slice(start, stop).indices(self.num_samples)
+        parts = [np.zeros((self.channels, 0), np.float32)]
+        for number in range(start // self._cell, -(-stop // self._cell)):
+            at = number * self._cell
+            parts.append(self._clean(number)[:, max(0, start - at) : stop - at])
+        return np.concatenate(parts, axis=1)
+
+    def _clean(self, number: int) -> NDArray[np.float32]:
+        # Who reads in order asks for each cell several times.
+        if self._last is None or self._last[0] != number:
+            first = number * self._cell
+            start = max(0, first - _MARGIN_BLOCKS * self._reach)
+            seen = self._sound.read(start, min(self.num_samples, first + self._cell + _MARGIN_BLOCKS * self._reach))
+            cleaned = seen.copy()
+            for row, channel in enumerate(seen):
+                for begin, end in _clicks(channel, self.sample_rate, self._options):
+                    cleaned[row, begin:end] = _bridge(channel, begin, end)
+            self._last = number, cleaned[:, first - start : first - start + self._cell]
+        return self._last[1]
 
 
 def _clicks(channel: NDArray[np.float32], rate: int, options: DeclickOptions) -> list[tuple[int, int]]:

@@ -6,32 +6,48 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avlink.core.values import Waveform
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from avlink import SoundSource
     from avlink_post.plugin import FadesOptions
 
 
-def fade_ends(wave: Waveform, options: FadesOptions) -> Waveform:
-    """`wave` faded in and out; the first and the last sample are zero wherever a fade has a length.
+def fade_ends(sound: SoundSource, options: FadesOptions) -> SoundSource:
+    """`sound` faded in and out; the first and the last sample are zero wherever a fade has a length.
 
     Fades that do not fit are shortened in proportion, so that they meet and never overlap.
     """
-    fade_in = round(options.fade_in_s * wave.sample_rate)
-    fade_out = round(options.fade_out_s * wave.sample_rate)
-    if fade_in + fade_out > wave.num_samples:
-        fade_in = fade_in * wave.num_samples // (fade_in + fade_out)
-        fade_out = wave.num_samples - fade_in if fade_out else 0
-    samples = wave.samples.copy()
-    if fade_in:
-        samples[:, :fade_in] *= _rise(fade_in)
-    if fade_out:
-        samples[:, -fade_out:] *= _rise(fade_out)[::-1]
-    return Waveform(samples=samples, sample_rate=wave.sample_rate)
+    fade_in = round(options.fade_in_s * sound.sample_rate)
+    fade_out = round(options.fade_out_s * sound.sample_rate)
+    if fade_in + fade_out > sound.num_samples:
+        fade_in = fade_in * sound.num_samples // (fade_in + fade_out)
+        fade_out = sound.num_samples - fade_in if fade_out else 0
+    return _Faded(sound, fade_in, fade_out)
+
+
+class _Faded:
+    """A `SoundSource` that begins and ends in silence; `fade_in` and `fade_out` are in samples."""
+
+    def __init__(self, sound: SoundSource, fade_in: int, fade_out: int) -> None:
+        self._sound, self._fade_in, self._fade_out = sound, fade_in, fade_out
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        start, stop, _ = slice(start, stop).indices(self.num_samples)
+        samples = self._sound.read(start, stop)
+        from_end = self.num_samples - stop
+        if start >= self._fade_in and from_end >= self._fade_out:
+            return samples
+        samples = samples.copy()
+        length = samples.shape[1]
+        rising = _rise(self._fade_in)[start:stop]
+        falling = _rise(self._fade_out)[from_end : from_end + length][::-1]
+        samples[:, : rising.size] *= rising
+        samples[:, length - falling.size :] *= falling
+        return samples
 
 
 def _rise(length: int) -> NDArray[np.float32]:
     """From exactly 0 towards 1 in `length` samples."""
-    return (0.5 - 0.5 * np.cos(np.pi * np.arange(length) / length)).astype(np.float32)
+    return (0.5 - 0.5 * np.cos(np.pi * np.arange(length) / max(1, length))).astype(np.float32)

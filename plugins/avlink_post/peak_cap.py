@@ -6,15 +6,17 @@ BS.1770-5, annex 2, with a longer filter than the one given there: to within 0.1
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avlink.core.values import Waveform
+from avlink.core.sound import read_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from avlink import SoundSource
     from avlink_post.plugin import PeakCapOptions
 
 OVERSAMPLING = 4
@@ -23,23 +25,37 @@ _HALF_TAPS = 16
 _TOLERANCE = 1.0 + 1e-5
 
 
-def cap_peak(wave: Waveform, options: PeakCapOptions) -> Waveform:
-    """`wave` with a true peak of at most `peak_dbtp`; unchanged where it has one already."""
+def cap_peak(sound: SoundSource, options: PeakCapOptions) -> SoundSource:
+    """`sound` with a true peak of at most `peak_dbtp`; unchanged where it has one already."""
     cap = 10.0 ** (options.peak_dbtp / 20.0)
-    peak = true_peak(wave)
-    if peak <= cap * _TOLERANCE:
-        return wave
-    return Waveform(samples=(wave.samples * (cap / peak)).astype(np.float32), sample_rate=wave.sample_rate)
+    peak = true_peak(sound)
+    return sound if peak <= cap * _TOLERANCE else _Turned(sound, cap / peak)
 
 
-def true_peak(wave: Waveform) -> float:
+def true_peak(sound: SoundSource) -> float:
     """The highest magnitude at and between the samples of any channel; 0 for an empty sound."""
-    peak = float(np.abs(wave.samples).max(initial=0.0))
-    for channel in wave.samples:
-        for phase in _phases():
-            if channel.size:
-                peak = max(peak, float(np.abs(np.convolve(channel, phase)).max()))
+    peak, phases = 0.0, _phases()
+    # Silence before and after; each block is seen behind the end of the one before, so that every place counts once.
+    silence = before = np.zeros((sound.channels, phases.shape[1] - 1), np.float32)
+    for block in itertools.chain(read_blocks(sound), [silence]):
+        seen = np.concatenate((before, block), axis=1)
+        before = seen[:, 1 - phases.shape[1] :]
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+        for channel in seen.astype(np.float64):
+            for phase in phases:
+                peak = max(peak, float(np.abs(np.convolve(channel, phase, mode="valid")).max(initial=0.0)))
     return peak
+
+
+class _Turned:
+    """A `SoundSource` at another gain."""
+
+    def __init__(self, sound: SoundSource, gain: float) -> None:
+        self._sound, self._gain = sound, np.float32(gain)
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        return self._sound.read(start, stop) * self._gain
 
 
 def _phases() -> NDArray[np.float64]:

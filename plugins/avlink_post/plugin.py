@@ -10,7 +10,7 @@ from avlink import Options, hookimpl
 from avlink.hooks import AudioProcessor
 
 if TYPE_CHECKING:
-    from avlink import Waveform
+    from avlink import SoundSource
 
 
 class DeclickOptions(Options):
@@ -36,32 +36,32 @@ class PeakCapOptions(Options):
     peak_dbtp: float = Field(default=-3.0, ge=-60, le=0)
 
 
-def declick(wave: Waveform, options: DeclickOptions) -> Waveform:
+def declick(sound: SoundSource, options: DeclickOptions) -> SoundSource:
     """Take out clicks and leave hits."""
     from avlink_post.declick import remove_clicks
 
-    return remove_clicks(wave, options)
+    return remove_clicks(sound, options)
 
 
-def fades(wave: Waveform, options: FadesOptions) -> Waveform:
+def fades(sound: SoundSource, options: FadesOptions) -> SoundSource:
     """Fade in and out."""
     from avlink_post.fades import fade_ends
 
-    return fade_ends(wave, options)
+    return fade_ends(sound, options)
 
 
-def peak_cap(wave: Waveform, options: PeakCapOptions) -> Waveform:
+def peak_cap(sound: SoundSource, options: PeakCapOptions) -> SoundSource:
     """Turn down what peaks too high."""
     from avlink_post.peak_cap import cap_peak
 
-    return cap_peak(wave, options)
+    return cap_peak(sound, options)
 
 
 @hookimpl
 def avlink_audio_processors() -> list[AudioProcessor]:
     """Offer declick, fades and peak_cap."""
     return [
-        AudioProcessor(name="declick", options=DeclickOptions, apply=declick),
-        AudioProcessor(name="fades", options=FadesOptions, apply=fades),
-        AudioProcessor(name="peak_cap", options=PeakCapOptions, apply=peak_cap),
+        AudioProcessor(name="declick", options=DeclickOptions, apply=declick, whole=False),
+        AudioProcessor(name="fades", options=FadesOptions, apply=fades, whole=False),
+        AudioProcessor(name="peak_cap", options=PeakCapOptions, apply=peak_cap, whole=False),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -42,30 +44,40 @@ class AudioCodec:
         return blend(pieces, starts, tokens).transpose(0, 1)
 
     @torch.no_grad()
-    def decode_mel(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch mels frames"]:
-        """Mel frames, window by window as the VAE was trained, blended."""
+    def decode_mel(
+        self, latents: Float[Tensor, "batch tokens channels"], start: int = 0, stop: int | None = None
+    ) -> Float[Tensor, "batch mels frames"]:
+        """Mel frames [start, stop), decoded window by window as the VAE was trained, and blended."""
         rate, step = self.config.tokens_per_second, self.config.vae.downsampling
         tokens = latents.shape[1]
+        stop = tokens * step if stop is None else stop
         pieces, starts = [], []
         for window in plan_windows(tokens / rate, self.config.window_tokens / rate):
-            start = round(window.start_s * rate)
-            piece = self.vae.decode(latents[:, start : start + round(window.duration_s * rate)])
-            pieces.append(piece.permute(2, 0, 1))
-            starts.append(start * step)
-        return blend(pieces, starts, tokens * step).permute(1, 2, 0)
+            first = round(window.start_s * rate)
+            last = first + round(window.duration_s * rate)
+            # A window outside the stretch blends with nothing inside it.
+            if last * step > start and first * step < stop:
+                pieces.append(self.vae.decode(latents[:, first:last]).permute(2, 0, 1))
+                starts.append(first * step)
+        base, end = starts[0], starts[-1] + pieces[-1].shape[0]
+        frames = blend(pieces, [at - base for at in starts], end - base)
+        return frames[start - base : stop - base].permute(1, 2, 0)
 
     @torch.no_grad()
-    def vocode(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
-        """Sound of the frames, in chunks with more context than the vocoder can see."""
-        hop, frames = self.config.mel.hop_samples, mel.shape[-1]
-        out = []
+    def decode_blocks(
+        self, latents: Float[Tensor, "batch tokens channels"]
+    ) -> Iterator[Float[Tensor, "batch samples"]]:
+        """Sound of whitened latents, `samples_per_token` samples for each token, in blocks of ten seconds or so.
+
+        Each is made with more context than the vocoder can see, so that no seam is heard.
+        """
+        hop, frames = self.config.mel.hop_samples, latents.shape[1] * self.config.vae.downsampling
         for start in range(0, frames, _CHUNK_FRAMES):
             stop = min(start + _CHUNK_FRAMES, frames)
             lead, tail = min(start, _CONTEXT_FRAMES), min(frames - stop, _CONTEXT_FRAMES)
-            sound = self.vocoder(mel[..., start - lead : stop + tail])
-            out.append(sound[:, lead * hop : (lead + stop - start) * hop])
-        return torch.cat(out, dim=-1)
+            sound = self.vocoder(self.decode_mel(latents, start - lead, stop + tail))
+            yield sound[:, lead * hop : (lead + stop - start) * hop]
 
     def decode(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch samples"]:
-        """Sound of whitened latents: `samples_per_token` samples for each token."""
-        return self.vocode(self.decode_mel(latents))
+        """All of it at once."""
+        return torch.cat(list(self.decode_blocks(latents)), dim=-1)

@@ -1,0 +1,78 @@
+"""Sound of any length in constant memory: read in blocks, kept in a temporary file."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avlink.core.errors import OutputError
+from avlink.core.values import SoundSource, Waveform
+
+_BLOCK_SAMPLES = 1 << 16
+_IN_MEMORY_BYTES = 1 << 22
+_SAMPLE_BYTES = 4
+
+
+def read_blocks(sound: SoundSource, size: int = _BLOCK_SAMPLES) -> Iterator[NDArray[np.float32]]:
+    """All of a sound from its start on, (channels, up to `size`) at a time."""
+    for start in range(0, sound.num_samples, size):
+        yield sound.read(start, min(start + size, sound.num_samples))
+
+
+def read_whole(sound: SoundSource) -> Waveform:
+    """All of a sound in memory; a waveform as it is."""
+    if isinstance(sound, Waveform):
+        return sound
+    return Waveform(samples=sound.read(0, sound.num_samples), sample_rate=sound.sample_rate)
+
+
+class SpooledSound:
+    """A `SoundSource` in a temporary file, or in memory while it is short. The file goes when this object does."""
+
+    def __init__(self, blocks: Iterable[NDArray[np.float32]], *, sample_rate: int, channels: int) -> None:
+        """Take float32 `blocks` of (channels, samples), one after the other.
+
+        Raises OutputError if the temporary file cannot be written.
+        """
+        self.sample_rate, self.channels, self.num_samples = sample_rate, channels, 0
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="avlink-sound-")  # noqa: SIM115
+        self._lock = Lock()
+        weakref.finalize(self, self._file.close)
+        for block in blocks:
+            try:
+                # Samples of one moment lie together, so that a stretch of all channels is one stretch of the file.
+                self._file.write(np.ascontiguousarray(block.T, np.float32).tobytes())
+            except OSError as error:
+                raise OutputError(
+                    f"no temporary file of sound can be written in '{tempfile.gettempdir()}' ({error.strerror}); "
+                    "free some space or set TMPDIR"
+                ) from error
+            self.num_samples += block.shape[1]
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        start, stop, _ = slice(start, stop).indices(self.num_samples)
+        with self._lock:
+            self._file.seek(start * self.channels * _SAMPLE_BYTES)
+            data = self._file.read(max(0, stop - start) * self.channels * _SAMPLE_BYTES)
+        return np.ascontiguousarray(np.frombuffer(data, np.float32).reshape(-1, self.channels).T)
+
+
+class FittedSound:
+    """A `SoundSource` at an exact length: cut at its end, or followed by silence."""
+
+    def __init__(self, sound: SoundSource, num_samples: int) -> None:
+        """`sound`, but of `num_samples` samples."""
+        self._sound = sound
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, num_samples
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        start, stop, _ = slice(start, stop).indices(self.num_samples)
+        heard = self._sound.read(min(start, self._sound.num_samples), min(stop, self._sound.num_samples))
+        return np.pad(heard, ((0, 0), (0, max(0, stop - start) - heard.shape[1])))
