@@ -37,7 +37,7 @@ class SampleConfig:
     steps: int = 16
     guidance: float = 4.0
     t_condition: float = 0.96
-    max_windows: int = 4
+    max_windows: int = 2
     """Windows in one forward pass: what bounds memory."""
     use_picture: bool = True
     use_motion: bool = True

@@ -25,8 +25,13 @@ class FusionOptions(Options):
     """A shipped bundle's name, or the folder of one."""
     steps: int = Field(default=8, ge=1, le=1000)
     """Euler steps; the paper takes 64, the built-in model is measured at 8."""
-    max_windows: int = Field(default=4, ge=1)
-    """Windows generated at once: more is faster on a GPU and needs more memory."""
+    max_windows: int | None = Field(default=None, ge=1)
+    """Windows of a long clip generated at once: more need more memory. Left out: 2 on a CPU, which gains little by
+    more, and 8 on a GPU."""
+
+    def windows_on(self, device: str) -> int:
+        """How many windows at once on `device`."""
+        return self.max_windows or (2 if device == "cpu" else 8)
 
 
 class SoundOptions(FusionOptions):
@@ -62,7 +67,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         steps=options.steps,
         guidance=options.guidance,
         t_condition=options.t_video,
-        max_windows=options.max_windows,
+        max_windows=options.windows_on(device),
     )
     return SoundSampler(system, config)
 
@@ -77,7 +82,7 @@ def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
         steps=options.steps,
         guidance=options.guidance,
         t_condition=options.t_audio,
-        max_windows=options.max_windows,
+        max_windows=options.windows_on(device),
     )
     return PictureSampler(system, config)
 
