@@ -71,7 +71,15 @@ class Select(Table):
     """Which clips get sound; everything that is set must hold."""
 
     tracks: Names = ()
-    """Names of video tracks; none means all."""
+    """Names of video tracks, whose clips are taken whole, hidden or not; none means what is seen of all tracks."""
+    clips: Names = ()
+    """Patterns for names of clips, such as "door*"; capitals do not matter."""
+    markers: Names = ()
+    """Patterns for the name or comment of a marker on the clip, or on a track or the timeline where it is seen."""
+    colours: Names = ()
+    """Colours or labels of the clip, or of a marker on it."""
+    min_duration_s: float = Field(default=0.0, ge=0)
+    """What is seen for a shorter time gets no sound."""
 
 
 class BackendChoice(Table):
