@@ -1,4 +1,7 @@
-"""A stretch of a video at a model's rate and size, in a temporary file: any length in constant memory."""
+"""A stretch of a video at a model's rate and size, in a temporary file: any length in constant memory.
+
+Retimed picture is given as it is seen: faster, slower, backwards, or held.
+"""
 
 from __future__ import annotations
 
@@ -14,60 +17,116 @@ from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
 from avlink.core.errors import MediaError, OutputError
+from avlink.core.images import ImageSequence
 from avlink.core.values import FrameSource, PictureSpec
-from avlink.media.pictures import Picture, decode_pictures
+from avlink.media.pictures import decode_pictures
+from avlink.media.scale import Picture
+
+_NORMAL = Fraction(1)
+# A frozen picture is looked for a little after its time: clocks of 90 kHz or milliseconds round its start up.
+_INSTANT_S = Fraction(1, 1_000_000)
+_AFTER_ITS_START_S = Fraction(1, 500)
 
 
 class SpooledFrames:
-    """Frames in an unlinked temporary file (a `FrameSource`); the file goes when this object does."""
+    """Frames in an unlinked temporary file (a `FrameSource`); the file goes when this object does.
 
-    def __init__(self, file: IO[bytes], *, rate: Fraction, num_frames: int, height: int, width: int) -> None:
+    The file has them in the order of time, last frame first if `backwards`, or the only one if `frozen`.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        *,
+        rate: Fraction,
+        num_frames: int,
+        height: int,
+        width: int,
+        backwards: bool = False,
+        frozen: bool = False,
+    ) -> None:
         self.rate = rate
         self.num_frames = num_frames
         self.height = height
         self.width = width
         self._file = file
+        self._backwards = backwards
+        self._frozen = frozen
         self._lock = Lock()
         weakref.finalize(self, file.close)
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Frames [start, stop) as RGB uint8 of shape (frames, height, width, 3); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_frames)
+        stop = max(start, stop)
+        if self._frozen:
+            return np.repeat(self._stored(0, 1), stop - start, axis=0)
+        if self._backwards:
+            return np.ascontiguousarray(self._stored(self.num_frames - stop, self.num_frames - start)[::-1])
+        return self._stored(start, stop)
+
+    def _stored(self, start: int, stop: int) -> NDArray[np.uint8]:
         frame_bytes = self.height * self.width * 3
         with self._lock:
             self._file.seek(start * frame_bytes)
-            data = self._file.read(max(0, stop - start) * frame_bytes)
+            data = self._file.read((stop - start) * frame_bytes)
         return np.frombuffer(bytearray(data), np.uint8).reshape(-1, self.height, self.width, 3)
 
 
-def open_frames(path: Path, *, start_s: Fraction, duration_s: Fraction, spec: PictureSpec) -> FrameSource:
-    """Decode [start_s, start_s + duration_s) of a video's media time to the rate and size of `spec`.
+def open_frames(
+    path: Path | ImageSequence,
+    *,
+    start_s: Fraction,
+    duration_s: Fraction,
+    spec: PictureSpec,
+    speed: Fraction = _NORMAL,
+) -> FrameSource:
+    """What is seen of a video or an image sequence in `duration_s` seconds, at the rate and size of `spec`.
 
-    Media time 0 is the first picture. Gives round(duration_s * rate) frames, at least one. Each is the average of what
-    is seen during its own interval: motion blur where the source is faster, held pictures where it is slower.
+    Media time 0 is the first picture. `speed` is seconds of media per second that is seen: what is shown is
+    [start_s, start_s + duration_s * abs(speed)) of media time, below 0 backwards from its end. At 0 the picture at
+    `start_s` is held. Gives round(duration_s * rate) frames, at least one. Each is the average of what is seen during
+    its own interval: motion blur where the source is faster, held pictures where it is slower.
 
     Raises MediaError if the stretch lies outside the picture by more than one frame, or the file cannot be decoded;
     OutputError if there is no space for the temporary file.
     """
-    path = Path(path)
+    path = path if isinstance(path, ImageSequence) else Path(path)
     if start_s < 0 or duration_s <= 0:
         raise MediaError(
             f"the stretch of '{path}' from {float(start_s):.3f} s, {float(duration_s):.3f} s long, cannot be read: "
             "it must start at 0 or later and be longer than 0"
         )
     num_frames = max(1, to_index(duration_s, spec.rate))
+    frozen = speed == 0
+    # Media time that one frame shows. Of a frozen picture one frame is kept: what is seen at an instant.
+    step_s = _INSTANT_S if frozen else abs(speed) / spec.rate
+    stored = 1 if frozen else num_frames
+    used_s = duration_s * abs(speed)
+    # Backwards the grid of frames hangs on the end of the stretch: there the first one is that is seen.
+    first_s = start_s if speed > 0 else start_s + used_s - num_frames * step_s
+    if frozen:
+        first_s = start_s + _AFTER_ITS_START_S
     file = tempfile.TemporaryFile(prefix="avlink-frames-")  # noqa: SIM115 (closed with the frames that read it)
-    spool = _BoxAverage(file, start_s=start_s, num_frames=num_frames, rate=spec.rate)
-    stop_s = start_s + Fraction(num_frames) / spec.rate
+    spool = _BoxAverage(file, start_s=first_s, num_frames=stored, step_s=step_s)
+    frames = SpooledFrames(
+        file,
+        rate=spec.rate,
+        num_frames=num_frames,
+        height=spec.height,
+        width=spec.width,
+        backwards=speed < 0,
+        frozen=frozen,
+    )
+    begin_s = max(first_s, Fraction(0))
     last: Picture | None = None
-    frames = SpooledFrames(file, rate=spec.rate, num_frames=num_frames, height=spec.height, width=spec.width)
     try:
-        for last in decode_pictures(path, start_s=start_s, stop_s=stop_s, width=spec.width, height=spec.height):
+        for last in decode_pictures(path, start_s=begin_s, stop_s=spool.end_s, width=spec.width, height=spec.height):
             spool.add(last.pixels, begin_s=last.begin_s, end_s=last.end_s)
             if spool.done:
                 break
         else:
-            _hold_last(path, spool, last, start_s=start_s, duration_s=duration_s, spec=spec)
+            _hold_last(path, spool, last, stop_s=start_s + used_s, longest=max(_NORMAL, abs(speed)))
         file.flush()
     except OSError as error:
         raise OutputError(
@@ -78,29 +137,40 @@ def open_frames(path: Path, *, start_s: Fraction, duration_s: Fraction, spec: Pi
 
 
 def _hold_last(
-    path: Path, spool: _BoxAverage, last: Picture | None, *, start_s: Fraction, duration_s: Fraction, spec: PictureSpec
+    path: Path | ImageSequence,
+    spool: _BoxAverage,
+    last: Picture | None,
+    *,
+    stop_s: Fraction,
+    longest: Fraction,
 ) -> None:
-    """Hold the last picture over a stretch that ends up to one frame after it; timelines are often off by one."""
-    stop_s = start_s + duration_s
-    if last is None or last.end_s + (last.end_s - last.begin_s) < stop_s:
+    """Hold the last picture over a stretch that ends up to `longest` frames after it; timelines are often off by one.
+
+    One frame of a timeline is as many of the media as the clip is faster.
+    """
+    if last is None or last.end_s + (last.end_s - last.begin_s) * longest < stop_s:
         end = "at once" if last is None else f"at {float(last.end_s):.3f} s"
         raise MediaError(
             f"'{path}' has no picture up to {float(stop_s):.3f} s: it ends {end}; trim the clip or relink it"
         )
-    spool.add(last.pixels, begin_s=last.end_s, end_s=stop_s + 1 / spec.rate)
+    spool.add(last.pixels, begin_s=last.end_s, end_s=spool.end_s)
 
 
 class _BoxAverage:
     """Writes the average picture of each output interval to a file, from pictures that follow without holes."""
 
-    def __init__(self, file: IO[bytes], *, start_s: Fraction, num_frames: int, rate: Fraction) -> None:
+    def __init__(self, file: IO[bytes], *, start_s: Fraction, num_frames: int, step_s: Fraction) -> None:
         self._file = file
         self._start_s = start_s
         self._num_frames = num_frames
-        self._step_s = 1 / rate
+        self._step_s = step_s
         self._written = 0
         self._filled = Fraction(0)
         self._sum: NDArray[np.float32] | None = None
+
+    @property
+    def end_s(self) -> Fraction:
+        return self._start_s + self._num_frames * self._step_s
 
     @property
     def done(self) -> bool:

@@ -1,0 +1,93 @@
+"""Image sequences: every picture a file of its own, at the rate that the timeline gives.
+
+Each is opened by itself, so that numbers may be missing and steps may be larger than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from avlink.core.errors import MediaError
+from avlink.core.images import ImageSequence
+from avlink.media.container import find_video, open_input
+from avlink.media.probe import MediaInfo, VideoInfo, check_visible, pixel_aspect, right_angle
+from avlink.media.scale import Picture, Scaler
+
+
+def probe_images(images: ImageSequence) -> MediaInfo:
+    """What an image sequence shows, by its first picture.
+
+    Raises MediaError if that cannot be read, or is too small to see anything in.
+    """
+    _, info = _read(images.first, images.rate)
+    check_visible(images.first, info)
+    return MediaInfo(path=images.first, duration_s=images.duration_s, video=info, audio=None)
+
+
+def decode_images(
+    images: ImageSequence, *, start_s: Fraction, stop_s: Fraction, width: int, height: int
+) -> Iterator[Picture]:
+    """The pictures that are seen in [start_s, stop_s), fitted into width x height; see `decode_pictures`.
+
+    Raises MediaError if one of the files cannot be read.
+    """
+    first = min(floor(start_s * images.rate), len(images.files) - 1)
+    pixels = _before(images, first, width=width, height=height)
+    for index in range(first, len(images.files)):
+        begin_s = index / images.rate
+        if begin_s >= stop_s and index > first:
+            return
+        path = images.files[index]
+        if path is not None:
+            pixels = _pixels(path, images.rate, width=width, height=height)
+        elif images.black:
+            pixels = np.zeros_like(pixels)
+        yield Picture(pixels=pixels, begin_s=begin_s, end_s=begin_s + 1 / images.rate)
+
+
+def _before(images: ImageSequence, index: int, *, width: int, height: int) -> NDArray[np.uint8]:
+    """What a missing picture at `index` would hold: the last one before it that is there, else black."""
+    path = None if images.files[index] else next((path for path in images.files[index::-1] if path), None)
+    if path is None or images.black:
+        return np.zeros((height, width, 3), np.uint8)
+    return _pixels(path, images.rate, width=width, height=height)
+
+
+def _pixels(path: Path, rate: Fraction, *, width: int, height: int) -> NDArray[np.uint8]:
+    frame, info = _read(path, rate)
+    return Scaler(info, width=width, height=height).scale(frame)
+
+
+def _read(path: Path, rate: Fraction) -> tuple[VideoFrame, VideoInfo]:
+    with open_input(path) as container:
+        stream = find_video(container)
+        if stream is None or stream.codec_context is None:
+            raise MediaError(f"'{path}' is no picture that can be read here; convert the sequence to PNG or JPEG")
+        try:
+            frame = next(container.decode(stream), None)
+        except av.error.FFmpegError as error:
+            raise MediaError(f"the picture '{path}' is damaged ({error.strerror}); render it again") from error
+        if frame is None:
+            raise MediaError(f"the picture '{path}' is empty; render it again")
+        width, height = max(1, round(frame.width * pixel_aspect(stream))), frame.height
+        rotation = right_angle(frame.rotation)
+        if rotation % 180:
+            width, height = height, width
+        info = VideoInfo(
+            rate=rate,
+            width=width,
+            height=height,
+            rotation=rotation,
+            start_s=Fraction(0),
+            timecode=None,
+            codec=stream.codec_context.name,
+        )
+        return frame, info
