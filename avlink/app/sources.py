@@ -10,10 +10,9 @@ from avlink.core.errors import MediaError
 from avlink.core.hashing import file_digest
 from avlink.core.store import Store
 from avlink.media import probe as probing
-from avlink.timeline.plan import unplaced
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
 from avlink.timeline.timecode import frames_of_timecode
-from avlink.timeline.values import ClipRef, Skip, Source
+from avlink.timeline.values import ClipRef, Skip, Source, left_out
 
 
 def resolve_sources(
@@ -30,7 +29,7 @@ def resolve_sources(
         try:
             sources.append(_source(clip, folder, roots, files))
         except Unresolved as error:
-            skips.append(unplaced(clip, str(error), source=error.source, failed=error.failed))
+            skips.append(left_out(clip, str(error), source=error.source, failed=error.failed))
     return tuple(sources), tuple(skips)
 
 
@@ -70,10 +69,17 @@ def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> So
     ref, path = find_media(clip, folder, roots)
     info, digest = files.look(path)
     video = probing.require_video(info)
-    start_s = media_start(ref, clip.source_start_s, timecode_s=timecode_s(video), file_duration_s=info.duration_s)
-    outside = outside_media(start_s, clip.source_duration_s, info.duration_s, slack_s=1 / video.rate)
+    start_s = media_start(ref, clip.source_low_s, timecode_s=timecode_s(video), file_duration_s=info.duration_s)
+    # Timelines count their own frames: the last of those may be `speed` frames of the media.
+    slack_s = max(Fraction(1), abs(clip.speed)) / video.rate
+    outside = outside_media(start_s, clip.source_duration_s, info.duration_s, slack_s=slack_s)
     if outside is not None:
         raise Unresolved(outside, source=str(path), failed=True)
     return Source(
-        clip=clip, path=path, digest=digest, start_s=max(start_s, Fraction(0)), duration_s=clip.source_duration_s
+        clip=clip,
+        path=path,
+        digest=digest,
+        start_s=max(start_s, Fraction(0)),
+        duration_s=clip.source_duration_s,
+        speed=clip.speed,
     )

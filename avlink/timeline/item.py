@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.values import MediaRef
+from avlink.timeline.values import ImageNames, MediaRef, MissingImage
 
 
 def own_range(item: otio.core.Item) -> otio.opentime.TimeRange | None:
@@ -36,23 +37,40 @@ def seconds(time: otio.opentime.RationalTime) -> Fraction | None:
         return None
 
 
+def begin_s(item: otio.core.Item) -> Fraction:
+    """The moment of its own time at which an item begins: in a clip, time of its media; else time of its contents."""
+    # What a composition holds counts from 0.
+    span = own_range(item) if isinstance(item, otio.schema.Clip) else item.source_range
+    return (None if span is None else seconds(span.start_time)) or Fraction(0)
+
+
 def visible_duration_s(item: otio.core.Item, *, premiere: bool) -> Fraction | None:
     """How long an item lasts on its track; None when that cannot be known.
 
     Time warps change no duration in OTIO, EDL and Resolve. Premiere writes the length of the media instead, so that
     what is seen lasts as long as that divided by the speed.
     """
-    span = own_range(item)
-    duration_s = None if span is None else seconds(span.duration)
+    if item.source_range is None and isinstance(item, (otio.schema.Stack, otio.schema.Track)):
+        duration_s = _contents_s(item, premiere=premiere)
+    else:
+        span = own_range(item)
+        duration_s = None if span is None else seconds(span.duration)
     if duration_s is None:
         return None
-    speed = warp(item)
-    if premiere and speed:
-        duration_s /= abs(Fraction(speed).limit_denominator(1_000_000))
+    if premiere and (speed := warp(item)):
+        duration_s /= abs(speed)
     return max(duration_s, Fraction(0))
 
 
-def warp(item: otio.core.Item) -> float | None:
+def _contents_s(item: otio.core.Item, *, premiere: bool) -> Fraction | None:
+    lengths = [visible_duration_s(child, premiere=premiere) for child in item if isinstance(child, otio.core.Item)]
+    known = [length for length in lengths if length is not None]
+    if len(known) < len(lengths):
+        return None
+    return sum(known, Fraction(0)) if isinstance(item, otio.schema.Track) else max(known, default=Fraction(0))
+
+
+def warp(item: otio.core.Item) -> Fraction | None:
     """The product of an item's linear time warps; None when it has another kind of time effect."""
     speed = 1.0
     for effect in item.effects:
@@ -63,7 +81,8 @@ def warp(item: otio.core.Item) -> float | None:
             or table(effect.metadata, "fcp_xml").get("effectid") == "timeremap"
         ):
             return None
-    return speed
+    # Floats in files: 0.1 means a tenth, and 0.9999999999 nothing at all.
+    return Fraction(speed).limit_denominator(1_000_000) if isfinite(speed) else None
 
 
 def is_off(item: otio.core.Item) -> bool:
@@ -72,24 +91,6 @@ def is_off(item: otio.core.Item) -> bool:
     The released FCP 7 adapter leaves `enabled` true and keeps the flag in the metadata.
     """
     return not item.enabled or str(table(item.metadata, "fcp_xml").get("enabled", "TRUE")).upper() == "FALSE"
-
-
-def why_not(item: otio.core.Item) -> str | None:
-    """The sentence for an item that cannot get sound whatever its media is; None when it can."""
-    if is_off(item):
-        return "is switched off"
-    if isinstance(item, (otio.schema.Stack, otio.schema.Track)):
-        return "is a nested sequence, which this version does not open; flatten it in the editing program"
-    if not isinstance(item, otio.schema.Clip):
-        return f"is a {type(item).__name__}, which holds no media"
-    speed = warp(item)
-    if speed is None:
-        return "is retimed over time (a time remap or a speed ramp), for which this version makes no sound"
-    if speed == 0:
-        return "is a freeze frame, in which nothing moves"
-    if speed != 1.0:
-        return f"plays at {speed * 100:g} % speed; this version makes sound for clips at their own speed only"
-    return None
 
 
 def media_refs(clip: otio.schema.Clip) -> tuple[MediaRef, ...]:
@@ -112,6 +113,31 @@ def table(metadata: Any, key: str) -> Mapping[str, Any]:
     return value if hasattr(value, "get") else {}
 
 
+def _image_names(ref: otio.schema.ImageSequenceReference, duration_s: Fraction | None) -> ImageNames | None:
+    """How the images are called; None where no rate makes sense."""
+    step = max(1, ref.frame_step)
+    try:
+        rate = clock.exact_rate(ref.rate) / step
+    except ValueError:
+        if ref.available_range is None or ref.available_range.duration.rate <= 0:
+            return None
+        rate = clock.exact_rate(ref.available_range.duration.rate) / step
+    policies = otio.schema.ImageSequenceReference.MissingFramePolicy
+    missing: MissingImage = "error"
+    if ref.missing_frame_policy != policies.error:
+        missing = "hold" if ref.missing_frame_policy == policies.hold else "black"
+    return ImageNames(
+        prefix=ref.name_prefix or "",
+        suffix=ref.name_suffix or "",
+        first=ref.start_frame,
+        step=step,
+        padding=ref.frame_zero_padding,
+        rate=rate,
+        num_images=None if duration_s is None else max(1, clock.to_index(duration_s, rate)),
+        missing=missing,
+    )
+
+
 def _media_ref(key: str, ref: otio.core.MediaReference) -> MediaRef:
     span = ref.available_range
     start_s = None if span is None else seconds(span.start_time)
@@ -119,5 +145,12 @@ def _media_ref(key: str, ref: otio.core.MediaReference) -> MediaRef:
     if isinstance(ref, otio.schema.ExternalReference):
         return MediaRef(key=key, kind="file", url=ref.target_url or "", start_s=start_s, duration_s=duration_s)
     if isinstance(ref, otio.schema.ImageSequenceReference):
-        return MediaRef(key=key, kind="images", url=ref.target_url_base or "", start_s=start_s, duration_s=duration_s)
+        return MediaRef(
+            key=key,
+            kind="images",
+            url=ref.target_url_base or "",
+            start_s=start_s,
+            duration_s=duration_s,
+            images=_image_names(ref, duration_s),
+        )
     return MediaRef(key=key, kind="generator" if isinstance(ref, otio.schema.GeneratorReference) else "missing")

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 
 from avlink.core.hashing import JsonValue, derive_seed, digest, fraction_text
 from avlink.core.recipe.schema import SonifyRecipe
@@ -34,7 +35,7 @@ def build_plan(
     `backend` says which model with which options (its name, fingerprint and options), `finish` how stems are
     finished (chain, rate, format): plain values that go into the keys.
     """
-    ordered = sorted(sources, key=lambda source: (source.clip.timeline_start_s, source.clip.layer))
+    ordered = sorted(sources, key=lambda source: _height(source.clip))
     jobs = []
     names: Counter[str] = Counter()
     for source in ordered:
@@ -86,24 +87,14 @@ def stem_name(clip_name: str, track_name: str, identity: str, take: int) -> str:
     return f"{_slug(plain_name(clip_name), 40) or 'clip'}_{_slug(track_name, 20) or 'STEM'}_{identity[:8]}{take_text}"
 
 
-def unplaced(clip: ClipRef, reason: str, *, source: str | None, failed: bool) -> Skip:
-    """The skip of a clip whose media cannot be used."""
-    return Skip(
-        id=clip.id,
-        name=clip.name,
-        track=clip.track,
-        layer=clip.layer,
-        reason=reason,
-        timeline_start_s=clip.timeline_start_s,
-        timeline_duration_s=clip.timeline_duration_s,
-        source=source,
-        failed=failed,
-        opaque=clip.opaque,
-    )
+def _height(clip: ClipRef) -> tuple[Fraction, int, tuple[int, ...], str]:
+    return (clip.timeline_start_s, clip.layer, clip.depth, clip.id)
 
 
 def _span(source: Source) -> list[JsonValue]:
-    return [source.digest, fraction_text(source.start_s), fraction_text(source.duration_s)]
+    span: list[JsonValue] = [source.digest, fraction_text(source.start_s), fraction_text(source.duration_s)]
+    # Only what is retimed says so: the keys of all that plays at its own speed stay what they were.
+    return span if source.speed == 1 else [*span, fraction_text(source.speed), fraction_text(source.seen_s)]
 
 
 def _slug(text: str, length: int) -> str:

@@ -1,29 +1,87 @@
-"""Which clips get sound: what a viewer sees, or all that lies on tracks chosen by name."""
+"""Which clips get sound: what a viewer sees, or all of tracks chosen by name; and of these what a recipe wants."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from fractions import Fraction
 
 from avlink.core.errors import TimelineError
-from avlink.timeline.values import ClipRef, Skip
+from avlink.core.recipe.schema import Select
+from avlink.timeline.values import ClipRef, Skip, left_out
 from avlink.timeline.walk import part_of
 
 Span = tuple[Fraction, Fraction]
 
 
-def select_clips(items: Sequence[ClipRef | Skip], tracks: Sequence[str] = ()) -> tuple[ClipRef | Skip, ...]:
-    """The clips to work on, in timeline order, and everything else as skips.
+_EVERYTHING = Select()
 
-    Without `tracks` these are the stretches that are seen: the topmost opaque picture hides what lies under it. With
-    `tracks` (names, or V1, V2, ... from the lowest) they are all clips of those tracks, hidden or not.
 
-    Raises TimelineError when a track of that name does not exist.
+def select_clips(
+    items: Sequence[ClipRef | Skip], tracks: Sequence[str] = (), *, wish: Select = _EVERYTHING
+) -> tuple[ClipRef | Skip, ...]:
+    """The clips to work on, in timeline order, and everything else that is there as skips.
+
+    Without tracks these are the stretches that are seen: the topmost opaque picture hides what lies under it. With
+    `tracks` (names, or V1, V2, ... from the lowest) they are all clips of those tracks, hidden or not. Of them, what
+    `wish` does not name by clip, marker or colour is not there at all.
+
+    Raises TimelineError when a track of that name does not exist, or nothing at all is as wished.
     """
-    chosen = _on_tracks(items, tracks) if tracks else _seen(items)
-    return tuple(sorted(chosen, key=_timeline_order))
+    tracks = tracks or wish.tracks
+    on_tracks = _on_tracks(items, tracks) if tracks else _seen(items)
+    named = [item for item in on_tracks if is_wished(item, wish)]
+    if on_tracks and not named:
+        raise TimelineError(_nothing_wished(on_tracks, wish))
+    return tuple(sorted((_worth_a_sound(item, wish) for item in named), key=_timeline_order))
+
+
+def is_wished(item: ClipRef | Skip, wish: Select) -> bool:
+    """Whether a clip has a name, a marker and a colour that the wish names; what it leaves open holds for all."""
+    if wish.clips and not _matches([item.name], wish.clips):
+        return False
+    if not wish.markers and not wish.colours:
+        return True
+    if isinstance(item, Skip):
+        return False
+    texts = [text for marker in item.markers for text in (marker.name, marker.comment)]
+    colours = {item.colour or "", *(marker.colour for marker in item.markers if marker.own)}
+    return (not wish.markers or _matches(texts, wish.markers)) and (
+        not wish.colours or any(colour.upper() in colours for colour in wish.colours)
+    )
+
+
+def _matches(texts: Iterable[str], patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(text.casefold(), pattern.casefold()) for text in texts for pattern in patterns)
+
+
+def _nothing_wished(items: Sequence[ClipRef | Skip], wish: Select) -> str:
+    wishes = [
+        f"{key} = {', '.join(values)}"
+        for key, values in (("clips", wish.clips), ("markers", wish.markers), ("colours", wish.colours))
+        if values
+    ]
+    names = list(dict.fromkeys(item.name for item in items))
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"no clip is as [select] wants it ({'; '.join(wishes)}); there are: {', '.join(names[:8])}{more}"
+
+
+def _worth_a_sound(item: ClipRef | Skip, wish: Select) -> ClipRef | Skip:
+    """What is too short, or stands still, as a skip.
+
+    Nothing moves in a freeze frame, and foley is the sound of what moves: an editor who freezes a picture wants it to
+    hold its breath. Where one is asked for by a prompt of its own, or chosen by name, marker or colour, it is made.
+    """
+    if isinstance(item, Skip):
+        return item
+    if item.timeline_duration_s < Fraction(wish.min_duration_s).limit_denominator(1_000_000):
+        return left_out(item, f"is seen for less than {wish.min_duration_s:g} s (select.min_duration_s)")
+    chosen = wish.clips or wish.markers or wish.colours or item.prompt is not None
+    if not item.speed and not chosen:
+        return left_out(item, "is a freeze frame, in which nothing moves; a prompt of its own gives it a sound")
+    return item
 
 
 def _timeline_order(item: ClipRef | Skip) -> tuple[bool, Fraction, int, str]:
@@ -48,8 +106,7 @@ def _seen(items: Sequence[ClipRef | Skip]) -> list[ClipRef | Skip]:
     covered: list[Span] = []
     covers: list[str] = []
     found: list[ClipRef | Skip] = []
-    for layer in sorted({item.layer for item in items}, reverse=True):
-        on_layer = [item for item in items if item.layer == layer]
+    for on_layer in _from_the_top(items):
         for item in on_layer:
             found += _visible_parts(item, covered, covers)
         opaque = [
@@ -59,8 +116,16 @@ def _seen(items: Sequence[ClipRef | Skip]) -> list[ClipRef | Skip]:
         ]
         if opaque:
             covered = _merged([*covered, *opaque])
-            covers.append(on_layer[0].track)
+            covers += [track for track in dict.fromkeys(item.track for item in on_layer) if track not in covers]
     return found
+
+
+def _from_the_top(items: Sequence[ClipRef | Skip]) -> list[list[ClipRef | Skip]]:
+    """Items of one height together, highest first: by track, and inside of nested sequences by theirs."""
+    rows: dict[tuple[int, ...], list[ClipRef | Skip]] = {}
+    for item in items:
+        rows.setdefault((item.layer, *item.depth), []).append(item)
+    return [rows[height] for height in sorted(rows, reverse=True)]
 
 
 def _visible_parts(item: ClipRef | Skip, covered: Sequence[Span], covers: Sequence[str]) -> Iterable[ClipRef | Skip]:
@@ -71,18 +136,7 @@ def _visible_parts(item: ClipRef | Skip, covered: Sequence[Span], covers: Sequen
     if parts == [whole]:
         return [item]
     if not parts:
-        return [
-            Skip(
-                id=item.id,
-                name=item.name,
-                track=item.track,
-                layer=item.layer,
-                reason=f"is hidden by the picture on {' and '.join(reversed(covers))}",
-                timeline_start_s=item.timeline_start_s,
-                timeline_duration_s=item.timeline_duration_s,
-                source=next((ref.url for ref in item.media if ref.url), None),
-            )
-        ]
+        return [left_out(item, f"is hidden by the picture on {' and '.join(reversed(covers))}")]
     first, last = parts[0][0], parts[-1][1]
     pieces = [part_of(item, start_s, end_s) for start_s, end_s in parts]
     if first != whole[0] or last != whole[1] or len(parts) > 1:

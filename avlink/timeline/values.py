@@ -11,9 +11,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from avlink.core.images import ImageSequence
 from avlink.core.values import Prompt
 
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
+MissingImage: TypeAlias = Literal["error", "hold", "black"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +31,46 @@ class MediaRef:
     url: str = ""
     start_s: Fraction | None = None
     duration_s: Fraction | None = None
+    images: ImageNames | None = None
+    """How the files of an image sequence are called, for that kind only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageNames:
+    """An image sequence as a timeline tells it: `url` of the reference is its folder.
+
+    `num_images` is None where the timeline gives no range: then it is what lies in the folder.
+    """
+
+    prefix: str
+    suffix: str
+    first: int
+    step: int
+    padding: int
+    rate: Fraction
+    num_images: int | None
+    missing: MissingImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """A marker where it lies on the timeline. `own` when it is the clip's; else it is of something around it."""
+
+    name: str
+    colour: str
+    comment: str
+    start_s: Fraction
+    duration_s: Fraction
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRef:
     """A stretch of a clip where it is seen: times count from the start of the timeline.
 
-    `source_start_s` is in the clip's media time, which may be a timecode; `media` holds the active reference first.
-    `layer` counts video tracks from the lowest, 0. `speed` is seconds of media per second of timeline.
+    `source_start_s` is the moment of its media that is seen first, in the clip's media time, which may be a timecode.
+    `media` holds the active reference first. `layer` counts video tracks from the lowest, 0. `speed` is seconds of
+    media per second of timeline: below 0 backwards, 0 frozen.
     """
 
     id: str
@@ -52,6 +86,13 @@ class ClipRef:
     """What the project itself asks for in metadata["avlink"]; None when it says nothing."""
     negative: str | None = None
     notes: tuple[str, ...] = ()
+    nests: tuple[str, ...] = ()
+    """The names of the sequences that it is nested in, the outermost first."""
+    depth: tuple[int, ...] = ()
+    """Where its picture lies among those of its nested sequences: one count from the lowest for each of them."""
+    markers: tuple[Marker, ...] = ()
+    """Markers on it, and those of the tracks and sequences around it that lie where it is seen."""
+    colour: str | None = None
 
     @property
     def timeline_end_s(self) -> Fraction:
@@ -60,8 +101,13 @@ class ClipRef:
 
     @property
     def source_duration_s(self) -> Fraction:
-        """How much of its media it shows."""
+        """How much of its media it shows: nothing of it passes while it is frozen."""
         return self.timeline_duration_s * abs(self.speed)
+
+    @property
+    def source_low_s(self) -> Fraction:
+        """The earliest moment of its media that it shows, which is its last one when it runs backwards."""
+        return self.source_start_s + min(Fraction(0), self.timeline_duration_s * self.speed)
 
     @property
     def opaque(self) -> bool:
@@ -87,17 +133,37 @@ class Skip:
     failed: bool = False
     opaque: bool = False
     """Whether its picture hides what lies under it, although it gets no sound itself."""
+    missing: bool = False
+    """Whether it failed because its media was not found."""
+    depth: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A clip whose media file is known: picture from `start_s` of the file's first frame on, for `duration_s`."""
+    """A clip whose media file is known: picture from `start_s` after the file's first frame on, for `duration_s`.
+
+    Both are media time, and `start_s` is the earliest moment, also where `speed` is below 0 and the picture runs
+    backwards from the end. A frozen picture (0) is that at `start_s`, and `duration_s` is 0.
+    """
 
     clip: ClipRef
     path: Path
+    """The file; the first image of a sequence."""
     digest: str
     start_s: Fraction
     duration_s: Fraction
+    speed: Fraction = Fraction(1)
+    images: ImageSequence | None = None
+
+    @property
+    def seen_s(self) -> Fraction:
+        """How long it is seen, and heard: media time divided by the speed."""
+        return self.duration_s / abs(self.speed) if self.speed else self.clip.timeline_duration_s
+
+    @property
+    def picture(self) -> Path | ImageSequence:
+        """What to decode."""
+        return self.path if self.images is None else self.images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +209,26 @@ class StemPlacement:
 
     clip: ClipRef
     takes: tuple[StemFile, ...]
+
+
+def left_out(
+    clip: ClipRef, reason: str, *, source: str | None = None, failed: bool = False, missing: bool = False
+) -> Skip:
+    """A clip as a skip. `source` is what its media is known by; None for the first that the timeline names."""
+    return Skip(
+        id=clip.id,
+        name=clip.name,
+        track=clip.track,
+        layer=clip.layer,
+        reason=reason,
+        timeline_start_s=clip.timeline_start_s,
+        timeline_duration_s=clip.timeline_duration_s,
+        source=source or next((ref.url for ref in clip.media if ref.url), None),
+        failed=failed,
+        opaque=clip.opaque,
+        missing=missing,
+        depth=clip.depth,
+    )
 
 
 _WITH_ALPHA = (".png", ".tif", ".tiff", ".psd", ".tga", ".exr", ".gif", ".webp", ".svg", ".ai")

@@ -1,8 +1,8 @@
-"""Every clip on the video tracks of a timeline, with the place where it lies, in exact seconds.
+"""Every clip that a timeline shows, with the place where it is seen, in exact seconds.
 
-The walk decides nothing about which clips matter (`avlink.timeline.select` does) and opens no file. Positions are
-sums of exact fractions: OTIO adds floats and mixes rates, and its own `range_of_child` ignores trims in between.
-What is not handled becomes a `Skip` with a sentence, never silence: retimes, freezes, nested sequences.
+The walk goes down into nested sequences and decides nothing about which clips matter (`avlink.timeline.select` does);
+it opens no file. Positions are exact fractions: OTIO adds floats and mixes rates, its own `range_of_child` ignores
+trims in between, and its time warps change no times. What cannot be had becomes a `Skip` with a sentence.
 """
 
 from __future__ import annotations
@@ -14,32 +14,31 @@ from fractions import Fraction
 import opentimelineio as otio
 
 from avlink.core.hashing import digest
-from avlink.timeline.item import is_off, media_refs, own_range, seconds, visible_duration_s, why_not, words
+from avlink.timeline.item import begin_s, is_off, media_refs, own_range, seconds, visible_duration_s, warp, words
+from avlink.timeline.markers import MarkerRow, colour_of, markers_around, markers_of, touches
 from avlink.timeline.values import ClipRef, Skip
+from avlink.timeline.view import Span, View
 
 _ZERO = Fraction(0)
 
 
 def list_clips(timeline: otio.schema.Timeline) -> tuple[ClipRef | Skip, ...]:
-    """All clips of the video tracks, from the lowest track up and in time order, switched-off ones too.
+    """All clips of the video tracks, from the lowest track up, switched-off ones too.
 
-    Times are cut to what tracks and the timeline show of themselves; nothing is said yet of pictures that hide
-    each other.
+    Times are cut to what tracks, nested sequences and the timeline show of themselves; nothing is said yet of
+    pictures that hide each other.
     """
     premiere = any("PremierePro_OTIO" in owner.metadata for owner in (timeline, timeline.tracks))
+    stack = timeline.tracks
+    length_s = None if stack.source_range is None else visible_duration_s(stack, premiere=premiere)
+    view = View(offset_s=begin_s(stack), last_s=length_s)
+    rows = (MarkerRow(markers_of(stack, view, own=False)),)
     found: list[ClipRef | Skip] = []
-    layer = 0
-    for child in timeline.tracks:
+    for layer, child in enumerate(_pictures(stack)):
         is_track = isinstance(child, otio.schema.Track)
-        if is_track and child.kind != otio.schema.TrackKind.Video:
-            continue
-        place = _Place(track=child.name if is_track and child.name else f"V{layer + 1}", layer=layer)
-        if is_track:
-            found += [_in_stack(item, timeline.tracks) for item in _walk_track(child, place, premiere=premiere)]
-        else:
-            reason = "lies beside the tracks, where this version does not look for clips"
-            found.append(place.skip(child.name or type(child).__name__, reason))
-        layer += 1
+        name = child.name if is_track and child.name else f"V{layer + 1}"
+        place = _Place(track=name, layer=layer, rows=rows, premiere=premiere)
+        found += _walk(child, place, view, _ZERO, _end_s(child, place, _ZERO))
     return tuple(found)
 
 
@@ -62,135 +61,189 @@ def frame_rate(timeline: otio.schema.Timeline) -> float:
     return 24.0
 
 
-def item_id(layer: int, start_s: Fraction, duration_s: Fraction) -> str:
+def item_id(layer: int, start_s: Fraction, duration_s: Fraction, depth: tuple[int, ...] = ()) -> str:
     """The name of a place on the timeline, the same in every run."""
-    return digest(["item", layer, str(start_s), str(duration_s)])[:12]
+    return digest(["item", layer, str(start_s), str(duration_s), *depth])[:12]
 
 
-def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction, *, moved_s: Fraction = _ZERO) -> ClipRef:
-    """The stretch of a clip between two timeline times, moved by `moved_s`."""
+def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> ClipRef:
+    """The stretch of a clip between two timeline times."""
     return replace(
         clip,
-        id=item_id(clip.layer, start_s + moved_s, end_s - start_s),
-        timeline_start_s=start_s + moved_s,
+        id=item_id(clip.layer, start_s, end_s - start_s, clip.depth),
+        timeline_start_s=start_s,
         timeline_duration_s=end_s - start_s,
         source_start_s=clip.source_start_s + (start_s - clip.timeline_start_s) * clip.speed,
+        markers=tuple(marker for marker in clip.markers if touches(marker, start_s, end_s)),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
+    """Where the walk is: the outer track, and the sequences inside of it that it went down into."""
+
     track: str
     layer: int
+    premiere: bool
+    rows: tuple[MarkerRow, ...]
+    depth: tuple[int, ...] = ()
+    nests: tuple[str, ...] = ()
+    off: str | None = None
 
     def skip(
-        self,
-        name: str,
-        reason: str,
-        start_s: Fraction | None = None,
-        duration_s: Fraction | None = None,
-        *,
-        source: str | None = None,
-        opaque: bool = False,
+        self, name: str, reason: str, at_s: Fraction, span: Span | None = None, *, clip: ClipRef | None = None
     ) -> Skip:
-        where = [name] if start_s is None or duration_s is None else [str(start_s), str(duration_s)]
+        """The skip of what lies at `at_s` of its sequence and is seen in `span` of the timeline."""
+        start_s = None if span is None else span[0]
+        duration_s = None if span is None or span[1] is None else span[1] - span[0]
+        where = [str(start_s), str(duration_s)] if duration_s else [name, *self.nests, str(at_s)]
         return Skip(
-            id=digest(["skip", self.layer, *where])[:12],
+            id=digest(["skip", self.layer, *where, *self.depth])[:12],
             name=name,
             track=self.track,
             layer=self.layer,
             reason=reason,
             timeline_start_s=start_s,
             timeline_duration_s=duration_s,
-            source=source,
-            opaque=opaque,
+            source=None if clip is None else next((ref.url for ref in clip.media if ref.url), None),
+            opaque=clip is not None and clip.opaque,
+            depth=self.depth,
+        )
+
+    def down(self, item: otio.core.Item, view: View) -> _Place:
+        """The place inside a composition, whose view of its own time is `view`."""
+        is_row = isinstance(item, otio.schema.Track) and not isinstance(item.parent(), otio.schema.Track)
+        name = item.name or type(item).__name__
+        off = "is on a track that is switched off" if is_row else f"lies in '{name}', which is switched off"
+        return replace(
+            self,
+            nests=self.nests if is_row else (*self.nests, name),
+            off=self.off or (off if is_off(item) else None),
+            rows=(*self.rows, MarkerRow(markers_of(item, view, own=False))) if item.markers else self.rows,
         )
 
 
-def _walk_track(track: otio.schema.Track, place: _Place, *, premiere: bool) -> Iterator[ClipRef | Skip]:
-    shown_s, shown_end_s = _window(track)
-    track_off = is_off(track)
-    start_s: Fraction | None = _ZERO
+def _pictures(stack: otio.schema.Stack) -> Iterator[otio.core.Item]:
+    for child in stack:
+        if not isinstance(child, otio.schema.Track) or child.kind == otio.schema.TrackKind.Video:
+            yield child
+
+
+def _end_s(item: otio.core.Item, place: _Place, at_s: Fraction) -> Fraction | None:
+    """Where an item that lies in a stack ends in the stack's time; None for a composition that no one needs to measure.
+
+    To add up thousands of clips once more for each level would cost more than the walk itself.
+    """
+    is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track)) and item.source_range is None
+    if is_open and warp(item) == 1:
+        return None
+    duration_s = visible_duration_s(item, premiere=place.premiere)
+    return None if duration_s is None else at_s + duration_s
+
+
+def _walk(
+    item: otio.core.Item,
+    place: _Place,
+    view: View,
+    at_s: Fraction,
+    end_s: Fraction | None,
+    notes: tuple[str, ...] = (),
+) -> Iterator[ClipRef | Skip]:
+    """An item that fills [at_s, end_s) of the time of what it lies in, and all that is in it."""
+    if isinstance(item, otio.schema.Gap):
+        return
+    is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track))
+    name, speed = item.name or type(item).__name__, warp(item)
+    if end_s is None and not (is_open and speed == 1):
+        yield place.skip(name, "has a length that the timeline does not say, or one at no valid rate", at_s)
+        return
+    span = view.edges(at_s, end_s)
+    shown = view.cut(span)
+    if shown is None:
+        # A nested sequence that is used ten times would name its unseen clips ten times.
+        if not place.nests:
+            reason = "has no length" if end_s == at_s else "is trimmed away by its track or the timeline"
+            yield place.skip(name, reason, at_s, None if span is None else (view.clamp(span[0]),) * 2)
+        return
+    own = view.inner(at_s, end_s, at_s=begin_s(item), speed=Fraction(1) if speed is None else speed, window=shown)
+    if is_open and speed is not None and len(item):
+        yield from _contents(item, place.down(item, own), own)
+        return
+    if isinstance(item, otio.schema.Track) and not place.nests:
+        # A track without clips: there is nothing to name.
+        return
+    clip = _clip(item, name, place, own, notes)
+    off = place.off or ("is switched off" if is_off(item) else None)
+    reason = off or _why_not(item, speed)
+    if clip is not None and reason is None:
+        yield clip
+    else:
+        skip = place.skip(name, reason or "holds no media", at_s, shown, clip=clip)
+        # A ramped sequence is picture all the same: it hides what lies under it. What is off hides nothing.
+        yield replace(skip, opaque=off is None and (skip.opaque or is_open))
+
+
+def _contents(composition: otio.core.Item, place: _Place, view: View) -> Iterator[ClipRef | Skip]:
+    if not isinstance(composition, otio.schema.Track):
+        for index, child in enumerate(_pictures(composition)):
+            deeper = replace(place, depth=(*place.depth, index))
+            yield from _walk(child, deeper, view, _ZERO, _end_s(child, place, _ZERO))
+        return
+    at_s = _ZERO
     lost = ""
-    for index, child in enumerate(track):
+    for index, child in enumerate(composition):
         if isinstance(child, otio.schema.Transition):
             continue
         name = child.name or type(child).__name__
-        duration_s = visible_duration_s(child, premiere=premiere)
-        if start_s is None:
+        if lost:
             if not isinstance(child, otio.schema.Gap):
-                yield place.skip(name, f"comes after '{lost}', whose length the timeline does not say")
+                yield place.skip(name, f"comes after '{lost}', whose length the timeline does not say", at_s + index)
             continue
+        duration_s = visible_duration_s(child, premiere=place.premiere)
+        notes = _notes(composition, index, f"{name} on {place.track}")
+        yield from _walk(child, place, view, at_s, None if duration_s is None else at_s + duration_s, notes)
         if duration_s is None:
-            start_s, lost = None, name
-            yield place.skip(name, "has a length that the timeline does not say, or one at no valid rate")
-            continue
-        if not isinstance(child, otio.schema.Gap):
-            first_s, last_s = max(start_s, shown_s), start_s + duration_s
-            last_s = last_s if shown_end_s is None else min(last_s, shown_end_s)
-            reason = "is on a track that is switched off" if track_off else why_not(child)
-            if last_s <= first_s:
-                reason = "has no length" if duration_s == 0 else "is trimmed away by its track"
-            clip = _clip(child, name, place, first_s - shown_s, max(last_s - first_s, _ZERO), first_s - start_s)
-            if clip is not None and reason is None:
-                yield replace(clip, notes=_notes(track, index, f"{name} on {place.track}"))
-            else:
-                # A freeze or a nested sequence is picture all the same: it hides what lies under it.
-                opaque = last_s > first_s and not track_off and not is_off(child) and (clip is None or clip.opaque)
-                url = None if clip is None else next((ref.url for ref in clip.media if ref.url), None)
-                text = reason or "holds no media"
-                yield place.skip(name, text, first_s - shown_s, max(last_s - first_s, _ZERO), source=url, opaque=opaque)
-        start_s += duration_s
+            lost = name
+        else:
+            at_s += duration_s
 
 
-def _clip(
-    item: otio.core.Item, name: str, place: _Place, at_s: Fraction, duration_s: Fraction, head_s: Fraction
-) -> ClipRef | None:
-    """The clip at `at_s`, whose first `head_s` are trimmed away by its track; None for what is no clip."""
-    if not isinstance(item, otio.schema.Clip):
+def _why_not(item: otio.core.Item, speed: Fraction | None) -> str | None:
+    """The sentence for an item that cannot get sound whatever its media is; None when it can."""
+    if not isinstance(item, (otio.schema.Clip, otio.schema.Stack, otio.schema.Track)):
+        return f"is a {type(item).__name__}, which holds no media"
+    if isinstance(item, (otio.schema.Stack, otio.schema.Track)) and not len(item):
+        return "is a nested sequence of which the project does not tell the contents; flatten it or export it with them"
+    if speed is None:
+        return "is retimed over time (a time remap or a speed ramp), which no two programs write alike; render the clip"
+    return None
+
+
+def _clip(item: otio.core.Item, name: str, place: _Place, view: View, notes: tuple[str, ...]) -> ClipRef | None:
+    """The clip as its view shows it; None for what is no clip."""
+    if not isinstance(item, otio.schema.Clip) or view.last_s is None:
         return None
-    span = own_range(item)
-    begin_s = None if span is None else seconds(span.start_time)
+    start_s, end_s = view.first_s, view.last_s
     prompt, negative = words(item)
+    own = MarkerRow(markers_of(item, view, own=True))
     return ClipRef(
-        id=item_id(place.layer, at_s, duration_s),
+        id=item_id(place.layer, start_s, end_s - start_s, place.depth),
         name=name,
         track=place.track,
         layer=place.layer,
-        timeline_start_s=at_s,
-        timeline_duration_s=duration_s,
-        source_start_s=(begin_s or _ZERO) + head_s,
+        timeline_start_s=start_s,
+        timeline_duration_s=end_s - start_s,
+        source_start_s=view.own_time(start_s),
         media=media_refs(item),
+        speed=view.speed,
         prompt=prompt,
         negative=negative,
+        notes=notes,
+        nests=place.nests,
+        depth=place.depth,
+        markers=tuple(markers_around((own, *place.rows), start_s, end_s)),
+        colour=colour_of(item),
     )
-
-
-def _window(track: otio.schema.Track) -> tuple[Fraction, Fraction | None]:
-    """What a track shows of itself: from when on and until when (None: to its end)."""
-    span = track.source_range
-    start_s = None if span is None else seconds(span.start_time)
-    duration_s = None if span is None else seconds(span.duration)
-    if start_s is None or duration_s is None:
-        return _ZERO, None
-    return start_s, start_s + duration_s
-
-
-def _in_stack(item: ClipRef | Skip, stack: otio.schema.Stack) -> ClipRef | Skip:
-    """The item as the timeline shows it when its stack of tracks is trimmed, which is rare."""
-    span = stack.source_range
-    first_s = None if span is None else seconds(span.start_time)
-    length_s = None if span is None else seconds(span.duration)
-    if first_s is None or length_s is None or item.timeline_start_s is None or item.timeline_duration_s is None:
-        return item
-    start_s = max(item.timeline_start_s, first_s)
-    end_s = min(item.timeline_start_s + item.timeline_duration_s, first_s + length_s)
-    if end_s <= start_s:
-        place = _Place(track=item.track, layer=item.layer)
-        return place.skip(item.name, "is trimmed away by the timeline", item.timeline_start_s - first_s, _ZERO)
-    if isinstance(item, Skip):
-        return replace(item, timeline_start_s=start_s - first_s, timeline_duration_s=end_s - start_s)
-    return part_of(item, start_s, end_s, moved_s=-first_s)
 
 
 def _notes(track: otio.schema.Track, index: int, who: str) -> tuple[str, ...]:

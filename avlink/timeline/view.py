@@ -1,0 +1,74 @@
+"""How a composition is seen on the timeline: from when until when, from which moment of its own on, at which speed.
+
+All of a timeline's nesting is one line: own time = `offset_s` + `speed` x timeline time. Lines of nested sequences,
+trims and time warps put together are lines again, in exact fractions; a speed of 0 is a frozen picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+_ZERO = Fraction(0)
+Span = tuple[Fraction, Fraction | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Own time over timeline time within [first_s, last_s) of the timeline; `last_s` None means without end."""
+
+    offset_s: Fraction = _ZERO
+    speed: Fraction = Fraction(1)
+    first_s: Fraction = _ZERO
+    last_s: Fraction | None = None
+
+    def own_time(self, timeline_s: Fraction) -> Fraction:
+        """The moment of its own that is seen at a timeline time."""
+        return self.offset_s + self.speed * timeline_s
+
+    def edges(self, begin_s: Fraction, end_s: Fraction | None) -> Span | None:
+        """Where [begin_s, end_s) of its own time lies on the timeline, in order and not cut; None if nowhere.
+
+        `end_s` None means without end: then that edge is the window's.
+        """
+        if self.speed == 0:
+            inside = begin_s <= self.offset_s and (end_s is None or self.offset_s < end_s)
+            return (self.first_s, self.last_s) if inside else None
+        begins_s = (begin_s - self.offset_s) / self.speed
+        ends_s = None if end_s is None else (end_s - self.offset_s) / self.speed
+        if self.speed > 0:
+            return begins_s, ends_s
+        return (self.first_s if ends_s is None else ends_s), begins_s
+
+    def clamp(self, timeline_s: Fraction) -> Fraction:
+        """The moment of the window that is nearest to a timeline time."""
+        nearest_s = max(timeline_s, self.first_s)
+        return nearest_s if self.last_s is None else min(nearest_s, self.last_s)
+
+    def cut(self, span: Span | None) -> Span | None:
+        """What the window leaves of a stretch of the timeline; None if that is nothing."""
+        if span is None:
+            return None
+        first_s = max(span[0], self.first_s)
+        ends = [end for end in (span[1], self.last_s) if end is not None]
+        last_s = min(ends) if ends else None
+        return None if last_s is not None and last_s <= first_s else (first_s, last_s)
+
+    def inner(
+        self, begin_s: Fraction, end_s: Fraction | None, *, at_s: Fraction, speed: Fraction, window: Span
+    ) -> View:
+        """The view of a child that fills [begin_s, end_s) of our time and shows its own from `at_s` on at `speed`.
+
+        Below 0 the child shows [at_s, at_s + what passes) backwards, so `end_s` must be known.
+        """
+        start_s = at_s
+        if speed < 0:
+            assert end_s is not None, "what runs backwards needs an end"
+            start_s -= (end_s - begin_s) * speed
+        return replace(
+            self,
+            offset_s=start_s + speed * (self.offset_s - begin_s),
+            speed=speed * self.speed,
+            first_s=window[0],
+            last_s=window[1],
+        )
