@@ -14,7 +14,7 @@ from avlink.engine.codec.vae import MelVAE
 from avlink.engine.windows import blend, plan_windows
 
 _CONTEXT_FRAMES = 64
-_CHUNK_FRAMES = 1024
+_CHUNK_FRAMES = 512
 
 
 class AudioCodec:
@@ -45,37 +45,51 @@ class AudioCodec:
 
     @torch.no_grad()
     def decode_mel(
-        self, latents: Float[Tensor, "batch tokens channels"], start: int = 0, stop: int | None = None
+        self,
+        latents: Float[Tensor, "batch tokens channels"],
+        start: int = 0,
+        stop: int | None = None,
+        decoded: dict[int, Tensor] | None = None,
     ) -> Float[Tensor, "batch mels frames"]:
-        """Mel frames [start, stop), decoded window by window as the VAE was trained, and blended."""
+        """Mel frames [start, stop), decoded window by window as the VAE was trained, and blended.
+
+        `decoded` keeps the windows of this stretch for the next one, which begins in some of them.
+        """
         rate, step = self.config.tokens_per_second, self.config.vae.downsampling
         tokens = latents.shape[1]
         stop = tokens * step if stop is None else stop
-        pieces, starts = [], []
+        before, pieces = dict(decoded or {}), dict[int, Tensor]()
         for window in plan_windows(tokens / rate, self.config.window_tokens / rate):
             first = round(window.start_s * rate)
             last = first + round(window.duration_s * rate)
             # A window outside the stretch blends with nothing inside it.
             if last * step > start and first * step < stop:
-                pieces.append(self.vae.decode(latents[:, first:last]).permute(2, 0, 1))
-                starts.append(first * step)
-        base, end = starts[0], starts[-1] + pieces[-1].shape[0]
-        frames = blend(pieces, [at - base for at in starts], end - base)
+                known = before.get(first * step)
+                pieces[first * step] = (
+                    self.vae.decode(latents[:, first:last]).permute(2, 0, 1) if known is None else known
+                )
+        if decoded is not None:
+            decoded.clear()
+            decoded.update(pieces)
+        base = min(pieces)
+        end = max(at + piece.shape[0] for at, piece in pieces.items())
+        frames = blend(list(pieces.values()), [at - base for at in pieces], end - base)
         return frames[start - base : stop - base].permute(1, 2, 0)
 
     @torch.no_grad()
     def decode_blocks(
         self, latents: Float[Tensor, "batch tokens channels"]
     ) -> Iterator[Float[Tensor, "batch samples"]]:
-        """Sound of whitened latents, `samples_per_token` samples for each token, in blocks of ten seconds or so.
+        """Sound of whitened latents, `samples_per_token` samples for each token, in blocks of five seconds or so.
 
         Each is made with more context than the vocoder can see, so that no seam is heard.
         """
         hop, frames = self.config.mel.hop_samples, latents.shape[1] * self.config.vae.downsampling
+        decoded: dict[int, Tensor] = {}
         for start in range(0, frames, _CHUNK_FRAMES):
             stop = min(start + _CHUNK_FRAMES, frames)
             lead, tail = min(start, _CONTEXT_FRAMES), min(frames - stop, _CONTEXT_FRAMES)
-            sound = self.vocoder(self.decode_mel(latents, start - lead, stop + tail))
+            sound = self.vocoder(self.decode_mel(latents, start - lead, stop + tail, decoded))
             yield sound[:, lead * hop : (lead + stop - start) * hop]
 
     def decode(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch samples"]:
