@@ -1,8 +1,9 @@
-"""The OTIO adapter `avlink_cues`: a cue sheet as CSV, one line a stem, for spreadsheets and spotting sessions.
+"""The OTIO adapter `avlink_cues`: a cue sheet as CSV, one row a stem, for spreadsheets and spotting.
 
-Lines are the clips of the audio tracks that AVLink made; of a timeline without such tracks, the clips of its video
-tracks, so that a sheet can be made before anything else. Reading gives a timeline with those clips at their places,
-the words back in `metadata["avlink"]`. OTIO loads this file by its path, so it imports nothing beside it.
+Rows are the clips of the audio tracks that AVLink made, and pictures without such a stem where `avlink export` names
+them; of a timeline without stems, the clips of its video tracks. The columns mode, prompt, negative, seed and gain_db
+are what a clip itself asks for, and are there to be edited; those that begin with "made_" say what its stem was made
+with. Reading gives a timeline with the clips at their places, or only the edits, by clip id.
 """
 
 from __future__ import annotations
@@ -10,145 +11,173 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from math import floor
+from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
+from avlink.core import clock
+from avlink_otio.files import relative_path
+from avlink_otio.sheet import WORDS, Row, decode, guard, read_rows
+from avlink_otio.sound import KEY, frame_rate, items_at, table
+
 COLUMNS = (
-    *("track", "clip", "start_tc", "end_tc", "start_s", "duration_s", "start_samples", "samples", "rate"),
-    *("prompt", "negative", "seed", "media"),
+    *("id", "track", "clip", "start_tc", "end_tc"),
+    *WORDS,
+    *("start_s", "duration_s", "start_samples", "samples", "rate"),
+    *("made_prompt", "made_negative", "made_seed", "events_s", "media"),
 )
-_KEY = "avlink"
-_FORMULA = ("=", "+", "-", "@", "'")
+_PLACED = ("track", "clip", "start_s", "duration_s")
+_MADE = ("prompt", "negative", "seed")
 _SOUND, _PICTURE = otio.schema.TrackKind.Audio, otio.schema.TrackKind.Video
+
+
+def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
+    """Write the cue sheet, with the mark by which spreadsheets know UTF-8; media is named relative to its folder."""
+    text = _sheet(input_otio, Path(filepath).absolute().parent)
+    Path(filepath).write_text(text, encoding="utf-8-sig", newline="")
 
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
     """The cue sheet of a timeline. Raises `otio.exceptions.NotSupportedError` for anything else."""
-    if not isinstance(input_otio, otio.schema.Timeline):
-        raise otio.exceptions.NotSupportedError(
-            f"a cue sheet is made of a timeline, not of a {type(input_otio).__name__}"
-        )
-    own = [track for track in input_otio.audio_tracks() if _KEY in track.metadata]
-    sheet = io.StringIO()
-    writer = csv.DictWriter(sheet, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for track in own or input_otio.video_tracks():
-        for row in _rows(input_otio, track):
-            writer.writerow({name: _guard(str(value)) for name, value in row.items()})
-    return sheet.getvalue()
+    return _sheet(input_otio, None)
 
 
-def read_from_string(input_str: str) -> otio.schema.Timeline:
+def read_from_file(filepath: str, edits: bool = False) -> otio.core.SerializableObject:
+    """Read a sheet in any of the encodings that spreadsheets save; otherwise like `read_from_string`."""
+    return read_from_string(decode(Path(filepath).read_bytes()), edits=edits)
+
+
+def read_from_string(input_str: str, edits: bool = False) -> otio.core.SerializableObject:
     """The timeline that a cue sheet describes: a track for each track name, with gaps between its clips.
 
-    Raises `otio.exceptions.OTIOError` that names the line when a number cannot be read or cues overlap.
+    With `edits` a collection of clips without places instead: metadata["avlink"] of each holds `id`, `row`, and of
+    the editable columns those that the sheet has, None for empty cells. Only the column id is needed then.
+
+    Raises `otio.exceptions.OTIOError` that names row and column when a cell cannot be read or cues overlap.
     """
-    reader = csv.DictReader(io.StringIO(input_str.lstrip("\ufeff")))
-    missing = [name for name in ("track", "clip", "start_s", "duration_s") if name not in (reader.fieldnames or ())]
-    if missing:
-        raise otio.exceptions.OTIOError(f"no cue sheet: column {', '.join(missing)} is missing")
+    if edits:
+        rows = read_rows(input_str, ("id",))
+        return otio.schema.SerializableCollection(name="cues", children=[_edit(row) for row in rows])
     timeline = otio.schema.Timeline(name="cues")
     tracks: dict[str, otio.schema.Track] = {}
     ends: dict[str, float] = {}
-    for number, row in enumerate(reader, start=2):
-        cells = {name: _unguard(value or "") for name, value in row.items() if name is not None}
-        start_s, duration_s = _number(cells, "start_s", number), _number(cells, "duration_s", number)
-        rate = _number(cells, "rate", number, default=24.0)
-        name = cells["track"]
+    for row in read_rows(input_str, _PLACED):
+        start_s, duration_s = row.number_of("start_s"), row.number_of("duration_s")
+        rate = row.number_of("rate", default=24.0)
+        name = row.text("track")
         if name not in tracks:
-            # A line with samples is of a stem; without, of a picture that waits for its sound.
-            kind = _SOUND if cells.get("samples") else _PICTURE
-            tracks[name] = otio.schema.Track(name=name, kind=kind, metadata={_KEY: {}} if kind == _SOUND else None)
+            # A row with samples is of a stem; without, of a picture that waits for its sound.
+            kind = _SOUND if row.text("samples") else _PICTURE
+            tracks[name] = otio.schema.Track(name=name, kind=kind, metadata={KEY: {}} if kind == _SOUND else None)
             timeline.tracks.append(tracks[name])
         gap_s = start_s - ends.get(name, 0.0)
-        if gap_s < -1e-6 or duration_s <= 0 or rate <= 0:
-            raise otio.exceptions.OTIOError(
-                f"line {number}: '{cells['clip']}' overlaps the cue before, or has no length"
-            )
+        if duration_s <= 0 or rate <= 0:
+            raise row.wrong("duration_s" if duration_s <= 0 else "rate", "must be more than 0")
+        if gap_s < -1e-6:
+            raise row.wrong("start_s", f"lies before the end of the cue above it on track {name}")
         if gap_s > 1e-6:
-            tracks[name].append(otio.schema.Gap(duration=otio.opentime.RationalTime(gap_s * rate, rate)))
-        tracks[name].append(_clip(cells, duration_s, rate))
+            tracks[name].append(otio.schema.Gap(duration=_time(gap_s, rate)))
+        tracks[name].append(_clip(row, duration_s, rate))
         ends[name] = start_s + duration_s
     return timeline
 
 
-def _rows(timeline: otio.schema.Timeline, track: otio.schema.Track) -> Iterator[Mapping[str, object]]:
-    for index, item in enumerate(track):
+def _sheet(timeline: otio.core.SerializableObject, folder: Path | None) -> str:
+    if not isinstance(timeline, otio.schema.Timeline):
+        raise otio.exceptions.NotSupportedError(
+            f"a cue sheet is made of a timeline, not of a {type(timeline).__name__}"
+        )
+    sheet = io.StringIO(newline="")
+    writer = csv.DictWriter(sheet, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    own = [track for track in timeline.audio_tracks() if KEY in track.metadata]
+    for track in own or timeline.video_tracks():
+        writer.writerows(_rows(timeline, track, folder))
+    for track in timeline.video_tracks() if own else ():
+        writer.writerows(row for row in _rows(timeline, track, folder) if row["id"])
+    return sheet.getvalue()
+
+
+def _rows(timeline: otio.schema.Timeline, track: otio.schema.Track, folder: Path | None) -> Iterator[Mapping[str, str]]:
+    rate = frame_rate(timeline)
+    for _, item, start_s, duration_s in items_at(track):
         if not isinstance(item, otio.schema.Clip):
             continue
-        try:
-            span = track.range_of_child_at_index(index)
-        except (otio.exceptions.OTIOError, ValueError):
-            # Whatever stands behind a clip of unknown length has no place that could be written down.
-            return
-        words, made = _table(item.metadata), _table(item.media_reference.metadata)
-        start_s = span.start_time.to_seconds()
-        yield {
-            "track": track.name,
-            "clip": item.name,
-            "start_tc": _timecode(timeline, span.start_time),
-            "end_tc": _timecode(timeline, span.end_time_exclusive()),
-            "start_s": f"{start_s:.6f}",
-            "duration_s": f"{span.duration.to_seconds():.6f}",
-            "start_samples": words.get("start_samples", ""),
-            "samples": words.get("samples", ""),
-            "rate": f"{span.duration.rate:.6f}",
-            "prompt": made.get("prompt", words.get("prompt", "")),
-            "negative": made.get("negative", words.get("negative", "")),
-            "seed": made.get("seed", ""),
-            "media": getattr(item.media_reference, "target_url", "") or "",
+        words, made = table(item.metadata), table(item.media_reference.metadata)
+        url = getattr(item.media_reference, "target_url", "") or ""
+        texts = {name: words.get(name) for name in ("id", *WORDS)} | {f"made_{name}": made.get(name) for name in _MADE}
+        row = {"track": track.name, "clip": item.name, "media": url if folder is None else relative_path(url, folder)}
+        row |= {name: "" if value is None else str(value) for name, value in texts.items()}
+        row = {name: guard(text) for name, text in row.items()}
+        # Numbers begin no formula, whatever their sign.
+        gain_db = words.get("gain_db")
+        row["gain_db"] = "" if gain_db is None else f"{float(gain_db):g}"
+        yield row | {
+            "start_tc": _timecode(timeline, rate, start_s),
+            "end_tc": _timecode(timeline, rate, start_s + duration_s),
+            "start_s": f"{float(start_s):.6f}",
+            "duration_s": f"{float(duration_s):.6f}",
+            "start_samples": str(words.get("start_samples", "")),
+            "samples": str(words.get("samples", "")),
+            "rate": f"{item.trimmed_range().duration.rate:.6f}",
+            "events_s": _events(item),
         }
 
 
-def _clip(cells: Mapping[str, str], duration_s: float, rate: float) -> otio.schema.Clip:
-    span = otio.opentime.TimeRange(
-        otio.opentime.RationalTime(0, rate), otio.opentime.RationalTime(duration_s * rate, rate)
-    )
-    media = cells.get("media", "")
-    ref = otio.schema.ExternalReference(media, span) if media else otio.schema.MissingReference()
-    said: dict[str, Any] = {name: cells[name] for name in ("prompt", "negative") if cells.get(name)}
-    said |= {name: int(cells[name]) for name in ("start_samples", "samples") if cells.get(name, "").isdigit()}
-    if cells.get("seed", "").isdigit():
-        ref.metadata[_KEY] = {"seed": int(cells["seed"])}
+def _events(clip: otio.schema.Clip) -> str:
+    """The markers of a stem, in seconds from its start."""
+    begin_s = clip.trimmed_range().start_time.to_seconds()
+    times_s = sorted(marker.marked_range.start_time.to_seconds() - begin_s for marker in clip.markers)
+    return " ".join(f"{time_s:.3f}" for time_s in times_s if time_s >= 0)
+
+
+def _edit(row: Row) -> otio.schema.Clip:
+    said = {"id": row.text("id").strip(), "row": row.number, **row.words()}
+    if not said["id"]:
+        raise row.wrong("id", "is empty, so that it is not known whose words these are")
+    return otio.schema.Clip(name=row.text("clip"), metadata={KEY: said})
+
+
+def _clip(row: Row, duration_s: float, rate: float) -> otio.schema.Clip:
+    span = otio.opentime.TimeRange(_time(0.0, rate), _time(duration_s, rate))
+    url = row.text("media")
+    ref = otio.schema.ExternalReference(url, span) if url else otio.schema.MissingReference()
+    said: dict[str, Any] = {name: value for name, value in row.words().items() if value is not None}
+    said |= {name: int(row.text(name)) for name in ("start_samples", "samples") if row.text(name).isdigit()}
+    if row.text("id"):
+        said["id"] = row.text("id")
+    made = {name: row.text(f"made_{name}") for name in _MADE if row.text(f"made_{name}")}
+    if made:
+        ref.metadata[KEY] = {
+            name: int(text) if name == "seed" and text.isdigit() else text for name, text in made.items()
+        }
+    marks = [
+        otio.schema.Marker(marked_range=otio.opentime.TimeRange(_time(time_s, rate)))
+        for time_s in row.numbers_of("events_s")
+    ]
     return otio.schema.Clip(
-        name=cells["clip"], media_reference=ref, source_range=span, metadata={_KEY: said} if said else None
+        name=row.text("clip"),
+        media_reference=ref,
+        source_range=span,
+        markers=marks,
+        metadata={KEY: said} if said else None,
     )
 
 
-def _timecode(timeline: otio.schema.Timeline, time: otio.opentime.RationalTime) -> str:
-    origin = timeline.global_start_time or otio.opentime.RationalTime(0, time.rate)
-    if origin.rate <= 0:
-        return ""
-    rate = otio.opentime.RationalTime.nearest_smpte_timecode_rate(origin.rate)
+def _time(time_s: float, rate: float) -> otio.opentime.RationalTime:
+    """Seconds at a rate as it is written; a literal 23.976 means 24000/1001."""
+    return otio.opentime.RationalTime(float(Fraction(time_s) * clock.exact_rate(rate)), rate)
+
+
+def _timecode(timeline: otio.schema.Timeline, rate: Fraction, time_s: Fraction) -> str:
+    origin = timeline.global_start_time
+    counted = otio.opentime.RationalTime.nearest_smpte_timecode_rate(float(rate))
     try:
         # The frame in which the moment lies, whatever the last digits of a float say.
-        frames = floor(origin.value + time.to_seconds() * origin.rate + 1e-3)
-        return str(otio.opentime.RationalTime(frames, rate).to_timecode(rate, drop_frame=False))
+        frames = floor((0 if origin is None else origin.value) + float(time_s * rate) + 1e-3)
+        return str(otio.opentime.RationalTime(frames, counted).to_timecode(counted, drop_frame=False))
     except ValueError:
         return ""
-
-
-def _number(cells: Mapping[str, str], name: str, line: int, *, default: float | None = None) -> float:
-    text = cells.get(name, "").strip()
-    if not text and default is not None:
-        return default
-    try:
-        return float(text)
-    except ValueError as error:
-        raise otio.exceptions.OTIOError(f"line {line}: {name} = '{text}' is no number") from error
-
-
-def _table(metadata: Any) -> Mapping[str, Any]:
-    value = metadata.get(_KEY)
-    return value if hasattr(value, "get") else {}
-
-
-def _guard(text: str) -> str:
-    """Keep a spreadsheet from running a clip's name as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _unguard(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text

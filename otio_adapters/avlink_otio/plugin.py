@@ -1,7 +1,9 @@
-"""The cue sheet as something that a recipe can ask for: `write.also = ["cues"]`."""
+"""The formats of this folder as something that `avlink export --to` and a recipe's `write.also` can ask for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +13,28 @@ from avlink.hooks import TimelineFormat
 if TYPE_CHECKING:
     from opentimelineio.schema import Timeline
 
-
-def write_cues(timeline: Timeline, path: Path) -> None:
-    """Write the cue sheet of a timeline."""
-    from avlink_otio.cues import write_to_string
-
-    path.write_text(write_to_string(timeline), encoding="utf-8", newline="")
+_FORMATS = {
+    "aaf": (".aaf", "aaf"),
+    "cues": (".csv", "cues"),
+    "edl": (".edl", "edl"),
+    "fcpxml": (".fcpxml", "fcpxml"),
+    "rpp": (".rpp", "rpp"),
+    "xml": (".xml", "xmeml"),
+}
+"""Suffix and module of each. The modules are imported only when one of them is wanted."""
 
 
 @hookimpl
 def avlink_timeline_formats() -> list[TimelineFormat]:
-    """Offer the cue sheet."""
-    return [TimelineFormat(name="cues", suffix=".csv", write=write_cues)]
+    """Offer the cue sheet, Reaper's project, both XMLs, AAF and EDL."""
+    return [
+        TimelineFormat(name=name, suffix=suffix, write=_writer(module)) for name, (suffix, module) in _FORMATS.items()
+    ]
+
+
+def _writer(module: str) -> Callable[[Timeline, Path], None]:
+    def write(timeline: Timeline, path: Path) -> None:
+        """Write the timeline to the path."""
+        import_module(f"avlink_otio.{module}").write_to_file(timeline, str(path))
+
+    return write

@@ -51,7 +51,7 @@ def test_no_cell_begins_like_a_formula() -> None:
 
 def test_places_are_told_in_timecode_and_seconds() -> None:
     first, second, *_ = csv.DictReader(io.StringIO(write_to_string(_timeline(NAMES))))
-    assert (first["start_tc"], first["start_s"], first["seed"]) == ("01:00:00:00", "0.000000", str(2**62))
+    assert (first["start_tc"], first["start_s"], first["made_seed"]) == ("01:00:00:00", "0.000000", f"'{2**62}")
     assert (second["start_s"], second["start_tc"]) == ("1.562500", "01:00:01:13")
 
 
@@ -67,10 +67,11 @@ def test_without_stems_the_pictures_are_listed() -> None:
 @pytest.mark.parametrize(
     "sheet, words",
     [
-        ("", "column track, clip, start_s, duration_s is missing"),
-        ("a,b\n1,2\n", "is missing"),
-        ("track,clip,start_s,duration_s\nA,x,soon,1\n", "line 2: start_s = 'soon'"),
-        ("track,clip,start_s,duration_s\nA,x,0,2\nA,y,1,2\n", "line 3: 'y' overlaps"),
+        ("", "no column track and no column clip and no column start_s and no column duration_s"),
+        ("a,b\n1,2\n", "it is no cue sheet"),
+        ("track,clip,start_s,duration_s\nA,x,soon,1\n", "row 2, column start_s: 'soon' is no number"),
+        ("track,clip,start_s,duration_s\nA,x,0,0\n", "row 2, column duration_s: '0' must be more than 0"),
+        ("track,clip,start_s,duration_s\nA,x,0,2\nA,y,1,2\n", "row 3, column start_s: '1' lies before the end"),
     ],
 )
 def test_what_is_no_sheet_is_a_sentence(sheet: str, words: str) -> None:

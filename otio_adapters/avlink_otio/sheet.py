@@ -1,0 +1,146 @@
+"""Reading a cue sheet out of whatever a spreadsheet made of it, and saying which cell is wrong.
+
+Spreadsheets put a byte-order mark first or save in an encoding of their own, separate with semicolons or tabs where
+the comma is the decimal sign, end lines as Windows does, add empty rows, and turn long numbers into short ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import opentimelineio as otio
+
+WORDS = ("mode", "prompt", "negative", "seed", "gain_db")
+"""The columns that are there to be edited: what a clip itself asks for. An empty cell asks for nothing."""
+
+MODES = ("sync", "ambience", "off")
+MAX_SEED = 2**63 - 1
+MAX_GAIN_DB = 60.0
+
+_FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
+_EXACT_DIGITS = 15
+"""Spreadsheets keep that many digits of a number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of the sheet by its number in the spreadsheet, in which the heads are row 1."""
+
+    number: int
+    cells: Mapping[str, str]
+
+    def text(self, column: str) -> str:
+        """A cell; empty where the sheet has no such column."""
+        return self.cells.get(column, "")
+
+    def number_of(self, column: str, *, default: float | None = None) -> float:
+        """A cell as a number, with a point or a comma in it."""
+        text = self.text(column).strip()
+        if not text and default is not None:
+            return default
+        try:
+            value = float(text.replace(",", ".") if "." not in text else text)
+        except ValueError:
+            raise self.wrong(column, "is no number") from None
+        if not abs(value) < float("inf"):
+            raise self.wrong(column, "is no number")
+        return value
+
+    def numbers_of(self, column: str) -> list[float]:
+        """A cell with numbers in it that have spaces between them."""
+        try:
+            return [float(text) for text in self.text(column).split()]
+        except ValueError:
+            raise self.wrong(column, "must hold numbers with spaces between them") from None
+
+    def words(self) -> dict[str, Any]:
+        """What the editable cells ask for: None for an empty cell, nothing for a column that is not there."""
+        found: dict[str, Any] = {name: self.text(name) or None for name in ("prompt", "negative") if name in self.cells}
+        if "mode" in self.cells:
+            mode = self.text("mode").strip().lower()
+            if mode and mode not in MODES:
+                raise self.wrong("mode", f"is none of {', '.join(MODES)}")
+            found["mode"] = mode or None
+        if "seed" in self.cells:
+            found["seed"] = self._seed()
+        if "gain_db" in self.cells:
+            gain_db = self.number_of("gain_db") if self.text("gain_db").strip() else None
+            if gain_db is not None and abs(gain_db) > MAX_GAIN_DB:
+                raise self.wrong("gain_db", f"is more than {MAX_GAIN_DB:g} dB up or down")
+            found["gain_db"] = gain_db
+        return found
+
+    def wrong(self, column: str, why: str) -> otio.exceptions.OTIOError:
+        """The error for a cell."""
+        return otio.exceptions.OTIOError(f"row {self.number}, column {column}: '{self.text(column)}' {why}")
+
+    def _seed(self) -> int | None:
+        text = self.text("seed").strip().removeprefix("'")
+        whole, _, rest = text.partition(".")
+        if not text:
+            return None
+        if not (whole.isascii() and whole.isdigit()) or rest.strip("0"):
+            hint = "; the spreadsheet has shortened it" if "e" in text.lower() else ""
+            raise self.wrong("seed", f"is no whole number from 0 on{hint}")
+        if int(whole) > MAX_SEED:
+            raise self.wrong("seed", f"is larger than {MAX_SEED}")
+        return int(whole)
+
+
+def read_rows(text: str, needed: Sequence[str]) -> list[Row]:
+    """The rows that have anything in them. Raises `otio.exceptions.OTIOError` when a needed column is not there."""
+    text = text.removeprefix("\ufeff")
+    skipped = 0
+    if text[:4].lower() == "sep=":
+        text, skipped = text.partition("\n")[2], 1
+    records = list(_records(text, needed))
+    heads = [head.strip().lower() for head in records[0]] if records else []
+    missing = [name for name in needed if name not in heads]
+    if missing:
+        raise otio.exceptions.OTIOError(f"it is no cue sheet: it has no column {' and no column '.join(missing)}")
+    rows = []
+    for number, record in enumerate(records[1:], start=2 + skipped):
+        if any(cell.strip() for cell in record):
+            cells = {head: unguard(cell) for head, cell in zip(heads, record, strict=False) if head}
+            rows.append(Row(number=number, cells={head: cells.get(head, "") for head in heads if head}))
+    return rows
+
+
+def decode(data: bytes) -> str:
+    """The text of a file in the encodings that spreadsheets save: UTF-8, UTF-16 with its mark, else Windows'."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def guard(text: str) -> str:
+    """Keep a spreadsheet from running a text as a formula, and from shortening a long number."""
+    long_number = text.isascii() and text.isdigit() and len(text) > _EXACT_DIGITS
+    return f"'{text}" if long_number or text.startswith(_FORMULA) else text
+
+
+def unguard(text: str) -> str:
+    """What `guard` was given."""
+    return text[1:] if text[:1] == "'" and guard(text[1:]) == text else text
+
+
+def _records(text: str, needed: Sequence[str]) -> list[list[str]]:
+    """The cells of all lines, with whichever separator makes the needed columns appear."""
+    best: list[list[str]] = []
+    most = -1
+    for separator in (",", ";", "\t"):
+        try:
+            records = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=False))
+        except csv.Error as error:
+            raise otio.exceptions.OTIOError(f"it is no cue sheet: {error}") from error
+        heads = {head.strip().lower() for head in records[0]} if records else set()
+        if len(heads & {*needed, *WORDS}) > most:
+            best, most = records, len(heads & {*needed, *WORDS})
+    return best
