@@ -9,11 +9,15 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
+from avlink.timeline.channels import clip_words, dialects, track_words
 from avlink.timeline.values import StemPlacement
 from avlink.timeline.walk import frame_rate, origin_s
 
 KEY = "avlink"
 """The one metadata key that is ours."""
+
+WORDS = ("mode", "prompt", "negative", "seed", "gain_db")
+"""What clips ask for under that key, which stems repeat so that a cue sheet of them can tell."""
 
 
 def place_stems(
@@ -28,6 +32,8 @@ def place_stems(
     Audio tracks that carry our metadata are replaced where they stand, so a second run changes nothing; no other
     track is touched. Stems that overlap go to further tracks ("FOLEY 2"). `details` is kept with each track.
 
+    Where the project carries metadata of Resolve or Premiere, ours says in their words which channels it has.
+
     Ranges are written at the timeline's frame rate, and at fractions of a frame where a clip of another rate ends
     between two of them: read exactly, they give the sample at which the stem lies, which is also in the metadata.
     """
@@ -39,16 +45,20 @@ def place_stems(
     rate = frame_rate(copy)
     offset_s = _stack_start_s(copy)
     origin = origin_s(copy)
+    languages = dialects(copy)
     for number, lane in enumerate(_lanes(placements)):
         name = track_name if number == 0 else f"{track_name} {number + 1}"
         track = otio.schema.Track(name=name, kind=otio.schema.TrackKind.Audio)
-        track.metadata[KEY] = {**(details or {}), "stems": len(lane)}
+        channels = max(_channels(placement) for placement in lane)
+        track.metadata.update({KEY: {**(details or {}), "stems": len(lane)}, **track_words(channels, languages)})
         end_s = Fraction(0)
         for placement in lane:
             start_s = placement.clip.timeline_start_s + offset_s
             if start_s > end_s:
                 track.append(otio.schema.Gap(duration=_time(start_s - end_s, rate)))
-            track.append(_stem_clip(placement, rate, origin))
+            stem = _stem_clip(placement, rate, origin)
+            stem.metadata.update(clip_words(_channels(placement), languages))
+            track.append(stem)
             end_s = start_s + placement.clip.timeline_duration_s
         copy.tracks.insert(at + number, track)
     return copy
@@ -89,14 +99,24 @@ def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.
     heard = placement.takes[0]
     stem = otio.schema.Clip(name=clip.name, source_range=span)
     stem.set_media_references(refs, "DEFAULT_MEDIA")
+    asked = {"prompt": clip.prompt, "negative": clip.negative}
     stem.metadata[KEY] = {
+        "id": clip.id,
         "clip": clip.name,
         "track": clip.track,
         "start_samples": clock.to_index(clip.timeline_start_s, heard.sample_rate),
         "samples": heard.samples,
         "sample_rate": heard.sample_rate,
+        "channels": _channels(placement),
+        **{name: text for name, text in asked.items() if text is not None},
     }
     return stem
+
+
+def _channels(placement: StemPlacement) -> int:
+    """How many channels a stem has; one, unless its details tell otherwise."""
+    channels = placement.takes[0].details.get("channels", 1)
+    return channels if isinstance(channels, int) else 1
 
 
 def _time(time_s: Fraction, rate: float) -> otio.opentime.RationalTime:

@@ -1,0 +1,210 @@
+"""A whole project with its media inside: .otioz, a zip, and .otiod, the same as a folder.
+
+Both hold `content.otio` and one flat folder `media/`. OTIO's own writer resolves paths against the current folder,
+forgets all takes but the active one, refuses names that occur twice, and never writes the same zip twice. Here every
+local file of every reference is taken along under a name that only it can have, and the same project gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+import opentimelineio as otio
+
+from avlink.core.errors import OutputError, TimelineError
+from avlink.core.hashing import digest, file_digest
+from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, make_folder
+from avlink.timeline.resolve import MediaRoots, find_file, remote_scheme
+
+_CONTENT, _VERSION, _FOLDER = "content.otio", "version.txt", "media"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def write_collected(
+    timeline: otio.schema.Timeline,
+    output: Path,
+    *,
+    folder: Path,
+    bundle: Path | None = None,
+    roots: Sequence[Path] = (),
+) -> list[str]:
+    """Write a timeline with its media as .otioz or .otiod, as `output` ends; as a whole or not at all.
+
+    Relative media paths count from `folder`, or mean members of the zip `bundle`. Returns sentences on what stays
+    outside: media that is missing or remote, and image sequences.
+
+    Raises OutputError when it cannot be written, TimelineError when the bundle is broken.
+    """
+    if output.suffix.lower() not in {".otioz", ".otiod"}:
+        raise OutputError(f"{output} cannot hold media; a project with its media inside ends in .otioz or .otiod")
+    copy = timeline.deepcopy()
+    try:
+        archive = None if bundle is None else zipfile.ZipFile(bundle)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise TimelineError(f"{bundle} is broken: {error}") from error
+    inside = {} if archive is None else {member.filename: member for member in archive.infolist()}
+    files, members, notes = _gather(copy, folder, inside, MediaRoots(roots))
+    content = otio.adapters.write_to_string(copy, "otio_json")
+    try:
+        if output.suffix.lower() == ".otioz":
+            _write_zip(output, content, files, archive, members)
+        else:
+            _write_folder(output, content, files, archive, members)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TimelineError(f"{bundle} is broken: {error}") from error
+    finally:
+        if archive is not None:
+            archive.close()
+    return notes
+
+
+def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path) -> Path:
+    """Unpack what sound tracks name out of a .otioz into `folder`/media; returns `folder`. Files that are there stay.
+
+    Raises TimelineError when the zip is broken, OutputError when it cannot be written.
+    """
+    wanted = {
+        name
+        for track in tracks
+        for clip in track.find_clips()
+        for ref in clip.media_references().values()
+        for name in _names(getattr(ref, "target_url", None) or "")
+    }
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            for member in archive.infolist():
+                if member.filename in wanted and not member.is_dir() and _stays_inside(member.filename):
+                    target = folder.joinpath(*PurePosixPath(member.filename).parts)
+                    if not target.is_file() or target.stat().st_size != member.file_size:
+                        with atomic_write(target) as temporary:
+                            _copy(archive, member, temporary)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TimelineError(f"{bundle} is broken: {error}") from error
+    return folder
+
+
+def _gather(
+    timeline: otio.schema.Timeline, folder: Path, inside: Mapping[str, zipfile.ZipInfo], roots: MediaRoots
+) -> tuple[dict[str, Path], dict[str, str], list[str]]:
+    """Name all media as it will lie inside, in place; which file or old member goes under which name; and what not."""
+    files: dict[str, Path] = {}
+    members: dict[str, str] = {}
+    outside: dict[str, None] = {}
+    known: dict[str, str] = {}
+    for clip in timeline.find_clips():
+        refs = clip.media_references()
+        for ref in refs.values():
+            if isinstance(ref, otio.schema.ImageSequenceReference):
+                outside[f"the image sequence {ref.target_url_base}"] = None
+            url = getattr(ref, "target_url", None) or ""
+            if not isinstance(ref, otio.schema.ExternalReference) or not url:
+                continue
+            if url not in known:
+                old = next((name for name in _names(url) if name in inside and _stays_inside(name)), None)
+                path = None if old or remote_scheme(url) else find_file(url, folder, roots)
+                if old is not None:
+                    known[url] = old if old.startswith(f"{_FOLDER}/") else f"{_FOLDER}/{PurePosixPath(old).name}"
+                    members[known[url]] = old
+                elif path is not None:
+                    known[url] = _member_name(path, files)
+                    files[known[url]] = path
+                else:
+                    known[url] = url
+                    outside[url] = None
+            ref.target_url = known[url]
+    clash = sorted(set(files) & set(members))
+    for name in clash:
+        raise TimelineError(f"two media files would both be {name} inside; rename one of them")
+    return files, members, [f"{name} is not taken along" for name in outside]
+
+
+def _member_name(path: Path, taken: Mapping[str, Path]) -> str:
+    """A name inside for a file: its own, with its content's digest in it where another file has that name."""
+    plain = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", path.name)
+    name = f"{_FOLDER}/{plain}"
+    # Names that differ in case only are one name on some systems.
+    others = {key.lower(): file for key, file in taken.items()}
+    same = others.get(name.lower())
+    if same is None or same.resolve() == path.resolve():
+        return name
+    stem, dot, suffix = plain.rpartition(".")
+    return f"{_FOLDER}/{stem or suffix}_{digest([file_digest(path), str(path)])[:10]}{dot and stem and '.' + suffix}"
+
+
+def _write_zip(
+    output: Path,
+    content: str,
+    files: Mapping[str, Path],
+    old: zipfile.ZipFile | None,
+    members: Mapping[str, str],
+) -> None:
+    with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
+        archive.writestr(_info(_CONTENT, zipfile.ZIP_DEFLATED), content)
+        for name in sorted({*files, *members}):
+            with archive.open(_info(name, zipfile.ZIP_STORED), "w", force_zip64=True) as out:
+                if name in files:
+                    with files[name].open("rb") as source:
+                        shutil.copyfileobj(source, out, 1 << 20)
+                elif old is not None:
+                    with old.open(members[name]) as packed:
+                        shutil.copyfileobj(packed, out, 1 << 20)
+
+
+def _write_folder(
+    output: Path,
+    content: str,
+    files: Mapping[str, Path],
+    old: zipfile.ZipFile | None,
+    members: Mapping[str, str],
+) -> None:
+    """A folder cannot replace another in one step: a new one is moved into place, an old one is refused."""
+    if output.exists():
+        raise OutputError(f"{output} is there already; remove it, or give another name for the output")
+    temporary = output.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}.otiod"
+    make_folder(temporary / _FOLDER)
+    try:
+        for name, path in files.items():
+            with atomic_write(temporary / name) as target:
+                shutil.copyfile(path, target)
+        for name, member in members.items():
+            if old is not None:
+                with atomic_write(temporary / name) as target:
+                    _copy(old, old.getinfo(member), target)
+        with atomic_write(temporary / _CONTENT) as target:
+            target.write_text(content, encoding="utf-8", newline="\n")
+        os.replace(temporary, output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    with archive.open(member) as packed, target.open("wb") as out:
+        shutil.copyfileobj(packed, out, 1 << 20)
+
+
+def _info(name: str, method: int) -> zipfile.ZipInfo:
+    """A member without the moment and the machine it was written on."""
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.compress_type = method
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def _names(url: str) -> tuple[str, ...]:
+    """The members that a URL in a bundle can mean: literally, then decoded once."""
+    return tuple(dict.fromkeys((url, unquote(url)))) if url else ()
+
+
+def _stays_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name
