@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import avlink
-from avlink.cli import demo, doctor, evaluate, foundry, models, plugins, recipes, sonify, train, visualize
+from avlink.cli import demo, doctor, evaluate, export, foundry, models, plugins, recipes, sonify, train, visualize
 
 GROUPS = {"models": models.app, "recipes": recipes.app, "plugins": plugins.app, "foundry": foundry.app}
 """Commands that have commands of their own."""
@@ -24,6 +24,8 @@ def build_app() -> typer.Typer:
     for command in (
         sonify.sonify,
         visualize.visualize,
+        export.export,
+        export.import_cues,
         train.train,
         evaluate.evaluate,
         doctor.doctor,

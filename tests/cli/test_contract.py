@@ -19,8 +19,10 @@ HEAVY = {"torch", "numpy", "av", "opentimelineio", "scipy", "pydantic", "rich.pr
 
 OPTIONS = {
     "sonify": "--device --dry-run --force --help --json --media-root --negative --output --prompt --recipe --seed "
-    "--set --takes --tracks -o -r -s INPUT",
+    "--set --skip-missing --takes --tracks -o -r -s INPUT",
     "visualize": "--device --force --help --json --negative --output --prompt --recipe --seed --set -o -r -s INPUT",
+    "export": "--help --json --media-root --output --to -o PROJECT",
+    "import-cues": "--help --json --output -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",
     "evaluate": "--device --help --json --set -s RECIPE",
     "doctor": "--help --json",
