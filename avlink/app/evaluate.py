@@ -32,6 +32,7 @@ from avlink.app.figures import (
 )
 from avlink.app.measured import BundleSystem, OnClip, Pictures, Sounds, System, slower
 from avlink.app.session import pick_device
+from avlink.core.bundles import shipped_bundles
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.recipe import EvaluateRecipe
@@ -85,16 +86,15 @@ def evaluate(
 ) -> EvaluateReport:
     """Measure the recipe's bundle, or `system` in its place.
 
-    Raises BundleError for a bundle that cannot be used, and InputError for a split, a picture size or a folder that
-    does not exist.
+    Raises BundleError for a bundle that cannot be used, and InputError for a picture size or a folder that does not
+    exist.
     """
-    if recipe.split not in SPLITS:
-        raise InputError(f"split '{recipe.split}' is not known; there are {', '.join(SPLITS)} (test is both others)")
-    folder = None if recipe.media_dir is None else Path(recipe.media_dir).expanduser()
+    folder = None if recipe.media_dir is None else recipe.source.path("media_dir", recipe.media_dir)
     if folder is not None and not folder.is_dir():
         raise InputError(f"media_dir '{folder}' is not a folder; name one that holds video files with sound")
     if system is None:
-        system = BundleSystem(recipe.bundle, device=pick_device(device), steps=recipe.steps, guidance=recipe.guidance)
+        bundle = _bundle(recipe)
+        system = BundleSystem(bundle, device=pick_device(device), steps=recipe.steps, guidance=recipe.guidance)
     seeds = range(FIRST_SEED + recipe.seed, FIRST_SEED + recipe.seed + recipe.clips)
     classifier = _learn_materials(system, min(MATERIAL_CLIPS, 2 * recipe.clips + 64), listener)
     sections: list[Section] = []
@@ -106,6 +106,13 @@ def evaluate(
         sections.append(_measure_real(system, folder, recipe.seed, listener))
     settings = recipe.model_dump(include={"clips", "seed", "steps", "guidance", "captions"})
     return EvaluateReport(bundle=recipe.bundle, settings=settings, sections=tuple(sections))
+
+
+def _bundle(recipe: EvaluateRecipe) -> str:
+    """The recipe's bundle as a name, where it is one, or as the folder that the recipe means."""
+    if recipe.bundle in ("builtin", *shipped_bundles()):
+        return recipe.bundle
+    return str(recipe.source.path("bundle", recipe.bundle))
 
 
 def _measure_split(

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from avlink.app.evaluate import evaluate
+from avlink.app.evaluate import SPLITS, evaluate
 from avlink.app.measured import slower
 from avlink.core.architecture import (
     AVLinkConfig,
@@ -19,9 +20,9 @@ from avlink.core.architecture import (
     VideoConfig,
     VocosConfig,
 )
-from avlink.core.errors import InputError
+from avlink.core.errors import BundleError, InputError
 from avlink.core.events import StepDone
-from avlink.core.recipe import EvaluateRecipe
+from avlink.core.recipe import EvaluateRecipe, load_recipe
 from avlink.core.values import Frames, PictureSpec, Waveform
 from avlink.media.movie import write_video
 from avlink.metrics.onsets import detect_onsets
@@ -151,7 +152,16 @@ def test_frames_are_averaged_not_dropped():
     assert slower(frames, 1) is frames
 
 
-@pytest.mark.parametrize("wrong, words", [({"split": "tset"}, "held_out"), ({"media_dir": "/no/such"}, "not a folder")])
-def test_wrong_recipes_are_answered(wrong, words):
-    with pytest.raises(InputError, match=words):
-        evaluate(EvaluateRecipe(**wrong), system=Clicker())
+def test_folders_of_a_recipe_file_start_from_the_file(tmp_path: Path):
+    (tmp_path / "mine.toml").write_text('format = 1\nkind = "evaluate"\nbundle = "model"\nmedia_dir = "clips"\n')
+    recipe = load_recipe(tmp_path / "mine.toml", "evaluate")
+    with pytest.raises(InputError, match=f"media_dir '{tmp_path / 'clips'}' is not a folder"):
+        evaluate(recipe, system=Clicker())
+    (tmp_path / "clips").mkdir()
+    with pytest.raises(BundleError, match=f"there is no model '{tmp_path / 'model'}'"):
+        evaluate(recipe, device="cpu")
+
+
+def test_every_split_of_a_recipe_can_be_measured():
+    splits = get_args(EvaluateRecipe.model_fields["split"].annotation)
+    assert set(splits) == set(SPLITS)

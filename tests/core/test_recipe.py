@@ -94,6 +94,40 @@ class TestInheritance:
         assert source.origin("stems.track_name") is None
 
 
+class TestPaths:
+    @pytest.fixture
+    def evaluate(self, write):
+        """Writes a recipe for `avlink evaluate`."""
+        return lambda text, name: write(text, name, head='format = 1\nkind = "evaluate"\n')
+
+    def test_a_path_in_a_file_starts_from_that_file_wherever_it_is_read_from(
+        self, evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "below").mkdir()
+        evaluate('media_dir = "clips"\n', "base.toml")
+        evaluate('extends = "../base.toml"\n', "below/mine.toml")
+        evaluate('extends = "../base.toml"\nmedia_dir = "clips"\n', "below/own.toml")
+        for folder, below in ((tmp_path, "below/"), (tmp_path / "below", "")):
+            monkeypatch.chdir(folder)
+            for name, meant in (("mine.toml", tmp_path / "clips"), ("own.toml", tmp_path / "below" / "clips")):
+                recipe = load_recipe(f"{below}{name}", "evaluate")
+                assert recipe.media_dir == "clips"
+                assert recipe.source.path("media_dir", "clips").resolve() == meant
+
+    def test_a_path_on_the_command_line_starts_from_where_it_is_typed(self, evaluate) -> None:
+        path = evaluate('media_dir = "clips"\n', "mine.toml")
+        recipe = load_recipe(path, "evaluate", ["media_dir=mine"])
+        assert recipe.source.path("media_dir", "mine") == Path("mine")
+        assert load_recipe("evaluate", "evaluate").source.path("bundle", "mine") == Path("mine")
+
+    def test_a_whole_path_and_a_home_folder_stay(self, evaluate, tmp_path: Path, monkeypatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+        source = load_recipe(evaluate('media_dir = "x"\n', "mine.toml"), "evaluate").source
+        assert source.path("media_dir", str(tmp_path / "x")) == tmp_path / "x"
+        assert source.path("media_dir", "~/x") == tmp_path / "home" / "x"
+
+
 class TestOverrides:
     @pytest.mark.parametrize(
         ("text", "value"),
@@ -193,6 +227,11 @@ class TestMistakes:
     )
     def test_nested_tables_are_explained_too(self, override: str, said: str) -> None:
         assert said in mistakes("foley_tiny", override)
+
+    def test_a_split_is_one_of_three(self) -> None:
+        assert "split = \"tset\": must be 'test', 'held_out' or 'transfer' (set by -s split=tset)" in mistakes(
+            "evaluate", "split=tset"
+        )
 
     @pytest.mark.parametrize(
         ("head", "said"),

@@ -82,7 +82,8 @@ def load_recipe(name_or_path: str | Path, kind: str | None = None, overrides: Se
         _merge(tree, origins, layer.tree, layer.label, prefix="")
     parsed = [parse_override(item) if isinstance(item, str) else item for item in overrides]
     tree, origins = apply_overrides(tree, origins, parsed)
-    source = Source(label=last.label, folder=last.folder, origins=origins, values=tree)
+    folders = {layer.label: layer.folder for layer in layers if layer.folder is not None}
+    source = Source(label=last.label, origins=origins, values=tree, folders=folders)
     return _check(_model_of(source, kind), source)
 
 

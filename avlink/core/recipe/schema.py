@@ -25,12 +25,12 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a recipe came from: a name for messages, its folder, and the layer that set each dotted key."""
+    """Where a recipe came from: a name for messages, the layer that set each dotted key, and the files' folders."""
 
     label: str = "the default recipe"
-    folder: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    folders: Mapping[str, Path] = field(default_factory=dict)
 
     def origin(self, key: str) -> str | None:
         """The layer that set `key`, or the nearest table around it; None for a default."""
@@ -39,6 +39,15 @@ class Source:
                 return self.origins[key]
             key = key.rpartition(".")[0]
         return None
+
+    def path(self, key: str, text: str) -> Path:
+        """The file or folder that `text`, the value of `key`, names.
+
+        What a recipe file says starts from that file's folder, also when another recipe extends it; what the command
+        line says, or a program, starts from the working directory.
+        """
+        folder = self.folders.get(self.origin(key) or "", Path())
+        return folder / Path(text).expanduser()
 
 
 class Table(BaseModel):
@@ -201,15 +210,19 @@ class EvaluateRecipe(Recipe):
     kind: Literal["evaluate"] = "evaluate"
     format: Literal[1] = 1
     bundle: str = "builtin"
-    """A built-in bundle by name, or a folder."""
-    split: str = "test"
+    """A shipped bundle by name, or a folder."""
+    split: Literal["test", "held_out", "transfer"] = "test"
+    """Which of the foundry's clips: held_out is as trained on, transfer is in other styles, test is both."""
     clips: int = Field(default=128, ge=1)
     seed: Seed = 0
     steps: int = Field(default=8, ge=1)
     guidance: float = Field(default=2.5, ge=0)
     captions: bool = False
     media_dir: str | None = None
-    """A folder of real clips that are scored against the onsets of their own sound."""
+    """A folder of real clips that are scored against the onsets of their own sound.
+
+    In a recipe file both folders are relative to that file, on the command line to the working directory.
+    """
 
 
 KINDS: Mapping[str, type[Recipe]] = {
