@@ -12,14 +12,15 @@ from avlink.core.recipe import SonifyRecipe
 class SonifyRequest:
     """`input` is a timeline or a media file; `output` None means beside it.
 
-    `media_root` are folders in which missing media is searched by name. `force` generates anew what is in the cache;
-    `dry_run` plans and stops.
+    `media_root` are folders in which missing media is searched by name; clips whose media is not found then have
+    failed, or with `skip_missing` are left out. `force` generates anew what is in the cache; `dry_run` plans and stops.
     """
 
     input: Path
     recipe: SonifyRecipe
     output: Path | None = None
     media_root: tuple[Path, ...] = ()
+    skip_missing: bool = False
     device: str = "auto"
     force: bool = False
     dry_run: bool = False

@@ -21,7 +21,7 @@ from avlink.app.request import SonifyRequest
 from avlink.app.session import Session, open_session
 from avlink.app.sources import resolve_sources
 from avlink.core import clock
-from avlink.core.errors import PluginError, RecipeError, TimelineError
+from avlink.core.errors import InputError, PluginError, RecipeError, TimelineError
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.hashing import file_digest, fraction_text
 from avlink.core.paths import atomic_write, make_folder, sweep_leftovers
@@ -51,6 +51,9 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     if is_media_file(request.input):
         return sonify_media_file(request, backend, session)
     formats = resolve_formats(request.recipe, session.registry)
+    for root in request.media_root:
+        if not root.is_dir():
+            raise InputError(f"{root} is no folder; --media-root names folders in which media is searched")
     file = read_timeline(request.input)
     output = request.output or _default_output(file)
     target = stem_target(request, output, file.timeline, session)
@@ -83,14 +86,20 @@ def plan_timeline(
     request: SonifyRequest, file: TimelineFile, backend: ReadyBackend, target: StemTarget, session: Session
 ) -> Plan:
     """What there is to do for a timeline; says what is missing and what had to be assumed."""
-    clips = select_clips(list_clips(file.timeline), request.recipe.select.tracks)
+    clips = select_clips(list_clips(file.timeline), wish=request.recipe.select)
     if not clips:
         raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
     folder = file.folder
     if file.bundle is not None:
         folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
         unpack_media(file.bundle, file.timeline, folder)
-    sources, skips = resolve_sources(clips, folder=folder, roots=MediaRoots(request.media_root), store=session.store)
+    sources, skips = resolve_sources(
+        clips,
+        folder=folder,
+        roots=MediaRoots(request.media_root),
+        store=session.store,
+        skip_missing=request.skip_missing,
+    )
     plan = build_plan(
         sources,
         request.recipe,
@@ -100,10 +109,13 @@ def plan_timeline(
     )
     for note in (*file.notes, *plan.notes):
         session.tell(Message(text=note))
-    lost = dict.fromkeys(skip.source or skip.name for skip in skips if skip.failed)
-    if lost:
-        count = "1 media file" if len(lost) == 1 else f"{len(lost)} media files"
-        session.tell(Message(text=f"{count} cannot be used: {', '.join(lost)}", level="warning"))
+    for words, are_meant in (("cannot be used", True), ("are missing and left out", False)):
+        lost = dict.fromkeys(
+            skip.source or skip.name for skip in skips if skip.failed is are_meant and (are_meant or skip.missing)
+        )
+        if lost:
+            count = "1 media file" if len(lost) == 1 else f"{len(lost)} media files"
+            session.tell(Message(text=f"{count} {words}: {', '.join(lost)}", level="warning"))
     return plan
 
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.errors import MediaError
-from avlink.core.hashing import file_digest
+from avlink.core.hashing import digest, file_digest, fraction_text
+from avlink.core.images import ImageSequence
 from avlink.core.store import Store
 from avlink.media import probe as probing
+from avlink.media.images import probe_images
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
+from avlink.timeline.sequences import missing_images
 from avlink.timeline.timecode import frames_of_timecode
 from avlink.timeline.values import ClipRef, Skip, Source, left_out
 
 
 def resolve_sources(
-    clips: Sequence[ClipRef | Skip], *, folder: Path, roots: MediaRoots, store: Store
+    clips: Sequence[ClipRef | Skip], *, folder: Path, roots: MediaRoots, store: Store, skip_missing: bool = False
 ) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
-    """The clips whose file can be used, and all others with the reason; each file is looked into once."""
+    """The clips whose file can be used, and all others with the reason; each file is looked into once.
+
+    A clip whose media is not found has failed, unless `skip_missing`.
+    """
     files = _Files(store)
     sources: list[Source] = []
     skips: list[Skip] = []
@@ -29,7 +36,8 @@ def resolve_sources(
         try:
             sources.append(_source(clip, folder, roots, files))
         except Unresolved as error:
-            skips.append(left_out(clip, str(error), source=error.source, failed=error.failed))
+            failed = error.failed and not (error.missing and skip_missing)
+            skips.append(left_out(clip, str(error), source=error.source, failed=failed, missing=error.missing))
     return tuple(sources), tuple(skips)
 
 
@@ -48,38 +56,55 @@ class _Files:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen: dict[Path, tuple[probing.MediaInfo, str] | str] = {}
+        self._seen: dict[Path | ImageSequence, tuple[probing.MediaInfo, str] | str] = {}
 
-    def look(self, path: Path) -> tuple[probing.MediaInfo, str]:
-        """What a file is, and the digest of its content. Raises Unresolved for what cannot be used."""
-        if path not in self._seen:
+    def look(self, media: Path | ImageSequence) -> tuple[probing.MediaInfo, str]:
+        """What media is, and the digest of its content. Raises Unresolved for what cannot be used."""
+        if media not in self._seen:
             try:
-                info = probing.probe(path)
+                info = probe_images(media) if isinstance(media, ImageSequence) else probing.probe(media)
                 probing.require_video(info)
-                self._seen[path] = (info, file_digest(path, self._store))
+                self._seen[media] = (info, self._digest(media))
             except MediaError as error:
-                self._seen[path] = str(error)
-        found = self._seen[path]
+                self._seen[media] = str(error)
+        found = self._seen[media]
         if isinstance(found, str):
-            raise Unresolved(found, source=str(path), failed=True)
+            raise Unresolved(found, source=str(media), failed=True)
         return found
+
+    def _digest(self, media: Path | ImageSequence) -> str:
+        if not isinstance(media, ImageSequence):
+            return file_digest(media, self._store)
+        files = [None if path is None else file_digest(path, self._store) for path in media.files]
+        return digest(["images", fraction_text(media.rate), media.black, *files])
 
 
 def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> Source:
-    ref, path = find_media(clip, folder, roots)
-    info, digest = files.look(path)
+    ref, media = find_media(clip, folder, roots)
+    info, content = files.look(media)
     video = probing.require_video(info)
     start_s = media_start(ref, clip.source_low_s, timecode_s=timecode_s(video), file_duration_s=info.duration_s)
     # Timelines count their own frames: the last of those may be `speed` frames of the media.
     slack_s = max(Fraction(1), abs(clip.speed)) / video.rate
     outside = outside_media(start_s, clip.source_duration_s, info.duration_s, slack_s=slack_s)
     if outside is not None:
-        raise Unresolved(outside, source=str(path), failed=True)
+        raise Unresolved(outside, source=str(info.path), failed=True)
+    start_s = max(start_s, Fraction(0))
+    images = media if isinstance(media, ImageSequence) else None
+    if images is not None and ref.images is not None:
+        lost = missing_images(ref.images, images, start_s, start_s + clip.source_duration_s)
+        if lost and ref.images.missing == "error":
+            lack = f"of its image sequence {ref.images.prefix}*{ref.images.suffix} the images {lost} are missing"
+            raise Unresolved(lack, source=str(info.path), failed=True, missing=True)
+        if lost:
+            told = "shown black" if images.black else "held"
+            clip = replace(clip, notes=(*clip.notes, f"{clip.name} on {clip.track}: images {lost} are missing; {told}"))
     return Source(
         clip=clip,
-        path=path,
-        digest=digest,
-        start_s=max(start_s, Fraction(0)),
+        path=info.path,
+        digest=content,
+        start_s=start_s,
         duration_s=clip.source_duration_s,
         speed=clip.speed,
+        images=images,
     )

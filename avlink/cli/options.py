@@ -50,6 +50,9 @@ MediaRoot = Annotated[
     list[Path] | None,
     typer.Option("--media-root", metavar="DIR", help="Look for missing media here; repeatable.", show_default=False),
 ]
+SkipMissing = Annotated[
+    bool, typer.Option("--skip-missing", help="Leave out clips whose media is missing; they do not count as failed.")
+]
 DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs.")]
 Force = Annotated[bool, typer.Option("--force", help="Generate again what the cache already has.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]

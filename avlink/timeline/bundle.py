@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -16,6 +16,8 @@ import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
 from avlink.core.paths import atomic_write
+from avlink.timeline.item import media_refs
+from avlink.timeline.values import MediaRef
 
 _CONTENT = "content.otio"
 _VERSION = "version.txt"
@@ -27,12 +29,7 @@ def unpack_media(bundle: Path, timeline: otio.schema.Timeline, folder: Path) -> 
     Names that would lead outside of `folder` are not unpacked. Raises TimelineError when the zip is broken and
     OutputError when there is no room.
     """
-    wanted = set()
-    for track in timeline.video_tracks():
-        for clip in track.find_clips():
-            for ref in clip.media_references().values():
-                url = getattr(ref, "target_url", None) or ""
-                wanted |= {url, unquote(url)}
+    wanted = _wanted(timeline)
     try:
         with zipfile.ZipFile(bundle) as archive:
             for member in archive.infolist():
@@ -47,6 +44,38 @@ def unpack_media(bundle: Path, timeline: otio.schema.Timeline, folder: Path) -> 
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise TimelineError(f"{bundle} is broken: {error}") from error
     return folder
+
+
+def _wanted(timeline: otio.schema.Timeline) -> Container[str]:
+    wanted = _Names()
+    for child in timeline.tracks:
+        if isinstance(child, otio.schema.Track) and child.kind == otio.schema.TrackKind.Audio:
+            continue
+        clips = [child] if isinstance(child, otio.schema.Clip) else child.find_clips()
+        for clip in clips:
+            for ref in media_refs(clip):
+                wanted.add(ref)
+    return wanted
+
+
+class _Names:
+    """The members of a bundle that a timeline needs: files, and all that image sequences may be called."""
+
+    def __init__(self) -> None:
+        self._files: set[str] = set()
+        self._starts: set[tuple[str, str]] = set()
+
+    def add(self, ref: MediaRef) -> None:
+        for url in (ref.url, unquote(ref.url)):
+            if ref.images is None:
+                self._files.add(url)
+            else:
+                self._starts.add((f"{url}{ref.images.prefix}", ref.images.suffix))
+
+    def __contains__(self, name: object) -> bool:
+        if name in self._files:
+            return True
+        return any(str(name).startswith(start) and str(name).endswith(end) for start, end in self._starts)
 
 
 def write_bundle(timeline: otio.schema.Timeline, output: Path, *, old: Path | None, media: Mapping[str, Path]) -> None:

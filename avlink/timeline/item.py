@@ -13,7 +13,8 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.values import ImageNames, MediaRef, MissingImage
+from avlink.timeline.sequences import names_of_pattern
+from avlink.timeline.values import ImageNames, MediaRef, MissingImage, is_still
 
 
 def own_range(item: otio.core.Item) -> otio.opentime.TimeRange | None:
@@ -138,12 +139,27 @@ def _image_names(ref: otio.schema.ImageSequenceReference, duration_s: Fraction |
     )
 
 
+def _images_by_name(key: str, ref: otio.schema.ExternalReference) -> MediaRef | None:
+    """The image sequence that a reference to one file stands for, as programs without a schema for it write it."""
+    span, url = ref.available_range, ref.target_url or ""
+    if span is None or span.duration.rate <= 0 or not is_still(url):
+        return None
+    rate, start_s, duration_s = clock.exact_rate(span.duration.rate), seconds(span.start_time), seconds(span.duration)
+    count = None if duration_s is None else max(1, clock.to_index(duration_s, rate))
+    found = names_of_pattern(url, rate, first=None, num_images=count)
+    if found is None:
+        return None
+    return MediaRef(key=key, kind="images", url=found[0], start_s=start_s, duration_s=duration_s, images=found[1])
+
+
 def _media_ref(key: str, ref: otio.core.MediaReference) -> MediaRef:
     span = ref.available_range
     start_s = None if span is None else seconds(span.start_time)
     duration_s = None if span is None else seconds(span.duration)
     if isinstance(ref, otio.schema.ExternalReference):
-        return MediaRef(key=key, kind="file", url=ref.target_url or "", start_s=start_s, duration_s=duration_s)
+        return _images_by_name(key, ref) or MediaRef(
+            key=key, kind="file", url=ref.target_url or "", start_s=start_s, duration_s=duration_s
+        )
     if isinstance(ref, otio.schema.ImageSequenceReference):
         return MediaRef(
             key=key,

@@ -24,6 +24,14 @@ from avlink.timeline.item import seconds
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
 _EDL_TIMECODE = re.compile(r"\b\d{2}:\d{2}:\d{2}[:;](\d{2})\b")
 
+_EXPORTS = {
+    ".kdenlive": "Kdenlive exports .otio itself from 25.04 on",
+    ".prproj": "Premiere exports .otio itself from 25.6 on, or Final Cut Pro XML",
+    ".drp": "Resolve exports .otio itself from 18.5 on",
+    ".fcpbundle": "export the project as XML (.fcpxml)",
+    ".avp": "Media Composer exports AAF",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineFile:
@@ -151,9 +159,8 @@ def _read(path: Path, **options: object) -> object:
     except otio.exceptions.NoKnownAdapterForExtensionError as error:
         kind = f"{path.suffix} files" if path.suffix else "files without a suffix"
         known = ", ".join(f".{suffix}" for suffix in readable_suffixes())
-        raise TimelineError(
-            f"{path}: no OTIO adapter for {kind} is installed; readable are {known}; install one, or export .otio"
-        ) from error
+        how = _EXPORTS.get(path.suffix.lower(), "install one, or export .otio")
+        raise TimelineError(f"{path}: no OTIO adapter for {kind} is installed; readable are {known}; {how}") from error
     except otio.exceptions.AdapterDoesntSupportFunctionError as error:
         raise TimelineError(f"{path}: OTIO writes {path.suffix} files but does not read them; export .otio") from error
     except Exception as error:

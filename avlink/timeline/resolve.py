@@ -11,38 +11,71 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
-from avlink.timeline.values import ClipRef, MediaRef, is_still
+from avlink.core.images import ImageSequence
+from avlink.timeline.sequences import find_images, image_name
+from avlink.timeline.values import ClipRef, ImageNames, MediaKind, MediaRef, is_still
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
+_WITHOUT_FILE: Mapping[MediaKind, str] = {
+    "generator": "it is made by the editing program (a title, bars or a colour), not by a media file",
+    "images": "its media is an image sequence without a frame rate; export it with one",
+    "missing": "the project names no media for it; --media-root names folders to search for a film of its name",
+}
+FILM_SUFFIXES = (".mov", ".mp4", ".mxf", ".mkv", ".avi", ".m4v", ".mpg", ".mts", ".webm", ".wmv", ".ts", ".3gp", ".flv")
+"""What films are called, to find one by the name of its clip."""
 
 
 class Unresolved(Exception):
-    """A clip has no file. `failed` when there should be one; `source` is the best that the timeline says."""
+    """A clip has no file. `failed` when there should be one; `source` is the best that the timeline says.
 
-    def __init__(self, reason: str, *, source: str | None = None, failed: bool) -> None:
+    `missing` when the reason is that it was not found, and not that it is of no use.
+    """
+
+    def __init__(self, reason: str, *, source: str | None = None, failed: bool, missing: bool = False) -> None:
         super().__init__(reason)
         self.source = source
         self.failed = failed
+        self.missing = missing
 
 
 class MediaRoots:
-    """Folders in which media is searched by its name. Each is listed once, when it is first needed."""
+    """Folders in which media is searched by its name. Each folder is listed once, when it is first needed."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self.folders = tuple(folders)
-        self._listings: dict[Path, dict[str, Path]] = {}
+        self._below: dict[Path, dict[str, Path]] = {}
+        self._within: dict[Path, frozenset[str]] = {}
 
     def find(self, name: str) -> Path | None:
-        """The file of that name that lies highest in the first folder that has one."""
-        for folder in self.folders:
-            if folder not in self._listings:
-                below = sorted(folder.rglob("*"), key=lambda path: (len(path.parts), str(path)))
-                self._listings[folder] = {path.name: path for path in reversed(below)}
-            path = self._listings[folder].get(name)
-            if path is not None and _is_file(path):
-                return path
+        """The file of that name that lies highest in the first folder that has one; in any case if none has it."""
+        for key in (name, name.casefold()):
+            for folder in self.folders:
+                path = self._listed(folder).get(key)
+                if path is not None and _is_file(path):
+                    return path
         return None
+
+    def find_film(self, name: str) -> Path | None:
+        """The film of that name, which may lack its suffix, as EDLs name clips."""
+        names = [name, *(f"{name}{suffix}" for suffix in FILM_SUFFIXES)]
+        return next((path for one in names if one.lower().endswith(FILM_SUFFIXES) and (path := self.find(one))), None)
+
+    def within(self, folder: Path) -> frozenset[str]:
+        """The names of all files that lie in a folder itself."""
+        if folder not in self._within:
+            try:
+                self._within[folder] = frozenset(entry.name for entry in folder.iterdir())
+            except (OSError, ValueError):
+                self._within[folder] = frozenset()
+        return self._within[folder]
+
+    def _listed(self, folder: Path) -> dict[str, Path]:
+        if folder not in self._below:
+            below = sorted(folder.rglob("*"), key=lambda path: (len(path.parts), str(path)), reverse=True)
+            any_case = {path.name.casefold(): path for path in below}
+            self._below[folder] = {**any_case, **{path.name: path for path in below}}
+        return self._below[folder]
 
     def __str__(self) -> str:
         return ", ".join(str(folder) for folder in self.folders)
@@ -51,33 +84,63 @@ class MediaRoots:
 _NO_ROOTS = MediaRoots()
 
 
-def find_media(clip: ClipRef, folder: Path, roots: MediaRoots = _NO_ROOTS) -> tuple[MediaRef, Path]:
-    """The first of a clip's references that is a file here, and that file.
+def find_media(clip: ClipRef, folder: Path, roots: MediaRoots = _NO_ROOTS) -> tuple[MediaRef, Path | ImageSequence]:
+    """The first of a clip's references that is a film here, and that film.
 
     References are tried in order, the active one first. A path is taken literally, then decoded once, relative to
-    `folder` (the timeline's); then its name is looked up in `roots` and all folders below them.
+    `folder` (the timeline's); then its name is looked up in `roots` and all folders below them. A clip of which the
+    project names no media at all (EDL) is looked up there by its own name.
 
     Raises Unresolved with a sentence that says why there is none.
     """
     reasons = []
     for ref in clip.media:
-        if ref.kind != "file":
-            reasons.append(_reason_without_file(ref))
-        elif is_still(ref.url):
-            reasons.append(Unresolved(f"{base_name(ref.url)} is a still, in which nothing moves", failed=False))
-        elif (scheme := remote_scheme(ref.url)) is not None:
-            reasons.append(Unresolved(f"its media is remote ({scheme}), and AVLink reads local files", failed=False))
-        elif not ref.url.strip():
-            reasons.append(Unresolved("the project names no file for it", failed=False))
-        elif (path := find_file(ref.url, folder, roots)) is not None:
-            return ref, path
-        else:
-            where = f"looked from {folder}" + (f" and below {roots}" if roots.folders else "")
-            reason = f"its media {ref.url} is missing ({where}); --media-root names folders to search"
-            reasons.append(Unresolved(reason, failed=True))
+        found = _look_up(ref, folder, roots)
+        if not isinstance(found, Unresolved):
+            return ref, found
+        reasons.append(found)
+    if all(ref.kind == "missing" or (ref.kind == "file" and not ref.url.strip()) for ref in clip.media):
+        path = roots.find_film(clip.name)
+        if path is not None:
+            return MediaRef(key="by name", kind="file", url=str(path)), path
     failed = [reason for reason in reasons if reason.failed]
-    first = (failed or reasons or [Unresolved("the project names no media for it", failed=False)])[0]
-    raise Unresolved(str(first), source=next((ref.url for ref in clip.media if ref.url), None), failed=first.failed)
+    first = (failed or reasons or [Unresolved(_WITHOUT_FILE["missing"], failed=False)])[0]
+    source = next((ref.url for ref in clip.media if ref.url), None)
+    raise Unresolved(str(first), source=first.source or source, failed=first.failed, missing=first.missing)
+
+
+def _look_up(ref: MediaRef, folder: Path, roots: MediaRoots) -> Path | ImageSequence | Unresolved:
+    if ref.kind == "images" and ref.images is not None:
+        first = image_name(ref.images, ref.images.first or 0)
+        if (scheme := remote_scheme(ref.url)) is not None:
+            return Unresolved(f"its media is remote ({scheme}), and AVLink reads local files", failed=False)
+        return find_sequence(ref.images, ref.url, folder, roots) or _not_found(f"{ref.url}{first}", folder, roots)
+    if ref.kind != "file":
+        return Unresolved(_WITHOUT_FILE[ref.kind], failed=False)
+    if is_still(ref.url):
+        return Unresolved(f"{base_name(ref.url)} is a still, in which nothing moves", failed=False)
+    if (scheme := remote_scheme(ref.url)) is not None:
+        return Unresolved(f"its media is remote ({scheme}), and AVLink reads local files", failed=False)
+    if not ref.url.strip():
+        return Unresolved("the project names no file for it", failed=False)
+    return find_file(ref.url, folder, roots) or _not_found(ref.url, folder, roots)
+
+
+def _not_found(url: str, folder: Path, roots: MediaRoots) -> Unresolved:
+    where = f"looked from {folder}" + (f" and below {roots}" if roots.folders else "")
+    reason = f"its media {url} is missing ({where}); --media-root names folders to search"
+    return Unresolved(reason, source=url, failed=True, missing=True)
+
+
+def find_sequence(names: ImageNames, url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> ImageSequence | None:
+    """The images of which `url` is the folder, else the folder in `roots` that has the first of them."""
+    for candidate in _candidates(url or "."):
+        place = folder / candidate
+        found = find_images(names, place, roots.within(place))
+        if found is not None:
+            return found
+    first = None if names.first is None else roots.find(image_name(names, names.first))
+    return None if first is None else find_images(names, first.parent, roots.within(first.parent))
 
 
 def find_file(url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> Path | None:
@@ -130,15 +193,6 @@ def outside_media(
         has = "" if file_duration_s is None else f", which is {float(file_duration_s):.3f} s long"
         return f"it asks for {float(start_s):.3f} s to {float(start_s + duration_s):.3f} s of its media{has}"
     return None
-
-
-def _reason_without_file(ref: MediaRef) -> Unresolved:
-    reasons: Mapping[str, str] = {
-        "generator": "it is made by the editing program (a title, bars or a colour), not by a media file",
-        "images": "its media is an image sequence, which this version does not read",
-        "missing": "the project names no media for it",
-    }
-    return Unresolved(reasons[ref.kind], failed=False)
 
 
 def _candidates(url: str) -> Iterator[str]:

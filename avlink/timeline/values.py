@@ -39,12 +39,12 @@ class MediaRef:
 class ImageNames:
     """An image sequence as a timeline tells it: `url` of the reference is its folder.
 
-    `num_images` is None where the timeline gives no range: then it is what lies in the folder.
+    `first` and `num_images` are None where the timeline does not tell: then it is what lies in the folder.
     """
 
     prefix: str
     suffix: str
-    first: int
+    first: int | None
     step: int
     padding: int
     rate: Fraction

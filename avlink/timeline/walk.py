@@ -162,8 +162,8 @@ def _walk(
     if shown is None:
         # A nested sequence that is used ten times would name its unseen clips ten times.
         if not place.nests:
-            reason = "has no length" if end_s == at_s else "is trimmed away by its track or the timeline"
-            yield place.skip(name, reason, at_s, None if span is None else (view.clamp(span[0]),) * 2)
+            lack = "has no length" if end_s == at_s else "is trimmed away by its track or the timeline"
+            yield place.skip(name, lack, at_s, None if span is None else (view.clamp(span[0]),) * 2)
         return
     own = view.inner(at_s, end_s, at_s=begin_s(item), speed=Fraction(1) if speed is None else speed, window=shown)
     if is_open and speed is not None and len(item):
