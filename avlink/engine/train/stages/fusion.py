@@ -101,7 +101,8 @@ class FusionStage:
             )
             flow = (out.float() - video.velocity).square().mean()
         losses["flow"] = flow
-        losses["total"] = flow + 0.2 * losses.get("onset", 0) + 0.1 * losses.get("class", 0)
+        # The flow loss hardly moves while synchrony is learned; what the stem sees is what holds it back.
+        losses["total"] = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
         return losses
 
     def _audio(
