@@ -46,7 +46,8 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
     """Give one video file its generated sound.
 
     Writes `<name>.foley.wav` and `<name>.foley.<suffix>`, or just the output that is asked for: sound or video, by
-    its suffix. Raises MediaError for a file that cannot be used, OutputError for a place that cannot be written.
+    its suffix. A take that the model or the post chain fails at is an item that failed, and the others are written.
+    Raises MediaError for a file that cannot be used, OutputError for a place that cannot be written.
     """
     recipe, path = request.recipe, request.input
     info = probe(path)
@@ -86,19 +87,24 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
             items = tuple(replace(item, status="cached") for item in items)
         return SonifyReport(input=path, output=None, items=items)
     done = render(plan, backend, target, session, max_batch_s=recipe.run.max_batch_s, force=request.force)
-    if done.failures:
-        # There is but one clip: that it failed is the answer, and there is no other clip to go on with.
-        raise next(iter(done.failures.values()))
+    for failure in done.failures.values():
+        # There is but one clip: when the file itself is at fault, that is all there is to say.
+        if isinstance(failure, InputError):
+            raise failure
+    written = [job for job in plan.jobs if job.id in done.stems]
     if movie is not None:
-        for job in plan.jobs:
+        for job in written:
             with atomic_write(_of_take(movie, job)) as temporary:
                 mux_sound(path, WaveFile(done.stems[job.id].path), temporary)
     stems = {
         id: stem if wav else replace(stem, path=_of_take(movie or stem.path, stem.job))
         for id, stem in done.stems.items()
     }
+    output = movie or wav
     return SonifyReport(
-        input=path, output=movie or wav, items=make_items(plan.jobs, (), stems=stems, failures=done.failures)
+        input=path,
+        output=_of_take(output, written[0]) if output and written else None,
+        items=make_items(plan.jobs, (), stems=stems, failures=done.failures),
     )
 
 

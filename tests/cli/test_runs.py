@@ -22,9 +22,19 @@ class Fails(t.ToneGenerator):
     def generate(self, requests, *, on_step=None):
         raise RuntimeError("out of order")
 
+class First(t.ToneGenerator):
+    done = 0
+
+    def generate(self, requests, *, on_step=None):
+        if self.done + len(requests) > 1:
+            raise RuntimeError("worn out")
+        self.done += len(requests)
+        return super().generate(requests, on_step=on_step)
+
 @hookimpl
 def avlink_backends():
     return [
+        Backend(name="first", direction="v2a", options=t.ToneOptions, fingerprint=repr, load=lambda o, d: First(o)),
         Backend(name="stops", direction="v2a", options=t.ToneOptions, fingerprint=repr, load=lambda o, d: Stops(o)),
         Backend(name="fails", direction="v2a", options=t.ToneOptions, fingerprint=repr, load=lambda o, d: Fails(o)),
     ]
@@ -80,6 +90,42 @@ def test_failed_clips_are_3_and_named(avlink, install, movie: Path) -> None:
     assert "door: failed" in ran.out
     assert "1 failed" in ran.out
     assert "out of order" in ran.out
+
+
+def test_a_single_file_that_fails_is_3_too_with_the_same_report(avlink, install, movie: Path) -> None:
+    install("stops", "stops_plugin", STOPS)
+    before = sorted(movie.parent.iterdir())
+    asked = ("sonify", movie, "-s", "backend.name=fails", "--device", "cpu")
+    ran = avlink(*asked)
+    assert ran.code == 3
+    assert "clip.mp4: failed: backend 'fails' failed: RuntimeError: out of order" in ran.out
+    assert "wrote" not in ran.out
+    ran = avlink(*asked, "--json", "--takes", "2")
+    assert ran.code == 3
+    (item,) = ran.json["items"]
+    assert (item["status"], item["stems"], ran.json["output"]) == ("failed", [], None)
+    assert item["reason"] == "backend 'fails' failed: RuntimeError: out of order"
+    assert ran.json["counts"] == {"generated": 0, "cached": 0, "skipped": 0, "failed": 1}
+    assert sorted(movie.parent.iterdir()) == before
+
+
+def test_of_two_takes_one_may_fail(avlink, install, movie: Path) -> None:
+    install("stops", "stops_plugin", STOPS)
+    ran = avlink("sonify", movie, "-s", "backend.name=first", "--device", "cpu", "--json", "--takes", "2")
+    assert ran.code == 3
+    (item,) = ran.json["items"]
+    assert item["status"] == "failed"
+    assert [stem["take"] for stem in item["stems"]] == [1]
+    assert ran.json["output"] == str(movie.with_name("clip.foley.mp4"))
+    assert movie.with_name("clip.foley.wav").is_file() and not movie.with_name("clip.foley_t2.wav").exists()
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 900])
+def test_a_single_file_at_fault_is_2(avlink, tone, movie: Path, kept_bytes: int) -> None:
+    movie.write_bytes(movie.read_bytes()[:kept_bytes])
+    ran = avlink("sonify", movie, *tone)
+    assert ran.code == 2
+    assert ran.err.startswith("avlink: ") and movie.name in ran.err
 
 
 @pytest.mark.parametrize("takes", [1, 2])
