@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ import avlink_otio
 import opentimelineio as otio
 import pytest
 from avlink_otio import plugin
-from avlink_otio.cues import COLUMNS, read_from_string, write_to_string
+from avlink_otio.cues import COLUMNS, read_from_file, read_from_string, write_to_string
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from avlink.hooks import make_registry
 
@@ -98,3 +101,106 @@ def test_a_recipe_can_ask_for_it(tmp_path: Path) -> None:
     cues = make_registry(plugin).format("cues")
     cues.write(_timeline(["door"]), tmp_path / f"cut{cues.suffix}")
     assert "door" in (tmp_path / "cut.csv").read_text(encoding="utf-8")
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+wishes = st.fixed_dictionaries(
+    {},
+    optional={
+        "mode": st.sampled_from(["sync", "ambience", "off"]),
+        "prompt": texts.filter(bool),
+        "negative": texts.filter(bool),
+        "seed": st.integers(0, 2**63 - 1),
+        "gain_db": st.integers(-60, 60).map(float) | st.sampled_from([-3.5, 0.25]),
+    },
+)
+
+
+def _asking(wanted: list[dict[str, object]]) -> otio.schema.Timeline:
+    timeline = _timeline(["x"] * len(wanted))
+    for index, (clip, words) in enumerate(zip(timeline.tracks[1].find_clips(), wanted, strict=True)):
+        clip.metadata["avlink"].update({"id": f"id{index}", **words})
+    return timeline
+
+
+def _edits(sheet: str) -> list[dict[str, object]]:
+    # The clips die with the collection.
+    found = read_from_string(sheet, edits=True)
+    return [dict(clip.metadata["avlink"]) for clip in found]
+
+
+def _resaved(sheet: str, separator: str, line_end: str) -> str:
+    """The sheet as a spreadsheet saves it again."""
+    rows = list(csv.reader(io.StringIO(sheet, newline="")))
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=separator, lineterminator=line_end).writerows(rows)
+    return out.getvalue()
+
+
+@given(st.lists(wishes, min_size=1, max_size=4), st.sampled_from([",", ";", "\t"]), st.sampled_from(["\n", "\r\n"]))
+@settings(deadline=None)
+def test_what_clips_ask_for_survives_a_spreadsheet(
+    wanted: list[dict[str, object]], separator: str, line_end: str
+) -> None:
+    sheet = "\ufeff" + _resaved(write_to_string(_asking(wanted)), separator, line_end)
+    empty = dict.fromkeys(("mode", "prompt", "negative", "seed", "gain_db"))
+    assert _edits(sheet) == [
+        {"id": f"id{index}", "row": index + 2, **empty, **words} for index, words in enumerate(wanted)
+    ]
+
+
+def test_a_sheet_needs_only_the_columns_that_are_edited() -> None:
+    assert _edits("ID;Prompt;note\r\nabc;door, oak;x\r\n;;\r\n") == [{"id": "abc", "row": 2, "prompt": "door, oak"}]
+
+
+@pytest.mark.parametrize(
+    "cell, value",
+    [
+        ("seed,7.0", 7),
+        ("seed,'181294917887961645", 181294917887961645),
+        ('gain_db,"-3,5"', -3.5),
+        ("mode, OFF ", "off"),
+    ],
+)
+def test_cells_as_spreadsheets_leave_them(cell: str, value: object) -> None:
+    column = cell.partition(",")[0]
+    (edit,) = _edits(f"id,{column}\na{cell[len(column) :]}\n")
+    assert edit[column] == value
+
+
+@pytest.mark.parametrize(
+    "sheet, words",
+    [
+        ("prompt\nx\n", "it has no column id"),
+        ("id,prompt\n,x\n", "row 2, column id: '' is empty"),
+        ("id,seed\na,1\nb,x\n", "row 3, column seed: 'x' is no whole number from 0 on"),
+        ("id,seed\na,1.81294917887962E+17\n", "the spreadsheet has shortened it"),
+        ("id,seed\na,-1\n", "column seed: '-1'"),
+        ("id,seed\na,9223372036854775808\n", "is larger than 9223372036854775807"),
+        ("id,gain_db\na,loud\n", "row 2, column gain_db: 'loud' is no number"),
+        ("id,gain_db\na,nan\n", "row 2, column gain_db: 'nan' is no number"),
+        ("id,gain_db\na,100\n", "more than 60 dB"),
+        ("sep=;\nid;mode\na;loud\n", "row 3, column mode: 'loud' is none of sync, ambience, off"),
+    ],
+)
+def test_a_wrong_cell_is_named_by_row_and_column(sheet: str, words: str) -> None:
+    with pytest.raises(otio.exceptions.OTIOError, match=re.escape(words)):
+        _edits(sheet)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_files_are_read_in_the_encodings_of_spreadsheets(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "cues.csv"
+    path.write_bytes("id;prompt\r\na;Tür, schwer\r\n".encode(encoding))
+    found = read_from_file(str(path), edits=True)
+    assert found[0].metadata["avlink"]["prompt"] == "Tür, schwer"
+
+
+def test_markers_of_stems_are_events(tmp_path: Path) -> None:
+    timeline = _timeline(["door"])
+    stem = timeline.tracks[1][1]
+    stem.source_range = otio.opentime.TimeRange(otio.opentime.RationalTime(240, 24), stem.source_range.duration)
+    at = otio.opentime.RationalTime(246, 24)
+    stem.markers.append(otio.schema.Marker("hit", otio.opentime.TimeRange(at)))
+    (row,) = csv.DictReader(io.StringIO(write_to_string(timeline)))
+    assert row["events_s"] == "0.250"
