@@ -19,6 +19,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
+from avlink.timeline.fcp7 import with_nested_tracks
 from avlink.timeline.item import seconds
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
@@ -88,6 +89,8 @@ def read_timeline(path: Path) -> TimelineFile:
         found = _from_json(_text(path), path)
     elif suffix == "edl":
         found, notes = _read_edl(path)
+    elif suffix == "xml":
+        found = _read(path, text=with_nested_tracks(_bytes(path)))
     else:
         found = _read(path)
     timeline = _the_timeline(found, path)
@@ -152,9 +155,11 @@ def _from_json(text: str, path: Path) -> object:
         raise TimelineError(f"{path} is no OTIO file: {_first_line(error)}") from error
 
 
-def _read(path: Path, **options: object) -> object:
+def _read(path: Path, text: str | None = None, **options: object) -> object:
     try:
         with _quiet():
+            if text is not None:
+                return otio.adapters.read_from_string(text, otio.adapters.from_filepath(str(path)).name)
             return otio.adapters.read_from_file(str(path), **options)
     except otio.exceptions.NoKnownAdapterForExtensionError as error:
         kind = f"{path.suffix} files" if path.suffix else "files without a suffix"
@@ -187,6 +192,13 @@ def _zip_content(path: Path) -> str:
         raise TimelineError(f"{path} is no OTIO bundle: it has no content.otio inside") from error
     except (zipfile.BadZipFile, UnicodeDecodeError, EOFError, NotImplementedError, RuntimeError) as error:
         raise TimelineError(f"{path} is broken, or no OTIO bundle: {_first_line(error)}") from error
+    except OSError as error:
+        raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -104,11 +104,11 @@ def _on_tracks(items: Sequence[ClipRef | Skip], tracks: Sequence[str]) -> list[C
 
 def _seen(items: Sequence[ClipRef | Skip]) -> list[ClipRef | Skip]:
     covered: list[Span] = []
-    covers: list[str] = []
+    by_track: dict[str, list[Span]] = {}
     found: list[ClipRef | Skip] = []
     for on_layer in _from_the_top(items):
         for item in on_layer:
-            found += _visible_parts(item, covered, covers)
+            found += _visible_parts(item, covered, by_track)
         opaque = [
             (item.timeline_start_s, item.timeline_start_s + item.timeline_duration_s)
             for item in on_layer
@@ -116,7 +116,8 @@ def _seen(items: Sequence[ClipRef | Skip]) -> list[ClipRef | Skip]:
         ]
         if opaque:
             covered = _merged([*covered, *opaque])
-            covers += [track for track in dict.fromkeys(item.track for item in on_layer) if track not in covers]
+            track = on_layer[0].track
+            by_track[track] = _merged([*by_track.get(track, []), *opaque])
     return found
 
 
@@ -128,7 +129,9 @@ def _from_the_top(items: Sequence[ClipRef | Skip]) -> list[list[ClipRef | Skip]]
     return [rows[height] for height in sorted(rows, reverse=True)]
 
 
-def _visible_parts(item: ClipRef | Skip, covered: Sequence[Span], covers: Sequence[str]) -> Iterable[ClipRef | Skip]:
+def _visible_parts(
+    item: ClipRef | Skip, covered: Sequence[Span], by_track: Mapping[str, Sequence[Span]]
+) -> Iterable[ClipRef | Skip]:
     if isinstance(item, Skip):
         return [item]
     whole = (item.timeline_start_s, item.timeline_end_s)
@@ -136,7 +139,8 @@ def _visible_parts(item: ClipRef | Skip, covered: Sequence[Span], covers: Sequen
     if parts == [whole]:
         return [item]
     if not parts:
-        return [left_out(item, f"is hidden by the picture on {' and '.join(reversed(covers))}")]
+        hiding = [track for track, spans in by_track.items() if _minus(whole, spans) != [whole]]
+        return [left_out(item, f"is hidden by the picture on {' and '.join(hiding)}")]
     first, last = parts[0][0], parts[-1][1]
     pieces = [part_of(item, start_s, end_s) for start_s, end_s in parts]
     if first != whole[0] or last != whole[1] or len(parts) > 1:

@@ -130,10 +130,7 @@ def _pictures(stack: otio.schema.Stack) -> Iterator[otio.core.Item]:
 
 
 def _end_s(item: otio.core.Item, place: _Place, at_s: Fraction) -> Fraction | None:
-    """Where an item that lies in a stack ends in the stack's time; None for a composition that no one needs to measure.
-
-    To add up thousands of clips once more for each level would cost more than the walk itself.
-    """
+    """Where an item of a stack ends in the stack's time; None for a composition that ends with what is in it."""
     is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track)) and item.source_range is None
     if is_open and warp(item) == 1:
         return None
@@ -169,8 +166,7 @@ def _walk(
     if is_open and speed is not None and len(item):
         yield from _contents(item, place.down(item, own), own)
         return
-    if isinstance(item, otio.schema.Track) and not place.nests:
-        # A track without clips: there is nothing to name.
+    if isinstance(item, otio.schema.Track) and not len(item):
         return
     clip = _clip(item, name, place, own, notes)
     off = place.off or ("is switched off" if is_off(item) else None)
@@ -212,7 +208,7 @@ def _why_not(item: otio.core.Item, speed: Fraction | None) -> str | None:
     """The sentence for an item that cannot get sound whatever its media is; None when it can."""
     if not isinstance(item, (otio.schema.Clip, otio.schema.Stack, otio.schema.Track)):
         return f"is a {type(item).__name__}, which holds no media"
-    if isinstance(item, (otio.schema.Stack, otio.schema.Track)) and not len(item):
+    if isinstance(item, otio.schema.Stack) and not len(item):
         return "is a nested sequence of which the project does not tell the contents; flatten it or export it with them"
     if speed is None:
         return "is retimed over time (a time remap or a speed ramp), which no two programs write alike; render the clip"
