@@ -115,10 +115,10 @@ def _write(sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, ke
 
 def _known(store: Store, key: str, path: Path) -> dict[str, Any] | None:
     """What is remembered of a stem when its file is there, byte for byte as it was written."""
-    note = store.get(key)
+    note = store.text(key)
     if note is None or not path.is_file():
         return None
-    known: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+    known: dict[str, Any] = json.loads(note)
     return known if file_digest(path) == known["file"] else None
 
 

@@ -18,6 +18,7 @@ from avlink.app.sources import timecode_s
 from avlink.core.errors import InputError, OutputError
 from avlink.core.hashing import file_digest
 from avlink.core.paths import atomic_write
+from avlink.core.store import mark_used
 from avlink.hooks import ReadyBackend, resolve_chain
 from avlink.media.mux import mux_sound
 from avlink.media.probe import probe, require_video
@@ -86,6 +87,9 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
         if len(cached_jobs(plan, session)) == len(plan.jobs):
             items = tuple(replace(item, status="cached") for item in items)
         return SonifyReport(input=path, output=None, items=items)
+    if wav is None:
+        for job in plan.jobs:
+            mark_used(target.path(job))
     done = render(plan, backend, target, session, max_batch_s=recipe.run.max_batch_s, force=request.force)
     for failure in done.failures.values():
         # There is but one clip: when the file itself is at fault, that is all there is to say.

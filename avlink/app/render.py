@@ -19,7 +19,7 @@ from avlink.app.finish import StemTarget, write_stem
 from avlink.app.report import WrittenStem
 from avlink.app.session import Session, pick_device
 from avlink.core import clock
-from avlink.core.errors import AvlinkError, OutputError, PluginError
+from avlink.core.errors import AvlinkError, MediaError, OutputError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, PlanReady, StepDone
 from avlink.core.sound import read_blocks
 from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
@@ -27,6 +27,9 @@ from avlink.hooks import ReadyBackend
 from avlink.media.frames import open_frames
 from avlink.media.wave import WaveFile, write_float_wave
 from avlink.timeline.values import Job, Plan
+
+_ATTEMPTS = 3
+"""The cache may be emptied while a run is under way; what it loses is generated again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +65,12 @@ def render(
     for job in plan.jobs:
         if job.id in cached:
             run.finish(job, cached=True)
-    misses = [job for job in plan.jobs if job.id not in cached]
-    for batch in make_batches(misses, max_batch_s=max_batch_s):
-        run.generate(batch)
+    for _ in range(_ATTEMPTS):
+        misses = [job for job in plan.jobs if job.id not in run.stems and job.id not in run.failures]
+        for batch in make_batches(misses, max_batch_s=max_batch_s):
+            run.generate(batch)
+    if len(run.stems) + len(run.failures) < len(plan.jobs):
+        raise OutputError(f"the cache {session.cache} loses what is put into it; see whether something empties it")
     return Rendered(stems=run.stems, failures=run.failures)
 
 
@@ -130,7 +136,7 @@ class _Run:
                 self.finish(job, cached=False)
 
     def finish(self, job: Job, *, cached: bool) -> None:
-        """Write the stem of a job whose sound is in the cache."""
+        """Write the stem of a job whose sound is in the cache; when it is there no more, the job stays to be done."""
         try:
             self.stems[job.id] = write_stem(
                 job,
@@ -140,6 +146,8 @@ class _Run:
                 cached=cached,
                 force=self.force,
             )
+        except _Lost:
+            return
         except PluginError as error:
             self._fail((job,), error)
             return
@@ -213,8 +221,15 @@ def _in_words(backend: str, error: Exception) -> AvlinkError:
     return PluginError(f"backend '{backend}' failed: {kind}{' '.join(str(error).split())}")
 
 
+class _Lost(Exception):
+    """The cache does not have a sound any more, or not in one piece."""
+
+
 def _kept(session: Session, job: Job) -> SoundSource:
     path = session.store.get(job.raw_key)
     if path is None:
-        raise OutputError(f"the cache {session.cache} lost what it had while the run was under way; run again")
-    return WaveFile(path)
+        raise _Lost
+    try:
+        return WaveFile(path)
+    except MediaError:
+        raise _Lost from None

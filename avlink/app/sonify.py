@@ -25,6 +25,7 @@ from avlink.core.errors import InputError, PluginError, RecipeError, TimelineErr
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.hashing import file_digest, fraction_text
 from avlink.core.paths import atomic_write, make_folder, sweep_leftovers
+from avlink.core.store import mark_used
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_backend, resolve_chain, resolve_formats
 from avlink.timeline.bundle import unpack_media, write_bundle
 from avlink.timeline.place import place_stems
@@ -93,6 +94,7 @@ def plan_timeline(
     if file.bundle is not None:
         folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
         unpack_media(file.bundle, file.timeline, folder)
+        mark_used(folder)
     sources, skips = resolve_sources(
         clips,
         folder=folder,

@@ -90,12 +90,16 @@ def visualize(
     key = digest(
         ["picture", _FORMAT, backend.name, backend.fingerprint(), content, [prompt.text, prompt.negative], seed]
     )
-    cached = not request.force and session.store.get(key) is not None
+    # Held open from here on, so that nobody can take it away.
+    frames = None if request.force else _kept(key, session)
+    cached = frames is not None
     session.tell(PlanReady(jobs=1, cached=int(cached)))
     session.tell(JobStarted(job_id=key[:12], name=path.name))
-    if not cached:
+    if frames is None:
         _generate(request, backend, prompt, seed, key, session)
-    frames = _kept(key, session)
+        frames = _kept(key, session)
+    if frames is None:
+        raise OutputError(f"the cache {session.cache} loses what is put into it; see whether something empties it")
     with atomic_write(output) as temporary:
         write_video(temporary, frames, sound=sound, scale=recipe.picture.upscale)
     session.tell(JobDone(job_id=key[:12], name=path.name, note="cached" if cached else ""))
@@ -143,12 +147,16 @@ def _generate(
     session.store.put_file(key, ".npy", lambda path: np.save(path, frames.pixels, allow_pickle=False), {"rate": rate})
 
 
-def _kept(key: str, session: Session) -> Frames:
+def _kept(key: str, session: Session) -> Frames | None:
     from fractions import Fraction
 
     path, meta = session.store.get(key), session.store.meta(key)
     if path is None or meta is None:
-        raise OutputError(f"the cache {session.cache} lost what it had while the run was under way; run again")
+        return None
     numerator, denominator = cast("list[int]", meta["rate"])
-    # Read from the disk as it is written: long sounds have more pictures than fit in memory.
-    return Frames(pixels=np.load(path, mmap_mode="r", allow_pickle=False), rate=Fraction(numerator, denominator))
+    try:
+        # Read from the disk as it is written: long sounds have more pictures than fit in memory.
+        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    return Frames(pixels=pixels, rate=Fraction(numerator, denominator))

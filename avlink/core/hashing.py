@@ -64,8 +64,8 @@ def file_digest(path: Path, store: Store | None = None) -> str:
         if seen in _memo:
             return _memo[seen]
         key = digest(["file_digest", *seen])
-        known = store.get(key) if store is not None else None
-        value = known.read_text().strip() if known is not None else _read_digest(resolved)
+        known = store.text(key) if store is not None else None
+        value = known.strip() if known is not None else _read_digest(resolved)
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror or error}") from error
     if store is not None and known is None:

@@ -3,18 +3,49 @@
 An entry is `objects/ab/cdef....<suffix>` plus a small JSON sidecar `....meta.json` with the size of the object and
 whatever the writer wants to remember. Both are moved into place, the sidecar last, so an entry is there as a whole
 or not at all; readers check the size. Nothing is ever unpickled.
+
+The sidecar's modification time is when the entry was last asked for. Any entry may be removed at any time, by
+`avlink cache prune` or by hand: whoever was told of one and finds it gone makes it anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from avlink.core.hashing import JsonValue
-from avlink.core.paths import atomic_write, write_text
+from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, write_text
 
 _SIDECAR = ".meta.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What lies in the store under one key: its files with the sidecar last, their bytes, and when it was last used.
+
+    `suffix` is the object's, "" where only a sidecar is left. `used_s` is in seconds since the epoch.
+    """
+
+    suffix: str
+    files: tuple[Path, ...]
+    size_bytes: int
+    used_s: float
+
+    def remove(self) -> bool:
+        """Remove it, unless it was used since it was listed or the system does not let go of it; says whether."""
+        try:
+            if os.stat(self.files[-1]).st_mtime > self.used_s:
+                return False
+            # The object first: where it is open and cannot go, the entry stays whole.
+            for file in self.files:
+                file.unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True
 
 
 class Store:
@@ -25,9 +56,23 @@ class Store:
         self.root = root
 
     def get(self, key: str) -> Path | None:
-        """The object of `key`, or None when there is none or it was cut short."""
+        """The object of `key`, or None when there is none or it was cut short. Remembers that it was asked for.
+
+        Another process may remove the object before it is opened; one that is open can be read to its end.
+        """
         entry = self._read(key)
-        return None if entry is None else entry[0]
+        if entry is None:
+            return None
+        mark_used(self._stem(key, _SIDECAR))
+        return entry[0]
+
+    def text(self, key: str) -> str | None:
+        """The object of `key` as UTF-8 text; None when `get` would give None, or it vanished meanwhile."""
+        path = self.get(key)
+        try:
+            return None if path is None else path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
 
     def meta(self, key: str) -> Mapping[str, JsonValue] | None:
         """What was remembered with the object of `key`; None when `get` would give None."""
@@ -46,9 +91,29 @@ class Store:
         path = self._stem(key, suffix)
         with atomic_write(path) as temporary:
             write(temporary)
-        entry = {"object": path.name, "size": path.stat().st_size, "meta": dict(meta or {})}
+            size = temporary.stat().st_size
+        entry = {"object": path.name, "size": size, "meta": dict(meta or {})}
         write_text(self._stem(key, _SIDECAR), json.dumps(entry, sort_keys=True))
         return path
+
+    def entries(self) -> Iterator[Entry]:
+        """All that lies in the store, also what is broken; not what is being written."""
+        for folder in sorted(self.root.glob("objects/??")):
+            by_key: dict[str, list[tuple[Path, os.stat_result]]] = {}
+            for path in sorted(folder.iterdir()):
+                if path.name.startswith(TEMPORARY_PREFIX):
+                    continue
+                with contextlib.suppress(OSError):
+                    by_key.setdefault(path.name.partition(".")[0], []).append((path, path.stat()))
+            for found in by_key.values():
+                found.sort(key=lambda file: file[0].name.endswith(_SIDECAR))
+                suffix = found[0][0].suffix if not found[0][0].name.endswith(_SIDECAR) else ""
+                yield Entry(
+                    suffix=suffix,
+                    files=tuple(path for path, _ in found),
+                    size_bytes=sum(stat.st_size for _, stat in found),
+                    used_s=found[-1][1].st_mtime,
+                )
 
     def _stem(self, key: str, suffix: str) -> Path:
         if len(key) < 8 or not all(letter in "0123456789abcdef" for letter in key):
@@ -67,3 +132,9 @@ class Store:
             # Whatever is wrong with a cache entry, the answer is the same: it is not there.
             return None
         return (path, entry["meta"]) if whole else None
+
+
+def mark_used(path: Path) -> None:
+    """Set the modification time of something in the cache to now. What is not there, or not ours to touch, stays."""
+    with contextlib.suppress(OSError):
+        os.utime(path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,69 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 def test_keys_and_suffixes_never_leave_the_store(tmp_path: Path, key: str, suffix: str) -> None:
     with pytest.raises(ValueError):
         put(Store(tmp_path), b"", key=key, suffix=suffix)
+
+
+def test_text_is_read_or_not_there(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.text(KEY) is None
+    put(store, "ä".encode(), suffix=".txt")
+    assert store.text(KEY) == "ä"
+
+
+class TestEntries:
+    def test_all_are_listed_with_size_and_kind(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        assert list(store.entries()) == []
+        sound = put(store, b"sound")
+        put(store, b"text", key=digest("another"), suffix=".txt")
+        found = {entry.suffix: entry for entry in store.entries()}
+        assert set(found) == {".wav", ".txt"}
+        assert found[".wav"].files == (sound, sound.with_name(f"{KEY[2:]}.meta.json"))
+        assert found[".wav"].size_bytes == sum(file.stat().st_size for file in found[".wav"].files)
+
+    def test_asking_is_using(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        for name in ("a", "b"):
+            put(store, b"x", key=digest(name), suffix=f".{name}")
+        for file in tmp_path.rglob("*.*"):
+            os.utime(file, (1e9, 1e9))
+        assert store.meta(digest("a")) == {} and {entry.used_s for entry in store.entries()} == {1e9}
+        store.get(digest("b"))
+        used = {entry.suffix: entry.used_s for entry in store.entries()}
+        assert used[".a"] == 1e9 < used[".b"]
+
+    def test_what_is_removed_is_gone_and_can_come_back(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        put(store, b"sound")
+        (entry,) = store.entries()
+        assert entry.remove()
+        assert store.get(KEY) is None and list(store.entries()) == []
+        assert put(store, b"sound").read_bytes() == b"sound"
+        assert store.get(KEY) is not None
+
+    def test_what_was_used_since_it_was_listed_stays(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        put(store, b"sound")
+        os.utime(next(tmp_path.rglob("*.meta.json")), (1e9, 1e9))
+        (entry,) = store.entries()
+        store.get(KEY)
+        assert not entry.remove()
+        assert store.get(KEY) is not None
+
+    def test_what_is_left_of_a_killed_run_is_an_entry_too(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        put(store, b"sound").with_name(f"{KEY[2:]}.meta.json").unlink()
+        (entry,) = store.entries()
+        assert (entry.suffix, entry.size_bytes) == (".wav", 5)
+        assert entry.remove() and list(store.entries()) == []
+
+    def test_a_sound_that_is_open_can_be_read_to_its_end(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        put(store, b"sound")
+        (entry,) = store.entries()
+        found = store.get(KEY)
+        assert found is not None
+        with found.open("rb") as file:
+            os.utime(entry.files[-1], (entry.used_s, entry.used_s))
+            if entry.remove():
+                assert file.read() == b"sound"
