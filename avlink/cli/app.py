@@ -7,9 +7,28 @@ from typing import Annotated
 import typer
 
 import avlink
-from avlink.cli import demo, doctor, evaluate, export, foundry, models, plugins, recipes, sonify, train, visualize
+from avlink.cli import (
+    cache,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    foundry,
+    models,
+    plugins,
+    recipes,
+    sonify,
+    train,
+    visualize,
+)
 
-GROUPS = {"models": models.app, "recipes": recipes.app, "plugins": plugins.app, "foundry": foundry.app}
+GROUPS = {
+    "models": models.app,
+    "recipes": recipes.app,
+    "plugins": plugins.app,
+    "cache": cache.app,
+    "foundry": foundry.app,
+}
 """Commands that have commands of their own."""
 
 _EPILOG = "Exit codes: 0 done, 1 a bug or the machine, 2 your input, 3 some clips failed, 130 interrupted."

@@ -33,6 +33,7 @@ OPTIONS = {
     "recipes show": "--help --json --origins --set -s RECIPE",
     "recipes check": "--help --json --set -s RECIPE",
     "plugins list": "--help --json",
+    "cache prune": "--dry-run --help --json --max-size --older-than",
     "foundry sample": "--count --help --json --seed --split -n OUT",
 }
 
