@@ -98,3 +98,25 @@ def test_stem_names_are_safe_everywhere(name: str, track: str) -> None:
     assert len({one.lower() for one in names}) == 3
     for one in names:
         assert one.isascii() and all(letter.isalnum() or letter in "-_" for letter in one) and len(one) < 90
+
+
+def test_speed_and_direction_are_in_the_key_and_a_speed_of_one_is_not() -> None:
+    def retimed(speed: Fraction) -> Source:
+        source = _source(0)
+        media_s = source.clip.timeline_duration_s * abs(speed)
+        return replace(source, clip=replace(source.clip, speed=speed), speed=speed, duration_s=media_s)
+
+    speeds = [Fraction(1), Fraction(2), Fraction(1, 2), Fraction(-1), Fraction(-2), Fraction(0)]
+    jobs = [_jobs(retimed(speed))[0] for speed in speeds]
+    for key in ("raw_key", "stem_key", "seed", "stem_name"):
+        assert len({getattr(job, key) for job in jobs}) == len(speeds)
+    assert jobs[0].raw_key == _jobs(_source(0))[0].raw_key
+    assert all(job.source.seen_s == 2 for job in jobs)
+    held = retimed(Fraction(0))
+    longer = replace(held, clip=replace(held.clip, timeline_duration_s=Fraction(3)))
+    assert _jobs(longer)[0].raw_key != jobs[-1].raw_key
+
+
+def test_the_keys_of_what_plays_at_its_own_speed_stay_what_they_were() -> None:
+    # Found by an older version: a change here makes every user generate everything anew.
+    assert _jobs(_source(0))[0].raw_key == "70afc4b0627dbe93a734d73acaa72f54d10529a5"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,3 +106,44 @@ def test_a_clip_outside_its_media_is_a_sentence() -> None:
     assert outside_media(frame, ten, ten, slack_s=frame) is None
     assert "9.000 s to 12.000 s" in (outside_media(Fraction(9), Fraction(3), ten, slack_s=frame) or "")
     assert "-1.000 s" in (outside_media(Fraction(-1), Fraction(3), None, slack_s=frame) or "")
+
+
+def test_media_roots_match_in_any_case_if_none_matches_exactly(tmp_path: Path) -> None:
+    for name in ("one/A.MP4", "two/a.mp4"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    roots = MediaRoots([tmp_path])
+    assert roots.find("a.mp4") == tmp_path / "two" / "a.mp4"
+    assert roots.find("A.MP4") == tmp_path / "one" / "A.MP4"
+    assert roots.find("a.Mp4") in {tmp_path / "one" / "A.MP4", tmp_path / "two" / "a.mp4"}
+    assert roots.find("b.mp4") is None
+
+
+@pytest.mark.parametrize("ref", [MediaRef(key="k", kind="missing"), _file(""), None])
+def test_a_clip_without_media_is_looked_up_by_its_name(tmp_path: Path, ref: MediaRef | None) -> None:
+    (tmp_path / "A001_C002.MOV").touch()
+    (tmp_path / "A001_C003.wav").touch()
+    roots = MediaRoots([tmp_path])
+    media = () if ref is None else (ref,)
+    for name, found in (("A001_C002", True), ("a001_c002.mov", True), ("A001_C003", False), ("A001_C003.wav", False)):
+        clip = replace(_clip(*media), name=name)
+        if found:
+            assert find_media(clip, tmp_path / "else", roots)[1] == tmp_path / "A001_C002.MOV"
+        else:
+            with pytest.raises(Unresolved):
+                find_media(clip, tmp_path / "else", roots)
+    with pytest.raises(Unresolved):
+        find_media(replace(_clip(*media), name="A001_C002"), tmp_path)
+
+
+def test_a_generator_is_never_looked_up_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "bars.mov").touch()
+    with pytest.raises(Unresolved, match="made by the editing program"):
+        find_media(replace(_clip(MediaRef(key="k", kind="generator")), name="bars"), tmp_path, MediaRoots([tmp_path]))
+
+
+def test_only_what_was_looked_for_and_not_found_is_missing(tmp_path: Path) -> None:
+    for ref, missing in ((_file("gone.mov"), True), (_file("https://a/b.mov"), False), (_file("x.png"), False)):
+        with pytest.raises(Unresolved) as error:
+            find_media(_clip(ref), tmp_path)
+        assert error.value.missing is missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avlink.core.errors import TimelineError
+from avlink.core.recipe.schema import Select
 from avlink.timeline.select import select_clips
-from avlink.timeline.values import ClipRef, MediaRef, Skip
+from avlink.timeline.values import ClipRef, Marker, MediaRef, Skip
 from avlink.timeline.walk import item_id
 
 Layers = list[list[tuple[int, int, bool]]]
@@ -96,3 +98,42 @@ def test_chosen_tracks_are_done_whole() -> None:
 def test_an_unknown_track_is_refused_with_the_known_ones() -> None:
     with pytest.raises(TimelineError, match=r"no video track 'V9' with clips; it has: T0, T1"):
         select_clips([clip(0, 1), clip(0, 1, layer=1)], ["V9"])
+
+
+def _marked(name: str, *, comment: str = "", own: bool = True, colour: str = "RED") -> Marker:
+    return Marker(name=name, colour=colour, comment=comment, start_s=Fraction(0), duration_s=Fraction(0), own=own)
+
+
+def test_wishes_by_name_marker_and_colour_must_all_hold() -> None:
+    door = replace(clip(0, 2), name="Door_03.mov", colour="ORANGE", markers=(_marked("SFX: slam"),))
+    step = replace(clip(2, 2), name="steps.mov", markers=(_marked("note", comment="sfx later", own=False),))
+    plain = replace(clip(4, 2), name="door_04.mov")
+    items = [door, step, plain]
+
+    def chosen(**wish: object) -> list[str]:
+        return [item.name for item in select_clips(items, wish=Select(**wish))]  # type: ignore[arg-type]
+
+    assert chosen() == ["Door_03.mov", "steps.mov", "door_04.mov"]
+    assert chosen(clips=("door*",)) == ["Door_03.mov", "door_04.mov"]
+    assert chosen(clips=("steps*", "*04*")) == ["steps.mov", "door_04.mov"]
+    assert chosen(markers=("sfx*",)) == ["Door_03.mov", "steps.mov"]
+    assert chosen(colours=("orange",)) == chosen(colours=("red",)) == ["Door_03.mov"]
+    assert chosen(clips=("door*",), markers=("SFX*",)) == ["Door_03.mov"]
+    with pytest.raises(TimelineError, match=r"clips = cat\*; markers = SFX\*\); there are: Door_03.mov, steps.mov"):
+        chosen(clips=("cat*",), markers=("SFX*",))
+
+
+def test_what_is_seen_too_shortly_is_a_skip() -> None:
+    items = select_clips([clip(0, 10), clip(Fraction(1, 4), 9, layer=1)], wish=Select(min_duration_s=0.5))
+    assert [(type(item), item.timeline_duration_s) for item in items] == [
+        (Skip, Fraction(1, 4)),
+        (ClipRef, 9),
+        (ClipRef, Fraction(3, 4)),
+    ]
+    assert isinstance(items[0], Skip) and "less than 0.5 s" in items[0].reason
+
+
+def test_only_the_tracks_that_hide_a_clip_are_named() -> None:
+    items = select_clips([clip(0, 2), clip(0, 3, layer=1), clip(5, 3, layer=2)])
+    hidden = next(item for item in items if isinstance(item, Skip))
+    assert hidden.reason == "is hidden by the picture on T1"
