@@ -77,14 +77,16 @@ def export(request: ExportRequest, registry: Registry | None = None, *, listener
     for note in file.notes:
         listener(Message(text=note))
     output = request.output or file.path.with_name(f"{file.path.stem.removesuffix('.foley')}.foley{suffix}")
-    refuse_overwrite(output, inputs=(request.input,))
+    if found != "otiod":
+        # That is a folder, and the only output that may not be there already.
+        refuse_overwrite(output, inputs=(request.input,))
     if isinstance(found, str):
         notes = _write_whole(file, output, found, request.media_root)
     else:
         timeline = file.timeline.deepcopy()
         tell_words(timeline)
         lost = _find_media(timeline, file, output, MediaRoots(request.media_root))
-        notes = [*lost, *_write(found, timeline, output)]
+        notes = [*lost, *write_format(found, timeline, output)]
     for note in notes:
         listener(Message(text=note, level="warning"))
     own = _sound_tracks(file.timeline)
@@ -166,8 +168,11 @@ def _sound_tracks(timeline: otio.schema.Timeline) -> list[otio.schema.Track]:
     return [track for track in tracks if KEY in track.metadata] or tracks
 
 
-def _write(format_: TimelineFormat, timeline: otio.schema.Timeline, output: Path) -> list[str]:
-    """Let a plugin write, and return what it warned of."""
+def write_format(format_: TimelineFormat, timeline: otio.schema.Timeline, output: Path) -> list[str]:
+    """Let a plugin write a file, as a whole or not at all, and return the sentences that it warned with.
+
+    Raises TimelineError for what the format cannot carry, PluginError when it fails otherwise, OutputError.
+    """
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
