@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from avlink.core.architecture import MelSpec
 from avlink.engine.models.system import System
@@ -69,3 +70,19 @@ def relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
         return low + (high - low) * torch.rand(count, 1, channels, 1, 1, generator=generator)
 
     return pixels * (draw(0.7, 1.2) * draw(0.92, 1.08, 3)) + draw(-0.12, 0.12)
+
+
+def reframe(pixels: Float[Tensor, "frames 3 height width"], generator: torch.Generator) -> Tensor:
+    """Each frame shown a little larger or smaller, turned and shifted, as if the camera stood elsewhere."""
+    count = pixels.shape[0]
+
+    def draw(reach: float) -> Tensor:
+        return reach * (2 * torch.rand(count, generator=generator) - 1)
+
+    size, turn = torch.exp(draw(0.2)), draw(0.15)
+    aspect = pixels.shape[-1] / pixels.shape[-2]
+    cos, sin = size * torch.cos(turn), size * torch.sin(turn)
+    # Rows of the matrix are in units of half a width and half a height.
+    matrix = torch.stack((cos, -sin / aspect, draw(0.12), sin * aspect, cos, draw(0.12)), dim=1).reshape(count, 2, 3)
+    grid = nn.functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    return nn.functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore, to_pixels
 from avlink.engine.train.objectives import motion_losses
-from avlink.engine.train.stages.inputs import Validate, nothing, pictures, relight
+from avlink.engine.train.stages.inputs import Validate, nothing, pictures, reframe, relight
 
 
 class AppearanceStage:
@@ -32,7 +32,12 @@ class AppearanceStage:
             raise ValueError("the appearance stage needs clips whose events have one of the stem's classes")
         config = self.motion.config
         chosen = [self.events[i] for i in indices]
-        pixels = to_pixels(torch.stack([self.clips.frame(clip, int(t * config.fps)) for clip, t, _ in chosen])[:, None])
+        # A frame or two off: what is struck is seen just before and after as well.
+        late = torch.randint(-2, 3, (len(chosen),), generator=generator).tolist()
+        frames = [
+            self.clips.frame(c, max(0, int(t * config.fps) + d)) for (c, t, _), d in zip(chosen, late, strict=True)
+        ]
+        pixels = reframe(to_pixels(torch.stack(frames)[:, None])[:, 0], generator)[:, None]
         mirrored = torch.rand(len(indices), generator=generator) < 0.5
         pixels = torch.where(mirrored[:, None, None, None, None], pixels.flip(-1), pixels)
         logits = self.motion.appearance.name(relight(pixels, generator)[:, 0]).float()
