@@ -14,7 +14,8 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.timeline.sequences import names_of_pattern
-from avlink.timeline.values import ImageNames, MediaRef, MissingImage, is_still
+from avlink.timeline.suffixes import is_still
+from avlink.timeline.values import ImageNames, MediaRef, MissingImage
 
 
 def own_range(item: otio.core.Item) -> otio.opentime.TimeRange | None:

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 from avlink.core.images import ImageSequence
 from avlink.timeline.sequences import find_images, image_name
-from avlink.timeline.values import ClipRef, ImageNames, MediaKind, MediaRef, is_still
+from avlink.timeline.suffixes import FILM_SUFFIXES, is_still
+from avlink.timeline.values import ClipRef, ImageNames, MediaKind, MediaRef
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
@@ -22,8 +23,6 @@ _WITHOUT_FILE: Mapping[MediaKind, str] = {
     "images": "its media is an image sequence without a frame rate; export it with one",
     "missing": "the project names no media for it; --media-root names folders to search for a film of its name",
 }
-FILM_SUFFIXES = (".mov", ".mp4", ".mxf", ".mkv", ".avi", ".m4v", ".mpg", ".mts", ".webm", ".wmv", ".ts", ".3gp", ".flv")
-"""What films are called, to find one by the name of its clip."""
 
 
 class Unresolved(Exception):

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from avlink.core.images import ImageSequence
 from avlink.core.values import Prompt
+from avlink.timeline.suffixes import FILM_SUFFIXES, may_be_transparent
 
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
 MissingImage: TypeAlias = Literal["error", "hold", "black"]
@@ -111,9 +112,15 @@ class ClipRef:
 
     @property
     def opaque(self) -> bool:
-        """Whether the picture hides what lies under it. Generators and lost media are mostly titles: they do not."""
+        """Whether the picture hides what lies under it.
+
+        Generators and clips without media are mostly titles, which do not, unless they are called like a film.
+        """
+        is_film = self.name.lower().endswith(FILM_SUFFIXES)
         return any(
-            ref.kind == "images" or (ref.kind == "file" and ref.url and not may_be_transparent(ref.url))
+            ref.kind == "images"
+            or (ref.kind == "file" and ref.url and not may_be_transparent(ref.url))
+            or (ref.kind != "generator" and not ref.url and is_film)
             for ref in self.media
         )
 
@@ -229,17 +236,3 @@ def left_out(
         missing=missing,
         depth=clip.depth,
     )
-
-
-_WITH_ALPHA = (".png", ".tif", ".tiff", ".psd", ".tga", ".exr", ".gif", ".webp", ".svg", ".ai")
-_WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp", ".dpx", ".heic", ".avif")
-
-
-def may_be_transparent(url: str) -> bool:
-    """Whether a picture file may have an alpha channel, as titles, logos and mattes do."""
-    return url.lower().endswith(_WITH_ALPHA)
-
-
-def is_still(url: str) -> bool:
-    """Whether a media file is a single picture."""
-    return url.lower().endswith((*_WITH_ALPHA, *_WITHOUT_ALPHA))
