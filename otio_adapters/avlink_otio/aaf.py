@@ -36,8 +36,10 @@ def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
     """
     aaf2 = _pyaaf2()
     project = read_sound(input_otio)
+    folder = Path(filepath).absolute().parent
+    _check_sound(project, folder)
     with aaf2.open(filepath, "w") as file:
-        _Writer(file, project, Path(filepath).absolute().parent).write()
+        _Writer(file, project, folder).write()
 
 
 class _Writer:
@@ -163,12 +165,21 @@ class _Writer:
             return int(info.channels)
 
 
+def _check_sound(project: SoundProject, folder: Path) -> None:
+    """Raise `otio.exceptions.OTIOError` that names all files which are not there, before anything is written."""
+    heard = [item.take.url for track in project.tracks for item in track.items if not (item.muted or track.muted)]
+    lost = [path for path in dict.fromkeys(local_path(url, folder) for url in heard) if not path.is_file()]
+    if lost:
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        are = "is" if len(lost) == 1 else "are"
+        raise otio.exceptions.OTIOError(f"{', '.join(map(str, lost[:3]))}{more} {are} missing, and AAF holds its sound")
+
+
 def _open(path: Path) -> soundfile.SoundFile:
     try:
         return soundfile.SoundFile(path)
     except (soundfile.SoundFileError, OSError, RuntimeError) as error:
-        why = "is missing" if not path.exists() else f"is no sound that can be embedded ({error})"
-        raise otio.exceptions.OTIOError(f"{path} {why}") from error
+        raise otio.exceptions.OTIOError(f"{path} is no sound that can be embedded ({error})") from error
 
 
 def _pcm24(file: soundfile.SoundFile, channel: int) -> Iterator[bytes]:

@@ -104,8 +104,17 @@ def test_a_file_that_is_too_short_is_cut_and_said(cut, tmp_path: Path) -> None:
 
 
 def test_missing_sound_is_named(cut, tmp_path: Path) -> None:
-    with pytest.raises(otio.exceptions.OTIOError, match=r"0\.wav is missing"):
+    with pytest.raises(otio.exceptions.OTIOError, match=r"0\.wav, .*1\.wav, .*2\.wav are missing"):
         write_to_file(cut.timeline(PLACES), str(tmp_path / "cut.aaf"))
+    assert not (tmp_path / "cut.aaf").exists()
+
+
+def test_sound_that_is_none_is_named(cut, tmp_path: Path) -> None:
+    timeline = cut.timeline([(0, 480)])
+    cut.write_stems(timeline, tmp_path)
+    (tmp_path / "cut.stems" / "0.wav").write_bytes(b"RIFF of nothing")
+    with pytest.raises(otio.exceptions.OTIOError, match=r"0\.wav is no sound that can be embedded"):
+        write_to_file(timeline, str(tmp_path / "cut.aaf"))
 
 
 def test_the_same_clips_have_the_same_identity(cut, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from fractions import Fraction
 
 import opentimelineio as otio
@@ -145,3 +147,49 @@ def test_a_trimmed_stack_shows_stems_where_it_shows_the_picture() -> None:
     timeline.tracks.source_range = cut
     placed = place_stems(timeline, _placements(timeline), track_name="FOLEY")
     assert _spans(placed.tracks[2]) == [("c0", 24000, 48000)]
+
+
+@pytest.mark.parametrize("channels, kind", [(1, "Mono"), (2, "Stereo"), (6, "5.1")])
+def test_stems_say_their_channels_in_the_projects_own_words(channels: int, kind: str) -> None:
+    timeline = _timeline([(24, False, 24.0)], 24.0, 0)
+    (one,) = _placements(timeline)
+    wide = replace(one, takes=(replace(one.takes[0], details={"channels": channels}),))
+    placed = place_stems(timeline, [wide], track_name="FOLEY")
+    track = placed.tracks[2]
+    assert json.loads(otio.core.serialize_json_to_string(track.metadata["Resolve_OTIO"])) == {
+        "Audio Type": kind,
+        "Locked": False,
+        "SoloOn": False,
+    }
+    sources = track[0].metadata["Resolve_OTIO"]["Channels"]
+    assert [source["Source Channel ID"] for source in sources] == list(range(channels))
+    assert "PremierePro_OTIO" not in track.metadata and "Link Group ID" not in track[0].metadata["Resolve_OTIO"]
+
+    del timeline.metadata["Resolve_OTIO"]
+    timeline.tracks[1].metadata.clear()
+    timeline.tracks.metadata["PremierePro_OTIO"] = {"VideoFrameRate": 24.0}
+    placed = place_stems(timeline, [wide], track_name="FOLEY")
+    track = placed.tracks[2]
+    words = track.metadata["PremierePro_OTIO"]["AudioChannels"]
+    assert (words["ChannelType"], words["NumberOfChannels"]) == (kind, channels)
+    assigned = track[0].metadata["PremierePro_OTIO"]["AudioChannels"]["SecondaryAssignments"]
+    assert [one["SecondaryChannelIndex"] for one in assigned] == list(range(channels))
+    assert "LinkID" not in track[0].metadata["PremierePro_OTIO"]
+
+
+def test_a_project_that_speaks_no_dialect_gets_none() -> None:
+    timeline = _timeline([(24, False, 24.0)], 24.0, 0)
+    del timeline.metadata["Resolve_OTIO"]
+    timeline.tracks[1].metadata.clear()
+    placed = place_stems(timeline, _placements(timeline), track_name="FOLEY")
+    track = placed.tracks[2]
+    assert set(track.metadata) == set(track[0].metadata) == {"avlink"}
+
+
+def test_a_stem_names_its_clip_and_repeats_what_that_asks_for() -> None:
+    timeline = _timeline([(24, False, 24.0)], 24.0, 0)
+    timeline.tracks[0][0].metadata["avlink"] = {"prompt": "door", "negative": "speech"}
+    (placement,) = _placements(timeline)
+    placed = place_stems(timeline, [placement], track_name="FOLEY")
+    said = placed.tracks[2][0].metadata["avlink"]
+    assert (said["id"], said["prompt"], said["negative"]) == (placement.clip.id, "door", "speech")
