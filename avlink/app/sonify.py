@@ -111,10 +111,9 @@ def plan_timeline(
     )
     for note in (*file.notes, *plan.notes):
         session.tell(Message(text=note))
-    for words, are_meant in (("cannot be used", True), ("are missing and left out", False)):
-        lost = dict.fromkeys(
-            skip.source or skip.name for skip in skips if skip.failed is are_meant and (are_meant or skip.missing)
-        )
+    unusable = dict.fromkeys(skip.source or skip.name for skip in skips if skip.failed)
+    left_out = dict.fromkeys(skip.source or skip.name for skip in skips if skip.missing and not skip.failed)
+    for lost, words in ((unusable, "cannot be used"), (left_out, "not found and left out")):
         if lost:
             count = "1 media file" if len(lost) == 1 else f"{len(lost)} media files"
             session.tell(Message(text=f"{count} {words}: {', '.join(lost)}", level="warning"))

@@ -159,7 +159,7 @@ def test_missing_media_has_failed_unless_it_may_be_skipped(
     assert statuses == ["generated", "skipped", "failed", "skipped", "skipped"] and code == 3
     assert warned == [
         f"1 media file cannot be used: {outside}",
-        "2 media files are missing and left out: gone.mp4, D:\\lost\\too.mov",
+        "2 media files not found and left out: gone.mp4, D:\\lost\\too.mov",
     ]
 
 
