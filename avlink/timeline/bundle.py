@@ -16,6 +16,7 @@ import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
 from avlink.core.paths import atomic_write
+from avlink.timeline.collect import member_info
 from avlink.timeline.item import media_refs
 from avlink.timeline.values import MediaRef
 
@@ -81,19 +82,24 @@ class _Names:
 def write_bundle(timeline: otio.schema.Timeline, output: Path, *, old: Path | None, media: Mapping[str, Path]) -> None:
     """Write a bundle as a whole or not at all: the timeline, the media of the `old` bundle, and `media` by member name.
 
-    Members of the old bundle that `media` names anew are replaced. Raises OutputError.
+    Members of the old bundle that `media` names anew are replaced, and the same content gives the same bytes. Raises
+    OutputError.
     """
     with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(_VERSION, "1.0.0", zipfile.ZIP_DEFLATED)
-        archive.writestr(_CONTENT, otio.adapters.write_to_string(timeline, "otio_json"), zipfile.ZIP_DEFLATED)
+        archive.writestr(member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
+        content = otio.adapters.write_to_string(timeline, "otio_json")
+        archive.writestr(member_info(_CONTENT, zipfile.ZIP_DEFLATED), content)
         if old is not None:
             with zipfile.ZipFile(old) as source:
                 for member in source.infolist():
                     if member.filename not in {_CONTENT, _VERSION, *media} and not member.is_dir():
-                        with source.open(member) as packed, archive.open(member.filename, "w", force_zip64=True) as out:
+                        info = member_info(member.filename, zipfile.ZIP_STORED)
+                        with source.open(member) as packed, archive.open(info, "w", force_zip64=True) as out:
                             shutil.copyfileobj(packed, out, 1 << 20)
         for name, path in media.items():
-            archive.write(path, name, zipfile.ZIP_STORED)
+            info = member_info(name, zipfile.ZIP_STORED)
+            with path.open("rb") as plain, archive.open(info, "w", force_zip64=True) as out:
+                shutil.copyfileobj(plain, out, 1 << 20)
 
 
 def _stays_inside(path: PurePosixPath) -> bool:

@@ -91,18 +91,29 @@ def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path
     return folder
 
 
+def member_info(name: str, method: int) -> zipfile.ZipInfo:
+    """A member without the moment and the machine it was written on."""
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.compress_type = method
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    return info
+
+
 def _gather(
     timeline: otio.schema.Timeline, folder: Path, inside: Mapping[str, zipfile.ZipInfo], roots: MediaRoots
 ) -> tuple[dict[str, Path], dict[str, str], list[str]]:
     """Name all media as it will lie inside, in place; which file or old member goes under which name; and what not."""
     files: dict[str, Path] = {}
-    members: dict[str, str] = {}
+    # What lies in the old bundle stays, whoever names it: images of a sequence are not named one by one.
+    members = {name: name for name in inside if name.startswith(f"{_FOLDER}/") and _stays_inside(name)}
+    taken = {name.lower(): Path(name) for name in members}
     outside: dict[str, None] = {}
     known: dict[str, str] = {}
     for clip in timeline.find_clips():
         refs = clip.media_references()
         for ref in refs.values():
-            if isinstance(ref, otio.schema.ImageSequenceReference):
+            if isinstance(ref, otio.schema.ImageSequenceReference) and not _holds(inside, ref.target_url_base or ""):
                 outside[f"the image sequence {ref.target_url_base}"] = None
             url = getattr(ref, "target_url", None) or ""
             if not isinstance(ref, otio.schema.ExternalReference) or not url:
@@ -114,25 +125,24 @@ def _gather(
                     known[url] = old if old.startswith(f"{_FOLDER}/") else f"{_FOLDER}/{PurePosixPath(old).name}"
                     members[known[url]] = old
                 elif path is not None:
-                    known[url] = _member_name(path, files)
-                    files[known[url]] = path
+                    known[url] = _member_name(path, taken)
+                    files[known[url]] = taken[known[url].lower()] = path
                 else:
                     known[url] = url
                     outside[url] = None
             ref.target_url = known[url]
-    clash = sorted(set(files) & set(members))
-    for name in clash:
-        raise TimelineError(f"two media files would both be {name} inside; rename one of them")
     return files, members, [f"{name} is not taken along" for name in outside]
 
 
 def _member_name(path: Path, taken: Mapping[str, Path]) -> str:
-    """A name inside for a file: its own, with its content's digest in it where another file has that name."""
+    """A name inside for a file: its own, with a digest in it where another file has that name.
+
+    `taken` is the files by their names inside in lower case.
+    """
     plain = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", path.name)
     name = f"{_FOLDER}/{plain}"
     # Names that differ in case only are one name on some systems.
-    others = {key.lower(): file for key, file in taken.items()}
-    same = others.get(name.lower())
+    same = taken.get(name.lower())
     if same is None or same.resolve() == path.resolve():
         return name
     stem, dot, suffix = plain.rpartition(".")
@@ -147,10 +157,10 @@ def _write_zip(
     members: Mapping[str, str],
 ) -> None:
     with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
-        archive.writestr(_info(_CONTENT, zipfile.ZIP_DEFLATED), content)
+        archive.writestr(member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
+        archive.writestr(member_info(_CONTENT, zipfile.ZIP_DEFLATED), content)
         for name in sorted({*files, *members}):
-            with archive.open(_info(name, zipfile.ZIP_STORED), "w", force_zip64=True) as out:
+            with archive.open(member_info(name, zipfile.ZIP_STORED), "w", force_zip64=True) as out:
                 if name in files:
                     with files[name].open("rb") as source:
                         shutil.copyfileobj(source, out, 1 << 20)
@@ -191,13 +201,9 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> No
         shutil.copyfileobj(packed, out, 1 << 20)
 
 
-def _info(name: str, method: int) -> zipfile.ZipInfo:
-    """A member without the moment and the machine it was written on."""
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.compress_type = method
-    info.create_system = 3
-    info.external_attr = 0o644 << 16
-    return info
+def _holds(inside: Mapping[str, zipfile.ZipInfo], base: str) -> bool:
+    """Whether a bundle has anything below the folder of an image sequence."""
+    return any(name.startswith(start) for start in _names(base) for name in inside)
 
 
 def _names(url: str) -> tuple[str, ...]:

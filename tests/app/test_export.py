@@ -169,6 +169,24 @@ def test_a_bundle_can_be_taken_apart_again(run: Callable[..., ExportReport], tmp
         run("otio", input=bundle, output=tmp_path / "x.otio")
 
 
+def test_images_of_a_sequence_stay_in_a_bundle(kit, tmp_path: Path, registry: Registry) -> None:
+    inside, outside = (
+        otio.schema.Clip(
+            "film",
+            otio.schema.ImageSequenceReference(base, "f.", ".png", start_frame=1, frame_zero_padding=4, rate=24.0),
+            otio.opentime.TimeRange(otio.opentime.RationalTime(0, 24), otio.opentime.RationalTime(2, 24)),
+        )
+        for base in ("media/", "elsewhere/")
+    )
+    with zipfile.ZipFile(tmp_path / "in.otioz", "w") as archive:
+        archive.writestr("content.otio", kit.timeline_of(inside, outside).to_json_string())
+        archive.writestr("media/f.0001.png", b"one")
+    report = export(ExportRequest(input=tmp_path / "in.otioz", to="otioz", output=tmp_path / "out.otioz"), registry)
+    assert report.notes == ("the image sequence elsewhere/ is not taken along",)
+    with zipfile.ZipFile(report.output) as archive:
+        assert archive.read("media/f.0001.png") == b"one"
+
+
 def test_files_of_one_name_stay_two_files(kit, tmp_path: Path, registry: Registry) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
