@@ -152,6 +152,11 @@ def find_file(url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> Path | N
     return next((found for name in names if name and (found := roots.find(name)) is not None), None)
 
 
+def find_folder(url: str, folder: Path) -> Path | None:
+    """The existing folder that a local URL or path means, or None."""
+    return next((place for candidate in _candidates(url) if (place := folder / candidate).is_dir()), None)
+
+
 def remote_scheme(url: str) -> str | None:
     """The scheme of a URL that is not on this machine, such as "https"; None for paths, drives and file URLs."""
     found = _SCHEME.match(url)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import opentimelineio as otio
 
-from avlink.timeline.resolve import find_file, remote_scheme
+from avlink.timeline.resolve import find_file, find_folder, remote_scheme
 
 UrlStyle: TypeAlias = Literal["plain", "file", "relative", "relative-quoted"]
 
@@ -58,12 +58,30 @@ def rebase_urls(timeline: otio.schema.Timeline, old_folder: Path, new_folder: Pa
         return
     for ref in _external_refs(timeline):
         url = ref.target_url or ""
-        if not url or url.lower().startswith("file:") or url.startswith("/") or remote_scheme(url) is not None:
-            continue
-        found = find_file(url, old_folder)
+        found = find_file(url, old_folder) if _is_relative(url) else None
         if found is not None:
-            quoted = not (old_folder / url).exists()
-            ref.target_url = write_url(found, "relative-quoted" if quoted else "relative", new_folder)
+            ref.target_url = write_url(found, _as_written(url, old_folder), new_folder)
+    for images in _image_refs(timeline):
+        url = images.target_url_base or "."
+        folder = find_folder(url, old_folder) if _is_relative(url) else None
+        if folder is not None:
+            images.target_url_base = f"{write_url(folder, _as_written(url, old_folder), new_folder)}/"
+
+
+def _is_relative(url: str) -> bool:
+    return bool(url) and not url.lower().startswith("file:") and not url.startswith("/") and remote_scheme(url) is None
+
+
+def _as_written(url: str, folder: Path) -> UrlStyle:
+    return "relative" if (folder / url).exists() else "relative-quoted"
+
+
+def _image_refs(timeline: otio.schema.Timeline) -> Iterator[otio.schema.ImageSequenceReference]:
+    for clip in timeline.find_clips():
+        refs = clip.media_references()
+        for ref in refs.values():
+            if isinstance(ref, otio.schema.ImageSequenceReference):
+                yield ref
 
 
 def _external_refs(timeline: otio.schema.Timeline) -> Iterator[otio.schema.ExternalReference]:

@@ -11,7 +11,9 @@ import pytest
 from avlink.core.errors import OutputError, TimelineError
 from avlink.timeline.bundle import unpack_media, write_bundle
 from avlink.timeline.read import read_timeline, straighten_records
+from avlink.timeline.resolve import find_media
 from avlink.timeline.urls import rebase_urls, url_style, write_url
+from avlink.timeline.values import ClipRef
 from avlink.timeline.walk import list_clips, origin_s
 from avlink.timeline.write import check_output, write_timeline
 
@@ -158,3 +160,56 @@ def test_what_is_read_is_never_overwritten(tmp_path: Path) -> None:
             check_output(output, inputs=(cut,))
     with pytest.raises(TimelineError, match="which keep everything"):
         check_output(tmp_path / "cut.xml", inputs=(cut,))
+
+
+def test_an_image_sequence_stays_right_when_the_timeline_is_written_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "old" / "shot a").mkdir(parents=True)
+    for base in ("shot a/", "shot%20a/", "gone/", "/abs/"):
+        timeline = _timeline("a.mp4")
+        timeline.tracks[0][0].media_reference = otio.schema.ImageSequenceReference(target_url_base=base)
+        rebase_urls(timeline, tmp_path / "old", tmp_path)
+        written = timeline.tracks[0][0].media_reference.target_url_base
+        moved = {"shot a/": "old/shot a/", "shot%20a/": "old/shot%20a/"}
+        assert written == moved.get(base, base)
+
+
+def test_an_otiod_finds_its_media_inside(tmp_path: Path) -> None:
+    folder = tmp_path / "cut.otiod"
+    (folder / "media").mkdir(parents=True)
+    (folder / "media" / "a.mp4").touch()
+    (folder / "content.otio").write_text(_timeline("media/a.mp4").to_json_string())
+    file = read_timeline(folder)
+    (clip,) = list_clips(file.timeline)
+    assert isinstance(clip, ClipRef) and find_media(clip, file.folder)[1] == folder / "media" / "a.mp4"
+    (folder / "content.otio").unlink()
+    with pytest.raises(TimelineError, match="cannot be read"):
+        read_timeline(folder)
+
+
+NEST = """<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE xmeml><xmeml version="4">
+<sequence id="s1"><name>cut</name>
+<duration>48</duration><rate><timebase>24</timebase><ntsc>FALSE</ntsc></rate><media><video><track>
+<clipitem id="c1"><name>nest</name><duration>48</duration><rate><timebase>24</timebase><ntsc>FALSE</ntsc></rate>
+<start>12</start><end>36</end><in>6</in><out>30</out><sequence id="s2"><name>nest</name><duration>48</duration>
+<rate><timebase>24</timebase><ntsc>FALSE</ntsc></rate><media><video><track>
+<clipitem id="c2"><name>é.mov</name><duration>48</duration><rate><timebase>24</timebase><ntsc>FALSE</ntsc></rate>
+<start>0</start><end>48</end><in>100</in><out>148</out><file id="f1"><name>é.mov</name><pathurl>file://localhost/e.mov</pathurl>
+<duration>480</duration><rate><timebase>24</timebase><ntsc>FALSE</ntsc></rate></file></clipitem>
+</track></video></media></sequence></clipitem></track></video></media></sequence></xmeml>"""
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16", "ISO-8859-1"])
+def test_nested_sequences_of_final_cut_xml_keep_their_contents(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "nest.xml"
+    path.write_bytes(NEST.format(encoding=encoding).encode(encoding))
+    (clip,) = list_clips(read_timeline(path).timeline)
+    assert isinstance(clip, ClipRef) and clip.name == "é.mov" and clip.nests == ("nest",)
+    frames = [time * 24 for time in (clip.timeline_start_s, clip.timeline_duration_s, clip.source_start_s)]
+    assert frames == [12, 24, 106]
+
+
+@pytest.mark.parametrize("text", ["<xmeml>", "<other/>", "", "no xml"])
+def test_xml_that_is_no_project_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.xml").write_text(text)
+    with pytest.raises(TimelineError, match=r"cannot be read as \.xml"):
+        read_timeline(tmp_path / "x.xml")
