@@ -91,7 +91,8 @@ def _sheet(timeline: otio.core.SerializableObject, folder: Path | None) -> str:
             f"a cue sheet is made of a timeline, not of a {type(timeline).__name__}"
         )
     sheet = io.StringIO(newline="")
-    writer = csv.DictWriter(sheet, COLUMNS, lineterminator="\n")
+    # With these line ends the writer of every Python puts both kinds of line breaks inside a cell in quotes.
+    writer = csv.DictWriter(sheet, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     own = [track for track in timeline.audio_tracks() if KEY in track.metadata]
     for track in own or timeline.video_tracks():

@@ -103,7 +103,7 @@ def test_a_recipe_can_ask_for_it(tmp_path: Path) -> None:
     assert "door" in (tmp_path / "cut.csv").read_text(encoding="utf-8")
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=12)
 wishes = st.fixed_dictionaries(
     {},
     optional={
@@ -147,6 +147,11 @@ def test_what_clips_ask_for_survives_a_spreadsheet(
     assert _edits(sheet) == [
         {"id": f"id{index}", "row": index + 2, **empty, **words} for index, words in enumerate(wanted)
     ]
+
+
+@pytest.mark.parametrize("text", ["\r", "a\r\nb", "\n", " padded ", "'", "''=1"])
+def test_odd_texts_survive_as_they_are(text: str) -> None:
+    assert _edits(write_to_string(_asking([{"prompt": text}])))[0]["prompt"] == text
 
 
 def test_a_sheet_needs_only_the_columns_that_are_edited() -> None:
