@@ -31,7 +31,10 @@ GROUPS = {
 }
 """Commands that have commands of their own."""
 
-_EPILOG = "Exit codes: 0 done, 1 a bug or the machine, 2 your input, 3 some clips failed, 130 interrupted."
+_EPILOG = (
+    "For a first look: avlink demo. "
+    "Exit codes: 0 done, 1 a bug or the machine, 2 your input, 3 some clips failed, 130 interrupted."
+)
 
 
 def build_app() -> typer.Typer:
@@ -66,6 +69,6 @@ def _start(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error came from.")] = False,
 ) -> None:
     """AVLink gives every clip of an edit its sound."""

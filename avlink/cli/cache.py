@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "Example: avlink cache prune --older-than 30d --max-size 10GB --dry-run. "
-    "The cache is in your user's cache folder; set AVLINK_CACHE_DIR to have it elsewhere."
+    "Set the environment variable AVLINK_CACHE_DIR to have the cache elsewhere."
 )
-app = typer.Typer(help="What is kept between runs: where, how much, and making room.", epilog=_EPILOG)
+app = typer.Typer(help="Show what is kept between runs, and make room.", epilog=_EPILOG)
 
 
 @app.callback(invoke_without_command=True)

@@ -14,7 +14,10 @@ from avlink.cli.console import progress
 def demo(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; made if need be.")] = Path("out/demo"),
 ) -> Answer:
-    """Make a small project, give it its sound, and say what to open."""
+    """Make a small example project and give it its sound.
+
+    At the end it says what to open. Needs no media of yours and no network; takes a minute or two on a CPU.
+    """
     from avlink.app.demo import run_demo
 
     with progress() as tell:

@@ -7,7 +7,12 @@ from avlink.cli.answer import BROKEN, DONE, Answer, Grid
 
 
 def doctor(as_json: given.AsJson = False) -> Answer:
-    """Look whether this machine has what AVLink needs, and say what is missing."""
+    """Check whether this machine has what AVLink needs.
+
+    Looks at Python, torch, codecs, timeline formats, plugins and the cache. Ends with 0 when everything is all right,
+    with 1 when there is a problem. AVLink brings its own FFmpeg libraries: an installed ffmpeg is neither needed nor
+    used.
+    """
     from avlink.app.doctor import examine
 
     findings = examine()

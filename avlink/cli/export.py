@@ -32,11 +32,11 @@ def export(
     media_root: given.MediaRoot = None,
     as_json: given.AsJson = False,
 ) -> Answer:
-    """Write the sound of a project for another program, beside the project.
+    """Write a project's sound for another program.
 
-    Of a project with stems these are the stems, of another one all its sound tracks; otio, otioz and otiod take the
-    project as a whole, the last two with its media. AAF is experimental: mono stems are embedded as 24-bit sound, and
-    not every version of Pro Tools has been seen to open it.
+    The file is written beside the project. Of a project with stems these are the stems, of another one all its sound
+    tracks; otio, otioz and otiod take the project as a whole, the last two with its media. AAF is experimental: mono
+    stems are embedded as 24-bit sound, and not every version of Pro Tools has been seen to open it.
     """
     from avlink.app.export import ExportRequest
     from avlink.app.export import export as run
@@ -59,10 +59,11 @@ def import_cues(
     output: given.Output = None,
     as_json: given.AsJson = False,
 ) -> Answer:
-    """Put the words of an edited cue sheet into a copy of its project, for the next `avlink sonify`.
+    """Put an edited cue sheet into a copy of its project.
 
-    The columns prompt, negative, seed, gain_db and mode count, by the column id; an empty cell leaves the choice to
-    the recipe. OUT is PROJECT with ".cues" in its name by default. PROJECT is never changed.
+    The next `avlink sonify` of that copy follows it. The columns prompt, negative, seed, gain_db and mode count, by the
+    column id; an empty cell leaves the choice to the recipe. OUT is PROJECT with ".cues" in its name by default.
+    PROJECT is never changed.
     """
     from avlink.app.cues import import_cues as run
 

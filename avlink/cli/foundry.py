@@ -10,12 +10,12 @@ import typer
 from avlink.cli import options as given
 from avlink.cli.answer import Answer
 
-app = typer.Typer(help="The data that AVLink makes for itself.", no_args_is_help=True)
+app = typer.Typer(help="Look at the training data that AVLink makes for itself.", no_args_is_help=True)
 
 
 @app.callback()
 def foundry() -> None:
-    """The data that AVLink makes for itself."""
+    """Look at the training data that AVLink makes for itself."""
 
 
 @app.command()
@@ -23,10 +23,12 @@ def sample(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; made if need be.")],
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many clips.")] = 8,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Another seed, other clips.")] = 0,
-    split: Annotated[str, typer.Option("--split", help="Which part of the data: train, test or transfer.")] = "train",
+    split: Annotated[
+        str, typer.Option("--split", help="Which part of the data: train, test (held out) or transfer (other styles).")
+    ] = "train",
     as_json: given.AsJson = False,
 ) -> Answer:
-    """Write a few clips as videos with sound, to look at."""
+    """Write a few training clips as videos with sound, to look at, and captions.json with what happens in them."""
     from avlink.app.foundry import sample as run
 
     paths = run(out, count=count, seed=seed, split=split)

@@ -10,12 +10,12 @@ import typer
 from avlink.cli import options as given
 from avlink.cli.answer import Answer, Block, Grid
 
-app = typer.Typer(help="The models that are there.", no_args_is_help=True)
+app = typer.Typer(help="List the models that ship with AVLink, and show their parts.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_all(as_json: given.AsJson = False) -> Answer:
-    """Which models there are."""
+    """List the models that ship with AVLink."""
     from avlink.app.models import list_models
 
     models = [dict(model) for model in list_models()]
@@ -28,7 +28,13 @@ def info(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model by name, or the folder of a bundle.")],
     as_json: given.AsJson = False,
 ) -> Answer:
-    """What a model is made of, and how many parameters each part has."""
+    """Show what a model is made of, and how many parameters each part has.
+
+    \b
+    Examples:
+      avlink models info foley_tiny
+      avlink models info runs/foley_tiny/bundle
+    """  # noqa: D301
     from avlink.app.models import model_info
 
     found = model_info(name)

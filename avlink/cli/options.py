@@ -22,41 +22,78 @@ class Device(str, Enum):
     mps = "mps"
 
 
-Input = Annotated[str, typer.Argument(metavar="INPUT", show_default=False)]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="OUT", help="Where the result goes.", show_default=False)
+Input = Annotated[
+    str, typer.Argument(metavar="INPUT", help="The file to read; it is never changed.", show_default=False)
 ]
-RecipeName = Annotated[str, typer.Option("--recipe", "-r", metavar="RECIPE", help="A recipe by name, or a .toml file.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="The file or folder to write; see above for the default.",
+        show_default=False,
+    ),
+]
+RecipeName = Annotated[
+    str,
+    typer.Option("--recipe", "-r", metavar="RECIPE", help="A recipe by name (avlink recipes list), or a .toml file."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", "-s", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable.", show_default=False
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Change a value of the recipe, such as run.seed=3; repeatable. All keys: avlink recipes show RECIPE.",
+        show_default=False,
     ),
 ]
 PromptText = Annotated[
-    str | None, typer.Option("--prompt", metavar="TEXT", help="What it should sound like.", show_default=False)
+    str | None,
+    typer.Option("--prompt", metavar="TEXT", help="What it should sound or look like, in English.", show_default=False),
 ]
 Negative = Annotated[
-    str | None, typer.Option("--negative", metavar="TEXT", help="What it should not.", show_default=False)
+    str | None,
+    typer.Option("--negative", metavar="TEXT", help="What it should not sound or look like.", show_default=False),
 ]
 Seed = Annotated[
-    int | None, typer.Option("--seed", metavar="N", help="Another seed, another variation.", show_default=False)
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        help="Another number, another variation. [default: that of the recipe, 0]",
+        show_default=False,
+    ),
 ]
-Takes = Annotated[int | None, typer.Option("--takes", metavar="N", help="Variations of each clip.", show_default=False)]
+Takes = Annotated[
+    int | None,
+    typer.Option(
+        "--takes",
+        metavar="N",
+        help="Variations of each clip, 1 to 99. [default: that of the recipe, 1]",
+        show_default=False,
+    ),
+]
 Tracks = Annotated[
-    str | None, typer.Option("--tracks", metavar="V1,V2", help="Only these video tracks.", show_default=False)
+    str | None,
+    typer.Option(
+        "--tracks", metavar="V1,V2", help="Only the clips on these video tracks. [default: all]", show_default=False
+    ),
 ]
 MediaRoot = Annotated[
     list[Path] | None,
-    typer.Option("--media-root", metavar="DIR", help="Look for missing media here; repeatable.", show_default=False),
+    typer.Option(
+        "--media-root", metavar="DIR", help="A folder to look for missing media in; repeatable.", show_default=False
+    ),
 ]
 SkipMissing = Annotated[
     bool, typer.Option("--skip-missing", help="Leave out clips whose media is missing; they do not count as failed.")
 ]
-DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs.")]
-Force = Annotated[bool, typer.Option("--force", help="Generate again what the cache already has.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
+Force = Annotated[bool, typer.Option("--force", help="Generate anew instead of taking it from the cache.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")]
 
 
 def overrides(settings: Sequence[str] | None, named: Mapping[tuple[str, str], Any]) -> list[str | Override]:

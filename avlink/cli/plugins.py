@@ -7,17 +7,17 @@ import typer
 from avlink.cli import options as given
 from avlink.cli.answer import Answer, Block, Grid
 
-app = typer.Typer(help="What plugins are there, and what they offer.", no_args_is_help=True)
+app = typer.Typer(help="List plugins, and what they offer.", no_args_is_help=True)
 
 
 @app.callback()
 def plugins() -> None:
-    """What plugins are there, and what they offer."""
+    """List plugins, and what they offer."""
 
 
 @app.command("list")
 def list_all(as_json: given.AsJson = False) -> Answer:
-    """Which plugins are in use, what each offers, and which could not be used."""
+    """List plugins with what each offers, and those that could not be loaded."""
     from avlink.hooks import load_registry
 
     registry = load_registry()

@@ -11,13 +11,13 @@ import typer
 from avlink.cli import options as given
 from avlink.cli.answer import Answer, Grid
 
-app = typer.Typer(help="The recipes that come with AVLink, and checks for yours.", no_args_is_help=True)
+app = typer.Typer(help="List, show and check recipes: the settings of a run.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")]
 
 
 @app.command("list")
 def list_all(as_json: given.AsJson = False) -> Answer:
-    """Which recipes come with AVLink."""
+    """List the recipes that come with AVLink."""
     from avlink.core.recipe import builtin_recipes, load_recipe
 
     found = [
@@ -36,7 +36,17 @@ def show(
     origins: Annotated[bool, typer.Option("--origins", help="Say which file or option set each value.")] = False,
     as_json: given.AsJson = False,
 ) -> Answer:
-    """Every value of a recipe, defaults included."""
+    """Show every value of a recipe, defaults included.
+
+    Each of these keys can be given to the other commands with -s. A recipe of your own is a .toml file:
+
+    \b
+      format = 1
+      kind = "sonify"
+      extends = "foley"
+      [run]
+      takes = 3
+    """  # noqa: D301
     from avlink.core.recipe import load_recipe
 
     loaded = load_recipe(recipe, None, list(settings or ()))

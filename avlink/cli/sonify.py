@@ -27,12 +27,22 @@ def sonify(
     dry_run: given.DryRun = False,
     as_json: given.AsJson = False,
 ) -> Answer:
-    """Give every clip its sound.
+    """Give every clip of a timeline, or a single video, its sound.
 
-    INPUT is a timeline in any format that OpenTimelineIO reads, or a media file. Of a timeline, a copy with new audio
-    tracks is written beside it, and the stems in a folder; of a media file, a WAV and the video with the sound in it.
-    The input is never changed.
-    """
+    INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a video file.
+
+    Of cut.edl, OUT is cut.foley.otio: a copy with one more audio track. The stems lie beside it in cut.stems, as
+    Broadcast Wave with the timeline's time. For Resolve, Premiere and others go on with `avlink export`.
+
+    Of shot.mp4, shot.foley.wav and shot.foley.mp4 are written; OUT, a .wav or a video, asks for just one of them. The
+    picture is copied, not encoded again.
+
+    \b
+    Examples:
+      avlink sonify cut.edl --media-root /footage --dry-run
+      avlink sonify cut.otio --tracks V1 --prompt "footsteps on gravel"
+      avlink sonify shot.mp4 -o shot_with_sound.mp4
+    """  # noqa: D301
     from avlink.app.sonify import SonifyRequest
     from avlink.app.sonify import sonify as run
     from avlink.core.recipe import load_recipe

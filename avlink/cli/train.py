@@ -16,18 +16,27 @@ def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")],
     output: given.Output = None,
     stages: Annotated[
-        str | None, typer.Option("--stages", metavar="A,B", help="Only these stages.", show_default=False)
+        str | None,
+        typer.Option(
+            "--stages", metavar="A,B", help="Only these stages of the recipe. [default: all]", show_default=False
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on from what OUT holds, or refuse an OUT that holds any.")
+        bool, typer.Option("--resume/--no-resume", help="Go on with the training in OUT, or stop if there is one.")
     ] = True,
     settings: given.Settings = None,
     as_json: given.AsJson = False,
 ) -> Answer:
     """Train a model, stage by stage, and write a bundle.
 
-    OUT is a folder for checkpoints, curves, samples and the bundle; runs/RECIPE by default.
-    """
+    OUT is a folder for checkpoints, curves, samples and the bundle (OUT/bundle); by default it is runs/RECIPE. A
+    training that was stopped goes on when the same command is given again.
+
+    \b
+    Examples:
+      avlink train foley_tiny
+      avlink sonify cut.otio -s backend.options.model=runs/foley_tiny/bundle
+    """  # noqa: D301
     from avlink.app.train import train as run
     from avlink.core.recipe import load_recipe
 

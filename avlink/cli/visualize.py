@@ -22,10 +22,15 @@ def visualize(
     force: given.Force = False,
     as_json: given.AsJson = False,
 ) -> Answer:
-    """Give a sound its pictures.
+    """Make a video for a sound.
 
-    INPUT is a media file with sound. OUT is a video with that sound in it; by default it lies beside the input.
-    """
+    INPUT is a sound file, or a video whose sound is taken. OUT is a video (.mp4, .m4v, .mov or .mkv) with that sound in
+    it; of drums.wav it is drums.picture.mp4.
+
+    \b
+    Example:
+      avlink visualize drums.wav -o drums.mp4
+    """  # noqa: D301
     from avlink.app.visualize import VisualizeRequest
     from avlink.app.visualize import visualize as run
     from avlink.core.recipe import load_recipe

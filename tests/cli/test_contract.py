@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 
@@ -156,3 +158,31 @@ def test_json_has_null_for_what_it_has_no_number_for() -> None:
     answer = Answer(command="x", payload={"lufs": float("-inf"), "rows": [float("nan"), (1.5, None)]})
     _show(answer, stream, as_json=True)
     assert json.loads(stream.getvalue()) == {"format": 1, "command": "x", "lufs": None, "rows": [None, [1.5, None]]}
+
+
+def examples() -> list[list[str]]:
+    """Every command line that a help text shows."""
+    runner = typer.main.get_command(build_app())
+    found = []
+    for name in [*OPTIONS, "cache"]:
+        command = runner
+        for word in name.split():
+            command = command.commands[word]  # type: ignore[attr-defined]
+        for text in (command.help or "", command.epilog or ""):
+            found += re.findall(r"(?:^\s*|Example: )avlink ([^\n]*?)(?:\. |$)", text, re.MULTILINE)
+    return [shlex.split(line) for line in found]
+
+
+def test_examples_in_help_are_commands_that_there_are() -> None:
+    assert len(examples()) >= 8
+    for arguments in examples():
+        command = typer.main.get_command(build_app())
+        while hasattr(command, "commands"):
+            command = command.commands[arguments.pop(0)]
+        command.make_context("avlink", arguments)
+
+
+def test_the_list_of_commands_says_whole_sentences(avlink) -> None:
+    listed = avlink().out.partition("Commands:")[2]
+    assert "sonify" in listed
+    assert "..." not in listed
