@@ -117,13 +117,10 @@ def table(metadata: Any, key: str) -> Mapping[str, Any]:
 
 def _image_names(ref: otio.schema.ImageSequenceReference, duration_s: Fraction | None) -> ImageNames | None:
     """How the images are called; None where no rate makes sense."""
-    step = max(1, ref.frame_step)
-    try:
-        rate = clock.exact_rate(ref.rate) / step
-    except ValueError:
-        if ref.available_range is None or ref.available_range.duration.rate <= 0:
-            return None
-        rate = clock.exact_rate(ref.available_range.duration.rate) / step
+    span, step = ref.available_range, max(1, ref.frame_step)
+    rate = _rate(ref.rate) or (None if span is None else _rate(span.duration.rate))
+    if rate is None:
+        return None
     policies = otio.schema.ImageSequenceReference.MissingFramePolicy
     missing: MissingImage = "error"
     if ref.missing_frame_policy != policies.error:
@@ -133,9 +130,9 @@ def _image_names(ref: otio.schema.ImageSequenceReference, duration_s: Fraction |
         suffix=ref.name_suffix or "",
         first=ref.start_frame,
         step=step,
-        padding=ref.frame_zero_padding,
-        rate=rate,
-        num_images=None if duration_s is None else max(1, clock.to_index(duration_s, rate)),
+        padding=max(0, ref.frame_zero_padding),
+        rate=rate / step,
+        num_images=_count(duration_s, rate / step),
         missing=missing,
     )
 
@@ -143,14 +140,25 @@ def _image_names(ref: otio.schema.ImageSequenceReference, duration_s: Fraction |
 def _images_by_name(key: str, ref: otio.schema.ExternalReference) -> MediaRef | None:
     """The image sequence that a reference to one file stands for, as programs without a schema for it write it."""
     span, url = ref.available_range, ref.target_url or ""
-    if span is None or span.duration.rate <= 0 or not is_still(url):
+    rate = None if span is None else _rate(span.duration.rate)
+    if span is None or rate is None or not is_still(url):
         return None
-    rate, start_s, duration_s = clock.exact_rate(span.duration.rate), seconds(span.start_time), seconds(span.duration)
-    count = None if duration_s is None else max(1, clock.to_index(duration_s, rate))
-    found = names_of_pattern(url, rate, first=None, num_images=count)
+    start_s, duration_s = seconds(span.start_time), seconds(span.duration)
+    found = names_of_pattern(url, rate, first=None, num_images=_count(duration_s, rate))
     if found is None:
         return None
     return MediaRef(key=key, kind="images", url=found[0], start_s=start_s, duration_s=duration_s, images=found[1])
+
+
+def _rate(value: float) -> Fraction | None:
+    try:
+        return clock.exact_rate(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _count(duration_s: Fraction | None, rate: Fraction) -> int | None:
+    return None if duration_s is None else max(1, clock.to_index(duration_s, rate))
 
 
 def _media_ref(key: str, ref: otio.core.MediaReference) -> MediaRef:

@@ -14,6 +14,9 @@ from avlink.timeline.values import ImageNames
 # "shot.%04d.exr", "shot.####.exr", and Resolve's "shot.[0001-0100].exr".
 _PATTERN = re.compile(r"%0?(?P<digits>\d*)d|(?P<hashes>#{2,})|\[(?P<first>\d+)-(?P<last>\d+)\]")
 
+# Eleven hours of film. A broken project may ask for any number.
+_MOST_IMAGES = 1_000_000
+
 
 def names_of_pattern(
     url: str, rate: Fraction, *, first: int | None, num_images: int | None
@@ -57,7 +60,7 @@ def find_images(names: ImageNames, folder: Path, listing: Collection[str]) -> Im
         numbers = _numbers(names, listing)
         first = min(numbers, default=0) if first is None else first
         count = count or (max(numbers, default=first) - first) // names.step + 1
-    found = (image_name(names, first + index * names.step) for index in range(count))
+    found = (image_name(names, first + index * names.step) for index in range(min(count, _MOST_IMAGES)))
     files = tuple(folder / name if name in listing else None for name in found)
     if not any(files):
         return None

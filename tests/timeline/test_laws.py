@@ -205,3 +205,41 @@ def test_sound_tracks_and_the_order_of_what_is_found_change_no_plan(drawn: list[
     mixed = list(before)
     random.shuffle(mixed)
     assert jobs(mixed) == jobs(before)
+
+
+odd = st.one_of(
+    st.sampled_from([0.0, -5.0, float("nan"), float("inf"), -float("inf"), 1e300, 1e-300]), st.floats(-9, 99)
+)
+odd_range = st.one_of(st.none(), st.tuples(odd, odd, odd))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), odd_range, odd_range, odd), min_size=1, max_size=6), odd_range)
+@slow
+def test_no_numbers_make_the_walk_fail(drawn: list[tuple[int, Any, Any, float]], trim: Any) -> None:
+    def ranged(values: Any) -> otio.opentime.TimeRange | None:
+        if values is None:
+            return None
+        start, frames, rate = values
+        return otio.opentime.TimeRange(
+            otio.opentime.RationalTime(start, rate), otio.opentime.RationalTime(frames, rate)
+        )
+
+    made = otio.schema.Timeline("t")
+    track = otio.schema.Track("V1", source_range=ranged(trim))
+    for kind, source, available, scalar in drawn:
+        images = otio.schema.ImageSequenceReference(
+            "shot/", "a", ".png", 1, 0, scalar, -3, available_range=ranged(available)
+        )
+        file = otio.schema.ExternalReference("a.%04d.png", ranged(available))
+        clip = otio.schema.Clip("c", images if kind % 2 else file, ranged(source))
+        clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=scalar))
+        if available is not None:
+            clip.markers.append(otio.schema.Marker("m", ranged(available)))
+        item = otio.schema.Stack("s", [otio.schema.Track("x", [clip])]) if kind > 2 else clip
+        track.append(item)
+    made.tracks.append(track)
+    for item in select_clips(list_clips(made)):
+        if isinstance(item, ClipRef):
+            assert item.timeline_duration_s > 0 and item.media
+        else:
+            assert item.reason
