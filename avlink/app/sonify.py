@@ -13,6 +13,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 import avlink
+from avlink.app.export import write_format
 from avlink.app.finish import StemTarget
 from avlink.app.media_file import is_media_file, sonify_media_file
 from avlink.app.render import Rendered, cached_jobs, render
@@ -21,10 +22,10 @@ from avlink.app.request import SonifyRequest
 from avlink.app.session import Session, open_session
 from avlink.app.sources import resolve_sources
 from avlink.core import clock
-from avlink.core.errors import InputError, PluginError, RecipeError, TimelineError
+from avlink.core.errors import InputError, RecipeError, TimelineError
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.hashing import file_digest, fraction_text
-from avlink.core.paths import atomic_write, make_folder, sweep_leftovers
+from avlink.core.paths import make_folder, sweep_leftovers
 from avlink.core.store import mark_used
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_backend, resolve_chain, resolve_formats
 from avlink.timeline.bundle import unpack_media, write_bundle
@@ -75,7 +76,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         force=request.force,
     )
     if done.stems:
-        _write_back(request, file, plan, done, output, backend, formats)
+        _write_back(request, file, plan, done, output, backend, formats, session)
     return SonifyReport(
         input=request.input,
         output=output if done.stems else None,
@@ -173,6 +174,7 @@ def _write_back(
     output: Path,
     backend: ReadyBackend,
     formats: Sequence[TimelineFormat],
+    session: Session,
 ) -> None:
     style = url_style(file.timeline)
     bundled = output.suffix.lower() == ".otioz"
@@ -202,18 +204,8 @@ def _write_back(
         rebase_urls(placed, file.folder, output.parent)
         write_timeline(placed, output)
     for format_ in formats:
-        _write_also(format_, placed, output)
-
-
-def _write_also(format_: TimelineFormat, timeline: otio.schema.Timeline, output: Path) -> None:
-    path = output.with_suffix(format_.suffix)
-    with atomic_write(path) as temporary:
-        try:
-            format_.write(timeline, temporary)
-        except OSError:
-            raise
-        except Exception as error:
-            raise PluginError(f"timeline format '{format_.name}' failed: {type(error).__name__}: {error}") from error
+        for warning in write_format(format_, placed, output.with_suffix(format_.suffix)):
+            session.tell(Message(text=warning, level="warning"))
 
 
 def _details(stem: WrittenStem, backend: ReadyBackend) -> dict[str, object]:
@@ -230,4 +222,5 @@ def _details(stem: WrittenStem, backend: ReadyBackend) -> dict[str, object]:
         "source_start_s": fraction_text(job.source.start_s),
         "source_duration_s": fraction_text(job.source.duration_s),
         "time_reference": stem.time_reference,
+        "channels": stem.channels,
     }
