@@ -21,6 +21,7 @@ from benchmarks.stopwatch import seconds
 
 _RATE = 24
 _MEDIA_S = 60
+_TIMED_S = 1.0
 
 
 def measure(wanted: Wanted) -> list[Figure]:
@@ -99,6 +100,11 @@ def _main(what: str, small: Path, large: Path, model: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall_s = seconds(lambda: work(large))
     growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    # Short work is timed until it has taken a second: once is mostly what else the machine did.
+    spent_s = wall_s
+    while spent_s < _TIMED_S:
+        again_s = seconds(lambda: work(large))
+        wall_s, spent_s = min(wall_s, again_s), spent_s + again_s
     sys.stdout.write(json.dumps({"seconds": wall_s, "growth_bytes": growth * unit_bytes()}) + os.linesep)
 
 
