@@ -82,11 +82,11 @@ def make_batches(jobs: Sequence[Job], *, max_batch_s: float) -> tuple[tuple[tupl
     same: dict[str, list[Job]] = {}
     for job in jobs:
         same.setdefault(job.raw_key, []).append(job)
-    entries = sorted(same.values(), key=lambda entry: -entry[0].source.duration_s)
+    entries = sorted(same.values(), key=lambda entry: -entry[0].source.seen_s)
     batches: list[list[tuple[Job, ...]]] = []
     room = Fraction(0)
     for entry in entries:
-        length = entry[0].source.duration_s
+        length = entry[0].source.seen_s
         if not batches or length > room:
             batches.append([])
             room = Fraction(max_batch_s)
@@ -197,8 +197,14 @@ class _Run:
 
 def _request(job: Job, generator: SoundGenerator) -> SoundRequest:
     source = job.source
-    frames = open_frames(source.path, start_s=source.start_s, duration_s=source.duration_s, spec=generator.picture)
-    return SoundRequest(frames=frames, duration_s=source.duration_s, prompt=job.prompt, seed=job.seed)
+    frames = open_frames(
+        source.picture,
+        start_s=source.start_s,
+        duration_s=source.seen_s,
+        spec=generator.picture,
+        speed=source.speed,
+    )
+    return SoundRequest(frames=frames, duration_s=source.seen_s, prompt=job.prompt, seed=job.seed)
 
 
 def _check(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:

@@ -221,6 +221,7 @@ def _details(stem: WrittenStem, backend: ReadyBackend) -> dict[str, object]:
         "source_digest": job.source.digest,
         "source_start_s": fraction_text(job.source.start_s),
         "source_duration_s": fraction_text(job.source.duration_s),
+        "speed": fraction_text(job.source.speed),
         "time_reference": stem.time_reference,
         "channels": stem.channels,
     }

@@ -223,3 +223,22 @@ def test_both_conventions_of_real_projects_show_the_same(session: Session, name:
     backwards = sources[2]
     there = replace(backwards, speed=Fraction(1))
     assert np.array_equal(_frames(backwards), _frames(there)[::-1])
+
+
+def test_stems_of_retimed_and_nested_clips_fill_what_is_seen_of_them(
+    kit: Any, session: Session, recipe: SonifyRecipe, cut: Path
+) -> None:
+    clips = [kit.clip("media/a.mp4", 12, 12, name=f"at {speed}") for speed in (2, 0.5, -1, 0)]
+    for clip, speed in zip(clips, (2, 0.5, -1, 0), strict=True):
+        warp = otio.schema.LinearTimeWarp(time_scalar=speed) if speed else otio.schema.FreezeFrame()
+        clip.effects.append(warp)
+    clips[-1].metadata["avlink"] = {"prompt": "a held chord"}
+    span = otio.opentime.TimeRange(otio.opentime.RationalTime(6, 24), otio.opentime.RationalTime(12, 24))
+    inner = otio.schema.Track("x", [kit.clip("media/b.mp4", 0, 25, 25, name="nested")])
+    nest = otio.schema.Stack("nest", [inner], source_range=span)
+    report = _run(session, recipe, _write(cut, kit.timeline_of(*clips, nest)))
+    assert report.counts == {"generated": 5, "cached": 0, "skipped": 0, "failed": 0}
+    assert [item.stems[0].samples for item in report.items] == [24000] * 5
+    assert [item.to_json()["speed"] for item in report.items] == [2, 0.5, -1, 0, 1]
+    assert [item.stems[0].time_reference for item in report.items] == [3600 * 48000 + 24000 * at for at in range(5)]
+    assert _run(session, recipe, cut).counts["cached"] == 5
