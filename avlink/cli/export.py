@@ -36,7 +36,7 @@ def export(
 
     The file is written beside the project. Of a project with stems these are the stems, of another one all its sound
     tracks; otio, otioz and otiod take the project as a whole, the last two with its media. AAF is experimental: mono
-    stems are embedded as 24-bit sound, and not every version of Pro Tools has been seen to open it.
+    stems are embedded as 24-bit sound, and no Pro Tools has opened one yet.
     """
     from avlink.app.export import ExportRequest
     from avlink.app.export import export as run
