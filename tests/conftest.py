@@ -6,6 +6,7 @@ import sys
 import types
 from pathlib import Path
 
+import hypothesis
 import jaxtyping
 import pytest
 from beartype import BeartypeConf, beartype
@@ -14,6 +15,10 @@ from beartype import BeartypeConf, beartype
 _CHECKER = types.ModuleType("avlink_type_checker")
 _CHECKER.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
 sys.modules[_CHECKER.__name__] = _CHECKER
+
+# How long an example takes says how busy the machine is, and nothing about the law.
+hypothesis.settings.register_profile("avlink", deadline=None)
+hypothesis.settings.load_profile("avlink")
 
 # Before anything imports the engine: the hook rewrites modules as they are loaded.
 jaxtyping.install_import_hook("avlink.engine", f"{_CHECKER.__name__}.check")

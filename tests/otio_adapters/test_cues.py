@@ -133,7 +133,9 @@ def _resaved(sheet: str, separator: str, line_end: str) -> str:
     """The sheet as a spreadsheet saves it again."""
     rows = list(csv.reader(io.StringIO(sheet, newline="")))
     out = io.StringIO(newline="")
-    csv.writer(out, delimiter=separator, lineterminator=line_end).writerows(rows)
+    # Before Python 3.13 a lone \r is quoted only where the lines end in it.
+    quoting = csv.QUOTE_MINIMAL if "\r" in line_end else csv.QUOTE_ALL
+    csv.writer(out, delimiter=separator, lineterminator=line_end, quoting=quoting).writerows(rows)
     return out.getvalue()
 
 
