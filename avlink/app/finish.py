@@ -18,7 +18,7 @@ from avlink.core import clock
 from avlink.core.errors import OutputError
 from avlink.core.hashing import JsonValue, digest, file_digest
 from avlink.core.paths import atomic_write
-from avlink.core.sound import FittedSound
+from avlink.core.sound import AmplifiedSound, FittedSound
 from avlink.core.store import Store
 from avlink.core.values import SoundSource
 from avlink.hooks import ReadyProcessor, apply_chain
@@ -80,7 +80,8 @@ def write_stem(
     key = digest(["written", job.stem_key, samples, info.time_reference, info.description, info.note, target.project])
     known = None if force else _known(store, key, path)
     if known is None:
-        known = _write(finish(sound(), samples, target), path, info, store, key)
+        heard = finish(sound(), samples, target, gain_db=clip.gain_db or 0.0)
+        known = _write(heard, path, info, store, key)
     return WrittenStem(
         job=job,
         path=path,
@@ -94,12 +95,14 @@ def write_stem(
     )
 
 
-def finish(sound: SoundSource, samples: int, target: StemTarget) -> SoundSource:
-    """Generated sound at the stem's rate and exact length, after the post chain.
+def finish(sound: SoundSource, samples: int, target: StemTarget, *, gain_db: float = 0.0) -> SoundSource:
+    """Generated sound at the stem's rate and exact length, louder by `gain_db`, after the post chain.
 
-    The edges of a stem are rounded by themselves, which moves its end by a sample.
+    The edges of a stem are rounded by themselves, which moves its end by a sample. The gain comes before the chain,
+    so that a cap of peaks holds for what was made louder.
     """
-    return apply_chain(FittedSound(resample_spooled(sound, target.sample_rate), samples), target.chain)
+    fitted: SoundSource = FittedSound(resample_spooled(sound, target.sample_rate), samples)
+    return apply_chain(AmplifiedSound(fitted, gain_db) if gain_db else fitted, target.chain)
 
 
 def _write(sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, key: str) -> dict[str, Any]:

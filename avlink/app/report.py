@@ -64,7 +64,10 @@ class Item:
                 "source_duration_s": None,
                 "speed": None,
                 "prompt": None,
+                "negative": None,
                 "seed": None,
+                "gain_db": None,
+                "mode": None,
                 **end,
             }
         job = self.jobs[0]
@@ -76,7 +79,10 @@ class Item:
             "source_duration_s": exact_s(source.duration_s),
             "speed": exact_s(clip.speed),
             "prompt": job.prompt.text,
+            "negative": job.prompt.negative,
             "seed": job.seed,
+            "gain_db": clip.gain_db,
+            "mode": clip.mode or "sync",
             **end,
         }
 

@@ -76,3 +76,16 @@ class FittedSound:
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         heard = self._sound.read(min(start, self._sound.num_samples), min(stop, self._sound.num_samples))
         return np.pad(heard, ((0, 0), (0, max(0, stop - start) - heard.shape[1])))
+
+
+class AmplifiedSound:
+    """A `SoundSource` that is louder, or softer below 0 dB. Nothing is clipped."""
+
+    def __init__(self, sound: SoundSource, gain_db: float) -> None:
+        """`sound`, but `gain_db` louder."""
+        self._sound, self._factor = sound, np.float32(10 ** (gain_db / 20))
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        return self._sound.read(start, stop) * self._factor

@@ -102,13 +102,6 @@ def media_refs(clip: otio.schema.Clip) -> tuple[MediaRef, ...]:
     return tuple(_media_ref(key, refs[key]) for key in sorted(refs, key=lambda key: (key != active, key)))
 
 
-def words(clip: otio.schema.Clip) -> tuple[str | None, str | None]:
-    """What the project itself asks for in metadata["avlink"]: prompt and negative prompt, None where it is silent."""
-    said = table(clip.metadata, "avlink")
-    text, negative = said.get("prompt"), said.get("negative")
-    return (None if text is None else str(text), None if negative is None else str(negative))
-
-
 def table(metadata: Any, key: str) -> Mapping[str, Any]:
     """The dictionary under a key of OTIO metadata; an empty one when there is none."""
     value = metadata.get(key)

@@ -99,7 +99,7 @@ def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.
     heard = placement.takes[0]
     stem = otio.schema.Clip(name=clip.name, source_range=span)
     stem.set_media_references(refs, "DEFAULT_MEDIA")
-    asked = {"prompt": clip.prompt, "negative": clip.negative}
+    asked = {name: getattr(clip, name) for name in WORDS}
     stem.metadata[KEY] = {
         "id": clip.id,
         "clip": clip.name,
@@ -108,7 +108,7 @@ def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.
         "samples": heard.samples,
         "sample_rate": heard.sample_rate,
         "channels": _channels(placement),
-        **{name: text for name, text in asked.items() if text is not None},
+        **{name: value for name, value in asked.items() if value is not None},
     }
     return stem
 

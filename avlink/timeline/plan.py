@@ -53,7 +53,7 @@ def build_plan(
                     prompt=prompt,
                     seed=seed,
                     raw_key=raw_key,
-                    stem_key=digest(["stem", _FORMAT, raw_key, finish]),
+                    stem_key=digest(["stem", _FORMAT, raw_key, finish, *_finish_of(source.clip)]),
                     stem_name=name if names[name] == 1 else f"{name}_{names[name]}",
                 )
             )
@@ -72,8 +72,15 @@ def prompt_of(source: Source, recipe: SonifyRecipe) -> Prompt:
 
 
 def seed_of(source: Source, run_seed: int, take: int) -> int:
-    """The job's own seed: the same alone, in a batch, and wherever the clip lies."""
-    return derive_seed(run_seed, _span(source), take)
+    """The job's own seed: the same alone, in a batch, and wherever the clip lies.
+
+    A clip that asks for a seed gets that one for its first take, so that what a stem says it was made with makes it
+    again.
+    """
+    asked = source.clip.seed
+    if asked is not None and take == 1:
+        return asked
+    return derive_seed(run_seed if asked is None else asked, _span(source), take)
 
 
 def plain_name(name: str) -> str:
@@ -89,6 +96,11 @@ def stem_name(clip_name: str, track_name: str, identity: str, take: int) -> str:
 
 def _height(clip: ClipRef) -> tuple[Fraction, int, tuple[int, ...], str]:
     return (clip.timeline_start_s, clip.layer, clip.depth, clip.id)
+
+
+def _finish_of(clip: ClipRef) -> list[JsonValue]:
+    """What a clip itself says of how its stem is finished; nothing for most, whose keys stay what they were."""
+    return [{"gain_db": clip.gain_db}] if clip.gain_db else []
 
 
 def _span(source: Source) -> list[JsonValue]:

@@ -76,6 +76,8 @@ def _worth_a_sound(item: ClipRef | Skip, wish: Select) -> ClipRef | Skip:
     """
     if isinstance(item, Skip):
         return item
+    if item.mode == "off":
+        return left_out(item, "is switched off for AVLink (its mode is off)")
     if item.timeline_duration_s < Fraction(wish.min_duration_s).limit_denominator(1_000_000):
         return left_out(item, f"is seen for less than {wish.min_duration_s:g} s (select.min_duration_s)")
     chosen = wish.clips or wish.markers or wish.colours or item.prompt is not None

@@ -17,6 +17,9 @@ from avlink.timeline.suffixes import FILM_SUFFIXES, may_be_transparent
 
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
 MissingImage: TypeAlias = Literal["error", "hold", "black"]
+Mode: TypeAlias = Literal["sync", "ambience", "off"]
+MODES: tuple[Mode, ...] = ("sync", "ambience", "off")
+"""Sound to what is seen to move, sound that goes on throughout, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,10 @@ class ClipRef:
     prompt: str | None = None
     """What the project itself asks for in metadata["avlink"]; None when it says nothing."""
     negative: str | None = None
+    seed: int | None = None
+    """The seed of its first take."""
+    gain_db: float | None = None
+    mode: Mode | None = None
     notes: tuple[str, ...] = ()
     nests: tuple[str, ...] = ()
     """The names of the sequences that it is nested in, the outermost first."""

@@ -14,10 +14,11 @@ from fractions import Fraction
 import opentimelineio as otio
 
 from avlink.core.hashing import digest
-from avlink.timeline.item import begin_s, is_off, media_refs, own_range, seconds, visible_duration_s, warp, words
+from avlink.timeline.item import begin_s, is_off, media_refs, own_range, seconds, table, visible_duration_s, warp
 from avlink.timeline.markers import MarkerRow, colour_of, markers_around, markers_of, touches
 from avlink.timeline.values import ClipRef, Skip
 from avlink.timeline.view import Span, View
+from avlink.timeline.wishes import with_wishes
 
 _ZERO = Fraction(0)
 
@@ -220,9 +221,8 @@ def _clip(item: otio.core.Item, name: str, place: _Place, view: View, notes: tup
     if not isinstance(item, otio.schema.Clip) or view.last_s is None:
         return None
     start_s, end_s = view.first_s, view.last_s
-    prompt, negative = words(item)
     own = MarkerRow(markers_of(item, view, own=True))
-    return ClipRef(
+    clip = ClipRef(
         id=item_id(place.layer, start_s, end_s - start_s, place.depth),
         name=name,
         track=place.track,
@@ -232,14 +232,13 @@ def _clip(item: otio.core.Item, name: str, place: _Place, view: View, notes: tup
         source_start_s=view.own_time(start_s),
         media=media_refs(item),
         speed=view.speed,
-        prompt=prompt,
-        negative=negative,
         notes=notes,
         nests=place.nests,
         depth=place.depth,
         markers=tuple(markers_around((own, *place.rows), start_s, end_s)),
         colour=colour_of(item),
     )
+    return with_wishes(clip, table(item.metadata, "avlink"))
 
 
 def _notes(track: otio.schema.Track, index: int, who: str) -> tuple[str, ...]:

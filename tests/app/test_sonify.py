@@ -282,7 +282,18 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
     for item in payload["items"]:
         assert set(item) == {
             *("id", "name", "track", "timeline_start_s", "timeline_duration_s", "source", "source_start_s"),
-            *("source_duration_s", "speed", "prompt", "seed", "status", "reason", "stems"),
+            *(
+                "source_duration_s",
+                "speed",
+                "prompt",
+                "negative",
+                "seed",
+                "gain_db",
+                "mode",
+                "status",
+                "reason",
+                "stems",
+            ),
         }
         for stem in item["stems"]:
             assert set(stem) == {
@@ -371,3 +382,21 @@ def test_a_format_that_fails_is_named(kit: Any, session: Session, cut: Path) -> 
     registry = replace(session.registry, formats={"broken": broken_format})  # type: ignore[dict-item]
     with pytest.raises(PluginError, match="timeline format 'broken' failed: KeyError"):
         _run(replace(session, registry=registry), kit.tone_recipe(cut.parent, 'write.also=["broken"]'), cut)
+
+
+def test_clips_direct_seed_gain_and_mode(kit: Any, session: Session, cut: Path, told: list[Event]) -> None:
+    recipe = kit.tone_recipe(cut.parent, "stems.post=[]")
+    before = _run(session, recipe, cut).items
+    plain, _ = soundfile.read(before[0].stems[0].path)
+    timeline = read_timeline(cut).timeline
+    clips = list(timeline.find_clips())
+    clips[0].metadata["avlink"] = {"gain_db": -6.0, "seed": before[0].jobs[0].seed}
+    clips[1].metadata["avlink"] = {"mode": "off"}
+    clips[2].metadata["avlink"] = {"mode": "loud"}
+    otio.adapters.write_to_file(timeline, str(cut))
+    report = _run(session, recipe, cut)
+    assert _statuses(report) == ["cached", "skipped", "cached"] and report.exit_code == 0
+    softer, _ = soundfile.read(report.items[0].stems[0].path)
+    assert np.allclose(softer, plain * 10 ** (-6 / 20), atol=1e-6)
+    assert any("'loud', is none of sync, ambience, off" in event.text for event in told if isinstance(event, Message))
+    assert _placed(report.output)[0].metadata["avlink"]["gain_db"] == -6.0

@@ -120,3 +120,22 @@ def test_speed_and_direction_are_in_the_key_and_a_speed_of_one_is_not() -> None:
 def test_the_keys_of_what_plays_at_its_own_speed_stay_what_they_were() -> None:
     # Found by an older version: a change here makes every user generate everything anew.
     assert _jobs(_source(0))[0].raw_key == "70afc4b0627dbe93a734d73acaa72f54d10529a5"
+
+
+def test_what_a_clip_asks_for_is_in_the_key_of_what_it_changes() -> None:
+    source = _source(0)
+    (plain,) = _jobs(source)
+    (loud,) = _jobs(replace(source, clip=replace(source.clip, gain_db=6.0)))
+    (seeded,) = _jobs(replace(source, clip=replace(source.clip, seed=9)))
+    assert loud.raw_key == plain.raw_key and loud.stem_key != plain.stem_key
+    assert seeded.seed == 9 and seeded.raw_key != plain.raw_key
+    # What a stem says it was made with makes it again.
+    (again,) = _jobs(replace(source, clip=replace(source.clip, seed=plain.seed)))
+    assert (again.raw_key, again.stem_key) == (plain.raw_key, plain.stem_key)
+
+
+def test_takes_of_a_clip_with_a_seed_of_its_own_differ_too() -> None:
+    source = _source(0)
+    recipe = RECIPE.model_copy(update={"run": Run(takes=3)})
+    jobs = _jobs(replace(source, clip=replace(source.clip, seed=9)), recipe=recipe)
+    assert jobs[0].seed == 9 and len({job.seed for job in jobs}) == 3
