@@ -41,6 +41,7 @@ class StemTarget:
     chain: tuple[ReadyProcessor, ...]
     sample_rate: int
     track_name: str
+    ambience_track_name: str = "AMB"
     origin_s: Fraction = Fraction(0)
     timecode_rate: Fraction | None = None
     drop_frame: bool = False
@@ -135,7 +136,7 @@ def _stamp(job: Job, target: StemTarget) -> BroadcastInfo:
         description=clip.name,
         originator_reference=job.stem_key[:32],
         time_reference=time_reference(target.origin_s, clip.timeline_start_s, target.sample_rate),
-        track_names=(target.track_name,),
+        track_names=(target.track_name if clip.role == "sync" else target.ambience_track_name,),
         timecode_rate=target.timecode_rate,
         drop_frame=target.drop_frame,
         project=target.project,

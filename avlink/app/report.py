@@ -82,7 +82,7 @@ class Item:
             "negative": job.prompt.negative,
             "seed": job.seed,
             "gain_db": clip.gain_db,
-            "mode": clip.mode or "sync",
+            "mode": clip.role,
             **end,
         }
 

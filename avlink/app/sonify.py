@@ -21,6 +21,7 @@ from avlink.app.report import Item, SonifyReport, WrittenStem, make_items
 from avlink.app.request import SonifyRequest
 from avlink.app.session import Session, open_session
 from avlink.app.sources import resolve_sources
+from avlink.app.takes import chosen_before
 from avlink.core import clock
 from avlink.core.errors import InputError, RecipeError, TimelineError
 from avlink.core.events import Listener, Message, ignore
@@ -131,6 +132,7 @@ def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Time
         chain=resolve_chain(request.recipe, session.registry),
         sample_rate=stems.sample_rate,
         track_name=stems.track_name,
+        ambience_track_name=stems.ambience_track_name,
         origin_s=origin_s(timeline),
         timecode_rate=clock.exact_rate(frame_rate(timeline)),
         project=timeline.name or "",
@@ -177,6 +179,7 @@ def _write_back(
     session: Session,
 ) -> None:
     style = url_style(file.timeline)
+    chosen = chosen_before(file.timeline, output)
     bundled = output.suffix.lower() == ".otioz"
     placements = []
     takes: dict[str, list[WrittenStem]] = {}
@@ -192,11 +195,11 @@ def _write_back(
                 samples=stem.samples,
                 details=_details(stem, backend),
             )
-            for stem in stems
+            for stem in sorted(stems, key=lambda stem: stem.job.raw_key not in chosen)
         )
         placements.append(StemPlacement(clip=stems[0].job.source.clip, takes=files))
     details = {"version": avlink.__version__, "recipe": request.recipe.source.label, "backend": backend.name}
-    placed = place_stems(file.timeline, placements, track_name=request.recipe.stems.track_name, details=details)
+    placed = place_stems(file.timeline, placements, track_of=request.recipe.stems.track_of, details=details)
     if bundled:
         media = {f"media/{stem.path.name}": stem.path for stem in done.stems.values()}
         write_bundle(placed, output, old=file.bundle, media=media)

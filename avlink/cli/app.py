@@ -18,6 +18,7 @@ from avlink.cli import (
     plugins,
     recipes,
     sonify,
+    takes,
     train,
     visualize,
 )
@@ -45,6 +46,7 @@ def build_app() -> typer.Typer:
     app.callback()(_start)
     for command in (
         sonify.sonify,
+        takes.takes,
         visualize.visualize,
         export.export,
         export.import_cues,

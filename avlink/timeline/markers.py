@@ -9,8 +9,8 @@ from itertools import chain
 
 import opentimelineio as otio
 
+from avlink.timeline.directions import Marker
 from avlink.timeline.item import seconds, table
-from avlink.timeline.values import Marker
 from avlink.timeline.view import View
 
 _ZERO = Fraction(0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -10,6 +11,8 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.timeline.channels import clip_words, dialects, track_words
+from avlink.timeline.directions import Role
+from avlink.timeline.item import table
 from avlink.timeline.values import StemPlacement
 from avlink.timeline.walk import frame_rate, origin_s
 
@@ -24,10 +27,10 @@ def place_stems(
     timeline: otio.schema.Timeline,
     placements: Sequence[StemPlacement],
     *,
-    track_name: str,
+    track_of: Callable[[Role], str] = {"sync": "FOLEY", "ambience": "AMB"}.__getitem__,
     details: dict[str, Any] | None = None,
 ) -> otio.schema.Timeline:
-    """A copy of `timeline` with the stems on audio tracks named `track_name`.
+    """A copy of `timeline` with the stems on audio tracks of their roles, which `track_of` names.
 
     Audio tracks that carry our metadata are replaced where they stand, so a second run changes nothing; no other
     track is touched. Stems that overlap go to further tracks ("FOLEY 2"). `details` is kept with each track.
@@ -46,11 +49,16 @@ def place_stems(
     offset_s = _stack_start_s(copy)
     origin = origin_s(copy)
     languages = dialects(copy)
+    names: Counter[str] = Counter()
     for number, lane in enumerate(_lanes(placements)):
-        name = track_name if number == 0 else f"{track_name} {number + 1}"
+        role = lane[0].clip.role
+        name = track_of(role)
+        names[name] += 1
+        name = name if names[name] == 1 else f"{name} {names[name]}"
         track = otio.schema.Track(name=name, kind=otio.schema.TrackKind.Audio)
         channels = max(_channels(placement) for placement in lane)
-        track.metadata.update({KEY: {**(details or {}), "stems": len(lane)}, **track_words(channels, languages)})
+        track.metadata[KEY] = {**(details or {}), "role": role, "stems": len(lane)}
+        track.metadata.update(track_words(channels, languages))
         end_s = Fraction(0)
         for placement in lane:
             start_s = placement.clip.timeline_start_s + offset_s
@@ -64,6 +72,22 @@ def place_stems(
     return copy
 
 
+def hear(stem: otio.schema.Clip, take: int) -> bool:
+    """Let another take of a stem be heard, in place; True when that changed it. A take that is not there is none.
+
+    The one that is heard is always the default medium, because some programs know no other.
+    """
+    refs = stem.media_references()
+    by_key = {key: int(table(ref.metadata, KEY).get("take", 1)) for key, ref in refs.items()}
+    heard = stem.active_media_reference_key
+    if by_key[heard] == take or take not in by_key.values():
+        return False
+    ordered = sorted(refs, key=lambda key: (by_key[key] != take, by_key[key]))
+    names = ["DEFAULT_MEDIA", *(f"take_{by_key[key]}" for key in ordered[1:])]
+    stem.set_media_references({name: refs[key].deepcopy() for name, key in zip(names, ordered, strict=True)}, names[0])
+    return True
+
+
 def _is_own(track: otio.core.Composable) -> bool:
     return isinstance(track, otio.schema.Track) and track.kind == otio.schema.TrackKind.Audio and KEY in track.metadata
 
@@ -75,16 +99,17 @@ def _stack_start_s(timeline: otio.schema.Timeline) -> Fraction:
 
 
 def _lanes(placements: Sequence[StemPlacement]) -> list[list[StemPlacement]]:
-    """The stems in as many rows as it takes for none to overlap, lower video tracks first."""
+    """The stems in as many rows as it takes for none to overlap: foley above ambience, lower video tracks first."""
     lanes: list[list[StemPlacement]] = []
     for placement in sorted(placements, key=lambda one: (one.clip.timeline_start_s, one.clip.layer)):
         for lane in lanes:
-            if lane[-1].clip.timeline_end_s <= placement.clip.timeline_start_s:
+            last = lane[-1].clip
+            if last.role == placement.clip.role and last.timeline_end_s <= placement.clip.timeline_start_s:
                 lane.append(placement)
                 break
         else:
             lanes.append([placement])
-    return lanes
+    return sorted(lanes, key=lambda lane: lane[0].clip.role != "sync")
 
 
 def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.schema.Clip:

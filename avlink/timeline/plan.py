@@ -43,7 +43,7 @@ def build_plan(
         for take in range(1, recipe.run.takes + 1):
             seed = seed_of(source, recipe.run.seed, take)
             raw_key = digest(["raw", _FORMAT, backend, _span(source), [prompt.text, prompt.negative], seed])
-            name = stem_name(source.clip.name, recipe.stems.track_name, digest(_span(source)), take)
+            name = stem_name(source.clip.name, recipe.stems.track_of(source.clip.role), digest(_span(source)), take)
             names[name] += 1
             jobs.append(
                 Job(
@@ -66,7 +66,7 @@ def prompt_of(source: Source, recipe: SonifyRecipe) -> Prompt:
     clip = source.clip
     values = {"clip.name": plain_name(clip.name), "clip.track": clip.track, "source.name": source.path.stem}
     return Prompt(
-        text=recipe.prompt.fill(values) if clip.prompt is None else clip.prompt,
+        text=recipe.prompt.fill(values) if clip.asked_prompt is None else clip.asked_prompt,
         negative=recipe.prompt.negative if clip.negative is None else clip.negative,
     )
 
@@ -80,7 +80,9 @@ def seed_of(source: Source, run_seed: int, take: int) -> int:
     asked = source.clip.seed
     if asked is not None and take == 1:
         return asked
-    return derive_seed(run_seed if asked is None else asked, _span(source), take)
+    # An ambience over foley of the same picture is another sound, also when nobody gives it words.
+    role = ["ambience"] if source.clip.role == "ambience" else []
+    return derive_seed(run_seed if asked is None else asked, _span(source), take, *role)
 
 
 def plain_name(name: str) -> str:

@@ -10,8 +10,8 @@ from fractions import Fraction
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Select
+from avlink.timeline.spots import cued_parts, part_of
 from avlink.timeline.values import ClipRef, Skip, left_out
-from avlink.timeline.walk import part_of
 
 Span = tuple[Fraction, Fraction]
 
@@ -25,7 +25,8 @@ def select_clips(
     """The clips to work on, in timeline order, and everything else that is there as skips.
 
     Without tracks these are the stretches that are seen: the topmost opaque picture hides what lies under it. With
-    `tracks` (names, or V1, V2, ... from the lowest) they are all clips of those tracks, hidden or not. Of them, what
+    `tracks` (names, or V1, V2, ... from the lowest) they are all clips of those tracks, hidden or not. A clip with
+    markers that are cues ("FOLEY: steps") is there once for each of them, in their ranges only. Of them all, what
     `wish` does not name by clip, marker or colour is not there at all.
 
     Raises TimelineError when a track of that name does not exist, or nothing at all is as wished.
@@ -80,7 +81,7 @@ def _worth_a_sound(item: ClipRef | Skip, wish: Select) -> ClipRef | Skip:
         return left_out(item, "is switched off for AVLink (its mode is off)")
     if item.timeline_duration_s < Fraction(wish.min_duration_s).limit_denominator(1_000_000):
         return left_out(item, f"is seen for less than {wish.min_duration_s:g} s (select.min_duration_s)")
-    chosen = wish.clips or wish.markers or wish.colours or item.prompt is not None
+    chosen = wish.clips or wish.markers or wish.colours or item.asked_prompt is not None
     if not item.speed and not chosen:
         return left_out(item, "is a freeze frame, in which nothing moves; a prompt of its own gives it a sound")
     return item
@@ -101,7 +102,8 @@ def _on_tracks(items: Sequence[ClipRef | Skip], tracks: Sequence[str]) -> list[C
         known = ", ".join(dict.fromkeys(item.track for item in items)) or "none"
         raise TimelineError(f"the timeline has no video track '{unknown[0]}' with clips; it has: {known}")
     numbered = {by_number[name] for name in tracks if name not in names}
-    return [item for item in items if item.track in by_name or item.layer in numbered]
+    found = [item for item in items if item.track in by_name or item.layer in numbered]
+    return [part for item in found for part in cued_parts(item)]
 
 
 def _seen(items: Sequence[ClipRef | Skip]) -> list[ClipRef | Skip]:
@@ -110,7 +112,8 @@ def _seen(items: Sequence[ClipRef | Skip]) -> list[ClipRef | Skip]:
     found: list[ClipRef | Skip] = []
     for on_layer in _from_the_top(items):
         for item in on_layer:
-            found += _visible_parts(item, covered, by_track)
+            for part in cued_parts(item):
+                found += _visible_parts(part, covered, by_track)
         opaque = [
             (item.timeline_start_s, item.timeline_start_s + item.timeline_duration_s)
             for item in on_layer

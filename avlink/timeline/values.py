@@ -13,13 +13,11 @@ from typing import Literal, TypeAlias
 
 from avlink.core.images import ImageSequence
 from avlink.core.values import Prompt
+from avlink.timeline.directions import Cue, Marker, Mode, Role
 from avlink.timeline.suffixes import FILM_SUFFIXES, may_be_transparent
 
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
 MissingImage: TypeAlias = Literal["error", "hold", "black"]
-Mode: TypeAlias = Literal["sync", "ambience", "off"]
-MODES: tuple[Mode, ...] = ("sync", "ambience", "off")
-"""Sound to what is seen to move, sound that goes on throughout, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +55,6 @@ class ImageNames:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marker:
-    """A marker where it lies on the timeline. `own` when it is the clip's; else it is of something around it."""
-
-    name: str
-    colour: str
-    comment: str
-    start_s: Fraction
-    duration_s: Fraction
-    own: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRef:
     """A stretch of a clip where it is seen: times count from the start of the timeline.
 
@@ -101,6 +87,20 @@ class ClipRef:
     markers: tuple[Marker, ...] = ()
     """Markers on it, and those of the tracks and sequences around it that lie where it is seen."""
     colour: str | None = None
+    cue: Cue | None = None
+    """What a marker asks for in this stretch of it."""
+
+    @property
+    def role(self) -> Role:
+        """What its sound is: foley in sync, or ambience; its marker says so before its own mode does."""
+        if self.cue is not None:
+            return self.cue.role
+        return "ambience" if self.mode == "ambience" else "sync"
+
+    @property
+    def asked_prompt(self) -> str | None:
+        """The words that the project has for it; those of its marker before its own."""
+        return self.prompt if self.cue is None or self.cue.prompt is None else self.cue.prompt
 
     @property
     def timeline_end_s(self) -> Fraction:

@@ -15,7 +15,7 @@ import opentimelineio as otio
 
 from avlink.core.hashing import digest
 from avlink.timeline.item import begin_s, is_off, media_refs, own_range, seconds, table, visible_duration_s, warp
-from avlink.timeline.markers import MarkerRow, colour_of, markers_around, markers_of, touches
+from avlink.timeline.markers import MarkerRow, colour_of, markers_around, markers_of
 from avlink.timeline.values import ClipRef, Skip
 from avlink.timeline.view import Span, View
 from avlink.timeline.wishes import with_wishes
@@ -65,18 +65,6 @@ def frame_rate(timeline: otio.schema.Timeline) -> float:
 def item_id(layer: int, start_s: Fraction, duration_s: Fraction, depth: tuple[int, ...] = ()) -> str:
     """The name of a place on the timeline, the same in every run."""
     return digest(["item", layer, str(start_s), str(duration_s), *depth])[:12]
-
-
-def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> ClipRef:
-    """The stretch of a clip between two timeline times."""
-    return replace(
-        clip,
-        id=item_id(clip.layer, start_s, end_s - start_s, clip.depth),
-        timeline_start_s=start_s,
-        timeline_duration_s=end_s - start_s,
-        source_start_s=clip.source_start_s + (start_s - clip.timeline_start_s) * clip.speed,
-        markers=tuple(marker for marker in clip.markers if touches(marker, start_s, end_s)),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any
 
-from avlink.timeline.values import MODES, ClipRef, Mode
+from avlink.timeline.directions import MODES, Mode
+from avlink.timeline.values import ClipRef
 
 MAX_SEED = 2**63 - 1
 MAX_GAIN_DB = 60.0

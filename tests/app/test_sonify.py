@@ -282,18 +282,8 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
     for item in payload["items"]:
         assert set(item) == {
             *("id", "name", "track", "timeline_start_s", "timeline_duration_s", "source", "source_start_s"),
-            *(
-                "source_duration_s",
-                "speed",
-                "prompt",
-                "negative",
-                "seed",
-                "gain_db",
-                "mode",
-                "status",
-                "reason",
-                "stems",
-            ),
+            *("source_duration_s", "speed", "prompt", "negative", "seed", "gain_db", "mode"),
+            *("status", "reason", "stems"),
         }
         for stem in item["stems"]:
             assert set(stem) == {
@@ -399,4 +389,28 @@ def test_clips_direct_seed_gain_and_mode(kit: Any, session: Session, cut: Path, 
     softer, _ = soundfile.read(report.items[0].stems[0].path)
     assert np.allclose(softer, plain * 10 ** (-6 / 20), atol=1e-6)
     assert any("'loud', is none of sync, ambience, off" in event.text for event in told if isinstance(event, Message))
-    assert _placed(report.output)[0].metadata["avlink"]["gain_db"] == -6.0
+    placed = _placed(report.output)
+    assert placed[0].metadata["avlink"]["gain_db"] == -6.0
+
+
+def test_markers_give_stems_of_their_ranges_on_tracks_by_role(
+    session: Session, recipe: SonifyRecipe, cut: Path
+) -> None:
+    timeline = read_timeline(cut).timeline
+    steps = otio.opentime.TimeRange(otio.opentime.RationalTime(12, 24), otio.opentime.RationalTime(12, 24))
+    point = otio.opentime.TimeRange(otio.opentime.RationalTime(12, 24))
+    first = timeline.tracks[0][0]
+    first.markers.extend([otio.schema.Marker("FOLEY: steps", steps), otio.schema.Marker("amb: wind", point)])
+    otio.adapters.write_to_file(timeline, str(cut))
+    report = _run(session, recipe, cut)
+    assert {(item.jobs[0].prompt.text, item.to_json()["mode"], item.stems[0].samples) for item in report.items[:2]} == {
+        ("steps", "sync", 24000),
+        ("wind", "ambience", 60000),
+    }
+    stems = {item.jobs[0].prompt.text: item.stems[0] for item in report.items}
+    assert read_bwf_info(stems["steps"].path).bext.time_reference == 3600 * 48000 + 12000
+    assert read_bwf_info(stems["wind"].path).info.track_names == ("AMB",)
+    assert report.output is not None
+    written = read_timeline(report.output).timeline
+    assert [track.name for track in written.audio_tracks()] == ["FOLEY", "AMB"]
+    assert _statuses(_run(session, recipe, report.output, output=cut.with_name("again.otio"))) == ["cached"] * 4

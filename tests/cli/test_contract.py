@@ -22,6 +22,7 @@ HEAVY = {"torch", "numpy", "av", "opentimelineio", "scipy", "pydantic", "rich.pr
 OPTIONS = {
     "sonify": "--device --dry-run --force --help --json --media-root --negative --output --prompt --recipe --seed "
     "--set --skip-missing --takes --tracks -o -r -s INPUT",
+    "takes": "--clip --help --json --output --use -o TIMELINE",
     "visualize": "--device --force --help --json --negative --output --prompt --recipe --seed --set -o -r -s INPUT",
     "export": "--help --json --media-root --output --to -o PROJECT",
     "import-cues": "--help --json --output -o CUES PROJECT",

@@ -82,7 +82,7 @@ def test_stems_cover_exactly_what_is_seen_in_samples(
 ) -> None:
     timeline = _timeline(drawn, rate, start)
     placements = _placements(timeline)
-    placed = place_stems(timeline, placements, track_name="FOLEY")
+    placed = place_stems(timeline, placements)
     own = [track for track in placed.tracks if "avlink" in track.metadata]
     expected = [
         (one.clip.name, clock.to_index(one.clip.timeline_start_s, 48000), one.takes[0].samples) for one in placements
@@ -104,10 +104,10 @@ def test_a_second_run_changes_nothing_and_the_input_stays(drawn: list[tuple[int,
     timeline = _timeline(drawn, rate, 0)
     before = timeline.to_json_string()
     placements = _placements(timeline)
-    once = place_stems(timeline, placements, track_name="FOLEY", details={"version": "1"})
+    once = place_stems(timeline, placements, details={"version": "1"})
     assert timeline.to_json_string() == before
     assert _placements(once) == placements
-    twice = place_stems(once, _placements(once), track_name="FOLEY", details={"version": "1"})
+    twice = place_stems(once, _placements(once), details={"version": "1"})
     assert twice.to_json_string() == once.to_json_string()
     for index in range(2):
         assert once.tracks[index].to_json_string() == timeline.tracks[index].to_json_string()
@@ -116,9 +116,9 @@ def test_a_second_run_changes_nothing_and_the_input_stays(drawn: list[tuple[int,
 
 def test_tracks_of_others_stay_where_they_are_when_ours_are_replaced() -> None:
     timeline = _timeline([(24, False, 24.0)], 24.0, 0)
-    once = place_stems(timeline, _placements(timeline), track_name="FOLEY")
+    once = place_stems(timeline, _placements(timeline))
     once.tracks.append(otio.schema.Track("MUSIC", kind=otio.schema.TrackKind.Audio))
-    twice = place_stems(once, _placements(once), track_name="FX")
+    twice = place_stems(once, _placements(once), track_of=lambda role: "FX")
     assert [track.name for track in twice.tracks] == ["V1", "A1", "FX", "MUSIC"]
 
 
@@ -129,14 +129,14 @@ def test_overlapping_stems_go_to_further_tracks() -> None:
     timeline.tracks.insert(1, over)
     clips = [item for item in select_clips(list_clips(timeline), ["V1", "V2"]) if isinstance(item, ClipRef)]
     stem = _placements(_timeline([(48, False, 24.0)], 24.0, 0))[0].takes
-    placed = place_stems(timeline, [StemPlacement(clip=clip, takes=stem) for clip in clips], track_name="FOLEY")
+    placed = place_stems(timeline, [StemPlacement(clip=clip, takes=stem) for clip in clips])
     assert [track.name for track in placed.audio_tracks()] == ["A1", "FOLEY", "FOLEY 2"]
 
 
 @pytest.mark.parametrize("takes", [1, 3])
 def test_takes_are_alternatives_of_one_clip(takes: int) -> None:
     timeline = _timeline([(24, False, 24.0)], 24.0, 0)
-    placed = place_stems(timeline, _placements(timeline, takes), track_name="FOLEY")
+    placed = place_stems(timeline, _placements(timeline, takes))
     refs = placed.tracks[2][0].media_references()
     assert sorted(refs) == sorted(["DEFAULT_MEDIA", "take_2", "take_3"][:takes])
 
@@ -145,7 +145,7 @@ def test_a_trimmed_stack_shows_stems_where_it_shows_the_picture() -> None:
     timeline = _timeline([(48, False, 24.0)], 24.0, 0)
     cut = otio.opentime.TimeRange(otio.opentime.RationalTime(12, 24), otio.opentime.RationalTime(24, 24))
     timeline.tracks.source_range = cut
-    placed = place_stems(timeline, _placements(timeline), track_name="FOLEY")
+    placed = place_stems(timeline, _placements(timeline))
     assert _spans(placed.tracks[2]) == [("c0", 24000, 48000)]
 
 
@@ -154,7 +154,7 @@ def test_stems_say_their_channels_in_the_projects_own_words(channels: int, kind:
     timeline = _timeline([(24, False, 24.0)], 24.0, 0)
     (one,) = _placements(timeline)
     wide = replace(one, takes=(replace(one.takes[0], details={"channels": channels}),))
-    placed = place_stems(timeline, [wide], track_name="FOLEY")
+    placed = place_stems(timeline, [wide])
     track = placed.tracks[2]
     assert json.loads(otio.core.serialize_json_to_string(track.metadata["Resolve_OTIO"])) == {
         "Audio Type": kind,
@@ -168,7 +168,7 @@ def test_stems_say_their_channels_in_the_projects_own_words(channels: int, kind:
     del timeline.metadata["Resolve_OTIO"]
     timeline.tracks[1].metadata.clear()
     timeline.tracks.metadata["PremierePro_OTIO"] = {"VideoFrameRate": 24.0}
-    placed = place_stems(timeline, [wide], track_name="FOLEY")
+    placed = place_stems(timeline, [wide])
     track = placed.tracks[2]
     words = track.metadata["PremierePro_OTIO"]["AudioChannels"]
     assert (words["ChannelType"], words["NumberOfChannels"]) == (kind, channels)
@@ -181,7 +181,7 @@ def test_a_project_that_speaks_no_dialect_gets_none() -> None:
     timeline = _timeline([(24, False, 24.0)], 24.0, 0)
     del timeline.metadata["Resolve_OTIO"]
     timeline.tracks[1].metadata.clear()
-    placed = place_stems(timeline, _placements(timeline), track_name="FOLEY")
+    placed = place_stems(timeline, _placements(timeline))
     track = placed.tracks[2]
     assert set(track.metadata) == set(track[0].metadata) == {"avlink"}
 
@@ -190,6 +190,19 @@ def test_a_stem_names_its_clip_and_repeats_what_that_asks_for() -> None:
     timeline = _timeline([(24, False, 24.0)], 24.0, 0)
     timeline.tracks[0][0].metadata["avlink"] = {"prompt": "door", "negative": "speech"}
     (placement,) = _placements(timeline)
-    placed = place_stems(timeline, [placement], track_name="FOLEY")
+    placed = place_stems(timeline, [placement])
     said = placed.tracks[2][0].metadata["avlink"]
     assert (said["id"], said["prompt"], said["negative"]) == (placement.clip.id, "door", "speech")
+
+
+def test_ambience_lies_on_tracks_of_its_own_below_the_foley() -> None:
+    timeline = _timeline([(24, False, 24.0)] * 3, 24.0, 0)
+    first, *rest = _placements(timeline)
+    placements = [replace(first, clip=replace(first.clip, mode="ambience")), *rest]
+    both = [*placements, replace(first, clip=replace(first.clip, id="wider"))]
+    placed = place_stems(timeline, both)
+    assert [track.name for track in placed.audio_tracks()] == ["A1", "FOLEY", "AMB"]
+    assert [track.metadata["avlink"]["role"] for track in placed.audio_tracks()[1:]] == ["sync", "ambience"]
+    assert [len(list(track.find_clips())) for track in placed.audio_tracks()[1:]] == [3, 1]
+    one_name = place_stems(placed, both, track_of=lambda role: "FX")
+    assert [track.name for track in one_name.audio_tracks()] == ["A1", "FX", "FX 2"]

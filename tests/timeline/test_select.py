@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Select
+from avlink.timeline.directions import Marker
 from avlink.timeline.select import select_clips
-from avlink.timeline.values import ClipRef, Marker, MediaRef, Skip
+from avlink.timeline.values import ClipRef, MediaRef, Skip
 from avlink.timeline.walk import item_id
 
 Layers = list[list[tuple[int, int, bool]]]

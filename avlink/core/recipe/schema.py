@@ -121,10 +121,17 @@ class Stems(Table):
     """How stems are finished and written."""
 
     track_name: str = Field(default="FOLEY", min_length=1)
+    """The track of foley in sync."""
+    ambience_track_name: str = Field(default="AMB", min_length=1)
+    """The track of what clips or markers ask for as ambience."""
     sample_rate: int = Field(default=48000, ge=8000, le=192000)
     bit_depth: Literal[16, 24, 32] = 24
     """32 is floating point."""
     post: Chain = ()
+
+    def track_of(self, role: Literal["sync", "ambience"]) -> str:
+        """The name of the track for stems of a role."""
+        return self.track_name if role == "sync" else self.ambience_track_name
 
 
 class Run(Table):
