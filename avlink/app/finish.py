@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from avlink.app.duck import Ducking
 from avlink.app.report import WrittenStem
 from avlink.core import clock
 from avlink.core.errors import OutputError
@@ -46,6 +47,8 @@ class StemTarget:
     timecode_rate: Fraction | None = None
     drop_frame: bool = False
     project: str = ""
+    duck: Ducking | None = None
+    """Lowers stems under the project's own sound."""
     untouchable: frozenset[Path] = frozenset()
     """Files that are read in this run, resolved: never written over."""
     path_of: Callable[[Job], Path] | None = None
@@ -82,6 +85,7 @@ def write_stem(
     known = None if force else _known(store, key, path)
     if known is None:
         heard = finish(sound(), samples, target, gain_db=clip.gain_db or 0.0)
+        heard = heard if target.duck is None else target.duck.under(heard, clip)
         known = _write(heard, path, info, store, key)
     return WrittenStem(
         job=job,

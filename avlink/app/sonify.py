@@ -13,6 +13,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 import avlink
+from avlink.app.duck import ducking_for
 from avlink.app.export import write_format
 from avlink.app.finish import StemTarget
 from avlink.app.media_file import is_media_file, sonify_media_file
@@ -59,7 +60,9 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
             raise InputError(f"{root} is no folder; --media-root names folders in which media is searched")
     file = read_timeline(request.input)
     output = request.output or _default_output(file)
+    folder = _media_folder(file, session)
     target = stem_target(request, output, file.timeline, session)
+    target = replace(target, duck=ducking_for(request, file, folder, session))
     plan = plan_timeline(request, file, backend, target, session)
     if request.dry_run:
         cached = cached_jobs(plan, session)
@@ -92,14 +95,9 @@ def plan_timeline(
     clips = select_clips(list_clips(file.timeline), wish=request.recipe.select)
     if not clips:
         raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
-    folder = file.folder
-    if file.bundle is not None:
-        folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
-        unpack_media(file.bundle, file.timeline, folder)
-        mark_used(folder)
     sources, skips = resolve_sources(
         clips,
-        folder=folder,
+        folder=_media_folder(file, session),
         roots=MediaRoots(request.media_root),
         store=session.store,
         skip_missing=request.skip_missing,
@@ -109,6 +107,7 @@ def plan_timeline(
         request.recipe,
         backend=[backend.name, backend.fingerprint()],
         finish=target.finish_key(),
+        finish_of=None if target.duck is None else target.duck.key,
         skipped=skips,
     )
     for note in (*file.notes, *plan.notes):
@@ -120,6 +119,16 @@ def plan_timeline(
             count = "1 media file" if len(lost) == 1 else f"{len(lost)} media files"
             session.tell(Message(text=f"{count} {words}: {', '.join(lost)}", level="warning"))
     return plan
+
+
+def _media_folder(file: TimelineFile, session: Session) -> Path:
+    """The folder from which relative media is looked for; that of a bundle is where its pictures are unpacked."""
+    if file.bundle is None:
+        return file.folder
+    folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
+    unpack_media(file.bundle, file.timeline, folder)
+    mark_used(folder)
+    return folder
 
 
 def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Timeline, session: Session) -> StemTarget:

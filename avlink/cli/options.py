@@ -81,6 +81,15 @@ Tracks = Annotated[
         "--tracks", metavar="V1,V2", help="Only the clips on these video tracks. [default: all]", show_default=False
     ),
 ]
+Duck = Annotated[
+    float | None,
+    typer.Option(
+        "--duck",
+        metavar="DB",
+        help="Lower the stems by so many decibels while the project's own sound is heard. [default: not at all]",
+        show_default=False,
+    ),
+]
 MediaRoot = Annotated[
     list[Path] | None,
     typer.Option(

@@ -20,6 +20,7 @@ def sonify(
     seed: given.Seed = None,
     takes: given.Takes = None,
     tracks: given.Tracks = None,
+    duck: given.Duck = None,
     media_root: given.MediaRoot = None,
     skip_missing: given.SkipMissing = False,
     device: given.DeviceName = given.Device.auto,
@@ -52,6 +53,7 @@ def sonify(
         ("--negative", "prompt.negative"): negative,
         ("--seed", "run.seed"): seed,
         ("--takes", "run.takes"): takes,
+        ("--duck", "stems.duck_db"): duck,
         ("--tracks", "select.tracks"): given.split_names(tracks),
     }
     request = SonifyRequest(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from avlink.core.hashing import JsonValue, derive_seed, digest, fraction_text
@@ -28,12 +28,13 @@ def build_plan(
     *,
     backend: JsonValue,
     finish: JsonValue,
+    finish_of: Callable[[ClipRef], JsonValue] | None = None,
     skipped: Sequence[Skip] = (),
 ) -> Plan:
     """The jobs for all sources: one for each take, ordered by place on the timeline.
 
     `backend` says which model with which options (its name, fingerprint and options), `finish` how stems are
-    finished (chain, rate, format): plain values that go into the keys.
+    finished (chain, rate, format): plain values that go into the keys. `finish_of` adds what holds for one clip.
     """
     ordered = sorted(sources, key=lambda source: _height(source.clip))
     jobs = []
@@ -53,7 +54,7 @@ def build_plan(
                     prompt=prompt,
                     seed=seed,
                     raw_key=raw_key,
-                    stem_key=digest(["stem", _FORMAT, raw_key, finish, *_finish_of(source.clip)]),
+                    stem_key=digest(["stem", _FORMAT, raw_key, finish, *_finish_of(source.clip, finish_of)]),
                     stem_name=name if names[name] == 1 else f"{name}_{names[name]}",
                 )
             )
@@ -100,9 +101,11 @@ def _height(clip: ClipRef) -> tuple[Fraction, int, tuple[int, ...], str]:
     return (clip.timeline_start_s, clip.layer, clip.depth, clip.id)
 
 
-def _finish_of(clip: ClipRef) -> list[JsonValue]:
-    """What a clip itself says of how its stem is finished; nothing for most, whose keys stay what they were."""
-    return [{"gain_db": clip.gain_db}] if clip.gain_db else []
+def _finish_of(clip: ClipRef, more: Callable[[ClipRef], JsonValue] | None) -> list[JsonValue]:
+    """How the stem of one clip is finished otherwise; nothing for most, whose keys stay what they were."""
+    gain: list[JsonValue] = [{"gain_db": clip.gain_db}] if clip.gain_db else []
+    added = None if more is None else more(clip)
+    return gain if added is None else [*gain, added]
 
 
 def _span(source: Source) -> list[JsonValue]:

@@ -29,16 +29,25 @@ def list_clips(timeline: otio.schema.Timeline) -> tuple[ClipRef | Skip, ...]:
     Times are cut to what tracks, nested sequences and the timeline show of themselves; nothing is said yet of
     pictures that hide each other.
     """
+    return _list(timeline, otio.schema.TrackKind.Video)
+
+
+def list_sounds(timeline: otio.schema.Timeline) -> tuple[ClipRef | Skip, ...]:
+    """All clips of the sound tracks in the same way, without stems of ours."""
+    return _list(timeline, otio.schema.TrackKind.Audio)
+
+
+def _list(timeline: otio.schema.Timeline, kind: str) -> tuple[ClipRef | Skip, ...]:
     premiere = any("PremierePro_OTIO" in owner.metadata for owner in (timeline, timeline.tracks))
     stack = timeline.tracks
     length_s = None if stack.source_range is None else visible_duration_s(stack, premiere=premiere)
     view = View(offset_s=begin_s(stack), last_s=length_s)
     rows = (MarkerRow(markers_of(stack, view, own=False)),)
     found: list[ClipRef | Skip] = []
-    for layer, child in enumerate(_pictures(stack)):
+    for layer, child in enumerate(_rows(stack, kind)):
         is_track = isinstance(child, otio.schema.Track)
-        name = child.name if is_track and child.name else f"V{layer + 1}"
-        place = _Place(track=name, layer=layer, rows=rows, premiere=premiere)
+        name = child.name if is_track and child.name else f"{kind[:1]}{layer + 1}"
+        place = _Place(track=name, layer=layer, rows=rows, premiere=premiere, kind=kind)
         found += _walk(child, place, view, _ZERO, _end_s(child, place, _ZERO))
     return tuple(found)
 
@@ -73,6 +82,7 @@ class _Place:
 
     track: str
     layer: int
+    kind: str
     premiere: bool
     rows: tuple[MarkerRow, ...]
     depth: tuple[int, ...] = ()
@@ -112,9 +122,12 @@ class _Place:
         )
 
 
-def _pictures(stack: otio.schema.Stack) -> Iterator[otio.core.Item]:
+def _rows(stack: otio.schema.Stack, kind: str) -> Iterator[otio.core.Item]:
+    """What lies in a stack: tracks of a kind that are not ours, and whatever else holds pictures."""
+    is_sound = kind == otio.schema.TrackKind.Audio
     for child in stack:
-        if not isinstance(child, otio.schema.Track) or child.kind == otio.schema.TrackKind.Video:
+        is_track = isinstance(child, otio.schema.Track)
+        if child.kind == kind and not (is_sound and "avlink" in child.metadata) if is_track else not is_sound:
             yield child
 
 
@@ -170,7 +183,7 @@ def _walk(
 
 def _contents(composition: otio.core.Item, place: _Place, view: View) -> Iterator[ClipRef | Skip]:
     if not isinstance(composition, otio.schema.Track):
-        for index, child in enumerate(_pictures(composition)):
+        for index, child in enumerate(_rows(composition, place.kind)):
             deeper = replace(place, depth=(*place.depth, index))
             yield from _walk(child, deeper, view, _ZERO, _end_s(child, place, _ZERO))
         return

@@ -128,6 +128,8 @@ class Stems(Table):
     bit_depth: Literal[16, 24, 32] = 24
     """32 is floating point."""
     post: Chain = ()
+    duck_db: float | None = Field(default=None, ge=0, le=60)
+    """How far stems go down while the project's own sound is heard; without, they are left as they are."""
 
     def track_of(self, role: Literal["sync", "ambience"]) -> str:
         """The name of the track for stems of a role."""
