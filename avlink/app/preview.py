@@ -29,12 +29,14 @@ def preview_timeline(items: Sequence[Item], path: Path, *, rate: Fraction, width
             continue
         source = item.jobs[0].source
         late_s = max(reached_s - source.clip.timeline_start_s, Fraction(0))
-        if late_s >= source.duration_s:
+        if late_s >= source.seen_s:
             continue
         if source.clip.timeline_start_s > reached_s:
             segments.append(Segment(path=None, duration_s=source.clip.timeline_start_s - reached_s))
-        shown_s = source.duration_s - late_s
-        segments.append(Segment(path=source.path, start_s=source.start_s + late_s, duration_s=shown_s))
+        # What runs backwards begins at the end of its stretch, so a later start leaves out that end.
+        start_s = source.start_s + late_s * max(source.speed, Fraction(0))
+        shown_s = source.seen_s - late_s
+        segments.append(Segment(path=source.picture, start_s=start_s, duration_s=shown_s, speed=source.speed))
         reached_s = source.clip.timeline_end_s
     with atomic_write(path) as temporary:
         write_preview(temporary, segments, mix_stems(items, reached_s), rate=rate, width=width, height=height)

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
 from avlink.core.errors import AvlinkError
-from avlink.core.values import FrameSource, Waveform
+from avlink.core.images import ImageSequence
+from avlink.core.values import FrameSource, PictureSpec, Waveform
+from avlink.media.frames import open_frames
 from avlink.media.pictures import decode_pictures
 from avlink.media.soundtrack import SoundTrack, open_movie
 
@@ -31,11 +33,16 @@ _HD_LINES = 720
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A stretch of an edit: `duration_s` seconds of `path` from media time `start_s` on, or of black without a path."""
+    """A stretch of an edit: `duration_s` seconds of `path` from media time `start_s` on, or of black without a path.
 
-    path: Path | None
+    `speed` is seconds of media per second that is seen: below 0 the stretch of media from `start_s` on is seen
+    backwards, at 0 the picture at `start_s` stands still.
+    """
+
+    path: Path | ImageSequence | None
     start_s: Fraction = Fraction(0)
     duration_s: Fraction
+    speed: Fraction = Fraction(1)
 
 
 def write_video(
@@ -92,6 +99,14 @@ def _edit(segments: Sequence[Segment], *, rate: Fraction, width: int, height: in
         if segment.path is None:
             black = np.zeros((height, width, 3), np.uint8)
             yield from (black for _ in indices)
+        elif indices and segment.speed != 1:
+            spec = PictureSpec(rate=rate, width=width, height=height)
+            frames = open_frames(
+                segment.path, start_s=segment.start_s, duration_s=segment.duration_s, spec=spec, speed=segment.speed
+            )
+            # The edges are rounded by themselves, so there may be one frame more than the length alone gives.
+            last = frames.num_frames - 1
+            yield from (frames.read(at, at + 1)[0] for at in (min(index, last) for index in range(len(indices))))
         elif indices:
             # The picture seen in the middle of each output frame, so that rounded times do not matter.
             times = (segment.start_s + max(Fraction(0), (index + Fraction(1, 2)) / rate - begin_s) for index in indices)
