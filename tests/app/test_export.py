@@ -22,6 +22,7 @@ from avlink.app.export import ExportReport, ExportRequest, export, write_format
 from avlink.app.session import Session, open_session
 from avlink.app.sonify import SonifyRequest, sonify
 from avlink.core.errors import InputError, OutputError, PluginError, TimelineError
+from avlink.core.events import Event, Message
 from avlink.core.recipe import SonifyRecipe
 from avlink.hooks import Registry, TimelineFormat, make_registry
 from avlink.timeline.read import read_timeline
@@ -205,10 +206,11 @@ def test_files_of_one_name_stay_two_files(kit, tmp_path: Path, registry: Registr
 def test_a_recipe_can_ask_for_all_of_them(session: Session, kit, cut: Path, tmp_path: Path) -> None:
     also = 'write.also=["rpp", "aaf", "xml", "fcpxml", "edl", "cues"]'
     both = make_registry(plugin, testing)
-    session = Session(registry=both, store=session.store, device="cpu")
+    told: list[Event] = []
+    session = Session(registry=both, store=session.store, device="cpu", listener=told.append)
     recipe = kit.tone_recipe(tmp_path, also)
-    with pytest.warns(UserWarning, match="between frames"):
-        sonify(SonifyRequest(input=cut, recipe=recipe, device="cpu"), session)
+    sonify(SonifyRequest(input=cut, recipe=recipe, device="cpu"), session)
+    assert any("between frames" in event.text for event in told if isinstance(event, Message))
     assert all(
         cut.with_name(f"cut.foley.{suffix}").is_file() for suffix in ("rpp", "aaf", "xml", "fcpxml", "edl", "csv")
     )
