@@ -37,7 +37,7 @@ class FusionOptions(Options):
 class SoundOptions(FusionOptions):
     """Video to audio."""
 
-    guidance: float = Field(default=2.5, ge=0, le=50)
+    guidance: float = Field(default=3.5, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
     t_video: float = Field(default=0.96, gt=0, le=1)
     """Flow time at which the picture is read."""

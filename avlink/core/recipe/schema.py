@@ -225,7 +225,7 @@ class EvaluateRecipe(Recipe):
     clips: int = Field(default=128, ge=1)
     seed: Seed = 0
     steps: int = Field(default=8, ge=1)
-    guidance: float = Field(default=2.5, ge=0)
+    guidance: float = Field(default=3.5, ge=0)
     captions: bool = False
     media_dir: str | None = None
     """A folder of real clips that are scored against the onsets of their own sound.
