@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,7 +50,11 @@ def program() -> Callable[..., Ran]:
 
     def run(*arguments: object, python: tuple[str, ...] = (), timeout_s: float = 300.0) -> Ran:
         command = [sys.executable, *python, "-m", "avlink", *(str(argument) for argument in arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        # A shell that runs the tests in the background makes them, and what they start, deaf to Ctrl-C.
+        listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_s, check=False, preexec_fn=listens
+        )
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run
