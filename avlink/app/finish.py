@@ -107,7 +107,7 @@ def finish(sound: SoundSource, samples: int, target: StemTarget, *, gain_db: flo
     so that a cap of peaks holds for what was made louder.
     """
     fitted: SoundSource = FittedSound(resample_spooled(sound, target.sample_rate), samples)
-    return apply_chain(AmplifiedSound(fitted, gain_db) if gain_db else fitted, target.chain)
+    return apply_chain(AmplifiedSound(fitted, 10 ** (gain_db / 20)) if gain_db else fitted, target.chain)
 
 
 def _write(sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, key: str) -> dict[str, Any]:

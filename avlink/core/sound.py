@@ -79,11 +79,11 @@ class FittedSound:
 
 
 class AmplifiedSound:
-    """A `SoundSource` that is louder, or softer below 0 dB. Nothing is clipped."""
+    """A `SoundSource` that is louder, or softer. Nothing is clipped."""
 
-    def __init__(self, sound: SoundSource, gain_db: float) -> None:
-        """`sound`, but `gain_db` louder."""
-        self._sound, self._factor = sound, np.float32(10 ** (gain_db / 20))
+    def __init__(self, sound: SoundSource, factor: float) -> None:
+        """`sound`, each sample of it times `factor`."""
+        self._sound, self._factor = sound, np.float32(factor)
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:

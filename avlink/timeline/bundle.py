@@ -9,14 +9,13 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Container, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote
 
 import opentimelineio as otio
 
-from avlink.core.errors import TimelineError
 from avlink.core.paths import atomic_write
-from avlink.timeline.collect import member_info
+from avlink.timeline.collect import member_info, unpack
 from avlink.timeline.item import media_refs
 from avlink.timeline.values import MediaRef
 
@@ -30,21 +29,7 @@ def unpack_media(bundle: Path, timeline: otio.schema.Timeline, folder: Path) -> 
     Names that would lead outside of `folder` are not unpacked. Raises TimelineError when the zip is broken and
     OutputError when there is no room.
     """
-    wanted = _wanted(timeline)
-    try:
-        with zipfile.ZipFile(bundle) as archive:
-            for member in archive.infolist():
-                path = PurePosixPath(member.filename)
-                if member.is_dir() or member.filename not in wanted or not _stays_inside(path):
-                    continue
-                target = folder.joinpath(*path.parts)
-                if target.is_file() and target.stat().st_size == member.file_size:
-                    continue
-                with atomic_write(target) as temporary, archive.open(member) as packed, temporary.open("wb") as out:
-                    shutil.copyfileobj(packed, out, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TimelineError(f"{bundle} is broken: {error}") from error
-    return folder
+    return unpack(bundle, _wanted(timeline), folder)
 
 
 def _wanted(timeline: otio.schema.Timeline) -> Container[str]:
@@ -100,7 +85,3 @@ def write_bundle(timeline: otio.schema.Timeline, output: Path, *, old: Path | No
             info = member_info(name, zipfile.ZIP_STORED)
             with path.open("rb") as plain, archive.open(info, "w", force_zip64=True) as out:
                 shutil.copyfileobj(plain, out, 1 << 20)
-
-
-def _stays_inside(path: PurePosixPath) -> bool:
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in str(path) and ":" not in str(path)

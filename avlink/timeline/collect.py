@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -78,6 +78,15 @@ def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path
         for ref in clip.media_references().values()
         for name in _names(getattr(ref, "target_url", None) or "")
     }
+    return unpack(bundle, wanted, folder)
+
+
+def unpack(bundle: Path, wanted: Container[str], folder: Path) -> Path:
+    """Unpack the `wanted` members of a .otioz into `folder`, and return it; those that are there whole are kept.
+
+    Names that would lead outside of `folder` are not unpacked. Raises TimelineError when the zip is broken and
+    OutputError when there is no room.
+    """
     try:
         with zipfile.ZipFile(bundle) as archive:
             for member in archive.infolist():

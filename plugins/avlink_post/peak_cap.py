@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avlink.core.sound import read_blocks
+from avlink.core.sound import AmplifiedSound, read_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def cap_peak(sound: SoundSource, options: PeakCapOptions) -> SoundSource:
     """`sound` with a true peak of at most `peak_dbtp`; unchanged where it has one already."""
     cap = 10.0 ** (options.peak_dbtp / 20.0)
     peak = true_peak(sound)
-    return sound if peak <= cap * _TOLERANCE else _Turned(sound, cap / peak)
+    return sound if peak <= cap * _TOLERANCE else AmplifiedSound(sound, cap / peak)
 
 
 def true_peak(sound: SoundSource) -> float:
@@ -45,17 +45,6 @@ def true_peak(sound: SoundSource) -> float:
             for phase in phases:
                 peak = max(peak, float(np.abs(np.convolve(channel, phase, mode="valid")).max(initial=0.0)))
     return peak
-
-
-class _Turned:
-    """A `SoundSource` at another gain."""
-
-    def __init__(self, sound: SoundSource, gain: float) -> None:
-        self._sound, self._gain = sound, np.float32(gain)
-        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
-
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        return self._sound.read(start, stop) * self._gain
 
 
 def _phases() -> NDArray[np.float64]:
