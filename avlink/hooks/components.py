@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,9 @@ from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options
 from avlink.hooks.registry import Registry
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
 
 Resolved = TypeVar("Resolved")
@@ -69,22 +73,41 @@ class ReadyProcessor:
     def __call__(self, sound: SoundSource) -> SoundSource:
         """The processed sound. Raises PluginError when the processor fails or breaks its promise.
 
-        What a processor does only when its sound is read may fail later, with an error of its own.
+        What a processor does only when its sound is read fails then, and in the same way.
         """
         from avlink.core.sound import read_whole
 
         name = self.processor.name
-        try:
+        with _named(name):
             result = self.processor.apply(read_whole(sound) if self.processor.whole else sound, self.options)
-        except AvlinkError:
-            raise
-        except Exception as error:
-            raise PluginError(f"processor '{name}' failed: {type(error).__name__}: {error}") from error
         before = (sound.sample_rate, sound.channels, sound.num_samples)
         after = (result.sample_rate, result.channels, result.num_samples)
         if before != after:
             raise PluginError(f"processor '{name}' turned (rate, channels, samples) {before} into {after}")
-        return result
+        return result if self.processor.whole else _NamedSound(result, name)
+
+
+class _NamedSound:
+    """A `SoundSource` whose failures name the processor that it comes from."""
+
+    def __init__(self, sound: SoundSource, processor: str) -> None:
+        self._sound, self._processor = sound, processor
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        with _named(self._processor):
+            return self._sound.read(start, stop)
+
+
+@contextmanager
+def _named(processor: str) -> Iterator[None]:
+    try:
+        yield
+    except AvlinkError:
+        # An answer in words already.
+        raise
+    except Exception as error:
+        raise PluginError(f"processor '{processor}' failed: {type(error).__name__}: {error}") from error
 
 
 def resolve_backend(recipe: SonifyRecipe | VisualizeRecipe, registry: Registry) -> ReadyBackend:

@@ -12,6 +12,7 @@ import pytest
 import avlink.testing
 from avlink.core.errors import MediaError, PluginError, RecipeError
 from avlink.core.recipe import SonifyRecipe, VisualizeRecipe, check_values
+from avlink.core.sound import FittedSound, read_whole
 from avlink.core.values import Waveform
 from avlink.hooks import (
     AudioProcessor,
@@ -223,6 +224,17 @@ class TestComponents:
         chain = resolve_chain(recipe(stems={"post": ["bad"]}), registry)
         with pytest.raises(error, match=said):
             apply_chain(WAVE, chain)
+
+    def test_a_processor_that_fails_when_its_sound_is_read_is_named(self) -> None:
+        class Broken(FittedSound):
+            def read(self, start: int, stop: int):
+                raise ZeroDivisionError("nothing to divide by")
+
+        lazy = AudioProcessor(name="lazy", apply=lambda sound, options: Broken(sound, sound.num_samples), whole=False)
+        registry = make_registry(plugin_of("lazy", avlink_audio_processors=lambda: [lazy]))
+        sound = apply_chain(WAVE, resolve_chain(recipe(stems={"post": ["lazy"]}), registry))
+        with pytest.raises(PluginError, match="processor 'lazy' failed: ZeroDivisionError: nothing"):
+            read_whole(sound)
 
     def test_a_backend_that_fails_is_named(self) -> None:
         def load(options: Options, device: str):
