@@ -20,7 +20,7 @@ from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler
 from avlink.engine.train.clips import ClipStore, to_pixels
 from avlink.engine.train.objectives import onset_peaks
 from avlink.engine.train.pictures import draw_mels
-from avlink.engine.train.stages.motion import named_events
+from avlink.engine.train.stills import StillStore
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.sync import aggregate
 
@@ -61,16 +61,17 @@ def motion(system: System, clips: ClipStore) -> dict[str, float]:
     return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1, "class": right / max(1, named)}
 
 
-@_where_there_are_clips
-def appearance(system: System, clips: ClipStore) -> dict[str, float]:
-    """How often single frames tell rightly what is struck in them."""
+def appearance(system: System, stills: StillStore) -> dict[str, float]:
+    """How often single pictures tell rightly what is struck in them."""
     assert system.motion is not None
-    config = system.motion.config
-    events = named_events(clips, config.classes)
-    frames = torch.stack([clips.frame(clip, int(t * config.fps)) for clip, t, _ in events])
-    guesses = system.motion.appearance.name(to_pixels(frames[:, None])[:, 0]).argmax(-1).tolist()
-    right = [config.classes[guess] == name for guess, (_, _, name) in zip(guesses, events, strict=True)]
-    return {"class": sum(right) / max(1, len(right))}
+    if not len(stills):
+        return {}
+    right, classes = 0, system.motion.config.classes
+    for at in range(0, len(stills), 200):
+        indices = range(at, min(at + 200, len(stills)))
+        guesses = system.motion.appearance.name(to_pixels(stills.frames(indices)[:, None])[:, 0]).argmax(-1).tolist()
+        right += sum(classes[guess] == stills.names[i] for guess, i in zip(guesses, indices, strict=True))
+    return {"class": right / len(stills)}
 
 
 @_where_there_are_clips

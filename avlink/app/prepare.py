@@ -5,30 +5,39 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import Listener, Message, StepDone
 from avlink.core.training import FolderData, FoundryData
 from avlink.core.values import PictureSpec
+from avlink.engine.train.shards import shard_path
 
 if TYPE_CHECKING:
     from avlink.engine.train.clips import ClipNote
 
-SHARD = 50
+HELD_OUT_STILLS = 2000
+"""Stills on which the look is judged while it trains."""
+
+
+_CLIP_SHARD, _STILL_SHARD = 50, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FoundryJob:
+    """One shard of `root`: whole clips, or a single picture of each."""
+
     root: Path
     number: int
     seeds: tuple[int, ...]
-    split: str
+    split: Literal["train", "held_out"]
+    stills: bool = False
 
 
 def _make_shard(job: _FoundryJob) -> int:
@@ -37,12 +46,17 @@ def _make_shard(job: _FoundryJob) -> int:
     import torch
 
     from avlink.engine.train.clips import ClipStore
-    from avlink.foundry import make_clips
+    from avlink.engine.train.stills import StillStore
+    from avlink.foundry import make_clips, make_stills
 
     torch.set_num_threads(1)
+    if job.stills:
+        pictures, names = make_stills(job.seeds, split=job.split)
+        StillStore.write_shard(job.root, job.number, pictures.numpy(), names)
+        return len(job.seeds)
     frames, sound, notes = [], [], []
     for at in range(0, len(job.seeds), 5):
-        batch = make_clips(job.seeds[at : at + 5], split=job.split)  # type: ignore[arg-type]
+        batch = make_clips(job.seeds[at : at + 5], split=job.split)
         frames.append(batch.frames.numpy())
         sound.append(batch.sound.numpy())
         notes += [foundry_note(info) for info in batch.clips]
@@ -66,13 +80,14 @@ def foundry_note(info: object) -> ClipNote:
 
 
 def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
-    """Make all shards that are not there yet: `root`/train and `root`/held_out."""
-    jobs = []
-    for split, count in (("train", data.clips), ("held_out", data.held_out)):
-        for number, start in enumerate(range(0, count, SHARD)):
-            seeds = tuple(range(data.seed + start, data.seed + min(start + SHARD, count)))
-            if not (root / split / f"shard-{number:05d}").is_dir():
-                jobs.append(_FoundryJob(root=root / split, number=number, seeds=seeds, split=split))
+    """Make all shards that are not there yet: clips in `root`/train and `root`/held_out, stills in `root`/stills."""
+    held_out_stills = min(data.stills, HELD_OUT_STILLS)
+    jobs = [
+        *_jobs(root / "train", "train", data.seed, data.clips),
+        *_jobs(root / "held_out", "held_out", data.seed, data.held_out),
+        *_jobs(root / "stills" / "train", "train", data.seed, data.stills, stills=True),
+        *_jobs(root / "stills" / "held_out", "held_out", data.seed, held_out_stills, stills=True),
+    ]
     total, done = sum(len(job.seeds) for job in jobs), 0
     if not jobs:
         return
@@ -81,6 +96,16 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
         for future in as_completed([pool.submit(_make_shard, job) for job in jobs]):
             done += future.result()
             listener(StepDone(job_id="data", done=done, total=total, note="foundry clips"))
+
+
+def _jobs(
+    root: Path, split: Literal["train", "held_out"], first: int, count: int, *, stills: bool = False
+) -> Iterator[_FoundryJob]:
+    size = _STILL_SHARD if stills else _CLIP_SHARD
+    for number, start in enumerate(range(0, count, size)):
+        if not shard_path(root, number).is_dir():
+            seeds = tuple(range(first + start, first + min(start + size, count)))
+            yield _FoundryJob(root=root, number=number, seeds=seeds, split=split, stills=stills)
 
 
 def prepare_folder(data: FolderData, config: AVLinkConfig, root: Path, listener: Listener) -> None:
@@ -104,11 +129,11 @@ def prepare_folder(data: FolderData, config: AVLinkConfig, root: Path, listener:
     samples = config.window_tokens * config.mel.hop_samples * config.vae.downsampling
     cut = max(1, len(rows) - data.held_out)
     for split, part in (("train", rows[:cut]), ("held_out", rows[cut:])):
-        for number, start in enumerate(range(0, len(part), SHARD)):
-            if (root / split / f"shard-{number:05d}").is_dir():
+        for number, start in enumerate(range(0, len(part), _CLIP_SHARD)):
+            if shard_path(root / split, number).is_dir():
                 continue
             frames, sound, notes = [], [], []
-            for path, caption, start_s in part[start : start + SHARD]:
+            for path, caption, start_s in part[start : start + _CLIP_SHARD]:
                 try:
                     seen = open_frames(path, start_s=start_s, duration_s=duration, spec=spec)
                     heard = read_audio(

@@ -180,13 +180,17 @@ def _loop(recipe: TrainRecipe, name: str) -> LoopConfig:
 def _stage(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, held_out: ClipStore, out: Path) -> Stage:
     from avlink.app import judge
     from avlink.engine.train.stages import backbones, codec, fusion, motion
+    from avlink.engine.train.stills import StillStore
 
     if name == "vae":
         return codec.VAEStage(system, clips)
     if name == "vocoder":
         return codec.VocoderStage(system, clips, lambda: judge.codec(system, held_out, out))
     if name == "appearance":
-        return motion.AppearanceStage(system, clips, lambda: judge.appearance(system, held_out))
+        stills, unseen = (StillStore(out / "clips" / "stills" / split) for split in ("train", "held_out"))
+        if not stills:
+            raise InputError("the appearance stage needs stills with the names of what is struck: set data.stills")
+        return motion.AppearanceStage(system, stills, lambda: judge.appearance(system, unseen))
     if name == "motion":
         return motion.MotionStage(system, clips, lambda: judge.motion(system, held_out))
     if name == "video":

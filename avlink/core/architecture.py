@@ -146,6 +146,10 @@ class MotionConfig(Architecture):
     dim: Positive = 192
     widths: Ints = (48, 96)
     layers: Positive = 4
+    look_widths: Annotated[tuple[Positive, Positive, Positive], Field(strict=False)] = (24, 48, 64)
+    """Channels of the look at single frames, at full, half and quarter size."""
+    look_blocks: int = Field(default=0, ge=0)
+    """Residual blocks after them."""
     classes: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """What the stem names at each onset (materials, in the built-in model)."""
 

@@ -21,6 +21,8 @@ class FoundryData(Architecture):
     clips: Positive = 6000
     held_out: Positive = 32
     """Clips of the held-out split on which training is judged while it runs."""
+    stills: int = Field(default=0, ge=0)
+    """Clips that give a single picture each, for the look of the motion stem; cheap, so there can be many."""
     seed: int = Field(default=0, ge=0)
 
 

@@ -12,7 +12,7 @@ from avlink.foundry.clip import (
     Event,
     Split,
 )
-from avlink.foundry.generate import make_clips
+from avlink.foundry.generate import make_clips, make_stills
 
 __all__ = [
     "CLIP_FRAMES",
@@ -26,4 +26,5 @@ __all__ = [
     "Event",
     "Split",
     "make_clips",
+    "make_stills",
 ]

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from avlink.foundry.clip import CLIP_FRAMES, HEIGHT, WIDTH
 from avlink.foundry.look import Camera
@@ -31,9 +32,16 @@ def column(values: Array, device: torch.device) -> torch.Tensor:
 
 
 def paint_body(
-    canvas: torch.Tensor, body: Body, camera: Camera, t: Array, *, shutter: float, outline: bool = False
+    canvas: torch.Tensor,
+    body: Body,
+    camera: Camera,
+    t: Array,
+    shown: NDArray[np.int64],
+    *,
+    shutter: float,
+    outline: bool = False,
 ) -> None:
-    """Paint one moving body onto `canvas` (frames, height, width, 3) in place.
+    """Paint one moving body onto `canvas` (frames, height, width, 3) in place; `shown` are the clip's frames on it.
 
     Fast bodies get a wider edge, by the way they go while the shutter (a fraction of the frame) is open.
     """
@@ -50,9 +58,10 @@ def paint_body(
     larger = np.maximum(scale_u, scale_v)
     wide, high = wide * larger + edge / 2 + 1, high * larger + edge / 2 + 1
     seen = (opacity > 0.02) & (x + wide > 0) & (x - wide < WIDTH) & (y + high > 0) & (y - high < HEIGHT)
-    frames = np.nonzero(seen & (smaller > 0.05))[0]
-    if not len(frames):
+    rows = np.nonzero((seen & (smaller > 0.05))[shown])[0]
+    if not len(rows):
         return
+    frames = shown[rows]
     span_x = int(min(WIDTH, 2 * math.ceil(wide[frames].max()) + 1))
     span_y = int(min(HEIGHT, 2 * math.ceil(high[frames].max()) + 1))
     left = np.clip(np.floor(x[frames] - span_x / 2 + 0.5), 0, WIDTH - span_x).astype(np.int64)
@@ -77,7 +86,7 @@ def paint_body(
         cover = cover * (0.45 + 0.55 * tone(surface, place))
     else:
         cover = cover * column(opacity[frames] * surface.opacity, device)
-    flat_index = (torch.from_numpy(frames).to(device)[:, None, None] * HEIGHT + grid_y) * WIDTH + grid_x
+    flat_index = (torch.from_numpy(rows).to(device)[:, None, None] * HEIGHT + grid_y) * WIDTH + grid_x
     flat_index = flat_index.reshape(-1)
     pixels = canvas.view(-1, 3)
     under = pixels.index_select(0, flat_index)
@@ -113,14 +122,14 @@ def paint_fixed(canvas: torch.Tensor, body: Body, origin: tuple[float, float], *
     canvas.copy_(torch.lerp(canvas, low + level * (high - low), cover))
 
 
-def paint_streaks(canvas: torch.Tensor, streaks: Streaks, ranks: torch.Tensor) -> None:
+def paint_streaks(canvas: torch.Tensor, streaks: Streaks, ranks: torch.Tensor, shown: NDArray[np.int64]) -> None:
     """Paint rain or flakes: `ranks` (96, 128) in 0..1 says at which density each drop of the tile appears."""
     device = canvas.device
-    shift_x = torch.from_numpy(np.cumsum(streaks.velocity_x) / 24).to(device)
-    shift_y = torch.from_numpy(np.cumsum(streaks.velocity_y) / 24).to(device)
+    shift_x = torch.from_numpy((np.cumsum(streaks.velocity_x) / 24)[shown]).to(device)
+    shift_y = torch.from_numpy((np.cumsum(streaks.velocity_y) / 24)[shown]).to(device)
     rows = torch.arange(HEIGHT, device=device)[None, :] - shift_y.long()[:, None]
     columns = torch.arange(WIDTH, device=device)[None, :] - shift_x.long()[:, None]
     tile = ranks[(rows % 96)[:, :, None], (columns % 128)[:, None, :]]
-    density = column(streaks.density, device)
+    density = column(streaks.density[shown], device)
     cover = ((density * 0.16 - tile) * 60).clamp(0, 1)[..., None] * streaks.opacity
     canvas.copy_(torch.lerp(canvas, torch.tensor(streaks.colour, device=device).expand_as(canvas), cover))

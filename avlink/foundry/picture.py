@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from avlink.foundry.clip import CLIP_FRAMES, HEIGHT, WIDTH
@@ -49,14 +50,14 @@ def backdrop(look: Look, rng: np.random.Generator, device: torch.device) -> torc
     return first + mix.expand(rows, columns)[..., None] * (other - first)
 
 
-def film(world: torch.Tensor, camera: Camera) -> torch.Tensor:
-    """The fixed world as the camera sees it: (frames, height, width, 3)."""
+def film(world: torch.Tensor, camera: Camera, shown: NDArray[np.int64]) -> torch.Tensor:
+    """The fixed world as the camera sees it in the frames `shown`: (frames, height, width, 3)."""
     inner = world[MARGIN_Y : MARGIN_Y + HEIGHT, MARGIN_X : MARGIN_X + WIDTH]
     if not camera.moves:
-        return inner.expand(CLIP_FRAMES, -1, -1, -1).clone()
+        return inner.expand(len(shown), -1, -1, -1).clone()
     device = world.device
     still = all(float(np.ptp(a)) == 0 for a in (camera.zoom, camera.roll, camera.shift_x, camera.shift_y))
-    frames = slice(0, 1 if still else CLIP_FRAMES)
+    frames = shown[:1] if still else shown
     x = torch.arange(WIDTH, device=device)[None, None, :] + 0.5 - WIDTH / 2 - column(camera.shift_x[frames], device)
     y = torch.arange(HEIGHT, device=device)[None, :, None] + 0.5 - HEIGHT / 2 - column(camera.shift_y[frames], device)
     cos = column((np.cos(camera.roll) / camera.zoom)[frames], device)
@@ -65,11 +66,18 @@ def film(world: torch.Tensor, camera: Camera) -> torch.Tensor:
     grid = torch.stack([(cos * x + sin * y) * (2 / columns), (cos * y - sin * x) * (2 / rows)], dim=-1)
     source = world.permute(2, 0, 1).expand(grid.shape[0], -1, -1, -1)
     seen = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return seen.permute(0, 2, 3, 1).expand(CLIP_FRAMES, -1, -1, -1).contiguous()
+    return seen.permute(0, 2, 3, 1).expand(len(shown), -1, -1, -1).contiguous()
 
 
-def draw(scene: Scene, look: Look, rng: np.random.Generator, device: torch.device) -> torch.Tensor:
-    """The frames of one clip: uint8 (124, 36, 64, 3)."""
+def draw(
+    scene: Scene,
+    look: Look,
+    rng: np.random.Generator,
+    device: torch.device,
+    shown: NDArray[np.int64] | None = None,
+) -> torch.Tensor:
+    """Frames of one clip: uint8 (frames, 36, 64, 3), all 124 or the `shown` ones, which are the same bit for bit."""
+    shown = np.arange(CLIP_FRAMES) if shown is None else shown
     outline = look.style == "outline"
     world = backdrop(look, rng, device)
     for body in [*look.clutter, *scene.fixed]:
@@ -80,30 +88,31 @@ def draw(scene: Scene, look: Look, rng: np.random.Generator, device: torch.devic
         camera = Camera(
             zoom=camera.zoom, roll=camera.roll, shift_x=camera.shift_x + shake[0], shift_y=camera.shift_y + shake[1]
         )
-    canvas = film(world, camera)
+    canvas = film(world, camera, shown)
     for body in [*look.silent, *scene.bodies]:
-        paint_body(canvas, body, camera, look.t, shutter=look.shutter, outline=outline)
+        paint_body(canvas, body, camera, look.t, shown, shutter=look.shutter, outline=outline)
     if scene.streaks is not None:
         drops = np.ones((96, 128), dtype=np.float32)
         where = rng.random((96, 128)) < 0.02
         drops[where] = (rng.random(int(where.sum())) * 0.15).astype(np.float32)
         long = max(1, round(scene.streaks.length_px))
         drops = np.min(np.stack([np.roll(drops, k, axis=0) for k in range(long)]), axis=0)
-        paint_streaks(canvas, scene.streaks, torch.from_numpy(drops).to(device))
-    return develop(canvas, scene, look, rng)
+        paint_streaks(canvas, scene.streaks, torch.from_numpy(drops).to(device), shown)
+    return develop(canvas, scene, look, rng, shown)
 
 
-def develop(canvas: torch.Tensor, scene: Scene, look: Look, rng: np.random.Generator) -> torch.Tensor:
+def develop(
+    canvas: torch.Tensor, scene: Scene, look: Look, rng: np.random.Generator, shown: NDArray[np.int64]
+) -> torch.Tensor:
     """Light, contrast, colour, blur, noise, compression and bars; then uint8."""
     device = canvas.device
-    gain = look.flicker
     if scene.light is not None:
         if not look.dark_back:
             # Light needs something darker than itself to show.
             canvas *= 0.6
-        canvas += 0.5 * column(scene.light, device)[..., None]
-    if np.ptp(gain):
-        canvas *= column(gain, device)[..., None]
+        canvas += 0.5 * column(scene.light[shown], device)[..., None]
+    if np.ptp(look.flicker):
+        canvas *= column(look.flicker[shown], device)[..., None]
     if any(look.shade):
         x = torch.linspace(-1, 1, WIDTH, device=device)[None, :] * look.shade[0]
         y = torch.linspace(-1, 1, HEIGHT, device=device)[:, None] * look.shade[1]
@@ -129,7 +138,7 @@ def develop(canvas: torch.Tensor, scene: Scene, look: Look, rng: np.random.Gener
         table = torch.from_numpy(rng.standard_normal((1 << 17) + HEIGHT * WIDTH * 3).astype(np.float32)).to(device)
         starts = rng.integers(0, 1 << 17, CLIP_FRAMES)
         # A source frame that is shown twice carries the same noise twice.
-        starts = starts[np.searchsorted(look.source_index, look.source_index)]
+        starts = starts[np.searchsorted(look.source_index, look.source_index)][shown]
         size = HEIGHT * WIDTH * 3
         grain = torch.stack([table[int(start) : int(start) + size] for start in starts]).view_as(canvas)
         canvas = torch.add(canvas, grain, alpha=look.noise)

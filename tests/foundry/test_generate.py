@@ -7,12 +7,23 @@ import numpy as np
 import pytest
 import torch
 
-from avlink.foundry import CLIP_FRAMES, CLIP_SAMPLES, HEIGHT, SAMPLE_RATE, WIDTH, ClipBatch, Split, make_clips
+from avlink.foundry import (
+    CLIP_FRAMES,
+    CLIP_SAMPLES,
+    HEIGHT,
+    SAMPLE_RATE,
+    WIDTH,
+    ClipBatch,
+    Split,
+    make_clips,
+    make_stills,
+)
 from avlink.foundry.clip import CLIP_S
-from avlink.foundry.generate import plan
+from avlink.foundry.generate import LATE_FRAMES, plan
 from avlink.foundry.kinds import TRAINED_KINDS, TRANSFER_KINDS
 from avlink.foundry.look import BACKDROPS, TRANSFER_STYLES
 from avlink.foundry.materials import MATERIALS
+from avlink.foundry.picture import draw
 
 SPLITS: tuple[Split, ...] = ("train", "held_out", "transfer")
 
@@ -131,3 +142,30 @@ def test_the_picture_moves_around_contacts() -> None:
 def test_an_unknown_split_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown split"):
         make_clips([0], split="test")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_single_frames_are_those_of_the_whole_clip(split: Split) -> None:
+    shown = np.array([0, 51, 52, CLIP_FRAMES - 1])
+    for seed in range(25):
+        scene, look, _, (whole, _) = plan(seed, split)
+        frames = draw(scene, look, whole, torch.device("cpu"))
+        scene, look, _, (few, _) = plan(seed, split)
+        assert torch.equal(draw(scene, look, few, torch.device("cpu"), shown), frames[shown])
+
+
+def test_a_still_is_a_frame_of_its_clip_about_an_event_of_that_material() -> None:
+    seeds = range(40)
+    clips, missing = make_clips(seeds, split="train"), 0
+    for row, info in enumerate(clips.clips):
+        frames, names = make_stills([row], split="train")
+        if not names:
+            assert not any(event.material in MATERIALS for event in info.events)
+            missing += 1
+            continue
+        (still,), (name,) = frames, names
+        same = [number for number in range(CLIP_FRAMES) if torch.equal(clips.frames[row, number], still)]
+        times = [event.time_s for event in info.events if event.material == name]
+        reach = (LATE_FRAMES + 1) / 24
+        assert any(abs(number / 24 - time) <= reach for number in same for time in times), row
+    assert 0 < missing < len(seeds) / 2

@@ -59,4 +59,6 @@ def stages(names: str, steps: int) -> str:
     return "".join(table.format(name=name, steps=steps) for name in names.split())
 
 
-FOUNDRY = 'format = 1\nkind = "train"\nname = "tiny"\n[data]\nsource = "foundry"\nclips = 4\nheld_out = 1\n'
+FOUNDRY = (
+    'format = 1\nkind = "train"\nname = "tiny"\n[data]\nsource = "foundry"\nclips = 4\nheld_out = 1\nstills = 40\n'
+)

@@ -92,26 +92,42 @@ class _Pool(nn.Module):
         return out
 
 
+class _LookBlock(nn.Module):
+    """A residual pair of convolutions: how the texture of a place goes on around it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, channels)
+        self.near = nn.Conv2d(channels, channels, 3, padding=1)
+        self.mix = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        out: Tensor = x + self.mix(nn.functional.gelu(self.near(self.norm(x))))
+        return out
+
+
 class _Appearance(nn.Module):
     """What things look like: colour and fine texture of single frames, at full size.
 
     Trained first and alone: single frames are cheap, and what a thing is made of takes many of them to learn.
     """
 
-    def __init__(self, channels: int, dim: int, classes: int) -> None:
+    def __init__(self, config: MotionConfig) -> None:
         super().__init__()
+        one, two, three = config.look_widths
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 24, 3, padding=1),
+            nn.Conv2d(3, one, 3, padding=1),
             nn.GELU(),
-            nn.Conv2d(24, 48, 3, stride=2, padding=1),
+            nn.Conv2d(one, two, 3, stride=2, padding=1),
             nn.GELU(),
-            nn.Conv2d(48, 64, 3, stride=2, padding=1),
+            nn.Conv2d(two, three, 3, stride=2, padding=1),
             nn.GELU(),
+            *(_LookBlock(three) for _ in range(config.look_blocks)),
         )
-        self.pool = _Pool(64, dim)
-        self.classes = nn.Linear(dim, classes)
-        self.places = nn.Conv2d(64, channels, 1)
-        self.look = nn.Linear(dim, dim)
+        self.pool = _Pool(three, config.dim)
+        self.classes = nn.Linear(config.dim, max(1, len(config.classes)))
+        self.places = nn.Conv2d(three, config.widths[0], 1)
+        self.look = nn.Linear(config.dim, config.dim)
 
     def name(self, x: Float[Tensor, "frames 3 h w"]) -> Float[Tensor, "frames classes"]:
         """Class logits of single frames."""
@@ -151,7 +167,7 @@ class MotionStem(nn.Module):
         widths = config.widths
         self.differences = _Differences(widths[0])
         classes = max(1, len(config.classes))
-        self.appearance = _Appearance(widths[0], config.dim, classes)
+        self.appearance = _Appearance(config)
         self.stages = nn.ModuleList(_SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False))
         self.pool = _Pool(widths[-1], config.dim)
         self.temporal = nn.ModuleList(_Temporal(config.dim, 5, (1, 2, 4)[i % 3]) for i in range(config.layers))

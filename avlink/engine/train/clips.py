@@ -1,14 +1,11 @@
 """Training clips on disk: shards of plain arrays that are mapped, never unpickled.
 
-One shard is a folder with `frames.npy` (uint8, 24 fps), `sound.npy` (int16) and `clips.json`. A shard appears whole or
-not at all; a store that was interrupted goes on at its next shard.
+One shard is a folder with `frames.npy` (uint8, 24 fps), `sound.npy` (int16) and `clips.json`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +15,8 @@ import torch
 from einops import reduce
 from jaxtyping import Float, UInt8
 from torch import Tensor
+
+from avlink.engine.train.shards import find_shards, put_shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ class ClipStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._shards = sorted(path for path in root.glob("shard-*") if path.is_dir()) if root.is_dir() else []
+        self._shards = find_shards(root)
         self.notes: list[ClipNote] = []
         self._places: list[tuple[int, int]] = []
         self._frames: list[np.ndarray] = []
@@ -61,12 +60,6 @@ class ClipStore:
         """Pictures at the motion rate."""
         return torch.from_numpy(np.stack([self._frames[s][i] for s, i in (self._places[k] for k in indices)]))
 
-    def frame(self, index: int, number: int) -> UInt8[Tensor, "height width 3"]:
-        """One picture of one clip; beyond the end, the last."""
-        shard, place = self._places[index]
-        frames = self._frames[shard]
-        return torch.from_numpy(np.array(frames[place, min(number, frames.shape[1] - 1)]))
-
     def sound(self, indices: Sequence[int]) -> Float[Tensor, "batch samples"]:
         """Sound in [-1, 1]."""
         rows = np.stack([self._sound[s][i] for s, i in (self._places[k] for k in indices)])
@@ -75,18 +68,13 @@ class ClipStore:
     @staticmethod
     def write_shard(root: Path, number: int, frames: np.ndarray, sound: np.ndarray, notes: Sequence[ClipNote]) -> None:
         """Put one shard of uint8 `frames` and float `sound` in place."""
-        root.mkdir(parents=True, exist_ok=True)
-        hidden = root / f".shard-{number:05d}-{os.getpid()}"
-        shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir()
-        np.save(hidden / "frames.npy", frames, allow_pickle=False)
-        np.save(hidden / "sound.npy", np.round(sound.clip(-1, 1) * 32767).astype(np.int16), allow_pickle=False)
-        (hidden / "clips.json").write_text(json.dumps([asdict(note) for note in notes]), "utf-8")
-        final = root / f"shard-{number:05d}"
-        if final.exists():
-            shutil.rmtree(hidden)
-        else:
-            os.replace(hidden, final)
+
+        def fill(hidden: Path) -> None:
+            np.save(hidden / "frames.npy", frames, allow_pickle=False)
+            np.save(hidden / "sound.npy", np.round(sound.clip(-1, 1) * 32767).astype(np.int16), allow_pickle=False)
+            (hidden / "clips.json").write_text(json.dumps([asdict(note) for note in notes]), "utf-8")
+
+        put_shard(root, number, fill)
 
 
 def to_pixels(frames: UInt8[Tensor, "batch frames height width 3"]) -> Float[Tensor, "batch frames 3 height width"]:
