@@ -13,7 +13,8 @@ class SonifyRequest:
     """`input` is a timeline or a media file; `output` None means beside it.
 
     `media_root` are folders in which missing media is searched by name; clips whose media is not found then have
-    failed, or with `skip_missing` are left out. `force` generates anew what is in the cache; `dry_run` plans and stops.
+    failed, or with `skip_missing` are left out. `stems` is the folder for the stems of a timeline; None means beside
+    the output, under its name. `force` generates anew what is in the cache; `dry_run` plans and stops.
     """
 
     input: Path
@@ -21,6 +22,7 @@ class SonifyRequest:
     output: Path | None = None
     media_root: tuple[Path, ...] = ()
     skip_missing: bool = False
+    stems: Path | None = None
     device: str = "auto"
     force: bool = False
     dry_run: bool = False

@@ -70,7 +70,8 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     check_output(output, inputs=(request.input, *(job.source.path for job in plan.jobs)))
     _refuse_nothing(request.input, plan)
     make_folder(target.folder)
-    sweep_leftovers(target.folder, now_s=time.time())
+    for place in {target.folder, output.parent}:
+        sweep_leftovers(place, now_s=time.time())
     done = render(
         plan,
         backend,
@@ -137,7 +138,7 @@ def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Time
     if stems.bit_depth != 24:
         raise RecipeError(f"stems.bit_depth = {stems.bit_depth}: Broadcast Wave stems are written with 24 bits; use 24")
     return StemTarget(
-        folder=output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
+        folder=request.stems or output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
         chain=resolve_chain(request.recipe, session.registry),
         sample_rate=stems.sample_rate,
         track_name=stems.track_name,
