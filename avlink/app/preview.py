@@ -54,7 +54,8 @@ def mix_stems(items: Sequence[Item], duration_s: Fraction) -> Waveform | None:
     mix = np.zeros((1, clock.to_index(duration_s, rate)), np.float32)
     for stem in stems:
         wave = read_audio(stem.path, sample_rate=rate, mono=True).samples
-        at = clock.to_index(stem.job.source.clip.timeline_start_s, rate)
+        wave = wave[:, stem.head_samples : wave.shape[1] - stem.tail_samples]
+        at = clock.to_index(stem.job.source.clip.heard_start_s, rate)
         length = min(wave.shape[1], mix.shape[1] - at)
         mix[:, at : at + length] += wave[:, :length]
     loudest = float(np.abs(mix).max(initial=0.0))

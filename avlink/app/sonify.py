@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
@@ -20,6 +21,7 @@ from avlink.app.media_file import is_media_file, sonify_media_file
 from avlink.app.render import Rendered, cached_jobs, render
 from avlink.app.report import Item, SonifyReport, WrittenStem, make_items
 from avlink.app.request import SonifyRequest
+from avlink.app.reuse import plan_digest, remember, with_made_sounds
 from avlink.app.session import Session, open_session
 from avlink.app.sources import resolve_sources
 from avlink.app.takes import chosen_before
@@ -64,6 +66,9 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     target = stem_target(request, output, file.timeline, session)
     target = replace(target, duck=ducking_for(request, file, folder, session))
     plan = plan_timeline(request, file, backend, target, session)
+    whole = plan_digest(plan)
+    if not request.force:
+        plan = with_made_sounds(plan, session.store)
     if request.dry_run:
         cached = cached_jobs(plan, session)
         return SonifyReport(input=request.input, output=None, items=dry_items(plan, cached))
@@ -78,6 +83,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         session,
         max_batch_s=request.recipe.run.max_batch_s,
         force=request.force,
+        on_made=lambda job: remember(job, whole, session.store),
     )
     if done.stems:
         _write_back(request, file, plan, done, output, backend, formats, session)
@@ -101,6 +107,7 @@ def plan_timeline(
         roots=MediaRoots(request.media_root),
         store=session.store,
         skip_missing=request.skip_missing,
+        handle_s=request.recipe.stems.handle,
     )
     plan = build_plan(
         sources,
@@ -144,6 +151,7 @@ def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Time
         ambience_track_name=stems.ambience_track_name,
         origin_s=origin_s(timeline),
         timecode_rate=clock.exact_rate(frame_rate(timeline)),
+        handle_s=stems.handle if stems.write_handles else Fraction(0),
         project=timeline.name or "",
     )
 
@@ -203,6 +211,8 @@ def _write_back(
                 sample_rate=stem.sample_rate,
                 samples=stem.samples,
                 details=_details(stem, backend),
+                head_s=Fraction(stem.head_samples, stem.sample_rate),
+                tail_s=Fraction(stem.tail_samples, stem.sample_rate),
             )
             for stem in sorted(stems, key=lambda stem: stem.job.raw_key not in chosen)
         )

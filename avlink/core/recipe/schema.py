@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -128,8 +129,18 @@ class Stems(Table):
     bit_depth: Literal[16, 24, 32] = 24
     """32 is floating point."""
     post: Chain = ()
+    handle_s: float = Field(default=1.0, ge=0, le=60)
+    """How much more than is seen is generated at both ends of a clip, where its media has it: a clip that is trimmed
+    within it needs nothing new."""
+    write_handles: bool = False
+    """Whether the stem files have these handles, so that they can be trimmed outwards in an editing program."""
     duck_db: float | None = Field(default=None, ge=0, le=60)
     """How far stems go down while the project's own sound is heard; without, they are left as they are."""
+
+    @property
+    def handle(self) -> Fraction:
+        """`handle_s` in exact hundredths of a second."""
+        return Fraction(round(self.handle_s * 100), 100)
 
     def track_of(self, role: Literal["sync", "ambience"]) -> str:
         """The name of the track for stems of a role."""

@@ -100,6 +100,8 @@ class _LookBlock(nn.Module):
         self.norm = nn.GroupNorm(1, channels)
         self.near = nn.Conv2d(channels, channels, 3, padding=1)
         self.mix = nn.Conv2d(channels, channels, 1)
+        # It begins as no block at all: what comes before it learns first.
+        nn.init.zeros_(self.mix.weight)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         out: Tensor = x + self.mix(nn.functional.gelu(self.near(self.norm(x))))
