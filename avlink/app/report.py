@@ -101,11 +101,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SonifyReport:
-    """The whole run. `output` is None when nothing was written."""
+    """The whole run. `output` is None when nothing was written, `preview` when no movie was asked for."""
 
     input: Path
     output: Path | None
     items: tuple[Item, ...]
+    preview: Path | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -122,6 +123,7 @@ class SonifyReport:
         return {
             "input": str(self.input),
             "output": None if self.output is None else str(self.output),
+            "preview": None if self.preview is None else str(self.preview),
             "items": [item.to_json() for item in self.items],
             "counts": self.counts,
         }

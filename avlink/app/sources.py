@@ -42,7 +42,8 @@ def resolve_sources(
             skips.append(clip)
             continue
         try:
-            sources.append(_with_handles(*_source(clip, folder, roots, files), handle_s))
+            source, info = _source(clip, folder, roots, files)
+            sources.append(_with_handles(source, info, handle_s))
         except Unresolved as error:
             failed = error.failed and not (error.missing and skip_missing)
             skips.append(left_out(clip, str(error), source=error.source, failed=failed, missing=error.missing))
@@ -87,8 +88,8 @@ class _Files:
         return digest(["images", fraction_text(media.rate), media.black, *files])
 
 
-def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> tuple[Source, Fraction]:
-    """The clip's source without handles, and the length of its media."""
+def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> tuple[Source, probing.MediaInfo]:
+    """The clip's source without handles, and what its media is."""
     ref, media = find_media(clip, folder, roots)
     info, content = files.look(media)
     video = probing.require_video(info)
@@ -117,25 +118,24 @@ def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> tu
         speed=clip.speed,
         images=images,
     )
-    return source, info.duration_s
+    return source, info
 
 
-def _with_handles(source: Source, media_s: Fraction, handle_s: Fraction) -> Source:
+def _with_handles(source: Source, info: probing.MediaInfo, handle_s: Fraction) -> Source:
     """The source with what transitions and handles take of the media around it; what is not there is left away."""
     clip, pace = source.clip, abs(source.speed)
     if not pace:
         # A frozen picture goes on for as long as it is wanted.
         return replace(source, before_s=clip.lead_s, after_s=clip.trail_s)
-    rest_s = max(Fraction(0), media_s - source.start_s - source.duration_s)
+    rest_s = max(Fraction(0), info.duration_s - source.start_s - source.duration_s)
     sides = (source.start_s, rest_s) if source.speed > 0 else (rest_s, source.start_s)
     lead_s, trail_s = min(clip.lead_s, sides[0] / pace), min(clip.trail_s, sides[1] / pace)
     if (lead_s, trail_s) != (clip.lead_s, clip.trail_s):
         clip = with_fades(replace(clip, lead_s=lead_s, trail_s=trail_s), clip.fades)
-    before_s = lead_s + _handle(sides[0] / pace - lead_s, handle_s)
-    after_s = trail_s + _handle(sides[1] / pace - trail_s, handle_s)
-    return replace(source, clip=clip, before_s=before_s, after_s=after_s)
-
-
-def _handle(room_s: Fraction, wanted_s: Fraction) -> Fraction:
-    """A handle in hundredths of a second, which are whole samples at every rate of sound that is in use."""
-    return Fraction(floor(min(room_s, wanted_s) * 100), 100)
+    # In whole frames: the model sees each picture as it was, and not the average of two.
+    step_s = 1 / (probing.require_video(info).rate * pace)
+    handles = [
+        floor(min(side_s / pace - used_s, handle_s) / step_s) * step_s
+        for side_s, used_s in zip(sides, (lead_s, trail_s), strict=True)
+    ]
+    return replace(source, clip=clip, before_s=lead_s + handles[0], after_s=trail_s + handles[1])

