@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import opentimelineio as otio
 
-from avlink.app.preview import preview_timeline
 from avlink.app.report import Item, SonifyReport
 from avlink.app.session import Session, open_session
 from avlink.app.sonify import SonifyRequest, sonify
@@ -59,12 +58,10 @@ def run_demo(
     shots = _film(out / "media")
     timeline = out / "demo.otio"
     write_timeline(_edit(shots), timeline)
-    request = SonifyRequest(input=timeline, recipe=load_recipe(recipe, "sonify"), device=session.device)
-    report = sonify(request, session)
-    preview = out / "demo.preview.mp4"
-    preview_timeline(report.items, preview, rate=Fraction(_TIMELINE_RATE), width=64 * _SCALE, height=36 * _SCALE)
+    asked = load_recipe(recipe, "sonify", ["write.preview=true"])
+    report = sonify(SonifyRequest(input=timeline, recipe=asked, device=session.device), session)
     write_text(out / "demo.report.json", json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
-    return _lines(out, preview, report, shots)
+    return _lines(out, report, shots)
 
 
 def _film(folder: Path) -> list[_Shot]:
@@ -124,13 +121,13 @@ def _edit(shots: Sequence[_Shot]) -> otio.schema.Timeline:
     return timeline
 
 
-def _lines(out: Path, preview: Path, report: SonifyReport, shots: Sequence[_Shot]) -> list[str]:
+def _lines(out: Path, report: SonifyReport, shots: Sequence[_Shot]) -> list[str]:
     scores = [_measured(item, shot) for item, shot in zip(report.items, shots, strict=True)]
     return [
         "",
         *scores,
         "",
-        f"watch      {preview}",
+        f"watch      {report.preview}",
         f"open       {report.output}  (the project with a FOLEY track)",
         f"listen to  {out / 'demo.stems'}  (48 kHz Broadcast Wave, one file a clip)",
         f"read       {out / 'demo.report.json'}",

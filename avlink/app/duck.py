@@ -94,6 +94,8 @@ class Ducking:
 
     depth_db: float
     sounds: tuple[ProductionSound, ...]
+    handle_s: Fraction = Fraction(0)
+    """How far stems may reach beyond what is heard."""
     listener: Listener = ignore
 
     def key(self, clip: ClipRef) -> JsonValue:
@@ -101,36 +103,37 @@ class Ducking:
         near = [
             [
                 sound.digest,
-                fraction_text(sound.timeline_start_s - clip.timeline_start_s),
+                fraction_text(sound.timeline_start_s - clip.heard_start_s),
                 fraction_text(sound.duration_s),
                 fraction_text(sound.source_start_s),
                 fraction_text(sound.speed),
             ]
-            for sound in self._near(clip)
+            for sound in self._near(clip.heard_start_s - self.handle_s, clip.heard_end_s + self.handle_s)
         ]
         return {"duck": [_VERSION, self.depth_db, *sorted(near)]} if near else None
 
-    def under(self, stem: SoundSource, clip: ClipRef) -> SoundSource:
-        """The stem of a clip, lower where the project's own sound is heard."""
-        near = self._near(clip)
-        return _Lowered(stem, self._gain_db(near, clip)) if near else stem
+    def under(self, stem: SoundSource, clip: ClipRef, start_s: Fraction) -> SoundSource:
+        """The stem of a clip, lower where the project's own sound is heard; it begins at `start_s` of the timeline."""
+        duration_s = Fraction(stem.num_samples, stem.sample_rate)
+        near = self._near(start_s, start_s + duration_s)
+        return _Lowered(stem, self._gain_db(near, clip, start_s, duration_s)) if near else stem
 
-    def _near(self, clip: ClipRef) -> list[ProductionSound]:
-        first_s = clip.timeline_start_s - _BEFORE_S
+    def _near(self, start_s: Fraction, end_s: Fraction) -> list[ProductionSound]:
         return [
             sound
             for sound in self.sounds
-            if sound.timeline_start_s < clip.timeline_end_s and first_s < sound.timeline_start_s + sound.duration_s
+            if sound.timeline_start_s < end_s and start_s - _BEFORE_S < sound.timeline_start_s + sound.duration_s
         ]
 
-    def _gain_db(self, near: Sequence[ProductionSound], clip: ClipRef) -> NDArray[np.float32]:
+    def _gain_db(
+        self, near: Sequence[ProductionSound], clip: ClipRef, start_s: Fraction, duration_s: Fraction
+    ) -> NDArray[np.float32]:
         """The gain at each hop from the stem's start on."""
         before = int(_BEFORE_S / _HOP_S)
-        first_s = clip.timeline_start_s - _BEFORE_S
-        power = np.zeros(before + ceil(clip.timeline_duration_s / _HOP_S) + 1)
+        power = np.zeros(before + ceil(duration_s / _HOP_S) + 1)
         for sound in near:
             try:
-                _add_power(power, sound, first_s)
+                _add_power(power, sound, start_s - _BEFORE_S)
             except MediaError as error:
                 said = f"{clip.name} on {clip.track} is not lowered under all of {sound.path.name}: {error}"
                 self.listener(Message(text=said, level="warning"))
@@ -150,7 +153,8 @@ def ducking_for(request: SonifyRequest, file: TimelineFile, folder: Path, sessio
     sounds, lost = find_production(file.timeline, folder=folder, roots=roots, store=session.store)
     for said in lost:
         session.tell(Message(text=said, level="warning"))
-    return Ducking(depth_db=depth_db, sounds=sounds, listener=session.tell)
+    handle_s = request.recipe.stems.handle
+    return Ducking(depth_db=depth_db, sounds=sounds, handle_s=handle_s, listener=session.tell)
 
 
 class _Lowered:

@@ -19,7 +19,7 @@ from avlink.core import clock
 from avlink.core.errors import OutputError
 from avlink.core.hashing import JsonValue, digest, file_digest
 from avlink.core.paths import atomic_write
-from avlink.core.sound import AmplifiedSound, FittedSound
+from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
 from avlink.core.store import Store
 from avlink.core.values import SoundSource
 from avlink.hooks import ReadyProcessor, apply_chain
@@ -47,6 +47,8 @@ class StemTarget:
     timecode_rate: Fraction | None = None
     drop_frame: bool = False
     project: str = ""
+    handle_s: Fraction = Fraction(0)
+    """How much earlier files begin and how much later they end than what is heard, where that was made."""
     duck: Ducking | None = None
     """Lowers stems under the project's own sound."""
     untouchable: frozenset[Path] = frozenset()
@@ -75,24 +77,32 @@ def write_stem(
 
     Raises OutputError when it cannot be written, PluginError when a processor of the chain fails.
     """
-    clip = job.source.clip
     path = target.path(job)
     if path.resolve() in target.untouchable:
         raise OutputError(f"{path} is an input and is never overwritten; give another name for the output")
-    samples = clock.count(clip.timeline_start_s, clip.timeline_duration_s, target.sample_rate)
-    info = _stamp(job, target)
-    key = digest(["written", job.stem_key, samples, info.time_reference, info.description, info.note, target.project])
+    span = _span(job, target)
+    info = _stamp(job, target, span)
+    facts: list[JsonValue] = [
+        span.samples,
+        span.head_samples,
+        info.time_reference,
+        info.description,
+        info.note,
+        target.project,
+    ]
+    key = digest(["written", job.stem_key, *facts])
     known = None if force else _known(store, key, path)
     if known is None:
-        heard = finish(sound(), samples, target, gain_db=clip.gain_db or 0.0)
-        heard = heard if target.duck is None else target.duck.under(heard, clip)
-        known = _write(heard, path, info, store, key)
+        known = _write(finish(sound(), job, span, target), path, info, store, key)
     return WrittenStem(
         job=job,
         path=path,
         sample_rate=target.sample_rate,
         channels=int(known["channels"]),
-        samples=samples,
+        samples=span.samples,
+        head_samples=span.head_samples,
+        tail_samples=span.tail_samples,
+        start_s=span.start_s,
         time_reference=info.time_reference,
         lufs=known["lufs"],
         true_peak_dbtp=known["true_peak_dbtp"],
@@ -100,14 +110,55 @@ def write_stem(
     )
 
 
-def finish(sound: SoundSource, samples: int, target: StemTarget, *, gain_db: float = 0.0) -> SoundSource:
-    """Generated sound at the stem's rate and exact length, louder by `gain_db`, after the post chain.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """What a stem's file holds: from `start_s` of the timeline on, `samples` of the sound that was made from `first`.
 
-    The edges of a stem are rounded by themselves, which moves its end by a sample. The gain comes before the chain,
-    so that a cap of peaks holds for what was made louder.
+    The edges of what is heard are rounded by themselves; handles are counted from there.
     """
-    fitted: SoundSource = FittedSound(resample_spooled(sound, target.sample_rate), samples)
-    return apply_chain(AmplifiedSound(fitted, 10 ** (gain_db / 20)) if gain_db else fitted, target.chain)
+
+    start_s: Fraction
+    first: int
+    samples: int
+    head_samples: int = 0
+    tail_samples: int = 0
+
+
+def _span(job: Job, target: StemTarget) -> _Span:
+    clip, rate = job.source.clip, target.sample_rate
+    first = clock.to_index(job.head_s, rate)
+    heard = clock.count(clip.heard_start_s, clip.heard_duration_s, rate)
+    # A time stamp cannot tell of what lies before midnight.
+    room = clock.to_index(target.origin_s + clip.heard_start_s, rate)
+    head = min(first, room, clock.to_index(target.handle_s, rate))
+    tail = clock.to_index(min(job.tail_s, target.handle_s), rate)
+    return _Span(
+        start_s=clip.heard_start_s - Fraction(head, rate),
+        first=first - head,
+        samples=head + heard + tail,
+        head_samples=head,
+        tail_samples=tail,
+    )
+
+
+def finish(sound: SoundSource, job: Job, span: _Span, target: StemTarget) -> SoundSource:
+    """What a stem's file holds of generated sound, at its rate: made louder, through the post chain, faded, ducked.
+
+    The gain comes before the chain, so that a cap of peaks holds for what was made louder. Transitions come after it:
+    what a processor does to the level must not bend them.
+    """
+    clip, rate = job.source.clip, target.sample_rate
+    heard: SoundSource = FittedSound(resample_spooled(sound, rate), span.samples, span.first)
+    if clip.gain_db:
+        heard = AmplifiedSound(heard, 10 ** (clip.gain_db / 20))
+    heard = apply_chain(heard, target.chain)
+    begin = clock.to_index(clip.heard_start_s, rate) - span.head_samples
+    for fade in clip.fades:
+        # Where the media is too short for its transition, that is as long as the media lets it be.
+        start_s, end_s = max(fade.start_s, clip.heard_start_s), min(fade.end_s, clip.heard_end_s)
+        start, length = clock.to_index(start_s, rate) - begin, clock.count(start_s, end_s - start_s, rate)
+        heard = FadedSound(heard, start, length, rising=fade.rising)
+    return heard if target.duck is None else target.duck.under(heard, clip, span.start_s)
 
 
 def _write(sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, key: str) -> dict[str, Any]:
@@ -134,15 +185,20 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, sort_keys=True), encoding="utf-8")
 
 
-def _stamp(job: Job, target: StemTarget) -> BroadcastInfo:
+def _stamp(job: Job, target: StemTarget, span: _Span) -> BroadcastInfo:
     clip = job.source.clip
     return BroadcastInfo(
         description=clip.name,
         originator_reference=job.stem_key[:32],
-        time_reference=time_reference(target.origin_s, clip.timeline_start_s, target.sample_rate),
+        time_reference=_time_reference(job, target, span),
         track_names=(target.track_name if clip.role == "sync" else target.ambience_track_name,),
         timecode_rate=target.timecode_rate,
         drop_frame=target.drop_frame,
         project=target.project,
         note=job.prompt.text,
     )
+
+
+def _time_reference(job: Job, target: StemTarget, span: _Span) -> int:
+    """The stamp of the file's first sample: that of what is heard, less the handle."""
+    return time_reference(target.origin_s, job.source.clip.heard_start_s, target.sample_rate) - span.head_samples

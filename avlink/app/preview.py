@@ -6,56 +6,113 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
-from avlink.app.report import Item
+from avlink.app.report import WrittenStem
+from avlink.app.session import Session
+from avlink.app.sources import resolve_sources
 from avlink.core import clock
+from avlink.core.errors import MediaError
+from avlink.core.events import Message
 from avlink.core.paths import atomic_write
-from avlink.core.values import Waveform
-from avlink.media.audio import read_audio
-from avlink.media.movie import Segment, write_preview
+from avlink.core.values import SoundSource
+from avlink.media.edit import Ramp, Segment, edit_frames
+from avlink.media.images import probe_images
+from avlink.media.mix import MixedSound, Placed, within_full_scale
+from avlink.media.movie import write_movie
+from avlink.media.probe import probe, require_video
+from avlink.media.wave import WaveFile
+from avlink.timeline.read import TimelineFile
+from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.select import visible
+from avlink.timeline.values import Source
+from avlink.timeline.walk import frame_rate, list_clips
+
+_DEFAULT_SIZE = (16, 9)
 
 
-def preview_timeline(items: Sequence[Item], path: Path, *, rate: Fraction, width: int, height: int) -> None:
-    """Write the clips of a report one after the other, black where there is none, with take 1 of their stems.
+def write_preview(
+    file: TimelineFile,
+    stems: Sequence[WrittenStem],
+    path: Path,
+    session: Session,
+    *,
+    folder: Path,
+    roots: MediaRoots,
+    height: int,
+    production: Sequence[Placed] = (),
+) -> None:
+    """Write the pictures that a viewer of the timeline sees, at its frame rate, with `stems` and `production` sound.
 
-    Where clips of several tracks overlap, the picture of the one that begins first goes on to its end; the stems
-    are all heard. Raises MediaError for media that cannot be read, OutputError when the movie cannot be written.
+    Black where there is none, or where it cannot be had. Sounds are added as they are; when the sum exceeds full scale
+    all of it is turned down together. Nothing of it is held in memory.
+
+    Raises OutputError when the movie cannot be written.
     """
-    segments: list[Segment] = []
-    reached_s = Fraction(0)
-    for item in items:
-        if not item.jobs:
-            continue
-        source = item.jobs[0].source
-        late_s = max(reached_s - source.clip.timeline_start_s, Fraction(0))
-        if late_s >= source.seen_s:
-            continue
-        if source.clip.timeline_start_s > reached_s:
-            segments.append(Segment(path=None, duration_s=source.clip.timeline_start_s - reached_s))
-        # What runs backwards begins at the end of its stretch, so a later start leaves out that end.
-        start_s = source.start_s + late_s * max(source.speed, Fraction(0))
-        shown_s = source.seen_s - late_s
-        segments.append(Segment(path=source.picture, start_s=start_s, duration_s=shown_s, speed=source.speed))
-        reached_s = source.clip.timeline_end_s
+    clips = visible(list_clips(file.timeline))
+    sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store)
+    order = {clip.id: number for number, clip in enumerate(clips)}
+    sources = tuple(sorted(sources, key=lambda source: order[source.clip.id]))
+    rate = clock.exact_rate(frame_rate(file.timeline))
+    ends = [clip.heard_end_s for clip in clips] + [stem.job.source.clip.heard_end_s for stem in stems]
+    duration_s = max(ends, default=Fraction(0))
+    width, height = _size(sources, height)
+
+    def on_lost(segment: Segment, error: MediaError) -> None:
+        session.tell(Message(text=f"the preview is black for a part: {error}", level="warning"))
+
+    images = edit_frames(
+        [_segment(source) for source in sources],
+        duration_s=duration_s,
+        rate=rate,
+        width=width,
+        height=height,
+        on_lost=on_lost,
+    )
+    sound = _mix(stems, production, duration_s)
     with atomic_write(path) as temporary:
-        write_preview(temporary, segments, mix_stems(items, reached_s), rate=rate, width=width, height=height)
+        write_movie(temporary, images, sound, rate=rate, width=width, height=height)
 
 
-def mix_stems(items: Sequence[Item], duration_s: Fraction) -> Waveform | None:
-    """The sum of all stems (take 1) at their places, mono, of the timeline's length; None when there are none.
+def _segment(source: Source) -> Segment:
+    """A source with what transitions show of it. Over what goes in a dissolve lies what comes, so that alone fades."""
+    clip = source.clip
+    early_s = clip.lead_s if source.speed > 0 else clip.trail_s
+    return Segment(
+        path=source.picture,
+        at_s=clip.heard_start_s,
+        duration_s=clip.heard_duration_s,
+        start_s=source.start_s - early_s * abs(source.speed),
+        speed=source.speed,
+        ramps=tuple(
+            Ramp(start_s=fade.start_s, end_s=fade.end_s, rising=fade.rising)
+            for fade in clip.fades
+            if fade.rising or fade.alone
+        ),
+    )
 
-    Stems are added as they are; when the sum exceeds full scale all of it is turned down together.
-    """
-    stems = [item.stems[0] for item in items if item.stems]
-    if not stems:
-        return None
-    rate = stems[0].sample_rate
-    mix = np.zeros((1, clock.to_index(duration_s, rate)), np.float32)
+
+def _size(sources: Sequence[Source], tallest: int) -> tuple[int, int]:
+    """The shape of the first picture, in even numbers of pixels, and no larger than it or than `tallest`."""
+    wide, high = _DEFAULT_SIZE
+    height = tallest
+    if sources:
+        first = sources[0]
+        info = require_video(probe(first.path) if first.images is None else probe_images(first.images))
+        wide, high = info.width, info.height
+        height = min(tallest, high)
+    return max(2, round(height * wide / high / 2) * 2), max(2, height // 2 * 2)
+
+
+def _mix(stems: Sequence[WrittenStem], production: Sequence[Placed], duration_s: Fraction) -> SoundSource | None:
+    """All stems at their places, without handles; None when there is no sound."""
+    parts = [*production]
     for stem in stems:
-        wave = read_audio(stem.path, sample_rate=rate, mono=True).samples
-        at = clock.to_index(stem.job.source.clip.timeline_start_s, rate)
-        length = min(wave.shape[1], mix.shape[1] - at)
-        mix[:, at : at + length] += wave[:, :length]
-    loudest = float(np.abs(mix).max(initial=0.0))
-    return Waveform(samples=mix / max(1.0, loudest), sample_rate=rate)
+        clip = stem.job.source.clip
+        heard = stem.samples - stem.head_samples - stem.tail_samples
+        at = clock.to_index(clip.heard_start_s, stem.sample_rate)
+        parts.append(Placed(sound=WaveFile(stem.path), at=at, num_samples=heard, first=stem.head_samples))
+    if not parts:
+        return None
+    rate = parts[0].sound.sample_rate
+    channels = max(part.sound.channels for part in parts)
+    samples = clock.to_index(duration_s, rate)
+    return within_full_scale(MixedSound(parts, sample_rate=rate, channels=channels, num_samples=samples))

@@ -53,15 +53,18 @@ def render(
     *,
     max_batch_s: float,
     force: bool = False,
+    on_made: Callable[[Job], None] | None = None,
 ) -> Rendered:
     """Make and write the stems of all jobs. `force` generates anew what the cache already has.
+
+    `on_made` is told of each sound that was generated and is kept.
 
     Raises OutputError when stems or cache cannot be written, BundleError and PluginError when the model cannot be
     loaded; what goes wrong with single clips is in the result.
     """
     cached = frozenset() if force else cached_jobs(plan, session)
     session.tell(PlanReady(jobs=len(plan.jobs), cached=len(cached), skipped=len(plan.skips)))
-    run = _Run(backend, target, session, force=force)
+    run = _Run(backend, target, session, force=force, on_made=on_made)
     for job in plan.jobs:
         if job.id in cached:
             run.finish(job, cached=True)
@@ -82,11 +85,11 @@ def make_batches(jobs: Sequence[Job], *, max_batch_s: float) -> tuple[tuple[tupl
     same: dict[str, list[Job]] = {}
     for job in jobs:
         same.setdefault(job.raw_key, []).append(job)
-    entries = sorted(same.values(), key=lambda entry: -entry[0].source.seen_s)
+    entries = sorted(same.values(), key=lambda entry: -entry[0].source.made_s)
     batches: list[list[tuple[Job, ...]]] = []
     room = Fraction(0)
     for entry in entries:
-        length = entry[0].source.seen_s
+        length = entry[0].source.made_s
         if not batches or length > room:
             batches.append([])
             room = Fraction(max_batch_s)
@@ -109,6 +112,7 @@ class _Run:
     target: StemTarget
     session: Session
     force: bool = field(kw_only=True)
+    on_made: Callable[[Job], None] | None = field(kw_only=True)
     stems: dict[str, WrittenStem] = field(default_factory=dict)
     failures: dict[str, AvlinkError] = field(default_factory=dict)
     _generator: SoundGenerator | None = None
@@ -132,6 +136,8 @@ class _Run:
             # Floating point, so that what is finished later from the cache is bit for bit what is finished now.
             keep = partial(write_float_wave, sound=sound)
             self.session.store.put_file(entry[0].raw_key, ".wav", keep)
+            if self.on_made is not None:
+                self.on_made(entry[0])
             for job in entry:
                 self.finish(job, cached=False)
 
@@ -199,12 +205,12 @@ def _request(job: Job, generator: SoundGenerator) -> SoundRequest:
     source = job.source
     frames = open_frames(
         source.picture,
-        start_s=source.start_s,
-        duration_s=source.seen_s,
+        start_s=source.made_start_s,
+        duration_s=source.made_s,
         spec=generator.picture,
         speed=source.speed,
     )
-    return SoundRequest(frames=frames, duration_s=source.seen_s, prompt=job.prompt, seed=job.seed)
+    return SoundRequest(frames=frames, duration_s=source.made_s, prompt=job.prompt, seed=job.seed)
 
 
 def _check(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:

@@ -16,13 +16,19 @@ STATES: tuple[Status, ...] = ("generated", "cached", "skipped", "failed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenStem:
-    """A stem that is on the disk. `cached` when its sound was not generated in this run."""
+    """A stem that is on the disk. `cached` when its sound was not generated in this run.
+
+    Its first sample lies at `start_s` of the timeline; `head_samples` and `tail_samples` of it are handles.
+    """
 
     job: Job
     path: Path
     sample_rate: int
     channels: int
     samples: int
+    head_samples: int
+    tail_samples: int
+    start_s: Fraction
     time_reference: int
     lufs: float | None
     true_peak_dbtp: float | None
@@ -36,6 +42,8 @@ class WrittenStem:
             "sample_rate": self.sample_rate,
             "channels": self.channels,
             "samples": self.samples,
+            "head_samples": self.head_samples,
+            "tail_samples": self.tail_samples,
             "time_reference": self.time_reference,
             "lufs": self.lufs,
             "true_peak_dbtp": self.true_peak_dbtp,
@@ -59,6 +67,8 @@ class Item:
             skip = self.skip
             return {
                 **_place(skip.id, skip.name, skip.track, skip.timeline_start_s, skip.timeline_duration_s),
+                "heard_start_s": None,
+                "heard_duration_s": None,
                 "source": skip.source,
                 "source_start_s": None,
                 "source_duration_s": None,
@@ -74,6 +84,8 @@ class Item:
         clip, source = job.source.clip, job.source
         return {
             **_place(clip.id, clip.name, clip.track, clip.timeline_start_s, clip.timeline_duration_s),
+            "heard_start_s": exact_s(clip.heard_start_s),
+            "heard_duration_s": exact_s(clip.heard_duration_s),
             "source": str(source.path),
             "source_start_s": exact_s(source.start_s),
             "source_duration_s": exact_s(source.duration_s),
@@ -89,11 +101,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SonifyReport:
-    """The whole run. `output` is None when nothing was written."""
+    """The whole run. `output` is None when nothing was written, `preview` when no movie was asked for."""
 
     input: Path
     output: Path | None
     items: tuple[Item, ...]
+    preview: Path | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,6 +123,7 @@ class SonifyReport:
         return {
             "input": str(self.input),
             "output": None if self.output is None else str(self.output),
+            "preview": None if self.preview is None else str(self.preview),
             "items": [item.to_json() for item in self.items],
             "counts": self.counts,
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
@@ -17,9 +18,11 @@ from avlink.app.duck import ducking_for
 from avlink.app.export import write_format
 from avlink.app.finish import StemTarget
 from avlink.app.media_file import is_media_file, sonify_media_file
+from avlink.app.preview import write_preview
 from avlink.app.render import Rendered, cached_jobs, render
 from avlink.app.report import Item, SonifyReport, WrittenStem, make_items
 from avlink.app.request import SonifyRequest
+from avlink.app.reuse import plan_digest, remember, with_made_sounds
 from avlink.app.session import Session, open_session
 from avlink.app.sources import resolve_sources
 from avlink.app.takes import chosen_before
@@ -39,7 +42,7 @@ from avlink.timeline.select import select_clips
 from avlink.timeline.urls import rebase_urls, url_style, write_url
 from avlink.timeline.values import Plan, StemFile, StemPlacement
 from avlink.timeline.walk import frame_rate, list_clips, origin_s
-from avlink.timeline.write import check_output, write_timeline
+from avlink.timeline.write import check_output, refuse_overwrite, write_timeline
 
 __all__ = ["SonifyReport", "SonifyRequest", "sonify"]
 
@@ -64,6 +67,9 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     target = stem_target(request, output, file.timeline, session)
     target = replace(target, duck=ducking_for(request, file, folder, session))
     plan = plan_timeline(request, file, backend, target, session)
+    whole = plan_digest(plan)
+    if not request.force:
+        plan = with_made_sounds(plan, session.store)
     if request.dry_run:
         cached = cached_jobs(plan, session)
         return SonifyReport(input=request.input, output=None, items=dry_items(plan, cached))
@@ -79,12 +85,28 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         session,
         max_batch_s=request.recipe.run.max_batch_s,
         force=request.force,
+        on_made=lambda job: remember(job, whole, session.store),
     )
+    preview = None
     if done.stems:
-        _write_back(request, file, plan, done, output, backend, formats, session)
+        takes = _takes(plan, done, chosen_before(file.timeline, output))
+        _write_back(request, file, takes, output, backend, formats, session)
+        if request.recipe.write.preview:
+            preview = output.with_name(f"{output.stem.removesuffix('.foley')}.preview.mp4")
+            refuse_overwrite(preview, inputs=(request.input, *(job.source.path for job in plan.jobs)))
+            write_preview(
+                file,
+                [stems[0] for stems in takes],
+                preview,
+                session,
+                folder=folder,
+                roots=MediaRoots(request.media_root),
+                height=request.recipe.write.preview_height,
+            )
     return SonifyReport(
         input=request.input,
         output=output if done.stems else None,
+        preview=preview,
         items=make_items(plan.jobs, plan.skips, stems=done.stems, failures=done.failures),
     )
 
@@ -102,6 +124,7 @@ def plan_timeline(
         roots=MediaRoots(request.media_root),
         store=session.store,
         skip_missing=request.skip_missing,
+        handle_s=request.recipe.stems.handle,
     )
     plan = build_plan(
         sources,
@@ -145,6 +168,7 @@ def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Time
         ambience_track_name=stems.ambience_track_name,
         origin_s=origin_s(timeline),
         timecode_rate=clock.exact_rate(frame_rate(timeline)),
+        handle_s=stems.handle if stems.write_handles else Fraction(0),
         project=timeline.name or "",
     )
 
@@ -178,25 +202,28 @@ def _with_inputs(target: StemTarget, plan: Plan, source: Path) -> StemTarget:
     )
 
 
+def _takes(plan: Plan, done: Rendered, chosen: frozenset[str]) -> list[list[WrittenStem]]:
+    """The takes of each clip in timeline order; first the one that was `chosen` before, by the key of its sound."""
+    takes: dict[str, list[WrittenStem]] = {}
+    for job in plan.jobs:
+        if job.id in done.stems:
+            takes.setdefault(job.source.clip.id, []).append(done.stems[job.id])
+    return [sorted(stems, key=lambda stem: stem.job.raw_key not in chosen) for stems in takes.values()]
+
+
 def _write_back(
     request: SonifyRequest,
     file: TimelineFile,
-    plan: Plan,
-    done: Rendered,
+    takes: Sequence[Sequence[WrittenStem]],
     output: Path,
     backend: ReadyBackend,
     formats: Sequence[TimelineFormat],
     session: Session,
 ) -> None:
     style = url_style(file.timeline)
-    chosen = chosen_before(file.timeline, output)
     bundled = output.suffix.lower() == ".otioz"
     placements = []
-    takes: dict[str, list[WrittenStem]] = {}
-    for job in plan.jobs:
-        if job.id in done.stems:
-            takes.setdefault(job.source.clip.id, []).append(done.stems[job.id])
-    for stems in takes.values():
+    for stems in takes:
         files = tuple(
             StemFile(
                 url=f"media/{stem.path.name}" if bundled else write_url(stem.path, style, output.parent),
@@ -204,14 +231,16 @@ def _write_back(
                 sample_rate=stem.sample_rate,
                 samples=stem.samples,
                 details=_details(stem, backend),
+                head_s=Fraction(stem.head_samples, stem.sample_rate),
+                tail_s=Fraction(stem.tail_samples, stem.sample_rate),
             )
-            for stem in sorted(stems, key=lambda stem: stem.job.raw_key not in chosen)
+            for stem in stems
         )
         placements.append(StemPlacement(clip=stems[0].job.source.clip, takes=files))
     details = {"version": avlink.__version__, "recipe": request.recipe.source.label, "backend": backend.name}
     placed = place_stems(file.timeline, placements, track_of=request.recipe.stems.track_of, details=details)
     if bundled:
-        media = {f"media/{stem.path.name}": stem.path for stem in done.stems.values()}
+        media = {f"media/{stem.path.name}": stem.path for stems in takes for stem in stems}
         write_bundle(placed, output, old=file.bundle, media=media)
     else:
         rebase_urls(placed, file.folder, output.parent)

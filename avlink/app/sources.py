@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 
 from avlink.core.errors import MediaError
@@ -16,15 +17,22 @@ from avlink.media.images import probe_images
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
 from avlink.timeline.sequences import missing_images
 from avlink.timeline.timecode import frames_of_timecode
-from avlink.timeline.values import ClipRef, Skip, Source, left_out
+from avlink.timeline.values import ClipRef, Skip, Source, left_out, with_fades
 
 
 def resolve_sources(
-    clips: Sequence[ClipRef | Skip], *, folder: Path, roots: MediaRoots, store: Store, skip_missing: bool = False
+    clips: Sequence[ClipRef | Skip],
+    *,
+    folder: Path,
+    roots: MediaRoots,
+    store: Store,
+    skip_missing: bool = False,
+    handle_s: Fraction = Fraction(0),
 ) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
     """The clips whose file can be used, and all others with the reason; each file is looked into once.
 
-    A clip whose media is not found has failed, unless `skip_missing`.
+    A clip whose media is not found has failed, unless `skip_missing`. `handle_s` is how much more than is heard of
+    each clip shall be made on both sides, as far as the media goes.
     """
     files = _Files(store)
     sources: list[Source] = []
@@ -34,7 +42,8 @@ def resolve_sources(
             skips.append(clip)
             continue
         try:
-            sources.append(_source(clip, folder, roots, files))
+            source, info = _source(clip, folder, roots, files)
+            sources.append(_with_handles(source, info, handle_s))
         except Unresolved as error:
             failed = error.failed and not (error.missing and skip_missing)
             skips.append(left_out(clip, str(error), source=error.source, failed=failed, missing=error.missing))
@@ -79,7 +88,8 @@ class _Files:
         return digest(["images", fraction_text(media.rate), media.black, *files])
 
 
-def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> Source:
+def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> tuple[Source, probing.MediaInfo]:
+    """The clip's source without handles, and what its media is."""
     ref, media = find_media(clip, folder, roots)
     info, content = files.look(media)
     video = probing.require_video(info)
@@ -99,7 +109,7 @@ def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> So
         if lost:
             told = "shown black" if images.black else "held"
             clip = replace(clip, notes=(*clip.notes, f"{clip.name} on {clip.track}: images {lost} are missing; {told}"))
-    return Source(
+    source = Source(
         clip=clip,
         path=info.path,
         digest=content,
@@ -108,3 +118,24 @@ def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> So
         speed=clip.speed,
         images=images,
     )
+    return source, info
+
+
+def _with_handles(source: Source, info: probing.MediaInfo, handle_s: Fraction) -> Source:
+    """The source with what transitions and handles take of the media around it; what is not there is left away."""
+    clip, pace = source.clip, abs(source.speed)
+    if not pace:
+        # A frozen picture goes on for as long as it is wanted.
+        return replace(source, before_s=clip.lead_s, after_s=clip.trail_s)
+    rest_s = max(Fraction(0), info.duration_s - source.start_s - source.duration_s)
+    sides = (source.start_s, rest_s) if source.speed > 0 else (rest_s, source.start_s)
+    lead_s, trail_s = min(clip.lead_s, sides[0] / pace), min(clip.trail_s, sides[1] / pace)
+    if (lead_s, trail_s) != (clip.lead_s, clip.trail_s):
+        clip = with_fades(replace(clip, lead_s=lead_s, trail_s=trail_s), clip.fades)
+    # In whole frames: the model sees each picture as it was, and not the average of two.
+    step_s = 1 / (probing.require_video(info).rate * pace)
+    handles = [
+        floor(min(side_s / pace - used_s, handle_s) / step_s) * step_s
+        for side_s, used_s in zip(sides, (lead_s, trail_s), strict=True)
+    ]
+    return replace(source, clip=clip, before_s=lead_s + handles[0], after_s=trail_s + handles[1])

@@ -6,21 +6,14 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from avlink.app.prepare import prepare_folder, prepare_foundry
+from avlink.app.stages import begin_weights, loop_of, stage_of, system_for
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.paths import make_folder, write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.core.training import STAGES, FoundryData
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from avlink.engine.models.system import System
-    from avlink.engine.train.clips import ClipStore
-    from avlink.engine.train.loop import LoopConfig, Stage
 
 LICENCE = "Apache-2.0"
 
@@ -46,9 +39,13 @@ def train(
 
     from avlink.engine.train.clips import ClipStore
     from avlink.engine.train.loop import train_stage
+    from avlink.engine.train.optim import computes_in_bf16
     from avlink.engine.train.pictures import draw_curves
     from avlink.engine.train.weights import is_done, save_stage
 
+    if recipe.bf16 and not computes_in_bf16():
+        listener(Message(text="this processor only imitates bfloat16, ten times slower: training goes on in fp32"))
+        recipe = recipe.model_copy(update={"bf16": False})
     listener(JobStarted(job_id="data", name="clips"))
     if isinstance(recipe.data, FoundryData):
         prepare_foundry(recipe.data, out / "clips", listener)
@@ -62,8 +59,8 @@ def train(
             continue
         listener(JobStarted(job_id=name, name=name))
         torch.manual_seed(recipe.seed)
-        system = _system(recipe, out, name)
-        stage = _stage(name, recipe, system, clips, held_out, out)
+        system = system_for(recipe, out, name)
+        stage = stage_of(name, recipe, system, clips, held_out, out)
 
         def tell(job: str, done: int, total: int, figures: dict[str, float]) -> None:
             shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
@@ -72,7 +69,7 @@ def train(
                 draw_curves(out / f"{job}.jsonl", out / "pictures" / f"{job}.png")
 
         with _quick_attention():
-            train_stage(stage, _loop(recipe, name), out, tell)
+            train_stage(stage, loop_of(recipe, name), out, tell)
         if name == "vae":
             from avlink.engine.train.stages.codec import whiten
 
@@ -132,108 +129,6 @@ def _quick_attention() -> AbstractContextManager[None]:
     return sdpa_kernel([SDPBackend.MATH])
 
 
-def _system(recipe: TrainRecipe, out: Path, stage: str) -> System:
-    from avlink.engine.models.system import System
-    from avlink.engine.train.weights import load_before
-
-    if recipe.model.text.kind != "bytes":
-        raise RecipeError("this recipe names an external text encoder; training one needs text.kind = 'bytes'")
-    system = System(recipe.model).requires_grad_(False)
-    system.eval()
-    have = load_before(out, stage, system.components())
-    needs = {
-        "vocoder": ("vae",),
-        "audio": ("vae",),
-        "fusion_v2a": ("vae", "audio", "video"),
-        "fusion_a2v": ("vae", "audio", "video"),
-    }.get(stage, ())
-    missing = [name for name in needs if name not in have]
-    if missing:
-        raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
-    return system
-
-
-def _loop(recipe: TrainRecipe, name: str) -> LoopConfig:
-    from avlink.engine.train.loop import LoopConfig
-    from avlink.engine.train.optim import OptimConfig
-
-    table = recipe.stages[name]  # type: ignore[index]
-    optim = OptimConfig(
-        lr=table.lr,
-        muon_lr=table.muon_lr,
-        weight_decay=table.weight_decay,
-        warmup_steps=table.warmup_steps,
-        decay=table.decay,
-    )
-    return LoopConfig(
-        steps=table.steps,
-        batch=table.batch,
-        optim=optim,
-        ema=table.ema,
-        bf16=recipe.bf16,
-        checkpoint_every=table.checkpoint_every,
-        validate_every=table.validate_every or table.steps,
-        seed=recipe.seed,
-    )
-
-
-def _stage(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, held_out: ClipStore, out: Path) -> Stage:
-    from avlink.app import judge
-    from avlink.engine.train.stages import backbones, codec, fusion, motion
-    from avlink.engine.train.stills import StillStore
-
-    if name == "vae":
-        return codec.VAEStage(system, clips)
-    if name == "vocoder":
-        return codec.VocoderStage(system, clips, lambda: judge.codec(system, held_out, out))
-    if name == "appearance":
-        stills, unseen = (StillStore(out / "clips" / "stills" / split) for split in ("train", "held_out"))
-        if not stills:
-            raise InputError("the appearance stage needs stills with the names of what is struck: set data.stills")
-        return motion.AppearanceStage(system, stills, lambda: judge.appearance(system, unseen))
-    if name == "motion":
-        return motion.MotionStage(system, clips, lambda: judge.motion(system, held_out))
-    if name == "video":
-        return backbones.VideoStage(system, clips)
-    latents = _latents(system, clips, out)
-    if name == "audio":
-        return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, out))
-    times = recipe.conditioning
-    if name == "fusion_v2a":
-        return fusion.FusionStage(
-            system,
-            clips,
-            latents,
-            direction="audio",
-            t_condition=times.t_video,
-            validate=lambda: judge.sound(system, held_out, out, times.t_video),
-        )
-    return fusion.FusionStage(
-        system,
-        clips,
-        latents,
-        direction="video",
-        t_condition=times.t_audio,
-        validate=lambda: judge.picture(system, held_out, out, times.t_audio),
-    )
-
-
-def _latents(system: System, clips: ClipStore, out: Path) -> Tensor:
-    """Latents of all clips, computed once a run."""
-    from safetensors.torch import load_file, save_file
-
-    from avlink.core.paths import atomic_write
-    from avlink.engine.train.stages.codec import encode_all
-
-    path = out / "latents.safetensors"
-    if path.is_file():
-        return load_file(path)["latents"]
-    latents = encode_all(system, clips)
-    with atomic_write(path) as hidden:
-        save_file({"latents": latents}, hidden)
-    return latents
-
-
 def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
     """Write the bundle once every stage of the recipe is done."""
     from avlink import __version__
@@ -243,11 +138,11 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
 
     bundle = out / "bundle"
     missing = [name for name in STAGES if name in recipe.stages and not is_done(out, name)]
-    if missing:
+    if missing and recipe.start_from is None:
         listener(Message(text=f"no bundle yet: {', '.join(missing)} still to train"))
         return bundle
     system = System(recipe.model)
-    have = load_before(out, None, system.components())
+    have = begin_weights(recipe, system) | load_before(out, None, system.components())
     write_bundle(
         bundle,
         system,
@@ -258,7 +153,10 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
             "data": recipe.data.source,
             "seed": recipe.seed,
             "conditioning": recipe.conditioning.model_dump(),
-            "stages": {name: table.model_dump(exclude_none=True) for name, table in recipe.stages.items()},
+            "stages": {
+                name: table.model_dump(exclude_none=True) for name, table in recipe.stages.items() if is_done(out, name)
+            },
+            **({} if recipe.start_from is None else {"start_from": recipe.start_from}),
         },
         components=have,
     )

@@ -99,6 +99,12 @@ Duck = Annotated[
         show_default=False,
     ),
 ]
+Preview = Annotated[
+    bool, typer.Option("--preview", help="Also write a movie of the whole timeline with its stems, cut.preview.mp4.")
+]
+Production = Annotated[
+    bool, typer.Option("--production", help="Such a movie, in which the project's own sound is heard as well.")
+]
 MediaRoot = Annotated[
     list[Path] | None,
     typer.Option(

@@ -30,6 +30,8 @@ def report_blocks(payload: Mapping[str, Any], *, dry_run: bool = False) -> list[
         blocks.append("this was the plan: nothing was written")
     elif payload.get("output"):
         blocks.append(f"wrote {payload['output']}")
+    if payload.get("preview"):
+        blocks.append(f"wrote {payload['preview']}")
     return blocks
 
 

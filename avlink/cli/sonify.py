@@ -22,6 +22,8 @@ def sonify(
     takes: given.Takes = None,
     tracks: given.Tracks = None,
     duck: given.Duck = None,
+    preview: given.Preview = False,
+    production: given.Production = False,
     media_root: given.MediaRoot = None,
     skip_missing: given.SkipMissing = False,
     device: given.DeviceName = given.Device.auto,
@@ -55,6 +57,8 @@ def sonify(
         ("--seed", "run.seed"): seed,
         ("--takes", "run.takes"): takes,
         ("--duck", "stems.duck_db"): duck,
+        ("--preview", "write.preview"): True if preview or production else None,
+        ("--production", "write.preview_production"): True if production else None,
         ("--tracks", "select.tracks"): given.split_names(tracks),
     }
     request = SonifyRequest(

@@ -64,18 +64,43 @@ class SpooledSound:
 
 
 class FittedSound:
-    """A `SoundSource` at an exact length: cut at its end, or followed by silence."""
+    """A stretch of a `SoundSource` of an exact length: cut at its end, or followed by silence."""
 
-    def __init__(self, sound: SoundSource, num_samples: int) -> None:
-        """`sound`, but of `num_samples` samples."""
-        self._sound = sound
+    def __init__(self, sound: SoundSource, num_samples: int, start: int = 0) -> None:
+        """`num_samples` samples of `sound`, from sample `start` on."""
+        self._sound, self._start = sound, start
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
-        heard = self._sound.read(min(start, self._sound.num_samples), min(stop, self._sound.num_samples))
+        end = self._sound.num_samples
+        heard = self._sound.read(min(self._start + start, end), min(self._start + stop, end))
         return np.pad(heard, ((0, 0), (0, max(0, stop - start) - heard.shape[1])))
+
+
+class FadedSound:
+    """A `SoundSource` that comes or goes over a stretch with equal power: before (or after) it there is silence.
+
+    The squared gains of two sounds over the same stretch, one rising and one falling, add to 1 at every sample.
+    """
+
+    def __init__(self, sound: SoundSource, start: int, length: int, *, rising: bool) -> None:
+        """`sound`, with a fade of `length` samples from sample `start` on, which may lie outside of it."""
+        self._sound, self._fade_start, self._length, self._rising = sound, start, length, rising
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        start, stop, _ = slice(start, stop).indices(self.num_samples)
+        heard = self._sound.read(start, stop)
+        if not self._length:
+            return heard
+        # In the middle of samples, so that rising and falling are each other's mirror image.
+        done = (np.arange(start, start + heard.shape[1]) - self._fade_start + 0.5) / self._length
+        angle = np.clip(done, 0, 1) * (np.pi / 2)
+        gain = np.sin(angle) if self._rising else np.where(done >= 1, 0.0, np.cos(angle))
+        return np.asarray(heard * gain, np.float32)
 
 
 class AmplifiedSound:

@@ -1,9 +1,8 @@
-"""Writing movies: generated frames with their sound, and a preview of an edit. H.264 in 4:2:0."""
+"""Writing movies: generated frames, or the pictures of an edit, with their sound. H.264 in 4:2:0."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -18,12 +17,8 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from avlink.core.clock import to_index
 from avlink.core.errors import AvlinkError
-from avlink.core.images import ImageSequence
-from avlink.core.values import FrameSource, PictureSpec, Waveform
-from avlink.media.frames import open_frames
-from avlink.media.pictures import decode_pictures
+from avlink.core.values import FrameSource, SoundSource
 from avlink.media.soundtrack import SoundTrack, open_movie
 
 _ENCODERS = ("libx264", "libopenh264", "mpeg4")
@@ -31,25 +26,11 @@ _FRAMES_A_READ = 64
 _HD_LINES = 720
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A stretch of an edit: `duration_s` seconds of `path` from media time `start_s` on, or of black without a path.
-
-    `speed` is seconds of media per second that is seen: below 0 the stretch of media from `start_s` on is seen
-    backwards, at 0 the picture at `start_s` stands still.
-    """
-
-    path: Path | ImageSequence | None
-    start_s: Fraction = Fraction(0)
-    duration_s: Fraction
-    speed: Fraction = Fraction(1)
-
-
 def write_video(
     path: Path,
     frames: FrameSource,
     *,
-    sound: Waveform | None = None,
+    sound: SoundSource | None = None,
     crf: int = 18,
     scale: int = 1,
     smooth: bool = False,
@@ -70,59 +51,21 @@ def write_video(
     _encode(path, images, rate=frames.rate, size=size, sound=sound, crf=crf, smooth=smooth)
 
 
-def write_preview(
+def write_movie(
     path: Path,
-    segments: Sequence[Segment],
-    sound: Waveform | None,
+    images: Iterable[NDArray[np.uint8]],
+    sound: SoundSource | None,
     *,
     rate: Fraction,
     width: int,
     height: int,
     crf: int = 23,
 ) -> None:
-    """Write an edit as a movie: one segment after the other, with `sound` from its start on.
+    """Write pictures of (height, width, 3) as they come, at `rate` a second, with `sound` from their start on.
 
-    Segments change at the frame nearest to their exact time. Pictures are held, not blended; a segment that outlasts
-    its media shows its last picture. Memory stays constant.
-
-    Raises MediaError if a segment's media cannot be read, OutputError if the file cannot be written.
+    Raises OutputError if the file cannot be written, and whatever `images` raises.
     """
-    images = _edit(segments, rate=rate, width=width, height=height)
     _encode(path, images, rate=rate, size=(width, height), sound=sound, crf=crf, smooth=True)
-
-
-def _edit(segments: Sequence[Segment], *, rate: Fraction, width: int, height: int) -> Iterator[NDArray[np.uint8]]:
-    begin_s = Fraction(0)
-    for segment in segments:
-        end_s = begin_s + segment.duration_s
-        indices = range(to_index(begin_s, rate), to_index(end_s, rate))
-        if segment.path is None:
-            black = np.zeros((height, width, 3), np.uint8)
-            yield from (black for _ in indices)
-        elif indices and segment.speed != 1:
-            spec = PictureSpec(rate=rate, width=width, height=height)
-            frames = open_frames(
-                segment.path, start_s=segment.start_s, duration_s=segment.duration_s, spec=spec, speed=segment.speed
-            )
-            # The edges are rounded by themselves, so there may be one frame more than the length alone gives.
-            last = frames.num_frames - 1
-            yield from (frames.read(at, at + 1)[0] for at in (min(index, last) for index in range(len(indices))))
-        elif indices:
-            # The picture seen in the middle of each output frame, so that rounded times do not matter.
-            times = (segment.start_s + max(Fraction(0), (index + Fraction(1, 2)) / rate - begin_s) for index in indices)
-            yield from _seen_at(segment, times, width=width, height=height)
-        begin_s = end_s
-
-
-def _seen_at(segment: Segment, times: Iterator[Fraction], *, width: int, height: int) -> Iterator[NDArray[np.uint8]]:
-    assert segment.path is not None
-    stop_s = segment.start_s + segment.duration_s
-    pictures = decode_pictures(segment.path, start_s=segment.start_s, stop_s=stop_s, width=width, height=height)
-    seen, following = None, next(pictures, None)
-    for time_s in times:
-        while following is not None and (seen is None or seen.end_s <= time_s):
-            seen, following = following, next(pictures, None)
-        yield np.zeros((height, width, 3), np.uint8) if seen is None else seen.pixels
 
 
 def _encode(
@@ -131,7 +74,7 @@ def _encode(
     *,
     rate: Fraction,
     size: tuple[int, int],
-    sound: Waveform | None,
+    sound: SoundSource | None,
     crf: int,
     smooth: bool,
 ) -> None:

@@ -61,13 +61,13 @@ def place_stems(
         track.metadata.update(track_words(channels, languages))
         end_s = Fraction(0)
         for placement in lane:
-            start_s = placement.clip.timeline_start_s + offset_s
+            start_s = placement.clip.heard_start_s + offset_s
             if start_s > end_s:
                 track.append(otio.schema.Gap(duration=_time(start_s - end_s, rate)))
             stem = _stem_clip(placement, rate, origin)
             stem.metadata.update(clip_words(_channels(placement), languages))
             track.append(stem)
-            end_s = start_s + placement.clip.timeline_duration_s
+            end_s = start_s + placement.clip.heard_duration_s
         copy.tracks.insert(at + number, track)
     return copy
 
@@ -101,10 +101,10 @@ def _stack_start_s(timeline: otio.schema.Timeline) -> Fraction:
 def _lanes(placements: Sequence[StemPlacement]) -> list[list[StemPlacement]]:
     """The stems in as many rows as it takes for none to overlap: foley above ambience, lower video tracks first."""
     lanes: list[list[StemPlacement]] = []
-    for placement in sorted(placements, key=lambda one: (one.clip.timeline_start_s, one.clip.layer)):
+    for placement in sorted(placements, key=lambda one: (one.clip.heard_start_s, one.clip.layer)):
         for lane in lanes:
             last = lane[-1].clip
-            if last.role == placement.clip.role and last.timeline_end_s <= placement.clip.timeline_start_s:
+            if last.role == placement.clip.role and last.heard_end_s <= placement.clip.heard_start_s:
                 lane.append(placement)
                 break
         else:
@@ -115,10 +115,13 @@ def _lanes(placements: Sequence[StemPlacement]) -> list[list[StemPlacement]]:
 def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.schema.Clip:
     clip = placement.clip
     # The stem's own timecode: its time reference, so that programs which read the stamp find what the range names.
-    span = otio.opentime.TimeRange(_time(origin + clip.timeline_start_s, rate), _time(clip.timeline_duration_s, rate))
+    start_s, duration_s = origin + clip.heard_start_s, clip.heard_duration_s
+    span = otio.opentime.TimeRange(_time(start_s, rate), _time(duration_s, rate))
     refs = {}
     for position, take in enumerate(placement.takes):
-        ref = otio.schema.ExternalReference(target_url=take.url, available_range=span)
+        whole_s = take.head_s + duration_s + take.tail_s
+        there = otio.opentime.TimeRange(_time(start_s - take.head_s, rate), _time(whole_s, rate))
+        ref = otio.schema.ExternalReference(target_url=take.url, available_range=there)
         ref.metadata[KEY] = {"take": take.take, **take.details}
         refs["DEFAULT_MEDIA" if position == 0 else f"take_{take.take}"] = ref
     heard = placement.takes[0]
@@ -129,8 +132,8 @@ def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.
         "id": clip.id,
         "clip": clip.name,
         "track": clip.track,
-        "start_samples": clock.to_index(clip.timeline_start_s, heard.sample_rate),
-        "samples": heard.samples,
+        "start_samples": clock.to_index(clip.heard_start_s, heard.sample_rate),
+        "samples": clock.count(clip.heard_start_s, clip.heard_duration_s, heard.sample_rate),
         "sample_rate": heard.sample_rate,
         "channels": _channels(placement),
         **{name: value for name, value in asked.items() if value is not None},

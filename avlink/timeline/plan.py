@@ -1,8 +1,8 @@
 """The plan: what to make for each clip, with its words, seed, keys and file name. Pure; `--dry-run` shows it.
 
 Two keys. The raw key names what the model makes: backend, source content, exact span, words, seed. The stem key adds
-how that is finished. Neither knows paths, timeline positions or neighbours, so that moving, renaming or re-ordering
-clips generates nothing anew, and a changed fade only finishes anew.
+which stretch of that is heard and how it is finished. Neither knows paths, timeline positions or neighbours, so that
+moving, renaming or re-ordering clips generates nothing anew, and a changed fade only finishes anew.
 """
 
 from __future__ import annotations
@@ -40,22 +40,27 @@ def build_plan(
     jobs = []
     names: Counter[str] = Counter()
     for source in ordered:
-        prompt = prompt_of(source, recipe)
+        clip, prompt = source.clip, prompt_of(source, recipe)
+        words: list[JsonValue] = [prompt.text, prompt.negative]
         for take in range(1, recipe.run.takes + 1):
             seed = seed_of(source, recipe.run.seed, take)
-            raw_key = digest(["raw", _FORMAT, backend, _span(source), [prompt.text, prompt.negative], seed])
-            name = stem_name(source.clip.name, recipe.stems.track_of(source.clip.role), digest(_span(source)), take)
+            name = stem_name(clip.name, recipe.stems.track_of(clip.role), digest(_span(source)), take)
             names[name] += 1
+            asked = recipe.run.seed if clip.seed is None else clip.seed
+            kin: list[JsonValue] = [source.digest, fraction_text(source.speed), clip.role, words, asked, take]
             jobs.append(
                 Job(
-                    id=source.clip.id if take == 1 else f"{source.clip.id}-t{take}",
+                    id=clip.id if take == 1 else f"{clip.id}-t{take}",
                     source=source,
                     take=take,
                     prompt=prompt,
                     seed=seed,
-                    raw_key=raw_key,
-                    stem_key=digest(["stem", _FORMAT, raw_key, finish, *_finish_of(source.clip, finish_of)]),
+                    raw_key=digest(["raw", _FORMAT, backend, _made(source), words, seed]),
+                    family_key=digest(["family", _FORMAT, backend, *kin]),
+                    finish_key=digest(["finish", _FORMAT, finish, *_finish_of(clip, finish_of)]),
                     stem_name=name if names[name] == 1 else f"{name}_{names[name]}",
+                    head_s=source.before_s - clip.lead_s,
+                    tail_s=source.after_s - clip.trail_s,
                 )
             )
     notes = dict.fromkeys(note for source in ordered for note in source.clip.notes)
@@ -103,9 +108,21 @@ def _height(clip: ClipRef) -> tuple[Fraction, int, tuple[int, ...], str]:
 
 def _finish_of(clip: ClipRef, more: Callable[[ClipRef], JsonValue] | None) -> list[JsonValue]:
     """How the stem of one clip is finished otherwise; nothing for most, whose keys stay what they were."""
-    gain: list[JsonValue] = [{"gain_db": clip.gain_db}] if clip.gain_db else []
+    own: list[JsonValue] = [{"gain_db": clip.gain_db}] if clip.gain_db else []
+    # From where it is heard on, so that a clip which moves with its transitions stays what it is.
+    own += [
+        ["fade", fade.rising, fraction_text(fade.start_s - clip.heard_start_s), fraction_text(fade.duration_s)]
+        for fade in clip.fades
+    ]
     added = None if more is None else more(clip)
-    return gain if added is None else [*gain, added]
+    return own if added is None else [*own, added]
+
+
+def _made(source: Source) -> list[JsonValue]:
+    """The stretch of the media that sound is made for; handles are told only where there are some."""
+    span = _span(source)
+    handles = [fraction_text(source.before_s), fraction_text(source.after_s)]
+    return [*span, *handles] if source.before_s or source.after_s else span
 
 
 def _span(source: Source) -> list[JsonValue]:

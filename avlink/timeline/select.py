@@ -10,8 +10,9 @@ from fractions import Fraction
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Select
+from avlink.timeline.fades import Fade
 from avlink.timeline.spots import cued_parts, part_of
-from avlink.timeline.values import ClipRef, Skip, left_out
+from avlink.timeline.values import ClipRef, Skip, left_out, with_fades
 
 Span = tuple[Fraction, Fraction]
 
@@ -106,24 +107,42 @@ def _on_tracks(items: Sequence[ClipRef | Skip], tracks: Sequence[str]) -> list[C
     return [part for item in found for part in cued_parts(item)]
 
 
-def _seen(items: Sequence[ClipRef | Skip]) -> list[ClipRef | Skip]:
+def visible(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:
+    """The stretches of all clips that a viewer sees, whatever they are wished to sound like, from below upwards."""
+    found = [item for item in _seen(items, heard=False) if isinstance(item, ClipRef)]
+    return sorted(found, key=lambda clip: (clip.layer, clip.depth, clip.timeline_start_s))
+
+
+def _seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRef | Skip]:
+    """What is seen; `heard` where markers ask for it, and fading as what lies over it."""
     covered: list[Span] = []
+    over: list[Fade] = []
     by_track: dict[str, list[Span]] = {}
     found: list[ClipRef | Skip] = []
     for on_layer in _from_the_top(items):
         for item in on_layer:
-            for part in cued_parts(item):
-                found += _visible_parts(part, covered, by_track)
-        opaque = [
-            (item.timeline_start_s, item.timeline_start_s + item.timeline_duration_s)
-            for item in on_layer
-            if item.opaque and item.timeline_start_s is not None and item.timeline_duration_s is not None
+            for part in cued_parts(item) if heard else [item]:
+                seen = _visible_parts(part, covered, by_track)
+                found += [_under(one, over) for one in seen] if heard else seen
+        over += [
+            fade for item in on_layer if item.opaque and isinstance(item, ClipRef) for fade in item.fades if fade.alone
         ]
+        opaque = [span for item in on_layer for span in _hidden_by(item)]
         if opaque:
             covered = _merged([*covered, *opaque])
             track = on_layer[0].track
             by_track[track] = _merged([*by_track.get(track, []), *opaque])
     return found
+
+
+def _hidden_by(item: ClipRef | Skip) -> list[Span]:
+    """The stretches in which nothing is seen of what lies under an item; where it fades alone, that shows through."""
+    if not item.opaque or item.timeline_start_s is None or item.timeline_duration_s is None:
+        return []
+    whole = (item.timeline_start_s, item.timeline_start_s + item.timeline_duration_s)
+    if isinstance(item, Skip):
+        return [whole]
+    return _minus(whole, _merged((fade.start_s, fade.end_s) for fade in item.fades if fade.alone))
 
 
 def _from_the_top(items: Sequence[ClipRef | Skip]) -> list[list[ClipRef | Skip]]:
@@ -142,16 +161,33 @@ def _visible_parts(
     whole = (item.timeline_start_s, item.timeline_end_s)
     parts = _minus(whole, covered)
     if parts == [whole]:
-        return [item]
+        return [_free_of(item, covered)]
     if not parts:
         hiding = [track for track, spans in by_track.items() if _minus(whole, spans) != [whole]]
         return [left_out(item, f"is hidden by the picture on {' and '.join(hiding)}")]
     first, last = parts[0][0], parts[-1][1]
-    pieces = [part_of(item, start_s, end_s) for start_s, end_s in parts]
+    pieces = [_free_of(part_of(item, start_s, end_s), covered) for start_s, end_s in parts]
     if first != whole[0] or last != whole[1] or len(parts) > 1:
         note = f"{item.name} on {item.track}: only what the tracks above leave of it gets sound"
         pieces[0] = replace(pieces[0], notes=(*pieces[0].notes, note))
     return pieces
+
+
+def _under(item: ClipRef | Skip, over: Sequence[Fade]) -> ClipRef | Skip:
+    """What shows through where others fade in and out over it: it goes as they come, and comes as they go."""
+    if isinstance(item, Skip) or not over:
+        return item
+    return with_fades(item, [*item.fades, *(replace(fade, rising=not fade.rising, alone=False) for fade in over)])
+
+
+def _free_of(clip: ClipRef, covered: Sequence[Span]) -> ClipRef:
+    """A clip that is seen all through its place, heard no longer in a transition than that is seen as well."""
+    if not clip.lead_s and not clip.trail_s:
+        return clip
+    left = _minus((clip.heard_start_s, clip.heard_end_s), covered)
+    start_s, end_s = next(span for span in left if span[1] > clip.timeline_start_s)
+    lead_s, trail_s = clip.timeline_start_s - start_s, end_s - clip.timeline_end_s
+    return with_fades(replace(clip, lead_s=lead_s, trail_s=trail_s), clip.fades)
 
 
 def _minus(span: Span, covered: Sequence[Span]) -> list[Span]:

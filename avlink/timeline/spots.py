@@ -8,20 +8,23 @@ from fractions import Fraction
 from avlink.core.hashing import digest
 from avlink.timeline.directions import Cue, read_cue
 from avlink.timeline.markers import touches
-from avlink.timeline.values import ClipRef, Skip
+from avlink.timeline.values import ClipRef, Skip, with_fades
 from avlink.timeline.walk import item_id
 
 
 def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> ClipRef:
-    """The stretch of a clip between two timeline times."""
-    return replace(
+    """The stretch of a clip between two timeline times; transitions reach over the clip's own edges only."""
+    part = replace(
         clip,
         id=_part_id(clip, start_s, end_s),
         timeline_start_s=start_s,
         timeline_duration_s=end_s - start_s,
         source_start_s=clip.source_start_s + (start_s - clip.timeline_start_s) * clip.speed,
         markers=tuple(marker for marker in clip.markers if touches(marker, start_s, end_s)),
+        lead_s=clip.lead_s if start_s == clip.timeline_start_s else Fraction(0),
+        trail_s=clip.trail_s if end_s == clip.timeline_end_s else Fraction(0),
     )
+    return with_fades(part, clip.fades)
 
 
 def cued_parts(item: ClipRef | Skip) -> list[ClipRef | Skip]:

@@ -6,14 +6,17 @@ one or more `Job`s once it is decided what to make. Whatever gets no sound becom
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from avlink.core.hashing import digest, fraction_text
 from avlink.core.images import ImageSequence
 from avlink.core.values import Prompt
 from avlink.timeline.directions import Cue, Marker, Mode, Role
+from avlink.timeline.fades import Fade
 from avlink.timeline.suffixes import FILM_SUFFIXES, may_be_transparent
 
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
@@ -89,6 +92,12 @@ class ClipRef:
     colour: str | None = None
     cue: Cue | None = None
     """What a marker asks for in this stretch of it."""
+    lead_s: Fraction = Fraction(0)
+    """How long before its place it is heard, because a transition brings it in earlier."""
+    trail_s: Fraction = Fraction(0)
+    """How long it is heard beyond its place."""
+    fades: tuple[Fade, ...] = ()
+    """How it comes and goes in transitions."""
 
     @property
     def role(self) -> Role:
@@ -106,6 +115,21 @@ class ClipRef:
     def timeline_end_s(self) -> Fraction:
         """Where it ends on the timeline."""
         return self.timeline_start_s + self.timeline_duration_s
+
+    @property
+    def heard_start_s(self) -> Fraction:
+        """From when on it is heard: earlier than its place where a transition brings it in."""
+        return self.timeline_start_s - self.lead_s
+
+    @property
+    def heard_duration_s(self) -> Fraction:
+        """How long it is heard."""
+        return self.lead_s + self.timeline_duration_s + self.trail_s
+
+    @property
+    def heard_end_s(self) -> Fraction:
+        """Until when it is heard."""
+        return self.timeline_end_s + self.trail_s
 
     @property
     def source_duration_s(self) -> Fraction:
@@ -158,6 +182,9 @@ class Source:
 
     Both are media time, and `start_s` is the earliest moment, also where `speed` is below 0 and the picture runs
     backwards from the end. A frozen picture (0) is that at `start_s`, and `duration_s` is 0.
+
+    Sound is made for more than is seen, where the media has it: `before_s` and `after_s` of timeline time around the
+    clip's place, for transitions and as handles.
     """
 
     clip: ClipRef
@@ -168,11 +195,23 @@ class Source:
     duration_s: Fraction
     speed: Fraction = Fraction(1)
     images: ImageSequence | None = None
+    before_s: Fraction = Fraction(0)
+    after_s: Fraction = Fraction(0)
 
     @property
     def seen_s(self) -> Fraction:
-        """How long it is seen, and heard: media time divided by the speed."""
+        """How long it is seen in its place: media time divided by the speed."""
         return self.duration_s / abs(self.speed) if self.speed else self.clip.timeline_duration_s
+
+    @property
+    def made_s(self) -> Fraction:
+        """How much sound is made."""
+        return self.before_s + self.seen_s + self.after_s
+
+    @property
+    def made_start_s(self) -> Fraction:
+        """The earliest moment of the media that sound is made for."""
+        return self.start_s - (self.before_s if self.speed > 0 else self.after_s) * abs(self.speed)
 
     @property
     def picture(self) -> Path | ImageSequence:
@@ -185,6 +224,7 @@ class Job:
     """One take of the sound of one clip.
 
     `raw_key` names what the model makes, `stem_key` how it is finished; neither knows paths or timeline positions.
+    `family_key` names all sounds of which this could be a stretch: the same media, words and take, cut otherwise.
     """
 
     id: str
@@ -193,8 +233,19 @@ class Job:
     prompt: Prompt
     seed: int
     raw_key: str
-    stem_key: str
+    family_key: str
+    finish_key: str
     stem_name: str
+    head_s: Fraction
+    """Where in the sound that is made the clip begins to be heard; what comes before is its handle."""
+    tail_s: Fraction
+    """How much of that sound comes after the clip has ended."""
+
+    @property
+    def stem_key(self) -> str:
+        """What the finished stem is: this stretch of that sound, finished so."""
+        heard = [fraction_text(self.head_s), fraction_text(self.source.clip.heard_duration_s)]
+        return digest(["stem", self.raw_key, self.finish_key, *heard])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,13 +259,18 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StemFile:
-    """A finished take as the timeline shall name it. `details` is kept with it as plain JSON values."""
+    """A finished take as the timeline shall name it. `details` is kept with it as plain JSON values.
+
+    The file has handles of `head_s` and `tail_s` around what is heard of it.
+    """
 
     url: str
     take: int
     sample_rate: int
     samples: int
     details: dict[str, object]
+    head_s: Fraction = Fraction(0)
+    tail_s: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +279,12 @@ class StemPlacement:
 
     clip: ClipRef
     takes: tuple[StemFile, ...]
+
+
+def with_fades(clip: ClipRef, fades: Sequence[Fade]) -> ClipRef:
+    """The clip with those of some fades that are heard in it."""
+    heard = tuple(fade for fade in fades if fade.start_s < clip.heard_end_s and clip.heard_start_s < fade.end_s)
+    return replace(clip, fades=heard) if heard != clip.fades else clip
 
 
 def left_out(

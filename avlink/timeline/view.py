@@ -15,12 +15,17 @@ Span = tuple[Fraction, Fraction | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Own time over timeline time within [first_s, last_s) of the timeline; `last_s` None means without end."""
+    """Own time over timeline time within [first_s, last_s) of the timeline; `last_s` None means without end.
+
+    Where transitions reach over its edges it is heard `lead_s` earlier and `trail_s` longer than that.
+    """
 
     offset_s: Fraction = _ZERO
     speed: Fraction = Fraction(1)
     first_s: Fraction = _ZERO
     last_s: Fraction | None = None
+    lead_s: Fraction = _ZERO
+    trail_s: Fraction = _ZERO
 
     def own_time(self, timeline_s: Fraction) -> Fraction:
         """The moment of its own that is seen at a timeline time."""
@@ -45,30 +50,43 @@ class View:
         nearest_s = max(timeline_s, self.first_s)
         return nearest_s if self.last_s is None else min(nearest_s, self.last_s)
 
-    def cut(self, span: Span | None) -> Span | None:
-        """What the window leaves of a stretch of the timeline; None if that is nothing."""
+    def cut(self, span: Span | None, *, heard: bool = False) -> Span | None:
+        """What the window, or all that is `heard` through it, leaves of a stretch of the timeline; None if nothing."""
         if span is None:
             return None
-        first_s = max(span[0], self.first_s)
-        ends = [end for end in (span[1], self.last_s) if end is not None]
+        lead_s, trail_s = (self.lead_s, self.trail_s) if heard else (_ZERO, _ZERO)
+        first_s = max(span[0], self.first_s - lead_s)
+        last = None if self.last_s is None else self.last_s + trail_s
+        ends = [end for end in (span[1], last) if end is not None]
         last_s = min(ends) if ends else None
         return None if last_s is not None and last_s <= first_s else (first_s, last_s)
 
     def inner(
-        self, begin_s: Fraction, end_s: Fraction | None, *, at_s: Fraction, speed: Fraction, window: Span
+        self,
+        begin_s: Fraction,
+        end_s: Fraction | None,
+        *,
+        at_s: Fraction,
+        speed: Fraction,
+        window: Span,
+        heard: Span,
     ) -> View:
         """The view of a child that fills [begin_s, end_s) of our time and shows its own from `at_s` on at `speed`.
 
-        Below 0 the child shows [at_s, at_s + what passes) backwards, so `end_s` must be known.
+        It is seen within `window` of the timeline and `heard` in what may be more. Below 0 the child shows
+        [at_s, at_s + what passes) backwards, so `end_s` must be known.
         """
         start_s = at_s
         if speed < 0:
             assert end_s is not None, "what runs backwards needs an end"
             start_s -= (end_s - begin_s) * speed
+        trail_s = _ZERO if window[1] is None or heard[1] is None else heard[1] - window[1]
         return replace(
             self,
             offset_s=start_s + speed * (self.offset_s - begin_s),
             speed=speed * self.speed,
             first_s=window[0],
             last_s=window[1],
+            lead_s=window[0] - heard[0],
+            trail_s=trail_s,
         )

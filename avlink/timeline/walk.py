@@ -14,9 +14,10 @@ from fractions import Fraction
 import opentimelineio as otio
 
 from avlink.core.hashing import digest
+from avlink.timeline.fades import Fade, Overlap, overlaps
 from avlink.timeline.item import begin_s, is_off, media_refs, own_range, seconds, table, visible_duration_s, warp
 from avlink.timeline.markers import MarkerRow, colour_of, markers_around, markers_of
-from avlink.timeline.values import ClipRef, Skip
+from avlink.timeline.values import ClipRef, Skip, with_fades
 from avlink.timeline.view import Span, View
 from avlink.timeline.wishes import with_wishes
 
@@ -88,6 +89,7 @@ class _Place:
     depth: tuple[int, ...] = ()
     nests: tuple[str, ...] = ()
     off: str | None = None
+    fades: tuple[Fade, ...] = ()
 
     def skip(
         self, name: str, reason: str, at_s: Fraction, span: Span | None = None, *, clip: ClipRef | None = None
@@ -108,6 +110,12 @@ class _Place:
             opaque=clip is not None and clip.opaque,
             depth=self.depth,
         )
+
+    def fading(self, over: tuple[Overlap, Overlap], view: View, at_s: Fraction, end_s: Fraction | None) -> _Place:
+        """The place inside an item that comes and goes with transitions at its edges."""
+        come = over[0].fade(at_s, view, rising=True)
+        go = () if end_s is None else over[1].fade(end_s, view, rising=False)
+        return replace(self, fades=(*self.fades, *come, *go)) if come or go else self
 
     def down(self, item: otio.core.Item, view: View) -> _Place:
         """The place inside a composition, whose view of its own time is `view`."""
@@ -146,9 +154,12 @@ def _walk(
     view: View,
     at_s: Fraction,
     end_s: Fraction | None,
-    notes: tuple[str, ...] = (),
+    over: tuple[Overlap, Overlap] = (Overlap(), Overlap()),
 ) -> Iterator[ClipRef | Skip]:
-    """An item that fills [at_s, end_s) of the time of what it lies in, and all that is in it."""
+    """An item that fills [at_s, end_s) of the time of what it lies in, and all that is in it.
+
+    `over` is how transitions reach over these two edges.
+    """
     if isinstance(item, otio.schema.Gap):
         return
     is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track))
@@ -164,13 +175,22 @@ def _walk(
             lack = "has no length" if end_s == at_s else "is trimmed away by its track or the timeline"
             yield place.skip(name, lack, at_s, None if span is None else (view.clamp(span[0]),) * 2)
         return
-    own = view.inner(at_s, end_s, at_s=begin_s(item), speed=Fraction(1) if speed is None else speed, window=shown)
+    longer = view.edges(at_s - over[0].before_s, None if end_s is None else end_s + over[1].after_s)
+    own = view.inner(
+        at_s,
+        end_s,
+        at_s=begin_s(item),
+        speed=Fraction(1) if speed is None else speed,
+        window=shown,
+        heard=view.cut(longer, heard=True) or shown,
+    )
+    place = place.fading(over, view, at_s, end_s)
     if is_open and speed is not None and len(item):
         yield from _contents(item, place.down(item, own), own)
         return
     if isinstance(item, otio.schema.Track) and not len(item):
         return
-    clip = _clip(item, name, place, own, notes)
+    clip = _clip(item, name, place, own)
     off = place.off or ("is switched off" if is_off(item) else None)
     reason = off or _why_not(item, speed)
     if clip is not None and reason is None:
@@ -198,12 +218,12 @@ def _contents(composition: otio.core.Item, place: _Place, view: View) -> Iterato
                 yield place.skip(name, f"comes after '{lost}', whose length the timeline does not say", at_s + index)
             continue
         duration_s = visible_duration_s(child, premiere=place.premiere)
-        notes = _notes(composition, index, f"{name} on {place.track}")
-        yield from _walk(child, place, view, at_s, None if duration_s is None else at_s + duration_s, notes)
-        if duration_s is None:
+        end_s = None if duration_s is None else at_s + duration_s
+        yield from _walk(child, place, view, at_s, end_s, overlaps(composition, index))
+        if end_s is None:
             lost = name
         else:
-            at_s += duration_s
+            at_s = end_s
 
 
 def _why_not(item: otio.core.Item, speed: Fraction | None) -> str | None:
@@ -217,7 +237,7 @@ def _why_not(item: otio.core.Item, speed: Fraction | None) -> str | None:
     return None
 
 
-def _clip(item: otio.core.Item, name: str, place: _Place, view: View, notes: tuple[str, ...]) -> ClipRef | None:
+def _clip(item: otio.core.Item, name: str, place: _Place, view: View) -> ClipRef | None:
     """The clip as its view shows it; None for what is no clip."""
     if not isinstance(item, otio.schema.Clip) or view.last_s is None:
         return None
@@ -233,18 +253,11 @@ def _clip(item: otio.core.Item, name: str, place: _Place, view: View, notes: tup
         source_start_s=view.own_time(start_s),
         media=media_refs(item),
         speed=view.speed,
-        notes=notes,
+        lead_s=view.lead_s,
+        trail_s=view.trail_s,
         nests=place.nests,
         depth=place.depth,
         markers=tuple(markers_around((own, *place.rows), start_s, end_s)),
         colour=colour_of(item),
     )
-    return with_wishes(clip, table(item.metadata, "avlink"))
-
-
-def _notes(track: otio.schema.Track, index: int, who: str) -> tuple[str, ...]:
-    notes = []
-    for neighbour, where in ((index - 1, "start"), (index + 1, "end")):
-        if 0 <= neighbour < len(track) and isinstance(track[neighbour], otio.schema.Transition):
-            notes.append(f"{who}: the transition at its {where} is treated as a cut")
-    return tuple(notes)
+    return with_wishes(with_fades(clip, place.fades), table(item.metadata, "avlink"))

@@ -89,6 +89,7 @@ def test_real_timelines_with_real_faults(session: Session, recipe: SonifyRecipe,
     report = _run(session, recipe, real / "rm19_broken_media.otio", output=tmp_path / "a.otio")
     assert _statuses(report) == ["generated", "failed", "failed", "failed"]
     report = _run(session, recipe, real / "rm09_missing_generator_multiref.otio", output=tmp_path / "b.otio")
-    assert report.counts == {"generated": 4, "cached": 0, "skipped": 3, "failed": 1}
+    # One of its clips is a longer cut of one above, within what was made of that.
+    assert report.counts == {"generated": 3, "cached": 1, "skipped": 3, "failed": 1}
     report = _run(session, recipe, real / "rm15_bundle.otioz", output=tmp_path / "c.otioz")
     assert report.counts["generated"] == 3

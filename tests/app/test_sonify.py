@@ -277,17 +277,28 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
     )
     otio.adapters.write_to_file(timeline, str(cut))
     payload = json.loads(json.dumps(_run(session, recipe, cut).to_json(), allow_nan=False))
-    assert set(payload) == {"input", "output", "items", "counts"}
+    assert set(payload) == {"input", "output", "preview", "items", "counts"}
     assert set(payload["counts"]) == {"generated", "cached", "skipped", "failed"}
     for item in payload["items"]:
         assert set(item) == {
             *("id", "name", "track", "timeline_start_s", "timeline_duration_s", "source", "source_start_s"),
-            *("source_duration_s", "speed", "prompt", "negative", "seed", "gain_db", "mode"),
+            *(
+                "source_duration_s",
+                "heard_start_s",
+                "heard_duration_s",
+                "speed",
+                "prompt",
+                "negative",
+                "seed",
+                "gain_db",
+                "mode",
+            ),
             *("status", "reason", "stems"),
         }
         for stem in item["stems"]:
             assert set(stem) == {
-                *("path", "take", "sample_rate", "channels", "samples", "time_reference", "lufs", "true_peak_dbtp"),
+                *("path", "take", "sample_rate", "channels", "samples", "head_samples", "tail_samples"),
+                *("time_reference", "lufs", "true_peak_dbtp"),
             }
     second, last = payload["items"][1], payload["items"][-1]
     assert (second["timeline_start_s"], second["source_duration_s"]) == (1.75, 1.32)

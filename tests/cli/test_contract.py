@@ -20,8 +20,8 @@ from avlink.cli.main import _show
 HEAVY = {"torch", "numpy", "av", "opentimelineio", "scipy", "pydantic", "rich.progress", "avlink.app", "avlink.engine"}
 
 OPTIONS = {
-    "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --prompt --recipe "
-    "--seed --set --skip-missing --takes --tracks -o -r -s INPUT",
+    "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --preview "
+    "--production --prompt --recipe --seed --set --skip-missing --takes --tracks -o -r -s INPUT",
     "takes": "--clip --help --json --output --use -o TIMELINE",
     "visualize": "--device --force --help --json --negative --output --prompt --recipe --seed --set -o -r -s INPUT",
     "export": "--help --json --media-root --output --to -o PROJECT",

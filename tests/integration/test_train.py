@@ -125,6 +125,34 @@ def test_a_stage_says_what_it_builds_on(tmp_path: Path) -> None:
         train(loaded, tmp_path / "out", stages=["vidoe"])
 
 
+def test_training_goes_on_from_a_bundle(trained: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from avlink.app.train import train
+    from avlink.core.recipe import load_recipe
+    from avlink.engine.bundle.bundle import read_bundle
+
+    recipe = tmp_path / "on.toml"
+    # Quotes around a folder that a recipe names: it counts from the recipe's own.
+    (tmp_path / "first").symlink_to(trained / "bundle")
+    recipe.write_text(FOUNDRY.replace("[data]", 'start_from = "first"\n[data]') + MODEL + MOTION + stages(ALL, 1))
+    bundle = read_bundle(train(load_recipe(recipe, "train"), tmp_path / "out", stages=["motion"]))
+    assert bundle.training["start_from"] == "first" and list(bundle.training["stages"]) == ["motion"]
+    old, new = (load_file(next(folder.glob("*.safetensors"))) for folder in (trained / "bundle", bundle.folder))
+    assert old.keys() == new.keys()
+    changed = {key.split(".")[0] for key in old if not old[key].equal(new[key])}
+    assert changed == {"motion"}
+    # What single pictures taught stays as it was.
+    assert all(
+        old[key].equal(new[key])
+        for key in old
+        if key.startswith(("motion.appearance.layers", "motion.appearance.pool"))
+    )
+    wider = load_recipe(recipe, "train", ["model.motion.dim=48"])
+    with pytest.raises(BundleError, match="its motion is built otherwise"):
+        train(wider, tmp_path / "wider", stages=["motion"])
+
+
 def _losses(folder: Path) -> list[dict[str, float]]:
     rows = [json.loads(line) for line in (folder / "motion.jsonl").read_text().splitlines() if line.endswith("}")]
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]

@@ -13,10 +13,13 @@ import soundfile
 
 from avlink.core.clock import to_index
 from avlink.core.errors import MediaError, OutputError
+from avlink.core.sound import AmplifiedSound
 from avlink.core.values import Frames, PictureSpec, Waveform
 from avlink.media.audio import read_audio
+from avlink.media.edit import Ramp, Segment, edit_frames
 from avlink.media.frames import open_frames
-from avlink.media.movie import Segment, write_preview, write_video
+from avlink.media.mix import MixedSound, Placed, within_full_scale
+from avlink.media.movie import write_movie, write_video
 from avlink.media.mux import mux_sound
 from avlink.media.probe import probe, require_video
 
@@ -159,15 +162,81 @@ def test_written_frames_and_sound_are_in_sync(tmp_path: Path) -> None:
     assert click_times(read_audio(path, sample_rate=48000)) == pytest.approx([float(t) for t in CLICKS_S], abs=0.001)
 
 
+def _nothing_lost(segment: Segment, error: MediaError) -> None:
+    raise error
+
+
+def _levels(segments: list[Segment], seconds: int, rate: int = 24) -> list[float]:
+    images = edit_frames(
+        segments, duration_s=Fraction(seconds), rate=Fraction(rate), width=32, height=24, on_lost=_nothing_lost
+    )
+    return [float(image.mean()) for image in images]
+
+
+def test_what_comes_in_a_dissolve_lies_over_what_goes(make_movie: MakeMovie) -> None:
+    dark, bright = make_movie("dark.mp4", [40] * 48), make_movie("bright.mp4", [200] * 48)
+    over = Ramp(start_s=Fraction(1, 2), end_s=Fraction(3, 2), rising=True)
+    levels = _levels(
+        [
+            Segment(path=dark, at_s=Fraction(0), duration_s=Fraction(3, 2)),
+            Segment(path=bright, at_s=Fraction(1, 2), duration_s=Fraction(3, 2), ramps=(over,)),
+        ],
+        2,
+    )
+    wanted = [40 + 160 * min(1.0, max(0.0, (index + 0.5) / 24 - 0.5)) for index in range(48)]
+    np.testing.assert_allclose(levels, wanted, atol=4)
+
+
+def test_a_picture_that_fades_alone_goes_to_what_lies_under_it(make_movie: MakeMovie) -> None:
+    dark, bright = make_movie("dark.mp4", [40] * 48), make_movie("bright.mp4", [200] * 48)
+    go = Ramp(start_s=Fraction(1, 2), end_s=Fraction(1), rising=False)
+    top = Segment(path=bright, at_s=Fraction(0), duration_s=Fraction(1), ramps=(go,))
+    under = Segment(path=dark, at_s=Fraction(1, 2), duration_s=Fraction(1))
+    levels = _levels([under, top], 2)
+    assert abs(levels[0] - 200) < 4 and levels[-1] < 4 and abs(levels[30] - 40) < 4
+    assert abs(levels[18] - (40 + 160 * (1 - (18.5 - 12) / 12))) < 5
+    black = _levels([top], 1)
+    assert abs(black[18] - 200 * (1 - (18.5 - 12) / 12)) < 5
+
+
+def test_media_that_breaks_off_is_black_from_there_on_and_is_told(make_movie: MakeMovie, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no film at all")
+    lost: list[str] = []
+    images = edit_frames(
+        [Segment(path=tmp_path / "broken.mp4", at_s=Fraction(0), duration_s=Fraction(1))],
+        duration_s=Fraction(1),
+        rate=Fraction(24),
+        width=32,
+        height=24,
+        on_lost=lambda segment, error: lost.append(str(error)),
+    )
+    assert [image.max() for image in images] == [0] * 24
+    assert len(lost) == 1 and "broken.mp4" in lost[0]
+
+
+def test_sounds_are_added_at_their_places(tmp_path: Path) -> None:
+    one = Waveform(samples=np.full((1, 100), 0.75, np.float32), sample_rate=48000)
+    two = Waveform(samples=np.stack([np.arange(100), -np.arange(100)]).astype(np.float32) / 200, sample_rate=48000)
+    parts = [Placed(sound=one, at=50, num_samples=60, first=10), Placed(sound=two, at=80, num_samples=100)]
+    mix = MixedSound(parts, sample_rate=48000, channels=2, num_samples=200)
+    whole = mix.read(0, 200)
+    assert not whole[:, :50].any() and not whole[:, 180:].any() and (whole[:, 50:80] == 0.75).all()
+    np.testing.assert_allclose(whole[0, 80:110], 0.75 + np.arange(30) / 200)
+    np.testing.assert_allclose(whole[1, 110:180], -np.arange(30, 100) / 200)
+    np.testing.assert_array_equal(np.concatenate([mix.read(0, 77), mix.read(77, 200)], axis=1), whole)
+    loud = within_full_scale(AmplifiedSound(mix, 4.0))
+    assert np.abs(loud.read(0, 200)).max() == pytest.approx(1) and within_full_scale(mix) is mix
+
+
 def test_a_preview_shows_each_segment_in_its_place(make_movie: MakeMovie, tmp_path: Path) -> None:
     rate, out = Fraction(24000, 1001), tmp_path / "preview.mp4"
     bright = make_movie("bright.mp4", list(range(60, 160, 2)), rate=Fraction(25))
     segments = [
-        Segment(path=bright, start_s=Fraction(1, 5), duration_s=Fraction(1)),
-        Segment(path=None, duration_s=Fraction(1, 2)),
-        Segment(path=bright, start_s=Fraction(1), duration_s=Fraction(3, 2)),
+        Segment(path=bright, at_s=Fraction(0), start_s=Fraction(1, 5), duration_s=Fraction(1)),
+        Segment(path=bright, at_s=Fraction(3, 2), start_s=Fraction(1), duration_s=Fraction(3, 2)),
     ]
-    write_preview(out, segments, clicks(), rate=rate, width=64, height=48, crf=4)
+    images = edit_frames(segments, duration_s=Fraction(3), rate=rate, width=64, height=48, on_lost=_nothing_lost)
+    write_movie(out, images, clicks(), rate=rate, width=64, height=48, crf=4)
     spec = PictureSpec(rate=rate, width=16, height=12)
     got = open_frames(out, start_s=Fraction(0), duration_s=Fraction(3), spec=spec)
     levels = got.read(0, got.num_frames).mean(axis=(1, 2, 3))

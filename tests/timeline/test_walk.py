@@ -169,12 +169,3 @@ def test_a_warp_that_changes_nothing_is_no_retime() -> None:
     clip = _clip("a", 0, 24)
     clip.effects.extend([otio.schema.LinearTimeWarp(time_scalar=2.0), otio.schema.LinearTimeWarp(time_scalar=0.5)])
     assert isinstance(list_clips(_timeline(otio.schema.Track("V1", [clip])))[0], ClipRef)
-
-
-def test_a_transition_leaves_clips_at_the_cut_and_says_so() -> None:
-    half = otio.opentime.RationalTime(6, 24)
-    track = otio.schema.Track("V1", [_clip("a", 24, 24), _clip("b", 24, 24)])
-    track.insert(1, otio.schema.Transition("x", in_offset=half, out_offset=half))
-    a, b = list_clips(_timeline(track))
-    assert isinstance(a, ClipRef) and isinstance(b, ClipRef)
-    assert b.timeline_start_s == 1 and "treated as a cut" in a.notes[0] and "start" in b.notes[0]

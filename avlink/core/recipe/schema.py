@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -128,8 +129,18 @@ class Stems(Table):
     bit_depth: Literal[16, 24, 32] = 24
     """32 is floating point."""
     post: Chain = ()
+    handle_s: float = Field(default=1.0, ge=0, le=60)
+    """How much more than is seen is generated at both ends of a clip, where its media has it: a clip that is trimmed
+    within it needs nothing new."""
+    write_handles: bool = False
+    """Whether the stem files have these handles, so that they can be trimmed outwards in an editing program."""
     duck_db: float | None = Field(default=None, ge=0, le=60)
     """How far stems go down while the project's own sound is heard; without, they are left as they are."""
+
+    @property
+    def handle(self) -> Fraction:
+        """`handle_s` exactly."""
+        return Fraction(self.handle_s).limit_denominator(1000)
 
     def track_of(self, role: Literal["sync", "ambience"]) -> str:
         """The name of the track for stems of a role."""
@@ -151,6 +162,12 @@ class Write(Table):
 
     also: Names = ()
     """Names of timeline formats."""
+    preview: bool = False
+    """Whether a movie of the whole timeline with its sound is written (.preview.mp4)."""
+    preview_production: bool = False
+    """Whether the project's own sound is heard in it too."""
+    preview_height: int = Field(default=540, ge=36, le=4320)
+    """Its height in pixels at most."""
 
 
 class Recipe(Table):
@@ -207,6 +224,10 @@ class TrainRecipe(Recipe):
     seed: Seed = 0
     bf16: bool = False
     """Matrix products in bfloat16 where the processor is quick at it; weights stay fp32."""
+    start_from: str | None = None
+    """A shipped bundle by name, or a bundle's folder, whose weights training begins with instead of chance.
+
+    With it, some stages alone (--stages) make a whole bundle. Relative as `data.folder` is."""
     data: DataTable = FoundryData()
     model: AVLinkConfig = AVLinkConfig()
     conditioning: Conditioning = Conditioning()

@@ -23,7 +23,7 @@ from torch import Tensor
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.errors import BundleError
 from avlink.core.paths import atomic_write, make_folder, write_text
-from avlink.engine.models.system import System
+from avlink.engine.models.system import COMPONENTS, System
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,6 +47,11 @@ class Bundle:
     config: AVLinkConfig
     training: dict[str, Any]
     tensors: dict[str, dict[str, Any]]
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components that it has weights of."""
+        return tuple(name for name in COMPONENTS if any(key.startswith(f"{name}.") for key in self.tensors))
 
 
 def tensor_digest(tensor: Tensor) -> str:

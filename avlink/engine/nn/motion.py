@@ -100,6 +100,8 @@ class _LookBlock(nn.Module):
         self.norm = nn.GroupNorm(1, channels)
         self.near = nn.Conv2d(channels, channels, 3, padding=1)
         self.mix = nn.Conv2d(channels, channels, 1)
+        # It begins as no block at all: what comes before it learns first.
+        nn.init.zeros_(self.mix.weight)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         out: Tensor = x + self.mix(nn.functional.gelu(self.near(self.norm(x))))
@@ -128,6 +130,11 @@ class _Appearance(nn.Module):
         self.classes = nn.Linear(config.dim, max(1, len(config.classes)))
         self.places = nn.Conv2d(three, config.widths[0], 1)
         self.look = nn.Linear(config.dim, config.dim)
+
+    @property
+    def learned_alone(self) -> tuple[nn.Module, ...]:
+        """What single pictures teach; the few thousand scenes of later stages would be learned by heart instead."""
+        return self.layers, self.pool, self.classes
 
     def name(self, x: Float[Tensor, "frames 3 h w"]) -> Float[Tensor, "frames classes"]:
         """Class logits of single frames."""

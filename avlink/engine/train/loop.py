@@ -39,6 +39,8 @@ class Stage(Protocol):
     name: str
     trained: dict[str, nn.Module]
     """Modules whose parameters learn, by component name."""
+    frozen: tuple[nn.Module, ...]
+    """Parts of them that stay as they are."""
     num_clips: int
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
@@ -65,6 +67,8 @@ def train_stage(stage: Stage, config: LoopConfig, folder: Path, on_train: OnTrai
     modules = stage.trained
     for module in modules.values():
         module.requires_grad_(True).train()
+    for part in stage.frozen:
+        part.requires_grad_(False)
     optimiser = Optimiser(modules.values(), config.optim, config.steps)
     ema = EMA(modules.values(), config.ema)
     path = folder / f"{stage.name}.checkpoint.safetensors"

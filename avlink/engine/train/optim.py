@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+
+
+def computes_in_bf16() -> bool:
+    """Whether this machine's processor multiplies bfloat16 itself. Those that imitate it take ten times as long."""
+    own = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    if any(getattr(torch.cpu, name, lambda: False)() for name in own):
+        return True
+    return platform.machine() in ("arm64", "aarch64") and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

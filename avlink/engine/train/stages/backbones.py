@@ -21,6 +21,7 @@ class AudioStage:
         assert system.audio_text is not None
         self.audio, self.text, self.clips, self.latents = system.audio, system.audio_text, clips, latents
         self.trained: dict[str, nn.Module] = {"audio": system.audio, "audio_text": system.audio_text}
+        self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate = len(clips), validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
@@ -41,6 +42,7 @@ class VideoStage:
         assert system.video_text is not None
         self.video, self.text, self.clips = system.video, system.video_text, clips
         self.trained: dict[str, nn.Module] = {"video": system.video, "video_text": system.video_text}
+        self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate = len(clips), validate
         self.factor = picture_factor(system)
 

@@ -22,6 +22,7 @@ class VAEStage:
     def __init__(self, system: System, clips: ClipStore, validate: Validate = nothing) -> None:
         self.vae, self.clips, self.num_clips = system.vae, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"vae": system.vae}
+        self.frozen: tuple[nn.Module, ...] = ()
         self.mel = LogMel(system.config.mel)
         self.validate = validate
         if self.vae.linear is not None:
@@ -74,6 +75,7 @@ class VocoderStage:
     def __init__(self, system: System, clips: ClipStore, validate: Validate = nothing) -> None:
         self.vae, self.vocoder, self.clips, self.num_clips = system.vae, system.vocoder, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"vocoder": system.vocoder}
+        self.frozen: tuple[nn.Module, ...] = ()
         self.mel = LogMel(system.config.mel)
         self.validate = validate
 

@@ -37,9 +37,11 @@ class FusionStage:
         fusion = system.fusion_v2a if direction == "audio" else system.fusion_a2v
         self.model = system.linked(fusion)
         self.trained: dict[str, nn.Module] = {self.name: fusion}
+        self.frozen: tuple[nn.Module, ...] = ()
         self.use_motion = direction == "audio" and system.motion is not None
         if self.use_motion and system.motion is not None:
             self.trained["motion"] = system.motion
+            self.frozen = system.motion.appearance.learned_alone
         self.num_clips, self.factor = len(clips), picture_factor(system)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:

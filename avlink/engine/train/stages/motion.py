@@ -23,6 +23,7 @@ class AppearanceStage:
         self.classes = system.motion.config.classes
         # The rest of the stem takes no part; it is kept with it, so that the next stage finds it whole.
         self.trained: dict[str, nn.Module] = {"motion": system.motion}
+        self.frozen: tuple[nn.Module, ...] = ()
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
@@ -49,6 +50,7 @@ class MotionStage:
         assert system.motion is not None
         self.motion, self.clips, self.num_clips = system.motion, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"motion": system.motion}
+        self.frozen = system.motion.appearance.learned_alone
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,0 +1,152 @@
+"""The stages of a training recipe, put together: the model so far, what is learned from what, and how it is judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avlink.core.errors import InputError, RecipeError
+from avlink.core.recipe import TrainRecipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from avlink.engine.models.system import System
+    from avlink.engine.train.clips import ClipStore
+    from avlink.engine.train.loop import LoopConfig, Stage
+
+
+def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
+    """The model as `stage` finds it: with the weights of the stages before it.
+
+    Raises InputError where it lacks what the stage builds on, RecipeError for a text encoder that cannot be trained.
+    """
+    from avlink.engine.models.system import System
+    from avlink.engine.train.weights import load_before
+
+    if recipe.model.text.kind != "bytes":
+        raise RecipeError("this recipe names an external text encoder; training one needs text.kind = 'bytes'")
+    system = System(recipe.model).requires_grad_(False)
+    system.eval()
+    have = begin_weights(recipe, system) | load_before(out, stage, system.components())
+    needs = {
+        "vocoder": ("vae",),
+        "audio": ("vae",),
+        "fusion_v2a": ("vae", "audio", "video"),
+        "fusion_a2v": ("vae", "audio", "video"),
+    }.get(stage, ())
+    missing = [name for name in needs if name not in have]
+    if missing:
+        raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
+    return system
+
+
+def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
+    """Give `system` the weights that the recipe starts from; returns the components that have some.
+
+    Raises BundleError for a bundle of another architecture.
+    """
+    from avlink.core.bundles import find_bundle, shipped_bundles
+    from avlink.core.errors import BundleError
+    from avlink.engine.bundle.bundle import load_system, read_bundle
+
+    start = recipe.start_from
+    if start is None:
+        return set()
+    shipped = start in (*shipped_bundles(), "builtin")
+    bundle = read_bundle(find_bundle(start if shipped else str(recipe.source.path("start_from", start))))
+    parts = bundle.components
+    for name, part in load_system(bundle, parts).components().items():
+        mine = system.component(name)
+        if name in parts and mine is not None:
+            try:
+                mine.load_state_dict(part.state_dict())
+            except RuntimeError:
+                raise BundleError(
+                    f"start_from = '{start}': its {name} is built otherwise than this recipe says; "
+                    "use the [model] tables of its bundle.toml, or train from the beginning"
+                ) from None
+    return set(parts)
+
+
+def loop_of(recipe: TrainRecipe, name: str) -> LoopConfig:
+    """How long and in what steps a stage learns."""
+    from avlink.engine.train.loop import LoopConfig
+    from avlink.engine.train.optim import OptimConfig
+
+    table = recipe.stages[name]  # type: ignore[index]
+    optim = OptimConfig(
+        lr=table.lr,
+        muon_lr=table.muon_lr,
+        weight_decay=table.weight_decay,
+        warmup_steps=table.warmup_steps,
+        decay=table.decay,
+    )
+    return LoopConfig(
+        steps=table.steps,
+        batch=table.batch,
+        optim=optim,
+        ema=table.ema,
+        bf16=recipe.bf16,
+        checkpoint_every=table.checkpoint_every,
+        validate_every=table.validate_every or table.steps,
+        seed=recipe.seed,
+    )
+
+
+def stage_of(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, held_out: ClipStore, out: Path) -> Stage:
+    """What a stage learns, from what, and how it is judged."""
+    from avlink.app import judge
+    from avlink.engine.train.stages import backbones, codec, fusion, motion
+    from avlink.engine.train.stills import StillStore
+
+    if name == "vae":
+        return codec.VAEStage(system, clips)
+    if name == "vocoder":
+        return codec.VocoderStage(system, clips, lambda: judge.codec(system, held_out, out))
+    if name == "appearance":
+        stills, unseen = (StillStore(out / "clips" / "stills" / split) for split in ("train", "held_out"))
+        if not stills:
+            raise InputError("the appearance stage needs stills with the names of what is struck: set data.stills")
+        return motion.AppearanceStage(system, stills, lambda: judge.appearance(system, unseen))
+    if name == "motion":
+        return motion.MotionStage(system, clips, lambda: judge.motion(system, held_out))
+    if name == "video":
+        return backbones.VideoStage(system, clips)
+    latents = _latents(system, clips, out)
+    if name == "audio":
+        return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, out))
+    times = recipe.conditioning
+    if name == "fusion_v2a":
+        return fusion.FusionStage(
+            system,
+            clips,
+            latents,
+            direction="audio",
+            t_condition=times.t_video,
+            validate=lambda: judge.sound(system, held_out, out, times.t_video),
+        )
+    return fusion.FusionStage(
+        system,
+        clips,
+        latents,
+        direction="video",
+        t_condition=times.t_audio,
+        validate=lambda: judge.picture(system, held_out, out, times.t_audio),
+    )
+
+
+def _latents(system: System, clips: ClipStore, out: Path) -> Tensor:
+    """Latents of all clips, computed once a run."""
+    from safetensors.torch import load_file, save_file
+
+    from avlink.core.paths import atomic_write
+    from avlink.engine.train.stages.codec import encode_all
+
+    path = out / "latents.safetensors"
+    if path.is_file():
+        return load_file(path)["latents"]
+    latents = encode_all(system, clips)
+    with atomic_write(path) as hidden:
+        save_file({"latents": latents}, hidden)
+    return latents
