@@ -133,8 +133,8 @@ def _sonify(
     is_bundle = suffix.lower() in _BUNDLES
     folders = [*([os.getcwd()] if is_bundle else []), os.path.dirname(path)]
     folder = next((folder for folder in folders if os.access(folder, os.W_OK)), folders[-1])
-    name = os.path.join(folder, f"{_TEMPORARY}{secrets.token_hex(6)}")
-    given, made = f"{name}.otio", f"{name}.foley.otio"
+    token = f"{_TEMPORARY}{secrets.token_hex(6)}"
+    given, made = (os.path.join(folder, f"{token}{end}") for end in (".otio", ".foley.otio"))
     stems = options.get("stems") or f"{stem.removesuffix('.foley')}.stems"
     try:
         otio.core.serialize_json_to_file(timeline, given, {}, 4)
@@ -148,13 +148,25 @@ def _sonify(
         if not report.get("output"):
             raise _Failed(lacks or "there was nothing to do")
         sonified = otio.core.deserialize_json_from_file(made)
+        os.remove(given)
+        os.remove(made)
+        for name in [] if is_bundle else _named(folder, token):
+            # What else the recipe asks for, a preview or a cue sheet, is called after the timeline.
+            os.replace(os.path.join(folder, name), f"{stem.removesuffix('.foley')}{name.removeprefix(token)}")
     finally:
-        for file in (given, made):
+        for name in _named(folder, token):
             with contextlib.suppress(OSError):
-                os.remove(file)
+                os.remove(os.path.join(folder, name))
     if is_bundle:
         _check_reach(sonified)
     return sonified, lacks
+
+
+def _named(folder: str, start: str) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if name.startswith(start)]
+    except OSError:
+        return []
 
 
 def _arguments(options: Mapping[str, Any]) -> Iterator[str]:

@@ -102,7 +102,7 @@ def program(tmp_path: Path) -> Callable[..., Wrote]:
 
 
 def tone(**more: Any) -> dict[str, Any]:
-    return {"set": ["backend.name=tone"], "device": "cpu", **more}
+    return {"set": ["backend.name=tone"], "device": "cpu"} | more
 
 
 def stems_of(timeline: otio.schema.Timeline) -> list[otio.schema.Clip]:
@@ -237,7 +237,8 @@ def test_the_environment_asks_once_for_each_write(program, source: Path, tmp_pat
     avlink = tmp_path / "avlink.sh"
     avlink.write_text(f'#!/bin/sh\necho call >> "{calls}"\nexec "{sys.executable}" -m avlink "$@"\n')
     avlink.chmod(0o755)
-    variable = json.dumps(tone(command=str(avlink), stems="sounds", takes=2))
+    settings = ["backend.name=tone", 'write.also=["cues"]']
+    variable = json.dumps(tone(command=str(avlink), stems="sounds", takes=2, set=settings))
     # What is called "foley" is AVLink's own name for what it wrote: its stems lie where those of "cut" do.
     wrote = program(source, "cut.foley.otio", AVLINK_OTIO_HOOK=variable)
     assert (wrote.told, wrote.error) == ([], None)
@@ -245,6 +246,7 @@ def test_the_environment_asks_once_for_each_write(program, source: Path, tmp_pat
     stems = stems_of(otio.adapters.read_from_file(str(tmp_path / "cut.foley.otio")))
     assert [sorted(stem.media_references()) for stem in stems] == [["DEFAULT_MEDIA", "take_2"]] * 3
     assert len([*(tmp_path / "sounds").iterdir()]) == 6 and not [*tmp_path.glob("*.stems")]
+    assert (tmp_path / "cut.foley.csv").read_text("utf-8-sig").count("sounds/") == 3 and no_leftovers(tmp_path)
     wrong = program(source, "wrong.otio", AVLINK_OTIO_HOOK="maybe")
     assert "AVLINK_OTIO_HOOK is neither 1 nor a JSON object" in wrong.told[0]
     assert (tmp_path / "wrong.otio").read_bytes() == source.read_bytes()
