@@ -6,6 +6,7 @@ is not known. Everything counts from the stem's start, so that a stem that moves
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ import numpy as np
 import opentimelineio as otio
 from numpy.typing import NDArray
 
+from avlink.app.known import known_probe
 from avlink.app.request import SonifyRequest
 from avlink.app.session import Session
 from avlink.app.sources import timecode_s
@@ -25,7 +27,7 @@ from avlink.core.hashing import JsonValue, file_digest, fraction_text
 from avlink.core.store import Store
 from avlink.core.values import SoundSource
 from avlink.media.audio import read_audio
-from avlink.media.probe import probe
+from avlink.media.probe import MediaInfo
 from avlink.timeline.collect import unpack_sound
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start
@@ -58,9 +60,10 @@ class ProductionSound:
 def find_production(
     timeline: otio.schema.Timeline, *, folder: Path, roots: MediaRoots, store: Store
 ) -> tuple[tuple[ProductionSound, ...], tuple[str, ...]]:
-    """The project's own sound that can be heard, and a sentence for each file that cannot be used."""
+    """The project's own sound that can be heard, by its start, and a sentence for each file that cannot be used."""
     found: list[ProductionSound] = []
     lost: dict[str, None] = {}
+    infos: dict[Path, MediaInfo] = {}
     for clip in list_sounds(timeline):
         if not isinstance(clip, ClipRef) or not clip.speed:
             continue
@@ -68,7 +71,7 @@ def find_production(
             ref, media = find_media(clip, folder, roots)
             if not isinstance(media, Path):
                 continue
-            info = probe(media)
+            info = infos[media] if media in infos else infos.setdefault(media, known_probe(media, store))
             if not info.has_audio:
                 continue
             timecode = None if info.video is None else timecode_s(info.video)
@@ -85,7 +88,7 @@ def find_production(
             )
         except (Unresolved, MediaError) as error:
             lost[f"nothing is lowered under {clip.name} on {clip.track}: {error}"] = None
-    return tuple(found), tuple(lost)
+    return tuple(sorted(found, key=_start_s)), tuple(lost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,9 @@ class Ducking:
 
     depth_db: float
     sounds: tuple[ProductionSound, ...]
+    """By their starts, so that those around one clip among thousands are found quickly."""
+    longest_s: Fraction
+    """How long the longest of them is."""
     handle_s: Fraction = Fraction(0)
     """How far stems may reach beyond what is heard."""
     listener: Listener = ignore
@@ -119,10 +125,12 @@ class Ducking:
         return _Lowered(stem, self._gain_db(near, clip, start_s, duration_s)) if near else stem
 
     def _near(self, start_s: Fraction, end_s: Fraction) -> list[ProductionSound]:
+        first = bisect_left(self.sounds, start_s - _BEFORE_S - self.longest_s, key=_start_s)
+        last = bisect_left(self.sounds, end_s, key=_start_s)
         return [
             sound
-            for sound in self.sounds
-            if sound.timeline_start_s < end_s and start_s - _BEFORE_S < sound.timeline_start_s + sound.duration_s
+            for sound in self.sounds[first:last]
+            if start_s - _BEFORE_S < sound.timeline_start_s + sound.duration_s
         ]
 
     def _gain_db(
@@ -154,7 +162,12 @@ def ducking_for(request: SonifyRequest, file: TimelineFile, folder: Path, sessio
     for said in lost:
         session.tell(Message(text=said, level="warning"))
     handle_s = request.recipe.stems.handle
-    return Ducking(depth_db=depth_db, sounds=sounds, handle_s=handle_s, listener=session.tell)
+    longest_s = max((sound.duration_s for sound in sounds), default=Fraction(0))
+    return Ducking(depth_db=depth_db, sounds=sounds, longest_s=longest_s, handle_s=handle_s, listener=session.tell)
+
+
+def _start_s(sound: ProductionSound) -> Fraction:
+    return sound.timeline_start_s
 
 
 class _Lowered:
