@@ -73,7 +73,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     if request.dry_run:
         cached = cached_jobs(plan, session)
         return SonifyReport(input=request.input, output=None, items=dry_items(plan, cached))
-    check_output(output, inputs=(request.input, *(job.source.path for job in plan.jobs)))
+    check_output(output, inputs=_inputs(request, plan))
     _refuse_nothing(request.input, plan)
     make_folder(target.folder)
     for place in {target.folder, output.parent}:
@@ -81,7 +81,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     done = render(
         plan,
         backend,
-        _with_inputs(target, plan, request.input),
+        _with_inputs(target, _inputs(request, plan)),
         session,
         max_batch_s=request.recipe.run.max_batch_s,
         force=request.force,
@@ -93,7 +93,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         _write_back(request, file, takes, output, backend, formats, session)
         if request.recipe.write.preview:
             preview = output.with_name(f"{output.stem.removesuffix('.foley')}.preview.mp4")
-            refuse_overwrite(preview, inputs=(request.input, *(job.source.path for job in plan.jobs)))
+            refuse_overwrite(preview, inputs=_inputs(request, plan))
             write_preview(
                 file,
                 [stems[0] for stems in takes],
@@ -196,10 +196,13 @@ def _refuse_nothing(source: Path, plan: Plan) -> None:
     raise TimelineError(f"no clip of {source} can be given a sound: {'; '.join(reasons[:3])}{more}")
 
 
-def _with_inputs(target: StemTarget, plan: Plan, source: Path) -> StemTarget:
-    return replace(
-        target, untouchable=frozenset(path.resolve() for path in (source, *(job.source.path for job in plan.jobs)))
-    )
+def _inputs(request: SonifyRequest, plan: Plan) -> tuple[Path, ...]:
+    """Every file that is read, once."""
+    return (request.input, *dict.fromkeys(job.source.path for job in plan.jobs))
+
+
+def _with_inputs(target: StemTarget, inputs: Sequence[Path]) -> StemTarget:
+    return replace(target, untouchable=frozenset(path.resolve() for path in inputs))
 
 
 def _takes(plan: Plan, done: Rendered, chosen: frozenset[str]) -> list[list[WrittenStem]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from avlink.core.hashing import JsonValue
 from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, write_text
 
 _SIDECAR = ".meta.json"
+_KEY = re.compile(r"[0-9a-f]{8,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +118,11 @@ class Store:
                 )
 
     def _stem(self, key: str, suffix: str) -> Path:
-        if len(key) < 8 or not all(letter in "0123456789abcdef" for letter in key):
+        if not _KEY.fullmatch(key):
             raise ValueError(f"a store key is a hexadecimal digest, not {key!r}")
         if not suffix.startswith(".") or "/" in suffix:
             raise ValueError(f"a suffix begins with a dot, not {suffix!r}")
-        return self.root / "objects" / key[:2] / f"{key[2:]}{suffix}"
+        return self.root.joinpath("objects", key[:2], f"{key[2:]}{suffix}")
 
     def _read(self, key: str) -> tuple[Path, Mapping[str, JsonValue]] | None:
         sidecar = self._stem(key, _SIDECAR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 
 import opentimelineio as otio
 
@@ -42,7 +42,7 @@ def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
     if not view.speed:
         return []
     found = []
-    for marker in item.markers:
+    for marker in islice(item.markers, len(item.markers)):
         start_s, duration_s = seconds(marker.marked_range.start_time), seconds(marker.marked_range.duration)
         if start_s is None or duration_s is None:
             continue
