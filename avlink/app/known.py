@@ -68,7 +68,7 @@ def _read(path: Path, text: str | None) -> MediaInfo | None:
             video=None if video is None else VideoInfo(**{**video, **_fractions(video, "rate", "start_s")}),
             audio=None if audio is None else AudioInfo(**{**audio, **_fractions(audio, "start_s")}),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
 
 

@@ -160,5 +160,5 @@ def _read_shelf(store: Store, key: str) -> list[_Made]:
             )
             for row in rows
         ]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, ZeroDivisionError):
         return []
