@@ -28,8 +28,7 @@ def known_probe(path: Path, store: Store) -> MediaInfo:
     known = _read(path, store.text(key))
     if known is None:
         known = probe(path)
-        text = json.dumps(_row(known))
-        store.put_file(key, ".txt", lambda target: _write(target, text))
+        store.put_note(key, ".txt", json.dumps(_row(known)))
     return known
 
 
@@ -74,7 +73,3 @@ def _read(path: Path, text: str | None) -> MediaInfo | None:
 
 def _fractions(row: dict[str, str], *names: str) -> dict[str, Fraction]:
     return {name: Fraction(row[name]) for name in names}
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil, floor, log2
-from pathlib import Path
 from typing import Any
 
-from avlink.core.hashing import JsonValue, digest, fraction_text
+from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
 from avlink.timeline.values import Job, Plan, Source
 
@@ -84,7 +83,7 @@ def remember(job: Job, plan: str, store: Store) -> None:
     known = [one for one in _read_shelf(store, key) if one.raw_key != job.raw_key]
     if len(known) >= _MOST_ON_A_SHELF:
         known = [one for one in known if store.meta(one.raw_key) is not None][1 - _MOST_ON_A_SHELF :]
-    rows: list[JsonValue] = [
+    rows = [
         {
             "raw_key": one.raw_key,
             "start_s": fraction_text(one.start_s),
@@ -94,10 +93,10 @@ def remember(job: Job, plan: str, store: Store) -> None:
         }
         for one in (*known, made)
     ]
-    _keep(store, key, rows)
+    store.put_note(key, ".json", json.dumps(rows))
     levels = _read_levels(store, job.family_key)
     if made.level not in levels:
-        _keep(store, job.family_key, sorted([*levels, made.level]))
+        store.put_note(job.family_key, ".json", json.dumps(sorted([*levels, made.level])))
 
 
 def _within(job: Job, plan: str, shelves: _Shelves) -> Job:
@@ -127,14 +126,6 @@ def _place(start_s: Fraction, level: int) -> int:
 
 def _shelf_key(family: str, level: int, place: int) -> str:
     return digest(["shelf", family, level, place])
-
-
-def _keep(store: Store, key: str, value: JsonValue) -> None:
-    store.put_file(key, ".json", lambda path: _write(path, json.dumps(value)))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _read_levels(store: Store, family: str) -> list[int]:
