@@ -45,6 +45,7 @@ def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """
     make_folder(path.parent)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{path.suffix}"
+    moved = False
     try:
         # Opening first tells permission and names apart from whatever the writer will say.
         temporary.touch(exist_ok=False)
@@ -52,6 +53,7 @@ def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
         if flush:
             _flush(temporary)
         os.replace(temporary, path)
+        moved = True
     except OSError as error:
         # A named file that is neither of the two is something else that the block reads: not ours to explain.
         if error.filename in (None, str(temporary), str(path)) and error.errno in _REASONS:
@@ -64,8 +66,9 @@ def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
             raise OutputError(_sentence(path, full)) from error
         raise
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if not moved:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
