@@ -66,9 +66,7 @@ def hook_function(
     Raises `otio.exceptions.OTIOError` where `strict` is asked for and a clip got no sound.
     """
     arguments = argument_map or {}
-    by_call = arguments.get(KEY)
-    path = arguments.get("_filepath")
-    strict = False
+    by_call, path, strict = arguments.get(KEY), arguments.get("_filepath"), False
     try:
         options = _options(by_call, os.environ.get(VARIABLE, ""))
         if options is None:
@@ -175,8 +173,8 @@ def _arguments(options: Mapping[str, Any]) -> Iterator[str]:
         option = f"--{name.replace('_', '-')}"
         if name in _OURS or value is None or value is False:
             continue
-        if name in _DECIDED:
-            raise _Failed(f"'{name}' is not for the hook; it takes the other options of `avlink sonify`")
+        if name.replace("-", "_") in _DECIDED:
+            raise _Failed(f"'{name}' is not for the hook, which takes the other options of `avlink sonify`")
         if value is True:
             yield option
         elif name == "tracks" and not isinstance(value, str):
@@ -194,17 +192,10 @@ def _run(arguments: Sequence[str], command: Any) -> dict[str, Any]:
     environment |= {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
     seen = sys.stderr is not None and sys.stderr.isatty()
     words = [*_program(command), "sonify", *arguments, "--json"]
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    pipes["stderr"] = None if seen else subprocess.PIPE
     try:
-        done = subprocess.run(
-            words,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=None if seen else subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        done = subprocess.run(words, env=environment, encoding="utf-8", errors="replace", check=False, **pipes)
     except OSError as error:
         raise _Failed(f"{words[0]} cannot be run: {error.strerror or error}") from error
     try:
