@@ -16,6 +16,9 @@ from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
 from avlink.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 
+_CODE_VERSION = 1
+"""Raised when looking into the same file would say something else."""
+
 
 def known_probe(path: Path, store: Store) -> MediaInfo:
     """What a media file holds. Raises MediaError for what cannot be used, which is looked into each time."""
@@ -24,7 +27,7 @@ def known_probe(path: Path, store: Store) -> MediaInfo:
         stat = resolved.stat()
     except (OSError, ValueError):
         return probe(path)
-    key = digest(["probe", avlink.__version__, str(resolved), stat.st_size, stat.st_mtime_ns])
+    key = digest(["probe", avlink.__version__, _CODE_VERSION, str(resolved), stat.st_size, stat.st_mtime_ns])
     known = _read(path, store.text(key))
     if known is None:
         known = probe(path)

@@ -263,7 +263,7 @@ def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
     kinds = ["any"] * 6 + ["generating"] * 5 + ["finishing"] * 5
     dice.shuffle(kinds)
     # Only when all else is done there is something to write.
-    phases = killed_and_finished(tmp_path, 6, 2, ("backend.options.steps=24",), [*kinds, *["writing"] * 4])
+    phases = killed_and_finished(tmp_path, 6, 2, ("backend.options.steps=10",), [*kinds, *["writing"] * 4])
     print(f"the kills fell into: {dict(phases)}")
     assert sum(phases.values()) == 20
     assert phases["generating"] >= 4 and phases["finishing"] >= 3 and phases["writing"] >= 1
