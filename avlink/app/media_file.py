@@ -78,6 +78,7 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
         timecode_rate=video.rate,
         drop_frame=";" in (video.timecode or "") and can_drop(video.rate),
         project=path.stem,
+        spotting=recipe.stems.spotting,
         untouchable=frozenset({path.resolve()}),
         path_of=lambda job: _of_take(wav or session.cache / "finished" / f"{job.stem_key}.wav", job),
     )

@@ -20,7 +20,7 @@ from avlink.app.report import WrittenStem
 from avlink.app.session import Session, pick_device
 from avlink.core import clock
 from avlink.core.errors import AvlinkError, MediaError, OutputError, PluginError
-from avlink.core.events import JobDone, JobFailed, JobStarted, PlanReady, StepDone
+from avlink.core.events import JobDone, JobFailed, JobStarted, Message, PlanReady, StepDone
 from avlink.core.sound import read_blocks
 from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
 from avlink.hooks import ReadyBackend
@@ -144,7 +144,7 @@ class _Run:
     def finish(self, job: Job, *, cached: bool) -> None:
         """Write the stem of a job whose sound is in the cache; when it is there no more, the job stays to be done."""
         try:
-            self.stems[job.id] = write_stem(
+            stem = write_stem(
                 job,
                 lambda: _kept(self.session, job),
                 self.target,
@@ -157,6 +157,10 @@ class _Run:
         except PluginError as error:
             self._fail((job,), error)
             return
+        self.stems[job.id] = stem
+        if stem.hits_left_out:
+            more = f"{stem.hits_left_out} softer hits than the {len(stem.hits)} that are marked were heard"
+            self.session.tell(Message(text=f"{job_name(job)}: {more}"))
         self.session.tell(JobDone(job_id=job.id, name=job_name(job), note="cached" if cached else ""))
 
     def _answers(

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from avlink.core.values import Hit
 from avlink.timeline.values import Job, Skip
 
 Status: TypeAlias = Literal["generated", "cached", "skipped", "failed"]
@@ -33,6 +34,10 @@ class WrittenStem:
     lufs: float | None
     true_peak_dbtp: float | None
     cached: bool
+    hits: tuple[Hit, ...] = ()
+    """What is struck in it, by its file's first sample; none in ambience."""
+    hits_left_out: int = 0
+    """How many more were heard than are marked."""
 
     def to_json(self) -> dict[str, Any]:
         """The stem as it stands in the report."""
@@ -47,6 +52,7 @@ class WrittenStem:
             "time_reference": self.time_reference,
             "lufs": self.lufs,
             "true_peak_dbtp": self.true_peak_dbtp,
+            "events_s": [exact_s(Fraction(hit.sample, self.sample_rate)) for hit in self.hits],
         }
 
 

@@ -169,6 +169,7 @@ def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Time
         timecode_rate=clock.exact_rate(frame_rate(timeline)),
         handle_s=stems.handle if stems.write_handles else Fraction(0),
         project=timeline.name or "",
+        spotting=stems.spotting,
     )
 
 
@@ -232,6 +233,7 @@ def _write_back(
                 details=_details(stem, backend),
                 head_s=Fraction(stem.head_samples, stem.sample_rate),
                 tail_s=Fraction(stem.tail_samples, stem.sample_rate),
+                hits=stem.hits,
             )
             for stem in stems
         )

@@ -71,6 +71,17 @@ class Waveform:
         return self.samples[:, start:stop]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Something that is struck in a sound: `sample` counts from its first one.
+
+    `strength_db` is by how much it rises out of what was heard just before, in the mean of all bands.
+    """
+
+    sample: int
+    strength_db: float
+
+
 class FrameSource(Protocol):
     """Pictures at a constant rate that are read a stretch at a time, so that long clips need little memory."""
 

@@ -136,6 +136,11 @@ class Stems(Table):
     """Whether the stem files have these handles, so that they can be trimmed outwards in an editing program."""
     duck_db: float | None = Field(default=None, ge=0, le=60)
     """How far stems go down while the project's own sound is heard; without, they are left as they are."""
+    spotting: bool = True
+    """Mark what is struck in stems of foley: as cue points in their files, as markers on their clips, in sheets.
+
+    Of very many hits in one stem the 500 strongest are marked.
+    """
 
     @property
     def handle(self) -> Fraction:
