@@ -6,7 +6,6 @@ file is left alone when it is already what would be written; a note in the cache
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,9 +14,10 @@ from typing import Any
 
 from avlink.app.duck import Ducking
 from avlink.app.report import WrittenStem
+from avlink.app.written import recall, remember
 from avlink.core import clock
 from avlink.core.errors import OutputError
-from avlink.core.hashing import JsonValue, digest, file_digest
+from avlink.core.hashing import JsonValue, digest
 from avlink.core.paths import atomic_write
 from avlink.core.sound import AmplifiedSound, FittedSound
 from avlink.core.store import Store
@@ -82,7 +82,7 @@ def write_stem(
     samples = clock.count(clip.timeline_start_s, clip.timeline_duration_s, target.sample_rate)
     info = _stamp(job, target)
     key = digest(["written", job.stem_key, samples, info.time_reference, info.description, info.note, target.project])
-    known = None if force else _known(store, key, path)
+    known = None if force else recall(store, key, path)
     if known is None:
         heard = finish(sound(), samples, target, gain_db=clip.gain_db or 0.0)
         heard = heard if target.duck is None else target.duck.under(heard, clip)
@@ -116,22 +116,7 @@ def _write(sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, ke
     peak = round(level.true_peak_dbtp, 2)
     with atomic_write(path) as temporary:
         write_bwf(temporary, sound, replace(info, lufs=lufs, true_peak_dbtp=peak))
-    known = {"file": file_digest(path), "channels": sound.channels, "lufs": lufs, "true_peak_dbtp": peak}
-    store.put_file(key, ".json", lambda temporary: _write_json(temporary, known))
-    return known
-
-
-def _known(store: Store, key: str, path: Path) -> dict[str, Any] | None:
-    """What is remembered of a stem when its file is there, byte for byte as it was written."""
-    note = store.text(key)
-    if note is None or not path.is_file():
-        return None
-    known: dict[str, Any] = json.loads(note)
-    return known if file_digest(path) == known["file"] else None
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, sort_keys=True), encoding="utf-8")
+    return remember(store, key, path, {"channels": sound.channels, "lufs": lufs, "true_peak_dbtp": peak})
 
 
 def _stamp(job: Job, target: StemTarget) -> BroadcastInfo:
