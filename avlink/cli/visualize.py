@@ -26,7 +26,7 @@ def visualize(
     dry_run: given.DryRun = False,
     as_json: given.AsJson = False,
 ) -> Answer:
-    """Make pictures for every sound clip of a timeline, or a video for a single sound.
+    """Make pictures for the sounds of a timeline, or a single one.
 
     INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a file with sound.
 
