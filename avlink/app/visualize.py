@@ -141,7 +141,8 @@ def _plan(
     """What there is to do for a timeline; says what is missing and what had to be assumed."""
     clips = select_sounds(list_sounds(file.timeline), wish=request.recipe.select)
     if not clips:
-        raise TimelineError(f"{request.input} has no clips on sound tracks; there is nothing to make pictures for")
+        how = "pictures are made for those; lay the sound of its films on one"
+        raise TimelineError(f"{request.input} has no clips on sound tracks, and {how}")
     folder = media_folder(file, session, sound=True)
     files = SoundFiles(folder=folder, roots=MediaRoots(request.media_root), store=session.store)
     sources, skips = resolve_sounds(clips, files, rate=target.rate, skip_missing=request.skip_missing)

@@ -48,7 +48,8 @@ def build_picture_plan(
         same = (digest(span), clip.timeline_start_s, clip.timeline_duration_s, prompt, seed)
         first = seen.setdefault(same, clip)
         if first is not clip and not recipe.picture.repeats:
-            reason = f"is the sound of '{first.name}' on {first.track} at its very place; one picture is made of it"
+            where = first.track if first.track != clip.track else f"A{first.layer + 1}"
+            reason = f"is the sound of '{first.name}' on {where} at its very place; one picture is made of it"
             skips.append(left_out(clip, reason, source=str(source.path)))
             continue
         raw_key = digest(["picture", _FORMAT, backend, span, [prompt.text, prompt.negative], seed])
