@@ -71,6 +71,7 @@ class Waveform:
         return self.samples[:, start:stop]
 
 
+@runtime_checkable
 class FrameSource(Protocol):
     """Pictures at a constant rate that are read a stretch at a time, so that long clips need little memory."""
 
