@@ -18,17 +18,16 @@ from numpy.typing import NDArray
 
 from avlink.app.request import SonifyRequest
 from avlink.app.session import Session
-from avlink.app.sources import timecode_s
+from avlink.app.sounds import SoundFiles
 from avlink.core.errors import MediaError
 from avlink.core.events import Listener, Message, ignore
-from avlink.core.hashing import JsonValue, file_digest, fraction_text
+from avlink.core.hashing import JsonValue, fraction_text
 from avlink.core.store import Store
 from avlink.core.values import SoundSource
 from avlink.media.audio import read_audio
-from avlink.media.probe import probe
 from avlink.timeline.collect import unpack_sound
 from avlink.timeline.read import TimelineFile
-from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start
+from avlink.timeline.resolve import MediaRoots, Unresolved
 from avlink.timeline.values import ClipRef
 from avlink.timeline.walk import list_sounds
 
@@ -59,24 +58,21 @@ def find_production(
     timeline: otio.schema.Timeline, *, folder: Path, roots: MediaRoots, store: Store
 ) -> tuple[tuple[ProductionSound, ...], tuple[str, ...]]:
     """The project's own sound that can be heard, and a sentence for each file that cannot be used."""
+    files = SoundFiles(folder=folder, roots=roots, store=store)
     found: list[ProductionSound] = []
     lost: dict[str, None] = {}
     for clip in list_sounds(timeline):
         if not isinstance(clip, ClipRef) or not clip.speed:
             continue
         try:
-            ref, media = find_media(clip, folder, roots)
-            if not isinstance(media, Path):
+            known = files.find(clip)
+            if known is None:
                 continue
-            info = probe(media)
-            if not info.has_audio:
-                continue
-            timecode = None if info.video is None else timecode_s(info.video)
-            start_s = media_start(ref, clip.source_low_s, timecode_s=timecode, file_duration_s=info.duration_s)
+            info, start_s = known
             found.append(
                 ProductionSound(
-                    path=media,
-                    digest=file_digest(media, store),
+                    path=info.path,
+                    digest=files.digest(info),
                     timeline_start_s=clip.timeline_start_s,
                     duration_s=clip.timeline_duration_s,
                     source_start_s=max(start_s, Fraction(0)),

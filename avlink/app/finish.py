@@ -6,7 +6,6 @@ file is left alone when it is already what would be written; a note in the cache
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,9 +14,10 @@ from typing import Any
 
 from avlink.app.duck import Ducking
 from avlink.app.report import WrittenStem
+from avlink.app.written import recall, remember
 from avlink.core import clock
 from avlink.core.errors import OutputError
-from avlink.core.hashing import JsonValue, digest, file_digest
+from avlink.core.hashing import JsonValue, digest
 from avlink.core.paths import atomic_write
 from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
 from avlink.core.store import Store
@@ -101,7 +101,7 @@ def write_stem(
         target.project,
     ]
     key = digest(["written", job.stem_key, *facts])
-    known = None if force else _known(store, key, path)
+    known = None if force else recall(store, key, path)
     if known is None:
         heard = finish(sound(), job, span, target)
         known = _write(heard, path, info, store, key, spotting=target.spotting and job.source.clip.role == "sync")
@@ -183,16 +183,14 @@ def _write(
     peak = round(level.true_peak_dbtp, 2)
     with atomic_write(path) as temporary:
         write_bwf(temporary, sound, replace(info, lufs=lufs, true_peak_dbtp=peak, cues=_cues(spotted.hits)))
-    known = {
-        "file": file_digest(path),
+    facts = {
         "channels": sound.channels,
         "lufs": lufs,
         "true_peak_dbtp": peak,
         "hits": [[hit.sample, hit.strength_db] for hit in spotted.hits],
         "hits_left_out": spotted.left_out,
     }
-    store.put_file(key, ".json", lambda temporary: _write_json(temporary, known))
-    return known
+    return remember(store, key, path, facts)
 
 
 def _spot(sound: SoundSource) -> Spotted:
@@ -210,19 +208,6 @@ def _cues(hits: Sequence[Hit]) -> tuple[Cue, ...]:
         for number, hit in enumerate(hits, start=1)
         if hit.sample < 1 << 32
     )
-
-
-def _known(store: Store, key: str, path: Path) -> dict[str, Any] | None:
-    """What is remembered of a stem when its file is there, byte for byte as it was written."""
-    note = store.text(key)
-    if note is None or not path.is_file():
-        return None
-    known: dict[str, Any] = json.loads(note)
-    return known if file_digest(path) == known["file"] else None
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, sort_keys=True), encoding="utf-8")
 
 
 def _stamp(job: Job, target: StemTarget, span: _Span) -> BroadcastInfo:

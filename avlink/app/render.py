@@ -183,7 +183,7 @@ class _Run:
             # A backend is foreign code: whatever it raises must not take the other clips down.
             if len(ready) > 1:
                 return [answered for one in ready for answered in self._answers([one], generator)]
-            self._fail(ready[0][0], _in_words(self.backend.name, error))
+            self._fail(ready[0][0], in_words(self.backend.name, error))
             return []
         return [(entry, answer) for (entry, _), answer in zip(ready, answers, strict=True)]
 
@@ -228,7 +228,8 @@ def _check(answer: SoundSource, request: SoundRequest, generator: SoundGenerator
         raise PluginError("it gave sound with samples that are no numbers")
 
 
-def _in_words(backend: str, error: Exception) -> AvlinkError:
+def in_words(backend: str, error: Exception) -> AvlinkError:
+    """Whatever went wrong with one clip while a backend was at it, as an error for people."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return AvlinkError("there is not enough memory for it; try --device cpu")
     if isinstance(error, AvlinkError) and not isinstance(error, PluginError):

@@ -14,11 +14,9 @@ from avlink.timeline.channels import clip_words, dialects, track_words
 from avlink.timeline.directions import Role
 from avlink.timeline.hits import hit_words, mark_hits
 from avlink.timeline.item import table
+from avlink.timeline.ours import KEY as KEY
 from avlink.timeline.values import StemPlacement
 from avlink.timeline.walk import frame_rate, origin_s
-
-KEY = "avlink"
-"""The one metadata key that is ours."""
 
 WORDS = ("mode", "prompt", "negative", "seed", "gain_db")
 """What clips ask for under that key, which stems repeat so that a cue sheet of them can tell."""

@@ -23,7 +23,8 @@ OPTIONS = {
     "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --preview "
     "--production --prompt --recipe --seed --set --skip-missing --takes --tracks -o -r -s INPUT",
     "takes": "--clip --help --json --output --use -o TIMELINE",
-    "visualize": "--device --force --help --json --negative --output --prompt --recipe --seed --set -o -r -s INPUT",
+    "visualize": "--device --dry-run --force --help --json --media-root --negative --output --prompt --recipe --seed "
+    "--set --skip-missing --tracks -o -r -s INPUT",
     "export": "--help --json --media-root --output --to -o PROJECT",
     "import-cues": "--help --json --output -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",

@@ -78,10 +78,13 @@ Chain = Annotated[tuple[Step, ...], Field(strict=False)]
 
 
 class Select(Table):
-    """Which clips get sound; everything that is set must hold."""
+    """Which clips get sound, or pictures; everything that is set must hold."""
 
     tracks: Names = ()
-    """Names of video tracks, whose clips are taken whole, hidden or not; none means what is seen of all tracks."""
+    """Names of video tracks, whose clips are taken whole, hidden or not; none means what is seen of all tracks.
+
+    For pictures they are names of sound tracks.
+    """
     clips: Names = ()
     """Patterns for names of clips, such as "door*"; capitals do not matter."""
     markers: Names = ()
@@ -206,13 +209,18 @@ class Picture(Table):
 
     upscale: int = Field(default=8, ge=1, le=32)
     """Each pixel of the model becomes this many, in both directions."""
+    track_name: str = Field(default="PICTURE", min_length=1)
+    """The track of a timeline on which they are put."""
+    repeats: bool = False
+    """Whether a sound that is there twice at one place, as the two tracks of a stereo pair, gets a picture for each."""
 
 
 class VisualizeRecipe(Recipe):
-    """`kind = "visualize"`: pictures for a sound."""
+    """`kind = "visualize"`: pictures for the sound clips of a timeline, or for a sound file."""
 
     kind: Literal["visualize"] = "visualize"
     format: Literal[1] = 1
+    select: Select = Select()
     backend: BackendChoice = BackendChoice(name="fusion-a2v")
     prompt: PromptTable = PromptTable()
     picture: Picture = Picture()
