@@ -106,6 +106,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
                 folder=folder,
                 roots=MediaRoots(request.media_root),
                 height=request.recipe.write.preview_height,
+                production=request.recipe.write.preview_production,
             )
     return SonifyReport(
         input=request.input,
