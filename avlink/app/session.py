@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from avlink.core.errors import InputError
 from avlink.core.events import Event, Listener, ignore
 from avlink.core.paths import cache_dir
 from avlink.core.store import Store
-from avlink.hooks import Registry, load_registry
+from avlink.core.values import PictureGenerator, SoundGenerator
+from avlink.hooks import ReadyBackend, Registry, load_registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One run's surroundings. `device` is as the user asked for it: "auto", "cpu", "cuda" or "mps"."""
+    """One run's surroundings. `device` is as the user asked for it: "auto", "cpu", "cuda" or "mps".
+
+    Models stay loaded for as long as a session, or a copy of it, is there.
+    """
 
     registry: Registry
     store: Store
     device: str = "auto"
     listener: Listener = ignore
+    loaded: dict[tuple[str, ...], SoundGenerator | PictureGenerator] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def cache(self) -> Path:
@@ -29,6 +37,17 @@ class Session:
     def tell(self, event: Event) -> None:
         """Send an event to whoever listens."""
         self.listener(event)
+
+    def sound_generator(self, backend: ReadyBackend) -> SoundGenerator:
+        """The backend's generator, loaded the first time that it is asked for.
+
+        Raises BundleError and PluginError when it cannot be loaded, InputError when the device is not there.
+        """
+        device = pick_device(self.device)
+        key = (backend.name, backend.fingerprint(), backend.options.model_dump_json(), device)
+        if key not in self.loaded:
+            self.loaded[key] = backend.load(device)
+        return cast(SoundGenerator, self.loaded[key])
 
 
 def open_session(
