@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -64,6 +65,29 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
         # libavformat writes the tags that it has a name for, or else all of them in another way than they stood.
         with atomic_write(out_path) as result:
             rewrite_with_user_data(out_path, result, user_data, notes)
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """The texts in a movie's container by name, as they stand there, without what it says of itself.
+
+    Raises MediaError if the file cannot be read.
+    """
+    with open_input(Path(path)) as container:
+        tags = {str(name): str(text) for name, text in container.metadata.items()}
+    return {name: text for name, text in tags.items() if name.lower() not in _OF_THE_CONTAINER}
+
+
+def picture_digest(path: Path) -> str:
+    """A name for the coded picture: the same for two movies whose packets are, byte for byte and in order.
+
+    Raises MediaError if the file cannot be read or has no picture.
+    """
+    content = hashlib.blake2b(digest_size=20)
+    with open_input(Path(path)) as container:
+        for packet in _packets(path, container, _picture(path, container)):
+            data = bytes(packet)
+            content.update(len(data).to_bytes(8, "big") + data)
+    return content.hexdigest()
 
 
 def _picture(path: Path, container: InputContainer) -> VideoStream:
