@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
-from typing import cast
 
 import numpy as np
 
 from avlink.app.finish import StemTarget, write_stem
 from avlink.app.report import WrittenStem
-from avlink.app.session import Session, pick_device
+from avlink.app.session import Session
 from avlink.core import clock
 from avlink.core.errors import AvlinkError, MediaError, OutputError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, PlanReady, StepDone
@@ -191,7 +190,7 @@ class _Run:
 
     def _load(self) -> SoundGenerator:
         if self._generator is None:
-            self._generator = cast(SoundGenerator, self.backend.load(pick_device(self.session.device)))
+            self._generator = self.session.generator(self.backend)
         return self._generator
 
 
