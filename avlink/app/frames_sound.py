@@ -32,7 +32,7 @@ def sound_for_frames(
     that cannot be.
     """
     backend, chain = resolve_backend(recipe, session.registry), resolve_chain(recipe, session.registry)
-    generator = session.sound_generator(backend)
+    generator = session.generator(backend)
     duration_s = frames.num_frames / frames.rate
     request = SoundRequest(
         frames=fit_frames(frames, spec=generator.picture), duration_s=duration_s, prompt=prompt, seed=seed

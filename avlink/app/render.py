@@ -190,7 +190,7 @@ class _Run:
 
     def _load(self) -> SoundGenerator:
         if self._generator is None:
-            self._generator = self.session.sound_generator(self.backend)
+            self._generator = self.session.generator(self.backend)
         return self._generator
 
 

@@ -10,44 +10,42 @@ from avlink.core.errors import InputError
 from avlink.core.events import Event, Listener, ignore
 from avlink.core.paths import cache_dir
 from avlink.core.store import Store
-from avlink.core.values import PictureGenerator, SoundGenerator
+from avlink.core.values import SoundGenerator
 from avlink.hooks import ReadyBackend, Registry, load_registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One run's surroundings. `device` is as the user asked for it: "auto", "cpu", "cuda" or "mps".
+    """The surroundings of a run, or of several that follow each other: the model then stays loaded between them.
 
-    Models stay loaded for as long as a session, or a copy of it, is there.
+    `device` is as the user asked for it: "auto", "cpu", "cuda" or "mps".
     """
 
     registry: Registry
     store: Store
     device: str = "auto"
     listener: Listener = ignore
-    loaded: dict[tuple[str, ...], SoundGenerator | PictureGenerator] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _loaded: dict[tuple[str, str], SoundGenerator] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def cache(self) -> Path:
         """The folder of everything that is kept between runs."""
         return self.store.root
 
+    def generator(self, backend: ReadyBackend) -> SoundGenerator:
+        """The model of a backend, loaded unless it was the last that was asked for: two at once could be too much.
+
+        Raises BundleError and PluginError when it cannot be loaded.
+        """
+        key = (backend.name, backend.fingerprint())
+        if key not in self._loaded:
+            self._loaded.clear()
+            self._loaded[key] = cast(SoundGenerator, backend.load(pick_device(self.device)))
+        return self._loaded[key]
+
     def tell(self, event: Event) -> None:
         """Send an event to whoever listens."""
         self.listener(event)
-
-    def sound_generator(self, backend: ReadyBackend) -> SoundGenerator:
-        """The backend's generator, loaded the first time that it is asked for.
-
-        Raises BundleError and PluginError when it cannot be loaded, InputError when the device is not there.
-        """
-        device = pick_device(self.device)
-        key = (backend.name, backend.fingerprint(), backend.options.model_dump_json(), device)
-        if key not in self.loaded:
-            self.loaded[key] = backend.load(device)
-        return cast(SoundGenerator, self.loaded[key])
 
 
 def open_session(

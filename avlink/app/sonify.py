@@ -59,7 +59,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         if not root.is_dir():
             raise InputError(f"{root} is no folder; --media-root names folders in which media is searched")
     file = read_timeline(request.input)
-    output = request.output or _default_output(file)
+    output = request.output or _default_output(file, request.base)
     folder = _media_folder(file, session)
     target = stem_target(request, output, file.timeline, session)
     target = replace(target, duck=ducking_for(request, file, folder, session))
@@ -157,10 +157,11 @@ def dry_items(plan: Plan, cached: frozenset[str]) -> tuple[Item, ...]:
     )
 
 
-def _default_output(file: TimelineFile) -> Path:
+def _default_output(file: TimelineFile, base: Path | None) -> Path:
     # Media inside a bundle can only stay inside one.
     suffix = ".otioz" if file.bundle is not None else ".otio"
-    return file.path.with_name(f"{file.path.stem}.foley{suffix}")
+    base = file.path.with_name(file.path.stem) if base is None else base
+    return base.with_name(f"{base.name}.foley{suffix}")
 
 
 def _refuse_nothing(source: Path, plan: Plan) -> None:
