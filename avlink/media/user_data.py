@@ -22,6 +22,7 @@ _MOST_32 = (1 << 32) - 1
 # An index of more is broken, or no index.
 _LARGEST_MOOV = 1 << 30
 _FREEFORM = b"----"
+_ENCODER = b"\xa9too"
 _OWNER = b"org.avlink"
 
 
@@ -189,11 +190,23 @@ def _tag_meta(whole: bytes, tags: Mapping[str, str]) -> bytes | None:
         ours = {(names.index(name) + 1).to_bytes(4, "big"): _data(text) for name, text in tags.items()}
         boxes[b"keys"], boxes[b"ilst"] = _keys_box(names), _items(boxes.get(b"ilst", b""), ours)
     elif handler == b"mdir":
+        encoder = _encoder_alone(boxes.get(b"ilst", b""))
+        if encoder is not None:
+            # Nobody's notes: other programs find ours more easily under names of their own.
+            return _meta_of({"encoder": encoder, **tags} if encoder else tags)
         ours = {_FREEFORM + _name_of(name): _data(text) for name, text in tags.items()}
         boxes[b"ilst"] = _items(boxes.get(b"ilst", b""), ours)
     else:
         return None
     return _box(b"meta", head + b"".join(boxes.values()))
+
+
+def _encoder_alone(ilst: bytes) -> str | None:
+    """The encoder's name in a list that holds nothing else, "" in an empty one; None where there is more."""
+    items = list(_children(ilst[8:]))
+    if any(kind != _ENCODER for kind, _ in items):
+        return None
+    return items[0][1][24:].decode("utf-8", "replace") if items else ""
 
 
 def _meta_of(tags: Mapping[str, str]) -> bytes:

@@ -118,6 +118,9 @@ def test_a_movie_without_notes_gets_ours(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     mux_sound(source, SECOND, out, tags={"avlink": "ours", "more": "and more"})
     assert {name: notes_of(out)[name] for name in ("avlink", "more")} == {"avlink": "ours", "more": "and more"}
+    # Under names of their own, where ComfyUI looks for its graph, though libavformat's stands in iTunes' way.
+    assert notes_of(out)["encoder"] == notes_of(source)["encoder"]
+    assert b"mdta" in read_user_data(out)[0] and b"mdir" not in read_user_data(out)[0]
 
 
 def test_the_index_comes_first_and_points_to_the_pictures(tmp_path: Path) -> None:
