@@ -46,7 +46,7 @@ class _Encoding:
 _VISUAL = {
     ".mp4": (
         _Encoding(codec="libx264", pixels="yuv420p", options={"crf": "14", "preset": "medium", "bf": "0"}),
-        _Encoding(codec="mpeg4", pixels="yuv420p", options={"qscale": "2", "qmin": "1", "qmax": "3"}),
+        _Encoding(codec="mpeg4", pixels="yuv420p", options={"qmin": "1", "qmax": "3"}),
     ),
     ".webm": (
         _Encoding(
