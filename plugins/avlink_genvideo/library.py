@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -36,7 +36,7 @@ _CRF = 14
 
 @dataclass(frozen=True)
 class Finisher:
-    """Makes the sound of one video after another; the model is loaded once, when it is first needed.
+    """Makes the sound of one video after another; the model is loaded once, when it is first needed, and shared.
 
     `recipe` and `settings` are those of `avlink sonify`, `device` is "auto", "cpu", "cuda" or "mps". The sound is
     brought to `lufs` (None leaves it as the model made it) with a true peak of at most `peak_dbtp`, on `channels`
@@ -49,7 +49,6 @@ class Finisher:
     lufs: float | None = -23.0
     peak_dbtp: float = -1.0
     channels: int = 2
-    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def __call__(
         self,
@@ -132,10 +131,11 @@ class Finisher:
         return digest([model, post, self._recipe.stems.sample_rate, self.lufs, self.peak_dbtp, self.channels])
 
     def _generate(self, frames: ArrayFrames, prompt: Prompt, seed: int, on_step: OnStep | None) -> SoundSource:
+        shared = _shared(self.device)
         # One model is not asked two things at once.
-        with self._lock:
+        with shared.lock:
             sound = avlink.sound_for_frames(
-                frames, prompt=prompt, seed=seed, recipe=self._recipe, session=self._session, on_step=on_step
+                frames, prompt=prompt, seed=seed, recipe=self._recipe, session=shared.session, on_step=on_step
             )
         return SpreadSound(sound, self.channels)
 
@@ -144,15 +144,33 @@ class Finisher:
         changes: list[str | Override] = list(self.settings)
         return find_recipe(self.recipe, "sonify", changes)
 
-    @cached_property
+    @property
     def _session(self) -> Session:
-        return avlink.open_session(device=self.device)
+        return _shared(self.device).session
 
 
-@lru_cache(maxsize=4)
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all finishers of a device have in common: the model above all, which is large."""
+
+    session: Session
+    lock: Lock
+
+
+@lru_cache(maxsize=2)
+def _shared(device: str) -> _Shared:
+    return _Shared(avlink.open_session(device=device), Lock())
+
+
+@lru_cache(maxsize=16)
+def _finisher(options: tuple[tuple[str, Any], ...]) -> Finisher:
+    return Finisher(**dict(options))
+
+
 def finisher(**options: Any) -> Finisher:
-    """A `Finisher` of these options, the same one each time: with its model loaded."""
-    return Finisher(**options)
+    """A `Finisher` of these options, the same one each time."""
+    kept = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    return _finisher(tuple(sorted(kept.items())))
 
 
 def finish(

@@ -72,12 +72,15 @@ def execute(node: Any, **given: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def tone(monkeypatch: pytest.MonkeyPatch) -> None:
+def tone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    library._shared.cache_clear()
     monkeypatch.setattr(surroundings, "load_registry", testing.fake_registry)
     made = lambda **options: library.Finisher(  # noqa: E731
         **{**options, "settings": ("backend.name=tone", "stems.post=[]"), "device": "cpu"}
     )
     monkeypatch.setattr(library, "finisher", made)
+    yield
+    library._shared.cache_clear()
 
 
 def images(kit: Any, count: int = 12) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from avlink_genvideo import Finisher, as_frames, finish
+from avlink_genvideo import Finisher, as_frames, finish, library
 from avlink_genvideo.diffusers import WithSound
 from avlink_genvideo.library import finisher
 from PIL import Image
@@ -84,10 +85,12 @@ def test_a_rate_is_above_zero(fps: Any, kit: Any) -> None:
 
 
 @pytest.fixture
-def tone(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def tone(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Options of a finisher with the tone backend, whatever is installed."""
     monkeypatch.setattr(surroundings, "load_registry", testing.fake_registry)
-    return {"settings": ("backend.name=tone", "stems.post=[]"), "device": "cpu"}
+    library._shared.cache_clear()
+    yield {"settings": ["backend.name=tone", "stems.post=[]"], "device": "cpu"}
+    library._shared.cache_clear()
 
 
 @pytest.mark.parametrize(("count", "fps"), [(81, 16), (24, 24000 / 1001), (7, 30)])
@@ -168,4 +171,7 @@ def test_the_call_keeps_its_finisher(kit: Any, tone: dict[str, Any]) -> None:
     one, two = finish(kit.strokes(8), 16, seed=1, **options), finish(kit.strokes(8), 16, seed=1, **options)
     assert np.array_equal(one.samples, two.samples)
     assert finisher(**options) is finisher(**options)
+    # Another loudness is another finisher, with the same model.
+    assert finisher(**tone) is not finisher(**options)
+    assert finisher(**tone)._session is finisher(**options)._session
     assert len(finisher(**options)._session._loaded) == 1
