@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -14,11 +14,15 @@ from avlink import probe, read_audio, read_tags
 EXAMPLE = Path(__file__).parents[3] / "examples" / "diffusers_video_with_sound.py"
 
 
-def test_a_pipeline_s_frames_become_a_finished_video(tmp_path: Path) -> None:
+def test_a_pipeline_s_frames_become_a_finished_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out.mp4"
-    done = subprocess.run([sys.executable, EXAMPLE, out, "32"], capture_output=True, text=True, check=True)
-    assert "a stand-in with the same interface draws the frames" in done.stdout
-    assert done.stdout.splitlines()[-1] == f"wrote {out}"
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), str(out), "32"])
+    runpy.run_path(str(EXAMPLE), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "a stand-in with the same interface draws the frames" in printed
+    assert printed.splitlines()[-1] == f"wrote {out}"
     info = probe(out)
     assert info.has_video and info.has_audio and abs(info.duration_s - 2) < 0.001
     assert '"prompt": "a wooden stick strikes the ground"' in read_tags(out)["avlink"]
