@@ -43,11 +43,12 @@ def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -
     return folder
 
 
-def default_output(file: TimelineFile, word: str) -> Path:
-    """`<name>.<word>.otio` beside what was read."""
+def default_output(file: TimelineFile, word: str, base: Path | None = None) -> Path:
+    """`<name>.<word>.otio` beside what was read, or `base` with that behind it."""
     # Media inside a bundle can only stay inside one.
     suffix = ".otioz" if file.bundle is not None else ".otio"
-    return file.path.with_name(f"{file.path.stem}.{word}{suffix}")
+    base = file.path.with_name(file.path.stem) if base is None else base
+    return base.with_name(f"{base.name}.{word}{suffix}")
 
 
 def tell_plan(file: TimelineFile, plan: Plan, session: Session) -> None:

@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
-from typing import cast
 
 import numpy as np
 
 from avlink.app.finish import StemTarget, write_stem
 from avlink.app.report import WrittenStem
-from avlink.app.session import Session, pick_device
+from avlink.app.session import Session
 from avlink.core import clock
 from avlink.core.errors import AvlinkError, MediaError, OutputError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, Message, PlanReady, StepDone
@@ -176,7 +175,7 @@ class _Run:
             if len(answers) != len(requests):
                 raise PluginError(f"it answered {len(answers)} of {len(requests)} requests")
             for answer, request in zip(answers, requests, strict=True):
-                _check(answer, request, generator)
+                check_answer(answer, request, generator)
         except OutputError:
             raise
         except Exception as error:
@@ -201,7 +200,7 @@ class _Run:
 
     def _load(self) -> SoundGenerator:
         if self._generator is None:
-            self._generator = cast(SoundGenerator, self.backend.load(pick_device(self.session.device)))
+            self._generator = self.session.generator(self.backend)
         return self._generator
 
 
@@ -217,7 +216,8 @@ def _request(job: Job, generator: SoundGenerator) -> SoundRequest:
     return SoundRequest(frames=frames, duration_s=source.made_s, prompt=job.prompt, seed=job.seed)
 
 
-def _check(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:
+def check_answer(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:
+    """Raise PluginError unless a generator answered with as many real samples as it was asked for."""
     expected = clock.to_index(request.duration_s, generator.sample_rate)
     if answer.sample_rate != generator.sample_rate or answer.num_samples != expected:
         raise PluginError(
@@ -229,7 +229,7 @@ def _check(answer: SoundSource, request: SoundRequest, generator: SoundGenerator
 
 
 def in_words(backend: str, error: Exception) -> AvlinkError:
-    """Whatever went wrong with one clip while a backend was at it, as an error for people."""
+    """Whatever a backend raised, as an error that says it in one sentence."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return AvlinkError("there is not enough memory for it; try --device cpu")
     if isinstance(error, AvlinkError) and not isinstance(error, PluginError):

@@ -67,7 +67,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     formats = resolve_formats(request.recipe, session.registry)
     check_roots(request.media_root)
     file = read_timeline(request.input)
-    output = request.output or default_output(file, "foley")
+    output = request.output or default_output(file, "foley", request.base)
     folder = media_folder(file, session)
     target = stem_target(request, output, file.timeline, session)
     target = replace(target, duck=ducking_for(request, file, folder, session))
