@@ -1,27 +1,111 @@
 """AVLink gives every clip of an edit its sound.
 
-These are the names that plugins need; all else is imported from where it lives. Nothing heavy is imported here.
+These are the names that plugins and programs need; all else is imported from where it lives. Nothing heavy is imported
+here, and what a name stands for only when it is first used.
+
+    from avlink import SonifyRequest, find_recipe, sonify
+
+    report = sonify(SonifyRequest(input=Path("cut.otio"), recipe=find_recipe("foley", "sonify")))
+
+`open_session` gives surroundings for several runs, which keep the model loaded between them. `check_whole` and
+`needed_media` tell whether a file that somebody is still writing is all there. `sound_for_frames` makes the sound of
+pictures in memory, `master` brings a sound to a loudness, `mux_sound` puts it to a movie whose picture stays as it is.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from avlink.app.arrivals import NeededMedia, check_whole, needed_media
+    from avlink.app.frames_sound import sound_for_frames
+    from avlink.app.report import SonifyReport
+    from avlink.app.request import SonifyRequest
+    from avlink.app.session import Session, open_session
+    from avlink.app.sonify import sonify
+    from avlink.cli.console import progress
     from avlink.core.values import SoundSource, Waveform
-    from avlink.hooks import Options, hookimpl
+    from avlink.hooks import Options, find_recipe, hookimpl
+    from avlink.media.animation import TimedPicture, write_animation
+    from avlink.media.audio import read_audio
+    from avlink.media.loudness import Loudness, measure_loudness
+    from avlink.media.master import LoudnessTarget, Mastered, master
+    from avlink.media.movie import write_video
+    from avlink.media.mux import mux_sound, picture_digest, read_tags
+    from avlink.media.probe import MediaInfo, probe
+    from avlink.media.wave import WaveFile
 
 __version__ = "0.1.0"
-__all__ = ["Options", "SoundSource", "Waveform", "__version__", "hookimpl"]
+__all__ = [
+    "Loudness",
+    "LoudnessTarget",
+    "Mastered",
+    "MediaInfo",
+    "NeededMedia",
+    "Options",
+    "Session",
+    "SonifyReport",
+    "SonifyRequest",
+    "SoundSource",
+    "TimedPicture",
+    "WaveFile",
+    "Waveform",
+    "__version__",
+    "check_whole",
+    "find_recipe",
+    "hookimpl",
+    "master",
+    "measure_loudness",
+    "mux_sound",
+    "needed_media",
+    "open_session",
+    "picture_digest",
+    "probe",
+    "progress",
+    "read_audio",
+    "read_tags",
+    "sonify",
+    "sound_for_frames",
+    "write_animation",
+    "write_video",
+]
+
+_LIVES_IN = {
+    "Loudness": "avlink.media.loudness",
+    "LoudnessTarget": "avlink.media.master",
+    "Mastered": "avlink.media.master",
+    "MediaInfo": "avlink.media.probe",
+    "NeededMedia": "avlink.app.arrivals",
+    "Options": "avlink.hooks",
+    "Session": "avlink.app.session",
+    "SonifyReport": "avlink.app.report",
+    "SonifyRequest": "avlink.app.request",
+    "SoundSource": "avlink.core.values",
+    "TimedPicture": "avlink.media.animation",
+    "WaveFile": "avlink.media.wave",
+    "Waveform": "avlink.core.values",
+    "check_whole": "avlink.app.arrivals",
+    "find_recipe": "avlink.hooks",
+    "hookimpl": "avlink.hooks",
+    "master": "avlink.media.master",
+    "measure_loudness": "avlink.media.loudness",
+    "mux_sound": "avlink.media.mux",
+    "needed_media": "avlink.app.arrivals",
+    "open_session": "avlink.app.session",
+    "picture_digest": "avlink.media.mux",
+    "probe": "avlink.media.probe",
+    "progress": "avlink.cli.console",
+    "read_audio": "avlink.media.audio",
+    "read_tags": "avlink.media.mux",
+    "sonify": "avlink.app.sonify",
+    "sound_for_frames": "avlink.app.frames_sound",
+    "write_animation": "avlink.media.animation",
+    "write_video": "avlink.media.movie",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"SoundSource", "Waveform"}:
-        from avlink.core import values
-
-        return getattr(values, name)
-    if name in {"Options", "hookimpl"}:
-        from avlink import hooks
-
-        return getattr(hooks, name)
+    if name in _LIVES_IN:
+        return getattr(import_module(_LIVES_IN[name]), name)
     raise AttributeError(f"module 'avlink' has no attribute {name!r}")

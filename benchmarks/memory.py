@@ -1,4 +1,4 @@
-"""The most memory that `avlink sonify` holds, by the length of the clip. It should not depend on it."""
+"""The most memory that `avlink sonify` and `avlink visualize` hold, by length. It should not depend on it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
+from avlink.core.values import Waveform
+from avlink.media.wave import write_float_wave
 from benchmarks.figure import Figure, Wanted
 from benchmarks.footage import film
 from benchmarks.process import run_alone
 
 _MIB = 2**20
-_SOUND_MIB_A_MINUTE = 48000 * 4 * 60 / _MIB
+_MADE_MIB_A_MINUTE = {"sonify": 48000 * 4 * 60 / _MIB, "visualize": 36 * 64 * 3 * 6 * 60 / _MIB}
+_MADE = {"sonify": "the stem itself, once", "visualize": "the pictures themselves, once"}
 
 
 def measure(wanted: Wanted) -> list[Figure]:
     """Peaks for three lengths, and how much each further minute adds."""
-    lengths = (1, 6, 12) if wanted.quick else (5, 60, 600)
     bare = run_alone("-c", "import torch, av, opentimelineio").peak_bytes / _MIB
-    peaks = {length: _peak_mib(length, wanted.model) for length in lengths}
+    return [figure for command in _MADE for figure in _of(command, wanted, bare)]
+
+
+def _of(command: str, wanted: Wanted, bare: float) -> list[Figure]:
+    lengths = (1, 6, 12) if wanted.quick else (5, 60, 600)
+    peaks = {length: _peak_mib(command, length, wanted.model) for length in lengths}
     figures = [
         Figure(
-            name=f"peak memory, avlink sonify, {length} s clip",
+            name=f"peak memory, avlink {command}, {length} s clip",
             value=peak,
             unit="MiB",
             baseline=bare,
@@ -33,23 +42,29 @@ def measure(wanted: Wanted) -> list[Figure]:
     for short, long in pairwise(lengths):
         figures.append(
             Figure(
-                name=f"peak memory, growth from {short} to {long} s",
+                name=f"peak memory, avlink {command}, growth from {short} to {long} s",
                 value=(peaks[long] - peaks[short]) / (long - short) * 60,
                 unit="MiB/min",
-                baseline=_SOUND_MIB_A_MINUTE,
-                baseline_name="the stem itself, once",
+                baseline=_MADE_MIB_A_MINUTE[command],
+                baseline_name=_MADE[command],
             )
         )
     return figures
 
 
-def _peak_mib(length_s: int, model: str) -> float:
+def _peak_mib(command: str, length_s: int, model: str) -> float:
     with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
         folder = Path(name)
         # Small pictures and one step: neither changes how memory grows with length, both change how long this takes.
-        film(folder / "clip.mp4", Fraction(length_s))
+        if command == "sonify":
+            path = folder / "clip.mp4"
+            film(path, Fraction(length_s))
+        else:
+            path = folder / "clip.wav"
+            noise = np.random.default_rng(0).normal(0, 0.1, (1, 48000 * length_s))
+            write_float_wave(path, Waveform(samples=noise.astype(np.float32), sample_rate=48000))
         done = run_alone(
-            *("-m", "avlink", "sonify", folder / "clip.mp4", "--device", "cpu"),
+            *("-m", "avlink", command, path, "--device", "cpu"),
             *("-s", "backend.options.steps=1", "-s", f'backend.options.model="{model}"'),
             environment={"AVLINK_CACHE_DIR": str(folder / "cache"), "TMPDIR": name},
         )

@@ -22,6 +22,7 @@ from avlink.media.bwf import write_bwf
 from avlink.media.frames import open_frames
 from avlink.media.loudness import measure_loudness
 from avlink.media.resample import resample, resample_spooled
+from avlink.metrics.hits import spot_hits
 from benchmarks.figure import Figure, Wanted
 from benchmarks.footage import film
 from benchmarks.stopwatch import fastest
@@ -105,7 +106,7 @@ def _generate(sampler: SoundSampler, frames: FrameSource, duration_s: Fraction, 
 
 
 def _finish(recipe: SonifyRecipe, sound: Waveform, folder: Path, rounds: int) -> Figure:
-    """From generated sound to a stem on the disk: rate, post chain, loudness, Broadcast Wave."""
+    """From generated sound to a stem on the disk: rate, post chain, loudness, hits, Broadcast Wave."""
     chain, rate = resolve_chain(recipe, load_registry()), recipe.stems.sample_rate
     length_s = float(sound.duration_s)
 
@@ -113,6 +114,7 @@ def _finish(recipe: SonifyRecipe, sound: Waveform, folder: Path, rounds: int) ->
         fitted = FittedSound(resample_spooled(sound, rate), round(length_s * rate))
         finished = apply_chain(fitted, chain)
         measure_loudness(finished)
+        spot_hits(finished)
         write_bwf(folder / "stem.wav", finished, BroadcastInfo(description="stem", time_reference=0))
 
     def bare() -> None:

@@ -25,6 +25,7 @@ _AT_MOST = 1.5
 """Ten times as many clips take no more than this for each of them."""
 _RATE = 24
 _SHORT = 6
+_PLAIN = ["backend.name=tone", "stems.post=[]", "stems.handle_s=0.0"]
 
 
 def measure(wanted: Wanted) -> list[Figure]:
@@ -137,7 +138,7 @@ def _again(edit: Path) -> dict[str, float]:
     from avlink.core.recipe import load_recipe
     from avlink.testing import fake_registry
 
-    recipe, session = load_recipe("foley", "sonify", ["backend.name=tone"]), open_session(registry=fake_registry())
+    recipe, session = load_recipe("foley", "sonify", _PLAIN), open_session(registry=fake_registry())
     request = SonifyRequest(input=edit, recipe=recipe, device="cpu")
     assert not sonify(request, session).counts["failed"]
     return {"s": cpu_seconds(lambda: sonify(request, session))}

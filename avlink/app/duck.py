@@ -14,25 +14,20 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
-import opentimelineio as otio
 from numpy.typing import NDArray
 
-from avlink.app.known import known_probe
+from avlink.app.production import ProductionSound, find_production
 from avlink.app.request import SonifyRequest
 from avlink.app.session import Session
-from avlink.app.sources import timecode_s
 from avlink.core.errors import MediaError
 from avlink.core.events import Listener, Message, ignore
-from avlink.core.hashing import JsonValue, file_digest, fraction_text
-from avlink.core.store import Store
+from avlink.core.hashing import JsonValue, fraction_text
 from avlink.core.values import SoundSource
 from avlink.media.audio import read_audio
-from avlink.media.probe import MediaInfo
 from avlink.timeline.collect import unpack_sound
 from avlink.timeline.read import TimelineFile
-from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start
+from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.values import ClipRef
-from avlink.timeline.walk import list_sounds
 
 _HOP_S = Fraction(1, 100)
 _BEFORE_S = 2
@@ -43,52 +38,6 @@ _THRESHOLD_DB, _KNEE_DB = -45.0, 10.0
 """Nothing is lowered under sound (RMS of full scale) that is softer, all of it under what is a knee louder."""
 _ATTACK_S, _RELEASE_S = 0.03, 0.4
 _VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProductionSound:
-    """A stretch of the project's own sound. `source_start_s` is the earliest moment of the file that it plays."""
-
-    path: Path
-    digest: str
-    timeline_start_s: Fraction
-    duration_s: Fraction
-    source_start_s: Fraction
-    speed: Fraction
-
-
-def find_production(
-    timeline: otio.schema.Timeline, *, folder: Path, roots: MediaRoots, store: Store
-) -> tuple[tuple[ProductionSound, ...], tuple[str, ...]]:
-    """The project's own sound that can be heard, by its start, and a sentence for each file that cannot be used."""
-    found: list[ProductionSound] = []
-    lost: dict[str, None] = {}
-    infos: dict[Path, MediaInfo] = {}
-    for clip in list_sounds(timeline):
-        if not isinstance(clip, ClipRef) or not clip.speed:
-            continue
-        try:
-            ref, media = find_media(clip, folder, roots)
-            if not isinstance(media, Path):
-                continue
-            info = infos[media] if media in infos else infos.setdefault(media, known_probe(media, store))
-            if not info.has_audio:
-                continue
-            timecode = None if info.video is None else timecode_s(info.video)
-            start_s = media_start(ref, clip.source_low_s, timecode_s=timecode, file_duration_s=info.duration_s)
-            found.append(
-                ProductionSound(
-                    path=media,
-                    digest=file_digest(media, store),
-                    timeline_start_s=clip.timeline_start_s,
-                    duration_s=clip.timeline_duration_s,
-                    source_start_s=max(start_s, Fraction(0)),
-                    speed=clip.speed,
-                )
-            )
-        except (Unresolved, MediaError) as error:
-            lost[f"nothing is lowered under {clip.name} on {clip.track}: {error}"] = None
-    return tuple(sorted(found, key=_start_s)), tuple(lost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +108,11 @@ def ducking_for(request: SonifyRequest, file: TimelineFile, folder: Path, sessio
         unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
     roots = MediaRoots(request.media_root)
     sounds, lost = find_production(file.timeline, folder=folder, roots=roots, store=session.store)
-    for said in lost:
+    for clip, reason in lost:
+        said = f"nothing is lowered under {clip.name} on {clip.track}: {reason}"
         session.tell(Message(text=said, level="warning"))
     handle_s = request.recipe.stems.handle
+    sounds = tuple(sorted(sounds, key=_start_s))
     longest_s = max((sound.duration_s for sound in sounds), default=Fraction(0))
     return Ducking(depth_db=depth_db, sounds=sounds, longest_s=longest_s, handle_s=handle_s, listener=session.tell)
 

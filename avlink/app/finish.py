@@ -6,8 +6,7 @@ file is left alone when it is already what would be written; a note in the cache
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,18 +14,22 @@ from typing import Any
 
 from avlink.app.duck import Ducking
 from avlink.app.report import WrittenStem
+from avlink.app.written import recall, remember
 from avlink.core import clock
 from avlink.core.errors import OutputError
-from avlink.core.hashing import JsonValue, digest, file_digest
+from avlink.core.hashing import JsonValue, digest
 from avlink.core.paths import atomic_write
 from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
 from avlink.core.store import Store
-from avlink.core.values import SoundSource
+from avlink.core.values import Hit, SoundSource
 from avlink.hooks import ReadyProcessor, apply_chain
-from avlink.media.broadcast import BroadcastInfo
+from avlink.media.broadcast import BroadcastInfo, Cue
 from avlink.media.bwf import write_bwf
 from avlink.media.loudness import measure_loudness
 from avlink.media.resample import resample_spooled
+from avlink.metrics.hits import VERSION as SPOTS
+from avlink.metrics.hits import Spotted, spot_hits
+from avlink.timeline.hits import hit_name, hit_note
 from avlink.timeline.timecode import time_reference
 from avlink.timeline.values import Job
 
@@ -51,13 +54,20 @@ class StemTarget:
     """How much earlier files begin and how much later they end than what is heard, where that was made."""
     duck: Ducking | None = None
     """Lowers stems under the project's own sound."""
+    spotting: bool = True
+    """Whether hits are marked in stems of foley."""
     untouchable: frozenset[Path] = frozenset()
     """Files that are read in this run, resolved: never written over."""
     path_of: Callable[[Job], Path] | None = None
 
     def finish_key(self) -> JsonValue:
-        """What the finished sound depends on besides what was generated."""
-        return {"chain": [dict(step.key) for step in self.chain], "sample_rate": self.sample_rate, "format": "bwf/1"}
+        """What the finished stem depends on besides what was generated."""
+        return {
+            "chain": [dict(step.key) for step in self.chain],
+            "sample_rate": self.sample_rate,
+            "format": "bwf/2",
+            "spots": SPOTS if self.spotting else None,
+        }
 
     def path(self, job: Job) -> Path:
         """The stem's file."""
@@ -91,9 +101,10 @@ def write_stem(
         target.project,
     ]
     key = digest(["written", job.stem_key, *facts])
-    known = None if force else _known(store, key, path)
+    known = None if force else recall(store, key, path)
     if known is None:
-        known = _write(finish(sound(), job, span, target), path, info, store, key)
+        heard = finish(sound(), job, span, target)
+        known = _write(heard, path, info, store, key, spotting=target.spotting and job.source.clip.role == "sync")
     return WrittenStem(
         job=job,
         path=path,
@@ -107,6 +118,8 @@ def write_stem(
         lufs=known["lufs"],
         true_peak_dbtp=known["true_peak_dbtp"],
         cached=cached,
+        hits=tuple(Hit(sample=sample, strength_db=strength_db) for sample, strength_db in known["hits"]),
+        hits_left_out=known["hits_left_out"],
     )
 
 
@@ -161,28 +174,40 @@ def finish(sound: SoundSource, job: Job, span: _Span, target: StemTarget) -> Sou
     return heard if target.duck is None else target.duck.under(heard, clip, span.start_s)
 
 
-def _write(sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, key: str) -> dict[str, Any]:
+def _write(
+    sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, key: str, *, spotting: bool
+) -> dict[str, Any]:
     level = measure_loudness(sound)
+    spotted = _spot(sound) if spotting else Spotted()
     lufs = None if level.lufs is None else round(level.lufs, 2)
     peak = round(level.true_peak_dbtp, 2)
     with atomic_write(path) as temporary:
-        write_bwf(temporary, sound, replace(info, lufs=lufs, true_peak_dbtp=peak))
-    known = {"file": file_digest(path), "channels": sound.channels, "lufs": lufs, "true_peak_dbtp": peak}
-    store.put_file(key, ".json", lambda temporary: _write_json(temporary, known))
-    return known
+        write_bwf(temporary, sound, replace(info, lufs=lufs, true_peak_dbtp=peak, cues=_cues(spotted.hits)))
+    facts = {
+        "channels": sound.channels,
+        "lufs": lufs,
+        "true_peak_dbtp": peak,
+        "hits": [[hit.sample, hit.strength_db] for hit in spotted.hits],
+        "hits_left_out": spotted.left_out,
+    }
+    return remember(store, key, path, facts)
 
 
-def _known(store: Store, key: str, path: Path) -> dict[str, Any] | None:
-    """What is remembered of a stem when its file is there, byte for byte as it was written."""
-    note = store.text(key)
-    if note is None or not path.is_file():
-        return None
-    known: dict[str, Any] = json.loads(note)
-    return known if file_digest(path) == known["file"] else None
+def _spot(sound: SoundSource) -> Spotted:
+    try:
+        return spot_hits(sound)
+    except ValueError:
+        # What is no sound is refused in words where it is written.
+        return Spotted()
 
 
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, sort_keys=True), encoding="utf-8")
+def _cues(hits: Sequence[Hit]) -> tuple[Cue, ...]:
+    """Cue points at hits, as far as the format counts: a day at 48 kHz."""
+    return tuple(
+        Cue(position_samples=hit.sample, label=hit_name(number), note=hit_note(hit))
+        for number, hit in enumerate(hits, start=1)
+        if hit.sample < 1 << 32
+    )
 
 
 def _stamp(job: Job, target: StemTarget, span: _Span) -> BroadcastInfo:

@@ -131,7 +131,7 @@ def picture(system: System, clips: ClipStore, out: Path, t_audio: float) -> dict
         wave = Waveform(samples=clips.sound([index]).numpy(), sample_rate=sampler.sample_rate)
         request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=index)
         (made,) = sampler.generate([request])
-        _contact_sheet(made.pixels, out / "samples" / f"picture-{index}.png")
+        _contact_sheet(made.read(0, made.num_frames), out / "samples" / f"picture-{index}.png")
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What media files hold, remembered between runs by path, size and time of change, as the digests of their content are.
+"""What media files hold, remembered between runs by path, size, time and inode, as the digests of their content are.
 
 Looking into a file opens it and decodes a picture: milliseconds for a small one, and far more for a large one on a
 server. A long edit has thousands.
@@ -7,12 +7,13 @@ server. A long edit has thousands.
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import avlink
-from avlink.core.hashing import digest, fraction_text
+from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.store import Store
 from avlink.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 
@@ -27,52 +28,41 @@ def known_probe(path: Path, store: Store) -> MediaInfo:
         stat = resolved.stat()
     except (OSError, ValueError):
         return probe(path)
-    key = digest(["probe", avlink.__version__, _CODE_VERSION, str(resolved), stat.st_size, stat.st_mtime_ns])
+    file: list[JsonValue] = [str(resolved), stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    key = digest(["probe", avlink.__version__, _CODE_VERSION, *file])
     known = _read(path, store.text(key))
     if known is None:
         known = probe(path)
-        store.put_note(key, ".txt", json.dumps(_row(known)))
+        parts = {"duration_s": known.duration_s, "video": known.video, "audio": known.audio}
+        store.put_note(key, ".txt", json.dumps({name: _plain(part) for name, part in parts.items()}))
     return known
-
-
-def _row(info: MediaInfo) -> dict[str, Any]:
-    row: dict[str, Any] = {"duration_s": fraction_text(info.duration_s), "video": None, "audio": None}
-    if info.video is not None:
-        video = info.video
-        row["video"] = {
-            "rate": fraction_text(video.rate),
-            "width": video.width,
-            "height": video.height,
-            "rotation": video.rotation,
-            "start_s": fraction_text(video.start_s),
-            "timecode": video.timecode,
-            "codec": video.codec,
-        }
-    if info.audio is not None:
-        audio = info.audio
-        row["audio"] = {
-            "sample_rate": audio.sample_rate,
-            "channels": audio.channels,
-            "start_s": fraction_text(audio.start_s),
-            "codec": audio.codec,
-        }
-    return row
 
 
 def _read(path: Path, text: str | None) -> MediaInfo | None:
     """The note on a file; None where there is none, or a broken one."""
     try:
-        row = json.loads(text or "null")
-        video, audio = row["video"], row["audio"]
+        parts = {name: _exact(part) for name, part in json.loads(text or "null").items()}
+        video, audio = parts["video"], parts["audio"]
         return MediaInfo(
             path=path,
-            duration_s=Fraction(row["duration_s"]),
-            video=None if video is None else VideoInfo(**{**video, **_fractions(video, "rate", "start_s")}),
-            audio=None if audio is None else AudioInfo(**{**audio, **_fractions(audio, "start_s")}),
+            duration_s=parts["duration_s"],
+            video=None if video is None else VideoInfo(**video),
+            audio=None if audio is None else AudioInfo(**audio),
         )
-    except (ValueError, KeyError, TypeError, ZeroDivisionError):
+    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
         return None
 
 
-def _fractions(row: dict[str, str], *names: str) -> dict[str, Fraction]:
-    return {name: Fraction(row[name]) for name in names}
+def _plain(value: Any) -> Any:
+    """A value as JSON: exact numbers as lists of their text, streams as tables of their fields."""
+    if isinstance(value, Fraction):
+        return [fraction_text(value)]
+    if isinstance(value, VideoInfo | AudioInfo):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, list):
+        return Fraction(*value)
+    return {name: _exact(part) for name, part in value.items()} if isinstance(value, dict) else value

@@ -130,7 +130,8 @@ class BundleSystem:
         for index, sound in enumerate(sounds):
             wave = Waveform(samples=np.ascontiguousarray(sound)[None], sample_rate=self.sample_rate)
             request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=int(seeds[index]))
-            made.append(sampler.generate([request])[0].pixels)
+            frames = sampler.generate([request])[0]
+            made.append(frames.read(0, frames.num_frames))
             if on_clip is not None:
                 on_clip(index + 1)
         return np.stack(made), sampler.picture.rate

@@ -81,6 +81,7 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
         timecode_rate=video.rate,
         drop_frame=";" in (video.timecode or "") and can_drop(video.rate),
         project=path.stem,
+        spotting=recipe.stems.spotting,
         untouchable=frozenset({path.resolve()}),
         path_of=lambda job: _of_take(wav or session.cache / "finished" / f"{job.stem_key}.wav", job),
     )
@@ -123,7 +124,8 @@ def _outputs(request: SonifyRequest) -> tuple[Path | None, Path | None]:
     path, output = request.input, request.output
     if output is None:
         suffix = path.suffix.lower() if path.suffix.lower() in _MOVIES else ".mkv"
-        return path.with_name(f"{path.stem}.foley.wav"), path.with_name(f"{path.stem}.foley{suffix}")
+        base = path.with_name(path.stem) if request.base is None else request.base
+        return base.with_name(f"{base.name}.foley.wav"), base.with_name(f"{base.name}.foley{suffix}")
     suffix = output.suffix.lower()
     if suffix == ".wav":
         return output, None

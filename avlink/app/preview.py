@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from avlink.app.production import find_production, place_production
 from avlink.app.report import WrittenStem
 from avlink.app.session import Session
 from avlink.app.sources import resolve_sources
@@ -20,13 +21,15 @@ from avlink.media.mix import MixedSound, Placed, within_full_scale
 from avlink.media.movie import write_movie
 from avlink.media.probe import probe, require_video
 from avlink.media.wave import WaveFile
+from avlink.timeline.collect import unpack_sound
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.select import visible
-from avlink.timeline.values import Source
+from avlink.timeline.values import ClipRef, Source
 from avlink.timeline.walk import frame_rate, list_clips
 
 _DEFAULT_SIZE = (16, 9)
+_DEFAULT_RATE = 48000
 
 
 def write_preview(
@@ -38,12 +41,12 @@ def write_preview(
     folder: Path,
     roots: MediaRoots,
     height: int,
-    production: Sequence[Placed] = (),
+    production: bool,
 ) -> None:
     """Write the pictures that a viewer of the timeline sees, at its frame rate, with `stems` and `production` sound.
 
     Black where there is none, or where it cannot be had. Sounds are added as they are; when the sum exceeds full scale
-    all of it is turned down together. Nothing of it is held in memory.
+    all of it is turned down together. Nothing of it is held in memory. Relative media lies in `folder`.
 
     Raises OutputError when the movie cannot be written.
     """
@@ -67,7 +70,8 @@ def write_preview(
         height=height,
         on_lost=on_lost,
     )
-    sound = _mix(stems, production, duration_s)
+    own = _own_sound(file, session, folder, roots, _rate(stems)) if production else []
+    sound = _mix(stems, own, duration_s)
     with atomic_write(path) as temporary:
         write_movie(temporary, images, sound, rate=rate, width=width, height=height)
 
@@ -102,9 +106,31 @@ def _size(sources: Sequence[Source], tallest: int) -> tuple[int, int]:
     return max(2, round(height * wide / high / 2) * 2), max(2, height // 2 * 2)
 
 
-def _mix(stems: Sequence[WrittenStem], production: Sequence[Placed], duration_s: Fraction) -> SoundSource | None:
-    """All stems at their places, without handles; None when there is no sound."""
-    parts = [*production]
+def _rate(stems: Sequence[WrittenStem]) -> int:
+    return stems[0].sample_rate if stems else _DEFAULT_RATE
+
+
+def _own_sound(file: TimelineFile, session: Session, folder: Path, roots: MediaRoots, sample_rate: int) -> list[Placed]:
+    """The project's own sound; what cannot be heard is told."""
+    if file.bundle is not None:
+        unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
+    sounds, lost = find_production(file.timeline, folder=folder, roots=roots, store=session.store)
+    silent: list[tuple[ClipRef, Exception]] = [*lost]
+    heard = []
+    for placed in place_production(sounds, sample_rate):
+        if isinstance(placed, Placed):
+            heard.append(placed)
+        else:
+            silent.append(placed)
+    for clip, reason in silent:
+        said = f"{clip.name} on {clip.track} is not heard in the preview: {reason}"
+        session.tell(Message(text=said, level="warning"))
+    return heard
+
+
+def _mix(stems: Sequence[WrittenStem], own: Sequence[Placed], duration_s: Fraction) -> SoundSource | None:
+    """All stems at their places, without handles, and the project's `own` sound; None when there is no sound."""
+    parts = [*own]
     for stem in stems:
         clip = stem.job.source.clip
         heard = stem.samples - stem.head_samples - stem.tail_samples
@@ -112,7 +138,7 @@ def _mix(stems: Sequence[WrittenStem], production: Sequence[Placed], duration_s:
         parts.append(Placed(sound=WaveFile(stem.path), at=at, num_samples=heard, first=stem.head_samples))
     if not parts:
         return None
-    rate = parts[0].sound.sample_rate
+    rate = _rate(stems)
     channels = max(part.sound.channels for part in parts)
     samples = clock.to_index(duration_s, rate)
     return within_full_scale(MixedSound(parts, sample_rate=rate, channels=channels, num_samples=samples))

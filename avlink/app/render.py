@@ -11,16 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
-from typing import cast
 
 import numpy as np
 
 from avlink.app.finish import StemTarget, write_stem
 from avlink.app.report import WrittenStem
-from avlink.app.session import Session, pick_device
+from avlink.app.session import Session
 from avlink.core import clock
 from avlink.core.errors import AvlinkError, MediaError, OutputError, PluginError
-from avlink.core.events import JobDone, JobFailed, JobStarted, PlanReady, StepDone
+from avlink.core.events import JobDone, JobFailed, JobStarted, Message, PlanReady, StepDone
 from avlink.core.sound import read_blocks
 from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
 from avlink.hooks import ReadyBackend
@@ -144,7 +143,7 @@ class _Run:
     def finish(self, job: Job, *, cached: bool) -> None:
         """Write the stem of a job whose sound is in the cache; when it is there no more, the job stays to be done."""
         try:
-            self.stems[job.id] = write_stem(
+            stem = write_stem(
                 job,
                 lambda: _kept(self.session, job),
                 self.target,
@@ -157,6 +156,10 @@ class _Run:
         except PluginError as error:
             self._fail((job,), error)
             return
+        self.stems[job.id] = stem
+        if stem.hits_left_out:
+            more = f"{stem.hits_left_out} softer hits than the {len(stem.hits)} that are marked were heard"
+            self.session.tell(Message(text=f"{job_name(job)}: {more}"))
         self.session.tell(JobDone(job_id=job.id, name=job_name(job), note="cached" if cached else ""))
 
     def _answers(
@@ -172,14 +175,14 @@ class _Run:
             if len(answers) != len(requests):
                 raise PluginError(f"it answered {len(answers)} of {len(requests)} requests")
             for answer, request in zip(answers, requests, strict=True):
-                _check(answer, request, generator)
+                check_answer(answer, request, generator)
         except OutputError:
             raise
         except Exception as error:
             # A backend is foreign code: whatever it raises must not take the other clips down.
             if len(ready) > 1:
                 return [answered for one in ready for answered in self._answers([one], generator)]
-            self._fail(ready[0][0], _in_words(self.backend.name, error))
+            self._fail(ready[0][0], in_words(self.backend.name, error))
             return []
         return [(entry, answer) for (entry, _), answer in zip(ready, answers, strict=True)]
 
@@ -197,7 +200,7 @@ class _Run:
 
     def _load(self) -> SoundGenerator:
         if self._generator is None:
-            self._generator = cast(SoundGenerator, self.backend.load(pick_device(self.session.device)))
+            self._generator = self.session.generator(self.backend)
         return self._generator
 
 
@@ -213,7 +216,8 @@ def _request(job: Job, generator: SoundGenerator) -> SoundRequest:
     return SoundRequest(frames=frames, duration_s=source.made_s, prompt=job.prompt, seed=job.seed)
 
 
-def _check(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:
+def check_answer(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:
+    """Raise PluginError unless a generator answered with as many real samples as it was asked for."""
     expected = clock.to_index(request.duration_s, generator.sample_rate)
     if answer.sample_rate != generator.sample_rate or answer.num_samples != expected:
         raise PluginError(
@@ -224,7 +228,8 @@ def _check(answer: SoundSource, request: SoundRequest, generator: SoundGenerator
         raise PluginError("it gave sound with samples that are no numbers")
 
 
-def _in_words(backend: str, error: Exception) -> AvlinkError:
+def in_words(backend: str, error: Exception) -> AvlinkError:
+    """Whatever a backend raised, as an error that says it in one sentence."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return AvlinkError("there is not enough memory for it; try --device cpu")
     if isinstance(error, AvlinkError) and not isinstance(error, PluginError):

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from avlink.core.values import Hit
 from avlink.timeline.values import Job, Skip
 
 Status: TypeAlias = Literal["generated", "cached", "skipped", "failed"]
@@ -33,6 +34,10 @@ class WrittenStem:
     lufs: float | None
     true_peak_dbtp: float | None
     cached: bool
+    hits: tuple[Hit, ...] = ()
+    """What is struck in it, by its file's first sample; none in ambience."""
+    hits_left_out: int = 0
+    """How many more were heard than are marked."""
 
     def to_json(self) -> dict[str, Any]:
         """The stem as it stands in the report."""
@@ -47,6 +52,7 @@ class WrittenStem:
             "time_reference": self.time_reference,
             "lufs": self.lufs,
             "true_peak_dbtp": self.true_peak_dbtp,
+            "events_s": [exact_s(Fraction(hit.sample, self.sample_rate)) for hit in self.hits],
         }
 
 
@@ -64,39 +70,40 @@ class Item:
         """The item as it stands in the report; what is not known is null."""
         end = {"status": self.status, "reason": self.reason, "stems": [stem.to_json() for stem in self.stems]}
         if self.skip is not None:
-            skip = self.skip
-            return {
-                **_place(skip.id, skip.name, skip.track, skip.timeline_start_s, skip.timeline_duration_s),
-                "heard_start_s": None,
-                "heard_duration_s": None,
-                "source": skip.source,
-                "source_start_s": None,
-                "source_duration_s": None,
-                "speed": None,
-                "prompt": None,
-                "negative": None,
-                "seed": None,
-                "gain_db": None,
-                "mode": None,
-                **end,
-            }
-        job = self.jobs[0]
-        clip, source = job.source.clip, job.source
+            return {**clip_json(self.skip), "heard_start_s": None, "heard_duration_s": None, **end}
+        clip = self.jobs[0].source.clip
+        heard = {"heard_start_s": exact_s(clip.heard_start_s), "heard_duration_s": exact_s(clip.heard_duration_s)}
+        return {**clip_json(self.jobs[0]), **heard, **end}
+
+
+def clip_json(clip: Job | Skip) -> dict[str, Any]:
+    """What reports say of a clip, done or left out, before they say what became of it; what is not known is null."""
+    if isinstance(clip, Skip):
         return {
             **_place(clip.id, clip.name, clip.track, clip.timeline_start_s, clip.timeline_duration_s),
-            "heard_start_s": exact_s(clip.heard_start_s),
-            "heard_duration_s": exact_s(clip.heard_duration_s),
-            "source": str(source.path),
-            "source_start_s": exact_s(source.start_s),
-            "source_duration_s": exact_s(source.duration_s),
-            "speed": exact_s(clip.speed),
-            "prompt": job.prompt.text,
-            "negative": job.prompt.negative,
-            "seed": job.seed,
-            "gain_db": clip.gain_db,
-            "mode": clip.role,
-            **end,
+            "source": clip.source,
+            "source_start_s": None,
+            "source_duration_s": None,
+            "speed": None,
+            "prompt": None,
+            "negative": None,
+            "seed": None,
+            "gain_db": None,
+            "mode": None,
         }
+    source, ref = clip.source, clip.source.clip
+    return {
+        **_place(ref.id, ref.name, ref.track, ref.timeline_start_s, ref.timeline_duration_s),
+        "source": str(source.path),
+        "source_start_s": exact_s(source.start_s),
+        "source_duration_s": exact_s(source.duration_s),
+        "speed": exact_s(ref.speed),
+        "prompt": clip.prompt.text,
+        "negative": clip.prompt.negative,
+        "seed": clip.seed,
+        "gain_db": ref.gain_db,
+        "mode": ref.role,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,9 @@ from avlink.core.recipe import SonifyRecipe
 class SonifyRequest:
     """`input` is a timeline or a media file; `output` None means beside it.
 
+    `base` is what the names of such outputs begin with, instead of the input without its suffix: of "out/cut" come
+    out/cut.foley.otio and out/cut.stems, or out/cut.foley.wav and out/cut.foley.mp4.
+
     `media_root` are folders in which missing media is searched by name; clips whose media is not found then have
     failed, or with `skip_missing` are left out. `stems` is the folder for the stems of a timeline; None means beside
     the output, under its name. `force` generates anew what is in the cache; `dry_run` plans and stops.
@@ -20,6 +23,7 @@ class SonifyRequest:
     input: Path
     recipe: SonifyRecipe
     output: Path | None = None
+    base: Path | None = None
     media_root: tuple[Path, ...] = ()
     skip_missing: bool = False
     stems: Path | None = None

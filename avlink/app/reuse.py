@@ -22,7 +22,7 @@ from avlink.core.store import Store
 from avlink.timeline.values import Job, Plan, Source
 
 _LEVELS = 32
-_MOST_ON_A_SHELF = 500
+_MOST_ON_A_SHELF = 200
 """More cuts of so little of one film are not remembered: the oldest are forgotten, and would be made anew."""
 
 
@@ -80,9 +80,7 @@ def remember(job: Job, plan: str, store: Store) -> None:
     span = _made_span(job.source)
     made = _Made(raw_key=job.raw_key, start_s=span[0], end_s=span[1], seed=job.seed, plan=plan)
     key = _shelf_key(job.family_key, made.level, _place(made.start_s, made.level))
-    known = [one for one in _read_shelf(store, key) if one.raw_key != job.raw_key]
-    if len(known) >= _MOST_ON_A_SHELF:
-        known = [one for one in known if store.meta(one.raw_key) is not None][1 - _MOST_ON_A_SHELF :]
+    known = [one for one in _read_shelf(store, key) if one.raw_key != job.raw_key][1 - _MOST_ON_A_SHELF :]
     rows = [
         {
             "raw_key": one.raw_key,

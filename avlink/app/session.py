@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from avlink.core.errors import InputError
 from avlink.core.events import Event, Listener, ignore
 from avlink.core.paths import cache_dir
 from avlink.core.store import Store
-from avlink.hooks import Registry, load_registry
+from avlink.core.values import SoundGenerator
+from avlink.hooks import ReadyBackend, Registry, load_registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One run's surroundings. `device` is as the user asked for it: "auto", "cpu", "cuda" or "mps"."""
+    """The surroundings of a run, or of several that follow each other: the model then stays loaded between them.
+
+    `device` is as the user asked for it: "auto", "cpu", "cuda" or "mps".
+    """
 
     registry: Registry
     store: Store
     device: str = "auto"
     listener: Listener = ignore
+    _loaded: dict[tuple[str, str], SoundGenerator] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def cache(self) -> Path:
         """The folder of everything that is kept between runs."""
         return self.store.root
+
+    def generator(self, backend: ReadyBackend) -> SoundGenerator:
+        """The model of a backend, loaded unless it was the last that was asked for: two at once could be too much.
+
+        Raises BundleError and PluginError when it cannot be loaded.
+        """
+        key = (backend.name, backend.fingerprint())
+        if key not in self._loaded:
+            self._loaded.clear()
+            self._loaded[key] = cast(SoundGenerator, backend.load(pick_device(self.device)))
+        return self._loaded[key]
 
     def tell(self, event: Event) -> None:
         """Send an event to whoever listens."""

@@ -19,6 +19,16 @@ from avlink.app.export import write_format
 from avlink.app.finish import StemTarget
 from avlink.app.media_file import is_media_file, sonify_media_file
 from avlink.app.preview import write_preview
+from avlink.app.project import (
+    check_roots,
+    default_output,
+    media_folder,
+    moved_to,
+    name_files,
+    refuse_nothing,
+    tell_plan,
+    write_back,
+)
 from avlink.app.render import Rendered, cached_jobs, render
 from avlink.app.report import Item, SonifyReport, WrittenStem, make_items
 from avlink.app.request import SonifyRequest
@@ -27,22 +37,19 @@ from avlink.app.session import Session, open_session
 from avlink.app.sources import resolve_sources
 from avlink.app.takes import chosen_before
 from avlink.core import clock
-from avlink.core.errors import InputError, RecipeError, TimelineError
+from avlink.core.errors import RecipeError, TimelineError
 from avlink.core.events import Listener, Message, ignore
-from avlink.core.hashing import file_digest, fraction_text
+from avlink.core.hashing import fraction_text
 from avlink.core.paths import make_folder, sweep_leftovers
-from avlink.core.store import mark_used
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_backend, resolve_chain, resolve_formats
-from avlink.timeline.bundle import unpack_media, write_bundle
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.select import select_clips
-from avlink.timeline.urls import rebase_urls, url_style, write_url
 from avlink.timeline.values import Plan, StemFile, StemPlacement
 from avlink.timeline.walk import frame_rate, list_clips, origin_s
-from avlink.timeline.write import check_output, refuse_overwrite, write_timeline
+from avlink.timeline.write import check_output, refuse_overwrite
 
 __all__ = ["SonifyReport", "SonifyRequest", "sonify"]
 
@@ -58,12 +65,10 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     if is_media_file(request.input):
         return sonify_media_file(request, backend, session)
     formats = resolve_formats(request.recipe, session.registry)
-    for root in request.media_root:
-        if not root.is_dir():
-            raise InputError(f"{root} is no folder; --media-root names folders in which media is searched")
+    check_roots(request.media_root)
     file = read_timeline(request.input)
-    output = request.output or _default_output(file)
-    folder = _media_folder(file, session)
+    output = request.output or default_output(file, "foley", request.base)
+    folder = media_folder(file, session)
     target = stem_target(request, output, file.timeline, session)
     target = replace(target, duck=ducking_for(request, file, folder, session))
     plan = plan_timeline(request, file, backend, target, session)
@@ -74,7 +79,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         cached = cached_jobs(plan, session)
         return SonifyReport(input=request.input, output=None, items=dry_items(plan, cached))
     check_output(output, inputs=_inputs(request, plan))
-    _refuse_nothing(request.input, plan)
+    refuse_nothing(request.input, plan, what="a sound")
     make_folder(target.folder)
     for place in {target.folder, output.parent}:
         sweep_leftovers(place, now_s=time.time())
@@ -102,6 +107,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
                 folder=folder,
                 roots=MediaRoots(request.media_root),
                 height=request.recipe.write.preview_height,
+                production=request.recipe.write.preview_production,
             )
     return SonifyReport(
         input=request.input,
@@ -120,7 +126,7 @@ def plan_timeline(
         raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
     sources, skips = resolve_sources(
         clips,
-        folder=_media_folder(file, session),
+        folder=media_folder(file, session),
         roots=MediaRoots(request.media_root),
         store=session.store,
         skip_missing=request.skip_missing,
@@ -134,25 +140,8 @@ def plan_timeline(
         finish_of=None if target.duck is None else target.duck.key,
         skipped=skips,
     )
-    for note in (*file.notes, *plan.notes):
-        session.tell(Message(text=note))
-    unusable = dict.fromkeys(skip.source or skip.name for skip in skips if skip.failed)
-    left_out = dict.fromkeys(skip.source or skip.name for skip in skips if skip.missing and not skip.failed)
-    for lost, words in ((unusable, "cannot be used"), (left_out, "not found and left out")):
-        if lost:
-            count = "1 media file" if len(lost) == 1 else f"{len(lost)} media files"
-            session.tell(Message(text=f"{count} {words}: {', '.join(lost)}", level="warning"))
+    tell_plan(file, plan, session)
     return plan
-
-
-def _media_folder(file: TimelineFile, session: Session) -> Path:
-    """The folder from which relative media is looked for; that of a bundle is where its pictures are unpacked."""
-    if file.bundle is None:
-        return file.folder
-    folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
-    unpack_media(file.bundle, file.timeline, folder)
-    mark_used(folder)
-    return folder
 
 
 def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Timeline, session: Session) -> StemTarget:
@@ -170,6 +159,7 @@ def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Time
         timecode_rate=clock.exact_rate(frame_rate(timeline)),
         handle_s=stems.handle if stems.write_handles else Fraction(0),
         project=timeline.name or "",
+        spotting=stems.spotting,
     )
 
 
@@ -180,20 +170,6 @@ def dry_items(plan: Plan, cached: frozenset[str]) -> tuple[Item, ...]:
         replace(item, status="cached") if item.jobs and all(job.id in cached for job in item.jobs) else item
         for item in items
     )
-
-
-def _default_output(file: TimelineFile) -> Path:
-    # Media inside a bundle can only stay inside one.
-    suffix = ".otioz" if file.bundle is not None else ".otio"
-    return file.path.with_name(f"{file.path.stem}.foley{suffix}")
-
-
-def _refuse_nothing(source: Path, plan: Plan) -> None:
-    if plan.jobs:
-        return
-    reasons = list(dict.fromkeys(f"{skip.name}: {skip.reason}" for skip in plan.skips))
-    more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
-    raise TimelineError(f"no clip of {source} can be given a sound: {'; '.join(reasons[:3])}{more}")
 
 
 def _inputs(request: SonifyRequest, plan: Plan) -> tuple[Path, ...]:
@@ -223,31 +199,27 @@ def _write_back(
     formats: Sequence[TimelineFormat],
     session: Session,
 ) -> None:
-    style = url_style(file.timeline)
-    bundled = output.suffix.lower() == ".otioz"
+    names = name_files((stem.path for stems in takes for stem in stems), file.timeline, output)
     placements = []
     for stems in takes:
         files = tuple(
             StemFile(
-                url=f"media/{stem.path.name}" if bundled else write_url(stem.path, style, output.parent),
+                url=names[stem.path],
                 take=stem.job.take,
                 sample_rate=stem.sample_rate,
                 samples=stem.samples,
                 details=_details(stem, backend),
                 head_s=Fraction(stem.head_samples, stem.sample_rate),
                 tail_s=Fraction(stem.tail_samples, stem.sample_rate),
+                hits=stem.hits,
             )
             for stem in stems
         )
         placements.append(StemPlacement(clip=stems[0].job.source.clip, takes=files))
     details = {"version": avlink.__version__, "recipe": request.recipe.source.label, "backend": backend.name}
-    placed = place_stems(file.timeline, placements, track_of=request.recipe.stems.track_of, details=details)
-    if bundled:
-        media = {f"media/{stem.path.name}": stem.path for stems in takes for stem in stems}
-        write_bundle(placed, output, old=file.bundle, media=media)
-    else:
-        rebase_urls(placed, file.folder, output.parent)
-        write_timeline(placed, output)
+    moved = moved_to(file, output)
+    placed = place_stems(moved, placements, track_of=request.recipe.stems.track_of, details=details)
+    write_back(placed, file, output, names)
     for format_ in formats:
         for warning in write_format(format_, placed, output.with_suffix(format_.suffix)):
             session.tell(Message(text=warning, level="warning"))

@@ -1,162 +1,206 @@
-"""`avlink visualize`: give a sound its generated pictures, enlarged, with the sound muxed in.
+"""`avlink visualize`: give every sound clip of a timeline, or one media file, its generated pictures.
 
-The mirror of sonify for one file: resolve, key, look into the cache, generate, finish, write.
+The mirror of `avlink.app.sonify`: this module is the list of steps; the decisions are in `avlink.timeline`, the work
+is in `avlink.app.picture_render`.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import numpy as np
-
-from avlink.app.report import STATES, Status, exact_s
-from avlink.app.session import Session, open_session, pick_device
+import avlink
+from avlink.app.media_file import is_media_file
+from avlink.app.picture_finish import PictureTarget, write_picture
+from avlink.app.picture_render import RenderedPictures, render_pictures
+from avlink.app.picture_report import VisualizeReport, WrittenPicture, picture_items
+from avlink.app.project import (
+    check_roots,
+    default_output,
+    media_folder,
+    moved_to,
+    name_files,
+    refuse_nothing,
+    tell_plan,
+    write_back,
+)
+from avlink.app.render import cached_jobs
+from avlink.app.session import Session, open_session
+from avlink.app.sound_file import visualize_file
+from avlink.app.sounds import SoundFiles, resolve_sounds
 from avlink.core import clock
-from avlink.core.errors import AvlinkError, InputError, OutputError, PluginError
-from avlink.core.events import JobDone, JobStarted, Listener, PlanReady, StepDone, ignore
-from avlink.core.hashing import derive_seed, digest, file_digest
-from avlink.core.paths import atomic_write
+from avlink.core.errors import TimelineError
+from avlink.core.events import Listener, Message, ignore
+from avlink.core.hashing import fraction_text
+from avlink.core.paths import make_folder, sweep_leftovers
 from avlink.core.recipe import VisualizeRecipe
-from avlink.core.values import Frames, PictureGenerator, PictureRequest, Prompt
 from avlink.hooks import ReadyBackend, resolve_backend
-from avlink.media.audio import read_audio
-from avlink.media.movie import write_video
-from avlink.media.probe import probe
-from avlink.timeline.plan import plain_name
-from avlink.timeline.write import refuse_overwrite
+from avlink.timeline.picture_plan import build_picture_plan
+from avlink.timeline.place_pictures import PicturePlacement, picture_rate, place_pictures
+from avlink.timeline.read import TimelineFile, read_timeline
+from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.select_sounds import select_sounds
+from avlink.timeline.timecode import frames_of_timecode
+from avlink.timeline.values import Plan
+from avlink.timeline.walk import list_sounds, origin_s
+from avlink.timeline.write import check_output
 
-_FORMAT = 1
-_SOUND_RATE = 48000
-_MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
+__all__ = ["VisualizeReport", "VisualizeRequest", "visualize"]
+
+_COMMON_RATE = 24.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisualizeRequest:
-    """`input` is a media file with sound; `output` None means `<name>.picture.mp4` beside it."""
+    """`input` is a timeline, or a media file with sound; `output` None means beside it.
+
+    `media_root` are folders in which missing media is searched by name; clips whose media is not found then have
+    failed, or with `skip_missing` are left out. `force` generates anew what is in the cache; `dry_run` plans and stops.
+    """
 
     input: Path
     recipe: VisualizeRecipe
     output: Path | None = None
+    media_root: tuple[Path, ...] = ()
+    skip_missing: bool = False
     device: str = "auto"
     force: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisualizeReport:
-    """What was made. A run that fails raises, so the one item is generated or cached."""
-
-    input: Path
-    output: Path
-    item: dict[str, Any]
-
-    @property
-    def exit_code(self) -> int:
-        """Always 0."""
-        return 0
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
-        counts = {state: int(state == self.item["status"]) for state in STATES}
-        return {"input": str(self.input), "output": str(self.output), "items": [self.item], "counts": counts}
+    dry_run: bool = False
 
 
 def visualize(
     request: VisualizeRequest, session: Session | None = None, *, listener: Listener = ignore
 ) -> VisualizeReport:
-    """Give one sound its pictures.
+    """Give every sound clip of a timeline its generated pictures, or one media file.
 
-    Raises MediaError for input without usable sound, OutputError for a place that cannot be written, PluginError or
-    BundleError when the model fails.
+    Raises InputError for input, recipe and output places that are wrong, before anything is generated; what goes
+    wrong with single clips is in the report.
     """
     session = open_session(device=request.device, listener=listener) if session is None else session
-    recipe, path = request.recipe, request.input
-    backend = resolve_backend(recipe, session.registry)
-    output = request.output or path.with_name(f"{path.stem}.picture.mp4")
-    if not path.exists():
-        raise InputError(f"{path} does not exist; give a file with sound")
-    if output.suffix.lower() not in _MOVIES:
-        raise OutputError(f"{output} cannot be the output: pictures are written as {', '.join(_MOVIES)}")
-    refuse_overwrite(output, inputs=(path,))
-    probe(path)
-    sound = read_audio(path, sample_rate=_SOUND_RATE, mono=False)
-    if sound.num_samples == 0:
-        raise InputError(f"{path} has no sound in it; give a file with sound")
-    values = {"clip.name": plain_name(path.name), "source.name": path.stem}
-    prompt = Prompt(text=recipe.prompt.fill(values), negative=recipe.prompt.negative)
-    content = file_digest(path, session.store)
-    seed = derive_seed(recipe.run.seed, content)
-    key = digest(
-        ["picture", _FORMAT, backend.name, backend.fingerprint(), content, [prompt.text, prompt.negative], seed]
+    backend = resolve_backend(request.recipe, session.registry)
+    if is_media_file(request.input):
+        return visualize_file(
+            request.input,
+            request.recipe,
+            backend,
+            session,
+            output=request.output,
+            force=request.force,
+            dry_run=request.dry_run,
+        )
+    check_roots(request.media_root)
+    file = read_timeline(request.input)
+    output = request.output or default_output(file, "visual")
+    rate = _rate(file, session)
+    target = PictureTarget(
+        folder=output.with_name(f"{output.stem.removesuffix('.visual')}.pictures"),
+        rate=clock.exact_rate(rate),
+        scale=request.recipe.picture.upscale,
+        origin_s=origin_s(file.timeline),
     )
-    # Held open from here on, so that nobody can take it away.
-    frames = None if request.force else _kept(key, session)
-    cached = frames is not None
-    session.tell(PlanReady(jobs=1, cached=int(cached)))
-    session.tell(JobStarted(job_id=key[:12], name=path.name))
-    if frames is None:
-        _generate(request, backend, prompt, seed, key, session)
-        frames = _kept(key, session)
-    if frames is None:
-        raise OutputError(f"the cache {session.cache} loses what is put into it; see whether something empties it")
-    with atomic_write(output) as temporary:
-        write_video(temporary, frames, sound=sound, scale=recipe.picture.upscale)
-    session.tell(JobDone(job_id=key[:12], name=path.name, note="cached" if cached else ""))
-    status: Status = "cached" if cached else "generated"
-    item = {
-        "id": key[:12],
-        "name": path.name,
-        "source": str(path),
-        "source_duration_s": exact_s(sound.duration_s),
-        "prompt": prompt.text,
-        "seed": seed,
-        "status": status,
-        "reason": None,
-        "picture": {
-            "path": str(output),
-            "width": frames.width * recipe.picture.upscale,
-            "height": frames.height * recipe.picture.upscale,
-            "frames": frames.num_frames,
-            "rate": float(frames.rate),
-        },
-    }
-    return VisualizeReport(input=path, output=output, item=item)
+    plan = _plan(request, file, backend, target, session)
+    if request.dry_run:
+        items = picture_items(plan, pictures={}, failures={}, cached=cached_jobs(plan, session))
+        return VisualizeReport(input=request.input, output=None, items=items)
+    inputs = (request.input, *(job.source.path for job in plan.jobs))
+    check_output(output, inputs=inputs)
+    refuse_nothing(request.input, plan, what="a picture")
+    make_folder(target.folder)
+    sweep_leftovers(target.folder, now_s=time.time())
+    done = render_pictures(
+        plan,
+        backend,
+        lambda job, frames, cached: write_picture(
+            job, frames, target, session.store, cached=cached, force=request.force, inputs=inputs
+        ),
+        session,
+        force=request.force,
+    )
+    if done.pictures:
+        _write_back(request, file, plan, done, output, backend, rate)
+    return VisualizeReport(
+        input=request.input,
+        output=output if done.pictures else None,
+        items=picture_items(plan, pictures=done.pictures, failures=done.failures),
+    )
 
 
-def _generate(
-    request: VisualizeRequest, backend: ReadyBackend, prompt: Prompt, seed: int, key: str, session: Session
+def _rate(file: TimelineFile, session: Session) -> float:
+    """The rate of the timeline, as it is written there."""
+    rate = picture_rate(file.timeline)
+    if rate is None:
+        said = f"{file.path.name} does not say its frame rate; pictures are made for {_COMMON_RATE:g} frames per second"
+        session.tell(Message(text=said))
+    return rate or _COMMON_RATE
+
+
+def _plan(
+    request: VisualizeRequest, file: TimelineFile, backend: ReadyBackend, target: PictureTarget, session: Session
+) -> Plan:
+    """What there is to do for a timeline; says what is missing and what had to be assumed."""
+    clips = select_sounds(list_sounds(file.timeline), wish=request.recipe.select)
+    if not clips:
+        how = "pictures are made for those; lay the sound of its films on one"
+        raise TimelineError(f"{request.input} has no clips on sound tracks, and {how}")
+    folder = media_folder(file, session, sound=True)
+    files = SoundFiles(folder=folder, roots=MediaRoots(request.media_root), store=session.store)
+    sources, skips = resolve_sounds(clips, files, rate=target.rate, skip_missing=request.skip_missing)
+    plan = build_picture_plan(
+        sources,
+        request.recipe,
+        rate=target.rate,
+        backend=[backend.name, backend.fingerprint()],
+        finish=target.finish_key(),
+        skipped=skips,
+    )
+    tell_plan(file, plan, session)
+    return plan
+
+
+def _write_back(
+    request: VisualizeRequest,
+    file: TimelineFile,
+    plan: Plan,
+    done: RenderedPictures,
+    output: Path,
+    backend: ReadyBackend,
+    rate: float,
 ) -> None:
-    generator = cast(PictureGenerator, backend.load(pick_device(session.device)))
-    sound = read_audio(request.input, sample_rate=generator.sample_rate, mono=True)
-    wanted = PictureRequest(sound=sound, duration_s=sound.duration_s, prompt=prompt, seed=seed)
+    written = [done.pictures[job.id] for job in plan.jobs if job.id in done.pictures]
+    names = name_files((picture.path for picture in written), file.timeline, output)
+    placements = [
+        PicturePlacement(
+            clip=picture.job.source.clip,
+            url=names[picture.path],
+            frames=range(picture.first_frame, picture.first_frame + picture.frames),
+            timecode_frame=0 if picture.timecode is None else frames_of_timecode(picture.timecode, picture.rate),
+            details=_details(picture, backend),
+        )
+        for picture in written
+    ]
+    placed = place_pictures(
+        moved_to(file, output),
+        placements,
+        rate=rate,
+        track_name=request.recipe.picture.track_name,
+        details={"version": avlink.__version__, "recipe": request.recipe.source.label, "backend": backend.name},
+    )
+    write_back(placed, file, output, names)
 
-    def on_step(done: int, total: int) -> None:
-        session.tell(StepDone(job_id=key[:12], done=done, total=total))
 
-    try:
-        (frames,) = generator.generate([wanted], on_step=on_step)
-    except AvlinkError:
-        raise
-    except Exception as error:
-        raise PluginError(f"backend '{backend.name}' failed: {type(error).__name__}: {error}") from error
-    expected = max(1, clock.to_index(sound.duration_s, generator.picture.rate))
-    if frames.num_frames != expected:
-        raise PluginError(f"backend '{backend.name}' gave {frames.num_frames} frames instead of {expected}")
-    rate = [frames.rate.numerator, frames.rate.denominator]
-    session.store.put_file(key, ".npy", lambda path: np.save(path, frames.pixels, allow_pickle=False), {"rate": rate})
-
-
-def _kept(key: str, session: Session) -> Frames | None:
-    from fractions import Fraction
-
-    path, meta = session.store.get(key), session.store.meta(key)
-    if path is None or meta is None:
-        return None
-    numerator, denominator = cast("list[int]", meta["rate"])
-    try:
-        # Read from the disk as it is written: long sounds have more pictures than fit in memory.
-        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        return None
-    return Frames(pixels=pixels, rate=Fraction(numerator, denominator))
+def _details(picture: WrittenPicture, backend: ReadyBackend) -> dict[str, object]:
+    """What a picture remembers of how it was made, as plain JSON values."""
+    job = picture.job
+    return {
+        "prompt": job.prompt.text,
+        "negative": job.prompt.negative,
+        "seed": job.seed,
+        "backend": backend.name,
+        "raw_key": job.raw_key,
+        "picture_key": job.stem_key,
+        "source_digest": job.source.digest,
+        "source_start_s": fraction_text(job.source.start_s),
+        "source_duration_s": fraction_text(job.source.duration_s),
+        "speed": fraction_text(job.source.speed),
+    }

@@ -1,38 +1,29 @@
-"""What a command gives back: one object for `--json`, the same in words and tables for people, and the exit code."""
+"""What a command gives back. Plugins have commands too, so it lives below: in `avlink.core.answer`."""
 
-from __future__ import annotations
+from avlink.core.answer import (
+    BROKEN,
+    DONE,
+    FORMAT,
+    INTERRUPTED,
+    SOME_FAILED,
+    WRONG_INPUT,
+    Answer,
+    Block,
+    Grid,
+    Line,
+    Lines,
+)
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
-
-FORMAT = 1
-"""The version of the JSON objects."""
-
-DONE, BROKEN, WRONG_INPUT, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-"""The exit codes: all done; a bug or the machine; the user's input; some clips failed; Ctrl-C."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """A table: the heads of the columns, and rows of as many texts."""
-
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-Block: TypeAlias = str | Grid
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """`payload` is printed by `--json` behind "format" and "command"; `blocks` are shown otherwise, in order."""
-
-    command: str
-    payload: Mapping[str, Any] = field(default_factory=dict)
-    blocks: Sequence[Block] = ()
-    exit_code: int = DONE
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints."""
-        return {"format": FORMAT, "command": self.command, **self.payload}
+__all__ = [
+    "BROKEN",
+    "DONE",
+    "FORMAT",
+    "INTERRUPTED",
+    "SOME_FAILED",
+    "WRONG_INPUT",
+    "Answer",
+    "Block",
+    "Grid",
+    "Line",
+    "Lines",
+]

@@ -22,6 +22,7 @@ from avlink.cli import (
     train,
     visualize,
 )
+from avlink.cli.tree import CommandTree
 
 GROUPS = {
     "models": models.app,
@@ -39,9 +40,14 @@ _EPILOG = (
 
 
 def build_app() -> typer.Typer:
-    """A fresh command tree. Commands return an `Answer`; `avlink.cli.main` prints it."""
+    """A fresh command tree. Commands return an `Answer` or yield `Line`s; `avlink.cli.main` prints them."""
     app = typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, epilog=_EPILOG, help=_start.__doc__
+        cls=CommandTree,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        epilog=_EPILOG,
+        help=_start.__doc__,
     )
     app.callback()(_start)
     for command in (

@@ -9,12 +9,12 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, TextIO
 
 import typer
 
-from avlink.cli.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer
+from avlink.cli.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer, Lines
 from avlink.cli.app import GROUPS, build_app
 from avlink.core.errors import AvlinkError
 
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not debug:
                 warnings.simplefilter("ignore")
             outcome = _run(arguments)
+            if isinstance(outcome, Generator):
+                outcome = _follow(outcome, _command(arguments), stdout, as_json=as_json)
     except BaseException as error:
         code, message = _explain(error)
         if debug:
@@ -51,6 +53,24 @@ def _run(arguments: Sequence[str]) -> Any:
     """The command's `Answer`, or the exit code of a command that ended early, such as `--help`."""
     command = typer.main.get_command(build_app())
     return command.main(args=list(arguments), prog_name="avlink", standalone_mode=False)
+
+
+def _follow(lines: Lines, command: str | None, stdout: TextIO, *, as_json: bool) -> int:
+    """Print what a command tells while it goes on, one object a line for `--json`; its exit code."""
+    with contextlib.closing(lines):
+        while True:
+            try:
+                line = next(lines)
+            except StopIteration as end:
+                return end.value
+            try:
+                if as_json:
+                    _print_json({"format": FORMAT, "command": command, **line.payload}, stdout, indent=None)
+                elif line.text:
+                    print(line.text, file=stdout, flush=True)
+            except BrokenPipeError:
+                sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+                return DONE
 
 
 def _show(answer: Answer, stdout: TextIO, *, as_json: bool) -> int:
@@ -72,15 +92,19 @@ def _say(message: str, code: int, arguments: Sequence[str], json_to: TextIO | No
     if json_to is None:
         print(f"avlink: {message}" if code != WRONG_INPUT or "\n" not in message else message, file=sys.stderr)
     else:
-        words = [word for word in arguments if not word.startswith("-")]
-        command = " ".join(words[: 2 if words[:1] and words[0] in GROUPS else 1]) or None
         error = {"message": message, "exit_code": code}
-        _print_json({"format": FORMAT, "command": command, "error": error}, json_to)
+        # On one line: a command that goes on for a while may have printed lines before.
+        _print_json({"format": FORMAT, "command": _command(arguments), "error": error}, json_to, indent=None)
     return code
 
 
-def _print_json(value: Any, stream: TextIO) -> None:
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False), file=stream, flush=True)
+def _command(arguments: Sequence[str]) -> str | None:
+    words = [word for word in arguments if not word.startswith("-")]
+    return " ".join(words[: 2 if words[:1] and words[0] in GROUPS else 1]) or None
+
+
+def _print_json(value: Any, stream: TextIO, *, indent: int | None = 2) -> None:
+    print(json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False), file=stream, flush=True)
 
 
 def _finite(value: Any) -> Any:

@@ -90,6 +90,12 @@ Tracks = Annotated[
         "--tracks", metavar="V1,V2", help="Only the clips on these video tracks. [default: all]", show_default=False
     ),
 ]
+SoundTracks = Annotated[
+    str | None,
+    typer.Option(
+        "--tracks", metavar="A1,A2", help="Only the clips on these sound tracks. [default: all]", show_default=False
+    ),
+]
 Duck = Annotated[
     float | None,
     typer.Option(

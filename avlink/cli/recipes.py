@@ -17,12 +17,17 @@ Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, o
 
 @app.command("list")
 def list_all(as_json: given.AsJson = False) -> Answer:
-    """List the recipes that come with AVLink."""
-    from avlink.core.recipe import builtin_recipes, load_recipe
+    """List the recipes that come with AVLink and its plugins."""
+    from avlink.hooks import find_recipe, load_registry, named_recipes
 
+    registry = load_registry()
     found = [
-        {"name": name, "kind": load_recipe(name).kind, "about": _first_comment(file.read_text(encoding="utf-8"))}
-        for name, file in builtin_recipes().items()
+        {
+            "name": name,
+            "kind": find_recipe(name, registry=registry).kind,
+            "about": _first_comment(file.read_text(encoding="utf-8")),
+        }
+        for name, file in named_recipes(registry).items()
     ]
     rows = [(item["name"], item["kind"], item["about"]) for item in found]
     grid = Grid(heads=("recipe", "kind", "about"), rows=rows)
@@ -47,9 +52,9 @@ def show(
       [run]
       takes = 3
     """  # noqa: D301
-    from avlink.core.recipe import load_recipe
+    from avlink.hooks import find_recipe
 
-    loaded = load_recipe(recipe, None, list(settings or ()))
+    loaded = find_recipe(recipe, None, list(settings or ()))
     values = loaded.model_dump(mode="json")
     rows = []
     for key, value in _flat(values):
@@ -65,11 +70,11 @@ def show(
 @app.command()
 def check(recipe: Name, settings: given.Settings = None, as_json: given.AsJson = False) -> Answer:
     """Check a recipe and the options of all components that it names."""
-    from avlink.core.recipe import load_recipe
-    from avlink.hooks import check_components, load_registry
+    from avlink.hooks import check_components, find_recipe, load_registry
 
-    loaded = load_recipe(recipe, None, list(settings or ()))
-    check_components(loaded, load_registry())
+    registry = load_registry()
+    loaded = find_recipe(recipe, None, list(settings or ()), registry=registry)
+    check_components(loaded, registry)
     said = f"{loaded.source.label} is a good recipe for `avlink {loaded.kind}`"
     return Answer(command="recipes check", payload={"recipe": recipe, "kind": loaded.kind}, blocks=[said])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal
 
 from avlink.cli.answer import Block, Grid
 
@@ -12,14 +12,17 @@ _HEADS = ("clip", "track", "at", "length", "status", "stems")
 _STATES = ("generated", "cached", "skipped", "failed")
 
 
-def report_blocks(payload: Mapping[str, Any], *, dry_run: bool = False) -> list[Block]:
+def report_blocks(
+    payload: Mapping[str, Any], *, dry_run: bool = False, made: Literal["stems", "pictures"] = "stems"
+) -> list[Block]:
     """A table of the clips, the reasons of those that got nothing, the counts, and where the result is."""
     items = payload.get("items", [])
     blocks: list[Block] = []
     if items:
         blocks.append(
             Grid(
-                heads=("clip", "track", "at", "length", "status", "stems"), rows=[_row(item, dry_run) for item in items]
+                heads=("clip", "track", "at", "length", "status", made),
+                rows=[_row(item, dry_run, made) for item in items],
             )
         )
     blocks += [f"{item['name']}: {item['status']}: {item['reason']}" for item in items if item.get("reason")]
@@ -44,9 +47,9 @@ def _word(state: str, dry_run: bool) -> str:
     return "to generate" if dry_run and state == "generated" else state
 
 
-def _row(item: Mapping[str, Any], dry_run: bool) -> tuple[str, ...]:
-    stems = item.get("stems") or []
-    named = [f"{PurePath(stem['path']).name}{_level(stem)}" for stem in stems]
+def _row(item: Mapping[str, Any], dry_run: bool, made: Literal["stems", "pictures"]) -> tuple[str, ...]:
+    more = _level if made == "stems" else _frames
+    named = [f"{PurePath(file['path']).name}{more(file)}" for file in item.get(made) or []]
     return (
         str(item.get("name", "")),
         str(item.get("track") or ""),
@@ -63,6 +66,11 @@ def _level(stem: Mapping[str, Any]) -> str:
         f"{value:.1f} {unit}" for value, unit in ((loudness, "LUFS"), (peak, "dBTP")) if isinstance(value, int | float)
     ]
     return f" ({', '.join(said)})" if said else ""
+
+
+def _frames(picture: Mapping[str, Any]) -> str:
+    size = f"{picture['width']}x{picture['height']}"
+    return f" ({picture['frames']} frames of {size} at {picture['rate']:.6g} per second)"
 
 
 def _seconds(value: Any) -> str:

@@ -25,7 +25,7 @@ JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping
 _DIGEST_BYTES = 20
 _CHUNK_BYTES = 1 << 20
 _DIGEST = re.compile(rf"[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
-_memo: dict[tuple[str, int, int], str] = {}
+_memo: dict[tuple[str, int, int, int], str] = {}
 
 
 def canonical_json(value: JsonValue) -> str:
@@ -54,15 +54,16 @@ def fraction_text(value: Fraction) -> str:
 def file_digest(path: Path, store: Store | None = None) -> str:
     """The name of a file's whole content.
 
-    Reading is skipped where a file of the same path, size and modification time was read before: in this process,
-    or, when a `store` is given, in an earlier one.
+    Reading is skipped where a file of the same path, size, modification time and inode was read before: in this
+    process, or, when a `store` is given, in an earlier one. Copies that keep times put another file of the same size
+    and time in its place, and the inode tells.
 
     Raises MediaError when the file cannot be read.
     """
     try:
         resolved = path.resolve()
         stat = resolved.stat()
-        seen = (str(resolved), stat.st_size, stat.st_mtime_ns)
+        seen = (str(resolved), stat.st_size, stat.st_mtime_ns, stat.st_ino)
         if seen in _memo:
             return _memo[seen]
         key = digest(["file_digest", *seen])

@@ -103,6 +103,20 @@ class FadedSound:
         return np.asarray(heard * gain, np.float32)
 
 
+class ReversedSound:
+    """A `SoundSource` from its end to its start."""
+
+    def __init__(self, sound: SoundSource) -> None:
+        """`sound`, its last sample first."""
+        self._sound = sound
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        start, stop, _ = slice(start, stop).indices(self.num_samples)
+        return self._sound.read(self.num_samples - max(start, stop), self.num_samples - start)[:, ::-1]
+
+
 class AmplifiedSound:
     """A `SoundSource` that is louder, or softer. Nothing is clipped."""
 

@@ -71,6 +71,18 @@ class Waveform:
         return self.samples[:, start:stop]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Something that is struck in a sound: `sample` counts from its first one.
+
+    `strength_db` is by how much it rises out of what was heard just before, in the mean of all bands.
+    """
+
+    sample: int
+    strength_db: float
+
+
+@runtime_checkable
 class FrameSource(Protocol):
     """Pictures at a constant rate that are read a stretch at a time, so that long clips need little memory."""
 
@@ -159,9 +171,9 @@ class SoundRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRequest:
-    """Make the picture of one sound. `sound` is already mono at the generator's `sample_rate`."""
+    """Make the picture of one sound. `sound` is already mono at the generator's `sample_rate`; read it in blocks."""
 
-    sound: Waveform
+    sound: SoundSource
     duration_s: Fraction
     prompt: Prompt
     seed: int
@@ -191,6 +203,9 @@ class PictureGenerator(Protocol):
     sample_rate: int
     picture: PictureSpec
 
-    def generate(self, requests: Sequence[PictureRequest], *, on_step: OnStep | None = None) -> tuple[Frames, ...]:
-        """Frames at `picture` for each request, round(duration_s * rate) of them (at least one)."""
+    def generate(self, requests: Sequence[PictureRequest], *, on_step: OnStep | None = None) -> Sequence[FrameSource]:
+        """Frames at `picture` for each request, round(duration_s * rate) of them (at least one).
+
+        `Frames` are one; a generator of long pictures gives something that is read in blocks.
+        """
         ...

@@ -5,6 +5,7 @@ Windows start at whole seconds, where audio tokens, video frames and motion fram
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,20 +42,23 @@ def blend(pieces: list[Float[Tensor, _ * rest]], starts: list[int], total: int) 
     """
     out = torch.zeros((total, *pieces[0].shape[1:]), dtype=pieces[0].dtype, device=pieces[0].device)
     weight = torch.zeros(total, dtype=torch.float32, device=out.device)
-    for index, (piece, start) in enumerate(zip(pieces, starts, strict=True)):
-        length = min(piece.shape[0], total - start)
-        ramp = torch.ones(length, device=out.device)
-        if index > 0:
-            into = min(starts[index - 1] + pieces[index - 1].shape[0] - start, length)
-            if into > 0:
-                rise = (torch.arange(into, device=out.device) + 0.5) / into
-                ramp[:into] = torch.minimum(ramp[:into], rise)
-        if index + 1 < len(pieces):
-            gone = start + length - starts[index + 1]
-            if gone > 0:
-                fall = (torch.arange(gone, 0, -1, device=out.device) - 0.5) / gone
-                ramp[-gone:] = torch.minimum(ramp[-gone:], fall)
-        shaped = ramp.reshape(-1, *[1] * (piece.ndim - 1))
-        out[start : start + length] += (piece[:length] * shaped).to(out.dtype)
-        weight[start : start + length] += ramp
+    spans = [(start, min(start + piece.shape[0], total)) for piece, start in zip(pieces, starts, strict=True)]
+    for index, (piece, (start, stop)) in enumerate(zip(pieces, spans, strict=True)):
+        share = ramp(spans, index).to(out.device)
+        shaped = share.reshape(-1, *[1] * (piece.ndim - 1))
+        out[start:stop] += (piece[: stop - start] * shaped).to(out.dtype)
+        weight[start:stop] += share
     return out / weight.clamp(min=1e-6).reshape(-1, *[1] * (out.ndim - 1))
+
+
+def ramp(spans: Sequence[tuple[int, int]], index: int) -> Float[Tensor, " length"]:
+    """How much the piece in one of the (start, stop) `spans` counts, from 0 to 1, where it overlaps its neighbours."""
+    start, stop = spans[index]
+    share = torch.ones(stop - start)
+    into = min(spans[index - 1][1], stop) - start if index > 0 else 0
+    if into > 0:
+        share[:into] = torch.minimum(share[:into], (torch.arange(into) + 0.5) / into)
+    gone = stop - spans[index + 1][0] if index + 1 < len(spans) else 0
+    if gone > 0:
+        share[-gone:] = torch.minimum(share[-gone:], (torch.arange(gone, 0, -1) - 0.5) / gone)
+    return share

@@ -16,6 +16,8 @@ A whole plugin:
         return [AudioProcessor(name="gain", options=Gain, apply=gain)]
 """
 
+from avlink.core.answer import Answer, Grid, Line, Lines
+from avlink.core.recipe import Recipe
 from avlink.hooks.components import (
     ReadyBackend,
     ReadyProcessor,
@@ -25,28 +27,38 @@ from avlink.hooks.components import (
     resolve_chain,
     resolve_formats,
 )
-from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Direction, Options, RecipeKind, TimelineFormat
 from avlink.hooks.loader import load_registry, make_registry
+from avlink.hooks.recipes import find_recipe, named_recipes
 from avlink.hooks.registry import PluginFailure, PluginInfo, Registry
 from avlink.hooks.specs import hookimpl, hookspec
 
 __all__ = [
+    "Answer",
     "AudioProcessor",
     "Backend",
+    "Command",
     "Direction",
+    "Grid",
+    "Line",
+    "Lines",
     "Options",
     "PluginFailure",
     "PluginInfo",
     "ReadyBackend",
     "ReadyProcessor",
+    "Recipe",
+    "RecipeKind",
     "Registry",
     "TimelineFormat",
     "apply_chain",
     "check_components",
+    "find_recipe",
     "hookimpl",
     "hookspec",
     "load_registry",
     "make_registry",
+    "named_recipes",
     "resolve_backend",
     "resolve_chain",
     "resolve_formats",

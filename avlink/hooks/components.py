@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from avlink.core.errors import AvlinkError, PluginError, RecipeError
 from avlink.core.recipe import Recipe, SonifyRecipe, Source, VisualizeRecipe, explain, report
 from avlink.core.recipe.schema import BackendChoice, Step
-from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, RecipeKind, TimelineFormat
 from avlink.hooks.registry import Registry
 
 if TYPE_CHECKING:
@@ -133,8 +133,21 @@ def check_components(recipe: Recipe, registry: Registry) -> None:
     if isinstance(recipe, SonifyRecipe):
         lines += _chain(recipe, registry)[1]
         lines += _formats(recipe, registry)[1]
+    kind = registry.recipe_kinds.get(recipe.kind)
+    if kind is not None and kind.check is not None:
+        lines += _checked(kind, recipe, registry)
     if lines:
         raise RecipeError(report(recipe.source, lines))
+
+
+def _checked(kind: RecipeKind, recipe: Recipe, registry: Registry) -> list[str]:
+    assert kind.check is not None
+    try:
+        return list(kind.check(recipe, registry))
+    except AvlinkError:
+        raise
+    except Exception as error:
+        raise PluginError(f"the check of recipe kind '{kind.name}' failed: {type(error).__name__}: {error}") from error
 
 
 def apply_chain(sound: SoundSource, chain: Sequence[ReadyProcessor]) -> SoundSource:

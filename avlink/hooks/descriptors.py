@@ -6,7 +6,7 @@ pydantic checks them before any work begins, so a field needs a type, a default 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from opentimelineio.schema import Timeline
 
+    from avlink.core.recipe import Recipe
     from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
+    from avlink.hooks.registry import Registry
 
 Direction: TypeAlias = Literal["v2a", "a2v"]
 """Sound for pictures, or pictures for sound."""
@@ -78,4 +80,38 @@ class TimelineFormat:
     write: Callable[[Timeline, Path], None]
 
 
-Component: TypeAlias = Backend | AudioProcessor | TimelineFormat
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command of the command line: `avlink <name>`.
+
+    `summary` is the sentence that `avlink --help` shows, for which nothing is loaded. `load()` is called when the
+    command is used, and is the first place where heavy imports belong. It gives a function with parameters that typer
+    understands, or a `typer.Typer` with commands of its own.
+
+    Such a function returns an `Answer`, or nothing; one that goes on for a while yields a `Line` for each thing that
+    happens and returns the exit code. It prints nothing itself. With a parameter `--json` it has that too: AVLink
+    then prints the payloads instead of the words. What it raises as `AvlinkError` is shown as one sentence.
+    """
+
+    name: str
+    summary: str
+    load: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeKind:
+    """Another kind of recipe, with inheritance, `-s key=value` and the same messages as ours.
+
+    `name` is what such recipes say in `kind`. `model` is their content: a subclass of `Recipe` that says
+    `kind: Literal["<name>"] = "<name>"`; tables in it are `Options`. `recipes` is a package of yours: the .toml files
+    that lie in it can be asked for by name. `check(recipe, registry)` gives a sentence for each mistake that the model
+    alone cannot see, such as a wrong name of another component, and begins it with the key.
+    """
+
+    name: str
+    model: type[Recipe]
+    recipes: str | None = None
+    check: Callable[[Any, Registry], Sequence[str]] | None = None
+
+
+Component: TypeAlias = Backend | AudioProcessor | TimelineFormat | Command | RecipeKind

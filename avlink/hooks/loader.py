@@ -10,19 +10,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any
 
 import pluggy
 
 from avlink.core.errors import PluginError
 from avlink.hooks import specs
-from avlink.hooks.descriptors import AudioProcessor, Backend, Component, TimelineFormat
-from avlink.hooks.registry import PluginFailure, PluginInfo, Registry, check_component, collect
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, RecipeKind, TimelineFormat
+from avlink.hooks.registry import PluginFailure, PluginInfo, Registry, check_component, collect, settle_commands
 
 GROUP = "avlink"
 """The entry-point group of plugins, ours and everybody's."""
 
-AnyComponent = TypeVar("AnyComponent", Backend, AudioProcessor, TimelineFormat)
+_HOOKS: Mapping[type[Component], str] = {
+    Backend: "avlink_backends",
+    AudioProcessor: "avlink_audio_processors",
+    TimelineFormat: "avlink_timeline_formats",
+    Command: "avlink_commands",
+    RecipeKind: "avlink_recipe_kinds",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,38 +95,42 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
     manager.add_hookspecs(specs)
     if trace:
         manager.add_hookcall_monitoring(_trace_before, _trace_after)
-    backends: list[tuple[str, Backend]] = []
-    processors: list[tuple[str, AudioProcessor]] = []
-    formats: list[tuple[str, TimelineFormat]] = []
+    offered: dict[type[Component], list[tuple[str, Any]]] = {kind: [] for kind in _HOOKS}
     infos = []
     for item in found:
         try:
             _register(manager, item)
-            # All three are asked before any is taken: half a plugin would be worse than none.
-            own_backends = _ask(manager, "avlink_backends", item, Backend)
-            own_processors = _ask(manager, "avlink_audio_processors", item, AudioProcessor)
-            own_formats = _ask(manager, "avlink_timeline_formats", item, TimelineFormat)
+            # All are asked before any is taken: half a plugin would be worse than none.
+            own = {kind: _ask(manager, hook, item, kind) for kind, hook in _HOOKS.items()}
         except (Exception, SystemExit) as error:
             failures.append(PluginFailure(plugin=item.name, reason=_reason(error)))
             continue
-        backends += [(item.name, backend) for backend in own_backends]
-        processors += [(item.name, processor) for processor in own_processors]
-        formats += [(item.name, format_) for format_ in own_formats]
-        offered: list[Component] = [*own_backends, *own_processors, *own_formats]
+        for kind, components in own.items():
+            offered[kind] += [(item.name, component) for component in components]
         infos.append(
             PluginInfo(
                 name=item.name,
                 distribution=item.distribution,
                 version=item.version,
-                components=tuple(component.name for component in offered),
+                components=tuple(
+                    component.name
+                    for kind, components in own.items()
+                    if kind is not Command
+                    for component in components
+                ),
+                commands=tuple(command.name for command in own[Command]),
             )
         )
+    commands, clashes = settle_commands(offered[Command])
     return Registry(
-        backends=collect(Backend, backends),
-        processors=collect(AudioProcessor, processors),
-        formats=collect(TimelineFormat, formats),
+        backends=collect(Backend, offered[Backend]),
+        processors=collect(AudioProcessor, offered[AudioProcessor]),
+        formats=collect(TimelineFormat, offered[TimelineFormat]),
+        commands=commands,
+        recipe_kinds=collect(RecipeKind, offered[RecipeKind]),
         plugins=tuple(infos),
         failures=tuple(failures),
+        clashes=clashes,
     )
 
 
@@ -135,11 +145,11 @@ def _register(manager: pluggy.PluginManager, item: _Found) -> None:
         raise
 
 
-def _ask(manager: pluggy.PluginManager, hook: str, item: _Found, kind: type[AnyComponent]) -> list[AnyComponent]:
+def _ask(manager: pluggy.PluginManager, hook: str, item: _Found, kind: type[Component]) -> list[Component]:
     """What one plugin answers to a provider hook: asked alone, so that its failure is known to be its own."""
     others = [plugin for plugin in manager.get_plugins() if plugin is not item.plugin]
     answers: list[Any] = manager.subset_hook_caller(hook, remove_plugins=others)()
-    components = []
+    components: list[Component] = []
     for answer in answers:
         if not isinstance(answer, list | tuple):
             raise PluginError(f"{hook} returned {type(answer).__name__}, not a list")

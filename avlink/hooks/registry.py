@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from avlink.core.errors import PluginError, RecipeError
-from avlink.core.recipe import suggest
-from avlink.hooks.descriptors import AudioProcessor, Backend, Component, TimelineFormat
+from avlink.core.recipe import KINDS, Recipe, suggest
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, RecipeKind, TimelineFormat
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
-AnyComponent = TypeVar("AnyComponent", Backend, AudioProcessor, TimelineFormat)
+AnyComponent = TypeVar("AnyComponent", Backend, AudioProcessor, TimelineFormat, Command, RecipeKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,23 +26,33 @@ class PluginFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginInfo:
-    """A plugin in use: its entry point's name, the distribution it came with, and what it offers."""
+    """A plugin in use: its entry point's name, the distribution it came with, and what it offers.
+
+    `components` are what recipes can name, `commands` are what the command line has from it.
+    """
 
     name: str
     distribution: str
     version: str
     components: tuple[str, ...]
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """What the installed plugins offer. Frozen: made once at start, handed down to whoever needs a component."""
+    """What the installed plugins offer. Frozen: made once at start, handed down to whoever needs a component.
+
+    `clashes` are the names of commands that several plugins offer, with the plugins; none of those is in `commands`.
+    """
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
     processors: Mapping[str, AudioProcessor] = field(default_factory=dict)
     formats: Mapping[str, TimelineFormat] = field(default_factory=dict)
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    recipe_kinds: Mapping[str, RecipeKind] = field(default_factory=dict)
     plugins: tuple[PluginInfo, ...] = ()
     failures: tuple[PluginFailure, ...] = ()
+    clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def backend(self, name: str) -> Backend:
         """The backend of that name; raises RecipeError that lists the known ones."""
@@ -83,16 +93,42 @@ def collect(kind: type[AnyComponent], offers: Sequence[tuple[str, AnyComponent]]
     return dict(sorted(found.items()))
 
 
+def settle_commands(offers: Sequence[tuple[str, Command]]) -> tuple[dict[str, Command], dict[str, tuple[str, ...]]]:
+    """Commands by name, sorted, and the names that are offered twice with the plugins that do: those are nobody's.
+
+    That is no error as it is with components: no recipe can mean the wrong one, and all other commands go on.
+    """
+    offering: dict[str, list[str]] = {}
+    for plugin, command in offers:
+        offering.setdefault(command.name, []).append(plugin)
+    kept = {command.name: command for _, command in offers if len(offering[command.name]) == 1}
+    clashes = {name: tuple(plugins) for name, plugins in sorted(offering.items()) if len(plugins) > 1}
+    return dict(sorted(kept.items())), clashes
+
+
 def check_component(component: object, kind: type[Component]) -> None:
     """Raise PluginError unless `component` is a `kind` with a name that recipes can say."""
     if not isinstance(component, kind):
         raise PluginError(f"it offers {component!r}, which is no {kind.__name__}")
     if not _NAME.fullmatch(component.name):
         raise PluginError(f"it offers the name {component.name!r}; names are lower case letters, digits, '-', '_', '.'")
+    if isinstance(component, RecipeKind):
+        _check_kind(component)
+
+
+def _check_kind(kind: RecipeKind) -> None:
+    if kind.name in KINDS:
+        raise PluginError(f"it offers the recipe kind '{kind.name}', which AVLink has itself")
+    if not (isinstance(kind.model, type) and issubclass(kind.model, Recipe)):
+        raise PluginError(f"the model of its recipe kind '{kind.name}' is {kind.model!r}, which is no Recipe")
+    if kind.model.model_fields["kind"].default != kind.name:
+        raise PluginError(f'{kind.model.__name__} must say kind: Literal["{kind.name}"] = "{kind.name}"')
 
 
 _KINDS: Mapping[type[Component], str] = {
     Backend: "backend",
     AudioProcessor: "processor",
     TimelineFormat: "timeline format",
+    Command: "command",
+    RecipeKind: "recipe kind",
 }

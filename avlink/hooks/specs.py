@@ -6,16 +6,16 @@ A plugin is found by an entry point in the group `avlink`:
     my_plugin = "my_package.plugin"
 
 All hooks here are providers. They are called once, at start, without arguments, and return a list of descriptions
-(`avlink.hooks.descriptors`); an empty list is fine. They must be quick and import nothing heavy: `avlink --help`
-runs none of them, but every command that works does. Two components of one kind must not share a name. What a
-component does is decided by the recipe that names it, never by which plugins happen to be installed.
+(`avlink.hooks.descriptors`); an empty list is fine. They must be quick and import nothing heavy: every command that
+works runs them, and so does `avlink --help` after something was installed. Two components of one kind must not share a
+name. What a component does is decided by the recipe that names it, never by which plugins happen to be installed.
 """
 
 from __future__ import annotations
 
 import pluggy
 
-from avlink.hooks.descriptors import AudioProcessor, Backend, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, RecipeKind, TimelineFormat
 
 PROJECT = "avlink"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -43,4 +43,21 @@ def avlink_timeline_formats() -> list[TimelineFormat]:  # type: ignore[empty-bod
     """Offer files to write beside the finished timeline, such as a cue sheet.
 
     A recipe lists them in `write.also`.
+    """
+
+
+@hookspec
+def avlink_commands() -> list[Command]:  # type: ignore[empty-body]
+    """Offer commands for the command line, which then stand beside `avlink sonify`.
+
+    A command of AVLink's own is never replaced, and of two plugins that offer the same name neither is used. A
+    command calls AVLink's services by what `avlink` exports, such as `sonify`.
+    """
+
+
+@hookspec
+def avlink_recipe_kinds() -> list[RecipeKind]:  # type: ignore[empty-body]
+    """Offer kinds of recipes for commands of your own; `avlink recipes list`, `show` and `check` know them too.
+
+    A command reads one with `avlink.find_recipe(name, YourModel, overrides)`.
     """

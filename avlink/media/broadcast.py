@@ -26,10 +26,11 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """A named place in the sound, for example an impact: `position_samples` from its start."""
+    """A named place in the sound, for example an impact: `position_samples` from its start, and a remark on it."""
 
     position_samples: int
     label: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ def pack_bext(info: BroadcastInfo, *, sample_rate: int, channels: int) -> bytes:
         _LOUDNESS_UNSET,
         _LOUDNESS_UNSET,
     )
-    return fixed + history.encode("ascii")
+    return _even(fixed + history.encode("ascii"), b"\0")
 
 
 def unpack_bext(body: bytes) -> Bext:
@@ -167,7 +168,8 @@ def to_ixml(info: BroadcastInfo, *, sample_rate: int, channels: int) -> bytes:
     _put(bext, "BWF_ORIGINATOR", info.originator)
     _put(bext, "BWF_ORIGINATOR_REFERENCE", info.originator_reference)
     ElementTree.indent(root, "")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="utf-8") + b"\n"
+    body = b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="utf-8") + b"\n"
+    return _even(body, b"\n")
 
 
 def from_ixml(body: bytes, bext: Bext, cues: tuple[Cue, ...]) -> BroadcastInfo:
@@ -198,6 +200,11 @@ def from_ixml(body: bytes, bext: Bext, cues: tuple[Cue, ...]) -> BroadcastInfo:
 
 def _put(parent: ElementTree.Element, tag: str, text: str) -> None:
     ElementTree.SubElement(parent, tag).text = _NOT_IN_XML.sub("", text)
+
+
+def _even(body: bytes, filler: bytes) -> bytes:
+    """A body of even length: libsndfile does not skip the byte that follows an odd chunk of an RF64 file."""
+    return body + filler * (len(body) % 2)
 
 
 def _field(text: str, size: int) -> bytes:

@@ -99,18 +99,25 @@ def _to_pcm(samples: NDArray[np.float32]) -> bytes:
 
 
 def _cue_chunks(cues: tuple[Cue, ...]) -> bytes:
+    """Cue points and their texts (Multimedia Programming Interface and Data Specifications 1.0, "Cue-Points Chunk").
+
+    Without a playlist and in one data chunk of PCM, both positions are samples from its start, and the offsets of
+    chunk and block are 0.
+    """
     if not cues:
         return b""
     points = struct.pack("<I", len(cues))
     labels = b"adtl"
     for number, cue in enumerate(cues, start=1):
         points += struct.pack("<II4sIII", number, cue.position_samples, b"data", 0, 0, cue.position_samples)
-        labels += chunk(b"labl", struct.pack("<I", number) + cue.label.encode("utf-8") + b"\0")
+        texts = ((b"labl", cue.label), (b"note", cue.note))
+        for name, text in texts if cue.note else texts[:1]:
+            labels += chunk(name, struct.pack("<I", number) + text.encode("utf-8") + b"\0")
     return chunk(b"cue ", points) + chunk(b"LIST", labels)
 
 
 def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Names and bodies of all chunks; the body of "data" is its size as 8 bytes."""
+    """Names and bodies of all chunks; the body of "data" is its size as 8 bytes, a list goes by its form."""
     form, _size, kind = struct.unpack("<4sI4s", file.read(12))
     if form not in (b"RIFF", b"RF64") or kind != b"WAVE":
         raise ValueError("it does not begin as RIFF or RF64 WAVE")
@@ -126,18 +133,25 @@ def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         file.read(size % 2)
         if name == b"ds64":
             (long_data_bytes,) = struct.unpack_from("<Q", body, 8)
-        yield name.decode("latin-1"), body
+        # Lists are told apart by their form: other programs add one of titles and dates.
+        yield (body[:4] if name == b"LIST" else name).decode("latin-1"), body
 
 
 def _read_cues(chunks: dict[str, bytes]) -> tuple[Cue, ...]:
-    points, labels = chunks.get("cue ", b"\0\0\0\0"), chunks.get("LIST", b"")
-    names: dict[int, str] = {}
+    points, labels = chunks.get("cue ", b"\0\0\0\0"), chunks.get("adtl", b"")
+    texts: dict[tuple[bytes, int], str] = {}
     at = 4
-    while labels[:4] == b"adtl" and at + 12 <= len(labels):
+    while at + 12 <= len(labels):
         name, size, number = struct.unpack_from("<4sII", labels, at)
-        if name == b"labl":
-            names[number] = labels[at + 12 : at + 8 + size].split(b"\0")[0].decode("utf-8", "replace")
+        texts[name, number] = labels[at + 12 : at + 8 + size].split(b"\0")[0].decode("utf-8", "replace")
         at += 8 + size + size % 2
     (count,) = struct.unpack_from("<I", points)
     found = (struct.unpack_from("<II", points, 4 + 24 * index) for index in range(count))
-    return tuple(Cue(position_samples=position, label=names.get(number, "")) for number, position in found)
+    return tuple(
+        Cue(
+            position_samples=position,
+            label=texts.get((b"labl", number), ""),
+            note=texts.get((b"note", number), ""),
+        )
+        for number, position in found
+    )

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import IO
 
 import numpy as np
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
@@ -20,7 +21,8 @@ from avlink.core.errors import MediaError, OutputError
 from avlink.core.images import ImageSequence
 from avlink.core.values import FrameSource, PictureSpec
 from avlink.media.pictures import decode_pictures
-from avlink.media.scale import Picture
+from avlink.media.probe import VideoInfo, check_visible
+from avlink.media.scale import Picture, Scaler
 
 _NORMAL = Fraction(1)
 # A frozen picture is looked for a little after its time: clocks of 90 kHz or milliseconds round its start up.
@@ -129,11 +131,51 @@ def open_frames(
             _hold_last(path, spool, last, stop_s=start_s + used_s, longest=max(_NORMAL, abs(speed)))
         file.flush()
     except OSError as error:
-        raise OutputError(
-            f"no temporary file of pictures can be written in '{tempfile.gettempdir()}' ({error.strerror}); "
-            "free some space or set TMPDIR"
-        ) from error
+        raise _no_room(error) from error
     return frames
+
+
+def fit_frames(frames: FrameSource, *, spec: PictureSpec) -> FrameSource:
+    """Pictures that are there already, at the rate and size of `spec`: what `open_frames` makes of a whole file.
+
+    Raises MediaError if there are none or they are too small to see anything in; OutputError if there is no space for
+    the temporary file.
+    """
+    if not frames.num_frames:
+        raise MediaError("there are no pictures to make a sound for")
+    info = VideoInfo(
+        rate=frames.rate,
+        width=frames.width,
+        height=frames.height,
+        rotation=0,
+        start_s=Fraction(0),
+        timecode=None,
+        codec="rawvideo",
+    )
+    check_visible(Path("the frames"), info)
+    scaler = Scaler(info, width=spec.width, height=spec.height)
+    num_frames = max(1, to_index(frames.num_frames / frames.rate, spec.rate))
+    file = tempfile.TemporaryFile(prefix="avlink-frames-")  # noqa: SIM115 (closed with the frames that read it)
+    spool = _BoxAverage(file, start_s=Fraction(0), num_frames=num_frames, step_s=1 / spec.rate)
+    pixels = None
+    try:
+        for index in range(frames.num_frames):
+            picture = np.ascontiguousarray(frames.read(index, index + 1)[0])
+            pixels = scaler.scale(VideoFrame.from_ndarray(picture, format="rgb24"))
+            spool.add(pixels, begin_s=index / frames.rate, end_s=(index + 1) / frames.rate)
+        if not spool.done and pixels is not None:
+            spool.add(pixels, begin_s=frames.num_frames / frames.rate, end_s=spool.end_s)
+        file.flush()
+    except OSError as error:
+        raise _no_room(error) from error
+    return SpooledFrames(file, rate=spec.rate, num_frames=num_frames, height=spec.height, width=spec.width)
+
+
+def _no_room(error: OSError) -> OutputError:
+    return OutputError(
+        f"no temporary file of pictures can be written in '{tempfile.gettempdir()}' ({error.strerror}); "
+        "free some space or set TMPDIR"
+    )
 
 
 def _hold_last(

@@ -1,8 +1,9 @@
-"""Writing movies: generated frames, or the pictures of an edit, with their sound. H.264 in 4:2:0."""
+"""Writing movies: generated frames, or the pictures of an edit, with their sound, in H.264; pictures for an edit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,21 @@ from avlink.media.soundtrack import SoundTrack, open_movie
 _ENCODERS = ("libx264", "libopenh264", "mpeg4")
 _FRAMES_A_READ = 64
 _HD_LINES = 720
+_VIDEO_RANGE = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How pictures are encoded: by which of libav's encoders, as which pixels.
+
+    `matrix` turns colours into luma and chroma, and is written into the file; None means what players assume of a
+    file that says nothing, by its size.
+    """
+
+    codec: str
+    pixels: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    matrix: Colorspace | None = None
 
 
 def write_video(
@@ -42,13 +58,8 @@ def write_video(
 
     Raises OutputError if the file cannot be written.
     """
-    images = (
-        image
-        for start in range(0, frames.num_frames, _FRAMES_A_READ)
-        for image in frames.read(start, min(frames.num_frames, start + _FRAMES_A_READ))
-    )
     size = (frames.width * scale, frames.height * scale)
-    _encode(path, images, rate=frames.rate, size=size, sound=sound, crf=crf, smooth=smooth)
+    encode(path, each_image(frames), rate=frames.rate, size=size, encoding=_h264(crf), sound=sound, smooth=smooth)
 
 
 def write_movie(
@@ -65,35 +76,54 @@ def write_movie(
 
     Raises OutputError if the file cannot be written, and whatever `images` raises.
     """
-    _encode(path, images, rate=rate, size=(width, height), sound=sound, crf=crf, smooth=True)
+    encode(path, images, rate=rate, size=(width, height), encoding=_h264(crf), sound=sound, smooth=True)
 
 
-def _encode(
+def even_size(width: int, height: int) -> tuple[int, int]:
+    """The size that pictures are written in: an odd side grows by one."""
+    return width + width % 2, height + height % 2
+
+
+def each_image(frames: FrameSource) -> Iterator[NDArray[np.uint8]]:
+    """Frame by frame, of which few are in memory at a time."""
+    for start in range(0, frames.num_frames, _FRAMES_A_READ):
+        yield from frames.read(start, min(frames.num_frames, start + _FRAMES_A_READ))
+
+
+def encode(
     path: Path,
     images: Iterable[NDArray[np.uint8]],
     *,
     rate: Fraction,
     size: tuple[int, int],
-    sound: SoundSource | None,
-    crf: int,
-    smooth: bool,
+    encoding: Encoding,
+    sound: SoundSource | None = None,
+    timecode: str | None = None,
+    smooth: bool = False,
 ) -> None:
+    """Write RGB images as a movie of `size`, (width, height), one image a frame.
+
+    `timecode` is that of the first frame, for containers that have a place for it. Raises OutputError if the file
+    cannot be written, MediaError where the encoder refuses the pictures.
+    """
     path = Path(path)
-    name = _encoder()
-    options = {"crf": str(crf), "preset": "veryfast"} if name == "libx264" else {}
-    matrix = Colorspace.ITU709 if size[1] >= _HD_LINES else Colorspace.ITU601
+    matrix = encoding.matrix or (Colorspace.ITU709 if size[1] >= _HD_LINES else Colorspace.ITU601)
     reformatter = VideoReformatter()
     with open_movie(path) as target:
-        stream = cast(VideoStream, target.add_stream(name, rate=rate, options=options))
-        stream.width, stream.height = size[0] + size[0] % 2, size[1] + size[1] % 2
-        stream.pix_fmt = "yuv420p"
+        stream = cast(VideoStream, target.add_stream(encoding.codec, rate=rate, options=dict(encoding.options)))
+        stream.width, stream.height = even_size(*size)
+        stream.pix_fmt = encoding.pixels
+        if encoding.matrix is not None:
+            _tell_colours(stream, encoding.matrix)
+        if timecode is not None:
+            stream.metadata["timecode"] = timecode
         track = None if sound is None else SoundTrack(target, sound, path=path)
         for index, image in enumerate(images):
             frame = reformatter.reformat(
                 VideoFrame.from_ndarray(_even(image, size), format="rgb24"),
                 stream.width,
                 stream.height,
-                "yuv420p",
+                encoding.pixels,
                 dst_colorspace=matrix,
                 interpolation="BICUBIC" if smooth else "POINT",
                 threads=1,
@@ -107,6 +137,13 @@ def _encode(
             track.finish()
 
 
+def _tell_colours(stream: VideoStream, matrix: Colorspace) -> None:
+    """Write down the matrix, and the primaries and the transfer curve that go with it; in 709 all have one number."""
+    context = stream.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = int(matrix)
+    context.color_range = _VIDEO_RANGE
+
+
 def _even(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Repeat the last column or row where the written side is odd (then nothing is enlarged by an even factor)."""
     wider, taller = size[0] % 2, size[1] % 2
@@ -115,9 +152,16 @@ def _even(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.pad(image, ((0, taller), (0, wider), (0, 0)), mode="edge")
 
 
+def _h264(crf: int) -> Encoding:
+    codec = find_encoder(*_ENCODERS)
+    options = {"crf": str(crf), "preset": "veryfast"} if codec == "libx264" else {}
+    return Encoding(codec=codec, pixels="yuv420p", options=options)
+
+
 @cache
-def _encoder() -> str:
-    for name in _ENCODERS:
+def find_encoder(*names: str) -> str:
+    """The first of some encoders that is there. Raises AvlinkError if none is."""
+    for name in names:
         if name in av.codec.codecs_available and av.codec.Codec(name, "w").is_encoder:
             return name
-    raise AvlinkError(f"this build of PyAV encodes none of {', '.join(_ENCODERS)}; install the wheel of PyAV")
+    raise AvlinkError(f"this build of PyAV encodes none of {', '.join(names)}; install the wheel of PyAV")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,24 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from avlink.core.errors import MediaError
+from avlink.core.paths import atomic_write
 from avlink.core.values import SoundSource
 from avlink.media.container import find_video, open_input
 from avlink.media.probe import probe
 from avlink.media.soundtrack import SoundTrack, open_movie
+from avlink.media.user_data import is_mp4, read_user_data, rewrite_with_user_data
+
+_MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
+# What libavformat says of the container itself; the new one has its own.
+_OF_THE_CONTAINER = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
 
-def mux_sound(video_path: Path, sound: SoundSource, out_path: Path) -> None:
+def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Mapping[str, str] | None = None) -> None:
     """Write the picture of `video_path`, not encoded again, with `sound` as its only sound.
 
     The sound's first sample lies at the first picture (media time 0). The container follows the suffix of `out_path`.
-    Rotation, timecode (in MOV and MP4, from PyAV 18 on) and tags stay; other sound, subtitles and further pictures are
-    left out.
+    Rotation, timecode (in MOV and MP4, from PyAV 18 on) and tags stay, from MP4 to MP4 byte for byte, and `tags` are
+    added to them; other sound, subtitles and further pictures are left out.
 
     Raises MediaError if the input cannot be read, has no picture, or its picture does not fit the container;
     OutputError if `out_path` cannot be written.
@@ -32,23 +39,55 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path) -> None:
     video_path, out_path = Path(video_path), Path(out_path)
     video = probe(video_path).video
     start_s = Fraction(0) if video is None else video.start_s
-    with open_input(video_path) as source, open_movie(out_path) as target:
+    by_hand = out_path.suffix.lower() in _MP4_SUFFIXES
+    notes = dict(tags or {})
+    user_data = read_user_data(video_path) if by_hand and is_mp4(video_path) else []
+    with open_input(video_path) as source, open_movie(out_path, index_first=not by_hand) as target:
         picture = _picture(video_path, source)
         # "Opaque" copies what the file says; else PyAV looks for an encoder named like the decoder, and AV1 has none.
         copy = target.add_stream_from_template(picture, opaque=True)
         copy.metadata.update(picture.metadata)
-        # Tags say "encoder" and the like; the container's own brand must not be copied.
-        target.metadata.update({key: value for key, value in source.metadata.items() if "brand" not in key})
+        kept = {key: value for key, value in source.metadata.items() if key.lower() not in _OF_THE_CONTAINER}
+        target.metadata.update(kept | notes)
+        if not user_data:
+            notes = kept | notes
         # The first picture goes to time 0: MP4 can express a later start only in milliseconds.
         start = 0 if picture.time_base is None else round(start_s / picture.time_base)
         track = SoundTrack(target, sound, path=out_path)
-        for packet in _packets(video_path, source, picture):
-            dts = packet.dts or 0
+        step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
+        for packet, dts in _with_order(_packets(video_path, source, picture), step):
             packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start
             packet.stream = copy
             track.mux_until((dts - start) * Fraction(packet.time_base))
             target.mux(packet)
         track.finish()
+    if by_hand:
+        # libavformat writes the tags that it has a name for, or else all of them in another way than they stood.
+        with atomic_write(out_path) as result:
+            rewrite_with_user_data(out_path, result, user_data, notes)
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """The texts in a movie's container by name, as they stand there, without what it says of itself.
+
+    Raises MediaError if the file cannot be read.
+    """
+    with open_input(Path(path)) as container:
+        tags = {str(name): str(text) for name, text in container.metadata.items()}
+    return {name: text for name, text in tags.items() if name.lower() not in _OF_THE_CONTAINER}
+
+
+def picture_digest(path: Path) -> str:
+    """A name for the coded picture: the same for two movies whose packets are, byte for byte and in order.
+
+    Raises MediaError if the file cannot be read or has no picture.
+    """
+    content = hashlib.blake2b(digest_size=20)
+    with open_input(Path(path)) as container:
+        for packet in _packets(path, container, _picture(path, container)):
+            data = bytes(packet)
+            content.update(len(data).to_bytes(8, "big") + data)
+    return content.hexdigest()
 
 
 def _picture(path: Path, container: InputContainer) -> VideoStream:
@@ -71,6 +110,25 @@ def _packets(path: Path, source: InputContainer, picture: VideoStream) -> Iterat
             ) from error
         if packet is None:
             return
-        if packet.size and packet.dts is not None:
-            reached = packet.dts * Fraction(packet.time_base)
+        if packet.size:
+            reached = (packet.dts or packet.pts or 0) * Fraction(packet.time_base)
             yield packet
+
+
+def _with_order(packets: Iterator[Packet[Any]], step: int) -> Iterator[tuple[Packet[Any], int]]:
+    """Packets with the time at which each is decoded; `step` is one picture.
+
+    Matroska keeps no such times: libav finds them, save for the first ones where pictures refer to later ones.
+    """
+    waiting: list[Packet[Any]] = []
+    last: int | None = None
+    for packet in packets:
+        if packet.dts is None and last is None:
+            waiting.append(packet)
+            continue
+        dts = (last or 0) + 1 if packet.dts is None else packet.dts
+        yield from ((early, dts - step * (len(waiting) - index)) for index, early in enumerate(waiting))
+        waiting = []
+        yield packet, dts
+        last = dts
+    yield from ((packet, packet.pts or index * step) for index, packet in enumerate(waiting))

@@ -58,12 +58,18 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioInfo:
-    """Sound: `start_s` is the first sample's time in the container."""
+    """Sound: `start_s` is the first sample's time in the container.
+
+    `duration_s` is None where the container does not say, or guesses. `time_reference_s` is the real time from midnight
+    to the first sample, in seconds, if the file says so as Broadcast Wave does.
+    """
 
     sample_rate: int
     channels: int
     start_s: Fraction
     codec: str
+    duration_s: Fraction | None = None
+    time_reference_s: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,8 +184,17 @@ def picture_time(frame: VideoFrame) -> Fraction | None:
 def _audio_info(path: Path, stream: AudioStream) -> AudioInfo:
     if stream.codec_context is None or not stream.rate:
         raise MediaError(f"the sound of '{path}' is in a format that cannot be decoded here; convert it to WAV or AAC")
+    format_name = stream.container.format.name
+    length, unit = stream.duration, stream.time_base
+    known = length and unit and format_name not in _GUESSED_BY_BIT_RATE | _LENGTH_OF_THE_FILE
+    reference = stream.container.metadata.get("time_reference", "")
     return AudioInfo(
-        sample_rate=stream.rate, channels=stream.channels, start_s=_start(stream), codec=stream.codec_context.name
+        sample_rate=stream.rate,
+        channels=stream.channels,
+        start_s=_start(stream),
+        codec=stream.codec_context.name,
+        duration_s=(length or 0) * Fraction(unit or 0) if known else None,
+        time_reference_s=Fraction(int(reference), stream.rate) if reference.isdecimal() else None,
     )
 
 

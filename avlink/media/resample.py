@@ -21,6 +21,7 @@ _CUTOFF = 0.955
 _BLOCK_SAMPLES = 1 << 17
 # Codecs give 1024 samples at a time; setting up the filter that often would cost more than filtering.
 _LEAST_BLOCK_SAMPLES = 1 << 15
+_TAPS_A_SAMPLE = 8
 
 
 def resample(wave: Waveform, sample_rate: int) -> Waveform:
@@ -66,6 +67,7 @@ class Resampler:
         shared = gcd(rate_in, rate_out)
         self._up, self._down = rate_out // shared, rate_in // shared
         self._filter, self._half = _low_pass(self._up, self._down)
+        self._least = max(_LEAST_BLOCK_SAMPLES, len(self._filter) // _TAPS_A_SAMPLE)
         # Input samples from index `_base` on, a multiple of `_down` so that output positions fall on whole indices.
         self._kept = np.zeros((channels, 0), np.float32)
         self._waiting: list[NDArray[np.float32]] = []
@@ -80,7 +82,7 @@ class Resampler:
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take (channels, samples) more; give what is ready by now."""
         self._waiting.append(block)
-        if sum(waiting.shape[1] for waiting in self._waiting) < _LEAST_BLOCK_SAMPLES:
+        if sum(waiting.shape[1] for waiting in self._waiting) < self._least:
             return self._make(self._made)
         self._take_waiting()
         known = max(0, (self._seen - 1) * self._up - self._half) // self._down if self._seen else 0

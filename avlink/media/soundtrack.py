@@ -41,8 +41,10 @@ _WHOLE_RATE = 48000
 
 
 @contextmanager
-def open_movie(path: Path) -> Iterator[OutputContainer]:
+def open_movie(path: Path, *, index_first: bool = True) -> Iterator[OutputContainer]:
     """Open a movie for writing; what fails on the way is said in one sentence.
+
+    With `index_first`, MP4 and MOV begin with their index, so that they play while they are still loaded.
 
     Raises OutputError for an unknown suffix or a place that cannot be written, MediaError where libav refuses the
     streams for this container.
@@ -51,7 +53,7 @@ def open_movie(path: Path) -> Iterator[OutputContainer]:
         known = ", ".join(_FORMATS)
         raise OutputError(f"'{path}' cannot be written: movies are written as {known}; choose one of these suffixes")
     name, _codec = _FORMATS[path.suffix.lower()]
-    options = {"movflags": "+faststart"} if name in ("mp4", "mov", "3gp") else {}
+    options = {"movflags": "+faststart"} if name in ("mp4", "mov", "3gp") and index_first else {}
     try:
         container = av.open(str(path.absolute()), "w", format=name, options=options)
         try:

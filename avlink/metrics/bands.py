@@ -26,13 +26,38 @@ def band_power(
     """
     window_samples = round(window_s * sample_rate)
     padded = np.pad(np.asarray(sound, dtype=np.float32), (0, max(0, window_samples - len(sound))))
+    starts = window_starts(len(sound), sample_rate, centres_s=centres_s, window_s=window_s)
+    return power_at(
+        padded, sample_rate, starts=starts, window_s=window_s, num_bands=num_bands, low_hz=low_hz, high_hz=high_hz
+    )
+
+
+def window_starts(
+    num_samples: int, sample_rate: int, *, centres_s: NDArray[np.float64], window_s: float
+) -> NDArray[np.int64]:
+    """Where the windows of `band_power` begin in a sound of that length, in samples; all lie within it."""
+    window_samples = round(window_s * sample_rate)
     starts = np.round(centres_s * sample_rate).astype(np.int64) - window_samples // 2
-    starts = np.clip(starts, 0, len(padded) - window_samples)
+    return np.clip(starts, 0, max(0, num_samples - window_samples))
+
+
+def power_at(
+    sound: NDArray[np.float32],
+    sample_rate: int,
+    *,
+    starts: NDArray[np.int64],
+    window_s: float,
+    num_bands: int,
+    low_hz: float,
+    high_hz: float,
+) -> NDArray[np.float64]:
+    """`band_power` by windows that begin at `starts`, which the sound must hold whole."""
+    window_samples = round(window_s * sample_rate)
     fft_samples = next_fast_len(window_samples, real=True)
     window, bands = _analysis(
         sample_rate, window_samples, fft_samples, num_bands, low_hz, min(high_hz, sample_rate / 2)
     )
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[starts] * window
+    frames = np.lib.stride_tricks.sliding_window_view(sound, window_samples)[starts] * window
     spectrum = rfft(frames, n=fft_samples, axis=1)
     return np.asarray((spectrum.real**2 + spectrum.imag**2) @ bands, dtype=np.float64)
 

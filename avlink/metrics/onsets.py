@@ -4,17 +4,24 @@ Band-wise rise of level in decibels (spectral flux after Bello et al. 2005, with
 Boeck and Widmer's SuperFlux 2013 against beating partials), a threshold that follows its surroundings, and a second
 look at the waveform for the exact moment. Levels are taken relative to the loudest band of the sound, so the answer
 does not depend on gain. Knows nothing of music: no tempo, no whitening over seconds.
+
+Works in blocks that overlap by all that a frame looks at, so that memory does not grow with the sound and the answer
+does not depend on where blocks are cut, but for the last bits of a strength.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, median_filter
 
-from avlink.metrics.bands import band_power, frame_centres_s
+from avlink.core.values import SoundSource, Waveform
+from avlink.metrics.bands import power_at, window_starts
 
 WINDOW_S = 0.032
 HOP_S = 0.005
@@ -37,6 +44,13 @@ MIN_GAP_S = 0.08
 SURROUNDINGS_S = 0.5
 EDGE_S = 0.008
 
+BLOCK_FRAMES = 2000
+"""Ten seconds: most clips of an edit are one block, which is analysed once and not twice."""
+
+_AROUND_FRAMES = round(SURROUNDINGS_S / HOP_S) // 2
+Power = Callable[[int, int], NDArray[np.float64]]
+"""Powers of the bands in frames [first, last)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Onsets:
@@ -57,37 +71,24 @@ def detect_onsets(sound: NDArray[np.float32], sample_rate: int) -> Onsets:
     """
     if sound.ndim != 1:
         raise ValueError(f"onsets are detected in a mono sound of shape (samples,), not {sound.shape}")
-    if not np.isfinite(sound).all():
-        raise ValueError("the sound holds values that are not finite, so no onsets can be found in it")
-    wave = np.asarray(sound, dtype=np.float32)
-    level_db = band_levels_db(wave, sample_rate)
-    if level_db is None:
+    return find_onsets(Waveform(samples=np.asarray(sound, dtype=np.float32)[None], sample_rate=sample_rate))
+
+
+def find_onsets(sound: SoundSource, *, block_frames: int = BLOCK_FRAMES) -> Onsets:
+    """The same for sound that is read in blocks, of any length, and of several channels, whose mean is heard."""
+    num_frames = int(sound.num_samples / (HOP_S * sound.sample_rate)) + 1
+    power = _power_of(sound)
+    blocks = [(first, min(first + block_frames, num_frames)) for first in range(0, num_frames, block_frames)]
+    # The loudest band decides what is audible, so it has to be known before anything is heard.
+    loudest = max(float(power(*_around(block, num_frames)).max(initial=0.0)) for block in blocks)
+    if loudest < SILENCE_POWER:
         return Onsets(times_s=np.zeros(0), strengths=np.zeros(0))
-    rise_db = rise_curve(level_db)
-    frames = pick_peaks(rise_db)
-    times_s = _sharpen(wave, sample_rate, frames.astype(np.float64) * HOP_S)
+    heard = [_peaks(power, block, num_frames, loudest) for block in blocks]
+    frames, rises_db = (np.concatenate(parts) for parts in zip(*heard, strict=True))
+    kept = strongest_apart(frames, rises_db, round(MIN_GAP_S / HOP_S))
+    times_s = np.array([_sharpened(sound, frame * HOP_S) for frame in frames[kept]], dtype=np.float64)
     order = np.argsort(times_s, kind="stable")
-    return Onsets(times_s=times_s[order], strengths=rise_db[frames][order])
-
-
-def band_levels_db(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64] | None:
-    """Levels of shape (frames, bands) in decibels above the audible floor, or None for silence.
-
-    Frame n is centred on n * 5 ms. The floor is 50 dB below the loudest band of the whole sound.
-    """
-    power = band_power(
-        sound,
-        sample_rate,
-        centres_s=frame_centres_s(len(sound), sample_rate, HOP_S),
-        window_s=WINDOW_S,
-        num_bands=NUM_BANDS,
-        low_hz=LOW_HZ,
-        high_hz=HIGH_HZ,
-    )
-    peak = float(power.max(initial=0.0))
-    if peak < SILENCE_POWER:
-        return None
-    return np.asarray(10.0 * np.log10(power / (peak * 10 ** (-RANGE_DB / 10)) + 1.0))
+    return Onsets(times_s=times_s[order], strengths=rises_db[kept][order])
 
 
 def rise_curve(level_db: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,37 +99,88 @@ def rise_curve(level_db: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.maximum(level_db - before, 0.0).mean(axis=1))
 
 
-def pick_peaks(rise_db: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Frames of the peaks that stand out from the half second around them, strongest first where two are close."""
-    usual = median_filter(rise_db, size=round(SURROUNDINGS_S / HOP_S) | 1, mode="mirror")
-    local = rise_db >= maximum_filter1d(rise_db, 2 * LAG_FRAMES + 1, mode="nearest")
-    candidates = np.flatnonzero(local & (rise_db - 1.5 * usual >= MIN_RISE_DB))
-    gap = MIN_GAP_S / HOP_S
+def strongest_apart(frames: NDArray[np.int64], rises_db: NDArray[np.float64], gap: int) -> NDArray[np.int64]:
+    """Indices of the peaks that are left when of any two closer than `gap` frames the stronger one stays."""
     kept: list[int] = []
-    for frame in candidates[np.argsort(-rise_db[candidates], kind="stable")]:
-        if all(abs(frame - other) >= gap for other in kept):
-            kept.append(int(frame))
-    return np.array(sorted(kept), dtype=np.int64)
+    for index in np.argsort(-rises_db, kind="stable").tolist():
+        place = bisect_left(kept, index)
+        # Frames ascend, so the nearest peaks that were kept are the neighbours in the list.
+        if all(abs(frames[index] - frames[other]) >= gap for other in kept[max(0, place - 1) : place + 1]):
+            insort(kept, index)
+    return np.array(kept, dtype=np.int64)
 
 
-def _sharpen(sound: NDArray[np.float32], sample_rate: int, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Move each time to the steepest step of energy within 20 ms, at 1 ms steps.
+def _power_of(sound: SoundSource) -> Power:
+    """The bands' powers in a sound. Frame n is centred on n * 5 ms."""
+
+    # A sound of one block is asked for the same twice.
+    @lru_cache(maxsize=1)
+    def power(first: int, last: int) -> NDArray[np.float64]:
+        rate = sound.sample_rate
+        centres_s = np.arange(first, last, dtype=np.float64) * HOP_S
+        starts = window_starts(sound.num_samples, rate, centres_s=centres_s, window_s=WINDOW_S)
+        window_samples = round(WINDOW_S * rate)
+        heard = _mono(sound, int(starts[0]), int(starts[-1]) + window_samples)
+        return power_at(
+            np.pad(heard, (0, max(0, window_samples - len(heard)))),
+            rate,
+            starts=starts - starts[0],
+            window_s=WINDOW_S,
+            num_bands=NUM_BANDS,
+            low_hz=LOW_HZ,
+            high_hz=HIGH_HZ,
+        )
+
+    return power
+
+
+def _around(block: tuple[int, int], num_frames: int) -> tuple[int, int]:
+    """The frames that the peaks of a block depend on."""
+    return max(0, block[0] - _AROUND_FRAMES - LAG_FRAMES), min(num_frames, block[1] + _AROUND_FRAMES)
+
+
+def _peaks(
+    power: Power, block: tuple[int, int], num_frames: int, loudest: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Frames of a block that stand out from the half second around them, and by how many decibels they rise."""
+    first, last = _around(block, num_frames)
+    level_db = 10.0 * np.log10(power(first, last) / (loudest * 10 ** (-RANGE_DB / 10)) + 1.0)
+    rise_db = rise_curve(level_db)
+    usual = median_filter(rise_db, size=2 * _AROUND_FRAMES + 1, mode="mirror")
+    local = rise_db >= maximum_filter1d(rise_db, 2 * LAG_FRAMES + 1, mode="nearest")
+    frames = np.flatnonzero(local & (rise_db - 1.5 * usual >= MIN_RISE_DB)) + first
+    frames = frames[(frames >= block[0]) & (frames < block[1])]
+    return frames, rise_db[frames - first]
+
+
+def _sharpened(sound: SoundSource, time_s: float) -> float:
+    """A time moved to the steepest step of energy within 20 ms, at 1 ms steps.
 
     The spectral peak sits up to half a window late for sounds that ring and exactly right for impulses; the ratio of
     energy after to energy before a moment peaks at the step itself for both.
     """
-    if not len(times_s):
-        return times_s
-    # The first difference whitens: a click stays visible beside a loud low tail.
-    energy = np.concatenate([[0.0], np.cumsum(np.diff(sound, prepend=np.float32(0)).astype(np.float64) ** 2)])
+    rate, length = sound.sample_rate, sound.num_samples
     offsets_s = np.arange(-0.020, 0.0101, 0.001)
-    moments = np.clip(np.round((times_s[:, None] + offsets_s) * sample_rate).astype(np.int64), 0, len(sound))
-    edge = round(EDGE_S * sample_rate)
-    after = energy[np.minimum(moments + edge, len(sound))] - energy[moments]
+    moments = np.clip(np.round((time_s + offsets_s) * rate).astype(np.int64), 0, length)
+    edge = round(EDGE_S * rate)
+    first, last = max(0, int(moments[0]) - edge), min(length, int(moments[-1]) + edge)
+    heard = _mono(sound, max(0, first - 1), last)
+    # The first difference whitens: a click stays visible beside a loud low tail. Before the sound lies silence.
+    steps = np.diff(heard, prepend=np.float32(0)) if first == 0 else np.diff(heard)
+    energy = np.concatenate([[0.0], np.cumsum(steps.astype(np.float64) ** 2)])
+    at = moments - first
+    after = energy[np.minimum(at + edge, last - first)] - energy[at]
     # Counting the first quarter again draws the moment up to a lone click, which 8 ms of moments hold alike.
-    after += 3.0 * (energy[np.minimum(moments + edge // 4, len(sound))] - energy[moments])
-    before = energy[moments] - energy[np.maximum(moments - edge, 0)]
-    floor = 1e-3 * (after + before).max(axis=1, keepdims=True) + 1e-12
+    after += 3.0 * (energy[np.minimum(at + edge // 4, last - first)] - energy[at])
+    before = energy[at] - energy[np.maximum(at - edge, 0)]
+    floor = 1e-3 * (after + before).max() + 1e-12
     ratio = (after + floor) / (before + floor)
-    steepest = ratio.shape[1] - 1 - np.argmax(ratio[:, ::-1], axis=1)
-    return np.asarray(np.maximum(times_s + offsets_s[steepest], 0.0), dtype=np.float64)
+    steepest = len(ratio) - 1 - int(np.argmax(ratio[::-1]))
+    return max(time_s + float(offsets_s[steepest]), 0.0)
+
+
+def _mono(sound: SoundSource, start: int, stop: int) -> NDArray[np.float32]:
+    heard = sound.read(start, stop)
+    if not np.isfinite(heard).all():
+        raise ValueError("the sound holds values that are not finite, so no onsets can be found in it")
+    return heard[0] if len(heard) == 1 else heard.mean(axis=0)

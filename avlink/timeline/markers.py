@@ -10,6 +10,7 @@ from itertools import chain, islice
 import opentimelineio as otio
 
 from avlink.timeline.directions import Marker
+from avlink.timeline.hits import is_hit
 from avlink.timeline.item import seconds, table
 from avlink.timeline.view import View
 
@@ -38,11 +39,17 @@ def touches(marker: Marker, start_s: Fraction, end_s: Fraction) -> bool:
 
 
 def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
-    """The markers of an item where they lie on the timeline; `view` is the item's own. None for a frozen one."""
+    """The markers that people put on an item, where they lie on the timeline; `view` is the item's own.
+
+    A frozen item has none.
+    """
     if not view.speed:
         return []
     found = []
     for marker in islice(item.markers, len(item.markers)):
+        if is_hit(marker):
+            # Ours, which say what is heard; whoever moved them here asks for nothing by them.
+            continue
         start_s, duration_s = seconds(marker.marked_range.start_time), seconds(marker.marked_range.duration)
         if start_s is None or duration_s is None:
             continue

@@ -12,12 +12,11 @@ import opentimelineio as otio
 from avlink.core import clock
 from avlink.timeline.channels import clip_words, dialects, track_words
 from avlink.timeline.directions import Role
+from avlink.timeline.hits import hit_words, mark_hits
 from avlink.timeline.item import table
+from avlink.timeline.ours import KEY as KEY
 from avlink.timeline.values import StemPlacement
 from avlink.timeline.walk import frame_rate, origin_s
-
-KEY = "avlink"
-"""The one metadata key that is ours."""
 
 WORDS = ("mode", "prompt", "negative", "seed", "gain_db")
 """What clips ask for under that key, which stems repeat so that a cue sheet of them can tell."""
@@ -75,6 +74,7 @@ def place_stems(
 def hear(stem: otio.schema.Clip, take: int) -> bool:
     """Let another take of a stem be heard, in place; True when that changed it. A take that is not there is none.
 
+    The markers of its hits come with it.
     The one that is heard is always the default medium, because some programs know no other.
     """
     refs = stem.media_references()
@@ -85,6 +85,7 @@ def hear(stem: otio.schema.Clip, take: int) -> bool:
     ordered = sorted(refs, key=lambda key: (by_key[key] != take, by_key[key]))
     names = ["DEFAULT_MEDIA", *(f"take_{by_key[key]}" for key in ordered[1:])]
     stem.set_media_references({name: refs[key].deepcopy() for name, key in zip(names, ordered, strict=True)}, names[0])
+    mark_hits(stem)
     return True
 
 
@@ -124,7 +125,7 @@ def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.
         whole_s = take.head_s + duration_s + take.tail_s
         there = otio.opentime.TimeRange(_time(start_s - take.head_s, rate), _time(whole_s, rate))
         ref = otio.schema.ExternalReference(target_url=take.url, available_range=there)
-        ref.metadata[KEY] = {"take": take.take, **take.details}
+        ref.metadata[KEY] = {"take": take.take, **take.details, **hit_words(take.hits)}
         refs["DEFAULT_MEDIA" if position == 0 else f"take_{take.take}"] = ref
     heard = placement.takes[0]
     stem = otio.schema.Clip(name=clip.name, source_range=span)
@@ -140,6 +141,7 @@ def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.
         "channels": _channels(placement),
         **{name: value for name, value in asked.items() if value is not None},
     }
+    mark_hits(stem)
     return stem
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from avlink.core.hashing import JsonValue, derive_seed, digest, fraction_text
-from avlink.core.recipe.schema import SonifyRecipe
+from avlink.core.recipe.schema import SonifyRecipe, VisualizeRecipe
 from avlink.core.values import Prompt
 from avlink.timeline.values import ClipRef, Job, Plan, Skip, Source
 
@@ -67,7 +67,7 @@ def build_plan(
     return Plan(jobs=tuple(jobs), skips=tuple(skipped), notes=tuple(notes))
 
 
-def prompt_of(source: Source, recipe: SonifyRecipe) -> Prompt:
+def prompt_of(source: Source, recipe: SonifyRecipe | VisualizeRecipe) -> Prompt:
     """The words for a clip: what the project says of it, else the recipe's template."""
     clip = source.clip
     values = {"clip.name": plain_name(clip.name), "clip.track": clip.track, "source.name": source.path.stem}

@@ -21,7 +21,7 @@ _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
 _WITHOUT_FILE: Mapping[MediaKind, str] = {
     "generator": "it is made by the editing program (a title, bars or a colour), not by a media file",
     "images": "its media is an image sequence without a frame rate; export it with one",
-    "missing": "the project names no media for it; --media-root names folders to search for a film of its name",
+    "missing": "the project names no media for it; --media-root names folders to search for a file of its name",
 }
 
 
@@ -70,10 +70,10 @@ class MediaRoots:
                     return path
         return None
 
-    def find_film(self, name: str) -> Path | None:
-        """The film of that name, which may lack its suffix, as EDLs name clips."""
-        names = [name, *(f"{name}{suffix}" for suffix in FILM_SUFFIXES)]
-        return next((path for one in names if one.lower().endswith(FILM_SUFFIXES) and (path := self.find(one))), None)
+    def find_named(self, name: str, suffixes: tuple[str, ...]) -> Path | None:
+        """The file of that name with one of the suffixes, which the name may lack, as EDLs name clips."""
+        names = [name, *(f"{name}{suffix}" for suffix in suffixes)]
+        return next((path for one in names if one.lower().endswith(suffixes) and (path := self.find(one))), None)
 
     def within(self, folder: Path) -> frozenset[str]:
         """The names of all files that lie in a folder itself."""
@@ -98,12 +98,14 @@ class MediaRoots:
 _NO_ROOTS = MediaRoots()
 
 
-def find_media(clip: ClipRef, folder: Path, roots: MediaRoots | None = None) -> tuple[MediaRef, Path | ImageSequence]:
-    """The first of a clip's references that is a film here, and that film.
+def find_media(
+    clip: ClipRef, folder: Path, roots: MediaRoots | None = None, *, suffixes: tuple[str, ...] = FILM_SUFFIXES
+) -> tuple[MediaRef, Path | ImageSequence]:
+    """The first of a clip's references that is a film or sound here, and that file.
 
     References are tried in order, the active one first. A path is taken literally, then decoded once, relative to
     `folder` (the timeline's); then its name is looked up in `roots` and all folders below them. A clip of which the
-    project names no media at all (EDL) is looked up there by its own name.
+    project names no media at all (EDL) is looked up there by its own name, with one of the `suffixes`.
 
     Raises Unresolved with a sentence that says why there is none.
     """
@@ -115,7 +117,7 @@ def find_media(clip: ClipRef, folder: Path, roots: MediaRoots | None = None) -> 
             return ref, found
         reasons.append(found)
     if all(ref.kind == "missing" or (ref.kind == "file" and not ref.url.strip()) for ref in clip.media):
-        path = roots.find_film(clip.name)
+        path = roots.find_named(clip.name, suffixes)
         if path is not None:
             return MediaRef(key="by name", kind="file", url=str(path)), path
     failed = [reason for reason in reasons if reason.failed]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from typing import Literal
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Select
@@ -33,11 +34,17 @@ def select_clips(
     Raises TimelineError when a track of that name does not exist, or nothing at all is as wished.
     """
     tracks = tracks or wish.tracks
-    on_tracks = _on_tracks(items, tracks) if tracks else _seen(items)
-    named = [item for item in on_tracks if is_wished(item, wish)]
-    if on_tracks and not named:
-        raise TimelineError(_nothing_wished(on_tracks, wish))
-    return tuple(sorted((_worth_a_sound(item, wish) for item in named), key=_timeline_order))
+    found = _cued_on_tracks(items, tracks) if tracks else _seen(items)
+    named = wished(found, wish)
+    return tuple(sorted((_worth_a_sound(item, wish) for item in named), key=timeline_order))
+
+
+def wished(items: Sequence[ClipRef | Skip], wish: Select) -> list[ClipRef | Skip]:
+    """The items that are as the wish says. Raises TimelineError when there are some, and none is."""
+    named = [item for item in items if is_wished(item, wish)]
+    if items and not named:
+        raise TimelineError(_nothing_wished(items, wish))
+    return named
 
 
 def is_wished(item: ClipRef | Skip, wish: Select) -> bool:
@@ -88,23 +95,33 @@ def _worth_a_sound(item: ClipRef | Skip, wish: Select) -> ClipRef | Skip:
     return item
 
 
-def _timeline_order(item: ClipRef | Skip) -> tuple[bool, Fraction, int, str]:
+def timeline_order(item: ClipRef | Skip) -> tuple[bool, Fraction, int, str]:
+    """What to sort by for the order on the timeline; what has no place there comes last."""
     start_s = item.timeline_start_s
     return (start_s is None, start_s or Fraction(0), item.layer, item.id)
 
 
-def _on_tracks(items: Sequence[ClipRef | Skip], tracks: Sequence[str]) -> list[ClipRef | Skip]:
+def on_tracks(
+    items: Sequence[ClipRef | Skip], tracks: Sequence[str], *, kind: Literal["video", "sound"] = "video"
+) -> list[ClipRef | Skip]:
+    """The items on tracks of one kind, by name, else by number: V1 or A1 is the first.
+
+    Raises TimelineError when a track of that name does not exist.
+    """
     names = {item.track for item in items}
-    layers = {item.layer for item in items}
+    letter = "V" if kind == "video" else "A"
     by_name = {name for name in tracks if name in names}
-    by_number = {f"V{layer + 1}": layer for layer in layers}
+    by_number = {f"{letter}{item.layer + 1}": item.layer for item in items}
     unknown = [name for name in tracks if name not in names and name not in by_number]
     if unknown:
         known = ", ".join(dict.fromkeys(item.track for item in items)) or "none"
-        raise TimelineError(f"the timeline has no video track '{unknown[0]}' with clips; it has: {known}")
+        raise TimelineError(f"the timeline has no {kind} track '{unknown[0]}' with clips; it has: {known}")
     numbered = {by_number[name] for name in tracks if name not in names}
-    found = [item for item in items if item.track in by_name or item.layer in numbered]
-    return [part for item in found for part in cued_parts(item)]
+    return [item for item in items if item.track in by_name or item.layer in numbered]
+
+
+def _cued_on_tracks(items: Sequence[ClipRef | Skip], tracks: Sequence[str]) -> list[ClipRef | Skip]:
+    return [part for item in on_tracks(items, tracks) for part in cued_parts(item)]
 
 
 def visible(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from avlink.core.hashing import digest, fraction_text
 from avlink.core.images import ImageSequence
-from avlink.core.values import Prompt
+from avlink.core.values import Hit, Prompt
 from avlink.timeline.directions import Cue, Marker, Mode, Role
 from avlink.timeline.fades import Fade
 from avlink.timeline.suffixes import FILM_SUFFIXES, may_be_transparent
@@ -271,6 +271,8 @@ class StemFile:
     details: dict[str, object]
     head_s: Fraction = Fraction(0)
     tail_s: Fraction = Fraction(0)
+    hits: tuple[Hit, ...] = ()
+    """What is struck in it, by the file's first sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

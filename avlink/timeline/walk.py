@@ -17,6 +17,7 @@ from avlink.core.hashing import digest
 from avlink.timeline.fades import Fade, Overlap, overlaps
 from avlink.timeline.item import begin_s, is_off, media_refs, own_range, seconds, table, visible_duration_s, warp
 from avlink.timeline.markers import MarkerRow, colour_of, markers_around, markers_of
+from avlink.timeline.ours import is_ours
 from avlink.timeline.values import ClipRef, Skip, with_fades
 from avlink.timeline.view import Span, View
 from avlink.timeline.wishes import with_wishes
@@ -25,7 +26,7 @@ _ZERO = Fraction(0)
 
 
 def list_clips(timeline: otio.schema.Timeline) -> tuple[ClipRef | Skip, ...]:
-    """All clips of the video tracks, from the lowest track up, switched-off ones too.
+    """All clips of the video tracks, from the lowest track up, switched-off ones too; without pictures of ours.
 
     Times are cut to what tracks, nested sequences and the timeline show of themselves; nothing is said yet of
     pictures that hide each other.
@@ -132,10 +133,9 @@ class _Place:
 
 def _rows(stack: otio.schema.Stack, kind: str) -> Iterator[otio.core.Item]:
     """What lies in a stack: tracks of a kind that are not ours, and whatever else holds pictures."""
-    is_sound = kind == otio.schema.TrackKind.Audio
     for child in stack:
         is_track = isinstance(child, otio.schema.Track)
-        if child.kind == kind and not (is_sound and "avlink" in child.metadata) if is_track else not is_sound:
+        if child.kind == kind and not is_ours(child) if is_track else kind != otio.schema.TrackKind.Audio:
             yield child
 
 

@@ -3,7 +3,8 @@
 Rows are the clips of the audio tracks that AVLink made, and pictures without such a stem where `avlink export` names
 them; of a timeline without stems, the clips of its video tracks. The columns mode, prompt, negative, seed and gain_db
 are what a clip itself asks for, and are there to be edited; those that begin with "made_" say what its stem was made
-with. Reading gives a timeline with the clips at their places, or only the edits, by clip id.
+with, those that begin with "events" how often something is struck in it, at which timecodes, and how many seconds
+after it begins. Reading gives a timeline with the clips at their places, or only the edits, by clip id.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink_otio.files import relative_path
+from avlink_otio.hits import event_times_s
+from avlink_otio.metadata import KEY, table
 from avlink_otio.sheet import WORDS, Row, decode, guard, read_rows
-from avlink_otio.sound import KEY, frame_rate, items_at, table
+from avlink_otio.sound import frame_rate, items_at
 
 COLUMNS = (
     *("id", "track", "clip", "start_tc", "end_tc"),
     *WORDS,
     *("start_s", "duration_s", "start_samples", "samples", "rate"),
-    *("made_prompt", "made_negative", "made_seed", "events_s", "media"),
+    *("made_prompt", "made_negative", "made_seed", "events", "events_tc", "events_s", "media"),
 )
 _PLACED = ("track", "clip", "start_s", "duration_s")
 _MADE = ("prompt", "negative", "seed")
@@ -126,15 +129,20 @@ def _rows(timeline: otio.schema.Timeline, track: otio.schema.Track, folder: Path
             "start_samples": str(words.get("start_samples", "")),
             "samples": str(words.get("samples", "")),
             "rate": f"{item.trimmed_range().duration.rate:.6f}",
-            "events_s": _events(item),
+            **(_events(timeline, rate, start_s, item) if track.kind == _SOUND else {}),
         }
 
 
-def _events(clip: otio.schema.Clip) -> str:
-    """The markers of a stem, in seconds from its start."""
-    begin_s = clip.trimmed_range().start_time.to_seconds()
-    times_s = sorted(marker.marked_range.start_time.to_seconds() - begin_s for marker in clip.markers)
-    return " ".join(f"{time_s:.3f}" for time_s in times_s if time_s >= 0)
+def _events(
+    timeline: otio.schema.Timeline, rate: Fraction, start_s: Fraction, stem: otio.schema.Clip
+) -> dict[str, str]:
+    """What is struck in a stem that begins at `start_s`. A stem without any has an empty cell for a number."""
+    times_s = event_times_s(stem)
+    return {
+        "events": str(len(times_s) or ""),
+        "events_tc": " ".join(_timecode(timeline, rate, start_s + time_s) for time_s in times_s),
+        "events_s": " ".join(f"{float(time_s):.6f}" for time_s in times_s),
+    }
 
 
 def _edit(row: Row) -> otio.schema.Clip:
@@ -158,8 +166,8 @@ def _clip(row: Row, duration_s: float, rate: float) -> otio.schema.Clip:
             name: int(text) if name == "seed" and text.isdigit() else text for name, text in made.items()
         }
     marks = [
-        otio.schema.Marker(marked_range=otio.opentime.TimeRange(_time(time_s, rate)))
-        for time_s in row.numbers_of("events_s")
+        otio.schema.Marker(name=f"hit {number}", marked_range=otio.opentime.TimeRange(_time(time_s, rate)))
+        for number, time_s in enumerate(row.numbers_of("events_s"), start=1)
     ]
     return otio.schema.Clip(
         name=row.text("clip"),

@@ -91,6 +91,10 @@ def _clip(
                 xml.SubElement(
                     volume, tag, type="easeIn" if tag == "fadeIn" else "easeOut", duration=_samples(fade_s, rate)
                 )
+    for hit in item.take.hits:
+        if item.take.offset_s <= hit.at_s < item.take.offset_s + item.duration_s:
+            at = {"start": _time(hit.at_s), "duration": _time(1 / project.rate)}
+            xml.SubElement(clip, "marker", at, value=hit.name, note=hit.note)
 
 
 def _asset(resources: xml.Element, assets: dict[str, str], item: Item, folder: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import floor
 
 from avlink.core import clock
 from avlink_otio.project import Item, SoundProject
@@ -33,6 +35,11 @@ def timecode(frames: int, base: int, *, drop_frame: bool = False) -> str:
 def drops(project: SoundProject) -> bool:
     """Whether the project's timecode can be and is drop-frame."""
     return project.drop_frame and project.rate.denominator != 1 and timebase(project) % 30 == 0
+
+
+def frame_of(time_s: Fraction, rate: Fraction) -> int:
+    """The frame in which a moment lies; a thousandth before its start counts as within."""
+    return floor(time_s * rate + Fraction(1, 1000))
 
 
 def on_frames(project: SoundProject, item: Item) -> tuple[int, int]:

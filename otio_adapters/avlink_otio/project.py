@@ -12,6 +12,15 @@ _ZERO = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Something that is struck in a file, `at_s` from its first sample."""
+
+    name: str
+    note: str
+    at_s: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
     """One file that an item can play, from `offset_s` of it on.
 
@@ -25,6 +34,7 @@ class Take:
     sample_rate: int
     stamp_s: Fraction = _ZERO
     channels: int = 1
+    hits: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

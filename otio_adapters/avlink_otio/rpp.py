@@ -1,8 +1,9 @@
 """The OTIO adapter `avlink_rpp`: a Reaper project of a timeline's sound.
 
-Items lie on the samples of the stems, takes are Reaper takes, crossfades overlap, markers and ranges become markers
-and regions. Time 0 of the project is the start of the timeline, which the ruler shows by its timecode. The same
-timeline gives the same file. Reaper's own format: lines of words, blocks in angle brackets.
+Items lie on the samples of the stems, takes are Reaper takes, crossfades overlap, hits are markers of their takes,
+other markers and ranges become markers and regions. Time 0 of the project is the start of the timeline, which the
+ruler shows by its timecode. The same timeline gives the same file. Reaper's own format: lines of words, blocks in
+angle brackets.
 """
 
 from __future__ import annotations
@@ -134,6 +135,9 @@ def _take(take: Take, rate: int, identity: str, folder: Path | None) -> Iterator
     yield f"      <SOURCE {kind}"
     yield f"        FILE {_quoted(path)}"
     yield "      >"
+    for hit in take.hits:
+        # In seconds of the source, and in the colour that the program has for markers of takes.
+        yield f"      TKM {_number(hit.at_s)} {quote(hit.name)} 0"
 
 
 def _quoted(text: str) -> str:

@@ -8,17 +8,17 @@ other timeline they are all sound tracks.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import opentimelineio as otio
 
 from avlink.core import clock
+from avlink_otio.hits import hits_of, is_hit
+from avlink_otio.metadata import KEY, table
 from avlink_otio.project import Item, Mark, SoundProject, SoundTrack, Take
 
-KEY = "avlink"
 SAMPLE_RATE = 48000
 """What stems have unless they say otherwise."""
 
@@ -62,12 +62,6 @@ def frame_rate(timeline: otio.schema.Timeline) -> Fraction:
         spans = (item.source_range for item in track if isinstance(item, otio.core.Item))
         times += [span.duration for span in spans if span is not None]
     return next((clock.exact_rate(time.rate) for time in times if time.rate > 0), Fraction(24))
-
-
-def table(metadata: Any, key: str = KEY) -> Mapping[str, Any]:
-    """The dictionary under a key of OTIO metadata; an empty one when there is none."""
-    value = metadata.get(key)
-    return value if hasattr(value, "get") else {}
 
 
 def items_at(track: otio.schema.Track) -> Iterator[tuple[int, otio.core.Item, Fraction, Fraction]]:
@@ -115,6 +109,7 @@ def _item(child: otio.core.Item, at_s: Fraction, duration_s: Fraction) -> Item |
     keys = sorted(refs, key=lambda key: (table(refs[key].metadata).get("take", 0), key))
     takes: list[Take] = []
     heard = 0
+    sample_rate = int(table(child.metadata).get("sample_rate", SAMPLE_RATE))
     for key in keys:
         url = getattr(refs[key], "target_url", "") or ""
         if not url:
@@ -128,9 +123,10 @@ def _item(child: otio.core.Item, at_s: Fraction, duration_s: Fraction) -> Item |
                 url=url,
                 offset_s=max(_ZERO, begin_s if span is None else begin_s - _seconds(span.start_time)),
                 media_s=None if span is None else _seconds(span.duration),
-                sample_rate=int(table(child.metadata).get("sample_rate", SAMPLE_RATE)),
+                sample_rate=sample_rate,
                 stamp_s=_ZERO if span is None else max(_ZERO, _seconds(span.start_time)),
                 channels=max(1, int(table(child.metadata).get("channels", 1))),
+                hits=hits_of(child, key, sample_rate),
             )
         )
     if not takes:
@@ -180,7 +176,10 @@ def _cut(item: Item, start_s: Fraction, end_s: Fraction | None) -> Item | None:
 def _marks(
     timeline: otio.schema.Timeline, chosen: Sequence[otio.schema.Track], start_s: Fraction, end_s: Fraction | None
 ) -> Iterator[Mark]:
-    """The markers of the timeline, of its pictures, and of the chosen tracks, where they are on the timeline."""
+    """The markers of the timeline, of its pictures, and of the chosen tracks, where they are on the timeline.
+
+    Hits are none of them: they belong to the files in which they are heard.
+    """
     found = [_mark(marker, -start_s) for marker in timeline.tracks.markers]
     for track in [*timeline.video_tracks(), *chosen]:
         own_start_s, _ = _window(track)
@@ -188,6 +187,8 @@ def _marks(
         for _, child, at_s, duration_s in items_at(track):
             begin_s = _seconds(child.trimmed_range().start_time)
             for marker in child.markers:
+                if is_hit(marker):
+                    continue
                 mark = _mark(marker, at_s - begin_s)
                 if at_s <= mark.start_s < at_s + duration_s:
                     found.append(replace(mark, start_s=mark.start_s - own_start_s - start_s))

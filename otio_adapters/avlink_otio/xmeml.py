@@ -15,7 +15,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink_otio.files import file_url
-from avlink_otio.frames import drops, lanes, on_frames, timebase, timecode, warn_of_moves
+from avlink_otio.frames import drops, frame_of, lanes, on_frames, timebase, timecode, warn_of_moves
 from avlink_otio.project import Item, SoundProject
 from avlink_otio.sound import read_sound
 
@@ -65,6 +65,10 @@ def sequence_text(project: SoundProject, folder: Path) -> str:
                     clip = xml.SubElement(rows[channel], "clipitem", id=f"clipitem-{number + channel + 1}")
                     _clip(clip, project, item, (first, last), folder, files)
                     _put(xml.SubElement(clip, "sourcetrack"), mediatype="audio", trackindex=channel + 1)
+                    for hit in item.take.hits if channel == 0 else ():
+                        # The frame of the file in which it is heard; a point has no out.
+                        mark_at = {"in": frame_of(hit.at_s, project.rate), "out": -1}
+                        _put(xml.SubElement(clip, "marker"), name=hit.name, comment=hit.note, **mark_at)
                     for other in range(item.take.channels if item.take.channels > 1 else 0):
                         link = xml.SubElement(clip, "link")
                         _put(link, linkclipref=f"clipitem-{number + other + 1}", mediatype="audio")

@@ -30,7 +30,7 @@ def _film(path: Path) -> Path:
 
 
 def _sound(path: Path) -> Path:
-    write_bwf(path, NOISE, BroadcastInfo(description="a", time_reference=0))
+    write_bwf(path, NOISE, BroadcastInfo(description="a", time_reference=4801))
     return path
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_used_is_not_remembered(tmp_path: Path) -> None:
 def test_a_broken_note_is_as_good_as_none(tmp_path: Path) -> None:
     path, store = _film(tmp_path / "a.mp4"), Store(tmp_path / "cache")
     info = known_probe(path, store)
-    for text in ("", "[]", "{}", '{"duration_s": "1/0", "video": null, "audio": null}', "x"):
+    for text in ("", "[]", "{}", '{"duration_s": ["1/0"], "video": null, "audio": null}', '{"video": 3}', "x"):
         for entry in store.entries():
             key = entry.files[0].parent.name + entry.files[0].name.partition(".")[0]
             store.put_file(key, ".txt", lambda target, text=text: target.write_text(text))  # type: ignore[misc]

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import opentimelineio as otio
 import pytest
+import soundfile
 
 from avlink import hookimpl, testing
 from avlink.app.session import Session, open_session
@@ -142,3 +143,34 @@ def test_a_preview_says_what_it_cannot_show(kit: Any, session: Session, tmp_path
     with av.open(str(report.preview)) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (32, 32)
         assert container.streams.audio[0].rate == 48000
+
+
+def test_the_project_s_own_sound_is_heard_where_it_lies_when_asked_for(
+    kit: Any, session: Session, tmp_path: Path, told: list[Any]
+) -> None:
+    """A wave on A1, trimmed and twice as fast, a film's sound on A2 with a dissolve, and one whose file is gone."""
+    _write(tmp_path / "grey.mp4", np.full(96, 90))
+    tone = np.sin(2 * np.pi * 440 * np.arange(192000) / 48000) * 0.2
+    soundfile.write(tmp_path / "tone.wav", np.stack([tone, 0 * tone], axis=1), 48000, subtype="PCM_24")
+    fast = kit.clip("tone.wav", 24, 24)
+    fast.effects.append(otio.schema.LinearTimeWarp(time_scalar=2.0))
+    gap = otio.schema.Gap(duration=otio.opentime.RationalTime(24, 24))
+    first = otio.schema.Track("A1", [gap, fast, kit.clip("gone.wav", 0, 12)], kind=otio.schema.TrackKind.Audio)
+    silent = kit.clip("grey.mp4", 0, 96)
+    silent.metadata["avlink"] = {"gain_db": -60.0}
+    timeline = kit.timeline_of(silent)
+    timeline.tracks.append(first)
+    report = _previewed(kit, session, tmp_path, timeline, "write.preview_production=true")
+    assert report.preview is not None
+    sound = read_audio(report.preview, sample_rate=48000, mono=False).samples
+    assert sound.shape[0] == 2
+    heard = np.abs(sound[0]) > 0.05
+    assert abs(np.argmax(heard) / 48000 - 1) < 0.01 and abs(np.flatnonzero(heard)[-1] / 48000 - 2) < 0.01
+    spectrum = np.abs(np.fft.rfft(sound[0, 52000:92000] * np.hanning(40000)))
+    assert abs(np.argmax(spectrum) * 48000 / 40000 - 880) < 3
+    assert np.abs(sound[1]).max() < 0.02
+    lost = [event.text for event in told if isinstance(event, Message)]
+    assert len([text for text in lost if "gone" in text and "not heard in the preview" in text]) == 1
+    quiet = _previewed(kit, session, tmp_path, timeline)
+    assert quiet.preview is not None
+    assert np.abs(read_audio(quiet.preview, sample_rate=48000).samples).max() < 0.02

@@ -298,7 +298,7 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
         for stem in item["stems"]:
             assert set(stem) == {
                 *("path", "take", "sample_rate", "channels", "samples", "head_samples", "tail_samples"),
-                *("time_reference", "lufs", "true_peak_dbtp"),
+                *("time_reference", "lufs", "true_peak_dbtp", "events_s"),
             }
     second, last = payload["items"][1], payload["items"][-1]
     assert (second["timeline_start_s"], second["source_duration_s"]) == (1.75, 1.32)

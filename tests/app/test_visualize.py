@@ -51,7 +51,7 @@ def test_pictures_come_from_the_cache_the_second_time(session: Session, sound: P
     spec = PictureSpec(rate=Fraction(12), width=8, height=6)
     for path in (first.output, again.output):
         frames = open_frames(path, start_s=Fraction(0), duration_s=Fraction(1), spec=spec).read(0, 12)
-        assert abs(int(frames.mean()) - first.item["seed"] % 256) < 8
+        assert abs(int(frames.mean()) - payload["items"][0]["seed"] % 256) < 8
 
 
 def test_bad_input_and_places_are_sentences(session: Session, sound: Path, movies: Path, tmp_path: Path) -> None:

@@ -17,13 +17,25 @@ from avlink.cli.answer import Answer
 from avlink.cli.app import build_app
 from avlink.cli.main import _show
 
-HEAVY = {"torch", "numpy", "av", "opentimelineio", "scipy", "pydantic", "rich.progress", "avlink.app", "avlink.engine"}
+HEAVY = {
+    "torch",
+    "numpy",
+    "av",
+    "opentimelineio",
+    "scipy",
+    "pydantic",
+    "watchdog",
+    "rich.progress",
+    "avlink.app",
+    "avlink.engine",
+}
 
 OPTIONS = {
     "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --preview "
     "--production --prompt --recipe --seed --set --skip-missing --takes --tracks -o -r -s INPUT",
     "takes": "--clip --help --json --output --use -o TIMELINE",
-    "visualize": "--device --force --help --json --negative --output --prompt --recipe --seed --set -o -r -s INPUT",
+    "visualize": "--device --dry-run --force --help --json --media-root --negative --output --prompt --recipe --seed "
+    "--set --skip-missing --tracks -o -r -s INPUT",
     "export": "--help --json --media-root --output --to -o PROJECT",
     "import-cues": "--help --json --output -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",
@@ -68,11 +80,13 @@ def cpu_seconds(program, *arguments: str) -> float:
 
 
 def test_help_is_quick_and_imports_nothing_heavy(program) -> None:
-    ran = program("--help", python=("-X", "importtime"))
-    assert ran.code == 0
-    assert "sonify" in ran.out
-    imported = {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
-    assert not imported & HEAVY
+    # What the installed plugins offer is looked at once, by importing them, and then remembered.
+    for light in ({"pydantic"}, set()):
+        ran = program("--help", python=("-X", "importtime"))
+        assert ran.code == 0
+        assert "sonify" in ran.out
+        imported = {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
+        assert not imported & (HEAVY - light)
     # Work, not waiting: the clock on the wall also counts what else this machine does.
     assert min(cpu_seconds(program, "--help") for _ in range(3)) < 0.5
 

@@ -73,6 +73,16 @@ def test_a_changed_file_gets_a_new_name(tmp_path: Path) -> None:
     assert file_digest(path) != before
 
 
+def test_another_file_of_the_same_size_and_time_gets_its_own_name(tmp_path: Path) -> None:
+    path, other = tmp_path / "clip.mov", tmp_path / "other.mov"
+    for file, content in ((path, b"one"), (other, b"two")):
+        file.write_bytes(content)
+        os.utime(file, ns=(10**18, 10**18))
+    before = file_digest(path)
+    os.replace(other, path)
+    assert file_digest(path) != before
+
+
 def test_a_store_remembers_names_between_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, store = tmp_path / "clip.mov", Store(tmp_path / "cache")
     path.write_bytes(b"one")

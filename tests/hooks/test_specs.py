@@ -13,7 +13,13 @@ HOOKS = {name: function for name, function in vars(specs).items() if name.starts
 
 
 def test_every_hook_is_documented_and_typed() -> None:
-    assert set(HOOKS) == {"avlink_backends", "avlink_audio_processors", "avlink_timeline_formats"}
+    assert set(HOOKS) == {
+        "avlink_backends",
+        "avlink_audio_processors",
+        "avlink_timeline_formats",
+        "avlink_commands",
+        "avlink_recipe_kinds",
+    }
     for hook in HOOKS.values():
         assert inspect.getdoc(hook)
         assert inspect.signature(hook).return_annotation is not inspect.Signature.empty
@@ -42,6 +48,6 @@ def test_the_names_that_plugins_import_are_there() -> None:
 
 
 def test_the_contract_imports_nothing_heavy() -> None:
-    code = "import sys, avlink.hooks, avlink.core.recipe, avlink.core.values; print(*sys.modules)"
+    code = "import sys, avlink, avlink.hooks, avlink.core.recipe, avlink.core.values; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "av", "opentimelineio", "scipy"} & set(loaded)

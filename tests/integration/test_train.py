@@ -82,7 +82,7 @@ def test_bundle_makes_pictures_of_sound(trained: Path) -> None:
     for seconds in (Fraction(1, 10), Fraction(4), Fraction(12)):
         sound = Waveform(samples=np.zeros((1, int(seconds * 16000)), np.float32), sample_rate=16000)
         (frames,) = sampler.generate([PictureRequest(sound=sound, duration_s=seconds, prompt=Prompt(), seed=0)])
-        assert frames.pixels.shape == (max(1, round(seconds * 6)), 36, 64, 3)
+        assert frames.read(0, frames.num_frames).shape == (max(1, round(seconds * 6)), 36, 64, 3)
 
 
 def _altered(trained: Path, tmp_path: Path) -> Path:

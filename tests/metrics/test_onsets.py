@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 
+from avlink.core.values import Waveform
 from avlink.foundry import make_clips
-from avlink.metrics.onsets import MIN_GAP_S, detect_onsets
+from avlink.metrics.onsets import MIN_GAP_S, detect_onsets, find_onsets, strongest_apart
 from avlink.metrics.sync import aggregate, match
 
 RATE = 16000
@@ -97,6 +99,71 @@ def test_foundry_clips_are_heard_as_they_were_made():
     summary = aggregate(references, [detect_onsets(sound, RATE).times_s for sound in batch.sound.numpy()], 0.02)
     assert summary.f1 > 0.97
     assert summary.mean_abs_offset_s is not None and summary.mean_abs_offset_s < 0.002
+
+
+def eventful(duration_s, *, seed=0):
+    """Hits of all strengths, some nearly at once, in a hiss that comes and goes."""
+    rng = np.random.default_rng(seed)
+    sound = rng.standard_normal(round(duration_s * RATE)) * 0.002
+    sound *= 1 + np.sin(np.arange(len(sound)) / RATE * 2)
+    for start in rng.integers(0, len(sound), round(4 * duration_s)):
+        t = np.arange(min(8000, len(sound) - start)) / RATE
+        sound[start : start + len(t)] += rng.uniform(0.003, 1) * rng.standard_normal(len(t)) * np.exp(-t / 0.05)
+    return sound.astype(np.float32)
+
+
+@pytest.mark.parametrize("block_frames", [1, 37, 500, 2000])
+def test_it_does_not_matter_where_blocks_are_cut(block_frames):
+    sound = Waveform(samples=eventful(30 if block_frames > 1 else 4)[None], sample_rate=RATE)
+    whole = find_onsets(sound, block_frames=10**6)
+    assert len(whole) > 10
+    found = find_onsets(sound, block_frames=block_frames)
+    np.testing.assert_array_equal(found.times_s, whole.times_s)
+    # The products of matrices round by how many rows they have.
+    np.testing.assert_allclose(found.strengths, whole.strengths, atol=1e-5)
+
+
+def test_of_two_peaks_that_are_close_the_stronger_one_stays():
+    rng = np.random.default_rng(5)
+    frames = np.unique(rng.integers(0, 4000, 900))
+    rises_db = rng.integers(2, 9, len(frames)).astype(float)
+    kept: list[int] = []
+    for index in sorted(range(len(frames)), key=lambda one: (-rises_db[one], one)):
+        if all(abs(frames[index] - frames[other]) >= 16 for other in kept):
+            kept.append(index)
+    assert strongest_apart(frames, rises_db, 16).tolist() == sorted(kept)
+
+
+def test_several_channels_are_heard_as_their_mean(modal_sound):
+    left, right = modal_sound([0.5, 2.0]), modal_sound([1.2, 3.1], voice="drum")
+    both = find_onsets(Waveform(samples=np.stack([left, right]), sample_rate=RATE))
+    np.testing.assert_array_equal(both.times_s, detect_onsets((left + right) / 2, RATE).times_s)
+
+
+class Endless:
+    """A few seconds of hits over and over, which nobody holds in memory."""
+
+    sample_rate, channels = RATE, 1
+
+    def __init__(self, duration_s):
+        self.num_samples = duration_s * RATE
+        self._loop = eventful(7)
+
+    def read(self, start, stop):
+        start, stop, _ = slice(start, stop).indices(self.num_samples)
+        return self._loop[np.arange(start, stop) % len(self._loop)][None]
+
+
+def test_memory_does_not_grow_with_the_sound():
+    def peak_bytes(duration_s):
+        tracemalloc.start()
+        assert len(find_onsets(Endless(duration_s))) > duration_s
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(30)
+    assert peak_bytes(400) < 1.1 * peak_bytes(40)
 
 
 def test_bad_sounds_are_refused():

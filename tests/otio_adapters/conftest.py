@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from avlink.core import clock
+from avlink.timeline.hits import mark_hits
 
 Time, Range = otio.opentime.RationalTime, otio.opentime.TimeRange
 
@@ -60,6 +61,16 @@ class Cut:
             clip.set_media_references(refs, "DEFAULT_MEDIA")
             track.append(clip)
         timeline.tracks.extend([picture, track])
+        return timeline
+
+    @staticmethod
+    def strike(timeline: otio.schema.Timeline, *hits: list[int]) -> otio.schema.Timeline:
+        """The same timeline with hits at samples of the files: `hits[n]` in take n + 1 of every stem."""
+        for clip in timeline.tracks[1].find_clips():
+            for ref in clip.media_references().values():
+                own = hits[ref.metadata["avlink"]["take"] - 1]
+                ref.metadata["avlink"]["hits"] = [[sample, 12.5] for sample in own]
+            mark_hits(clip)
         return timeline
 
     @classmethod

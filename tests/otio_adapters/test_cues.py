@@ -215,6 +215,48 @@ def test_files_are_read_in_the_encodings_of_spreadsheets(tmp_path: Path, encodin
     assert found[0].metadata["avlink"]["prompt"] == "Tür, schwer"
 
 
+@pytest.mark.parametrize("rate", [24.0, 30000 / 1001, 23.976, 25.0])
+def test_a_sheet_with_events_survives_being_read_and_written(cut, rate: float) -> None:
+    # On frames, a sample before them, and anywhere.
+    hits = [0, 2002, 7999, 8000, 24024, 24023, 33333]
+    timeline = cut.strike(cut.timeline([(4801, 48000), (60000, 48000)], rate=rate), sorted(hits))
+    sheet = write_to_string(timeline)
+    assert {row["events"] for row in csv.DictReader(io.StringIO(sheet))} == {"7"}
+    again = read_from_string(sheet)
+    again.global_start_time = timeline.global_start_time
+    for row, other in zip(
+        *(csv.DictReader(io.StringIO(text)) for text in (sheet, write_to_string(again))), strict=True
+    ):
+        assert {name: row[name] for name in row if name.startswith("events")} == {
+            name: other[name] for name in row if name.startswith("events")
+        }
+
+
+def test_a_trimmed_stem_has_the_events_that_are_heard(cut) -> None:
+    timeline = cut.strike(cut.timeline([(48000, 96000)]), [12000, 24000, 83900, 84000])
+    clip = timeline.tracks[1][1]
+    media = clip.source_range
+    clip.source_range = otio.opentime.TimeRange(media.start_time + cut.time(24000, 24.0), cut.time(60000, 24.0))
+    (row,) = csv.DictReader(io.StringIO(write_to_string(timeline)))
+    assert (row["events"], row["events_tc"]) == ("2", "01:00:01:00 01:00:02:05")
+    assert row["events_s"] == "0.000000 1.247917"
+
+
+def test_markers_of_pictures_are_no_events(cut) -> None:
+    timeline = cut.timeline([(0, 48000)])
+    del timeline.tracks[1]
+    at = otio.opentime.RationalTime(6, 24)
+    timeline.tracks[0][0].markers.append(otio.schema.Marker("FOLEY: steps", otio.opentime.TimeRange(at)))
+    (row,) = csv.DictReader(io.StringIO(write_to_string(timeline)))
+    assert (row["events"], row["events_tc"], row["events_s"]) == ("", "", "")
+
+
+def test_what_is_edited_in_the_columns_of_events_is_ignored() -> None:
+    assert _edits("id,prompt,events,events_tc,events_s\na,door,many,now,soon\n") == [
+        {"id": "a", "row": 2, "prompt": "door"}
+    ]
+
+
 def test_markers_of_stems_are_events(tmp_path: Path) -> None:
     timeline = _timeline(["door"])
     stem = timeline.tracks[1][1]
@@ -222,4 +264,4 @@ def test_markers_of_stems_are_events(tmp_path: Path) -> None:
     at = otio.opentime.RationalTime(246, 24)
     stem.markers.append(otio.schema.Marker("hit", otio.opentime.TimeRange(at)))
     (row,) = csv.DictReader(io.StringIO(write_to_string(timeline)))
-    assert row["events_s"] == "0.250"
+    assert (row["events"], row["events_tc"], row["events_s"]) == ("1", "01:00:00:06", "0.250000")

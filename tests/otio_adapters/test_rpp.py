@@ -178,6 +178,41 @@ def test_markers_and_regions_are_where_they_are_in_the_timeline(cut) -> None:
     ]
 
 
+def taken(item: Block) -> list[list[list[str]]]:
+    """The lines of each take of an item: the first take's follow the item's own."""
+    takes: list[list[list[str]]] = [[]]
+    for child in item[1]:
+        line = child if isinstance(child, list) else child[0]
+        if line[0] == "TAKE":
+            takes.append([])
+        takes[-1].append(line)
+    return takes
+
+
+def test_hits_are_markers_of_their_takes_and_of_nothing_else(cut) -> None:
+    timeline = cut.strike(cut.timeline([(48000, 96000), (144000, 96000)], takes=2), [24000, 47999], [1])
+    project = parse(write_to_string(timeline))
+    assert values(project, "MARKER") == []
+    for item in blocks(blocks(project, "TRACK")[0], "ITEM"):
+        takes = taken(item)
+        marks = [[line[1:] for line in take if line[0] == "TKM"] for take in takes]
+        assert [[(round(samples(at), 6), name, colour) for at, name, colour in take] for take in marks] == [
+            [(24000, "hit 1", "0"), (47999, "hit 2", "0")],
+            [(1, "hit 1", "0")],
+        ]
+        # Reaper writes them behind the source that they count in.
+        for take in takes:
+            order = [line[0] for line in take]
+            assert order.index("SOURCE") < order.index("TKM")
+
+
+def test_hits_that_a_person_took_away_stay_away(cut) -> None:
+    timeline = cut.strike(cut.timeline([(0, 96000)]), [24000, 48000, 72000])
+    del timeline.tracks[1][0].markers[1]
+    (item,) = blocks(blocks(parse(write_to_string(timeline)), "TRACK")[0], "ITEM")
+    assert [(samples(at), name) for at, name, _ in values(item, "TKM")] == [(24000, "hit 1"), (72000, "hit 3")]
+
+
 def test_the_same_timeline_gives_the_same_file(cut) -> None:
     drawn = [(0, 480), (960, 480)]
     assert write_to_string(cut.timeline(drawn)) == write_to_string(cut.timeline(drawn))

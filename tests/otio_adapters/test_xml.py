@@ -132,6 +132,62 @@ def test_crossfades_lie_on_a_second_track_where_a_format_has_none(cut, module) -
     assert ('MZ.TrackName="FOLEY 2"' in text) == (module is xmeml)
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_hits_are_markers_of_clips_in_fcp7_xml(cut, tmp_path: Path, rate: float) -> None:
+    # The last sample of a frame, the first of one, and two in a frame.
+    exact = {23.976: Fraction(24000, 1001), 59.94: Fraction(60000, 1001)}.get(
+        rate, Fraction(rate).limit_denominator(1001)
+    )
+    edges = [-(-(48000 * frame) // exact) for frame in (5, 9)]
+    hits = [0, 100, edges[0] - 100, edges[1]]
+    timeline = cut.strike(cut.timeline(in_samples(rate)[:1], rate=rate), hits)
+    xmeml.write_to_file(timeline, str(tmp_path / "cut.xml"))
+    again = otio.adapters.read_from_file(str(tmp_path / "cut.xml"), adapter_name="fcp_xml")
+    (clip,) = again.audio_tracks()[0].find_clips()
+    # The format counts them from the file's first frame, without its timecode.
+    assert [(marker.name, marker.marked_range.start_time.value) for marker in clip.markers] == [
+        ("hit 1", 0),
+        ("hit 2", 0),
+        ("hit 3", 4),
+        ("hit 4", 9),
+    ]
+    assert {marker.marked_range.duration.value for marker in clip.markers} == {0}
+    assert {marker.metadata["fcp_xml"]["comment"] for marker in clip.markers} == {"12.5 dB"}
+    assert list(again.tracks.markers) == []
+
+
+def test_both_sides_of_a_stereo_file_have_their_hits_once_in_fcp7_xml(cut) -> None:
+    timeline = cut.strike(cut.timeline([(0, 48000)], channels=2), [24000])
+    root = xml.fromstring(xmeml.write_to_string(timeline))
+    assert [len(list(clip.iter("marker"))) for clip in root.iter("clipitem")] == [1, 0]
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_hits_are_markers_on_their_samples_in_fcpxml(cut, tmp_path: Path, rate: float) -> None:
+    timeline = cut.strike(cut.timeline([(7001, 24000)], rate=rate), [0, 4801, 23999])
+    root = xml.fromstring(fcpxml.write_to_string(timeline))
+    (clip,) = root.iter("asset-clip")
+    found = [(marker.get("value"), Fraction((marker.get("start") or "")[:-1]) * 48000) for marker in clip]
+    assert found == [("hit 1", 0), ("hit 2", 4801), ("hit 3", 23999)]
+    assert {marker.get("note") for marker in clip} == {"12.5 dB"}
+    assert len(list(root.iter("marker"))) == 3
+    if rate == 24.0:
+        fcpxml.write_to_file(timeline, str(tmp_path / "cut.fcpxml"))
+        again = otio.adapters.read_from_file(str(tmp_path / "cut.fcpxml"), adapter_name="fcpx_xml")
+        (read,) = again.find_children(descended_from_type=otio.schema.Timeline)
+        (stem,) = read.tracks[0].find_clips()
+        assert [marker.name for marker in stem.markers] == ["hit 1", "hit 2", "hit 3"]
+
+
+def test_a_trimmed_stem_shows_the_hits_that_are_heard_in_fcpxml(cut) -> None:
+    timeline = cut.strike(cut.timeline([(0, 96000)]), [12000, 24000, 83999, 84000])
+    clip = timeline.tracks[1][0]
+    media = clip.source_range
+    clip.source_range = otio.opentime.TimeRange(media.start_time + cut.time(24000, 24.0), cut.time(60000, 24.0))
+    root = xml.fromstring(fcpxml.write_to_string(timeline))
+    assert [marker.get("value") for marker in root.iter("marker")] == ["hit 2", "hit 3"]
+
+
 @given(
     st.integers(0, 24 * 60 * 60 * 25), st.sampled_from([(24, False), (25, False), (30, False), (30, True), (60, True)])
 )

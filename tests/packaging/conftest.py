@@ -31,15 +31,18 @@ py-modules = ["avlink_buzz"]
 """
 
 PLUGIN = '''
-"""A backend that buzzes at a pitch of one's choice."""
+"""A backend that buzzes at a pitch of one's choice, and a command that gives all movies of a folder their buzz."""
 
 from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+import typer
 
 from avlink import Options, Waveform, hookimpl
 from avlink.core.values import PictureSpec
-from avlink.hooks import AudioProcessor, Backend
+from avlink.hooks import AudioProcessor, Backend, Command, Line, Recipe, RecipeKind
 
 
 class Buzz(Options):
@@ -79,6 +82,41 @@ def avlink_backends():
 def avlink_audio_processors():
     return [AudioProcessor(name="upside_down", apply=lambda wave, options: Waveform(
         samples=-wave.samples, sample_rate=wave.sample_rate))]
+
+
+class BuzzAllRecipe(Recipe):
+    kind: Literal["buzz-all"] = "buzz-all"
+    format: Literal[1] = 1
+    hz: float = 300.0
+
+
+@hookimpl
+def avlink_recipe_kinds():
+    return [RecipeKind(name="buzz-all", model=BuzzAllRecipe)]
+
+
+@hookimpl
+def avlink_commands():
+    return [Command(name="buzz-all", summary="Buzz over all movies of a folder.", load=lambda: buzz_all)]
+
+
+def buzz_all(
+    folder: Annotated[Path, typer.Argument(help="Where the movies are.")],
+    recipe: Annotated[Path, typer.Option("--recipe", "-r", help="A recipe.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Objects, one a line.")] = False,
+):
+    "Buzz over all movies of a folder."
+    from avlink import SonifyRequest, check_whole, find_recipe, needed_media, open_session, sonify
+
+    hz = find_recipe(recipe, BuzzAllRecipe).hz
+    sound = find_recipe("foley", "sonify", ["backend.name=buzz", f"backend.options.hz={hz}", "stems.post=[]"])
+    session = open_session(device="cpu")
+    for path in sorted(folder.glob("*.mp4")):
+        request = SonifyRequest(input=path, recipe=sound, base=folder / "out" / path.stem)
+        doubt, needed = check_whole(path), needed_media(request)
+        report = sonify(request, session)
+        yield Line(payload={"file": path.name, "doubt": doubt, "needs": len(needed), **report.counts}, text=path.name)
+    return 0
 '''
 
 

@@ -82,3 +82,18 @@ def test_its_options_are_checked_like_ours(user_python: Path) -> None:
     code, report = run(user_python, "recipes", "check", "foley", *settings)
     assert code == 2
     assert "did you mean 'backend.options.hz'?" in report["error"]["message"]
+
+
+def test_its_command_uses_the_services(user_python: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", Frames(pixels=np.zeros((24, 32, 48, 3), np.uint8), rate=Fraction(24)))
+    (tmp_path / "mine.toml").write_text('format = 1\nkind = "buzz-all"\nhz = 500.0\n')
+    code, line = run(user_python, "buzz-all", tmp_path, "-r", tmp_path / "mine.toml")
+    assert code == 0, line
+    assert (line["command"], line["file"], line["doubt"], line["needs"]) == ("buzz-all", "clip.mp4", None, 0)
+    assert line["generated"] == 1
+    samples, rate = soundfile.read(tmp_path / "out" / "clip.foley.wav")
+    assert np.abs(np.fft.rfft(samples)).argmax() == pytest.approx(500 * len(samples) / rate, abs=1)
+    assert (tmp_path / "out" / "clip.foley.mp4").is_file()
+    code, checked = run(user_python, "recipes", "check", tmp_path / "mine.toml", "-s", "hertz=3")
+    assert code == 2
+    assert "hertz: unknown key" in checked["error"]["message"]

@@ -7,8 +7,10 @@ composes lines and cuts windows.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from math import cos, isclose, pi, sin
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,53 @@ def test_sound_tracks_and_the_order_of_what_is_found_change_no_plan(drawn: list[
     assert jobs(mixed) == jobs(before)
 
 
+def _with_transitions(made: otio.schema.Timeline, offsets: list[int]) -> otio.schema.Timeline:
+    """A copy with a transition at every cut between two things that are seen, in all of its tracks."""
+    copy, lengths = made.deepcopy(), iter(offsets * 1000)
+    # Children first: what is put into a track moves those behind it.
+    for track in copy.find_children(descended_from_type=otio.schema.Track):
+        for index in reversed(range(1, len(track))):
+            if not any(isinstance(side, otio.schema.Gap) for side in (track[index - 1], track[index])):
+                before, after = (otio.opentime.RationalTime(next(lengths), RATE) for _ in range(2))
+                track.insert(index, otio.schema.Transition("x", "SMPTE_Dissolve", before, after))
+    return copy
+
+
+def _gain(clip: ClipRef, at_s: Fraction) -> float:
+    """How loud a clip is at a moment, by its fades alone; 0 where it is not heard."""
+    gain = float(clip.heard_start_s <= at_s < clip.heard_end_s)
+    for fade in clip.fades:
+        angle = min(1.0, max(0.0, float((at_s - fade.start_s) / fade.duration_s))) * pi / 2
+        gain *= sin(angle) if fade.rising else cos(angle)
+    return gain
+
+
+@given(rows, st.lists(st.integers(0, 9), min_size=2, max_size=7))
+@slow
+def test_transitions_move_no_place_and_only_add_to_what_is_heard(drawn: list[list[Tree]], offsets: list[int]) -> None:
+    made = _timeline(drawn)
+    plain, dissolved = _planned(made), _planned(_with_transitions(made, offsets))
+    for one, other in zip(plain, dissolved, strict=True):
+        assert replace(other, lead_s=Fraction(0), trail_s=Fraction(0), fades=()) == one
+        assert other.lead_s >= 0 and other.trail_s >= 0
+        assert all(fade.start_s < other.heard_end_s and other.heard_start_s < fade.end_s for fade in other.fades)
+
+
+@given(
+    st.lists(st.integers(20, 60), min_size=2, max_size=5), st.lists(st.integers(0, 9), min_size=2, max_size=7), moments
+)
+@slow
+def test_a_chain_of_dissolves_has_the_same_power_throughout(
+    lengths: list[int], offsets: list[int], times: list[int]
+) -> None:
+    clips: list[Tree] = [("clip", 30, frames, 1, True) for frames in lengths]
+    planned = _planned(_with_transitions(_timeline([clips]), offsets))
+    for time in times:
+        at_s = Fraction(time * 7 + 1, 211 * RATE)
+        if at_s < Fraction(sum(lengths), RATE):
+            assert isclose(sum(_gain(clip, at_s) ** 2 for clip in planned), 1, abs_tol=1e-9)
+
+
 odd = st.one_of(
     st.sampled_from([0.0, -5.0, float("nan"), float("inf"), -float("inf"), 1e300, 1e-300]), st.floats(-9, 99)
 )
@@ -237,6 +286,9 @@ def test_no_numbers_make_the_walk_fail(drawn: list[tuple[int, Any, Any, float]],
             clip.markers.append(otio.schema.Marker("m", ranged(available)))
         item = otio.schema.Stack("s", [otio.schema.Track("x", [clip])]) if kind > 2 else clip
         track.append(item)
+        if kind == 1:
+            offsets = (otio.opentime.RationalTime(value, rate) for value, rate in ((scalar, 24.0), (24.0, scalar)))
+            track.append(otio.schema.Transition("x", "Custom_Transition", *offsets))
     made.tracks.append(track)
     for item in select_clips(list_clips(made)):
         if isinstance(item, ClipRef):

@@ -1,7 +1,7 @@
 """Recipes: what a run shall do, as TOML with inheritance, overrides and messages that help."""
 
 from avlink.core.recipe.explain import explain, report, suggest
-from avlink.core.recipe.load import builtin_recipes, check_values, load_recipe
+from avlink.core.recipe.load import MoreRecipes, builtin_recipes, check_values, load_recipe
 from avlink.core.recipe.overrides import Override, parse_override
 from avlink.core.recipe.schema import (
     KINDS,
@@ -18,6 +18,7 @@ from avlink.core.recipe.schema import (
 __all__ = [
     "KINDS",
     "EvaluateRecipe",
+    "MoreRecipes",
     "Override",
     "PromptTable",
     "Recipe",

@@ -6,11 +6,12 @@ The order is: bases from left to right, the file, overrides. Tables merge key by
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from pydantic import ValidationError
 
@@ -39,6 +40,17 @@ if TYPE_CHECKING:
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoreRecipes:
+    """What there is besides our own: `kinds` of recipes by name, and the files of `named` recipes."""
+
+    kinds: Mapping[str, type[Recipe]] = field(default_factory=dict)
+    named: Mapping[str, Traversable] = field(default_factory=dict)
+
+
+More: TypeAlias = Callable[[], MoreRecipes]
+
+
 @dataclass(frozen=True, slots=True)
 class _Layer:
     """One recipe file: `label` for messages, its `tree`, and the `folder` that its own paths start from."""
@@ -65,16 +77,30 @@ def load_recipe(
     name_or_path: str | Path, kind: Literal["evaluate"], overrides: Sequence[str | Override] = ()
 ) -> EvaluateRecipe: ...
 @overload
-def load_recipe(name_or_path: str | Path, kind: None = None, overrides: Sequence[str | Override] = ()) -> Recipe: ...
-def load_recipe(name_or_path: str | Path, kind: str | None = None, overrides: Sequence[str | Override] = ()) -> Recipe:
+def load_recipe(
+    name_or_path: str | Path, kind: type[AnyRecipe], overrides: Sequence[str | Override] = (), *, more: More = ...
+) -> AnyRecipe: ...
+@overload
+def load_recipe(
+    name_or_path: str | Path, kind: str | None = None, overrides: Sequence[str | Override] = (), *, more: More = ...
+) -> Recipe: ...
+def load_recipe(
+    name_or_path: str | Path,
+    kind: str | type[Recipe] | None = None,
+    overrides: Sequence[str | Override] = (),
+    *,
+    more: More = MoreRecipes,
+) -> Recipe:
     """The recipe of that name (a built-in one) or path (ends in .toml), with `overrides` applied, checked.
 
-    `kind` is what the recipe must be for; None takes any. Overrides are `key=value` texts or `Override`s.
-    The options of components are not checked here: see `avlink.hooks.components`.
+    `kind` is what the recipe must be for, by its name or its model; None takes any. Overrides are `key=value` texts
+    or `Override`s. `more` is asked once for a name or kind that is not one of ours. The options of components are not
+    checked here: see `avlink.hooks.components`.
 
     Raises RecipeError that lists every mistake with the value and the layer that set it.
     """
-    layers = _read_layers(str(name_or_path), folder=None, chain=())
+    more = cache(more)
+    layers = _read_layers(str(name_or_path), folder=None, chain=(), more=more)
     last = layers[-1]
     tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -84,7 +110,7 @@ def load_recipe(name_or_path: str | Path, kind: str | None = None, overrides: Se
     tree, origins = apply_overrides(tree, origins, parsed)
     folders = {layer.label: layer.folder for layer in layers if layer.folder is not None}
     source = Source(label=last.label, origins=origins, values=tree, folders=folders)
-    return _check(_model_of(source, kind), source)
+    return _check(_model_of(source, kind, more), source)
 
 
 def check_values(model: type[AnyRecipe], values: dict[str, Any], label: str = "the recipe") -> AnyRecipe:
@@ -110,20 +136,25 @@ def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:
     return recipe
 
 
-def _model_of(source: Source, kind: str | None) -> type[Recipe]:
+def _model_of(source: Source, kind: str | type[Recipe] | None, more: More) -> type[Recipe]:
     found = source.values.get("kind")
+    model = kind if isinstance(kind, type) else None
+    wanted = kind if model is None else model.model_fields["kind"].default
+    known = {**KINDS} if model is None else {**KINDS, str(wanted): model}
+    if found is None or found not in known:
+        known |= more().kinds
     if found is None:
-        raise RecipeError(f"{source.label}: kind is missing; it is one of {', '.join(KINDS)}")
-    if found not in KINDS:
-        raise RecipeError(f"{source.label}: kind = {found!r} is unknown; {suggest(str(found), list(KINDS))}")
-    if kind is not None and found != kind:
-        raise RecipeError(f"{source.label} is a recipe for `avlink {found}`, not for `avlink {kind}`")
-    return KINDS[found]
+        raise RecipeError(f"{source.label}: kind is missing; it is one of {', '.join(known)}")
+    if found not in known:
+        raise RecipeError(f"{source.label}: kind = {found!r} is unknown; {suggest(str(found), list(known))}")
+    if wanted is not None and found != wanted:
+        raise RecipeError(f"{source.label} is a recipe for `avlink {found}`, not for `avlink {wanted}`")
+    return known[found]
 
 
-def _read_layers(name: str, *, folder: Path | None, chain: tuple[str, ...]) -> list[_Layer]:
+def _read_layers(name: str, *, folder: Path | None, chain: tuple[str, ...], more: More) -> list[_Layer]:
     """The files that make up a recipe, bases first. `chain` is who extends whom, to find circles."""
-    layer = _read(name, folder=folder)
+    layer = _read(name, folder=folder, more=more)
     if layer.label in chain:
         raise RecipeError(f"recipes extend each other in a circle: {' > '.join([*chain, layer.label])}")
     bases = layer.tree.pop("extends", [])
@@ -132,17 +163,19 @@ def _read_layers(name: str, *, folder: Path | None, chain: tuple[str, ...]) -> l
         raise RecipeError(f"{layer.label}: extends must be the name of a recipe, or a list of names")
     layers = []
     for base in bases:
-        layers += _read_layers(base, folder=layer.folder, chain=(*chain, layer.label))
+        layers += _read_layers(base, folder=layer.folder, chain=(*chain, layer.label), more=more)
     return [*layers, layer]
 
 
-def _read(name: str, *, folder: Path | None) -> _Layer:
+def _read(name: str, *, folder: Path | None, more: More) -> _Layer:
     if name.endswith(".toml"):
         path = Path(name).expanduser()
         path = folder / path if folder is not None else path
         label, at, content = str(path), path.parent, _file_content(path)
     else:
         known = builtin_recipes()
+        if name not in known:
+            known |= more().named
         if name not in known:
             raise RecipeError(
                 f"there is no recipe '{name}'; {suggest(name, list(known))}; a recipe of your own ends in .toml"

@@ -78,10 +78,13 @@ Chain = Annotated[tuple[Step, ...], Field(strict=False)]
 
 
 class Select(Table):
-    """Which clips get sound; everything that is set must hold."""
+    """Which clips get sound, or pictures; everything that is set must hold."""
 
     tracks: Names = ()
-    """Names of video tracks, whose clips are taken whole, hidden or not; none means what is seen of all tracks."""
+    """Names of video tracks, whose clips are taken whole, hidden or not; none means what is seen of all tracks.
+
+    For pictures they are names of sound tracks.
+    """
     clips: Names = ()
     """Patterns for names of clips, such as "door*"; capitals do not matter."""
     markers: Names = ()
@@ -136,6 +139,11 @@ class Stems(Table):
     """Whether the stem files have these handles, so that they can be trimmed outwards in an editing program."""
     duck_db: float | None = Field(default=None, ge=0, le=60)
     """How far stems go down while the project's own sound is heard; without, they are left as they are."""
+    spotting: bool = True
+    """Mark what is struck in stems of foley: as cue points in their files, as markers on their clips, in sheets.
+
+    Of very many hits in one stem the 500 strongest are marked.
+    """
 
     @property
     def handle(self) -> Fraction:
@@ -201,13 +209,18 @@ class Picture(Table):
 
     upscale: int = Field(default=8, ge=1, le=32)
     """Each pixel of the model becomes this many, in both directions."""
+    track_name: str = Field(default="PICTURE", min_length=1)
+    """The track of a timeline on which they are put."""
+    repeats: bool = False
+    """Whether a sound that is there twice at one place, as the two tracks of a stereo pair, gets a picture for each."""
 
 
 class VisualizeRecipe(Recipe):
-    """`kind = "visualize"`: pictures for a sound."""
+    """`kind = "visualize"`: pictures for the sound clips of a timeline, or for a sound file."""
 
     kind: Literal["visualize"] = "visualize"
     format: Literal[1] = 1
+    select: Select = Select()
     backend: BackendChoice = BackendChoice(name="fusion-a2v")
     prompt: PromptTable = PromptTable()
     picture: Picture = Picture()

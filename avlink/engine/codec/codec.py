@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -28,17 +28,22 @@ class AudioCodec:
     def samples_per_token(self) -> int:
         return self.config.mel.hop_samples * self.config.vae.downsampling
 
-    @torch.no_grad()
     def encode(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch tokens channels"]:
         """Whitened latents, one for each (started) token's worth of samples."""
         sound = nn.functional.pad(sound, (0, -sound.shape[-1] % self.samples_per_token))
-        tokens = sound.shape[-1] // self.samples_per_token
+        return self.encode_blocks(lambda start, stop: sound[:, start:stop], sound.shape[-1] // self.samples_per_token)
+
+    @torch.no_grad()
+    def encode_blocks(
+        self, read: Callable[[int, int], Float[Tensor, "batch samples"]], tokens: int
+    ) -> Float[Tensor, "batch tokens channels"]:
+        """The same of sound that `read(start, stop)` gives, a window at a time."""
         pieces, starts = [], []
         rate = self.config.tokens_per_second
         for window in plan_windows(tokens / rate, self.config.window_tokens / rate):
             start = round(window.start_s * rate)
             stop = start + round(window.duration_s * rate)
-            piece = sound[:, start * self.samples_per_token : stop * self.samples_per_token]
+            piece = read(start * self.samples_per_token, stop * self.samples_per_token)
             pieces.append(self.vae.encode(self.mel(piece)).transpose(0, 1))
             starts.append(start)
         return blend(pieces, starts, tokens).transpose(0, 1)

@@ -1,0 +1,30 @@
+"""Knowing a finished file again: a note in the cache of what was written, and of its bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from avlink.core.hashing import file_digest
+from avlink.core.store import Store
+
+
+def recall(store: Store, key: str, path: Path) -> dict[str, Any] | None:
+    """What is remembered under `key` when its file is there, byte for byte as it was written."""
+    note = store.text(key)
+    if note is None or not path.is_file():
+        return None
+    known: dict[str, Any] = json.loads(note)
+    return known if file_digest(path) == known["file"] else None
+
+
+def remember(store: Store, key: str, path: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Keep `facts` on a file that was written just now under `key`, and return them with its digest as "file"."""
+    known = {"file": file_digest(path), **facts}
+    store.put_file(key, ".json", lambda note: _write_json(note, known))
+    return known
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, sort_keys=True), encoding="utf-8")

@@ -1,0 +1,159 @@
+"""Our own commands, and behind them those of plugins.
+
+Plugins are loaded only when one of their commands is used. What `--help` says of them is remembered between runs for as
+long as the same plugins lie in the same files, so that listing commands imports none of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+import typer.core
+
+from avlink.cli.answer import Line, Lines
+from avlink.cli.listing import Listing, installed_key, recall, remember
+from avlink.core.errors import AvlinkError, PluginError
+
+if TYPE_CHECKING:
+    from avlink.hooks import Command, Registry
+
+# typer has its own copy of click since some version, so its errors are named through what it exports.
+_UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
+_ClickError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+
+class CommandTree(typer.core.TyperGroup):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Our own in the order of the code, then those of plugins."""
+        return [*super().list_commands(ctx), *(name for name in _listing().commands if name not in self.commands)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of our own, or of a plugin's all that is known without loading it."""
+        own = super().get_command(ctx, cmd_name)
+        summary = _listing().commands.get(cmd_name) if own is None else None
+        return own if summary is None else typer.core.TyperCommand(cmd_name, short_help=summary, callback=None)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is to run. One of ours needs no plugin."""
+        if not args or args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        from avlink.hooks import load_registry
+
+        name, registry = args[0], load_registry()
+        if name in registry.clashes:
+            raise PluginError(clash_text(name, registry.clashes[name]))
+        if name in registry.commands:
+            return name, load_command(registry.commands[name], owner_of(name, registry)), args[1:]
+        try:
+            return super().resolve_command(ctx, args)
+        except _UsageError as error:
+            failures = "".join(
+                f"; plugin '{item.plugin}' could not be used: {item.reason}" for item in registry.failures
+            )
+            error.message = f"{str(error.message).rstrip('.')}{failures}"  # type: ignore[attr-defined]
+            raise
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands, and what is wrong with plugins."""
+        super().format_commands(ctx, formatter)
+        problems = _listing().problems
+        if problems:
+            with formatter.section("Plugins that could not be used"):
+                formatter.write_dl(list(problems.items()))
+
+
+def clash_text(name: str, plugins: Sequence[str]) -> str:
+    """What to say of a command that several plugins offer."""
+    offering = " and ".join(f"'{plugin}'" for plugin in plugins)
+    return (
+        f"command '{name}' is offered by the plugins {offering}, so none of them is used; uninstall one, or name the "
+        "plugins to use in AVLINK_PLUGINS"
+    )
+
+
+def owner_of(command: str, registry: Registry) -> str:
+    """The plugin that a command comes from."""
+    return next((info.name for info in registry.plugins if command in info.commands), "?")
+
+
+def load_command(command: Command, plugin: str) -> Any:
+    """A plugin's command, ready to be run; whatever goes wrong in it names the plugin. Raises PluginError."""
+    with _named(plugin, command.name):
+        offered = command.load()
+        if not isinstance(offered, typer.Typer):
+            app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+            app.command(command.name)(offered)
+            offered = app
+        loaded = typer.main.get_command(offered)
+    _guard(loaded, plugin, command.name)
+    return loaded
+
+
+@functools.cache
+def _listing() -> Listing:
+    key = installed_key()
+    known = recall(key)
+    if known is not None:
+        return known
+    from avlink.hooks import load_registry
+
+    try:
+        registry = load_registry()
+    except AvlinkError as error:
+        return Listing(problems={"all": str(error)})
+    problems = {failure.plugin: failure.reason for failure in registry.failures}
+    problems |= {" and ".join(plugins): clash_text(name, plugins) for name, plugins in registry.clashes.items()}
+    listing = Listing(commands={name: item.summary for name, item in registry.commands.items()}, problems=problems)
+    if not problems:
+        # What fails today may work tomorrow, and is looked at anew each time.
+        remember(key, listing)
+    return listing
+
+
+def _guard(command: Any, plugin: str, name: str) -> None:
+    """Let everything that runs below a loaded command name its plugin."""
+    for below in getattr(command, "commands", {}).values():
+        _guard(below, plugin, name)
+    if command.callback is not None:
+        command.callback = _guarded(command.callback, plugin, name)
+
+
+def _guarded(function: Callable[..., Any], plugin: str, name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*arguments: Any, **named: Any) -> Any:
+        with _named(plugin, name):
+            outcome = function(*arguments, **named)
+        return _followed(outcome, plugin, name) if isinstance(outcome, Generator) else outcome
+
+    return run
+
+
+def _followed(lines: Generator[Any, None, Any], plugin: str, name: str) -> Lines:
+    with _named(plugin, name):
+        while True:
+            try:
+                line = next(lines)
+            except StopIteration as end:
+                return end.value if isinstance(end.value, int) else 0
+            if not isinstance(line, Line):
+                raise PluginError(f"it yielded {type(line).__name__}, not a Line")
+            yield line
+
+
+@contextlib.contextmanager
+def _named(plugin: str, command: str) -> Iterator[None]:
+    """Turn what foreign code raises into a sentence that names it; answers in words and ways to end pass."""
+    try:
+        yield
+    except (AvlinkError, typer.Exit, typer.Abort, _ClickError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split())
+        said = f"{type(error).__name__}{': ' if words else ''}{words}"
+        raise PluginError(f"command '{command}' of plugin '{plugin}' failed: {said}") from error

@@ -1,0 +1,124 @@
+"""Tensors of any length in constant memory: rows in a temporary file, and an Euler step over windows of them."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from avlink.core.errors import OutputError
+from avlink.engine.windows import ramp
+
+_IN_MEMORY_BYTES = 1 << 25
+_FLOAT_BYTES = 4
+
+Span = tuple[int, int]
+
+
+class Rows:
+    """A float32 tensor whose first axis may be long, in a temporary file, or in memory while it is short."""
+
+    def __init__(self, blocks: Iterable[Tensor], *, shape: tuple[int, ...]) -> None:
+        """Take `blocks` one after the other; each row is of `shape`.
+
+        Raises OutputError if the temporary file cannot be written.
+        """
+        self.shape = shape
+        self._row_bytes = math.prod(shape) * _FLOAT_BYTES
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="avlink-rows-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self.num_rows = 0
+        for block in blocks:
+            self.write(self.num_rows, block)
+
+    def read(self, start: int, stop: int) -> Float[Tensor, "rows ..."]:
+        """Rows [start, stop), a copy."""
+        self._file.seek(start * self._row_bytes)
+        data = bytearray(self._file.read((stop - start) * self._row_bytes))
+        return torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, *self.shape))
+
+    def write(self, start: int, block: Float[Tensor, "rows ..."]) -> None:
+        """Replace rows from `start` on, or add some at the end."""
+        try:
+            self._file.seek(start * self._row_bytes)
+            self._file.write(block.contiguous().float().cpu().numpy().tobytes())
+        except OSError as error:
+            raise OutputError(
+                f"no temporary file can be written in '{tempfile.gettempdir()}' ({error.strerror}); "
+                "free some space or set TMPDIR"
+            ) from error
+        self.num_rows = max(self.num_rows, start + block.shape[0])
+
+
+def euler_step(
+    rows: Rows,
+    spans: Sequence[Span],
+    velocity: Callable[[Float[Tensor, "windows length ..."], list[int]], Float[Tensor, "windows length ..."]],
+    *,
+    dt: float,
+    at_once: int,
+    device: torch.device,
+) -> None:
+    """Move all rows along their velocity by `dt`, in place; what two of the windows `spans` say of a row is blended.
+
+    `spans` are (start, stop) in order, each from where the one before has not ended yet. `velocity` is asked for at
+    most `at_once` windows of one length at a time, with their indices.
+    """
+    blended = _Blend(spans, rows.shape, device)
+    for part in _parts(spans, at_once):
+        stacked = torch.stack([rows.read(*spans[index]) for index in part]).to(device)
+        for index, piece in zip(part, velocity(stacked, part), strict=True):
+            blended.add(index, piece)
+        # No window that comes reads or says anything of what lies before its start.
+        stop = spans[part[-1] + 1][0] if part[-1] + 1 < len(spans) else rows.num_rows
+        start, moved = blended.take(stop)
+        rows.write(start, rows.read(start, stop).to(device) + dt * moved)
+
+
+def _parts(spans: Sequence[Span], at_once: int) -> Iterator[list[int]]:
+    """Neighbours of equal length, at most `at_once` together."""
+    part: list[int] = []
+    for index, (start, stop) in enumerate(spans):
+        if part and (len(part) == at_once or stop - start != spans[part[0]][1] - spans[part[0]][0]):
+            yield part
+            part = []
+        part.append(index)
+    if part:
+        yield part
+
+
+class _Blend:
+    """`avlink.engine.windows.blend`, for pieces that come one after the other and results that are taken meanwhile."""
+
+    def __init__(self, spans: Sequence[Span], shape: tuple[int, ...], device: torch.device) -> None:
+        self._spans, self._shape, self._device = spans, shape, device
+        self._start = 0
+        self._sum = torch.zeros((0, *shape), device=device)
+        self._weight = torch.zeros(0, device=device)
+
+    def add(self, index: int, piece: Tensor) -> None:
+        start, stop = self._spans[index]
+        share = ramp(self._spans, index).to(self._device)
+        missing = stop - self._start - self._sum.shape[0]
+        if missing > 0:
+            more = torch.zeros((missing, *self._shape), dtype=piece.dtype, device=self._device)
+            self._sum = torch.cat((self._sum.to(piece.dtype), more))
+            self._weight = torch.cat((self._weight, torch.zeros(missing, device=self._device)))
+        own = slice(start - self._start, stop - self._start)
+        self._sum[own] += (piece * share.reshape(-1, *[1] * len(self._shape))).to(piece.dtype)
+        self._weight[own] += share
+
+    def take(self, stop: int) -> tuple[int, Tensor]:
+        """What is blended up to `stop`, and where it starts."""
+        start, count = self._start, stop - self._start
+        weight = self._weight[:count].clamp(min=1e-6).reshape(-1, *[1] * len(self._shape))
+        blended = self._sum[:count] / weight
+        # Copies, so that what was taken does not stay in memory.
+        self._start, self._sum, self._weight = stop, self._sum[count:].clone(), self._weight[count:].clone()
+        return start, blended

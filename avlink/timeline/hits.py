@@ -1,0 +1,82 @@
+"""What is struck in a stem, as markers on its clip, for people who spot sound.
+
+A medium of a stem remembers its own hits, so that another take brings its markers with it. The names and remarks are
+ours and hold no words of the project: none can be read as a direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import floor
+from typing import Any
+
+import opentimelineio as otio
+
+from avlink.core import clock
+from avlink.core.values import Hit
+from avlink.timeline.item import seconds, table
+
+COLOUR = otio.schema.MarkerColor.CYAN
+
+_KEY, _HITS = "avlink", "hits"
+_SLACK_FRAMES = Fraction(1, 1000)
+"""What begins so little before a frame counts as that frame's, as in cue sheets."""
+
+
+def hit_name(number: int) -> str:
+    """What the hit of that number, from 1 on, is called in files, on timelines and in sheets."""
+    return f"hit {number}"
+
+
+def hit_note(hit: Hit) -> str:
+    """The remark on a hit: how far it stands out."""
+    return f"{hit.strength_db:.1f} dB"
+
+
+def hit_words(hits: Sequence[Hit]) -> dict[str, Any]:
+    """What a medium remembers of its hits: first sample and strength of each; nothing of none."""
+    return {_HITS: [[hit.sample, hit.strength_db] for hit in hits]} if hits else {}
+
+
+def is_hit(marker: otio.schema.Marker) -> bool:
+    """Whether a marker is one of ours, wherever it lies by now."""
+    return "samples" in table(marker.metadata, _KEY)
+
+
+def mark_hits(stem: otio.schema.Clip) -> None:
+    """Put the hits of the medium that is heard on a stem, in place of those of another; other markers stay.
+
+    A marker is as long as a frame, at the frame of the stem's own time in which the hit is heard, because programs
+    count whole frames. Its metadata holds the exact place in samples of the file.
+    """
+    markers = [marker.deepcopy() for marker in stem.markers if not is_hit(marker)]
+    media = stem.media_reference.available_range
+    begin_s = None if media is None else seconds(media.start_time)
+    sample_rate = table(stem.metadata, _KEY).get("sample_rate")
+    hits = table(stem.media_reference.metadata, _KEY).get(_HITS, ())
+    if media is not None and begin_s is not None and isinstance(sample_rate, int):
+        rate = media.start_time.rate
+        shown_s = seconds(stem.trimmed_range().start_time)
+        for number, (sample, strength_db) in enumerate(hits, start=1):
+            hit = Hit(sample=int(sample), strength_db=float(strength_db))
+            at_s = begin_s + Fraction(hit.sample, sample_rate)
+            markers.append(_marker(hit, number, at_s, begin_s if shown_s is None else shown_s, rate))
+    stem.markers[:] = markers
+
+
+def _marker(hit: Hit, number: int, at_s: Fraction, shown_s: Fraction, rate: float) -> otio.schema.Marker:
+    exact = clock.exact_rate(rate)
+    frame = Fraction(floor(at_s * exact + _SLACK_FRAMES))
+    if frame < shown_s * exact <= at_s * exact:
+        # A stem that begins between two frames is not seen in the whole of its first one.
+        frame = shown_s * exact
+    return otio.schema.Marker(
+        name=hit_name(number),
+        marked_range=otio.opentime.TimeRange(
+            otio.opentime.RationalTime(float(frame), rate), otio.opentime.RationalTime(1, rate)
+        ),
+        color=COLOUR,
+        comment=hit_note(hit),
+        metadata={_KEY: {"samples": hit.sample, "strength": hit.strength_db}},
+    )

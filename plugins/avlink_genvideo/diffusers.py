@@ -1,0 +1,111 @@
+"""Around a video pipeline of diffusers, or one that is called and answers like these: its frames come back with sound.
+
+    pipe = WithSound(WanPipeline.from_pretrained(...), fps=16)
+    result = pipe(prompt="a dog runs through dry leaves", num_frames=81)
+    result.save("dog.mp4")                 # result.frames, result.audio: what export_to_video and others take
+
+Nothing of diffusers is imported: the pipeline is only called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avlink.core.errors import MediaError
+from avlink_genvideo.frames import as_frames
+from avlink_genvideo.library import Finisher, finisher
+
+if TYPE_CHECKING:
+    from avlink import Waveform
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideosWithSound:
+    """What a pipeline gave, as it gave it, and one sound for each of its videos."""
+
+    frames: Any
+    audio: tuple[Waveform, ...]
+    output: Any
+    """The pipeline's whole answer."""
+    fps: Fraction | float
+    prompts: tuple[str, ...]
+    seed: int
+    finisher: Finisher
+
+    def save(self, path: str | Path, index: int = 0) -> Path:
+        """Write video number `index` of the batch with its sound; see `Finisher.write`. Gives the path."""
+        video = videos_of(self.frames)[index]
+        return self.finisher.write(
+            path, video, self.fps, self.prompts[index], seed=self.seed + index, sound=self.audio[index]
+        )
+
+
+class WithSound:
+    """A pipeline whose videos get sound. It is called as the pipeline is."""
+
+    def __init__(self, pipeline: Callable[..., Any], *, fps: float | Fraction, **options: Any) -> None:
+        """`fps` is the rate at which the frames are meant to be seen; `options` are those of `Finisher`."""
+        self.pipeline, self.fps = pipeline, fps
+        self.finisher = finisher(**options)
+
+    def __call__(
+        self, *arguments: Any, sound_prompt: str | None = None, sound_seed: int = 0, **named: Any
+    ) -> VideosWithSound:
+        """Call the pipeline and make the sound of each of its videos; video n gets seed `sound_seed` + n.
+
+        The words are those of the pipeline's `prompt`, its first argument, unless there is a `sound_prompt`. Raises
+        MediaError where the answer has no frames that can be used (with `output_type="latent"` it has none).
+        """
+        output = self.pipeline(*arguments, **named)
+        frames = output[0] if isinstance(output, tuple) else getattr(output, "frames", None)
+        videos = videos_of(frames)
+        given = sound_prompt if sound_prompt is not None else named.get("prompt", arguments[0] if arguments else "")
+        prompts = _prompts(given, len(videos))
+        audio = tuple(
+            self.finisher(video, self.fps, prompt, seed=sound_seed + number)
+            for number, (video, prompt) in enumerate(zip(videos, prompts, strict=True))
+        )
+        return VideosWithSound(
+            frames=frames,
+            audio=audio,
+            output=output,
+            fps=self.fps,
+            prompts=prompts,
+            seed=sound_seed,
+            finisher=self.finisher,
+        )
+
+
+def videos_of(frames: Any) -> Sequence[Any]:
+    """The videos in a pipeline's `frames`: a batch as an array or tensor of five axes, or a list of lists of images.
+
+    Raises MediaError where there are none.
+    """
+    if frames is None:
+        raise MediaError("the pipeline's answer has no frames; is it one that makes video?")
+    if getattr(frames, "ndim", 0) == 5:
+        return [frames[index] for index in range(len(frames))]
+    if isinstance(frames, Sequence) and frames and not hasattr(frames[0], "convert"):
+        first = frames[0]
+        if isinstance(first, Sequence) or getattr(first, "ndim", 0) == 4:
+            return frames
+    # A single video.
+    as_frames(frames, 1)
+    return [frames]
+
+
+def _prompts(given: Any, count: int) -> tuple[str, ...]:
+    if given is None:
+        given = ""
+    prompts = [given] if isinstance(given, str) else list(given)
+    if len(prompts) == count:
+        return tuple(str(prompt) for prompt in prompts)
+    if count % len(prompts):
+        raise MediaError(f"there are {len(prompts)} prompts for {count} videos")
+    # num_videos_per_prompt: all of the first prompt come first.
+    each = count // len(prompts)
+    return tuple(str(prompt) for prompt in prompts for _ in range(each))

@@ -1,0 +1,93 @@
+"""A ComfyUI graph as it was run: nodes by id, whose inputs are values or links to other nodes' outputs.
+
+This is what ComfyUI calls a prompt, and what its nodes leave in files under that name. What the editor keeps, the
+workflow, is turned into the same in `avlink_genvideo.workflow`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Output number `slot` of a node."""
+
+    node: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node: `kind` is its class, `inputs` are values or `Link`s by name."""
+
+    id: str
+    kind: str
+    title: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def links(self) -> Iterator[tuple[str, Link]]:
+        """The inputs that come from other nodes."""
+        return ((name, value) for name, value in self.inputs.items() if isinstance(value, Link))
+
+    def link(self, name: str) -> Link | None:
+        """The link of an input; None where it has a value, or is not there."""
+        value = self.inputs.get(name)
+        return value if isinstance(value, Link) else None
+
+
+Graph: TypeAlias = Mapping[str, Node]
+
+
+def parse_json(text: str) -> Any:
+    """JSON as Python writes it, with NaN and infinities, also where it was put into a string once or twice more.
+
+    Raises ValueError for what is no JSON, or is nested too deep to be meant.
+    """
+    try:
+        value = json.loads(text)
+        for _ in range(2):
+            # Some writers encode what is encoded already; the words of a plain string are no JSON.
+            if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+                break
+            value = json.loads(value)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    return value
+
+
+def is_graph(value: Any) -> bool:
+    """Whether a JSON value is a graph as it was run."""
+    return isinstance(value, dict) and any(isinstance(node, dict) and "class_type" in node for node in value.values())
+
+
+def read_graph(value: Mapping[str, Any]) -> Graph:
+    """The nodes of a JSON value that `is_graph`; what is no node is left out."""
+    nodes = {}
+    for key, raw in value.items():
+        if not isinstance(raw, dict) or "class_type" not in raw:
+            continue
+        inputs, meta = raw.get("inputs"), raw.get("_meta")
+        nodes[str(key)] = Node(
+            id=str(key),
+            kind=str(raw["class_type"]),
+            title=str(meta.get("title", "")) if isinstance(meta, dict) else "",
+            inputs={
+                str(name): _input(item, value) for name, item in (inputs if isinstance(inputs, dict) else {}).items()
+            },
+        )
+    return nodes
+
+
+def _input(item: Any, nodes: Mapping[str, Any]) -> Any:
+    """A link, which is written as [node, slot], or the value. Lists of two may also be values."""
+    if isinstance(item, list) and len(item) == 2:
+        node, slot = item
+        known = isinstance(node, str | int) and str(node) in nodes
+        if known and isinstance(slot, int) and not isinstance(slot, bool):
+            return Link(str(node), slot)
+    # Newer nodes wrap what they were given: {"__value__": ...}.
+    return item["__value__"] if isinstance(item, dict) and "__value__" in item else item

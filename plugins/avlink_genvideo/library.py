@@ -1,0 +1,191 @@
+"""Sound for frames in memory, as a call: for pipelines that generate video. No files, and the model stays loaded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import avlink
+from avlink.core.errors import OutputError
+from avlink.core.hashing import digest
+from avlink.core.paths import atomic_write
+from avlink.core.recipe import Override
+from avlink.core.sound import read_whole
+from avlink.core.values import Prompt
+from avlink.hooks import find_recipe
+from avlink_genvideo.frames import ArrayFrames, Layout, as_frames
+from avlink_genvideo.provenance import Provenance
+from avlink_genvideo.sounds import SpreadSound
+from avlink_genvideo.words import for_sound
+from avlink_genvideo.write import describe_model, mux_at_loudness
+
+if TYPE_CHECKING:
+    from avlink import Session, SoundSource, Waveform
+    from avlink.core.recipe import SonifyRecipe
+    from avlink.core.values import OnStep
+
+_MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
+_CRF = 14
+
+
+@dataclass(frozen=True)
+class Finisher:
+    """Makes the sound of one video after another; the model is loaded once, when it is first needed, and shared.
+
+    `recipe` and `settings` are those of `avlink sonify`, `device` is "auto", "cpu", "cuda" or "mps". The sound is
+    brought to `lufs` (None leaves it as the model made it) with a true peak of at most `peak_dbtp`, on `channels`
+    channels that are alike.
+    """
+
+    recipe: str = "foley"
+    settings: Sequence[str] = ()
+    device: str = "auto"
+    lufs: float | None = -23.0
+    peak_dbtp: float = -1.0
+    channels: int = 2
+
+    def __call__(
+        self,
+        frames: Any,
+        fps: float | Fraction,
+        prompt: str = "",
+        *,
+        negative: str = "",
+        seed: int = 0,
+        layout: Layout | None = None,
+        on_step: OnStep | None = None,
+    ) -> Waveform:
+        """The sound of `frames` (see `avlink_genvideo.frames.as_frames`), round(T / fps * rate) samples long.
+
+        `prompt` may be the one that the pictures were made with: weights, LoRA tags and praise are taken out. The same
+        frames, words and seed give the same sound. `on_step(done, total)` is told of progress; what it raises ends
+        the work.
+
+        Raises MediaError for frames that cannot be used, RecipeError, BundleError and PluginError for models.
+        """
+        sound = self._generate(
+            as_frames(frames, fps, layout=layout), Prompt(text=for_sound(prompt), negative=negative), seed, on_step
+        )
+        target = avlink.LoudnessTarget(lufs=self.lufs, peak_dbtp=self.peak_dbtp)
+        return read_whole(avlink.master(sound, target).sound)
+
+    def write(
+        self,
+        path: str | Path,
+        frames: Any,
+        fps: float | Fraction,
+        prompt: str = "",
+        *,
+        negative: str = "",
+        seed: int = 0,
+        layout: Layout | None = None,
+        tags: Mapping[str, str] | None = None,
+        sound: Waveform | None = None,
+    ) -> Path:
+        """Write `frames` with their sound as a video, H.264 and AAC in .mp4, .m4v or .mov, FLAC in .mkv.
+
+        What it was made with stands in it, and so do `tags`, such as the settings of the pipeline. A `sound` that a
+        call with the same frames, words and seed has given is not made again. Gives the path.
+        Raises OutputError where it cannot be written, and otherwise as a call.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in _MOVIES:
+            raise OutputError(f"{path} cannot be written: a finished video is one of {', '.join(_MOVIES)}")
+        seen = as_frames(frames, fps, layout=layout)
+        words = Prompt(text=for_sound(prompt), negative=negative)
+        heard = self._generate(seen, words, seed, None) if sound is None else sound
+        details = {
+            **describe_model(self._recipe, self._session),
+            "seed": seed,
+            "prompt": words.text,
+            "negative": words.negative,
+            "prompt_from": "the call",
+            "sound": "generated",
+        }
+        with tempfile.TemporaryDirectory(prefix="avlink-finish-") as folder, atomic_write(path) as temporary:
+            picture = Path(folder) / f"picture{path.suffix.lower()}"
+            avlink.write_video(picture, seen, crf=_CRF)
+            mux_at_loudness(
+                picture,
+                heard,
+                temporary,
+                target=avlink.LoudnessTarget(lufs=self.lufs, peak_dbtp=self.peak_dbtp),
+                provenance=Provenance(
+                    key=digest([details["model_fingerprint"], words.text, words.negative, seed]), details=details
+                ),
+                tags=tags or {},
+            )
+        return path
+
+    @property
+    def fingerprint(self) -> str:
+        """A name for the model and everything else that the sound depends on besides frames, words and seed."""
+        model = describe_model(self._recipe, self._session)["model_fingerprint"]
+        post = [step.model_dump(mode="json") for step in self._recipe.stems.post]
+        return digest([model, post, self._recipe.stems.sample_rate, self.lufs, self.peak_dbtp, self.channels])
+
+    def _generate(self, frames: ArrayFrames, prompt: Prompt, seed: int, on_step: OnStep | None) -> SoundSource:
+        shared = _shared(self.device)
+        # One model is not asked two things at once.
+        with shared.lock:
+            sound = avlink.sound_for_frames(
+                frames, prompt=prompt, seed=seed, recipe=self._recipe, session=shared.session, on_step=on_step
+            )
+        return SpreadSound(sound, self.channels)
+
+    @cached_property
+    def _recipe(self) -> SonifyRecipe:
+        changes: list[str | Override] = list(self.settings)
+        return find_recipe(self.recipe, "sonify", changes)
+
+    @property
+    def _session(self) -> Session:
+        return _shared(self.device).session
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all finishers of a device have in common: the model above all, which is large."""
+
+    session: Session
+    lock: Lock
+
+
+@lru_cache(maxsize=2)
+def _shared(device: str) -> _Shared:
+    return _Shared(avlink.open_session(device=device), Lock())
+
+
+@lru_cache(maxsize=16)
+def _finisher(options: tuple[tuple[str, Any], ...]) -> Finisher:
+    return Finisher(**dict(options))
+
+
+def finisher(**options: Any) -> Finisher:
+    """A `Finisher` of these options, the same one each time."""
+    kept = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    return _finisher(tuple(sorted(kept.items())))
+
+
+def finish(
+    frames: Any,
+    fps: float | Fraction,
+    prompt: str = "",
+    *,
+    negative: str = "",
+    seed: int = 0,
+    layout: Layout | None = None,
+    on_step: OnStep | None = None,
+    **options: Any,
+) -> Waveform:
+    """The sound of one video's frames: `Finisher(**options)`, kept between calls, called with the rest.
+
+    wave = finish(pipe(prompt).frames[0], fps=16, prompt=prompt, seed=1)
+    """
+    return finisher(**options)(frames, fps, prompt, negative=negative, seed=seed, layout=layout, on_step=on_step)

@@ -1,0 +1,142 @@
+"""The texts that a generator left with a video: in the file, or in one of the same name beside it.
+
+| writer | where |
+| --- | --- |
+| ComfyUI SaveVideo, SaveWEBM; VideoHelperSuite from 2026 on | tags `prompt` and `workflow` |
+| ComfyUI SaveAnimatedWEBP | EXIF `Model` and `Make` as "prompt:{...}", "workflow:{...}" |
+| ComfyUI SaveAnimatedPNG | chunks `comf` behind the first picture; stills have `tEXt` |
+| VideoHelperSuite before | tag `comment`: {"prompt": "{...}", "workflow": {...}} |
+| Wan2GP | tag `comment`, or a .json beside: {"prompt": "...", "negative_prompt": "..."} |
+| AnimateDiff for WebUI | tags `comment` and `title`, EXIF `UserComment`, GIF's comment; a .txt beside |
+| Forge, stable-diffusion.cpp, ComfyUI Image Saver | tags `description`, `comment`, `parameters` |
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+ANIMATED = (".webp", ".gif", ".png", ".apng")
+"""Suffixes of images that may move. They hold no sound."""
+
+LARGEST_NOTE_BYTES = 64 << 20
+"""A text beyond this is no prompt, whatever it is."""
+
+_SIDECARS = (".json", ".txt")
+_EXIF = {0x010D, 0x010E, 0x010F, 0x0110, 0x0131, 0x010C, 0x010B, 0x010A, 0x013B}
+_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
+_COMFY_CHUNK = b"comf"
+_XMP = re.compile(
+    r"<((?:dc:description|exif:UserComment|\w+:(?:prompt|parameters|workflow)))\b[^>]*>(.*?)</\1>", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A text with its name in lower case, and for people the place where it stands."""
+
+    name: str
+    text: str
+    place: str
+
+
+def read_notes(path: Path, tags: Mapping[str, str]) -> list[Note]:
+    """All texts of a video or animated image, then those beside it. `tags` are the container's, as libav reads them.
+
+    What cannot be read is no text: a note is never a reason to fail.
+    """
+    suffix = path.suffix.lower().lstrip(".")
+    notes = [
+        Note(name=name.lower(), text=text, place=f"the {suffix}'s tag {name.lower()}") for name, text in tags.items()
+    ]
+    if path.suffix.lower() in ANIMATED:
+        notes += _of_image(path)
+    notes += _beside(path)
+    return [note for note in notes if note.text.strip() and len(note.text) <= LARGEST_NOTE_BYTES]
+
+
+def _of_image(path: Path) -> Iterator[Note]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            exif, info = image.getexif(), dict(image.info)
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
+        return
+    for tag in sorted(_EXIF & set(exif), reverse=True):
+        # "prompt:{...}": the name stands in front of the text.
+        name, _, text = str(exif[tag]).partition(":")
+        if name.isidentifier() and text:
+            yield Note(name=name.lower(), text=text, place=f"EXIF {name}")
+        else:
+            yield Note(name="description", text=str(exif[tag]), place="EXIF")
+    comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
+    if comment is not None:
+        yield Note(name="usercomment", text=_user_comment(comment), place="EXIF UserComment")
+    for key, value in info.items():
+        named = str(key).lower()
+        if named in ("exif", "icc_profile"):
+            continue
+        if isinstance(value, bytes) and named in ("xmp", "comment"):
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, str) and named == "xmp":
+            yield Note(name="xmp", text=_of_xmp(value), place="its XMP")
+        elif isinstance(value, str):
+            yield Note(name=named, text=value, place=f"its text {named}")
+    if path.suffix.lower() in (".png", ".apng"):
+        yield from _comfy_chunks(path)
+
+
+def _user_comment(value: Any) -> str:
+    """EXIF 2.32, 4.6.5: eight bytes say how the text is written. The order of UTF-16's bytes is up to the writer."""
+    if not isinstance(value, bytes):
+        return str(value)
+    kind, body = value[:8], value[8:]
+    if kind == b"UNICODE\0":
+        swapped = body[:1] == b"\0" or (body[1:2] != b"\0" and len(body) > 1)
+        return body.decode("utf-16-be" if swapped else "utf-16-le", "replace").strip("\0\ufeff")
+    return (body if kind[:5] in (b"ASCII", b"JIS\0\0", bytes(5)) else value).decode("utf-8", "replace").strip("\0")
+
+
+def _of_xmp(text: str) -> str:
+    """The words in an XMP packet: of the elements that are known to hold some, the first."""
+    found = _XMP.search(text)
+    return unescape(re.sub(r"<[^<>]+>", " ", found[2])).strip() if found else ""
+
+
+def _comfy_chunks(path: Path) -> Iterator[Note]:
+    """Texts of ComfyUI's own kind, which stand behind the first picture, where readers of PNG do not look."""
+    try:
+        with path.open("rb") as file:
+            if file.read(8) != b"\x89PNG\r\n\x1a\n":
+                return
+            while len(head := file.read(8)) == 8:
+                size, kind = struct.unpack(">I4s", head)
+                if kind != _COMFY_CHUNK or size > LARGEST_NOTE_BYTES:
+                    file.seek(size + 4, 1)
+                    continue
+                body, check = file.read(size), file.read(4)
+                name, _, text = body.partition(b"\0")
+                if check == struct.pack(">I", zlib.crc32(kind + body)):
+                    named = name.decode("latin-1").lower()
+                    yield Note(name=named, text=text.decode("utf-8", "replace"), place=f"its chunk {named}")
+    except OSError:
+        return
+
+
+def _beside(path: Path) -> Iterator[Note]:
+    """clip.json, clip.mp4.json and the same as .txt."""
+    for suffix in _SIDECARS:
+        for beside in (path.with_suffix(suffix), path.with_name(path.name + suffix)):
+            try:
+                if beside.stat().st_size <= LARGEST_NOTE_BYTES:
+                    text = beside.read_text(encoding="utf-8-sig", errors="replace")
+                    yield Note(name=suffix, text=text, place=beside.name)
+            except (OSError, ValueError):
+                continue

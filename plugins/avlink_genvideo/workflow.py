@@ -1,0 +1,238 @@
+"""A ComfyUI workflow, the graph as the editor draws it, turned into the graph as it runs.
+
+Some writers leave only this. Values have no names in it, only the order of their widgets; wires go through reroutes,
+"set" and "get" nodes and subgraphs; nodes may be switched off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from avlink_genvideo.graph import Graph, Link, Node
+
+_MUTED, _BYPASSED = 2, 4
+_INPUT_SIDE, _OUTPUT_SIDE = "-10", "-20"
+_AFTER_SEED = frozenset({"fixed", "increment", "decrement", "randomize"})
+# Names of widgets of older editors, which did not write them, in the order of their values.
+_WIDGETS = {
+    "CLIPTextEncode": ("text",),
+    "WanVideoTextEncode": ("positive_prompt", "negative_prompt"),
+    "WanVideoTextEncodeCached": ("model_name", "precision", "positive_prompt", "negative_prompt"),
+    "CLIPTextEncodeFlux": ("clip_l", "t5xxl"),
+    "CLIPTextEncodeHunyuanDiT": ("bert", "mt5xl"),
+    "StringConcatenate": ("string_a", "string_b", "delimiter"),
+    "SaveVideo": ("filename_prefix",),
+    "SaveWEBM": ("filename_prefix",),
+    "SaveAnimatedWEBP": ("filename_prefix",),
+    "SaveAnimatedPNG": ("filename_prefix",),
+}
+_HOLDS_TEXT = re.compile(r"text|prompt|string|note", re.IGNORECASE)
+# A chain of wires that leads back to itself must end some day.
+_LONGEST_WIRE = 200
+
+
+def is_workflow(value: Any) -> bool:
+    """Whether a JSON value is a workflow."""
+    return isinstance(value, dict) and isinstance(value.get("nodes"), list) and "links" in value
+
+
+def read_workflow(value: Mapping[str, Any]) -> Graph:
+    """The nodes of a JSON value that `is_workflow`, as they would run; what makes no sense is left out."""
+    sheet = _flatten(value, _definitions(value), prefix="", depth=0)
+    nodes = {}
+    for node in sheet.nodes.values():
+        if node.mode in (_MUTED, _BYPASSED) or node.passes or node.inner is not None:
+            continue
+        inputs = dict(node.values)
+        for name, wire in node.wires.items():
+            found = sheet.origin(wire)
+            if isinstance(found, Link):
+                inputs[name] = found
+            elif found is not None:
+                inputs[name] = found.value
+            elif name not in node.values:
+                inputs.pop(name, None)
+        nodes[node.id] = Node(id=node.id, kind=node.kind, title=node.title, inputs=inputs)
+    return nodes
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """What a wire brings when it comes from a widget instead of a node."""
+
+    value: Any
+
+
+@dataclass(slots=True, kw_only=True)
+class _Drawn:
+    """A node as drawn. `wires` are (node, slot) by the name of the input, `types` those of inputs."""
+
+    id: str
+    kind: str
+    title: str
+    mode: int
+    values: Mapping[str, Any]
+    wires: dict[str, tuple[str, int]]
+    types: Mapping[str, str]
+    outputs: Sequence[str]
+    first: Any
+    passes: bool
+    inner: Mapping[int, tuple[str, int]] | None = None
+    """What comes out of a subgraph, by its slots."""
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """All nodes of a workflow, those in subgraphs too."""
+
+    nodes: dict[str, _Drawn] = field(default_factory=dict)
+    given: dict[tuple[str, int], tuple[str, int] | _Value | None] = field(default_factory=dict)
+    """What comes into a subgraph from outside: by its input side and slot."""
+
+    def origin(self, wire: tuple[str, int]) -> Link | _Value | None:
+        """Where a wire really comes from."""
+        for _ in range(_LONGEST_WIRE):
+            if wire in self.given:
+                outer = self.given[wire]
+                if outer is None or isinstance(outer, _Value):
+                    return outer
+                wire = outer
+                continue
+            node = self.nodes.get(wire[0])
+            if node is None or node.mode == _MUTED:
+                return None
+            following = self._through(node, wire[1])
+            if following is None or isinstance(following, _Value):
+                return following
+            if following == wire:
+                return Link(*wire)
+            wire = following
+        return None
+
+    def _through(self, node: _Drawn, slot: int) -> tuple[str, int] | _Value | None:
+        """One step back: what stands behind an output, which is the output itself for a node that does something."""
+        if node.inner is not None:
+            return node.inner.get(slot)
+        if node.mode == _BYPASSED:
+            wanted = node.outputs[slot] if slot < len(node.outputs) else "*"
+            fits = (wire for name, wire in node.wires.items() if node.types.get(name) in (wanted, "*"))
+            return next(fits, None)
+        if node.kind == "PrimitiveNode":
+            return _Value(node.first)
+        if node.kind == "GetNode":
+            fits = (
+                wire
+                for other in self.nodes.values()
+                if other.kind == "SetNode" and other.first == node.first
+                for wire in other.wires.values()
+            )
+            return next(fits, None)
+        if node.passes:
+            return next(iter(node.wires.values()), None)
+        return (node.id, slot)
+
+
+def _definitions(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    inside = value.get("definitions")
+    subgraphs = inside.get("subgraphs") if isinstance(inside, dict) else None
+    return {str(item["id"]): item for item in _tables(subgraphs) if "id" in item}
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    """The objects in a list; nothing where there is none."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _flatten(
+    value: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]], *, prefix: str, depth: int
+) -> _Sheet:
+    """The nodes of a workflow or of a subgraph, whose ids then begin with those of the nodes around them."""
+    sheet = _Sheet()
+    wires = {link: (f"{prefix}{origin}", slot) for link, origin, slot in _links(value.get("links"))}
+    for raw in _tables(value.get("nodes")):
+        if "id" not in raw:
+            continue
+        node = _drawn(raw, prefix, wires)
+        sheet.nodes[node.id] = node
+        inner = definitions.get(node.kind)
+        if inner is not None and depth < 20:
+            below = _flatten(inner, definitions, prefix=f"{node.id}:", depth=depth + 1)
+            sheet.nodes.update(below.nodes)
+            sheet.given.update(below.given)
+            node.inner = {
+                slot: (f"{node.id}:{origin}", from_slot)
+                for origin, from_slot, target, slot in _ends(inner.get("links"))
+                if target == _OUTPUT_SIDE
+            }
+            for index, entry in enumerate(_tables(inner.get("inputs"))):
+                name = str(entry.get("name", ""))
+                side = (f"{node.id}:{_INPUT_SIDE}", index)
+                if name in node.wires:
+                    sheet.given[side] = node.wires[name]
+                else:
+                    sheet.given[side] = _Value(node.values[name]) if name in node.values else None
+    return sheet
+
+
+def _drawn(raw: Mapping[str, Any], prefix: str, links: Mapping[int, tuple[str, int]]) -> _Drawn:
+    kind = str(raw.get("type", ""))
+    entries = _tables(raw.get("inputs"))
+    outputs = [str(entry.get("type", "*")) for entry in _tables(raw.get("outputs"))]
+    widgets = raw.get("widgets_values")
+    first = next(iter(widgets), None) if isinstance(widgets, list) else None
+    mode = raw.get("mode")
+    return _Drawn(
+        id=f"{prefix}{raw['id']}",
+        kind=kind,
+        title=str(raw.get("title", "")),
+        mode=mode if isinstance(mode, int) else 0,
+        values=dict(_values(kind, entries, widgets)),
+        wires={str(entry.get("name", "")): links[entry["link"]] for entry in entries if _is_in(entry, links)},
+        types={str(entry.get("name", "")): str(entry.get("type", "*")) for entry in entries},
+        outputs=outputs,
+        first=first,
+        passes=kind in ("Reroute", "SetNode", "GetNode", "PrimitiveNode") or "reroute" in kind.lower(),
+    )
+
+
+def _is_in(entry: Mapping[str, Any], links: Mapping[int, tuple[str, int]]) -> bool:
+    link = entry.get("link")
+    return isinstance(link, int) and link in links
+
+
+def _values(kind: str, entries: Sequence[Mapping[str, Any]], widgets: Any) -> Iterator[tuple[str, Any]]:
+    """Values with their names, as far as these can be known."""
+    if isinstance(widgets, dict):
+        yield from ((str(name), value) for name, value in widgets.items())
+        return
+    if not isinstance(widgets, list):
+        return
+    named = [str(entry["widget"].get("name", "")) for entry in entries if isinstance(entry.get("widget"), dict)]
+    names: Sequence[str] = named or _WIDGETS.get(kind, ())
+    if not names and _HOLDS_TEXT.search(kind):
+        names = ("text",)
+    left = list(widgets)
+    for name in names:
+        if not left:
+            return
+        yield name, left.pop(0)
+        if "seed" in name and left and left[0] in _AFTER_SEED:
+            left.pop(0)
+
+
+def _links(links: Any) -> Iterator[tuple[int, str, int]]:
+    """(id, origin, slot) of the wires, which are lists in a workflow and objects in a subgraph."""
+    for link in links if isinstance(links, list) else []:
+        if isinstance(link, list) and len(link) >= 5 and isinstance(link[0], int) and isinstance(link[2], int):
+            yield link[0], str(link[1]), link[2]
+        elif isinstance(link, dict) and isinstance(link.get("id"), int) and isinstance(link.get("origin_slot"), int):
+            yield link["id"], str(link.get("origin_id")), link["origin_slot"]
+
+
+def _ends(links: Any) -> Iterator[tuple[str, int, str, int]]:
+    for link in links if isinstance(links, list) else []:
+        if isinstance(link, dict) and all(isinstance(link.get(key), int) for key in ("origin_slot", "target_slot")):
+            yield str(link.get("origin_id")), link["origin_slot"], str(link.get("target_id")), link["target_slot"]
