@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import tempfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -122,13 +123,17 @@ def _place(edit: Path) -> dict[str, float]:
     ]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     output = edit.with_suffix(".foley.otio")
-    spent_s = cpu_seconds(lambda: write_timeline(place_stems(timeline, placements), output))
+
+    def work() -> None:
+        write_timeline(place_stems(timeline, placements), output)
+
+    work()
     growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
     def bare() -> None:
         otio.adapters.write_to_file(otio.adapters.read_from_file(str(output)), str(edit.with_suffix(".bare.otio")))
 
-    return {"s": spent_s, "growth_bytes": growth * unit_bytes(), "bare_s": cpu_seconds(bare)}
+    return {"s": _least(work), "growth_bytes": growth * unit_bytes(), "bare_s": _least(bare)}
 
 
 def _again(edit: Path) -> dict[str, float]:
@@ -141,7 +146,12 @@ def _again(edit: Path) -> dict[str, float]:
     recipe, session = load_recipe("foley", "sonify", _PLAIN), open_session(registry=fake_registry())
     request = SonifyRequest(input=edit, recipe=recipe, device="cpu")
     assert not sonify(request, session).counts["failed"]
-    return {"s": cpu_seconds(lambda: sonify(request, session))}
+    return {"s": _least(lambda: sonify(request, session))}
+
+
+def _least(work: Callable[[], object]) -> float:
+    """Processor time of the quickest of three times."""
+    return min(cpu_seconds(work) for _ in range(3))
 
 
 if __name__ == "__main__":
