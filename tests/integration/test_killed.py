@@ -23,6 +23,7 @@ import opentimelineio as otio
 import pytest
 import soundfile
 
+from avlink.app.cache import prune_cache
 from avlink.app.foundry import write_clip
 from avlink.foundry import make_clips
 
@@ -239,9 +240,7 @@ def killed_and_finished(tmp_path: Path, films: int, cuts: int, settings: tuple[s
     assert last["counts"] == {"generated": films * cuts - kept, "cached": kept, "skipped": 0, "failed": 0}
     # Somebody else may be at work on what is young.
     assert [*project.folder.glob(LEFTOVERS), *project.halves("cut.stems")] == [young]
-    prune = [sys.executable, "-m", "avlink", "cache", "prune", "--max-size", "10GB"]
-    env = {**os.environ, "AVLINK_CACHE_DIR": str(project.folder / "cache")}
-    subprocess.run(prune, env=env, check=True, capture_output=True)
+    prune_cache(project.folder / "cache")
     assert not project.halves("cache")
     assert {name: path.read_bytes() for name, path in project.stems.items()} == {
         name: path.read_bytes() for name, path in whole.stems.items()
