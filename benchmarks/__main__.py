@@ -23,6 +23,7 @@ BENCHMARKS = {
     "model": "the built-in model: loading, decoding, generation, finishing",
     "memory": "peak memory of `avlink sonify` by the length of the clip",
     "planning": "cost of a plan by the number of clips",
+    "writing": "cost of writing stems into a project, and of a run that has them all, by the number of clips",
     "foundry": "clips that the foundry makes in a second",
     "training": "training samples a second, by stage",
     "start": "wall time of `avlink --help`",

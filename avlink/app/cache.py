@@ -27,7 +27,7 @@ KINDS = {
     FINISHED: "finished sounds of single movies",
     BUNDLES: "media unpacked from .otioz",
     "notes": "notes on stems that were written",
-    "digests": "digests of media files",
+    "digests": "digests of media files, and what they hold",
     "other": "other",
 }
 """What the cache holds, and what it is called."""

@@ -6,6 +6,7 @@ is not known. Everything counts from the stem's start, so that a stem that moves
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -45,6 +46,9 @@ class Ducking:
 
     depth_db: float
     sounds: tuple[ProductionSound, ...]
+    """By their starts, so that those around one clip among thousands are found quickly."""
+    longest_s: Fraction
+    """How long the longest of them is."""
     handle_s: Fraction = Fraction(0)
     """How far stems may reach beyond what is heard."""
     listener: Listener = ignore
@@ -70,10 +74,12 @@ class Ducking:
         return _Lowered(stem, self._gain_db(near, clip, start_s, duration_s)) if near else stem
 
     def _near(self, start_s: Fraction, end_s: Fraction) -> list[ProductionSound]:
+        first = bisect_left(self.sounds, start_s - _BEFORE_S - self.longest_s, key=_start_s)
+        last = bisect_left(self.sounds, end_s, key=_start_s)
         return [
             sound
-            for sound in self.sounds
-            if sound.timeline_start_s < end_s and start_s - _BEFORE_S < sound.timeline_start_s + sound.duration_s
+            for sound in self.sounds[first:last]
+            if start_s - _BEFORE_S < sound.timeline_start_s + sound.duration_s
         ]
 
     def _gain_db(
@@ -106,7 +112,13 @@ def ducking_for(request: SonifyRequest, file: TimelineFile, folder: Path, sessio
         said = f"nothing is lowered under {clip.name} on {clip.track}: {reason}"
         session.tell(Message(text=said, level="warning"))
     handle_s = request.recipe.stems.handle
-    return Ducking(depth_db=depth_db, sounds=sounds, handle_s=handle_s, listener=session.tell)
+    sounds = tuple(sorted(sounds, key=_start_s))
+    longest_s = max((sound.duration_s for sound in sounds), default=Fraction(0))
+    return Ducking(depth_db=depth_db, sounds=sounds, longest_s=longest_s, handle_s=handle_s, listener=session.tell)
+
+
+def _start_s(sound: ProductionSound) -> Fraction:
+    return sound.timeline_start_s
 
 
 class _Lowered:

@@ -5,6 +5,7 @@ The file is treated as a timeline of one clip, so planning, caching and writing 
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,7 @@ from avlink.app.session import Session
 from avlink.app.sources import timecode_s
 from avlink.core.errors import InputError, OutputError
 from avlink.core.hashing import file_digest
-from avlink.core.paths import atomic_write
+from avlink.core.paths import atomic_write, sweep_leftovers
 from avlink.core.store import mark_used
 from avlink.hooks import ReadyBackend, resolve_chain
 from avlink.media.mux import mux_sound
@@ -51,6 +52,8 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
     Raises MediaError for a file that cannot be used, OutputError for a place that cannot be written.
     """
     recipe, path = request.recipe, request.input
+    if request.stems is not None:
+        raise InputError(f"{path} is a media file, of which --output names the sound; --stems is for timelines")
     info = probe(path)
     video = require_video(info)
     wav, movie = _outputs(request)
@@ -88,6 +91,9 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
         if len(cached_jobs(plan, session)) == len(plan.jobs):
             items = tuple(replace(item, status="cached") for item in items)
         return SonifyReport(input=path, output=None, items=items)
+    for place in (wav, movie):
+        if place is not None:
+            sweep_leftovers(place.parent, now_s=time.time())
     if wav is None:
         for job in plan.jobs:
             mark_used(target.path(job))

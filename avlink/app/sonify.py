@@ -78,14 +78,15 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     if request.dry_run:
         cached = cached_jobs(plan, session)
         return SonifyReport(input=request.input, output=None, items=dry_items(plan, cached))
-    check_output(output, inputs=(request.input, *(job.source.path for job in plan.jobs)))
+    check_output(output, inputs=_inputs(request, plan))
     refuse_nothing(request.input, plan, what="a sound")
     make_folder(target.folder)
-    sweep_leftovers(target.folder, now_s=time.time())
+    for place in {target.folder, output.parent}:
+        sweep_leftovers(place, now_s=time.time())
     done = render(
         plan,
         backend,
-        _with_inputs(target, plan, request.input),
+        _with_inputs(target, _inputs(request, plan)),
         session,
         max_batch_s=request.recipe.run.max_batch_s,
         force=request.force,
@@ -97,7 +98,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         _write_back(request, file, takes, output, backend, formats, session)
         if request.recipe.write.preview:
             preview = output.with_name(f"{output.stem.removesuffix('.foley')}.preview.mp4")
-            refuse_overwrite(preview, inputs=(request.input, *(job.source.path for job in plan.jobs)))
+            refuse_overwrite(preview, inputs=_inputs(request, plan))
             write_preview(
                 file,
                 [stems[0] for stems in takes],
@@ -149,7 +150,7 @@ def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Time
     if stems.bit_depth != 24:
         raise RecipeError(f"stems.bit_depth = {stems.bit_depth}: Broadcast Wave stems are written with 24 bits; use 24")
     return StemTarget(
-        folder=output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
+        folder=request.stems or output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
         chain=resolve_chain(request.recipe, session.registry),
         sample_rate=stems.sample_rate,
         track_name=stems.track_name,
@@ -171,10 +172,13 @@ def dry_items(plan: Plan, cached: frozenset[str]) -> tuple[Item, ...]:
     )
 
 
-def _with_inputs(target: StemTarget, plan: Plan, source: Path) -> StemTarget:
-    return replace(
-        target, untouchable=frozenset(path.resolve() for path in (source, *(job.source.path for job in plan.jobs)))
-    )
+def _inputs(request: SonifyRequest, plan: Plan) -> tuple[Path, ...]:
+    """Every file that is read, once."""
+    return (request.input, *dict.fromkeys(job.source.path for job in plan.jobs))
+
+
+def _with_inputs(target: StemTarget, inputs: Sequence[Path]) -> StemTarget:
+    return replace(target, untouchable=frozenset(path.resolve() for path in inputs))
 
 
 def _takes(plan: Plan, done: Rendered, chosen: frozenset[str]) -> list[list[WrittenStem]]:

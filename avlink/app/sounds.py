@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from avlink.app.known import known_probe
 from avlink.app.sources import timecode_s
 from avlink.core.errors import MediaError
 from avlink.core.hashing import file_digest
 from avlink.core.store import Store
-from avlink.media.probe import MediaInfo, probe
+from avlink.media.probe import MediaInfo
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
 from avlink.timeline.suffixes import FILM_SUFFIXES, SOUND_SUFFIXES
 from avlink.timeline.values import ClipRef, Skip, Source, left_out
@@ -67,7 +68,7 @@ class SoundFiles:
     def _look(self, path: Path) -> MediaInfo:
         if path not in self._seen:
             try:
-                self._seen[path] = probe(path)
+                self._seen[path] = known_probe(path, self._store)
             except MediaError as error:
                 self._seen[path] = error
         found = self._seen[path]

@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import floor
 from pathlib import Path
 
+from avlink.app.known import known_probe
 from avlink.core.errors import MediaError
 from avlink.core.hashing import digest, file_digest, fraction_text
 from avlink.core.images import ImageSequence
@@ -71,7 +72,7 @@ class _Files:
         """What media is, and the digest of its content. Raises Unresolved for what cannot be used."""
         if media not in self._seen:
             try:
-                info = probe_images(media) if isinstance(media, ImageSequence) else probing.probe(media)
+                info = probe_images(media) if isinstance(media, ImageSequence) else known_probe(media, self._store)
                 probing.require_video(info)
                 self._seen[media] = (info, self._digest(media))
             except MediaError as error:

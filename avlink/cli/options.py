@@ -35,6 +35,15 @@ Output = Annotated[
         show_default=False,
     ),
 ]
+Stems = Annotated[
+    Path | None,
+    typer.Option(
+        "--stems",
+        metavar="DIR",
+        help="The folder for the stems of a timeline. [default: OUT's name with .stems, beside OUT]",
+        show_default=False,
+    ),
+]
 RecipeName = Annotated[
     str,
     typer.Option("--recipe", "-r", metavar="RECIPE", help="A recipe by name (avlink recipes list), or a .toml file."),

@@ -13,6 +13,7 @@ from avlink.cli.report import report_blocks
 def sonify(
     source: given.Input,
     output: given.Output = None,
+    stems: given.Stems = None,
     recipe: given.RecipeName = "foley",
     settings: given.Settings = None,
     prompt: given.PromptText = None,
@@ -63,6 +64,7 @@ def sonify(
     request = SonifyRequest(
         input=Path(source),
         output=output,
+        stems=stems,
         recipe=load_recipe(recipe, "sonify", given.overrides(settings, named)),
         media_root=tuple(media_root or ()),
         skip_missing=skip_missing,

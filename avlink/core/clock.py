@@ -7,6 +7,7 @@ clips at 24000/1001 and 44.1 kHz that drifts by 131 samples.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 
 _NTSC_RATES = tuple(Fraction(base * 1000, 1001) for base in (24, 30, 48, 60, 120))
@@ -27,6 +28,12 @@ def exact_rate(rate: float | Fraction) -> Fraction:
 
     Raises ValueError for rates that are not positive and finite.
     """
+    return _exact_rate(rate)
+
+
+# A timeline names one or two rates, some ten times a clip.
+@lru_cache(maxsize=256)
+def _exact_rate(rate: float | Fraction) -> Fraction:
     if isinstance(rate, float) and rate != rate:
         raise ValueError("a frame rate must be a number, got nan")
     value = Fraction(rate).limit_denominator(1_000_000) if rate not in (float("inf"), float("-inf")) else Fraction(0)
@@ -41,4 +48,6 @@ def exact_rate(rate: float | Fraction) -> Fraction:
 
 def exact_time(value: float, rate: float | Fraction) -> Fraction:
     """A rational time (`value` at `rate` per second) in exact seconds."""
+    if isinstance(value, float) and value.is_integer():
+        return Fraction(int(value)) / exact_rate(rate)
     return Fraction(value).limit_denominator(1_000_000) / exact_rate(rate)

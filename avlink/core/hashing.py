@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DIGEST_BYTES = 20
 _CHUNK_BYTES = 1 << 20
+_DIGEST = re.compile(rf"[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
 _memo: dict[tuple[str, int, int, int], str] = {}
 
 
@@ -31,7 +34,7 @@ def canonical_json(value: JsonValue) -> str:
 
     Raises TypeError for anything that is not JSON, ValueError for numbers that are not finite.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(value: JsonValue) -> str:
@@ -66,11 +69,13 @@ def file_digest(path: Path, store: Store | None = None) -> str:
             return _memo[seen]
         key = digest(["file_digest", *seen])
         known = store.text(key) if store is not None else None
-        value = known.strip() if known is not None else _read_digest(resolved)
+        if known is not None and not _DIGEST.fullmatch(known):
+            known = None
+        value = _read_digest(resolved) if known is None else known
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror or error}") from error
     if store is not None and known is None:
-        store.put_file(key, ".txt", lambda target: _write_text(target, value))
+        store.put_note(key, ".txt", value)
     _memo[seen] = value
     return value
 
@@ -81,7 +86,3 @@ def _read_digest(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             content.update(chunk)
     return content.hexdigest()
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text)

@@ -33,23 +33,27 @@ _REASONS = {
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`; what is written there becomes `path` when the block ends well.
 
     The temporary name is hidden, lies in the same folder (which is made if need be) and keeps the suffix, so that
     writers which choose a format by suffix work. The file is flushed to the disk before it is moved into place, and
-    removed when the block raises: whatever happens, `path` is either the old file or the whole new one.
+    removed when the block raises: whatever happens, `path` is either the old file or the whole new one. Without
+    `flush` that holds as long as the machine itself does not fail: for files that are checked when they are read.
 
     Raises OutputError when the place cannot be written, in words for permission, space and things in the way.
     """
     make_folder(path.parent)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{path.suffix}"
+    moved = False
     try:
         # Opening first tells permission and names apart from whatever the writer will say.
         temporary.touch(exist_ok=False)
         yield temporary
-        _flush(temporary)
+        if flush:
+            _flush(temporary)
         os.replace(temporary, path)
+        moved = True
     except OSError as error:
         # A named file that is neither of the two is something else that the block reads: not ours to explain.
         if error.filename in (None, str(temporary), str(path)) and error.errno in _REASONS:
@@ -62,13 +66,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
             raise OutputError(_sentence(path, full)) from error
         raise
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if not moved:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Write a UTF-8 text file as a whole or not at all; raises OutputError."""
-    with atomic_write(path) as temporary:
+    with atomic_write(path, flush=flush) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

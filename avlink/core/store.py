@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from avlink.core.hashing import JsonValue
 from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, write_text
 
 _SIDECAR = ".meta.json"
+_KEY = re.compile(r"[0-9a-f]{8,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +69,11 @@ class Store:
         return entry[0]
 
     def text(self, key: str) -> str | None:
-        """The object of `key` as UTF-8 text; None when `get` would give None, or it vanished meanwhile."""
+        """The object of `key` as UTF-8 text; None when `get` would give None, it vanished meanwhile, or is no text."""
         path = self.get(key)
         try:
             return None if path is None else path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, UnicodeDecodeError):
             return None
 
     def meta(self, key: str) -> Mapping[str, JsonValue] | None:
@@ -88,13 +90,19 @@ class Store:
 
         Raises OutputError when the store cannot be written, and whatever `write` raises.
         """
-        path = self._stem(key, suffix)
-        with atomic_write(path) as temporary:
-            write(temporary)
-            size = temporary.stat().st_size
-        entry = {"object": path.name, "size": size, "meta": dict(meta or {})}
-        write_text(self._stem(key, _SIDECAR), json.dumps(entry, sort_keys=True))
-        return path
+        return self._put(key, suffix, write, meta or {}, flush=True)
+
+    def put_note(self, key: str, suffix: str, text: str) -> Path:
+        """Keep a text as the object of `key`, without waiting for the disk: thousands of notes take no minutes so.
+
+        Where the machine fails, a note may come back as anything: who reads it sees whether it makes sense. Raises
+        OutputError when the store cannot be written.
+        """
+
+        def write(temporary: Path) -> None:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+
+        return self._put(key, suffix, write, {}, flush=False)
 
     def entries(self) -> Iterator[Entry]:
         """All that lies in the store, also what is broken; not what is being written."""
@@ -115,12 +123,23 @@ class Store:
                     used_s=found[-1][1].st_mtime,
                 )
 
+    def _put(
+        self, key: str, suffix: str, write: Callable[[Path], None], meta: Mapping[str, JsonValue], *, flush: bool
+    ) -> Path:
+        path = self._stem(key, suffix)
+        with atomic_write(path, flush=flush) as temporary:
+            write(temporary)
+            size = temporary.stat().st_size
+        entry = {"object": path.name, "size": size, "meta": dict(meta)}
+        write_text(self._stem(key, _SIDECAR), json.dumps(entry, sort_keys=True), flush=flush)
+        return path
+
     def _stem(self, key: str, suffix: str) -> Path:
-        if len(key) < 8 or not all(letter in "0123456789abcdef" for letter in key):
+        if not _KEY.fullmatch(key):
             raise ValueError(f"a store key is a hexadecimal digest, not {key!r}")
         if not suffix.startswith(".") or "/" in suffix:
             raise ValueError(f"a suffix begins with a dot, not {suffix!r}")
-        return self.root / "objects" / key[:2] / f"{key[2:]}{suffix}"
+        return self.root.joinpath("objects", key[:2], f"{key[2:]}{suffix}")
 
     def _read(self, key: str) -> tuple[Path, Mapping[str, JsonValue]] | None:
         sidecar = self._stem(key, _SIDECAR)

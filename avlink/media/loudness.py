@@ -7,7 +7,6 @@ from math import log10, pi, tan
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 
 from avlink.core.sound import read_blocks
 from avlink.core.values import SoundSource
@@ -77,6 +76,9 @@ class _EnergyMeter:
         self._rest = np.zeros((sound.channels, 0))
 
     def push(self, block: NDArray[np.float32]) -> None:
+        # It takes longer to load than all else, and plans measure nothing.
+        from scipy.signal import sosfilt
+
         filtered, self._state = sosfilt(self._sections, block.astype(np.float64), axis=1, zi=self._state)
         squares = np.concatenate((self._rest, np.square(filtered)), axis=1)
         whole = squares.shape[1] // self._step_samples

@@ -141,6 +141,8 @@ def read_video_info(path: Path, container: InputContainer, stream: VideoStream) 
     """
     if stream.codec_context is None:
         raise MediaError(f"the picture of '{path}' is in a format that cannot be decoded here; convert it to H.264")
+    # Starting threads takes longer than one picture.
+    stream.codec_context.thread_count = 1
     times: list[int] = []
     packets = _noting_times(container.demux(stream), times)
     first = _first_picture(path, packets)

@@ -11,7 +11,6 @@ from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import firwin, upfirdn
 
 from avlink.core.sound import SpooledSound, read_blocks
 from avlink.core.values import SoundSource, Waveform
@@ -100,6 +99,9 @@ class Resampler:
         self._waiting = []
 
     def _make(self, stop: int) -> NDArray[np.float32]:
+        # Here and below: it takes longer to load than all else, and plans filter nothing.
+        from scipy.signal import upfirdn
+
         start = self._made
         if stop <= start:
             return np.zeros((self._kept.shape[0], 0), np.float32)
@@ -119,6 +121,8 @@ class Resampler:
 
 @lru_cache(maxsize=16)
 def _low_pass(up: int, down: int) -> tuple[NDArray[np.float32], int]:
+    from scipy.signal import firwin
+
     if up == down:
         return np.ones(1, np.float32), 0
     widest = max(up, down)

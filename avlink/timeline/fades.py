@@ -7,6 +7,8 @@ the gains of the two sides are a cosine and a sine of one angle, whose squares a
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -34,6 +36,25 @@ class Fade:
     def end_s(self) -> Fraction:
         """Where it ends on the timeline."""
         return self.start_s + self.duration_s
+
+
+class FadeRow:
+    """Fades in the order of time, so that those over one clip among thousands are found quickly."""
+
+    def __init__(self, fades: Iterable[Fade] = ()) -> None:
+        self._fades = sorted(fades, key=_start_s)
+        self._longest_s = max((fade.duration_s for fade in self._fades), default=_ZERO)
+
+    def within(self, start_s: Fraction, end_s: Fraction) -> list[Fade]:
+        """The fades that reach into (start_s, end_s)."""
+        first = bisect_left(self._fades, start_s - self._longest_s, key=_start_s)
+        last = bisect_left(self._fades, end_s, key=_start_s)
+        return [fade for fade in self._fades[first:last] if start_s < fade.end_s]
+
+    def joined(self, fades: Iterable[Fade]) -> FadeRow:
+        """The row with more of them."""
+        more = list(fades)
+        return FadeRow([*self._fades, *more]) if more else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +85,10 @@ def _overlap(track: otio.schema.Track, at: int, beyond: int) -> Overlap:
     transition = track[at]
     alone = not 0 <= beyond < len(track) or isinstance(track[beyond], otio.schema.Gap)
     return Overlap(before_s=_offset_s(transition.in_offset), after_s=_offset_s(transition.out_offset), alone=alone)
+
+
+def _start_s(fade: Fade) -> Fraction:
+    return fade.start_s
 
 
 def _offset_s(offset: otio.opentime.RationalTime | None) -> Fraction:

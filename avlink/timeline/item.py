@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -74,8 +75,8 @@ def _contents_s(item: otio.core.Item, *, premiere: bool) -> Fraction | None:
 
 def warp(item: otio.core.Item) -> Fraction | None:
     """The product of an item's linear time warps; None when it has another kind of time effect."""
-    speed = 1.0
-    for effect in item.effects:
+    speed, effects = 1.0, item.effects
+    for effect in islice(effects, len(effects)):
         if isinstance(effect, otio.schema.LinearTimeWarp):
             speed *= effect.time_scalar
         elif (
@@ -104,7 +105,10 @@ def media_refs(clip: otio.schema.Clip) -> tuple[MediaRef, ...]:
 
 def table(metadata: Any, key: str) -> Mapping[str, Any]:
     """The dictionary under a key of OTIO metadata; an empty one when there is none."""
-    value = metadata.get(key)
+    # OTIO's dictionaries take fifty times as long to say that they lack a key, or have no more, as to count and list.
+    if key not in islice(metadata, len(metadata)):
+        return {}
+    value = metadata[key]
     return value if hasattr(value, "get") else {}
 
 

@@ -102,14 +102,16 @@ def _stack_start_s(timeline: otio.schema.Timeline) -> Fraction:
 def _lanes(placements: Sequence[StemPlacement]) -> list[list[StemPlacement]]:
     """The stems in as many rows as it takes for none to overlap: foley above ambience, lower video tracks first."""
     lanes: list[list[StemPlacement]] = []
+    ends: list[tuple[Role, Fraction]] = []
     for placement in sorted(placements, key=lambda one: (one.clip.heard_start_s, one.clip.layer)):
-        for lane in lanes:
-            last = lane[-1].clip
-            if last.role == placement.clip.role and last.heard_end_s <= placement.clip.heard_start_s:
-                lane.append(placement)
-                break
-        else:
-            lanes.append([placement])
+        role, start_s, end_s = placement.clip.role, placement.clip.heard_start_s, placement.clip.heard_end_s
+        free = (at for at, (its_role, its_end_s) in enumerate(ends) if its_role == role and its_end_s <= start_s)
+        at = next(free, len(lanes))
+        if at == len(lanes):
+            lanes.append([])
+            ends.append((role, end_s))
+        lanes[at].append(placement)
+        ends[at] = (role, end_s)
     return sorted(lanes, key=lambda lane: lane[0].clip.role != "sync")
 
 

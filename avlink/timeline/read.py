@@ -140,7 +140,7 @@ def _the_timeline(found: object, path: Path) -> otio.schema.Timeline:
 def _from_json(text: str, path: Path) -> object:
     newer = sorted(
         f"{name}.{version}"
-        for name, version in {(name, int(version)) for name, version in _SCHEMA.findall(text)}
+        for name, version in {(found[1], int(found[2])) for found in _SCHEMA.finditer(text)}
         if version > otio.core.type_version_map().get(name, version)
     )
     if newer:

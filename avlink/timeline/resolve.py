@@ -45,6 +45,21 @@ class MediaRoots:
         self.folders = tuple(folders)
         self._below: dict[Path, dict[str, Path]] = {}
         self._within: dict[Path, frozenset[str]] = {}
+        self._files: dict[tuple[str, Path], Path | None] = {}
+        self._sequences: dict[tuple[ImageNames, str, Path], ImageSequence | None] = {}
+
+    def file(self, url: str, folder: Path) -> Path | None:
+        """What `find_file` finds, looked for once: on a server that takes long, and many clips share a file."""
+        if (url, folder) not in self._files:
+            self._files[url, folder] = find_file(url, folder, self)
+        return self._files[url, folder]
+
+    def sequence(self, names: ImageNames, url: str, folder: Path) -> ImageSequence | None:
+        """What `find_sequence` finds, looked for once."""
+        key = (names, url, folder)
+        if key not in self._sequences:
+            self._sequences[key] = find_sequence(names, url, folder, self)
+        return self._sequences[key]
 
     def find(self, name: str) -> Path | None:
         """The file of that name that lies highest in the first folder that has one; in any case if none has it."""
@@ -84,7 +99,7 @@ _NO_ROOTS = MediaRoots()
 
 
 def find_media(
-    clip: ClipRef, folder: Path, roots: MediaRoots = _NO_ROOTS, *, suffixes: tuple[str, ...] = FILM_SUFFIXES
+    clip: ClipRef, folder: Path, roots: MediaRoots | None = None, *, suffixes: tuple[str, ...] = FILM_SUFFIXES
 ) -> tuple[MediaRef, Path | ImageSequence]:
     """The first of a clip's references that is a film or sound here, and that file.
 
@@ -94,6 +109,7 @@ def find_media(
 
     Raises Unresolved with a sentence that says why there is none.
     """
+    roots = MediaRoots() if roots is None else roots
     reasons = []
     for ref in clip.media:
         found = _look_up(ref, folder, roots)
@@ -115,7 +131,7 @@ def _look_up(ref: MediaRef, folder: Path, roots: MediaRoots) -> Path | ImageSequ
         first = image_name(ref.images, ref.images.first or 0)
         if (scheme := remote_scheme(ref.url)) is not None:
             return Unresolved(f"its media is remote ({scheme}), and AVLink reads local files", failed=False)
-        return find_sequence(ref.images, ref.url, folder, roots) or _not_found(f"{ref.url}{first}", folder, roots)
+        return roots.sequence(ref.images, ref.url, folder) or _not_found(f"{ref.url}{first}", folder, roots)
     if ref.kind != "file":
         return Unresolved(_WITHOUT_FILE[ref.kind], failed=False)
     if is_still(ref.url):
@@ -124,7 +140,7 @@ def _look_up(ref: MediaRef, folder: Path, roots: MediaRoots) -> Path | ImageSequ
         return Unresolved(f"its media is remote ({scheme}), and AVLink reads local files", failed=False)
     if not ref.url.strip():
         return Unresolved("the project names no file for it", failed=False)
-    return find_file(ref.url, folder, roots) or _not_found(ref.url, folder, roots)
+    return roots.file(ref.url, folder) or _not_found(ref.url, folder, roots)
 
 
 def _not_found(url: str, folder: Path, roots: MediaRoots) -> Unresolved:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Select
-from avlink.timeline.fades import Fade
+from avlink.timeline.fades import FadeRow
 from avlink.timeline.spots import cued_parts, part_of
 from avlink.timeline.values import ClipRef, Skip, left_out, with_fades
 
@@ -133,7 +133,7 @@ def visible(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:
 def _seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRef | Skip]:
     """What is seen; `heard` where markers ask for it, and fading as what lies over it."""
     covered: list[Span] = []
-    over: list[Fade] = []
+    over = FadeRow()
     by_track: dict[str, list[Span]] = {}
     found: list[ClipRef | Skip] = []
     for on_layer in _from_the_top(items):
@@ -141,9 +141,9 @@ def _seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRe
             for part in cued_parts(item) if heard else [item]:
                 seen = _visible_parts(part, covered, by_track)
                 found += [_under(one, over) for one in seen] if heard else seen
-        over += [
+        over = over.joined(
             fade for item in on_layer if item.opaque and isinstance(item, ClipRef) for fade in item.fades if fade.alone
-        ]
+        )
         opaque = [span for item in on_layer for span in _hidden_by(item)]
         if opaque:
             covered = _merged([*covered, *opaque])
@@ -190,11 +190,12 @@ def _visible_parts(
     return pieces
 
 
-def _under(item: ClipRef | Skip, over: Sequence[Fade]) -> ClipRef | Skip:
+def _under(item: ClipRef | Skip, over: FadeRow) -> ClipRef | Skip:
     """What shows through where others fade in and out over it: it goes as they come, and comes as they go."""
-    if isinstance(item, Skip) or not over:
+    near = [] if isinstance(item, Skip) else over.within(item.heard_start_s, item.heard_end_s)
+    if isinstance(item, Skip) or not near:
         return item
-    return with_fades(item, [*item.fades, *(replace(fade, rising=not fade.rising, alone=False) for fade in over)])
+    return with_fades(item, [*item.fades, *(replace(fade, rising=not fade.rising, alone=False) for fade in near)])
 
 
 def _free_of(clip: ClipRef, covered: Sequence[Span]) -> ClipRef:

@@ -56,11 +56,14 @@ def rebase_urls(timeline: otio.schema.Timeline, old_folder: Path, new_folder: Pa
     """
     if old_folder.resolve() == new_folder.resolve():
         return
+    known: dict[str, str] = {}
     for ref in _external_refs(timeline):
         url = ref.target_url or ""
-        found = find_file(url, old_folder) if _is_relative(url) else None
-        if found is not None:
-            ref.target_url = write_url(found, _as_written(url, old_folder), new_folder)
+        if url not in known:
+            found = find_file(url, old_folder) if _is_relative(url) else None
+            known[url] = url if found is None else write_url(found, _as_written(url, old_folder), new_folder)
+        if known[url] != url:
+            ref.target_url = known[url]
     for images in _image_refs(timeline):
         url = images.target_url_base or "."
         folder = find_folder(url, old_folder) if _is_relative(url) else None

@@ -34,6 +34,8 @@ COLUMNS = (
 )
 _PLACED = ("track", "clip", "start_s", "duration_s")
 _MADE = ("prompt", "negative", "seed")
+# Two starts and a length, each written to the microsecond, say that neighbours meet.
+_ROUNDED_S = 2e-6
 _SOUND, _PICTURE = otio.schema.TrackKind.Audio, otio.schema.TrackKind.Video
 
 
@@ -79,9 +81,9 @@ def read_from_string(input_str: str, edits: bool = False) -> otio.core.Serializa
         gap_s = start_s - ends.get(name, 0.0)
         if duration_s <= 0 or rate <= 0:
             raise row.wrong("duration_s" if duration_s <= 0 else "rate", "must be more than 0")
-        if gap_s < -1e-6:
+        if gap_s < -_ROUNDED_S:
             raise row.wrong("start_s", f"lies before the end of the cue above it on track {name}")
-        if gap_s > 1e-6:
+        if gap_s > _ROUNDED_S:
             tracks[name].append(otio.schema.Gap(duration=_time(gap_s, rate)))
         tracks[name].append(_clip(row, duration_s, rate))
         ends[name] = start_s + duration_s

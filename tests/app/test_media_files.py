@@ -9,7 +9,7 @@ import pytest
 
 from avlink.app.session import Session
 from avlink.app.sonify import SonifyReport, SonifyRequest, sonify
-from avlink.core.errors import MediaError, OutputError
+from avlink.core.errors import InputError, MediaError, OutputError
 from avlink.core.recipe import SonifyRecipe
 from avlink.media.bwf import read_bwf_info
 from avlink.media.probe import probe
@@ -57,6 +57,8 @@ def test_a_media_file_is_never_its_own_output(kit: Any, session: Session, recipe
         _run(session, recipe, path, output=path)
     with pytest.raises(OutputError, match="is written as one of"):
         _run(session, recipe, path, output=tmp_path / "x.pdf")
+    with pytest.raises(InputError, match="--stems is for timelines"):
+        _run(session, recipe, path, stems=tmp_path / "stems")
     assert path.read_bytes() == before
 
 

@@ -95,6 +95,18 @@ def test_a_store_remembers_names_between_runs(tmp_path: Path, monkeypatch: pytes
     assert file_digest(path, store) == before
 
 
+@pytest.mark.parametrize("note", [bytes(40), b"\xff" * 40, b"", b"not a digest", b"A" * 40])
+def test_a_note_that_is_no_digest_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: bytes) -> None:
+    path, store = tmp_path / "clip.mov", Store(tmp_path / "cache")
+    path.write_bytes(b"picture")
+    name = file_digest(path, store)
+    (entry,) = store.entries()
+    key = entry.files[0].parent.name + entry.files[0].name.partition(".")[0]
+    store.put_file(key, ".txt", lambda target: target.write_bytes(note) and None)
+    monkeypatch.setattr("avlink.core.hashing._memo", {})
+    assert file_digest(path, store) == name
+
+
 def test_a_missing_file_is_told_in_words(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"gone\.mov cannot be read: No such file"):
         file_digest(tmp_path / "gone.mov")

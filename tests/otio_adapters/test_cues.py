@@ -46,6 +46,18 @@ def test_a_sheet_survives_being_read_and_written(rate: float) -> None:
     assert write_to_string(again) == sheet
 
 
+@given(st.lists(st.integers(1, 400), min_size=2, max_size=12), st.sampled_from([24.0, 25.0, 30000 / 1001]))
+def test_cues_that_meet_are_read_as_they_were_written(frames: list[int], rate: float) -> None:
+    timeline = _timeline([])
+    for index, length in enumerate(frames):
+        time = otio.opentime.RationalTime
+        span = otio.opentime.TimeRange(time(0, rate), time(length, rate))
+        ref = otio.schema.ExternalReference(f"{index}.wav", span)
+        timeline.tracks[1].append(otio.schema.Clip(str(index), ref, span, {"avlink": {"samples": 1}}))
+    (track,) = read_from_string(write_to_string(timeline)).tracks
+    assert [item.name for item in track] == [str(index) for index in range(len(frames))]
+
+
 def test_no_cell_begins_like_a_formula() -> None:
     for row in csv.DictReader(io.StringIO(write_to_string(_timeline(NAMES)))):
         assert tuple(row) == COLUMNS

@@ -6,8 +6,10 @@ from fractions import Fraction
 
 import opentimelineio as otio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from avlink.timeline.fades import Fade
+from avlink.timeline.fades import Fade, FadeRow
 from avlink.timeline.select import select_clips
 from avlink.timeline.values import ClipRef, Skip
 from avlink.timeline.walk import list_clips
@@ -116,3 +118,18 @@ def test_transitions_without_a_length_are_cuts() -> None:
 def test_fades_are_values() -> None:
     fade = Fade(start_s=Fraction(1), duration_s=Fraction(1, 2), rising=True)
     assert fade.end_s == Fraction(3, 2) and not fade.alone
+
+
+moments = st.fractions(0, 100, max_denominator=24)
+
+
+@given(st.lists(st.tuples(moments, moments), max_size=12), st.lists(st.tuples(moments, moments), max_size=4))
+def test_the_fades_over_a_clip_are_found_among_all(
+    drawn: list[tuple[Fraction, Fraction]], spans: list[tuple[Fraction, Fraction]]
+) -> None:
+    fades = [Fade(start_s=start_s, duration_s=duration_s, rising=True) for start_s, duration_s in drawn]
+    row = FadeRow(fades[:5]).joined(fades[5:])
+    for start_s, length_s in spans:
+        end_s = start_s + length_s
+        reached = {fade for fade in fades if fade.start_s < end_s and start_s < fade.end_s}
+        assert set(row.within(start_s, end_s)) == reached

@@ -1,0 +1,68 @@
+"""What media files hold, remembered between runs by path, size, time and inode, as the digests of their content are.
+
+Looking into a file opens it and decodes a picture: milliseconds for a small one, and far more for a large one on a
+server. A long edit has thousands.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import avlink
+from avlink.core.hashing import JsonValue, digest, fraction_text
+from avlink.core.store import Store
+from avlink.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
+
+_CODE_VERSION = 1
+"""Raised when looking into the same file would say something else."""
+
+
+def known_probe(path: Path, store: Store) -> MediaInfo:
+    """What a media file holds. Raises MediaError for what cannot be used, which is looked into each time."""
+    try:
+        resolved = path.resolve()
+        stat = resolved.stat()
+    except (OSError, ValueError):
+        return probe(path)
+    file: list[JsonValue] = [str(resolved), stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    key = digest(["probe", avlink.__version__, _CODE_VERSION, *file])
+    known = _read(path, store.text(key))
+    if known is None:
+        known = probe(path)
+        parts = {"duration_s": known.duration_s, "video": known.video, "audio": known.audio}
+        store.put_note(key, ".txt", json.dumps({name: _plain(part) for name, part in parts.items()}))
+    return known
+
+
+def _read(path: Path, text: str | None) -> MediaInfo | None:
+    """The note on a file; None where there is none, or a broken one."""
+    try:
+        parts = {name: _exact(part) for name, part in json.loads(text or "null").items()}
+        video, audio = parts["video"], parts["audio"]
+        return MediaInfo(
+            path=path,
+            duration_s=parts["duration_s"],
+            video=None if video is None else VideoInfo(**video),
+            audio=None if audio is None else AudioInfo(**audio),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON: exact numbers as lists of their text, streams as tables of their fields."""
+    if isinstance(value, Fraction):
+        return [fraction_text(value)]
+    if isinstance(value, VideoInfo | AudioInfo):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, list):
+        return Fraction(*value)
+    return {name: _exact(part) for name, part in value.items()} if isinstance(value, dict) else value
