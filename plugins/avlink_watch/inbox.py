@@ -82,11 +82,14 @@ class Inbox:
             return
         if task.do == "look":
             self._looked(candidate, answer, now)
-        elif answer["unfinished"] and self._may_wait(candidate, now, start=True):
-            candidate.stage = "look"
-            self._wait_for(
-                candidate, now, [f"{Path(path).name}, which is there in part" for path, _ in answer["unfinished"]]
-            )
+        elif answer["unfinished"]:
+            names = [f"{Path(path).name}, which is there in part" for path, _ in answer["unfinished"]]
+            if self._may_wait(candidate, now, start=True):
+                candidate.stage = "look"
+                self._wait_for(candidate, now, names)
+            else:
+                # Weighed as it is, by the next task: media is not read to its end any more.
+                candidate.next_look_s = now
         elif sign(self._places.original(task.path)) != task.signature or not self._media_is_the_same(candidate):
             candidate.stage, candidate.next_look_s = "look", now + self.tracker.quiet_s
         else:
@@ -98,12 +101,13 @@ class Inbox:
         if candidate is None:
             return
         candidate.tries += fault != "file"
-        given_up = candidate.tries >= self._recipe.retry.attempts
+        patient = not self.tracker.out_of_patience(candidate, now)
+        given_up = candidate.tries >= self._recipe.retry.attempts and not patient
         if task.do == "weigh" and (given_up or fault == "file"):
             # Its content has no name that could be known: this file as it lies here is what failed.
             candidate.broken = candidate.broken or reason
             self._take_in(candidate, task, digest(["unread", task.path, str(task.signature)]))
-        elif task.do == "look" and (given_up or self.tracker.out_of_patience(candidate, now)):
+        elif task.do == "look" and not patient and (given_up or fault == "file"):
             candidate.broken, candidate.stage, candidate.next_look_s = reason, "weigh", now
         else:
             self._wait(candidate, now, f"not all there yet: {reason}" if fault == "file" else reason, quiet=True)
@@ -122,7 +126,7 @@ class Inbox:
         """A sentence if something else says that a file is not finished."""
         if self._once and self.tracker.out_of_patience(candidate, now):
             return None
-        if candidate.seen.arriving:
+        if candidate.seen.arriving and now - candidate.since < self._recipe.ready.media_wait_s:
             return "a file beside it says that it is still arriving"
         full = self._places.original(candidate.path)
         if not full.is_dir() and is_open_for_writing(full):

@@ -58,6 +58,7 @@ class Loop:
         """Watch. Raises InputError for what lets everything fail."""
         try:
             for folder in self._folders:
+                folder.places.sweep(time.time())
                 folder.results.tell_untold()
             while not self.stopped:
                 now = self._clock()

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from avlink.core.errors import InputError, OutputError
 from avlink.core.hashing import digest
-from avlink.core.paths import atomic_write, make_folder
+from avlink.core.paths import atomic_write, make_folder, sweep_leftovers
 from avlink_watch.recipe import WatchRecipe
 
 DONE, FAILED = "done", "failed"
@@ -59,6 +59,12 @@ class Places:
         if self.output.is_relative_to(self.root) and not self.root.is_dir():
             raise OutputError(f"{self.output} cannot be written: {self.root} is not there")
         make_folder(self.output)
+
+    def sweep(self, now_s: float) -> None:
+        """Remove what killed runs left half-written among the results, once it is an hour old."""
+        for folder, below, _ in os.walk(self.output):
+            below[:] = [name for name in below if not name.startswith(".")]
+            sweep_leftovers(Path(folder), now_s=now_s)
 
     def check_room(self, size_bytes: int) -> None:
         """Whether a result of that size could be written now. Raises OutputError in words if not."""

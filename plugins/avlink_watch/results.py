@@ -166,6 +166,9 @@ class Results:
         else:
             self._aftermath.no_more_errors(work.path)
             moved = self._moved(work.path, work.key, failed=False)
+            for copy in self._ledger.paths_of(work.key):
+                # Told to be the same before, and dealt with only now.
+                self._moved(copy, work.key, failed=False)
             where = self._places.shown(Path(work.outputs[0])) if work.outputs else "nothing to write"
             took = f" in {took_s:.1f} s" if took_s is not None else ""
             self._say("done", f"done{took}: {where}", work.path, **more, moved=_text(moved))

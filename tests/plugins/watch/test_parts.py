@@ -21,6 +21,28 @@ from hypothesis import strategies as st
 from avlink import find_recipe
 from avlink.core.errors import InputError
 
+NEVER_OURS = [
+    ".hidden.mp4",
+    "._clip.mp4",
+    ".clip.mp4.Xa3f9Q",
+    ".syncthing.clip.mp4.tmp",
+    "~syncthing~clip.mp4.tmp",
+    "clip.mp4.part",
+    "clip.mp4.crdownload",
+    "clip.mp4.filepart",
+    "clip.mp4.aria2",
+    "clip.!sync",
+    "~$cut.otio",
+    "Thumbs.db",
+    "@eaDir",
+    "clip.foley.mp4",
+    "CLIP.FOLEY.MP4",
+    "clip.foley_t2.wav",
+    "clip.mp4.error.txt",
+    "cut.stems",
+    ".avlink-tmp-0123.mp4",
+]
+
 
 class TestNames:
     @pytest.mark.parametrize(
@@ -44,11 +66,7 @@ class TestNames:
 
     @pytest.mark.parametrize(
         "name",
-        (
-            ".hidden.mp4 ._clip.mp4 .clip.mp4.Xa3f9Q .syncthing.clip.mp4.tmp ~syncthing~clip.mp4.tmp clip.mp4.part "
-            "clip.mp4.crdownload clip.mp4.filepart clip.mp4.aria2 clip.!sync ~$cut.otio Thumbs.db @eaDir "
-            "clip.foley.mp4 CLIP.FOLEY.MP4 clip.foley_t2.wav clip.mp4.error.txt cut.stems .avlink-tmp-0123.mp4"
-        ).split(),
+        NEVER_OURS,
     )
     def test_names_that_are_never_ours(self, name: str) -> None:
         assert is_ignored(name)
