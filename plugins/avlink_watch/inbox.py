@@ -19,6 +19,8 @@ from avlink_watch.scan import Signature, sign
 from avlink_watch.task import Do, Fault, Task, make_message
 from avlink_watch.tracker import Candidate, Tracker, quiet_media
 
+_LONGEST_MEDIA_PAUSE_S = 10.0
+
 
 class TakeIn(Protocol):
     """What happens with a file that is all there, or that never will be (`broken` says why)."""
@@ -143,6 +145,8 @@ class Inbox:
         count = "1 media file" if len(names) == 1 else f"{len(names)} media files"
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         self._wait(candidate, now, f"waiting up to {self._media_wait_s:g} s for {count}: {', '.join(names[:5])}{more}")
+        waited_s = now - (now if candidate.waits_since is None else candidate.waits_since)
+        candidate.next_look_s = now + max(self.tracker.quiet_s, min(waited_s / 4, _LONGEST_MEDIA_PAUSE_S))
 
     def _may_wait(self, candidate: Candidate, now: float, *, start: bool = False) -> bool:
         """Whether a timeline may still wait for its media, which it does from the first time with `start`."""

@@ -22,7 +22,7 @@ from avlink.core.values import Frames
 from avlink.media.movie import write_video
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 """How long a test waits for what must come: this machine may be busy."""
 
 # A plugin of a distribution of its own: the tone backend, which notes each sound that it makes. A prompt can make it
@@ -62,14 +62,14 @@ kind = "watch"
 [ready]
 quiet_s = 0.5
 patience_s = 1.5
-media_wait_s = 60.0
+media_wait_s = 900.0
 [scan]
 every_s = 0.25
 [retry]
 attempts = 2
 backoff_s = 0.2
 [worker]
-timeout_s = 20.0
+timeout_s = 120.0
 [[rules]]
 glob = "it *.mp4"
 set = { backend.name = "noting", stems.post = [], prompt.template = "{clip.name}" }

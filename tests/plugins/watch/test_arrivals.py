@@ -1,4 +1,8 @@
-"""Every way in which files come into a folder; one watcher for all of them, and a folder for each test."""
+"""Every way in which files come into a folder: one watcher for all of them, and a folder for each.
+
+A scenario is a generator: what it does before its first `yield` is done for all of them at once, so that nobody waits
+for the pauses of others.
+"""
 
 from __future__ import annotations
 
@@ -6,61 +10,37 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 
-FOLDERS = ("plain", "slow", "hollow", "moved", "linked", "appended", "twice", "broken", "late", "held", "named", "gone")
+Scenario = Callable[..., Iterator[None]]
 
 
-@pytest.fixture(scope="module")
-def watcher(shared_bench: Any) -> Iterator[Any]:
-    for name in FOLDERS:
-        (shared_bench.folder / name).mkdir()
-    watcher = shared_bench.start(*FOLDERS)
-    watcher.until(None, "watching", count=len(FOLDERS))
-    yield watcher
-    assert watcher.end() == 0
-    assert watcher.events[-1]["event"] == "ended" and watcher.events[-1]["stopped"] is True
-    assert {event["format"] for event in watcher.events} == {1}
-    assert {event["command"] for event in watcher.events} == {"watch"}
-
-
-@pytest.fixture
-def folder(shared_bench: Any, request: pytest.FixtureRequest) -> Path:
-    return shared_bench.folder / request.function.__name__.removeprefix("test_").partition("_")[0]
-
-
-def slowly(path: Path, content: bytes, *, parts: int = 5, mode: str = "wb", hold: bool = True) -> threading.Thread:
-    """Write a file in parts, with pauses that are longer than the watcher's idea of quiet."""
+def slowly(path: Path, content: bytes, *, parts: int = 4, pause_s: float = 0.4, mode: str = "wb") -> threading.Thread:
+    """Write a file in parts, opening it for each of them."""
 
     def write() -> None:
         size = -(-len(content) // parts)
-        if hold:
-            with path.open(mode) as file:
-                for at in range(0, len(content), size):
-                    file.write(content[at : at + size])
-                    file.flush()
-                    time.sleep(0.7)
-        else:
-            for at in range(0, len(content), size):
-                with path.open("r+b" if at else mode) as file:
-                    file.seek(at)
-                    file.write(content[at : at + size])
-                time.sleep(0.4)
+        for at in range(0, len(content), size):
+            with path.open("r+b" if at else mode) as file:
+                file.seek(at)
+                file.write(content[at : at + size])
+            time.sleep(pause_s)
 
     thread = threading.Thread(target=write)
     thread.start()
     return thread
 
 
-def test_plain_copies_get_sound_and_stay_as_they_are(watcher, folder: Path, clip) -> None:
+def plain_copies(told, folder: Path, clip, kit, bench) -> Iterator[None]:
     (folder / "a clip.mp4").write_bytes(clip(1))
     (folder / "text.txt").write_text("none of our business")
-    done = watcher.until("a clip.mp4", "done")
+    yield
+    done = told.until("a clip.mp4", "done")
     assert done["outputs"] == [str(folder / "AVLink" / name) for name in ("a clip.foley.mp4", "a clip.foley.wav")]
     assert done["counts"]["generated"] == 1 and done["folder"] == str(folder)
     samples, rate = soundfile.read(folder / "AVLink" / "a clip.foley.wav")
@@ -68,145 +48,180 @@ def test_plain_copies_get_sound_and_stay_as_they_are(watcher, folder: Path, clip
     assert (folder / "a clip.mp4").read_bytes() == clip(1)
     assert sorted(path.name for path in folder.iterdir()) == ["AVLink", "a clip.mp4", "text.txt"]
     assert sorted(path.name for path in (folder / "AVLink").iterdir()) == ["a clip.foley.mp4", "a clip.foley.wav"]
-    assert not watcher.of("text.txt")
+    assert not told.of("text.txt")
 
 
-def test_slow_copies_are_waited_for(watcher, folder: Path, clip) -> None:
-    thread = slowly(folder / "slow.mp4", clip(2))
-    assert watcher.until("slow.mp4", "waiting")["text"] == "another program has it open for writing"
-    thread.join()
-    watcher.until("slow.mp4", "done")
-    assert not watcher.of("slow.mp4", "failed")
+def slow_copies(told, folder: Path, clip, kit, bench) -> Iterator[None]:
+    (folder / "hollow.mp4").write_bytes(bytes(len(clip(4))))
+    threads = [slowly(folder / "slow.mp4", clip(3)), slowly(folder / "hollow.mp4", clip(4), mode="r+b")]
+    with (folder / "held.ts").open("wb") as held:
+        # All of it is there, and for long, but its writer may go on.
+        held.write(clip(2, ".ts"))
+        held.flush()
+        yield
+        assert told.until("held.ts", "waiting")["text"] == "another program has it open for writing"
+        assert not told.of("held.ts", "started")
+    for thread in threads:
+        thread.join()
+    for name in ("held.ts", "slow.mp4", "hollow.mp4"):
+        assert told.until(name, "done")["outputs"]
+        assert not told.of(name, "failed")
 
 
-def test_hollow_files_that_are_filled_later(watcher, folder: Path, clip) -> None:
-    (folder / "hollow.mp4").write_bytes(bytes(len(clip(3))))
-    slowly(folder / "hollow.mp4", clip(3), mode="r+b", hold=False).join()
-    watcher.until("hollow.mp4", "done")
-    assert not watcher.of("hollow.mp4", "failed")
-
-
-def test_moved_in_and_renamed_files(watcher, folder: Path, clip) -> None:
-    (folder.parent / "elsewhere.mp4").write_bytes(clip(4))
+def moved_files(told, folder: Path, clip, kit, bench) -> Iterator[None]:
+    (folder.parent / "elsewhere.mp4").write_bytes(clip(5))
     os.rename(folder.parent / "elsewhere.mp4", folder / "moved.mp4")
-    (folder / "renamed.mp4.part").write_bytes(clip(5))
+    # What a browser makes of a download.
+    (folder / "renamed.mp4.part").write_bytes(clip(6))
     (folder / "renamed.mp4").touch()
-    watcher.until("moved.mp4", "done")
-    assert watcher.until("renamed.mp4", "waiting")["text"] == "a file beside it says that it is still arriving"
+    yield
+    told.until("moved.mp4", "done")
+    assert told.until("renamed.mp4", "waiting")["text"] == "a file beside it says that it is still arriving"
     os.rename(folder / "renamed.mp4.part", folder / "renamed.mp4")
-    watcher.until("renamed.mp4", "done")
-    assert not watcher.of(None, "failed") or "renamed.mp4" not in {e["file"] for e in watcher.of(None, "failed")}
+    told.until("renamed.mp4", "done")
+    assert not told.of("renamed.mp4", "failed")
 
 
-def test_linked_files(watcher, folder: Path, clip) -> None:
-    (folder.parent / "origin.mp4").write_bytes(clip(6))
-    (folder.parent / "other.mp4").write_bytes(clip(7))
+def linked_files(told, folder: Path, clip, kit, bench) -> Iterator[None]:
+    (folder.parent / "origin.mp4").write_bytes(clip(7))
+    (folder.parent / "other.mp4").write_bytes(clip(8))
     os.link(folder.parent / "origin.mp4", folder / "hard.mp4")
     (folder / "soft.mp4").symlink_to(folder.parent / "other.mp4")
-    watcher.until("hard.mp4", "done")
-    watcher.until("soft.mp4", "done")
+    yield
+    told.until("hard.mp4", "done")
+    told.until("soft.mp4", "done")
 
 
-def test_appended_files_are_taken_up_again(watcher, folder: Path, clip) -> None:
-    content = clip(8, ".ts")
+def appended_files(told, folder: Path, clip, kit, bench) -> Iterator[None]:
+    content = clip(9, ".ts")
     half = len(content) // 376 * 188
     (folder / "film.ts").write_bytes(content[:half])
-    first = watcher.until("film.ts", "done")
+    yield
+    first = told.until("film.ts", "done")
     with (folder / "film.ts").open("ab") as file:
         file.write(content[half:])
-    second = watcher.until("film.ts", "done", count=2)
+    second = told.until("film.ts", "done", count=2)
     assert first["key"] != second["key"] and first["outputs"] == second["outputs"]
     assert len(soundfile.read(folder / "AVLink" / "film.foley.wav")[0]) == 24000
 
 
-def test_twice_copied_and_renamed_content_is_done_once(watcher, folder: Path, clip, shared_bench) -> None:
-    (folder / "one.mp4").write_bytes(clip(9))
-    watcher.until("one.mp4", "done")
-    made = len(shared_bench.made())
-    (folder / "two.mp4").write_bytes(clip(9))
-    same = watcher.until("two.mp4", "duplicate")
-    assert (same["same_as"], same["text"]) == ("one.mp4", "the same as one.mp4, done before: AVLink/one.foley.mp4")
+def copies_of_the_same(told, folder: Path, clip, kit, bench) -> Iterator[None]:
+    (folder / "one.mp4").write_bytes(clip(10))
+    yield
+    told.until("one.mp4", "done")
+    (folder / "two.mp4").write_bytes(clip(10))
     os.rename(folder / "one.mp4", folder / "three.mp4")
-    watcher.until("three.mp4", "duplicate")
-    os.utime(folder / "two.mp4")
-    watcher.until("two.mp4", "duplicate", count=2)
-    assert len(shared_bench.made()) == made
+    same = told.until("two.mp4", "duplicate")
+    assert (same["same_as"], same["text"]) == ("one.mp4", "the same as one.mp4, done before: AVLink/one.foley.mp4")
+    told.until("three.mp4", "duplicate")
     # What is gone from the place of results is wanted again, and comes from the cache.
     shutil.rmtree(folder / "AVLink")
-    (folder / "four.mp4").write_bytes(clip(9))
-    assert watcher.until("four.mp4", "done")["counts"]["cached"] == 1
-    assert len(shared_bench.made()) == made
+    (folder / "four.mp4").write_bytes(clip(10))
+    assert told.until("four.mp4", "done")["counts"] == {"generated": 0, "cached": 1, "skipped": 0, "failed": 0}
 
 
-def test_broken_files_are_explained_once_their_time_is_up(watcher, folder: Path, clip) -> None:
+def broken_files(told, folder: Path, clip, kit, bench) -> Iterator[None]:
     (folder / "text.mp4").write_text("hello, I am no movie\n" * 20)
     (folder / "nothing.mp4").touch()
-    (folder / "part.mp4").write_bytes(clip(10)[:-2000])
+    (folder / "part.mp4").write_bytes(clip(11)[:-2000])
     (folder / "part.otio").write_text('{"OTIO_SCHEMA": "Timeline.1"')
+    yield
     for name, words in (
         ("text.mp4", "text file"),
         ("nothing.mp4", "zero bytes"),
         ("part.mp4", "cut short"),
         ("part.otio", "is no OTIO file"),
     ):
-        failed = watcher.until(name, "failed")
+        failed = told.until(name, "failed")
         assert words in failed["reason"] and failed["error_file"] == str(folder / "AVLink" / f"{name}.error.txt")
-        told = Path(failed["error_file"]).read_text()
-        assert words in told and told.startswith(f"{name} got no sound")
+        explained = Path(failed["error_file"]).read_text()
+        assert words in explained and explained.startswith(f"{name} got no sound")
         assert (folder / name).exists()
-    (folder / "part.mp4").write_bytes(clip(10))
-    watcher.until("part.mp4", "done")
-    assert not (folder / "AVLink" / "part.mp4.error.txt").exists()
+    (folder / "part.mp4").write_bytes(clip(11))
     shutil.copy(folder / "text.mp4", folder / "copy.mp4")
-    assert "the same as text.mp4, which failed" in watcher.until("copy.mp4", "failed")["reason"]
+    told.until("part.mp4", "done")
+    assert not (folder / "AVLink" / "part.mp4.error.txt").exists()
+    assert "the same as text.mp4, which failed" in told.until("copy.mp4", "failed")["reason"]
 
 
-def test_late_media_is_waited_for(watcher, folder: Path, clip, kit) -> None:
+def late_media(told, folder: Path, clip, kit, bench) -> Iterator[None]:
     (folder / "media").mkdir()
-    (folder / "media" / "here.mov").write_bytes(clip(11, ".mov"))
+    (folder / "media" / "here.mov").write_bytes(clip(12, ".mov"))
     kit.timeline(folder / "cut.otio", "media/here.mov", "media/late.mov")
-    waiting = watcher.until("cut.otio", "waiting")
-    assert waiting["text"] == "waiting up to 60 s for 1 media file: media/late.mov"
-    slowly(folder / "media" / "late.mov", clip(12, ".mov"), parts=3, hold=False).join()
-    done = watcher.until("cut.otio", "done")
+    yield
+    assert told.until("cut.otio", "waiting")["text"] == "waiting up to 900 s for 1 media file: media/late.mov"
+    slowly(folder / "media" / "late.mov", clip(13, ".mov"), parts=3).join()
+    done = told.until("cut.otio", "done")
     assert done["counts"] == {"generated": 2, "cached": 0, "skipped": 0, "failed": 0}
     assert done["outputs"][0] == str(folder / "AVLink" / "cut.foley.otio")
     assert len(list((folder / "AVLink" / "cut.stems").glob("*.wav"))) == 2
-    assert not watcher.of("media/here.mov")
+    assert not told.of("media/here.mov")
 
 
-def test_held_open_files_wait_for_their_writer(watcher, folder: Path, clip) -> None:
-    with (folder / "rec.ts").open("wb") as file:
-        file.write(clip(13, ".ts"))
-        file.flush()
-        watcher.until("rec.ts", "waiting")
-        time.sleep(1.0)
-        assert not watcher.of("rec.ts", "started")
-    watcher.until("rec.ts", "done")
-
-
-def test_named_alike_files_keep_results_of_their_own(watcher, folder: Path, clip, kit) -> None:
+def names_that_meet(told, folder: Path, clip, kit, bench) -> Iterator[None]:
     (folder / "shot.mp4").write_bytes(clip(14))
     (folder / "shot.mov").write_bytes(clip(15, ".mov"))
     (folder / "shot.foley.mp4").write_bytes(clip(16))
     kit.timeline(folder / "shot.otio", "shot.mp4")
-    outputs = [watcher.until(name, "done")["outputs"] for name in ("shot.mp4", "shot.mov", "shot.otio")]
+    yield
+    outputs = [told.until(name, "done")["outputs"] for name in ("shot.mp4", "shot.mov", "shot.otio")]
     written = [Path(path) for paths in outputs for path in paths]
     assert len(set(written)) == len(written) and all(path.is_file() for path in written)
-    assert not watcher.of("shot.foley.mp4")
+    assert not told.of("shot.foley.mp4")
 
 
-def test_gone_folders_are_waited_for(watcher, folder: Path, clip) -> None:
+def folders_that_go(told, folder: Path, clip, kit, bench) -> Iterator[None]:
     (folder / "before.mp4").write_bytes(clip(17))
-    watcher.until("before.mp4", "done")
+    yield
+    told.until("before.mp4", "done")
     os.rename(folder, folder.with_name("away"))
-    gone = [event for event in [watcher.until(None, "folder_gone")] if event["folder"] == str(folder)]
-    assert gone and gone[0]["text"] == f"{folder} is not there; waiting for it"
+    assert told.until(None, "folder_gone")["text"] == f"{folder} is not there; waiting for it"
     folder.mkdir()
-    watcher.until(None, "folder_back")
+    assert told.until(None, "folder_back")["folder"] == str(folder)
     (folder / "after.mp4").write_bytes(clip(18))
-    watcher.until("after.mp4", "done")
     os.rename(folder.with_name("away") / "before.mp4", folder / "before.mp4")
-    assert watcher.until("before.mp4", "seen")
-    watcher.process.poll()
-    assert len(watcher.of("before.mp4", "done")) == 1
+    told.until("after.mp4", "done")
+    assert len(told.of("before.mp4", "done", "seen")) == 2
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    plain_copies,
+    slow_copies,
+    moved_files,
+    linked_files,
+    appended_files,
+    copies_of_the_same,
+    broken_files,
+    late_media,
+    names_that_meet,
+    folders_that_go,
+)
+
+
+@pytest.fixture(scope="module")
+def begun(shared_bench: Any, clip, kit) -> Iterator[dict[Scenario, Iterator[None]]]:
+    """A watcher, and all scenarios up to their first `yield`."""
+    folders = [shared_bench.folder / scenario.__name__ for scenario in SCENARIOS]
+    for folder in folders:
+        folder.mkdir()
+    watcher = shared_bench.start(*folders)
+    watcher.until(None, "watching", count=len(folders))
+    running = {
+        scenario: scenario(watcher, folder, clip, kit, shared_bench)
+        for scenario, folder in zip(SCENARIOS, folders, strict=True)
+    }
+    for scenario in running.values():
+        next(scenario)
+    yield running
+    assert watcher.end() == 0
+    assert watcher.events[-1]["event"] == "ended" and watcher.events[-1]["stopped"] is True
+    assert {(event["format"], event["command"]) for event in watcher.events} == {(1, "watch")}
+    # Each content once: the same sound was never made again.
+    made = shared_bench.made()
+    assert len(made) == len(set(made))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_files_that_arrive(begun: dict[Scenario, Iterator[None]], scenario: Scenario) -> None:
+    for _ in begun[scenario]:
+        pytest.fail("a scenario has one pause only")

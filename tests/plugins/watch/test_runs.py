@@ -56,9 +56,12 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(bench, inbox: Pa
     assert bench.made() == made and results(inbox) == left
 
 
-def test_it_ends_when_it_is_asked_to(bench, inbox: Path, clip) -> None:
-    (inbox / "it sleeps.mp4").write_bytes(clip(1))
-    watcher = bench.start("in")
+def test_a_worker_that_dies_costs_its_file_and_a_watcher_ends_when_it_is_asked_to(bench, inbox: Path, clip) -> None:
+    (inbox / "it dies.mp4").write_bytes(clip(1))
+    watcher = bench.start("in", "-s", "retry.attempts=1")
+    failed = watcher.until("it dies.mp4", "failed")
+    assert failed["reason"] == f"the process that worked on it ended by signal {int(signal.SIGSEGV)}"
+    (inbox / "it sleeps.mp4").write_bytes(clip(2))
     watcher.until("it sleeps.mp4", "started")
     began = time.monotonic()
     assert watcher.end(signal.SIGINT) == 0
@@ -80,34 +83,32 @@ def test_one_line_for_each_file_and_a_code_at_the_end(bench, inbox: Path, clip) 
     (inbox / "good.mp4").write_bytes(clip(1))
     (inbox / "bad.mp4").write_bytes(b"")
     (inbox / "it fails once.mp4").write_bytes(clip(2))
-    (inbox / "it dies.mp4").write_bytes(clip(3))
     moving = ("-s", "done=move", "-s", "failed=move")
     ran = bench.run("in", *moving)
     assert (ran.returncode, ran.stderr) == (3, "")
     lines = [line.split("  ", 1)[1] for line in ran.stdout.splitlines()]
     assert lines[0] == f"watching {inbox}; results go to {inbox / 'AVLink'}"
-    assert lines[-1] == "all is done: 2 done, 2 failed"
+    assert lines[-1] == "all is done: 2 done, 1 failed"
     ends = {line.partition(": ")[0]: line.partition(": ")[2] for line in lines[1:-1] if "trying again" not in line}
-    assert len(ends) == 4 and len(lines) == 8
+    assert len(ends) == 3 and len(lines) == 6
     assert re.fullmatch(r"done in \d+\.\d s: AVLink/good\.foley\.mp4", ends["good.mp4"])
     assert ends["bad.mp4"] == (
         "failed: the media file 'bad.mp4' is empty (zero bytes); copy or render it again (see failed/bad.mp4.error.txt)"
     )
-    assert f"ended by signal {int(signal.SIGSEGV)}" in ends["it dies.mp4"] and "(tried 2 times)" in ends["it dies.mp4"]
     assert ends["it fails once.mp4"].startswith("done in ")
     found = {path.relative_to(inbox).as_posix() for path in inbox.rglob("*") if path.is_file()}
     assert found == {
         *(f"done/{name}.mp4" for name in ("good", "it fails once")),
-        *(f"failed/{name}" for name in ("bad.mp4", "bad.mp4.error.txt", "it dies.mp4", "it dies.mp4.error.txt")),
+        *(f"failed/{name}" for name in ("bad.mp4", "bad.mp4.error.txt")),
         *(f"AVLink/{name}.foley.{suffix}" for name in ("good", "it fails once") for suffix in ("mp4", "wav")),
     }
     # The same content once more goes the same way, without taking the place of the first.
     (inbox / "good.mp4").write_bytes(clip(1))
-    os.rename(inbox / "failed" / "it dies.mp4", inbox / "it dies still.mp4")
+    os.rename(inbox / "failed" / "bad.mp4", inbox / "still bad.mp4")
     ran = bench.run("in", *moving)
     assert ran.returncode == 3
     assert "good.mp4: nothing new in it, done before: AVLink/good.foley.mp4" in ran.stdout
-    assert "it dies still.mp4: failed: the same as it dies.mp4, which failed: " in ran.stdout
+    assert "still bad.mp4: failed: the same as bad.mp4, which failed: the media file 'bad.mp4' is empty" in ran.stdout
     assert sorted(path.name for path in (inbox / "done").glob("good*")) == ["good (2).mp4", "good.mp4"]
     assert len(bench.made()) == 2
 

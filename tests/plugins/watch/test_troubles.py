@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 from avlink_watch.command import watch
+from avlink_watch.events import Told
+from avlink_watch.folder import Folder
 from avlink_watch.ledger import Ledger
 from avlink_watch.places import places_of
 from avlink_watch.recipe import WatchRecipe
+from avlink_watch.rules import Rules
+from avlink_watch.scan import sign
 
+from avlink import find_recipe
 from avlink.core.errors import InputError, OutputError
+from avlink.hooks import load_registry
 
 
 @pytest.fixture
@@ -43,18 +49,38 @@ def test_a_full_disk_is_waited_for(bench, disk: Path, clip) -> None:
     assert watcher.end() == 0
 
 
-def test_something_in_the_way_is_waited_for_and_fails_a_run_that_ends(bench, clip) -> None:
-    folder = bench.folder / "in"
-    folder.mkdir()
-    (folder / "film.mp4").write_bytes(clip(1))
-    (folder / "AVLink").write_text("I am a file")
-    ran = bench.run("in")
-    assert ran.returncode == 3 and "Traceback" not in ran.stderr
-    said = (
-        f"film.mp4: failed: {folder / 'AVLink'} cannot be written: something of that name is in the way (tried 2 times)"
-    )
-    assert said in ran.stdout
-    assert (folder / "AVLink").read_text() == "I am a file"
+@pytest.mark.parametrize("once", [False, True])
+def test_something_in_the_way_is_waited_for_and_fails_in_a_run_that_ends(tmp_path: Path, once: bool) -> None:
+    root, told = tmp_path / "in", list[Told]()
+    root.mkdir()
+    (root / "film.mp4").write_bytes(b"a film")
+    (root / "AVLink").write_text("I am a file")
+    recipe = find_recipe("watch", WatchRecipe, ["retry.backoff_s=10"], registry=load_registry(["avlink_watch"]))
+    rules, ledger = Rules(recipe, load_registry(["avlink_fusion", "avlink_post"])), Ledger(tmp_path / "state.sqlite3")
+    places = places_of(root, recipe)
+    folder = Folder(places, recipe, rules, ledger, told.append, once=once)
+    rule = rules.find("film.mp4")
+    assert rule is not None
+    ledger.take_in("film.mp4", str(sign(root / "film.mp4")), "key", rule.digest)
+    folder.scan(now=0)
+    words = f"{root / 'AVLink'} cannot be written: something of that name is in the way"
+    assert folder.next_task(now=0, wall=1000) is None
+    assert (told[-1].event, told[-1].more["reason"]) == ("retry" if once else "paused", words)
+    assert folder.next_s(now=0, wall=1000) == 10
+    assert folder.next_task(now=0, wall=1010) is None and folder.next_s(now=0, wall=1010) == 20
+    if once:
+        assert folder.next_task(now=0, wall=1030) is None
+        assert told[-2].event == "failed" and told[-2].more["reason"] == f"{words} (tried 3 times)"
+        # Not even the explanation can be written there.
+        assert (told[-1].event, told[-1].text) == ("warning", words)
+    else:
+        (root / "AVLink").unlink()
+        task = folder.next_task(now=0, wall=1030)
+        assert [event.event for event in told[-2:]] == ["resumed", "started"]
+        assert task is not None and task.message["base"] == str(root / "AVLink" / "film")
+        folder.interrupted(task)
+        assert ledger.pending() == 1
+    ledger.close()
 
 
 @pytest.mark.parametrize(
