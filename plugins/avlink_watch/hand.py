@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _LAST_WORDS = 20
+_WAIT_S = 5.0
 _CODE = "import sys; sys.path[:] = {path!r}; from avlink_watch.worker import main; main({device!r})"
 
 
@@ -39,23 +41,24 @@ class Hand:
             self._start()
         assert self._process is not None and self._process.stdin is not None
         self.tasks += 1
-        try:
+        with contextlib.suppress(OSError):
+            # When it died, the thread that reads from it says so.
             self._process.stdin.write(json.dumps(task, default=str).encode() + b"\n")
             self._process.stdin.flush()
-        except OSError:
-            # It died; the thread that reads from it says so.
-            pass
 
     def end(self) -> None:
         """End the process, whatever it does; what it still says is of no interest."""
         process, self._process = self._process, None
         self.number += 1
-        if process is not None:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close() if stream is process.stdin else None
+        if process is None:
+            return
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # One that hangs on a disk of a server cannot even be killed; it ends when the disk answers.
+            process.wait(timeout=_WAIT_S)
+        with contextlib.suppress(OSError):
+            if process.stdin is not None:
+                process.stdin.close()
 
     def _start(self) -> None:
         self.number += 1

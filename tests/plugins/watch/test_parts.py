@@ -13,6 +13,7 @@ from avlink_watch.lock import only_one
 from avlink_watch.names import is_arriving, is_ignored, matches, reaches_below
 from avlink_watch.open_files import is_open_for_writing
 from avlink_watch.recipe import WatchRecipe
+from avlink_watch.rules import Rules
 from avlink_watch.scan import FolderGone, Seen, Signature, list_files, sign
 from avlink_watch.tracker import Candidate, Tracker, quiet_media
 from hypothesis import given
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from avlink import find_recipe
 from avlink.core.errors import InputError
+from avlink.hooks import load_registry
 
 NEVER_OURS = [
     ".hidden.mp4",
@@ -264,3 +266,16 @@ class TestRecipe:
         text = shipped.read_text()
         for key in tomli_w.dumps(WatchRecipe().model_dump(exclude={"rules"}, exclude_none=True)).splitlines():
             assert not key or key in text or key == "media_root = []"
+
+    def test_recipes_of_rules_lie_beside_it(self, tmp_path: Path) -> None:
+        (tmp_path / "loud.toml").write_text('format = 1\nkind = "sonify"\nextends = "foley"\n[run]\nseed = 7\n')
+        mine = tmp_path / "mine.toml"
+        mine.write_text(
+            'format = 1\nkind = "watch"\n[[rules]]\nglob = "x*"\nignore = true\n'
+            '[[rules]]\nglob = "*.mov"\nrecipe = "loud.toml"\nset = { run.takes = 3 }\n'
+        )
+        rules = Rules(find_recipe(mine, WatchRecipe), load_registry(["avlink_fusion", "avlink_post"]))
+        rule = rules.find("a.mov")
+        assert rule is not None and rule.values is not None and rule.label == str(tmp_path / "loud.toml")
+        assert rule.values["run"] == {"seed": 7, "takes": 3}
+        assert rules.find("x.mov") is None and rules.find("a.mp4") is None

@@ -38,7 +38,8 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(bench, inbox: Pa
     pick = random.Random(7)
     killed = 0
     while killed < 2:
-        watcher = bench.start("in", SOUND_TAKES_S="0.2")
+        # Without hints of the system, as on a network disk.
+        watcher = bench.start("in", "-s", "scan.hints=false", SOUND_TAKES_S="0.2")
         watcher.until(None, "started", count=1 + killed)
         time.sleep(pick.uniform(0, 0.5))
         assert watcher.end(signal.SIGKILL) == -signal.SIGKILL
@@ -58,7 +59,8 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(bench, inbox: Pa
 
 def test_a_worker_that_dies_costs_its_file_and_a_watcher_ends_when_it_is_asked_to(bench, inbox: Path, clip) -> None:
     (inbox / "it dies.mp4").write_bytes(clip(1))
-    watcher = bench.start("in", "-s", "retry.attempts=1")
+    # With hints of the system alone.
+    watcher = bench.start("in", "-s", "retry.attempts=1", "-s", "scan.every_s=3600")
     failed = watcher.until("it dies.mp4", "failed")
     assert failed["reason"] == f"the process that worked on it ended by signal {int(signal.SIGSEGV)}"
     (inbox / "it sleeps.mp4").write_bytes(clip(2))
