@@ -116,8 +116,8 @@ def watch(
             watched.append(folder)
         mail: queue.SimpleQueue[Any] = queue.SimpleQueue()
         loop = Loop(watched, wanted, device=device.value, once=oneshot, mail=mail, told=told)
-        with _signals(mail):
-            for event in loop.run():
+        with _signals(mail), contextlib.closing(loop.run()) as events:
+            for event in events:
                 yield _line(event, verbose)
         done, failed = sum(one.results.done for one in watched), sum(one.results.failed for one in watched)
         yield _line(_ended(done, failed, loop), verbose)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,10 @@ class Loop:
         self._worked = 0
         self.stopped = False
 
-    def run(self) -> Iterator[Told]:
+    def run(self) -> Generator[Told, None, None]:
         """Watch. Raises InputError for what lets everything fail."""
         try:
+            yield from self._drain()
             for folder in self._folders:
                 folder.places.sweep(time.time())
                 folder.results.tell_untold()
