@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,17 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from avlink import find_recipe
-from avlink.core.errors import InputError
 from avlink.core.recipe import Override
-from avlink.hooks import Line, Lines, load_registry
-from avlink_watch.events import Told
-from avlink_watch.folder import Folder
-from avlink_watch.ledger import Ledger
-from avlink_watch.lock import only_one
-from avlink_watch.loop import STOP, Loop, now_there
-from avlink_watch.places import Places, places_of
+from avlink.hooks import Lines, load_registry
+from avlink_watch.loop import STOP, now_there
 from avlink_watch.recipe import WatchRecipe
 from avlink_watch.rules import Rules
+from avlink_watch.watcher import Watcher
 
 _SOME_FAILED, _INTERRUPTED = 3, 130
 
@@ -96,68 +90,20 @@ def watch(
     named = [Override(key="output", value=output, label=f"--output {output}")] if output is not None else []
     registry = load_registry()
     wanted = find_recipe(recipe, WatchRecipe, [*(settings or ()), *named], registry=registry)
-    rules = Rules(wanted, registry)
-    places = _all_places(folders, wanted)
-    told: deque[Told] = deque()
-    with contextlib.ExitStack() as held:
-        watched = []
-        for place in places:
-            if not place.root.is_dir() and (oneshot or not _state_file(place).exists()):
-                raise InputError(f"{place.root} is no folder; make it first, or name another")
-            held.enter_context(only_one(place.state.with_name(f"{place.state.name}.lock"), place.root))
-            ledger = Ledger(_state_file(place))
-            held.callback(ledger.close)
-            folder = Folder(place, wanted, rules, ledger, told.append, skip=_own_of(places), once=oneshot)
-            for note in ledger.notes:
-                folder.say("warning", note)
-            again = ledger.retry_failed() if retry else 0
-            text = f"watching {place.root}; results go to {place.output}" + (f"; trying {again} again" if again else "")
-            folder.say("watching", text, output=str(place.output), recipe=wanted.source.label, retried=again)
-            watched.append(folder)
-        mail: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        loop = Loop(watched, wanted, device=device.value, once=oneshot, mail=mail, told=told)
-        with _signals(mail), contextlib.closing(loop.run()) as events:
-            for event in events:
-                yield _line(event, verbose)
-        done, failed = sum(one.results.done for one in watched), sum(one.results.failed for one in watched)
-        yield _line(_ended(done, failed, loop), verbose)
-    if oneshot and loop.stopped:
+    watcher = Watcher(folders, wanted, Rules(wanted, registry), device=device.value, once=oneshot)
+    with _signals(watcher.mail):
+        for event in watcher.run(retry=retry):
+            yield event.line(now_there(), verbose=verbose)
+    if oneshot and watcher.stopped:
         return _INTERRUPTED
-    return _SOME_FAILED if oneshot and failed else 0
-
-
-def _all_places(folders: Sequence[Path], recipe: WatchRecipe) -> list[Places]:
-    places = list({place.root: place for place in (places_of(folder, recipe) for folder in folders)}.values())
-    whole = Path(recipe.output).expanduser().is_absolute()
-    if whole and len(places) > 1:
-        raise InputError(
-            f"results of {len(places)} folders cannot all go to {recipe.output}, where files of one name would meet; "
-            "give a folder that is in each of them, or watch each by itself"
-        )
-    for place in places:
-        for other in places:
-            if place is not other and place.root.is_relative_to(other.output):
-                raise InputError(
-                    f"{place.root} is where results of {other.root} go, and would be watched; leave it out"
-                )
-    return places
-
-
-def _own_of(places: Sequence[Places]) -> frozenset[Path]:
-    """Folders in which nothing is new for any of them: places of results, and folders that are watched themselves."""
-    return frozenset().union(*(place.own for place in places), (place.root for place in places))
-
-
-def _state_file(place: Places) -> Path:
-    return place.state.with_name(f"{place.state.name}.sqlite3")
+    return _SOME_FAILED if oneshot and watcher.failed else 0
 
 
 @contextlib.contextmanager
 def _signals(mail: queue.SimpleQueue[Any]) -> Iterator[None]:
     """While this lasts, being asked to end is posted."""
-    names = ["SIGINT", "SIGTERM", "SIGHUP"]
     before = {}
-    for name in names:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if (number := getattr(signal, name, None)) is not None:
             before[number] = signal.signal(number, lambda *_: mail.put(STOP))
     if hasattr(signal, "SIGIO"):
@@ -168,13 +114,3 @@ def _signals(mail: queue.SimpleQueue[Any]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _ended(done: int, failed: int, loop: Loop) -> Told:
-    how = "stopped" if loop.stopped else "all is done"
-    text = f"{how}: {done} done, {failed} failed"
-    return Told(event="ended", text=text, more={"done": done, "failed": failed, "stopped": loop.stopped})
-
-
-def _line(event: Told, verbose: bool) -> Line:
-    return event.line(now_there(), verbose=verbose)

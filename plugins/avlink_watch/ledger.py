@@ -39,6 +39,10 @@ CREATE TABLE names (base TEXT PRIMARY KEY, path TEXT NOT NULL);
 _COLUMNS = "key, path, recipe, status, reason, outputs, attempts, starts, not_before, told"
 
 
+class StateTrouble(OutputError):
+    """The state cannot be written or read. What was not noted is done again, once it can."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """One content and what became of it.
@@ -64,7 +68,7 @@ class Ledger:
     """The state of one folder."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it. One that is damaged is put aside, and `notes` says so. Raises OutputError."""
+        """Open the file, or make it. One that is damaged is put aside, and `notes` says so. Raises StateTrouble."""
         self.path = path
         self.notes: list[str] = []
         make_folder(path.parent)
@@ -72,7 +76,7 @@ class Ledger:
             self._db = self._open()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise OutputError(f"the state in {path} cannot be used: {error}") from error
+                raise StateTrouble(f"the state in {path} cannot be used: {error}") from error
             aside = path.with_name(f"{path.name}.damaged")
             os.replace(path, aside)
             for suffix in ("-wal", "-shm"):
@@ -247,10 +251,13 @@ class Ledger:
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise OutputError(f"the state in {self.path} cannot be written: {error}") from error
+            raise StateTrouble(f"the state in {self.path} cannot be written: {error}") from error
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._db.execute(sql, values).fetchall()
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise StateTrouble(f"the state in {self.path} cannot be read: {error}") from error
 
     def _works(self, where: str, *values: object) -> Iterator[Work]:
         for key, path, recipe, status, reason, outputs, attempts, starts, not_before, told in self._all(

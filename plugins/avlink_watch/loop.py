@@ -5,6 +5,7 @@ It is written as a generator: what happens is yielded to whoever prints it.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from avlink_watch.events import Told
 from avlink_watch.folder import Folder
 from avlink_watch.hand import Hand
 from avlink_watch.hints import Hints
+from avlink_watch.ledger import StateTrouble
 from avlink_watch.recipe import WatchRecipe
 from avlink_watch.task import Task
 
@@ -74,10 +76,12 @@ class Loop:
                 yield from self._drain()
         finally:
             self._hand.end()
-            if self._task is not None:
-                self._task[0].interrupted(self._task[1])
             if self._hints is not None:
                 self._hints.close()
+            if self._task is not None:
+                # Where that cannot be noted, the next start finds it begun, and begins it again.
+                with contextlib.suppress(StateTrouble):
+                    self._task[0].interrupted(self._task[1])
         yield from self._drain()
 
     def _drain(self) -> Iterator[Told]:

@@ -17,6 +17,7 @@ from avlink.core.paths import atomic_write, make_folder, sweep_leftovers
 from avlink_watch.recipe import WatchRecipe
 
 DONE, FAILED = "done", "failed"
+_PROBE = ".avlink-watch"
 _ROOM_BYTES = 1 << 20
 
 
@@ -69,10 +70,14 @@ class Places:
     def check_room(self, size_bytes: int) -> None:
         """Whether a result of that size could be written now. Raises OutputError in words if not."""
         self.make_output()
-        with atomic_write(self.output / ".avlink-watch") as temporary:
-            temporary.write_bytes(bytes(4096))
+        probe = self.output / _PROBE
+        try:
+            with atomic_write(probe) as temporary:
+                temporary.write_bytes(bytes(4096))
+        except OutputError as error:
+            raise OutputError(str(error).replace(str(probe), str(self.output))) from error
         with contextlib.suppress(OSError):
-            (self.output / ".avlink-watch").unlink()
+            probe.unlink()
         with contextlib.suppress(OSError):
             free = shutil.disk_usage(self.output).free
             if free < size_bytes + _ROOM_BYTES:

@@ -17,6 +17,7 @@ from avlink_watch.scan import Seen, Signature, sign
 from avlink_watch.task import Fault, Task
 
 _LONGEST_BACKOFF_S = 3600.0
+_LONGEST_PAUSE_S = 300.0
 _INTERRUPTED = "the watcher ended again and again while it worked on it"
 
 
@@ -112,7 +113,10 @@ class Results:
             self._same(path, known)
 
     def _same(self, path: str, known: Work) -> None:
-        moved = self._moved(path, known.key, failed=False) if known.status == "done" else None
+        moved = None
+        if known.status == "done":
+            self._aftermath.no_more_errors(path)
+            moved = self._moved(path, known.key, failed=False)
         what = "nothing new in it" if known.path == path else f"the same as {known.path}"
         where = f": {self._places.shown(Path(known.outputs[0]))}" if known.outputs else ""
         state = f"done before{where}" if known.status == "done" else "still to be done"
@@ -142,7 +146,7 @@ class Results:
             self._try_again(work, reason, wall, label="")
             return
         self._pauses += 1
-        pause = self._backoff_s(self._pauses)
+        pause = min(self._backoff_s(self._pauses), _LONGEST_PAUSE_S)
         self.paused_until = wall + pause
         self._ledger.postpone(work.key, reason, not_before=0, counts=False)
         if self._pauses == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,21 @@ def test_a_full_disk_is_waited_for(bench, disk: Path, clip) -> None:
     assert watcher.until("film.mp4", "done")["outputs"][0] == str(disk / "out" / "film.foley.mp4")
     assert not watcher.of(None, "failed", "retry")
     assert watcher.end() == 0
+
+
+def test_a_state_that_cannot_be_written_is_waited_for(bench, disk: Path, clip) -> None:
+    (bench.folder / "in").mkdir()
+    subprocess.run(["mount", "-o", "remount,size=400k", str(disk)], check=True)
+    watcher = bench.start("in", AVLINK_STATE_DIR=str(disk / "state"))
+    watcher.until(None, "watching")
+    with (disk / "junk").open("wb", buffering=0) as junk, contextlib.suppress(OSError):
+        while junk.write(bytes(4096)):
+            pass
+    (bench.folder / "in" / "film.mp4").write_bytes(clip(1))
+    assert "sqlite3 cannot be written: database or disk is full" in watcher.until(None, "paused")["text"]
+    (disk / "junk").unlink()
+    watcher.until("film.mp4", "done")
+    assert watcher.end() == 0 and len(bench.made()) == 1
 
 
 @pytest.mark.parametrize("once", [False, True])
