@@ -37,7 +37,7 @@ def test_real_files_are_whole_unless_they_are_broken(real_media, name: str) -> N
     assert is_whole(real_media(name)) == (name not in BROKEN)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9])
+@pytest.mark.parametrize("share", [0.9])
 @pytest.mark.parametrize("filled_up", [False, True], ids=["cut", "preallocated"])
 @pytest.mark.parametrize("name", [name for name in REAL if name not in BROKEN | ENDS_ANYWHERE])
 def test_a_part_of_a_real_file_is_not(real_media, tmp_path: Path, name: str, filled_up: bool, share: float) -> None:

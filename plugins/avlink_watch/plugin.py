@@ -1,0 +1,29 @@
+"""What this plugin offers. The work is in the sibling modules, which are imported when the command is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from avlink import hookimpl
+from avlink.hooks import Command, RecipeKind
+from avlink_watch.recipe import WatchRecipe, check_rules
+
+
+def load_command() -> Callable[..., Any]:
+    """The function behind `avlink watch`."""
+    from avlink_watch.command import watch
+
+    return watch
+
+
+@hookimpl
+def avlink_commands() -> list[Command]:
+    """Offer `avlink watch`."""
+    return [Command(name="watch", summary="Give what arrives in folders its sound.", load=load_command)]
+
+
+@hookimpl
+def avlink_recipe_kinds() -> list[RecipeKind]:
+    """Offer recipes of `kind = "watch"`."""
+    return [RecipeKind(name="watch", model=WatchRecipe, recipes="avlink_watch", check=check_rules)]
