@@ -11,6 +11,7 @@ from avlink.core.recipe import TrainRecipe
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
     from avlink.engine.train.clips import ClipStore
     from avlink.engine.train.loop import LoopConfig, Stage
@@ -41,20 +42,32 @@ def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
     return system
 
 
+def start_bundle(recipe: TrainRecipe) -> Bundle | None:
+    """The bundle that training starts from; None where it starts from nothing.
+
+    Raises BundleError where there is none of that name.
+    """
+    from avlink.core.bundles import find_bundle, shipped_bundles
+    from avlink.engine.bundle.bundle import read_bundle
+
+    start = recipe.start_from
+    if start is None:
+        return None
+    shipped = start in (*shipped_bundles(), "builtin")
+    return read_bundle(find_bundle(start if shipped else str(recipe.source.path("start_from", start))))
+
+
 def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
     """Give `system` the weights that the recipe starts from; returns the components that have some.
 
     Raises BundleError for a bundle of another architecture.
     """
-    from avlink.core.bundles import find_bundle, shipped_bundles
     from avlink.core.errors import BundleError
-    from avlink.engine.bundle.bundle import load_system, read_bundle
+    from avlink.engine.bundle.bundle import load_system
 
-    start = recipe.start_from
-    if start is None:
+    bundle = start_bundle(recipe)
+    if bundle is None:
         return set()
-    shipped = start in (*shipped_bundles(), "builtin")
-    bundle = read_bundle(find_bundle(start if shipped else str(recipe.source.path("start_from", start))))
     parts = bundle.components
     for name, part in load_system(bundle, parts).components().items():
         mine = system.component(name)
@@ -63,7 +76,7 @@ def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
                 mine.load_state_dict(part.state_dict())
             except RuntimeError:
                 raise BundleError(
-                    f"start_from = '{start}': its {name} is built otherwise than this recipe says; "
+                    f"start_from = '{recipe.start_from}': its {name} is built otherwise than this recipe says; "
                     "use the [model] tables of its bundle.toml, or train from the beginning"
                 ) from None
     return set(parts)

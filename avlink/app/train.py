@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from avlink.app.prepare import prepare_folder, prepare_foundry
-from avlink.app.stages import begin_weights, loop_of, stage_of, system_for
+from avlink.app.stages import begin_weights, loop_of, stage_of, start_bundle, system_for
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.paths import make_folder, write_text
@@ -143,6 +143,7 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
         return bundle
     system = System(recipe.model)
     have = begin_weights(recipe, system) | load_before(out, None, system.components())
+    before = start_bundle(recipe)
     write_bundle(
         bundle,
         system,
@@ -150,13 +151,15 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
         licence=LICENCE,
         description=f"AV-Link model '{recipe.name}', trained by avlink {__version__}",
         training={
-            "data": recipe.data.source,
+            # Not where it lay: a bundle is given away.
+            "data": recipe.data.model_dump(exclude_none=True, exclude={"folder", "manifest"}),
             "seed": recipe.seed,
             "conditioning": recipe.conditioning.model_dump(),
             "stages": {
                 name: table.model_dump(exclude_none=True) for name, table in recipe.stages.items() if is_done(out, name)
             },
-            **({} if recipe.start_from is None else {"start_from": recipe.start_from}),
+            # What was learned before is part of how this model came to be.
+            **({} if before is None else {"before": before.training}),
         },
         components=have,
     )
