@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +20,16 @@ if TYPE_CHECKING:
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also show where in the code of Python's modules a plugin failed.")
 ]
+
+
+class Kind(str, Enum):
+    """What a new plugin may offer."""
+
+    processor = "processor"
+    backend = "backend"
+    command = "command"
+    format = "format"
+
 
 app = typer.Typer(help="List plugins, and what they offer; begin one of your own.", invoke_without_command=True)
 
@@ -52,6 +64,45 @@ def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.As
         if name in own
     ]
     return Answer(command="plugins list", payload=_payload(registry), blocks=blocks)
+
+
+@app.command()
+def new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What recipes will call it, such as slap_back.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="The folder to make. [default: avlink-NAME]", show_default=False
+        ),
+    ] = None,
+    kind: Annotated[
+        list[Kind] | None,
+        typer.Option("--kind", help="What it offers; repeatable. [default: processor and backend]", show_default=False),
+    ] = None,
+    as_json: given.AsJson = False,
+) -> Answer:
+    """Begin a plugin: a small project that works, with tests. Nothing that exists is touched."""
+    from avlink.app.new_plugin import DEFAULT_KINDS, new_plugin
+    from avlink.hooks import load_registry
+
+    made = new_plugin(
+        name,
+        output,
+        kinds=[chosen.value for chosen in kind] if kind else DEFAULT_KINDS,
+        registry=load_registry(),
+        commands=getattr(context.find_root().command, "commands", {}),
+    )
+    files = [path.as_posix() for path in made.files]
+    blocks: list[Block] = [
+        *(str(made.folder / path) for path in made.files),
+        "",
+        f'try it     cd {made.folder} && python -m pip install -e ".[test]" && python -m pytest',
+        "then       avlink plugins",
+        "licence    yours to choose: README.md says where it goes",
+    ]
+    payload = {"name": made.name, "folder": str(made.folder), "files": files}
+    return Answer(command="plugins new", payload=payload, blocks=blocks)
 
 
 def _table(registry: Registry) -> Grid:

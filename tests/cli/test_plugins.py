@@ -162,7 +162,7 @@ class TestWords:
         said = (
             "plugin 'raises' could not be used: ZeroDivisionError: division by zero (avlink_raises/plugin.py, line 11)"
         )
-        assert f"{said}; it comes with avlink-raises 0.6, {where}\n" in ran.out
+        assert f"plugin 'raises' {said}; it comes with avlink-raises 0.6, {where}\n" in ran.out
         assert "Traceback" not in ran.out
 
     @pytest.mark.parametrize("words", [("plugins", "-v"), ("plugins", "list", "--verbose"), ("--debug", "plugins")])
