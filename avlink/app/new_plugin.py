@@ -129,7 +129,7 @@ def new_plugin(
 
 def plugin_name(text: str) -> str:
     """The name of a plugin as recipes say it: "AVLink-Slap Back" is `slap_back`. Raises InputError for what is none."""
-    name = re.sub(r"[-_.\s]+", "_", text.strip().lower()).strip("_").removeprefix(_PREFIX)
+    name = re.sub(r"[-_.\s]+", "_", text.strip().lower()).removeprefix(_PREFIX).strip("_")
     if not _NAME.fullmatch(name) or len(name) > _MAX_CHARS:
         raise InputError(
             f"'{text}' cannot be the name of a plugin; take a letter and then letters, digits, '-' or '_', at most "

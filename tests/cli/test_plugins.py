@@ -159,9 +159,7 @@ class TestWords:
         assert rows[1] == ["good", "avlink-good", "0.4", "good", str(site / "avlink_good" / "plugin.py")]
         assert rows[2] == ["nothing", "avlink-nothing", "0.7", "nothing", str(site / "avlink_nothing" / "__init__.py")]
         where = site / "avlink_raises" / "plugin.py"
-        said = (
-            "plugin 'raises' could not be used: ZeroDivisionError: division by zero (avlink_raises/plugin.py, line 11)"
-        )
+        said = "could not be used: ZeroDivisionError: division by zero (avlink_raises/plugin.py, line 11)"
         assert f"plugin 'raises' {said}; it comes with avlink-raises 0.6, {where}\n" in ran.out
         assert "Traceback" not in ran.out
 
