@@ -170,7 +170,7 @@ def _texts(name: str, distribution: str, kinds: Sequence[str]) -> dict[Path, str
         "offers": " and ".join(_KINDS[kind].offers for kind in kinds),
         "imports": "".join(f"from {package}.{kind} import {_KINDS[kind].hook}\n" for kind in modules),
         "hooks": "".join(f'    "{hook}",\n' for hook in sorted(_KINDS[kind].hook for kind in kinds)),
-        "usage": "".join(f"{Template(_KINDS[kind].usage).substitute(name=name)}\n" for kind in kinds),
+        "usage": "\n".join(Template(_KINDS[kind].usage).substitute(name=name) for kind in kinds),
         "files": "".join(f"| `{package}/{kind}.py` | {_KINDS[kind].offers} |\n" for kind in kinds),
     }
     texts = {Path(package, "py.typed"): ""}

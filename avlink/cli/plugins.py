@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from avlink.core.installed import Origin
     from avlink.hooks import PluginFailure, PluginInfo, Registry
 
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Also show where in the code of Python's modules a plugin failed.")
-]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show Python's whole traceback of each failure.")]
 
 
 class Kind(str, Enum):
@@ -28,7 +26,7 @@ class Kind(str, Enum):
     processor = "processor"
     backend = "backend"
     command = "command"
-    format = "format"
+    timeline_format = "format"
 
 
 app = typer.Typer(help="List plugins, and what they offer; begin one of your own.", invoke_without_command=True)
@@ -78,7 +76,12 @@ def new(
     ] = None,
     kind: Annotated[
         list[Kind] | None,
-        typer.Option("--kind", help="What it offers; repeatable. [default: processor and backend]", show_default=False),
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="What it offers: processor, backend, command or format; repeatable. [default: processor and backend]",
+            show_default=False,
+        ),
     ] = None,
     as_json: given.AsJson = False,
 ) -> Answer:

@@ -97,9 +97,9 @@ def make_timeline(
     for shot in wanted:
         if shot.gap:
             track.append(otio.schema.Gap(duration=otio.opentime.RationalTime(shot.gap, base_rate)))
-        media_rate = float(exact_rate(shot.rate or rate))
+        own_rate = float(exact_rate(shot.rate or rate))
         span = otio.opentime.TimeRange(
-            otio.opentime.RationalTime(shot.first, media_rate), otio.opentime.RationalTime(shot.frames, media_rate)
+            otio.opentime.RationalTime(shot.first, own_rate), otio.opentime.RationalTime(shot.frames, own_rate)
         )
         track.append(otio.schema.Clip(shot.name, otio.schema.ExternalReference(f"media/{shot.name}.mp4"), span))
     timeline = otio.schema.Timeline(name)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from avlink.app.new_plugin import DEFAULT_KINDS, KINDS, new_plugin, plugin_name
+from avlink.cli.plugins import Kind
 from avlink.core.errors import InputError, OutputError
 from avlink.hooks import PluginFailure, PluginInfo, Registry
 from avlink.testing import fake_registry
@@ -95,7 +96,7 @@ def test_every_choice_of_kinds_is_clean_code_with_nothing_left_to_fill_in(tmp_pa
             assert ("$" not in text and text.endswith("\n")) or not text, path
             if path.suffix == ".py":
                 ast.parse(text, feature_version=(3, 10))
-    assert tuple(DEFAULT_KINDS) in choices
+    assert tuple(DEFAULT_KINDS) in choices and tuple(kind.value for kind in Kind) == KINDS
     for words in (["check", *HOUSE_RULES, "--per-file-ignores", "**/tests/**:D"], ["format", "--check"]):
         # All at once, so each project's own package must be named, which alone is seen by itself.
         ours = ["--config", 'lint.isort.known-first-party=["avlink_n*"]']
