@@ -25,7 +25,21 @@ if TYPE_CHECKING:
     from avlink.app.session import Session, open_session
     from avlink.app.sonify import sonify
     from avlink.cli.console import progress
-    from avlink.core.values import SoundSource, Waveform
+    from avlink.core.clock import to_index
+    from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PluginError
+    from avlink.core.values import (
+        Frames,
+        FrameSource,
+        OnStep,
+        PictureGenerator,
+        PictureRequest,
+        PictureSpec,
+        Prompt,
+        SoundGenerator,
+        SoundRequest,
+        SoundSource,
+        Waveform,
+    )
     from avlink.hooks import Options, find_recipe, hookimpl
     from avlink.media.animation import TimedPicture, write_animation
     from avlink.media.audio import read_audio
@@ -38,15 +52,29 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AvlinkError",
+    "FrameSource",
+    "Frames",
+    "InputError",
     "Loudness",
     "LoudnessTarget",
     "Mastered",
+    "MediaError",
     "MediaInfo",
     "NeededMedia",
+    "OnStep",
     "Options",
+    "OutputError",
+    "PictureGenerator",
+    "PictureRequest",
+    "PictureSpec",
+    "PluginError",
+    "Prompt",
     "Session",
     "SonifyReport",
     "SonifyRequest",
+    "SoundGenerator",
+    "SoundRequest",
     "SoundSource",
     "TimedPicture",
     "WaveFile",
@@ -67,20 +95,35 @@ __all__ = [
     "read_tags",
     "sonify",
     "sound_for_frames",
+    "to_index",
     "write_animation",
     "write_video",
 ]
 
 _LIVES_IN = {
+    "AvlinkError": "avlink.core.errors",
+    "FrameSource": "avlink.core.values",
+    "Frames": "avlink.core.values",
+    "InputError": "avlink.core.errors",
     "Loudness": "avlink.media.loudness",
     "LoudnessTarget": "avlink.media.master",
     "Mastered": "avlink.media.master",
+    "MediaError": "avlink.core.errors",
     "MediaInfo": "avlink.media.probe",
     "NeededMedia": "avlink.app.arrivals",
+    "OnStep": "avlink.core.values",
     "Options": "avlink.hooks",
+    "OutputError": "avlink.core.errors",
+    "PictureGenerator": "avlink.core.values",
+    "PictureRequest": "avlink.core.values",
+    "PictureSpec": "avlink.core.values",
+    "PluginError": "avlink.core.errors",
+    "Prompt": "avlink.core.values",
     "Session": "avlink.app.session",
     "SonifyReport": "avlink.app.report",
     "SonifyRequest": "avlink.app.request",
+    "SoundGenerator": "avlink.core.values",
+    "SoundRequest": "avlink.core.values",
     "SoundSource": "avlink.core.values",
     "TimedPicture": "avlink.media.animation",
     "WaveFile": "avlink.media.wave",
@@ -100,6 +143,7 @@ _LIVES_IN = {
     "read_tags": "avlink.media.mux",
     "sonify": "avlink.app.sonify",
     "sound_for_frames": "avlink.app.frames_sound",
+    "to_index": "avlink.core.clock",
     "write_animation": "avlink.media.animation",
     "write_video": "avlink.media.movie",
 }

@@ -107,8 +107,10 @@ def _plugins() -> str:
     from avlink.hooks import load_registry
 
     registry = load_registry()
-    if registry.failures:
-        raise _Problem("; ".join(f"'{failure.plugin}': {failure.reason}" for failure in registry.failures))
+    problems = [f"'{failure.plugin}': {failure.reason}" for failure in registry.failures]
+    problems += [str(clash) for clash in registry.clashes]
+    if problems:
+        raise _Problem("; ".join(problems))
     return ", ".join(info.name for info in registry.plugins) or "none"
 
 

@@ -55,7 +55,7 @@ def open_session(
     registry: Registry | None = None,
     cache: Path | None = None,
 ) -> Session:
-    """Surroundings as the machine gives them, unless they are handed over. Raises PluginError for clashing plugins."""
+    """Surroundings as the machine gives them, unless they are handed over."""
     return Session(
         registry=load_registry() if registry is None else registry,
         store=Store(cache_dir() if cache is None else cache),

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 
 import avlink
 from avlink.core.errors import AvlinkError
 from avlink.core.hashing import JsonValue, digest
+from avlink.core.installed import changed_ns, plugin_points
 from avlink.core.paths import cache_dir, write_text
 
-_GROUP = "avlink"
 _FILE = "commands.json"
 
 
@@ -30,8 +27,7 @@ class Listing:
 
 def installed_key() -> str:
     """A name for which plugins are installed and asked for, and for the state of their files; imports none of them."""
-    points = sorted(entry_points(group=_GROUP), key=lambda point: (point.name, point.value))
-    found: list[JsonValue] = [[point.name, point.value, _changed_ns(point)] for point in points]
+    found: list[JsonValue] = [[point.name, point.value, changed_ns(point)] for point in plugin_points()]
     return digest([avlink.__version__, os.environ.get("AVLINK_PLUGINS"), found])
 
 
@@ -51,18 +47,3 @@ def remember(key: str, listing: Listing) -> None:
     """Keep a listing; where that cannot be written, the next run looks again."""
     with contextlib.suppress(AvlinkError, OSError):
         write_text(cache_dir() / _FILE, json.dumps({"key": key, "commands": dict(listing.commands)}))
-
-
-def _changed_ns(point: EntryPoint) -> int:
-    """When the file of a plugin's module was changed, in nanoseconds since the epoch; 0 where that is not known."""
-    top, *below = point.module.split(".")
-    try:
-        # Only a module at the top is found without importing what is around it.
-        spec = importlib.util.find_spec(top)
-        places = list(spec.submodule_search_locations or []) if spec is not None else []
-        files = [Path(place, *below) for place in places]
-        origins = [Path(spec.origin)] if spec is not None and spec.origin and not below else []
-        candidates = [*origins, *(file.with_suffix(".py") for file in files), *(file / "__init__.py" for file in files)]
-        return next((os.stat(file).st_mtime_ns for file in candidates if os.path.isfile(file)), 0)
-    except (ImportError, ValueError, OSError, AttributeError):
-        return 0

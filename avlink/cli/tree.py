@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -43,11 +43,12 @@ class CommandTree(typer.core.TyperGroup):
         """The command that is to run. One of ours needs no plugin."""
         if not args or args[0] in self.commands:
             return super().resolve_command(ctx, args)
-        from avlink.hooks import load_registry
+        from avlink.hooks import Command, load_registry
 
         name, registry = args[0], load_registry()
-        if name in registry.clashes:
-            raise PluginError(clash_text(name, registry.clashes[name]))
+        clash = registry.clash(Command, name)
+        if clash is not None:
+            raise PluginError(str(clash))
         if name in registry.commands:
             return name, load_command(registry.commands[name], owner_of(name, registry)), args[1:]
         try:
@@ -68,18 +69,10 @@ class CommandTree(typer.core.TyperGroup):
                 formatter.write_dl(list(problems.items()))
 
 
-def clash_text(name: str, plugins: Sequence[str]) -> str:
-    """What to say of a command that several plugins offer."""
-    offering = " and ".join(f"'{plugin}'" for plugin in plugins)
-    return (
-        f"command '{name}' is offered by the plugins {offering}, so none of them is used; uninstall one, or name the "
-        "plugins to use in AVLINK_PLUGINS"
-    )
-
-
 def owner_of(command: str, registry: Registry) -> str:
     """The plugin that a command comes from."""
-    return next((info.name for info in registry.plugins if command in info.commands), "?")
+    kept = next((clash.kept for clash in registry.clashes if (clash.kind, clash.name) == ("command", command)), None)
+    return kept or next((info.name for info in registry.plugins if command in info.commands), "?")
 
 
 def load_command(command: Command, plugin: str) -> Any:
@@ -103,12 +96,9 @@ def _listing() -> Listing:
         return known
     from avlink.hooks import load_registry
 
-    try:
-        registry = load_registry()
-    except AvlinkError as error:
-        return Listing(problems={"all": str(error)})
+    registry = load_registry()
     problems = {failure.plugin: failure.reason for failure in registry.failures}
-    problems |= {" and ".join(plugins): clash_text(name, plugins) for name, plugins in registry.clashes.items()}
+    problems |= {" and ".join(clash.plugins): str(clash) for clash in registry.clashes}
     listing = Listing(commands={name: item.summary for name, item in registry.commands.items()}, problems=problems)
     if not problems:
         # What fails today may work tomorrow, and is looked at anew each time.

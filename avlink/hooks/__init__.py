@@ -30,13 +30,14 @@ from avlink.hooks.components import (
 from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Direction, Options, RecipeKind, TimelineFormat
 from avlink.hooks.loader import load_registry, make_registry
 from avlink.hooks.recipes import find_recipe, named_recipes
-from avlink.hooks.registry import PluginFailure, PluginInfo, Registry
+from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, Registry
 from avlink.hooks.specs import hookimpl, hookspec
 
 __all__ = [
     "Answer",
     "AudioProcessor",
     "Backend",
+    "Clash",
     "Command",
     "Direction",
     "Grid",

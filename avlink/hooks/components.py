@@ -38,11 +38,19 @@ class ReadyBackend:
 
     def fingerprint(self) -> str:
         """What the result depends on besides the request. Raises PluginError if the plugin fails."""
-        return self._call("its fingerprint", lambda: self.backend.fingerprint(self.options))
+        fingerprint = self._call("its fingerprint", lambda: self.backend.fingerprint(self.options))
+        if not isinstance(fingerprint, str):
+            raise PluginError(f"backend '{self.name}' gave {type(fingerprint).__name__} as its fingerprint, not text")
+        return fingerprint
 
     def load(self, device: str) -> SoundGenerator | PictureGenerator:
         """The generator on "cpu", "cuda" or "mps". Raises PluginError if the plugin fails."""
-        return self._call("loading", lambda: self.backend.load(self.options, device))
+        generator = self._call("loading", lambda: self.backend.load(self.options, device))
+        for part in ("generate", "sample_rate", "picture"):
+            if not hasattr(generator, part):
+                kind = type(generator).__name__
+                raise PluginError(f"backend '{self.name}' loaded {kind}, which is no generator: it has no '{part}'")
+        return generator
 
     def _call(self, what: str, function: Callable[[], Resolved]) -> Resolved:
         try:
@@ -76,10 +84,13 @@ class ReadyProcessor:
         What a processor does only when its sound is read fails then, and in the same way.
         """
         from avlink.core.sound import read_whole
+        from avlink.core.values import SoundSource
 
         name = self.processor.name
         with _named(name):
             result = self.processor.apply(read_whole(sound) if self.processor.whole else sound, self.options)
+        if not isinstance(result, SoundSource):
+            raise PluginError(f"processor '{name}' returned {type(result).__name__}, which is no sound")
         before = (sound.sample_rate, sound.channels, sound.num_samples)
         after = (result.sample_rate, result.channels, result.num_samples)
         if before != after:

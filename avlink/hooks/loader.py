@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pluggy
 
+import avlink
 from avlink.core.errors import PluginError
+from avlink.core.installed import GROUP, UNKNOWN, Origin, origin_of, plugin_points, unmet_need
 from avlink.hooks import specs
+from avlink.hooks.checks import check_hooks, check_offers
 from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, RecipeKind, TimelineFormat
-from avlink.hooks.registry import PluginFailure, PluginInfo, Registry, check_component, collect, settle_commands
+from avlink.hooks.faults import Refused, reason, whole_traceback
+from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, Registry, settle
 
-GROUP = "avlink"
-"""The entry-point group of plugins, ours and everybody's."""
+__all__ = ["GROUP", "load_registry", "make_registry"]
 
 _HOOKS: Mapping[type[Component], str] = {
     Backend: "avlink_backends",
@@ -29,6 +33,8 @@ _HOOKS: Mapping[type[Component], str] = {
     Command: "avlink_commands",
     RecipeKind: "avlink_recipe_kinds",
 }
+_HEAVY = ("diffusers", "jax", "librosa", "tensorflow", "torch", "transformers")
+"""Packages that take seconds to import."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,31 +43,37 @@ class _Found:
 
     name: str
     plugin: object
-    distribution: str = ""
-    version: str = ""
+    origin: Origin = UNKNOWN
+    heavy: tuple[str, ...] = ()
 
 
 def load_registry(plugins: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.environ) -> Registry:
     """Everything that the installed plugins offer.
 
     `plugins` restricts to entry points of those names; None takes them from `AVLINK_PLUGINS`, or all. A plugin that
-    cannot be imported, registered or asked is kept in `failures`, and the others go on.
-
-    Raises PluginError when two plugins offer the same name.
+    cannot be imported, registered or asked is kept in `failures`, a name that several offer in `clashes`, and the
+    others go on.
     """
     if plugins is None and "AVLINK_PLUGINS" in environ:
         plugins = [name.strip() for name in environ["AVLINK_PLUGINS"].split(",") if name.strip()]
-    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    points = plugin_points()
+    times = Counter(point.name for point in points)
     found, failures = [], []
     for point in points:
         if plugins is not None and point.name not in plugins:
             continue
+        origin = Origin(module=point.value)
         try:
-            found.append(_import(point))
-        except (Exception, SystemExit) as error:
-            failures.append(PluginFailure(plugin=point.name, reason=_reason(error)))
+            origin = origin_of(point)
+            if times[point.name] > 1 and not origin.is_ours:
+                raise Refused(f"several distributions have a plugin of the name '{point.name}'; uninstall one")
+            found.append(_import(point, origin))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            failures.append(_failure(point.name, origin, error))
     for name in plugins or ():
-        if name not in {point.name for point in points}:
+        if name not in times:
             failures.append(PluginFailure(plugin=name, reason="it is not installed"))
     trace = environ.get("AVLINK_TRACE_HOOKS", "0") not in {"", "0"}
     return _build(found, failures, trace=trace)
@@ -70,24 +82,39 @@ def load_registry(plugins: Sequence[str] | None = None, *, environ: Mapping[str,
 def make_registry(*plugins: object) -> Registry:
     """A registry of just these plugins (modules, or objects with hook methods), whatever is installed.
 
-    Raises PluginError for the first that cannot be used: who hands a plugin over wants to know.
+    Raises PluginError for the first that cannot be used, and for a name that two offer: who hands a plugin over wants
+    to know.
     """
     names = [getattr(plugin, "__name__", None) or type(plugin).__name__ for plugin in plugins]
     registry = _build([_Found(name=name, plugin=plugin) for name, plugin in zip(names, plugins, strict=True)], [])
     for failure in registry.failures:
         raise PluginError(f"plugin '{failure.plugin}' cannot be used: {failure.reason}")
+    for clash in registry.clashes:
+        raise PluginError(str(clash))
     return registry
 
 
-def _import(point: EntryPoint) -> _Found:
-    plugin = point.load()
-    distribution = point.dist
-    return _Found(
-        name=point.name,
-        plugin=plugin,
-        distribution=distribution.name if distribution else "",
-        version=distribution.version if distribution else "",
-    )
+def _import(point: EntryPoint, origin: Origin) -> _Found:
+    if not origin.is_ours and (need := unmet_need(point, avlink.__version__)) is not None:
+        raise Refused(f"it needs {need}, and this is avlink {avlink.__version__}; install one that fits the other")
+    words = EntryPoint.pattern.match(point.value)
+    if words is None or not all(part.isidentifier() for part in words["module"].split(".")):
+        raise Refused(f"its entry point says '{point.value}', which names no module")
+    before = set(sys.modules)
+    try:
+        plugin = point.load()
+    except ModuleNotFoundError as error:
+        if error.name and f"{point.module}.".startswith(f"{error.name}."):
+            said = f"its entry point names the module '{point.module}', and there is no '{error.name}'"
+            raise Refused(said) from None
+        raise
+    heavy = tuple(name for name in _HEAVY if name in sys.modules and name not in before)
+    return _Found(name=point.name, plugin=plugin, origin=origin, heavy=heavy)
+
+
+def _failure(name: str, origin: Origin, error: BaseException) -> PluginFailure:
+    trace = "" if isinstance(error, Refused) else whole_traceback(error)
+    return PluginFailure(plugin=name, reason=reason(error, origin.places), origin=origin, traceback=trace)
 
 
 def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: bool = False) -> Registry:
@@ -99,71 +126,49 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
     infos = []
     for item in found:
         try:
-            _register(manager, item)
+            check_hooks(item.plugin, tuple(_HOOKS.values()))
+            manager.register(item.plugin, name=item.name)
             # All are asked before any is taken: half a plugin would be worse than none.
             own = {kind: _ask(manager, hook, item, kind) for kind, hook in _HOOKS.items()}
-        except (Exception, SystemExit) as error:
-            failures.append(PluginFailure(plugin=item.name, reason=_reason(error)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            failures.append(_failure(item.name, item.origin, error))
             continue
         for kind, components in own.items():
             offered[kind] += [(item.name, component) for component in components]
+        named = [component.name for kind, parts in own.items() if kind is not Command for component in parts]
         infos.append(
             PluginInfo(
                 name=item.name,
-                distribution=item.distribution,
-                version=item.version,
-                components=tuple(
-                    component.name
-                    for kind, components in own.items()
-                    if kind is not Command
-                    for component in components
-                ),
+                origin=item.origin,
+                components=tuple(named),
                 commands=tuple(command.name for command in own[Command]),
+                heavy=item.heavy,
             )
         )
-    commands, clashes = settle_commands(offered[Command])
+    ours = {info.name for info in infos if info.origin.is_ours}
+    settled = {kind: settle(kind, offered[kind], ours) for kind in _HOOKS}
+    kept: dict[type[Component], dict[str, Any]] = {kind: components for kind, (components, _) in settled.items()}
+    clashes: list[Clash] = [clash for _, found in settled.values() for clash in found]
     return Registry(
-        backends=collect(Backend, offered[Backend]),
-        processors=collect(AudioProcessor, offered[AudioProcessor]),
-        formats=collect(TimelineFormat, offered[TimelineFormat]),
-        commands=commands,
-        recipe_kinds=collect(RecipeKind, offered[RecipeKind]),
+        backends=kept[Backend],
+        processors=kept[AudioProcessor],
+        formats=kept[TimelineFormat],
+        commands=kept[Command],
+        recipe_kinds=kept[RecipeKind],
         plugins=tuple(infos),
         failures=tuple(failures),
-        clashes=clashes,
+        clashes=tuple(clashes),
     )
-
-
-def _register(manager: pluggy.PluginManager, item: _Found) -> None:
-    try:
-        manager.register(item.plugin, name=item.name)
-        # Finds a hook whose name is mistyped, which would otherwise never be called.
-        manager.check_pending()
-    except Exception:
-        if manager.has_plugin(item.name):
-            manager.unregister(name=item.name)
-        raise
 
 
 def _ask(manager: pluggy.PluginManager, hook: str, item: _Found, kind: type[Component]) -> list[Component]:
     """What one plugin answers to a provider hook: asked alone, so that its failure is known to be its own."""
     others = [plugin for plugin in manager.get_plugins() if plugin is not item.plugin]
     answers: list[Any] = manager.subset_hook_caller(hook, remove_plugins=others)()
-    components: list[Component] = []
-    for answer in answers:
-        if not isinstance(answer, list | tuple):
-            raise PluginError(f"{hook} returned {type(answer).__name__}, not a list")
-        for component in answer:
-            check_component(component, kind)
-            components.append(component)
-    return components
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, PluginError):
-        return str(error)
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    function = getattr(item.plugin, hook, None)
+    return [component for answer in answers for component in check_offers(answer, kind, hook, function)]
 
 
 def _trace_before(hook: str, impls: Sequence[pluggy.HookImpl], kwargs: Mapping[str, Any]) -> None:

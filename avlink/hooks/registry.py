@@ -3,47 +3,75 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from avlink.core.errors import PluginError, RecipeError
-from avlink.core.recipe import KINDS, Recipe, suggest
+from avlink.core.errors import RecipeError
+from avlink.core.installed import UNKNOWN, Origin
+from avlink.core.recipe import suggest
 from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, RecipeKind, TimelineFormat
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+"""The names that components may have."""
 
 AnyComponent = TypeVar("AnyComponent", Backend, AudioProcessor, TimelineFormat, Command, RecipeKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginFailure:
-    """A plugin that could not be used, and why."""
+    """A plugin that could not be used, where it comes from, and why.
+
+    `reason` is a sentence that ends with the line of the plugin's own code, where there is one; `traceback` is all
+    that Python knows, and empty where nothing was raised.
+    """
 
     plugin: str
     reason: str
+    origin: Origin = UNKNOWN
+    traceback: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginInfo:
-    """A plugin in use: its entry point's name, the distribution it came with, and what it offers.
+    """A plugin in use: its entry point's name, where it comes from, and what it offers.
 
-    `components` are what recipes can name, `commands` are what the command line has from it.
+    `components` are what recipes can name, `commands` are what the command line has from it. `heavy` are the large
+    packages that it imported as soon as it was loaded, which every command then waits for.
     """
 
     name: str
-    distribution: str
-    version: str
-    components: tuple[str, ...]
+    origin: Origin = UNKNOWN
+    components: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    heavy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clash:
+    """A name that several plugins offer for components of one `kind`, such as "backend".
+
+    `kept` is the one whose it stays: AVLink's own, if that is among them. Otherwise it is nobody's, so that the order
+    of installation cannot decide what is heard.
+    """
+
+    kind: str
+    name: str
+    plugins: tuple[str, ...]
+    kept: str | None = None
+
+    def __str__(self) -> str:
+        offering = " and ".join(f"'{plugin}'" for plugin in self.plugins)
+        used = "none of them" if self.kept is None else f"only that of '{self.kept}'"
+        return (
+            f"{self.kind} '{self.name}' is offered by the plugins {offering}, so {used} is used; uninstall one, or "
+            "name the plugins to use in AVLINK_PLUGINS"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """What the installed plugins offer. Frozen: made once at start, handed down to whoever needs a component.
-
-    `clashes` are the names of commands that several plugins offer, with the plugins; none of those is in `commands`.
-    """
+    """What the installed plugins offer. Frozen: made once at start, handed down to whoever needs a component."""
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
     processors: Mapping[str, AudioProcessor] = field(default_factory=dict)
@@ -52,83 +80,65 @@ class Registry:
     recipe_kinds: Mapping[str, RecipeKind] = field(default_factory=dict)
     plugins: tuple[PluginInfo, ...] = ()
     failures: tuple[PluginFailure, ...] = ()
-    clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    clashes: tuple[Clash, ...] = ()
 
     def backend(self, name: str) -> Backend:
         """The backend of that name; raises RecipeError that lists the known ones."""
-        return self._find("backend", self.backends, name)
+        return self._find(Backend, self.backends, name)
 
     def processor(self, name: str) -> AudioProcessor:
         """The audio processor of that name; raises RecipeError that lists the known ones."""
-        return self._find("processor", self.processors, name)
+        return self._find(AudioProcessor, self.processors, name)
 
     def format(self, name: str) -> TimelineFormat:
         """The timeline format of that name; raises RecipeError that lists the known ones."""
-        return self._find("timeline format", self.formats, name)
+        return self._find(TimelineFormat, self.formats, name)
 
-    def _find(self, kind: str, known: Mapping[str, AnyComponent], name: str) -> AnyComponent:
+    def clash(self, kind: type[Component], name: str) -> Clash | None:
+        """The clash that a name is not there for."""
+        wanted = (KIND_NAMES[kind], name, None)
+        return next((clash for clash in self.clashes if (clash.kind, clash.name, clash.kept) == wanted), None)
+
+    def _find(self, kind: type[AnyComponent], known: Mapping[str, AnyComponent], name: str) -> AnyComponent:
         if name in known:
             return known[name]
-        message = f"{kind} '{name}' is not registered; {suggest(name, sorted(known))}"
+        clash = self.clash(kind, name)
+        if clash is not None:
+            raise RecipeError(str(clash))
+        message = f"{KIND_NAMES[kind]} '{name}' is not registered; {suggest(name, sorted(known))}"
         for failure in self.failures:
             message += f"; plugin '{failure.plugin}' failed to load: {failure.reason}"
         raise RecipeError(message)
 
 
-def collect(kind: type[AnyComponent], offers: Sequence[tuple[str, AnyComponent]]) -> dict[str, AnyComponent]:
-    """Components by name, from (plugin, component) pairs, sorted by name so that install order shows nowhere.
+def settle(
+    kind: type[AnyComponent], offers: Sequence[tuple[str, AnyComponent]], ours: Collection[str]
+) -> tuple[dict[str, AnyComponent], tuple[Clash, ...]]:
+    """Components by name, from (plugin, component) pairs, and the names that several plugins offer.
 
-    Raises PluginError when two plugins, or one twice, offer the same name.
+    `ours` are the plugins of AVLink itself. All is sorted by name, so that install order shows nowhere.
     """
-    found: dict[str, AnyComponent] = {}
-    owners: dict[str, str] = {}
+    offering: dict[str, list[tuple[str, AnyComponent]]] = {}
     for plugin, component in offers:
-        name = component.name
-        if name in found:
-            raise PluginError(
-                f"plugins '{owners[name]}' and '{plugin}' both offer {_KINDS[kind]} '{name}'; uninstall one, or name "
-                f"the plugins to use in AVLINK_PLUGINS"
-            )
-        found[name], owners[name] = component, plugin
-    return dict(sorted(found.items()))
+        offering.setdefault(component.name, []).append((plugin, component))
+    kept: dict[str, AnyComponent] = {}
+    clashes = []
+    for name, claims in sorted(offering.items()):
+        first = [claim for claim in claims if len(claims) == 1 or claim[0] in ours]
+        if len(first) == 1:
+            kept[name] = first[0][1]
+        if len(claims) > 1:
+            owner = first[0][0] if len(first) == 1 else None
+            plugins = tuple(plugin for plugin, _ in claims)
+            clashes.append(Clash(kind=KIND_NAMES[kind], name=name, plugins=plugins, kept=owner))
+    return kept, tuple(clashes)
 
 
-def settle_commands(offers: Sequence[tuple[str, Command]]) -> tuple[dict[str, Command], dict[str, tuple[str, ...]]]:
-    """Commands by name, sorted, and the names that are offered twice with the plugins that do: those are nobody's.
-
-    That is no error as it is with components: no recipe can mean the wrong one, and all other commands go on.
-    """
-    offering: dict[str, list[str]] = {}
-    for plugin, command in offers:
-        offering.setdefault(command.name, []).append(plugin)
-    kept = {command.name: command for _, command in offers if len(offering[command.name]) == 1}
-    clashes = {name: tuple(plugins) for name, plugins in sorted(offering.items()) if len(plugins) > 1}
-    return dict(sorted(kept.items())), clashes
-
-
-def check_component(component: object, kind: type[Component]) -> None:
-    """Raise PluginError unless `component` is a `kind` with a name that recipes can say."""
-    if not isinstance(component, kind):
-        raise PluginError(f"it offers {component!r}, which is no {kind.__name__}")
-    if not _NAME.fullmatch(component.name):
-        raise PluginError(f"it offers the name {component.name!r}; names are lower case letters, digits, '-', '_', '.'")
-    if isinstance(component, RecipeKind):
-        _check_kind(component)
-
-
-def _check_kind(kind: RecipeKind) -> None:
-    if kind.name in KINDS:
-        raise PluginError(f"it offers the recipe kind '{kind.name}', which AVLink has itself")
-    if not (isinstance(kind.model, type) and issubclass(kind.model, Recipe)):
-        raise PluginError(f"the model of its recipe kind '{kind.name}' is {kind.model!r}, which is no Recipe")
-    if kind.model.model_fields["kind"].default != kind.name:
-        raise PluginError(f'{kind.model.__name__} must say kind: Literal["{kind.name}"] = "{kind.name}"')
-
-
-_KINDS: Mapping[type[Component], str] = {
+KIND_NAMES: Mapping[type[Component], str] = {
     Backend: "backend",
     AudioProcessor: "processor",
     TimelineFormat: "timeline format",
     Command: "command",
     RecipeKind: "recipe kind",
 }
+"""What components are called in sentences."""

@@ -9,6 +9,8 @@ All hooks here are providers. They are called once, at start, without arguments,
 (`avlink.hooks.descriptors`); an empty list is fine. They must be quick and import nothing heavy: every command that
 works runs them, and so does `avlink --help` after something was installed. Two components of one kind must not share a
 name. What a component does is decided by the recipe that names it, never by which plugins happen to be installed.
+
+The whole contract, for who writes plugins: docs/plugins.md.
 """
 
 from __future__ import annotations

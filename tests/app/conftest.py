@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import opentimelineio as otio
 import pytest
 
@@ -13,17 +11,7 @@ from avlink import testing
 from avlink.app.session import Session, open_session
 from avlink.core.events import Event
 from avlink.core.recipe import SonifyRecipe, load_recipe
-from avlink.core.values import Frames
-from avlink.media.movie import write_video
-
-
-def movie(path: Path, *, seconds: int = 2, rate: int = 24, seed: int = 0) -> Path:
-    """A small movie of noise that moves."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(0, 256, (36, 64, 3), dtype=np.uint8)
-    pixels = np.stack([np.roll(noise, index, axis=1) for index in range(seconds * rate)])
-    write_video(path, Frames(pixels=pixels, rate=Fraction(rate)))
-    return path
+from avlink.testing import Shot
 
 
 def clip(url: str, start: int, frames: int, rate: float = 24, name: str = "") -> otio.schema.Clip:
@@ -49,7 +37,7 @@ def tone_recipe(folder: Path, *settings: str) -> SonifyRecipe:
 class Kit:
     """The builders above, for test modules: they cannot import this one."""
 
-    movie = staticmethod(movie)
+    movie = staticmethod(testing.make_movie)
     clip = staticmethod(clip)
     timeline_of = staticmethod(timeline_of)
     tone_recipe = staticmethod(tone_recipe)
@@ -63,18 +51,16 @@ def kit() -> type[Kit]:
 @pytest.fixture(scope="session")
 def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
-    movie(folder / "a.mp4")
-    movie(folder / "b.mp4", rate=25, seed=1)
+    testing.make_movie(folder / "a.mp4", seconds=2)
+    testing.make_movie(folder / "b.mp4", seconds=2, rate=25, seed=1)
     return folder
 
 
 @pytest.fixture
 def cut(tmp_path: Path, movies: Path) -> Path:
     (tmp_path / "media").symlink_to(movies)
-    gap = otio.schema.Gap(duration=otio.opentime.RationalTime(12, 24))
-    timeline = timeline_of(clip("media/a.mp4", 6, 30), gap, clip("media/b.mp4", 0, 33, 25), clip("media/a.mp4", 0, 12))
-    otio.adapters.write_to_file(timeline, str(tmp_path / "cut.otio"))
-    return tmp_path / "cut.otio"
+    shots = [Shot(name="a", first=6, frames=30), Shot(name="b", gap=12, frames=33, rate=25), Shot(name="a", frames=12)]
+    return testing.make_timeline(tmp_path, shots, start_s=3600)
 
 
 @pytest.fixture

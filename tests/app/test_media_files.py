@@ -28,7 +28,7 @@ def _statuses(report: SonifyReport) -> list[str]:
 def test_a_media_file_gets_a_wav_and_a_movie_with_it(
     kit: Any, session: Session, recipe: SonifyRecipe, tmp_path: Path
 ) -> None:
-    path = kit.movie(tmp_path / "shot.mp4")
+    path = kit.movie(tmp_path / "shot.mp4", seconds=2)
     before = path.read_bytes()
     report = _run(session, recipe, path)
     assert path.read_bytes() == before
@@ -51,7 +51,7 @@ def test_a_named_output_is_the_only_one(
 
 
 def test_a_media_file_is_never_its_own_output(kit: Any, session: Session, recipe: SonifyRecipe, tmp_path: Path) -> None:
-    path = kit.movie(tmp_path / "shot.mp4")
+    path = kit.movie(tmp_path / "shot.mp4", seconds=2)
     before = path.read_bytes()
     with pytest.raises(OutputError, match="never overwritten"):
         _run(session, recipe, path, output=path)

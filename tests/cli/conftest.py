@@ -10,15 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from avlink.cli import main
-from avlink.core.values import Frames
+from avlink.testing import make_movie
 
 
 @dataclass(frozen=True)
@@ -89,11 +87,4 @@ def tone(install: Callable[..., None]) -> tuple[str, ...]:
 @pytest.fixture
 def movie(tmp_path: Path) -> Path:
     """One second of moving picture without sound."""
-    from avlink.media.movie import write_video
-
-    pixels = np.zeros((12, 32, 48, 3), np.uint8)
-    for index in range(12):
-        pixels[index, :, 4 * index : 4 * index + 4] = 255
-    path = tmp_path / "clip.mp4"
-    write_video(path, Frames(pixels=pixels, rate=Fraction(12)))
-    return path
+    return make_movie(tmp_path / "clip.mp4", rate=12, size=(48, 32))

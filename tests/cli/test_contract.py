@@ -47,7 +47,8 @@ OPTIONS = {
     "recipes list": "--help --json",
     "recipes show": "--help --json --origins --set -s RECIPE",
     "recipes check": "--help --json --set -s RECIPE",
-    "plugins list": "--help --json",
+    "plugins list": "--help --json --verbose -v",
+    "plugins new": "--help --json --kind --output -o NAME",
     "cache prune": "--dry-run --help --json --max-size --older-than",
     "foundry sample": "--count --help --json --seed --split -n OUT",
 }

@@ -155,7 +155,10 @@ def test_a_broken_plugin_is_told_of_and_nothing_else_happens(avlink, install, co
     monkeypatch.setenv("AVLINK_PLUGINS", "counter,broken,leaving")
     ran = avlink("--help")
     assert ran.code == 0
-    assert "broken   RuntimeError: no licence" in ran.out and "leaving  SystemExit: 9" in ran.out
+    assert (
+        "broken   RuntimeError: no licence (broken_plugin.py, line 1)" in ran.out
+        and "leaving  SystemExit: 9 (leaving_plugin.py, line 2)" in ran.out
+    )
     assert "Count slowly." in ran.out and "sonify" in ran.out
     assert recall(installed_key()) is None
     assert "plugin 'broken' could not be used: RuntimeError: no licence" in avlink("brokn").err
@@ -173,8 +176,8 @@ def test_a_name_that_two_plugins_offer_is_nobodys(avlink, install, counter, monk
 
 def test_plugins_that_clash_leave_help_alone(avlink, install, monkeypatch) -> None:
     for name in ("one", "two"):
-        install(name, f"{name}_plugin", "from avlink.testing import avlink_backends\n")
+        install(name, f"{name}_plugin", "from avlink.testing import avlink_backends as avlink_backends\n")
     monkeypatch.setenv("AVLINK_PLUGINS", "one,two")
     ran = avlink("--help")
-    assert ran.code == 0 and "both offer backend 'tone'" in " ".join(ran.out.split())
+    assert ran.code == 0 and "'tone' is offered by the plugins 'one' and 'two', so none" in " ".join(ran.out.split())
     assert "sonify" in ran.out

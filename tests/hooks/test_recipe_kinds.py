@@ -127,6 +127,7 @@ def test_what_the_model_cannot_see_is_checked_by_the_plugin(registry: Registry, 
     [
         (RecipeKind(name="sonify", model=ChoirRecipe), "which AVLink has itself"),
         (RecipeKind(name="choir", model=Voice), "is no Recipe"),  # type: ignore[arg-type]
+        (RecipeKind(name="choir", model=ChoirRecipe, recipes="no_such_package"), "is no package"),
         (RecipeKind(name="organ", model=ChoirRecipe), 'must say kind: Literal\\["organ"\\] = "organ"'),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def processor(name: str = "gain", apply: Callable[..., Waveform] = gain) -> Audi
     return AudioProcessor(name=name, options=GainOptions, apply=apply)
 
 
+BACKEND = partial(Backend, name="b", direction="v2a", fingerprint=str, load=print)
+FORMAT = partial(TimelineFormat, name="f", suffix=".f", write=print)
 GAIN = plugin_of("gains", avlink_audio_processors=lambda: [processor()])
 CUES = plugin_of(
     "cues",
@@ -77,7 +80,7 @@ class TestRegistry:
 
     def test_two_of_a_name_are_an_error_that_names_both_plugins(self) -> None:
         other = plugin_of("others", avlink_audio_processors=lambda: [processor()])
-        with pytest.raises(PluginError, match="plugins 'gains' and 'others' both offer processor 'gain'"):
+        with pytest.raises(PluginError, match="processor 'gain' is offered by the plugins 'gains' and 'others'"):
             make_registry(GAIN, other)
 
     def test_a_name_that_is_not_there_gets_the_nearest_and_all(self) -> None:
@@ -89,11 +92,20 @@ class TestRegistry:
     @pytest.mark.parametrize(
         ("plugin", "said"),
         [
-            (plugin_of("p", avlink_backend=lambda: [processor()]), "unknown hook 'avlink_backend'"),
+            (
+                plugin_of("p", avlink_backend=lambda: [processor()]),
+                "'avlink_backend', .* mean 'avlink_backends'",
+            ),
+            (plugin_of("p", avlink_backends=lambda config: []), "asks for 'config', and hooks get no arguments"),
             (plugin_of("p", avlink_backends=lambda: processor()), "not a list"),
             (plugin_of("p", avlink_backends=lambda: [processor()]), "is no Backend"),
             (plugin_of("p", avlink_audio_processors=lambda: [processor("Two Words")]), "names are lower case"),
             (plugin_of("p", avlink_backends=lambda: 1 / 0), "ZeroDivisionError"),
+            (plugin_of("p", avlink_audio_processors=lambda: [processor(), processor()]), "'gain' twice"),
+            (plugin_of("p", avlink_audio_processors=lambda: [processor(apply=None)]), "is None, which is no function"),
+            (plugin_of("p", avlink_backends=lambda: [BACKEND(direction="a2b")]), "'a2b', which is no direction"),
+            (plugin_of("p", avlink_backends=lambda: [BACKEND(options=dict)]), "<class 'dict'>, which is no Options"),
+            (plugin_of("p", avlink_timeline_formats=lambda: [FORMAT(suffix="csv")]), "'csv', which is no suffix"),
         ],
     )
     def test_what_is_wrong_with_a_plugin_is_told(self, plugin: types.ModuleType, said: str) -> None:
@@ -130,7 +142,9 @@ class TestLoader:
         install("good", self.GOOD)
         registry = load_registry(["good"])
         assert list(registry.processors) == ["same"]
-        assert [(info.name, info.distribution, info.version) for info in registry.plugins] == [("good", "good", "1.2")]
+        (info,) = registry.plugins
+        assert (info.name, info.origin.package, info.origin.module) == ("good", "good 1.2", "good_plugin")
+        assert info.origin.file is not None and info.origin.file.name == "good_plugin.py"
 
     def test_a_broken_one_is_kept_as_a_failure_and_the_others_work(self, install) -> None:
         install("good", self.GOOD)
@@ -140,7 +154,7 @@ class TestLoader:
         registry = load_registry(["good", "broken", "leaves", "typo", "absent"])
         assert list(registry.processors) == ["same"]
         reasons = {failure.plugin: failure.reason for failure in registry.failures}
-        assert reasons["broken"] == "RuntimeError: licence server not reached"
+        assert reasons["broken"] == "RuntimeError: licence server not reached (broken_plugin.py, line 1)"
         assert reasons["absent"] == "it is not installed"
         assert set(reasons) == {"broken", "leaves", "typo", "absent"}
         with pytest.raises(RecipeError, match="plugin 'broken' failed to load: RuntimeError: licence server"):
@@ -151,6 +165,21 @@ class TestLoader:
         registry = load_registry(["half"])
         assert not registry.processors
         assert [failure.plugin for failure in registry.failures] == ["half"]
+
+    def test_a_name_that_two_offer_is_nobodys_and_the_rest_works(self, install) -> None:
+        install("good", self.GOOD)
+        install("twin", self.GOOD)
+        registry = load_registry(["good", "twin"])
+        assert registry.failures == () and list(registry.processors) == []
+        with pytest.raises(RecipeError, match="processor 'same' is offered by the plugins 'good' and 'twin', so none"):
+            registry.processor("same")
+
+    def test_what_is_ours_stays_ours(self, install) -> None:
+        install("a_thief", self.GOOD.replace("same", "fades"))
+        registry = load_registry(["a_thief", "avlink_post"])
+        assert registry.processors["fades"].options.__name__ == "FadesOptions"
+        assert [clash.kept for clash in registry.clashes] == ["avlink_post"]
+        assert "so only that of 'avlink_post' is used" in str(registry.clashes[0])
 
     def test_the_environment_restricts(self, install) -> None:
         install("good", self.GOOD)
@@ -215,6 +244,7 @@ class TestComponents:
         [
             (lambda wave, options: Waveform(samples=wave.samples[:, 1:], sample_rate=48000), PluginError, "turned"),
             (lambda wave, options: Waveform(samples=wave.samples, sample_rate=44100), PluginError, "turned"),
+            (lambda wave, options: None, PluginError, "processor 'bad' returned NoneType, which is no sound"),
             (lambda wave, options: 1 / 0, PluginError, "processor 'bad' failed: ZeroDivisionError"),
             (lambda wave, options: (_ for _ in ()).throw(MediaError("in words")), MediaError, "^in words$"),
         ],
@@ -245,3 +275,13 @@ class TestComponents:
         ready = resolve_backend(recipe(backend={"name": "theirs"}), registry)
         with pytest.raises(PluginError, match="backend 'theirs' failed in loading: ImportError: no module named"):
             ready.load("cpu")
+
+    def test_a_backend_that_gives_something_else_is_named(self) -> None:
+        backend = Backend(name="odd", direction="v2a", fingerprint=lambda options: 7, load=lambda options, device: 7)
+        ready = resolve_backend(
+            recipe(backend={"name": "odd"}), make_registry(plugin_of("odd", avlink_backends=lambda: [backend]))
+        )
+        with pytest.raises(PluginError, match="backend 'odd' loaded int, which is no generator: it has no 'generate'"):
+            ready.load("cpu")
+        with pytest.raises(PluginError, match="backend 'odd' gave int as its fingerprint, not text"):
+            ready.fingerprint()

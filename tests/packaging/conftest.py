@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,14 @@ def buzz_all(
 '''
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_sources() -> Iterator[None]:
+    """What is run here is what was installed, wherever the tests' own AVLink comes from."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONPATH", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this tree, built from a copy so that nothing is left in it."""
@@ -152,6 +161,16 @@ def user_python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
     Path(site, "host.pth").write_text(sysconfig.get_path("purelib") + "\n")
     _pip("--python", python, "install", "--no-build-isolation", wheel, folder / "plugin")
     return python
+
+
+@pytest.fixture(scope="session")
+def pip_install(user_python: Path) -> Callable[..., None]:
+    """Installs projects into that environment, without looking anywhere else."""
+
+    def install(*projects: Path) -> None:
+        _pip("--python", user_python, "install", "--no-build-isolation", *projects)
+
+    return install
 
 
 def _pip(*arguments: object) -> None:

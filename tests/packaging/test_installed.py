@@ -45,7 +45,8 @@ def test_it_runs_from_the_wheel(user_python: Path) -> None:
     printed = subprocess.run(where, capture_output=True, text=True, check=True, cwd=user_python.parent).stdout
     assert printed.count(str(user_python.parent.parent)) == 2
     _, listed = run(user_python, "recipes", "list")
-    assert {path.stem for path in (ROOT / "recipes").glob("*.toml")} == {item["name"] for item in listed["recipes"]}
+    ours = {path.stem for folder in ("recipes", "plugins/*") for path in ROOT.glob(f"{folder}/*.toml")}
+    assert ours == {item["name"] for item in listed["recipes"]}
     assert Path(user_python.parent, "avlink").exists()
 
 

@@ -14,12 +14,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import opentimelineio as otio
 import pytest
 
-from avlink.core.values import Frames
-from avlink.media.movie import write_video
+from avlink.testing import make_movie
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 300.0
@@ -194,12 +192,9 @@ class Bench:
         return self.notes.read_text().split() if self.notes.exists() else []
 
 
-def make_movie(path: Path, *, seed: int = 0, frames: int = 12) -> Path:
+def half_a_second(path: Path, *, seed: int = 0, frames: int = 12) -> Path:
     """Half a second of moving noise, different for each seed."""
-    noise = np.random.default_rng(seed).integers(0, 256, (32, 48, 3), dtype=np.uint8)
-    pixels = np.stack([np.roll(noise, index, axis=1) for index in range(frames)])
-    write_video(path, Frames(pixels=pixels, rate=Fraction(24)))
-    return path
+    return make_movie(path, seconds=Fraction(frames, 24), size=(48, 32), seed=seed)
 
 
 def make_timeline(path: Path, *urls: str, frames: int = 6) -> Path:
@@ -215,7 +210,7 @@ def make_timeline(path: Path, *urls: str, frames: int = 6) -> Path:
 class Kit:
     """The builders above, for test modules: they cannot import this one."""
 
-    movie = staticmethod(make_movie)
+    movie = staticmethod(half_a_second)
     timeline = staticmethod(make_timeline)
 
 
@@ -242,6 +237,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, str], bytes
 
     def content(seed: int, suffix: str = ".mp4") -> bytes:
         path = folder / f"{seed}{suffix}"
-        return (path if path.exists() else make_movie(path, seed=seed)).read_bytes()
+        return (path if path.exists() else half_a_second(path, seed=seed)).read_bytes()
 
     return content

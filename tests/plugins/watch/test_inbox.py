@@ -19,6 +19,7 @@ from avlink_watch.task import Task
 from avlink import find_recipe
 from avlink.core.errors import InputError
 from avlink.hooks import load_registry
+from avlink.testing import FakeClock
 
 WHOLE = {"doubt": None, "media": [], "missing": []}
 
@@ -36,6 +37,7 @@ class Desk:
             registry=load_registry(["avlink_watch"]),
         )
         self.told: list[Told] = []
+        self.clock = FakeClock(wall_s=1000)
         self.ledger = Ledger(folder / "state.sqlite3")
         rules = Rules(recipe, load_registry(["avlink_fusion", "avlink_post"]))
         self.folder = Folder(places_of(self.root, recipe), recipe, rules, self.ledger, self.told.append, once=once)
@@ -48,16 +50,19 @@ class Desk:
         return path
 
     def task(self, now: float) -> Task | None:
+        self.clock.advance_to(now)
         self.folder.scan(now)
-        return self.folder.next_task(now, wall=1000 + now)
+        return self.folder.next_task(now, self.clock.wall())
 
     def answer(self, task: Task | None, now: float, **answer: Any) -> None:
         assert task is not None
-        self.folder.answered(task, {**WHOLE, **answer} if task.do == "look" else answer, now, wall=1000 + now)
+        self.clock.advance_to(now)
+        self.folder.answered(task, {**WHOLE, **answer} if task.do == "look" else answer, now, self.clock.wall())
 
     def fail(self, task: Task | None, now: float, fault: Any = "file", reason: str = "broken") -> None:
         assert task is not None
-        self.folder.went_wrong(task, fault, reason, now, wall=1000 + now)
+        self.clock.advance_to(now)
+        self.folder.went_wrong(task, fault, reason, now, self.clock.wall())
 
     def take_in(self, now: float, key: str = "key") -> Task:
         """Look at and weigh the next file; the task of working on it."""

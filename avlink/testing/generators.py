@@ -1,10 +1,4 @@
-"""Small, real components for the tests of AVLink and of plugins: nothing to train, nothing to download.
-
-    registry = fake_registry(my_plugin)     # or make_registry(avlink.testing, my_plugin): this module is a plugin
-
-`tone` answers every clip with a sine whose pitch encodes the job's seed, so a test can hear which job a stem came
-from. `flat` answers every sound with frames of one colour that encodes the seed.
-"""
+"""Two backends that are quick and whose answers tell what they were asked for: `tone` and `flat`."""
 
 from __future__ import annotations
 
@@ -14,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from avlink.core.clock import to_index
 from avlink.core.values import Frames, OnStep, PictureRequest, PictureSpec, SoundRequest, Waveform
-from avlink.hooks import Backend, Options, Registry, hookimpl, make_registry
+from avlink.hooks import Backend, Options, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-__all__ = ["FlatGenerator", "FlatOptions", "ToneGenerator", "ToneOptions", "fake_registry", "make_registry", "tone_hz"]
 
 _LOWEST_HZ = 200
 _PITCHES = 1000
@@ -110,13 +102,6 @@ def avlink_backends() -> list[Backend]:
             load=lambda options, device: FlatGenerator(options),
         ),
     ]
-
-
-def fake_registry(*plugins: object) -> Registry:
-    """A registry of `tone`, `flat` and the given plugins, whatever is installed."""
-    import avlink.testing
-
-    return make_registry(avlink.testing, *plugins)
 
 
 def _tell(on_step: OnStep | None, steps: int) -> None:
