@@ -99,8 +99,8 @@ def evaluate(
     classifier = _learn_materials(system, min(MATERIAL_CLIPS, 2 * recipe.clips + 64), listener)
     sections: list[Section] = []
     for split in SPLITS[recipe.split]:
-        sections += _measure_split(system, split, seeds, recipe.captions, classifier, listener)
-    if system.has_pictures:
+        sections += _measure_split(system, split, seeds, recipe, classifier, listener)
+    if system.has_pictures and recipe.baselines:
         sections.append(_measure_pictures(system, seeds, listener))
     if folder is not None:
         sections.append(_measure_real(system, folder, recipe.seed, listener))
@@ -119,7 +119,7 @@ def _measure_split(
     system: System,
     split: Split,
     seeds: Sequence[int],
-    with_captions: bool,
+    recipe: EvaluateRecipe,
     classifier: MaterialClassifier,
     listener: Listener,
 ) -> list[Section]:
@@ -134,11 +134,12 @@ def _measure_split(
         return hear(name, _told(listener, f"{split}: {name}", len(seeds), run), system.sample_rate)
 
     model = [generated("model")]
-    if with_captions:
+    if recipe.captions:
         model.append(generated("model with captions", captions))
-    if system.has_motion:
+    if recipe.baselines and system.has_motion:
         model.append(generated("model, stem withheld", use_motion=False))
-    model.append(generated("audio model alone", use_picture=False))
+    if recipe.baselines:
+        model.append(generated("audio model alone", use_picture=False))
     references = [
         hear("codec ceiling", system.codec(truth), system.sample_rate),
         hear("true sound", truth, system.sample_rate),

@@ -146,6 +146,13 @@ def test_a_bundle_is_measured_from_its_folder(tmp_path: Path):
     assert "pictures" in report.to_json()["sections"]
 
 
+def test_what_the_model_is_compared_with_can_be_left_out():
+    recipe = EvaluateRecipe(split="held_out", clips=1, captions=True, baselines=False)
+    report = evaluate(recipe, system=Clicker())
+    assert list(rows(report, "held_out.distance")) == ["model", "model with captions", "codec ceiling"]
+    assert "pictures" not in report.to_json()["sections"]
+
+
 def test_frames_are_averaged_not_dropped():
     frames = np.arange(10, dtype=np.uint8).reshape(1, 10, 1, 1, 1).repeat(3, axis=4) * 20
     assert slower(frames, 4)[0, :, 0, 0, 0].tolist() == [30, 110]

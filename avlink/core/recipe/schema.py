@@ -261,6 +261,8 @@ class EvaluateRecipe(Recipe):
     steps: int = Field(default=8, ge=1)
     guidance: float = Field(default=3.5, ge=0)
     captions: bool = False
+    baselines: bool = True
+    """Measure what the model is compared with as well: without its stem, without the picture, and its other direction."""
     media_dir: str | None = None
     """A folder of real clips that are scored against the onsets of their own sound.
 
