@@ -15,7 +15,7 @@ from avlink.core.sound import SpooledSound
 from avlink.core.values import FrameSource, OnStep, PictureRequest, SoundRequest, SoundSource
 from avlink.hooks import Direction
 from avlink_remote.errand import Errand, ModelChanged
-from avlink_remote.known import fingerprint, forget, offer_of
+from avlink_remote.known import UNSEEN, fingerprint, forget, offer_of
 from avlink_remote.link import Link
 from avlink_remote.options import RemoteOptions
 from avlink_remote.payload import Payload, Read
@@ -41,9 +41,8 @@ class _Remote(Generic[AnyRequest]):
             info = self._link.info(patience_s=min(_FIRST_CONTACT_S, options.patience_s))
             self._offer = offer_of(info, options, self.direction)
             if self._offer.fingerprint != planned:
-                raise ModelChanged(
-                    f"the server {options.url} has another model than this run was planned with; start it again"
-                )
+                before = "could not be reached" if planned == UNSEEN else "had another model"
+                raise ModelChanged(f"the server {options.url} {before} when this run was planned; start it again")
         except AvlinkError:
             forget(options, self.direction)
             raise

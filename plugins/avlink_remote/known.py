@@ -20,7 +20,8 @@ from avlink_remote.link import Link, Unreachable
 from avlink_remote.options import RemoteOptions
 from avlink_remote.wire import Offer, ServerInfo
 
-_UNSEEN = "a server that was never reached"
+_PATIENCE_S = 1.0
+UNSEEN = "a server that was never reached"
 _planned: dict[tuple[str, Direction], str] = {}
 
 
@@ -49,9 +50,10 @@ def offer_of(info: ServerInfo, options: RemoteOptions, direction: Direction) -> 
 def _ask(options: RemoteOptions, direction: Direction) -> str:
     store, key = Store(cache_dir()), digest(["avlink_remote", options.url, direction])
     try:
-        info = Link(options).info(patience_s=0.0)
+        with contextlib.closing(Link(options)) as link:
+            info = link.info(patience_s=min(_PATIENCE_S, options.patience_s))
     except Unreachable:
-        return store.text(key) or _UNSEEN
+        return store.text(key) or UNSEEN
     told = offer_of(info, options, direction).fingerprint
     with contextlib.suppress(OutputError):
         store.put_note(key, ".txt", told)

@@ -7,6 +7,7 @@ import random
 import re
 import secrets
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -63,7 +64,13 @@ class Link:
             # A proxy of the environment knows nothing of this machine's own servers.
             mounts=direct,
         )
+        # Generators are never closed, only forgotten.
+        weakref.finalize(self, self._http.close)
         self._gave_up = False
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
 
     def info(self, *, patience_s: float) -> ServerInfo:
         """What is served. Raises Unreachable, and InputError for a wrong token or another protocol."""

@@ -19,18 +19,18 @@ from avlink.core.errors import InputError
 _CONNECTIONS = 256
 _KEEP_ALIVE_S = 30
 _HEAD_S = 10.0
-"""The head of a request must have arrived in so long, and a connection must begin with one."""
-
 _GRACE_S = 3
 
 
 class PromptProtocol(H11Protocol):
     """HTTP/1.1 by h11, where a connection on which no whole head of a request arrives in time is closed."""
 
+    head_s = _HEAD_S
+
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first head."""
         super().connection_made(transport)
-        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(_HEAD_S, self._too_slow)
+        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(self.head_s, self._too_slow)
 
     def data_received(self, data: bytes) -> None:
         """Take what came; while that is no whole head, the time for it runs on."""
@@ -38,7 +38,7 @@ class PromptProtocol(H11Protocol):
         if self.conn.their_state is not h11.IDLE:
             self._stop_timer()
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(_HEAD_S, self._too_slow)
+            self._head_timer = self.loop.call_later(self.head_s, self._too_slow)
 
     def on_response_complete(self) -> None:
         """What counts from here on is uvicorn's own limit for idle connections."""
@@ -101,12 +101,13 @@ def url_of(listener: socket.socket) -> str:
 class Serving:
     """uvicorn with an application, in a thread of its own: signals stay with the main thread."""
 
-    def __init__(self, app: Any, listener: socket.socket) -> None:
+    def __init__(self, app: Any, listener: socket.socket, *, request_s: float) -> None:
+        """`request_s` is how long a request may take to arrive; its head has ten seconds at most."""
         # What it would say of foreign connections is no news; what breaks is told by the gate.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
             app,
-            http=PromptProtocol,
+            http=type("Prompt", (PromptProtocol,), {"head_s": min(_HEAD_S, request_s)}),
             ws="none",
             loop="asyncio",
             lifespan="off",

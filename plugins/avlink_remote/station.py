@@ -39,10 +39,11 @@ class Station:
     ) -> None:
         self._backends, self._registry, self._device = backends, registry, device
         self._limits, self._token, self._mail = limits, token, mail
-        self._generators: dict[Direction, Generator] = {}
+        self.generators: dict[Direction, Generator] = {}
+        """What is served, once it is loaded."""
         self._bell = Bell()
         self._board = Board(limits, self._bell.ring)
-        self._work = Work(self._board, self._generators, on_start=self._tell_start, on_end=self._tell_end)
+        self._work = Work(self._board, self.generators, on_start=self._tell_start, on_end=self._tell_end)
         self._serving: Serving | None = None
         self._offers: dict[str, Offer] = {}
 
@@ -54,7 +55,7 @@ class Station:
             session = open_session(device=self._device, registry=self._registry)
             generator: Generator = session.generator(ready)
             direction = ready.backend.direction
-            self._generators[direction] = generator
+            self.generators[direction] = generator
             self._offers[direction] = Offer(
                 backend=ready.name,
                 fingerprint=digest([ready.name, ready.fingerprint()]),
@@ -87,7 +88,7 @@ class Station:
             on_error=self._tell_error,
         )
         self._work.start()
-        self._serving = Serving(gate, listener)
+        self._serving = Serving(gate, listener, request_s=self._limits.request_s)
         self._serving.start()
 
     def ready(self, url: str, *, show_token: bool) -> Line:
