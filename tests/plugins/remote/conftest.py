@@ -20,6 +20,7 @@ import pytest
 from avlink_remote.generators import open_sound
 from avlink_remote.options import RemoteOptions
 
+from avlink.cli.main import main
 from avlink.core.values import Frames, Prompt, SoundRequest
 
 ROOT = Path(__file__).parents[3]
@@ -228,3 +229,19 @@ def server(bench: Bench) -> Iterator[Server]:
     yield server
     assert server.end() == 0
     assert list(bench.temporary.iterdir()) == []
+
+
+@pytest.fixture
+def avlink(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """The command line in this process, with the plugins of the bench; its exit code, output and messages."""
+    monkeypatch.syspath_prepend(str(bench.site))
+    for name in ("AVLINK_PLUGINS", "NOTES"):
+        monkeypatch.setenv(name, bench.env[name])
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        return code, *capsys.readouterr()
+
+    return run
