@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import IO
@@ -148,6 +149,7 @@ class Upload:
             raise Gone
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="avlink-upload-")  # noqa: SIM115 (closed with the job)
+            weakref.finalize(self, self._file.close)
         return self._file
 
     def _check(self) -> None:
@@ -162,6 +164,7 @@ class Result:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="avlink-result-")  # noqa: SIM115 (closed with the job)
+        weakref.finalize(self, self._file.close)
         self._lock = threading.Lock()
 
     def add(self, blocks: Iterable[bytes]) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from avlink_remote import wire
 from avlink_remote.bell import Bell
 from avlink_remote.board import Board, Closing, Full, Unknown
 from avlink_remote.gate import refusal
@@ -73,7 +74,7 @@ def make_app(service: Service) -> FastAPI:
         title="avlink serve",
         version=str(PROTOCOL),
         summary="Sound for pictures and pictures for sound, generated on this machine.",
-        description=__doc__.strip() if __doc__ else "",
+        description=(wire.__doc__ or "").strip(),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
