@@ -127,15 +127,15 @@ def serve(
             f"give it with --token-file, or set {VARIABLE}"
         )
     mail: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    with _signals(mail):
-        listener = host_module.listen(host, port)
-        with contextlib.closing(listener):
-            from avlink_remote.station import Station
+    with contextlib.closing(host_module.listen(host, port)) as listener:
+        from avlink_remote.station import Station
 
-            station = Station(
-                backends, registry=registry, device=device.value, limits=taken, token=token or make_token(), mail=mail
-            )
-            yield from station.load()
+        station = Station(
+            backends, registry=registry, device=device.value, limits=taken, token=token or make_token(), mail=mail
+        )
+        # Until here a signal ends the program as it does others: nothing is under way yet.
+        yield from station.load()
+        with _signals(mail):
             station.start(listener)
             yield station.ready(host_module.url_of(listener), show_token=token is None)
             code = yield from _follow(station, mail)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -23,6 +24,8 @@ Made = TypeVar("Made")
 _WAIT_S = 10.0
 _ROUNDS = 8
 _COMPRESSION = 1
+_LEAST_BYTES, _FIRST_BYTES = 1 << 14, 1 << 18
+_QUICK_S, _SLOW_S = 1.0, 5.0
 
 
 class ModelChanged(AvlinkError):
@@ -33,11 +36,31 @@ class _Lost(Exception):
     """The server does not know the job any more."""
 
 
+class _Pace:
+    """How much one request carries: little at first, more while that is quick, so that slow networks are in time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.size = min(most, _FIRST_BYTES)
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[None]:
+        """While this lasts, as much as `size` is carried."""
+        began = time.monotonic()
+        yield
+        took_s = time.monotonic() - began
+        if took_s < _QUICK_S:
+            self.size = min(self.size * 2, self._most)
+        elif took_s > _SLOW_S:
+            self.size = max(self.size // 2, _LEAST_BYTES)
+
+
 class Errand:
     """A job at a server."""
 
     def __init__(self, link: Link, limits: ServerLimits, *, timeout_s: float, compress: bool) -> None:
         self._link, self._limits, self._compress = link, limits, compress
+        self._up, self._down = _Pace(limits.chunk_bytes), _Pace(limits.chunk_bytes)
         self._wait_s = min(_WAIT_S, timeout_s / 2)
 
     def run(
@@ -88,20 +111,21 @@ class Errand:
     def _send(self, status: Status, payload: Payload) -> Status:
         altered = 0
         while status.state == "uploading":
-            chunk = payload.read(status.received, self._limits.chunk_bytes)
+            chunk = payload.read(status.received, self._up.size)
             headers = {"content-type": "application/octet-stream"}
             if self._compress:
                 packer = zlib.compressobj(_COMPRESSION, wbits=31)
                 chunk = packer.compress(chunk) + packer.flush()
                 headers["content-encoding"] = "gzip"
             try:
-                answer = self._link.call(
-                    "PUT",
-                    f"/v1/jobs/{status.id}/upload",
-                    content=chunk,
-                    headers=headers,
-                    params={"offset": status.received},
-                )
+                with self._up.watch():
+                    answer = self._link.call(
+                        "PUT",
+                        f"/v1/jobs/{status.id}/upload",
+                        content=chunk,
+                        headers=headers,
+                        params={"offset": status.received},
+                    )
             except Refused as refused:
                 altered += refused.code == "bad_request"
                 if refused.status == 404:
@@ -147,8 +171,8 @@ class Errand:
 
     def _fetch(self, job_id: str, part: Part, start: int, unit: int) -> Iterator[bytes]:
         hasher, done = hashlib.blake2b(digest_size=20), 0
-        step = max(1, self._limits.chunk_bytes // unit) * unit
         while done < part.bytes:
+            step = max(1, self._down.size // unit) * unit
             block = b"".join(self._range(job_id, start + done, min(step, part.bytes - done)))
             hasher.update(block)
             done += len(block)
@@ -163,7 +187,7 @@ class Errand:
         """Bytes of the result, in as many answers as it takes."""
         stop, empty = start + size, 0
         while start < stop:
-            with _lost():
+            with _lost(), self._down.watch():
                 answer = self._link.call(
                     "GET", f"/v1/jobs/{job_id}/result", headers={"range": f"bytes={start}-{stop - 1}"}
                 )

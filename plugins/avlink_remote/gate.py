@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from avlink_remote.secret import shows_token
 
@@ -53,6 +54,9 @@ class Gate:
         except asyncio.TimeoutError:
             # Whoever does not read its answer gets no other one.
             raise
+        except ClientDisconnect:
+            # It went away in the midst of what it sent: nobody is there to be answered.
+            return
         except Exception as error:
             self._on_error(error)
             await passage.refuse(HTTPException(500, "this is a bug in avlink serve; it says more on its own terminal"))

@@ -117,6 +117,7 @@ class Link:
                 raise InputError(f"{self.url} is no address: {error}") from error
             except self._httpx.HTTPError as error:
                 trouble: AvlinkError = self._unreachable(error)
+                full_since = None
             else:
                 if answer.status_code < 300:
                     self._gave_up = False
@@ -138,6 +139,8 @@ class Link:
                     full_since, began = full_since or time.monotonic(), time.monotonic()
                     if time.monotonic() - full_since >= self._options.queue_s:
                         raise trouble
+                else:
+                    full_since = None
             if time.monotonic() - began >= patience_s and full_since is None:
                 self._gave_up = True
                 raise trouble

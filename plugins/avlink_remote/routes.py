@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response, Security
@@ -18,30 +15,16 @@ from starlette.exceptions import HTTPException
 from avlink_remote import wire
 from avlink_remote.bell import Bell
 from avlink_remote.board import Board, Closing, Full, Unknown
+from avlink_remote.checks import check_wish, plain_chunk, span_of
 from avlink_remote.gate import refusal
 from avlink_remote.job import Altered, Gone, Job, Misplaced
 from avlink_remote.page import html_page
-from avlink_remote.wire import (
-    CLIENT_HEADER,
-    PROTOCOL,
-    Alive,
-    Refusal,
-    ServerInfo,
-    Status,
-    Wish,
-    unit_bytes,
-)
-
-CHUNK_BYTES = 4 << 20
-"""What one request carries of an upload or a result at most."""
+from avlink_remote.wire import CLIENT_HEADER, PROTOCOL, Alive, Refusal, ServerInfo, Status, Wish
 
 BODY_BYTES = 8 << 20
 """The largest body of a request: a chunk, or the description of a job."""
 
 _LONGEST_WAIT_S = 20.0
-_LONGER_S = 10
-"""Pictures may be asked for so much longer than the sound is: a retimed end, a held frame."""
-
 JobId = Annotated[str, Path(alias="id", pattern=r"^[0-9a-f]{40}$", description="The digest of what is asked for.")]
 Client = Annotated[
     str,
@@ -138,20 +121,20 @@ def _jobs(service: Service) -> APIRouter:
 
         One whose upload is whole waits for its turn; one that failed before is begun anew.
         """
-        _check(wish, job_id, service.info)
+        check_wish(wish, job_id, service.info)
         try:
             status, is_new = board.ask(wish, client, service.clock())
         except Full as full:
             raise HTTPException(429, "all places in the queue are taken", {"retry-after": str(full.retry_s)}) from None
         except Closing:
-            raise HTTPException(503, "the server is about to end", {"retry-after": "5"}) from None
+            raise _closing() from None
         if is_new:
             response.status_code = 201
             if wish.upload_bytes == 0:
                 status = board.arrived(find(job_id, client))
         return status
 
-    @router.get("/jobs/{id}")
+    @router.get("/jobs/{id}", responses={503: _refusal("The server is about to end.")})
     async def look(job_id: JobId, client: Client = "", version: Seen = None, wait_s: WaitS = 0.0) -> Status:
         """How a job is; with `version`, as soon as it is another one, or after `wait_s` seconds."""
         job = find(job_id, client)
@@ -160,7 +143,9 @@ def _jobs(service: Service) -> APIRouter:
             rung = service.bell.next()
             status = board.status(job)
             left = until - service.clock()
-            if version is None or status.version != version or left <= 0 or board.closing:
+            if board.closing:
+                raise _closing()
+            if version is None or status.version != version or left <= 0:
                 return status
             await service.bell.wait(rung, left)
 
@@ -185,7 +170,7 @@ def _jobs(service: Service) -> APIRouter:
         job = find(job_id, client)
         body = await request.body()
         try:
-            await run_in_threadpool(lambda: job.upload.add(offset, _plain(body, encoding)))
+            await run_in_threadpool(lambda: job.upload.add(offset, plain_chunk(body, encoding)))
         except Misplaced:
             raise HTTPException(409, f"the upload goes on at byte {job.upload.received}") from None
         except Altered:
@@ -214,7 +199,7 @@ def _jobs(service: Service) -> APIRouter:
         if job.state != "done" or job.result is None:
             raise HTTPException(409, f"the job is not done, but {job.state}")
         size = job.result_bytes
-        start, stop = _span(span, size)
+        start, stop = span_of(span, size)
         try:
             data = await run_in_threadpool(job.result.read, start, stop - start)
         except Gone:
@@ -233,57 +218,8 @@ def _jobs(service: Service) -> APIRouter:
     return router
 
 
-def _check(wish: Wish, job_id: str, info: ServerInfo) -> None:
-    if wish.id != job_id:
-        raise HTTPException(422, f"the name of this job is {wish.id}: the digest of what it asks for")
-    offer = info.offer(wish.direction)
-    if offer is None:
-        made = "sound for pictures" if wish.direction == "v2a" else "pictures for sound"
-        raise HTTPException(422, f"this server makes no {made}")
-    if offer.fingerprint != wish.fingerprint:
-        raise HTTPException(409, "another model is served than was asked for")
-    if wish.upload_bytes > info.limits.upload_bytes:
-        raise HTTPException(413, f"an upload may have {info.limits.upload_bytes} bytes at most")
-    if wish.upload_bytes != sum(asked.count for asked in wish.requests) * unit_bytes(wish.direction, offer.picture):
-        raise HTTPException(422, "the requests do not add up to the bytes of the upload")
-    rate = Fraction(offer.picture.rate) if wish.direction == "v2a" else Fraction(offer.sample_rate)
-    for asked in wish.requests:
-        # Otherwise a few bytes could ask for a year of sound.
-        longest_s = asked.count / rate + (1 / rate if wish.direction == "v2a" else _LONGER_S)
-        if not 0 < Fraction(asked.duration_s) <= longest_s or (asked.count == 0 and wish.direction == "v2a"):
-            raise HTTPException(422, f"{asked.duration_s} s do not fit {asked.count} pictures or samples")
-
-
-def _plain(body: bytes, encoding: str | None) -> bytes:
-    """The chunk, unpacked to no more than a chunk may be."""
-    if encoding in {None, "", "identity"}:
-        if len(body) > CHUNK_BYTES:
-            raise HTTPException(413, f"a chunk may have {CHUNK_BYTES} bytes at most")
-        return body
-    if encoding != "gzip":
-        raise HTTPException(400, "a chunk is sent as it is, or as gzip")
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        data = unpacker.decompress(body, CHUNK_BYTES + 1)
-    except zlib.error:
-        raise HTTPException(400, "the chunk is no gzip") from None
-    if len(data) > CHUNK_BYTES:
-        raise HTTPException(413, f"a chunk may have {CHUNK_BYTES} bytes at most")
-    if not unpacker.eof:
-        raise HTTPException(400, "the chunk is cut short")
-    return data
-
-
-def _span(header: str | None, size: int) -> tuple[int, int]:
-    """The range that is answered, [start, stop): as asked (RFC 9110, 14.2), a chunk at most."""
-    if header is None:
-        return 0, min(size, CHUNK_BYTES)
-    match = re.fullmatch(r"bytes=([0-9]{1,18})-([0-9]{0,18})", header)
-    if match is None or int(match[1]) >= size or (match[2] and int(match[2]) < int(match[1])):
-        raise HTTPException(416, "there is no such range", {"content-range": f"bytes */{size}"})
-    start = int(match[1])
-    last = int(match[2]) if match[2] else size - 1
-    return start, min(last + 1, size, start + CHUNK_BYTES)
+def _closing() -> HTTPException:
+    return HTTPException(503, "the server is about to end", {"retry-after": "2"})
 
 
 def _refusal(description: str) -> dict[str, Any]:

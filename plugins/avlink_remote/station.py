@@ -15,10 +15,11 @@ from avlink.core.hashing import digest
 from avlink.hooks import Direction, Line, ReadyBackend, Registry
 from avlink_remote.bell import Bell
 from avlink_remote.board import Board
+from avlink_remote.checks import CHUNK_BYTES
 from avlink_remote.gate import Gate
 from avlink_remote.job import Job
 from avlink_remote.recipe import Limits
-from avlink_remote.routes import BODY_BYTES, CHUNK_BYTES, Service, make_app
+from avlink_remote.routes import BODY_BYTES, Service, make_app
 from avlink_remote.server import Serving
 from avlink_remote.wire import PROTOCOL, Offer, ServerInfo, ServerLimits, State, format_of
 from avlink_remote.work import Generator, Work

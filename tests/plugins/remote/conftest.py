@@ -228,6 +228,8 @@ def server(bench: Bench) -> Iterator[Server]:
     server = bench.start("-s", "limits.client_s=1.5", "-s", "limits.request_s=1.5")
     yield server
     assert server.end() == 0
+    # Whatever was done to it, nothing of it failed, and nothing is left on the disk.
+    assert server.of("error") == []
     assert list(bench.temporary.iterdir()) == []
 
 
