@@ -1,0 +1,198 @@
+"""`avlink serve`."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import time
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from avlink import find_recipe
+from avlink.core.errors import InputError
+from avlink.core.recipe import Override
+from avlink.hooks import Line, Lines, load_registry
+from avlink_remote.options import DEFAULT_PORT
+from avlink_remote.recipe import ServeRecipe, served_backends
+from avlink_remote.secret import VARIABLE, make_token, read_token
+
+_INTERRUPTED = 130
+_TICK_S = 0.5
+_STOP_S = 60.0
+"""A step of a large model can take a while; a second signal does not wait for it."""
+
+
+class Device(str, Enum):
+    """Where the model runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, metavar="N", help="Its port; 0 is any that is free.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help=f"A file whose only line is the token. [default: {VARIABLE} of the environment, else one is made]",
+        show_default=False,
+    ),
+]
+RecipeName = Annotated[
+    str,
+    typer.Option(
+        "--recipe",
+        "-r",
+        metavar="RECIPE",
+        help="A recipe of kind serve, sonify or visualize: by name, or a .toml file.",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Change a value of the recipe, such as sound.options.steps=16; repeatable.",
+        show_default=False,
+    ),
+]
+DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
+MaxUpload = Annotated[
+    float | None,
+    typer.Option(
+        "--max-upload", min=0.001, metavar="MB", help="Megabytes of one upload. [default: 1024]", show_default=False
+    ),
+]
+Places = Annotated[
+    int | None,
+    typer.Option(
+        "--queue", min=1, max=1000, metavar="N", help="Jobs that are taken at a time. [default: 8]", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print events to standard output, one JSON object a line.")]
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    token_file: TokenFile = None,
+    recipe: RecipeName = "serve",
+    settings: Settings = None,
+    device: DeviceName = Device.auto,
+    max_upload: MaxUpload = None,
+    places: Places = None,
+    as_json: AsJson = False,
+) -> Lines:
+    """Generate for other machines, which use the backend `remote`.
+
+    The model is loaded once. Whoever has the token may use it; what is asked for is never read from or written to a
+    path, and results are dropped when they were fetched. Other machines reach it with --host and a token of yours;
+    what travels is not encrypted: put a reverse proxy with TLS before it where the network is not your own. Ctrl-C
+    ends it; what was under way is asked for again by its clients when the server is back.
+
+    \b
+    Examples:
+      avlink serve
+      avlink serve --host 0.0.0.0 --token-file ~/.avlink-token --device cuda
+      avlink sonify cut.otio -s backend.name=remote -s backend.options.url=http://render-box:8765
+    """  # noqa: D301
+    registry = load_registry()
+    named = [("upload_mb", max_upload, "--max-upload"), ("queue", places, "--queue")]
+    limits = [
+        Override(key=f"limits.{key}", value=value, label=f"{label} {value}")
+        for key, value, label in named
+        if value is not None
+    ]
+    wanted = find_recipe(recipe, None, settings or (), registry=registry)
+    taken = find_recipe("serve", ServeRecipe, limits, registry=registry).limits
+    if isinstance(wanted, ServeRecipe):
+        wanted = find_recipe(recipe, ServeRecipe, [*(settings or ()), *limits], registry=registry)
+        taken = wanted.limits
+    backends = served_backends(wanted, registry)
+    token = read_token(token_file)
+    host_module = _server_module()
+    if token is None and not host_module.is_loopback(host):
+        raise InputError(
+            f"--host {host} lets other machines in, which needs a token that you choose: write one into a file and "
+            f"give it with --token-file, or set {VARIABLE}"
+        )
+    mail: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with contextlib.closing(host_module.listen(host, port)) as listener:
+        from avlink_remote.station import Station
+
+        station = Station(
+            backends, registry=registry, device=device.value, limits=taken, token=token or make_token(), mail=mail
+        )
+        # Until here a signal ends the program as it does others: nothing is under way yet.
+        yield from station.load()
+        with _signals(mail):
+            station.start(listener)
+            yield station.ready(host_module.url_of(listener), show_token=token is None)
+            code = yield from _follow(station, mail)
+    return code
+
+
+def _follow(station: Any, mail: queue.SimpleQueue[Any]) -> Lines:
+    """Tell what happens until a signal comes; then end."""
+    number = None
+    while number is None:
+        try:
+            news = mail.get(timeout=_TICK_S)
+        except queue.Empty:
+            news = None
+        if isinstance(news, Line):
+            yield news
+        elif news is not None:
+            number = int(news)
+        yield from station.tidy()
+    yield Line(payload={"event": "stopping"}, text="stopping; Ctrl-C again does not wait for the step at work")
+    station.close()
+    until = time.monotonic() + _STOP_S
+    while not station.ended(_TICK_S) and time.monotonic() < until:
+        while not mail.empty():
+            news = mail.get()
+            if isinstance(news, Line):
+                yield news
+            else:
+                until = 0.0
+    while not mail.empty():
+        news = mail.get()
+        if isinstance(news, Line):
+            yield news
+    yield Line(payload={"event": "stopped"}, text="stopped")
+    return _INTERRUPTED if number == signal.SIGINT else 0
+
+
+def _server_module() -> Any:
+    try:
+        from avlink_remote import server
+    except ImportError as error:
+        raise InputError(
+            f"avlink serve needs the packages of the extra 'remote' ({error.name} is not installed); "
+            "install them with: pip install 'avlink[remote]'"
+        ) from error
+    return server
+
+
+@contextlib.contextmanager
+def _signals(mail: queue.SimpleQueue[Any]) -> Iterator[None]:
+    """While this lasts, a signal that asks for the end is posted by its number."""
+    before = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:
+            before[number] = signal.signal(number, lambda number, _: mail.put(int(number)))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,190 @@
+"""One job on the server: what was asked for, what of it has arrived, and what came of it.
+
+Nothing here is named on the disk: uploads and results lie in temporary files that have no name (on Windows: that are
+removed when they are closed), so they are gone with the process, however it ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import IO
+
+from avlink_remote.wire import Failure, Part, State, Status, Wish
+
+OPEN: frozenset[State] = frozenset({"uploading", "queued", "running"})
+"""A job in one of these states has a place in the queue."""
+
+_DIGEST_BYTES = 20
+
+
+class Misplaced(Exception):
+    """A chunk that does not begin where the upload ends."""
+
+
+class Altered(Exception):
+    """An upload that is not what was announced."""
+
+
+class Gone(Exception):
+    """What the job held has been given back."""
+
+
+class Cancelled(Exception):
+    """Raised between two steps of a generator whose job nobody wants any more."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A job. Its state is changed by the `Board` alone; `clients` are those that want it, with when they were heard.
+
+    All times are of one monotonic clock, in seconds.
+    """
+
+    wish: Wish
+    id: str
+    state: State = "uploading"
+    version: int = 0
+    steps: int = 0
+    of_steps: int = 0
+    clients: dict[str, float] = field(default_factory=dict)
+    upload: Upload = field(init=False)
+    result: Result | None = None
+    parts: tuple[Part, ...] | None = None
+    failure: Failure | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    ended_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.upload = Upload(self.wish.upload_bytes, self.wish.upload_digest)
+
+    @property
+    def result_bytes(self) -> int:
+        """How large the result is."""
+        return sum(part.bytes for part in self.parts or ())
+
+    def status(self, ahead: int) -> Status:
+        """How the job is, for the wire."""
+        return Status(
+            id=self.id,
+            state=self.state,
+            version=self.version,
+            received=self.upload.received,
+            ahead=ahead,
+            steps=self.steps,
+            of_steps=self.of_steps,
+            failure=self.failure,
+            result=self.parts,
+        )
+
+    def forget(self) -> None:
+        """Give back all that the job holds on the disk."""
+        self.upload.close()
+        if self.result is not None:
+            self.result.close()
+            self.result = None
+
+
+class Upload:
+    """What arrives for a job, chunk after chunk, in a temporary file."""
+
+    def __init__(self, size: int, digest: str) -> None:
+        self.size, self.received = size, 0
+        self._digest = digest
+        self._hash = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        self._file: IO[bytes] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all has arrived."""
+        return self.received == self.size
+
+    def add(self, offset: int, chunk: bytes) -> None:
+        """Take a chunk that begins at byte `offset`; one that is there already changes nothing.
+
+        Raises Misplaced when it begins or ends elsewhere than it can, Altered when it is the last and the whole is
+        not what was announced, which begins the upload anew, Gone when the job was dropped, and OSError when the disk
+        is full.
+        """
+        with self._lock:
+            if offset + len(chunk) <= self.received:
+                return
+            if offset != self.received or offset + len(chunk) > self.size:
+                raise Misplaced
+            file = self._open()
+            file.seek(offset)
+            file.write(chunk)
+            self._hash.update(chunk)
+            self.received += len(chunk)
+            if self.received == self.size:
+                file.flush()
+                self._check()
+
+    def check_empty(self) -> None:
+        """Check an upload of no bytes, which has no last chunk. Raises Altered."""
+        with self._lock:
+            if self.size == 0:
+                self._check()
+
+    def file(self) -> IO[bytes]:
+        """The file with all of it. Raises Gone."""
+        with self._lock:
+            return self._open()
+
+    def close(self) -> None:
+        """Remove it from the disk."""
+        with self._lock:
+            self._closed = True
+            if self._file is not None:
+                self._file.close()
+
+    def _open(self) -> IO[bytes]:
+        if self._closed:
+            raise Gone
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="avlink-upload-")  # noqa: SIM115 (closed with the job)
+            weakref.finalize(self, self._file.close)
+        return self._file
+
+    def _check(self) -> None:
+        if self._hash.hexdigest() != self._digest:
+            self._hash = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+            self.received = 0
+            raise Altered
+
+
+class Result:
+    """What came of a job, in a temporary file."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="avlink-result-")  # noqa: SIM115 (closed with the job)
+        weakref.finalize(self, self._file.close)
+        self._lock = threading.Lock()
+
+    def add(self, blocks: Iterable[bytes]) -> tuple[int, str]:
+        """Write bytes at its end; how many, and their digest. Raises OSError when the disk is full."""
+        hasher, size = hashlib.blake2b(digest_size=_DIGEST_BYTES), 0
+        for block in blocks:
+            self._file.write(block)
+            hasher.update(block)
+            size += len(block)
+        return size, hasher.hexdigest()
+
+    def read(self, start: int, size: int) -> bytes:
+        """A stretch of it. Raises Gone when it was dropped."""
+        with self._lock:
+            if self._file.closed:
+                raise Gone
+            self._file.seek(start)
+            return self._file.read(size)
+
+    def close(self) -> None:
+        """Remove it from the disk."""
+        with self._lock:
+            self._file.close()

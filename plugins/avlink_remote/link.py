@@ -1,0 +1,223 @@
+"""Requests to a server, made again where that helps, and what is wrong in one sentence where it does not."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import secrets
+import time
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from avlink.core.errors import AvlinkError, InputError
+from avlink_remote.options import RemoteOptions
+from avlink_remote.secret import VARIABLE, read_token
+from avlink_remote.wire import CLIENT_HEADER, PROTOCOL, Model, Refusal, ServerInfo
+
+if TYPE_CHECKING:
+    import httpx
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+_CONNECT_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_LONGEST_RETRY_AFTER_S = 60.0
+_FAREWELL_S = 2.0
+
+
+class Unreachable(AvlinkError):
+    """The server does not answer, or only that it cannot."""
+
+
+class Refused(Exception):
+    """The server refused a request, in words, and will again."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Link:
+    """One server, as one client of it. Raises InputError without a token, or without the packages of the extra."""
+
+    def __init__(self, options: RemoteOptions) -> None:
+        self.url = options.url
+        self._options = options
+        self._httpx = _httpx()
+        file = None if options.token_file is None else Path(options.token_file)
+        token = read_token(file)
+        if token is None:
+            raise InputError(
+                f"the server {self.url} wants its token: set {VARIABLE} to it, or write it into a file that "
+                "backend.options.token_file names"
+            )
+        timeout = self._httpx.Timeout(options.timeout_s, connect=min(_CONNECT_S, options.timeout_s))
+        direct: Any = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
+        self._http = self._httpx.Client(
+            timeout=timeout,
+            headers={"authorization": f"Bearer {token}", CLIENT_HEADER: secrets.token_hex(8)},
+            # A proxy of the environment knows nothing of this machine's own servers.
+            mounts=direct,
+        )
+        # Generators are never closed, only forgotten.
+        weakref.finalize(self, self._http.close)
+        self._gave_up = False
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def info(self, *, patience_s: float) -> ServerInfo:
+        """What is served. Raises Unreachable, and InputError for a wrong token or another protocol."""
+        try:
+            answer = self.call("GET", "/v1/server", patience_s=patience_s)
+        except Refused as refused:
+            if refused.code == "unknown_path":
+                raise self._other_version() from None
+            raise self.refusal(refused) from None
+        try:
+            told = answer.json()
+        except ValueError:
+            raise self._not_ours(answer) from None
+        if isinstance(told, Mapping) and told.get("protocol") != PROTOCOL:
+            raise self._other_version()
+        return self.parse(ServerInfo, answer)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        patience_s: float | None = None,
+    ) -> httpx.Response:
+        """The answer to a request, which is made again while it is lost on the way, or the server is full or failing.
+
+        Once the patience was used up, the next request is made only once: when a server is gone, it is for all clips.
+
+        Raises Unreachable, Refused, and InputError for a wrong token.
+        """
+        patience_s = (0.0 if self._gave_up else self._options.patience_s) if patience_s is None else patience_s
+        began, full_since, pause_s = time.monotonic(), None, _FIRST_PAUSE_S
+        while True:
+            wait_s = None
+            try:
+                answer = self._http.request(
+                    method, f"{self.url}{path}", json=json, content=content, headers=headers, params=params
+                )
+            except self._httpx.InvalidURL as error:
+                raise InputError(f"{self.url} is no address: {error}") from error
+            except self._httpx.HTTPError as error:
+                trouble: AvlinkError = self._unreachable(error)
+                full_since = None
+            else:
+                if answer.status_code < 300:
+                    self._gave_up = False
+                    return answer
+                refused = self._refused(answer)
+                if refused is None and answer.status_code < 500 and answer.status_code not in {408, 429}:
+                    raise self._not_ours(answer)
+                if answer.status_code == 401:
+                    raise InputError(
+                        f"the server {self.url} does not take the token: it is another one than the server was started "
+                        "with"
+                    )
+                if refused is not None and answer.status_code < 500 and answer.status_code not in {408, 429}:
+                    raise refused
+                wait_s = _retry_after(answer)
+                trouble = self._failing(answer, refused)
+                if answer.status_code == 429:
+                    # A full server is well: another patience holds for it.
+                    full_since, began = full_since or time.monotonic(), time.monotonic()
+                    if time.monotonic() - full_since >= self._options.queue_s:
+                        raise trouble
+                else:
+                    full_since = None
+            if time.monotonic() - began >= patience_s and full_since is None:
+                self._gave_up = True
+                raise trouble
+            pause_s = min(pause_s, _LONGEST_PAUSE_S)
+            time.sleep(wait_s if wait_s is not None else pause_s * random.uniform(0.75, 1.25))
+            pause_s *= 2
+
+    def leave(self, job_id: str) -> None:
+        """Say that a job is not wanted any more; if that does not arrive, the server finds out by itself."""
+        with contextlib.suppress(self._httpx.HTTPError):
+            self._http.delete(f"{self.url}/v1/jobs/{job_id}", timeout=_FAREWELL_S)
+
+    def parse(self, model: type[AnyModel], answer: httpx.Response) -> AnyModel:
+        """The object of an answer. Raises AvlinkError for one that is not ours."""
+        try:
+            return model.model_validate_json(answer.content)
+        except ValidationError:
+            raise self._not_ours(answer) from None
+
+    def refusal(self, refused: Refused) -> AvlinkError:
+        """A refusal that nobody knows better what to do about, in a sentence."""
+        words = f"the server {self.url} refuses: {refused.message}"
+        return InputError(words) if refused.status in {413, 422} else AvlinkError(words)
+
+    def _refused(self, answer: httpx.Response) -> Refused | None:
+        try:
+            trouble = Refusal.model_validate_json(answer.content).error
+        except ValidationError:
+            return None
+        return Refused(answer.status_code, trouble.code, trouble.message)
+
+    def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
+        if isinstance(error, self._httpx.TimeoutException):
+            reason = "it does not answer in time"
+        else:
+            reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+        return Unreachable(
+            f"the server {self.url} cannot be reached ({reason}); start it with avlink serve, or correct "
+            "backend.options.url"
+        )
+
+    def _failing(self, answer: httpx.Response, refused: Refused | None) -> AvlinkError:
+        if answer.status_code == 429:
+            return Unreachable(f"the server {self.url} is full, and no place became free; try again later")
+        if refused is None:
+            return self._not_ours(answer)
+        return Unreachable(f"the server {self.url} fails: {refused.message}")
+
+    def _not_ours(self, answer: httpx.Response) -> Unreachable:
+        kind = answer.headers.get("content-type", "nothing").partition(";")[0]
+        title = re.search(r"<title>([^<]{1,80})</title>", answer.text[:4000]) if "html" in kind else None
+        said = f"{answer.status_code}, {kind}" + (f', "{title[1].strip()}"' if title else "")
+        return Unreachable(
+            f"{self.url} answers with something that is not from avlink serve ({said}); look at backend.options.url, "
+            "and at the proxy in between if there is one"
+        )
+
+    def _other_version(self) -> InputError:
+        return InputError(
+            f"the server {self.url} speaks another version of the protocol than this AVLink (version {PROTOCOL}); "
+            "install the same version on both machines"
+        )
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    try:
+        return min(max(float(answer.headers["retry-after"]), 0.1), _LONGEST_RETRY_AFTER_S)
+    except (KeyError, ValueError):
+        return None
+
+
+def _httpx() -> Any:
+    try:
+        import httpx
+    except ImportError as error:
+        raise InputError(
+            f"the backend 'remote' needs the packages of the extra 'remote' ({error.name} is not installed); install "
+            "them with: pip install 'avlink[remote]'"
+        ) from error
+    return httpx
