@@ -16,7 +16,7 @@ import pluggy
 
 from avlink.core.errors import PluginError
 from avlink.hooks import specs
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, Place, RecipeKind, TimelineFormat
 from avlink.hooks.registry import PluginFailure, PluginInfo, Registry, check_component, collect, settle_commands
 
 GROUP = "avlink"
@@ -24,6 +24,7 @@ GROUP = "avlink"
 
 _HOOKS: Mapping[type[Component], str] = {
     Backend: "avlink_backends",
+    Place: "avlink_places",
     AudioProcessor: "avlink_audio_processors",
     TimelineFormat: "avlink_timeline_formats",
     Command: "avlink_commands",
@@ -124,6 +125,7 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
     commands, clashes = settle_commands(offered[Command])
     return Registry(
         backends=collect(Backend, offered[Backend]),
+        places=collect(Place, offered[Place]),
         processors=collect(AudioProcessor, offered[AudioProcessor]),
         formats=collect(TimelineFormat, offered[TimelineFormat]),
         commands=commands,

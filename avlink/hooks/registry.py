@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from avlink.core.errors import PluginError, RecipeError
 from avlink.core.recipe import KINDS, Recipe, suggest
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, Place, RecipeKind, TimelineFormat
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
-AnyComponent = TypeVar("AnyComponent", Backend, AudioProcessor, TimelineFormat, Command, RecipeKind)
+AnyComponent = TypeVar("AnyComponent", Backend, Place, AudioProcessor, TimelineFormat, Command, RecipeKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ class Registry:
     """
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
     processors: Mapping[str, AudioProcessor] = field(default_factory=dict)
     formats: Mapping[str, TimelineFormat] = field(default_factory=dict)
     commands: Mapping[str, Command] = field(default_factory=dict)
@@ -57,6 +58,10 @@ class Registry:
     def backend(self, name: str) -> Backend:
         """The backend of that name; raises RecipeError that lists the known ones."""
         return self._find("backend", self.backends, name)
+
+    def place(self, name: str) -> Place:
+        """The place of that name; raises RecipeError that lists the known ones."""
+        return self._find("place", self.places, name)
 
     def processor(self, name: str) -> AudioProcessor:
         """The audio processor of that name; raises RecipeError that lists the known ones."""
@@ -127,6 +132,7 @@ def _check_kind(kind: RecipeKind) -> None:
 
 _KINDS: Mapping[type[Component], str] = {
     Backend: "backend",
+    Place: "place",
     AudioProcessor: "processor",
     TimelineFormat: "timeline format",
     Command: "command",

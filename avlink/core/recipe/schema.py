@@ -100,6 +100,9 @@ class BackendChoice(Table):
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
+    on: Step | None = None
+    """Where it works, by the name of a place that a plugin offers, such as "ray"; without, on this machine. The sound
+    is the same, and so is what the cache knows of it."""
 
 
 class PromptTable(Table):
