@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from avlink.core.errors import BundleError, InputError
 from avlink_mmaudio.package import COMMIT
+from avlink_mmaudio.weights import hub_folder
 
 if TYPE_CHECKING:
     import torch
@@ -87,8 +88,9 @@ def _nothing_downloaded(hub: Path) -> Iterator[None]:
     """Hugging Face's library looks into the cache `hub` only, whether it was imported before or will be here."""
     wanted = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub)}
     before = {name: os.environ.get(name) for name in wanted}
-    known = sys.modules.get("huggingface_hub.constants")
-    kept = None if known is None else (known.HF_HUB_OFFLINE, known.HF_HUB_CACHE)
+    # It reads the variables once, when it is imported.
+    known: Any = sys.modules.get("huggingface_hub.constants")
+    usual = (False, str(hub_folder())) if known is None else (known.HF_HUB_OFFLINE, known.HF_HUB_CACHE)
     os.environ.update(wanted)
     if known is not None:
         known.HF_HUB_OFFLINE, known.HF_HUB_CACHE = True, str(hub)
@@ -100,5 +102,6 @@ def _nothing_downloaded(hub: Path) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        if known is not None and kept is not None:
-            known.HF_HUB_OFFLINE, known.HF_HUB_CACHE = kept
+        known = sys.modules.get("huggingface_hub.constants")
+        if known is not None and before["HF_HUB_OFFLINE"] is None:
+            known.HF_HUB_OFFLINE, known.HF_HUB_CACHE = usual

@@ -49,8 +49,8 @@ def find_box(frames: FrameSource) -> Box:
     brightest = np.zeros((frames.height, frames.width), np.uint8)
     for index in range(0, frames.num_frames, step):
         np.maximum(brightest, frames.read(index, index + 1)[0].max(axis=2), out=brightest)
-    top, height = _span(brightest.any(axis=1))
-    left, width = _span(brightest.any(axis=0))
+    top, height = _span((brightest > 0).any(axis=1, keepdims=True)[:, 0])
+    left, width = _span((brightest > 0).any(axis=0, keepdims=True)[0])
     return Box(top=top, left=left, height=height, width=width)
 
 
@@ -73,7 +73,8 @@ def look(frames: FrameSource, box: Box, start_s: Fraction, clip_count: int, sync
     first, last = int(start_s * SYNC_RATE), frames.num_frames - 1
     clip_at = [first + index * SYNC_RATE // CLIP_RATE for index in range(clip_count)]
     sync_at = [*range(first, first + sync_count)]
-    clip, sync = [], []
+    clip: list[Tensor] = []
+    sync: list[Tensor] = []
     for begin in range(first, max(clip_at[-1], sync_at[-1]) + 1, _BLOCK):
         start = min(begin, last)
         block = frames.read(start, min(begin + _BLOCK, last + 1) if begin <= last else last + 1)

@@ -99,7 +99,7 @@ def find_weights(folder: str, hub: str, variant: Variant, *, published: bool) ->
     needed = [NETS[variant], VAES[kind], SYNC, *([VOCODER_16K] if kind == "16k" else [])]
     # All are looked for before any is read, which takes a while.
     files = [_find(root, file) for file in needed]
-    cache = Path(hub).expanduser() if hub else _hub_folder()
+    cache = Path(hub).expanduser() if hub else hub_folder()
     hub_files = [*_in_hub(cache, CLIP, "open_clip_config.json", "open_clip_pytorch_model.bin")]
     if kind == "44k":
         hub_files += _in_hub(cache, VOCODER, "config.json", "bigvgan_generator.pt")
@@ -177,7 +177,7 @@ def _kept_as(path: Path) -> str:
     return name if _SHA256.fullmatch(name) else md5_of(path)
 
 
-def _hub_folder() -> Path:
+def hub_folder() -> Path:
     """Where Hugging Face's library keeps its cache, by the variables that it reads."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if os.environ.get(name):

@@ -157,11 +157,11 @@ class TestWeights:
     def test_the_hub_is_where_its_library_has_it(self, tmp_path: Path, monkeypatch) -> None:
         for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
             monkeypatch.delenv(name, raising=False)
-        assert module._hub_folder() == Path.home() / ".cache" / "huggingface" / "hub"
+        assert module.hub_folder() == Path.home() / ".cache" / "huggingface" / "hub"
         monkeypatch.setenv("HF_HOME", str(tmp_path))
-        assert module._hub_folder() == tmp_path / "hub"
+        assert module.hub_folder() == tmp_path / "hub"
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
-        assert module._hub_folder() == tmp_path / "elsewhere"
+        assert module.hub_folder() == tmp_path / "elsewhere"
 
 
 def test_fingerprints_are_of_contents_and_of_what_changes_the_sound(options, weights: Path, tmp_path: Path) -> None:
