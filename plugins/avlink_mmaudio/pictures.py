@@ -49,12 +49,12 @@ def find_box(frames: FrameSource) -> Box:
     brightest = np.zeros((frames.height, frames.width), np.uint8)
     for index in range(0, frames.num_frames, step):
         np.maximum(brightest, frames.read(index, index + 1)[0].max(axis=2), out=brightest)
-    top, height = _span((brightest > 0).any(axis=1, keepdims=True)[:, 0])
-    left, width = _span((brightest > 0).any(axis=0, keepdims=True)[0])
+    top, height = _span(brightest.max(axis=1))
+    left, width = _span(brightest.max(axis=0))
     return Box(top=top, left=left, height=height, width=width)
 
 
-def _span(seen: NDArray[np.bool_]) -> tuple[int, int]:
+def _span(seen: NDArray[np.uint8]) -> tuple[int, int]:
     size, (places,) = len(seen), np.nonzero(seen)
     if not len(places):
         return 0, size

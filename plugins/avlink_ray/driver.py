@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -212,6 +212,15 @@ def connect(start: Start) -> None:
     )
 
 
+def _with_threads(start: Start) -> Start:
+    """As many as torch takes here, which only torch knows."""
+    if start.work.threads is not None:
+        return start
+    import torch
+
+    return replace(start, work=replace(start.work, threads=torch.get_num_threads()))
+
+
 def main(descriptor: int) -> None:
     """Serve the process at the other end of a pipe."""
     connection = Connection(descriptor)
@@ -224,7 +233,7 @@ def main(descriptor: int) -> None:
             where = f"at '{start.address}'" if start.address else "on this machine"
             connection.send(Failure(kind="PlaceError", text=f"no Ray cluster can be used {where}: {said[:300]}"))
             return
-        Driver(connection, start).run()
+        Driver(connection, _with_threads(start)).run()
     except (EOFError, OSError, _Gone):
         pass
     finally:

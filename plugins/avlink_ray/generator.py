@@ -49,6 +49,7 @@ class RayGenerator:
             version=avlink.__version__,
             device=device,
             folder=str(Path.cwd()),
+            threads=options.threads,
         )
         start = Start(
             work=work,
@@ -171,6 +172,8 @@ def _start(folder: str, options: RayOptions) -> tuple[Connection, subprocess.Pop
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            # Workers do what this process would do itself: no less of the machine than it gets.
+            "RAY_worker_niceness": "0",
         }
     with (Path(folder) / "driver.log").open("wb") as log:
         process = subprocess.Popen(

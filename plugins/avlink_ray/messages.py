@@ -21,6 +21,7 @@ class Work:
     version: str
     device: str
     folder: str
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

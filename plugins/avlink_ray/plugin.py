@@ -26,6 +26,8 @@ class RayOptions(Options):
     """Processors that each is given."""
     gpus: float = Field(default=0.0, ge=0, le=64)
     """And graphics cards, or parts of one."""
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    """Threads of each; left out: as many as a run on this machine has, for their number changes the last bits."""
     start_s: float = Field(default=600.0, gt=0)
     """How long to wait for a worker when there is none, with its model loaded."""
     lost_s: int = Field(default=60, ge=1, le=3600)

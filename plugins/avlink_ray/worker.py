@@ -62,6 +62,8 @@ class Worker:
         self._answer = None
 
     def _load(self, work: Work) -> Described:
+        # Before anything imports torch: Ray has put the number of processors there.
+        os.environ["OMP_NUM_THREADS"] = str(work.threads or 1)
         with contextlib.suppress(OSError):
             # What options name by a path is looked for from the same folder, where there is one.
             os.chdir(work.folder)

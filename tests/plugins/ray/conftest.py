@@ -32,11 +32,6 @@ class Runs:
     python: str
     site: Path
 
-    @property
-    def mark(self) -> bytes:
-        """What all processes of these runs, and no others, have in their environment."""
-        return f"AVLINK_CACHE_DIR={self.folder / 'cache'}".encode()
-
     def start(self, *settings: str) -> subprocess.Popen[str]:
         paths = [self.site, ROOT, ROOT / "plugins", ROOT / "otio_adapters"]
         env = {
@@ -44,7 +39,8 @@ class Runs:
             "PYTHONPATH": os.pathsep.join(map(str, paths)),
             "AVLINK_PLUGINS": "avlink_fusion,avlink_post,of_the_test",
             "AVLINK_CACHE_DIR": str(self.folder / "cache"),
-            "OMP_NUM_THREADS": "1",
+            # Not what Ray would give a worker by itself.
+            "OMP_NUM_THREADS": "2",
         }
         words = [word for setting in settings for word in ("-s", setting)]
         listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -62,11 +58,11 @@ class Runs:
         return {path.name: path.read_bytes() for path in (self.folder / "cut.stems").glob("[!.]*.wav")}
 
     def processes(self) -> dict[int, str]:
-        """All that is alive of these runs, with its command line."""
+        """All that is alive of these runs, with its command line: nobody else works in this folder."""
         found = {}
         for entry in Path("/proc").iterdir():
             try:
-                if entry.name.isdigit() and self.mark in (entry / "environ").read_bytes():
+                if entry.name.isdigit() and os.readlink(entry / "cwd") == str(self.folder):
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:
                 continue
