@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from avlink.app.frames_sound import sound_for_frames
     from avlink.app.report import SonifyReport
     from avlink.app.request import SonifyRequest
-    from avlink.app.session import Session, open_session
+    from avlink.app.session import Session, open_session, pick_device
     from avlink.app.sonify import sonify
     from avlink.cli.console import progress
     from avlink.core.clock import to_index
@@ -88,6 +88,7 @@ __all__ = [
     "mux_sound",
     "needed_media",
     "open_session",
+    "pick_device",
     "picture_digest",
     "probe",
     "progress",
@@ -136,6 +137,7 @@ _LIVES_IN = {
     "mux_sound": "avlink.media.mux",
     "needed_media": "avlink.app.arrivals",
     "open_session": "avlink.app.session",
+    "pick_device": "avlink.app.session",
     "picture_digest": "avlink.media.mux",
     "probe": "avlink.media.probe",
     "progress": "avlink.cli.console",

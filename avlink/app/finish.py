@@ -59,6 +59,8 @@ class StemTarget:
     untouchable: frozenset[Path] = frozenset()
     """Files that are read in this run, resolved: never written over."""
     path_of: Callable[[Job], Path] | None = None
+    licence: str = ""
+    """What the model's weights may be used for, where that is not everything; stands in the files."""
 
     def finish_key(self) -> JsonValue:
         """What the finished stem depends on besides what was generated."""
@@ -220,7 +222,7 @@ def _stamp(job: Job, target: StemTarget, span: _Span) -> BroadcastInfo:
         timecode_rate=target.timecode_rate,
         drop_frame=target.drop_frame,
         project=target.project,
-        note=job.prompt.text,
+        note="; ".join(word for word in (job.prompt.text, target.licence) if word),
     )
 
 

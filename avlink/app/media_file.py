@@ -82,6 +82,7 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
         drop_frame=";" in (video.timecode or "") and can_drop(video.rate),
         project=path.stem,
         spotting=recipe.stems.spotting,
+        licence=backend.licence,
         untouchable=frozenset({path.resolve()}),
         path_of=lambda job: _of_take(wav or session.cache / "finished" / f"{job.stem_key}.wav", job),
     )
@@ -90,7 +91,7 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
         items = make_items(plan.jobs, (), stems={}, failures={})
         if len(cached_jobs(plan, session)) == len(plan.jobs):
             items = tuple(replace(item, status="cached") for item in items)
-        return SonifyReport(input=path, output=None, items=items)
+        return SonifyReport(input=path, output=None, items=items, licence=backend.licence)
     for place in (wav, movie):
         if place is not None:
             sweep_leftovers(place.parent, now_s=time.time())
@@ -116,6 +117,7 @@ def sonify_media_file(request: SonifyRequest, backend: ReadyBackend, session: Se
         input=path,
         output=_of_take(output, written[0]) if output and written else None,
         items=make_items(plan.jobs, (), stems=stems, failures=done.failures),
+        licence=backend.licence,
     )
 
 

@@ -14,7 +14,7 @@ from avlink.app.picture_report import WrittenPicture
 from avlink.app.render import cached_jobs, in_words, job_name
 from avlink.app.session import Session, pick_device
 from avlink.core import clock
-from avlink.core.errors import AvlinkError, MediaError, OutputError, PluginError
+from avlink.core.errors import AvlinkError, MediaError, OutputError, PlaceError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, PlanReady, StepDone
 from avlink.core.values import FrameSource, PictureGenerator, PictureRequest
 from avlink.hooks import ReadyBackend
@@ -79,8 +79,8 @@ class _Run:
         if job.raw_key not in self._made or self.session.store.get(job.raw_key) is None:
             try:
                 frames = self._answer(job, generator)
-            except OutputError:
-                # The disk is full: that is no fault of the clip.
+            except (OutputError, PlaceError):
+                # The disk is full, or a cluster is gone: that is no fault of the clip.
                 raise
             except Exception as error:
                 # A backend is foreign code: whatever it raises must not take the other clips down.

@@ -18,7 +18,7 @@ from avlink.app.finish import StemTarget, write_stem
 from avlink.app.report import WrittenStem
 from avlink.app.session import Session
 from avlink.core import clock
-from avlink.core.errors import AvlinkError, MediaError, OutputError, PluginError
+from avlink.core.errors import AvlinkError, MediaError, OutputError, PlaceError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, Message, PlanReady, StepDone
 from avlink.core.sound import read_blocks
 from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
@@ -59,7 +59,7 @@ def render(
     `on_made` is told of each sound that was generated and is kept.
 
     Raises OutputError when stems or cache cannot be written, BundleError and PluginError when the model cannot be
-    loaded; what goes wrong with single clips is in the result.
+    loaded, PlaceError when where it works is gone; what goes wrong with single clips is in the result.
     """
     cached = frozenset() if force else cached_jobs(plan, session)
     session.tell(PlanReady(jobs=len(plan.jobs), cached=len(cached), skipped=len(plan.skips)))
@@ -69,7 +69,7 @@ def render(
             run.finish(job, cached=True)
     for _ in range(_ATTEMPTS):
         misses = [job for job in plan.jobs if job.id not in run.stems and job.id not in run.failures]
-        for batch in make_batches(misses, max_batch_s=max_batch_s):
+        for batch in make_batches(misses, max_batch_s=max_batch_s * run.at_once() if misses else max_batch_s):
             run.generate(batch)
     if len(run.stems) + len(run.failures) < len(plan.jobs):
         raise OutputError(f"the cache {session.cache} loses what is put into it; see whether something empties it")
@@ -115,6 +115,10 @@ class _Run:
     stems: dict[str, WrittenStem] = field(default_factory=dict)
     failures: dict[str, AvlinkError] = field(default_factory=dict)
     _generator: SoundGenerator | None = None
+
+    def at_once(self) -> int:
+        """How many batches the model works on side by side: more than one where it works on several machines."""
+        return int(getattr(self._load(), "at_once", 1))
 
     def generate(self, batch: Sequence[tuple[Job, ...]]) -> None:
         """Generate, keep and finish one batch. Each entry is answered once for all of its jobs."""
@@ -176,7 +180,7 @@ class _Run:
                 raise PluginError(f"it answered {len(answers)} of {len(requests)} requests")
             for answer, request in zip(answers, requests, strict=True):
                 check_answer(answer, request, generator)
-        except OutputError:
+        except (OutputError, PlaceError):
             raise
         except Exception as error:
             # A backend is foreign code: whatever it raises must not take the other clips down.

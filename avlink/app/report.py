@@ -108,12 +108,16 @@ def clip_json(clip: Job | Skip) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SonifyReport:
-    """The whole run. `output` is None when nothing was written, `preview` when no movie was asked for."""
+    """The whole run. `output` is None when nothing was written, `preview` when no movie was asked for.
+
+    `licence` is what the model's weights may be used for, "" where that is everything.
+    """
 
     input: Path
     output: Path | None
     items: tuple[Item, ...]
     preview: Path | None = None
+    licence: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -133,6 +137,7 @@ class SonifyReport:
             "preview": None if self.preview is None else str(self.preview),
             "items": [item.to_json() for item in self.items],
             "counts": self.counts,
+            **({"licence": self.licence} if self.licence else {}),
         }
 
 

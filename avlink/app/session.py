@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import cast
 
 from avlink.core.errors import InputError
-from avlink.core.events import Event, Listener, ignore
+from avlink.core.events import Event, Listener, Message, ignore
 from avlink.core.paths import cache_dir
 from avlink.core.store import Store
 from avlink.core.values import SoundGenerator
-from avlink.hooks import ReadyBackend, Registry, load_registry
+from avlink.hooks import ReadyBackend, ReadyPlace, Registry, load_registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,9 @@ class Session:
     store: Store
     device: str = "auto"
     listener: Listener = ignore
-    _loaded: dict[tuple[str, str], SoundGenerator] = field(default_factory=dict, repr=False, compare=False)
+    _loaded: dict[tuple[str, str, ReadyPlace | None], SoundGenerator] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def cache(self) -> Path:
@@ -35,12 +37,16 @@ class Session:
     def generator(self, backend: ReadyBackend) -> SoundGenerator:
         """The model of a backend, loaded unless it was the last that was asked for: two at once could be too much.
 
-        Raises BundleError and PluginError when it cannot be loaded.
+        Raises BundleError and PluginError when it cannot be loaded, PlaceError when where it works cannot be reached.
         """
-        key = (backend.name, backend.fingerprint())
+        key = (backend.name, backend.fingerprint(), backend.place)
         if key not in self._loaded:
             self._loaded.clear()
-            self._loaded[key] = cast(SoundGenerator, backend.load(pick_device(self.device)))
+            if backend.licence:
+                self.tell(Message(text=f"backend '{backend.name}': {backend.licence}", level="warning"))
+            # What "auto" is, is to be seen where the model works.
+            device = pick_device(self.device) if backend.place is None else self.device
+            self._loaded[key] = cast(SoundGenerator, backend.load(device))
         return self._loaded[key]
 
     def tell(self, event: Event) -> None:

@@ -70,14 +70,15 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     output = request.output or default_output(file, "foley", request.base)
     folder = media_folder(file, session)
     target = stem_target(request, output, file.timeline, session)
-    target = replace(target, duck=ducking_for(request, file, folder, session))
+    target = replace(target, duck=ducking_for(request, file, folder, session), licence=backend.licence)
     plan = plan_timeline(request, file, backend, target, session)
     whole = plan_digest(plan)
     if not request.force:
         plan = with_made_sounds(plan, session.store)
     if request.dry_run:
         cached = cached_jobs(plan, session)
-        return SonifyReport(input=request.input, output=None, items=dry_items(plan, cached))
+        items = dry_items(plan, cached)
+        return SonifyReport(input=request.input, output=None, items=items, licence=backend.licence)
     check_output(output, inputs=_inputs(request, plan))
     refuse_nothing(request.input, plan, what="a sound")
     make_folder(target.folder)
@@ -114,6 +115,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         output=output if done.stems else None,
         preview=preview,
         items=make_items(plan.jobs, plan.skips, stems=done.stems, failures=done.failures),
+        licence=backend.licence,
     )
 
 
@@ -241,4 +243,5 @@ def _details(stem: WrittenStem, backend: ReadyBackend) -> dict[str, object]:
         "speed": fraction_text(job.source.speed),
         "time_reference": stem.time_reference,
         "channels": stem.channels,
+        **({"licence": backend.licence} if backend.licence else {}),
     }

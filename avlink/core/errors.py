@@ -7,7 +7,8 @@
        |- TimelineError       a timeline that cannot be used
        |- BundleError         a model bundle that cannot be used
        `- OutputError         an output place that cannot be written
-    `- PluginError            exit code 1: a plugin failed
+    |- PluginError            exit code 1: a plugin failed
+    `- PlaceError             exit code 1: where a backend worked is gone
 
 A message is one sentence: what, where, what is possible, what to do.
 """
@@ -45,6 +46,10 @@ class BundleError(InputError):
 
 class OutputError(InputError):
     """An output cannot be written: no permission, no space, or in the way of something."""
+
+
+class PlaceError(AvlinkError):
+    """Where a backend was to work cannot be reached, or is there no more: no clip is at fault, and the run ends."""
 
 
 class PluginError(AvlinkError):

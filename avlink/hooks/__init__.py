@@ -20,6 +20,7 @@ from avlink.core.answer import Answer, Grid, Line, Lines
 from avlink.core.recipe import Recipe
 from avlink.hooks.components import (
     ReadyBackend,
+    ReadyPlace,
     ReadyProcessor,
     apply_chain,
     check_components,
@@ -27,7 +28,16 @@ from avlink.hooks.components import (
     resolve_chain,
     resolve_formats,
 )
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Direction, Options, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import (
+    AudioProcessor,
+    Backend,
+    Command,
+    Direction,
+    Options,
+    Place,
+    RecipeKind,
+    TimelineFormat,
+)
 from avlink.hooks.loader import load_registry, make_registry
 from avlink.hooks.recipes import find_recipe, named_recipes
 from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, Registry
@@ -44,9 +54,11 @@ __all__ = [
     "Line",
     "Lines",
     "Options",
+    "Place",
     "PluginFailure",
     "PluginInfo",
     "ReadyBackend",
+    "ReadyPlace",
     "ReadyProcessor",
     "Recipe",
     "RecipeKind",

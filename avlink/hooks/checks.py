@@ -15,6 +15,7 @@ from avlink.hooks.descriptors import (
     Component,
     Direction,
     Options,
+    Place,
     RecipeKind,
     TimelineFormat,
 )
@@ -111,7 +112,9 @@ _FIELDS: Mapping[type[Component], Mapping[str, tuple[Callable[[Any], bool], str]
         "options": _OPTIONS,
         "fingerprint": _FUNCTION,
         "load": _FUNCTION,
+        "licence": (lambda value: isinstance(value, str), "text"),
     },
+    Place: {"options": _OPTIONS, "load": _FUNCTION},
     AudioProcessor: {
         "options": _OPTIONS,
         "apply": _FUNCTION,

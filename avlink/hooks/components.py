@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from avlink.core.errors import AvlinkError, PluginError, RecipeError
 from avlink.core.recipe import Recipe, SonifyRecipe, Source, VisualizeRecipe, explain, report
 from avlink.core.recipe.schema import BackendChoice, Step
-from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, Place, RecipeKind, TimelineFormat
 from avlink.hooks.registry import Registry
 
 if TYPE_CHECKING:
@@ -25,16 +25,30 @@ Resolved = TypeVar("Resolved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyPlace:
+    """A place with its checked options."""
+
+    place: Place
+    options: Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyBackend:
-    """A backend with its checked options."""
+    """A backend with its checked options, and the place where it works; without one it works here."""
 
     backend: Backend
     options: Options
+    place: ReadyPlace | None = None
 
     @property
     def name(self) -> str:
         """The backend's name."""
         return self.backend.name
+
+    @property
+    def licence(self) -> str:
+        """What its weights may be used for; "" where that is everything."""
+        return self.backend.licence
 
     def fingerprint(self) -> str:
         """What the result depends on besides the request. Raises PluginError if the plugin fails."""
@@ -44,8 +58,16 @@ class ReadyBackend:
         return fingerprint
 
     def load(self, device: str) -> SoundGenerator | PictureGenerator:
-        """The generator on "cpu", "cuda" or "mps". Raises PluginError if the plugin fails."""
-        generator = self._call("loading", lambda: self.backend.load(self.options, device))
+        """The generator on "cpu", "cuda" or "mps", at a place also on "auto".
+
+        Raises PluginError if the plugin fails.
+        """
+        place = self.place
+        if place is None:
+            generator = self._call("loading", lambda: self.backend.load(self.options, device))
+        else:
+            loading = f"loading on '{place.place.name}'"
+            generator = self._call(loading, lambda: place.place.load(self, place.options, device))
         for part in ("generate", "sample_rate", "picture"):
             if not hasattr(generator, part):
                 kind = type(generator).__name__
@@ -186,7 +208,20 @@ def _backend(recipe: SonifyRecipe | VisualizeRecipe, registry: Registry) -> tupl
         made = "sound" if wanted == "v2a" else "pictures"
         return None, [f'backend.name = "{choice.name}": does not make {made}; known that do: {fitting or "none"}']
     options, lines = _options(backend.options, choice.options, recipe.source, "backend.options")
-    return (ReadyBackend(backend=backend, options=options) if options is not None else None), lines
+    place, mistakes = _place(choice.on, registry, recipe.source)
+    ready = None if options is None else ReadyBackend(backend=backend, options=options, place=place)
+    return ready, lines + mistakes
+
+
+def _place(choice: Step | None, registry: Registry, source: Source) -> tuple[ReadyPlace | None, list[str]]:
+    if choice is None:
+        return None, []
+    try:
+        place = registry.place(choice.use)
+    except RecipeError as error:
+        return None, [f"backend.on: {error}"]
+    options, lines = _options(place.options, choice.options, source, "backend.on")
+    return (None if options is None else ReadyPlace(place=place, options=options)), lines
 
 
 def _chain(recipe: SonifyRecipe, registry: Registry) -> tuple[tuple[ReadyProcessor, ...], list[str]]:

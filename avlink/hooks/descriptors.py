@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from avlink.core.recipe import Recipe
     from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
+    from avlink.hooks.components import ReadyBackend
     from avlink.hooks.registry import Registry
 
 Direction: TypeAlias = Literal["v2a", "a2v"]
@@ -40,6 +41,9 @@ class Backend:
     "cpu", "cuda" or "mps". It is the first place where heavy imports belong.
 
     Both are given an instance of `options`.
+
+    `licence` says what its weights may be used for, where that is not everything: people read it when the model is
+    loaded, and it stays with every stem that the model made.
     """
 
     name: str
@@ -47,6 +51,24 @@ class Backend:
     options: type[Options] = Options
     fingerprint: Callable[[Any], str]
     load: Callable[[Any, str], SoundGenerator | PictureGenerator]
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Somewhere else for any backend to work, such as a cluster.
+
+    `name` is what recipes say in `backend.on`. `load(backend, options, device)` gives a generator that answers as the
+    backend itself would, bit for bit, and loads nothing on this machine; `device` is as the user asked for it, "auto"
+    too, for there it may mean another one than here. A generator that can work on several batches side by side says
+    how many in an attribute `at_once`. Where the place itself is gone, it raises `PlaceError`.
+
+    A place changes no result: it is in no cache key.
+    """
+
+    name: str
+    options: type[Options] = Options
+    load: Callable[[ReadyBackend, Any, str], SoundGenerator | PictureGenerator]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,4 +136,4 @@ class RecipeKind:
     check: Callable[[Any, Registry], Sequence[str]] | None = None
 
 
-Component: TypeAlias = Backend | AudioProcessor | TimelineFormat | Command | RecipeKind
+Component: TypeAlias = Backend | Place | AudioProcessor | TimelineFormat | Command | RecipeKind

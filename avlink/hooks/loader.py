@@ -20,7 +20,7 @@ from avlink.core.errors import PluginError
 from avlink.core.installed import GROUP, UNKNOWN, Origin, origin_of, plugin_points, unmet_need
 from avlink.hooks import specs
 from avlink.hooks.checks import check_hooks, check_offers
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, Place, RecipeKind, TimelineFormat
 from avlink.hooks.faults import Refused, reason, whole_traceback
 from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, Registry, settle
 
@@ -28,6 +28,7 @@ __all__ = ["GROUP", "load_registry", "make_registry"]
 
 _HOOKS: Mapping[type[Component], str] = {
     Backend: "avlink_backends",
+    Place: "avlink_places",
     AudioProcessor: "avlink_audio_processors",
     TimelineFormat: "avlink_timeline_formats",
     Command: "avlink_commands",
@@ -153,6 +154,7 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
     clashes: list[Clash] = [clash for _, found in settled.values() for clash in found]
     return Registry(
         backends=kept[Backend],
+        places=kept[Place],
         processors=kept[AudioProcessor],
         formats=kept[TimelineFormat],
         commands=kept[Command],

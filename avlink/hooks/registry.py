@@ -10,12 +10,12 @@ from typing import TypeVar
 from avlink.core.errors import RecipeError
 from avlink.core.installed import UNKNOWN, Origin
 from avlink.core.recipe import suggest
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, Place, RecipeKind, TimelineFormat
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 """The names that components may have."""
 
-AnyComponent = TypeVar("AnyComponent", Backend, AudioProcessor, TimelineFormat, Command, RecipeKind)
+AnyComponent = TypeVar("AnyComponent", Backend, Place, AudioProcessor, TimelineFormat, Command, RecipeKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,7 @@ class Registry:
     """What the installed plugins offer. Frozen: made once at start, handed down to whoever needs a component."""
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
     processors: Mapping[str, AudioProcessor] = field(default_factory=dict)
     formats: Mapping[str, TimelineFormat] = field(default_factory=dict)
     commands: Mapping[str, Command] = field(default_factory=dict)
@@ -85,6 +86,10 @@ class Registry:
     def backend(self, name: str) -> Backend:
         """The backend of that name; raises RecipeError that lists the known ones."""
         return self._find(Backend, self.backends, name)
+
+    def place(self, name: str) -> Place:
+        """The place of that name; raises RecipeError that lists the known ones."""
+        return self._find(Place, self.places, name)
 
     def processor(self, name: str) -> AudioProcessor:
         """The audio processor of that name; raises RecipeError that lists the known ones."""
@@ -136,6 +141,7 @@ def settle(
 
 KIND_NAMES: Mapping[type[Component], str] = {
     Backend: "backend",
+    Place: "place",
     AudioProcessor: "processor",
     TimelineFormat: "timeline format",
     Command: "command",

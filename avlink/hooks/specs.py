@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import pluggy
 
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Place, RecipeKind, TimelineFormat
 
 PROJECT = "avlink"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -29,6 +29,14 @@ def avlink_backends() -> list[Backend]:  # type: ignore[empty-body]
     """Offer ways to generate sound for pictures (`direction="v2a"`) or pictures for sound (`"a2v"`).
 
     A recipe chooses one by `backend.name` and gives its options in `[backend.options]`.
+    """
+
+
+@hookspec
+def avlink_places() -> list[Place]:  # type: ignore[empty-body]
+    """Offer places where backends can work instead of on this machine, such as a cluster.
+
+    A recipe chooses one by `backend.on`, a name or a table of `use` and its options; nothing else in it changes.
     """
 
 

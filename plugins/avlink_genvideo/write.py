@@ -141,6 +141,7 @@ def describe_model(recipe: SonifyRecipe, session: Session) -> Mapping[str, Any]:
         "model": BUILTIN if model == "builtin" else model,
         "model_fingerprint": backend.fingerprint(),
         "recipe": recipe.source.label,
+        **({"licence": backend.licence} if backend.licence else {}),
     }
 
 

@@ -19,6 +19,7 @@ from avlink.hooks import (
     AudioProcessor,
     Backend,
     Options,
+    Place,
     Registry,
     TimelineFormat,
     apply_chain,
@@ -222,6 +223,20 @@ class TestComponents:
         assert 'stems.post[2].gain_db = "3": must be a number' in said
         assert "write.also[0]: timeline format 'cue' is not registered; did you mean 'cues'?" in said
         assert len(said.splitlines()) == 7
+
+    def test_a_place_has_options_of_its_own(self) -> None:
+        far = Place(name="far", options=GainOptions, load=lambda backend, options, device: None)
+        registry = make_registry(avlink.testing, plugin_of("far", avlink_places=lambda: [far]))
+        here = resolve_backend(recipe(backend={"name": "tone"}), registry)
+        for on in ("far", {"use": "far", "gain_db": 3.0}):
+            there = resolve_backend(recipe(backend={"name": "tone", "on": on}), registry)
+            assert there.place is not None and there.place.place is far
+            assert (there.name, there.fingerprint()) == (here.name, here.fingerprint())
+        with pytest.raises(RecipeError) as caught:
+            check_components(recipe(backend={"name": "tone", "on": {"use": "far", "gain": 1}}), registry)
+        assert "backend.on.gain: unknown key; did you mean 'backend.on.gain_db'?" in str(caught.value)
+        with pytest.raises(RecipeError, match=r"backend\.on: place 'fra' is not registered; did you mean 'far'\?"):
+            resolve_backend(recipe(backend={"name": "tone", "on": "fra"}), registry)
 
     def test_sound_is_not_made_by_what_makes_pictures(self) -> None:
         with pytest.raises(RecipeError, match="does not make sound; known that do: tone"):

@@ -100,6 +100,9 @@ class BackendChoice(Table):
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
+    on: Step | None = None
+    """Where it works, by the name of a place that a plugin offers, such as "ray"; without, on this machine. The sound
+    is the same, and so is what the cache knows of it."""
 
 
 class PromptTable(Table):
@@ -262,7 +265,7 @@ class EvaluateRecipe(Recipe):
     guidance: float = Field(default=3.5, ge=0)
     captions: bool = False
     baselines: bool = True
-    """Measure what the model is compared with as well: without its stem, without the picture, and its other direction."""
+    """Measure what the model is compared with, too: without its stem, without the picture, and its other direction."""
     media_dir: str | None = None
     """A folder of real clips that are scored against the onsets of their own sound.
 
