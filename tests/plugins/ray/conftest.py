@@ -89,7 +89,8 @@ def with_ray(tmp_path_factory: pytest.TempPathFactory) -> str:
     python = str(folder / "bin" / "python")
     (site,) = (folder / "lib").glob("python*/site-packages")
     below = [path for path in sys.path if path.endswith("site-packages")]
-    (site / "below.pth").write_text("\n".join(below) + "\n")
+    # As site folders, so that what is installed as editable there is found here too.
+    (site / "below.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in below))
     constraints = ["-c", str(ROOT / "constraints.txt")]
     done = subprocess.run(
         [python, "-m", "pip", "install", "--quiet", *constraints, "ray"], capture_output=True, text=True, check=False
