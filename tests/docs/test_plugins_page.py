@@ -123,7 +123,7 @@ def test_there_is_no_heading_for_what_does_not_exist() -> None:
 
 
 def test_what_stands_in_backquotes_exists() -> None:
-    keys = {*dotted_keys(SonifyRecipe), "stems.post", "backend.options"}
+    keys = {*dotted_keys(SonifyRecipe), "stems.post", "backend.on", "backend.options"}
     commands = {*typer.main.get_command(build_app()).commands, "<name>"}  # type: ignore[attr-defined]
     public = {name for module in MODULES for name in module.__all__}
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "avlink").rglob("*.py"))
