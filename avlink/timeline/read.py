@@ -20,6 +20,7 @@ import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
 from avlink.timeline.fcp7 import with_nested_tracks
+from avlink.timeline.fcpx import read_fcpxml
 from avlink.timeline.item import seconds
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
@@ -53,13 +54,13 @@ def timeline_suffixes() -> frozenset[str]:
     """The suffixes, without dots, that belong to timelines, whether or not an adapter for them is installed."""
     known = {suffix.lower() for adapter in otio.plugins.ActiveManifest().adapters for suffix in adapter.suffixes}
     return frozenset(
-        known | {"otio", "otioz", "otiod", "edl", "xml", "fcpxml", "aaf", "ale", "kdenlive", "mlt", "xges"}
+        known | {"otio", "otioz", "otiod", "edl", "xml", "fcpxml", "fcpxmld", "aaf", "ale", "kdenlive", "mlt", "xges"}
     )
 
 
 def readable_suffixes() -> tuple[str, ...]:
     """The suffixes, without dots, that the installed OTIO adapters read as timelines."""
-    found = {"otioz", "otiod"}
+    found = {"otioz", "otiod", "fcpxml", "fcpxmld"}
     for adapter in otio.plugins.ActiveManifest().adapters:
         with contextlib.suppress(Exception), _quiet():
             if adapter.has_feature("read"):
@@ -75,7 +76,7 @@ def read_timeline(path: Path) -> TimelineFile:
     if not path.exists():
         raise TimelineError(f"{path} does not exist; give a timeline or a media file")
     suffix = path.suffix.lower().lstrip(".")
-    if path.is_dir() and suffix != "otiod":
+    if path.is_dir() and suffix not in {"otiod", "fcpxmld"}:
         raise TimelineError(f"{path} is a folder; give a timeline (.otio, .otioz, .otiod, .edl, .xml, .aaf) in it")
     notes: tuple[str, ...] = ()
     bundle, folder = None, path.parent
@@ -89,6 +90,8 @@ def read_timeline(path: Path) -> TimelineFile:
         found = _from_json(_text(path), path)
     elif suffix == "edl":
         found, notes = _read_edl(path)
+    elif suffix in {"fcpxml", "fcpxmld"}:
+        found = _from_fcpxml(path)
     elif suffix == "xml":
         found = _read(path, text=with_nested_tracks(_bytes(path)))
     else:
@@ -171,6 +174,17 @@ def _read(path: Path, text: str | None = None, **options: object) -> object:
     except Exception as error:
         # Adapters raise whatever their parsers raise; to the user all of it means the same.
         raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
+
+
+def _from_fcpxml(path: Path) -> otio.schema.SerializableCollection:
+    # From version 1.10 on, Final Cut exports folders with the document in them.
+    document = _bytes(path / "Info.fcpxml" if path.is_dir() else path)
+    found = otio.schema.SerializableCollection(path.stem)
+    try:
+        found.extend(read_fcpxml(document))
+    except (ValueError, RecursionError) as error:
+        raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
+    return found
 
 
 def _read_edl(path: Path) -> tuple[object, tuple[str, ...]]:
