@@ -25,6 +25,8 @@ def sonify(
     preview: given.Preview = False,
     production: given.Production = False,
     media_root: given.MediaRoot = None,
+    timeline: given.TimelineName = None,
+    rate: given.Rate = None,
     skip_missing: given.SkipMissing = False,
     device: given.DeviceName = given.Device.auto,
     force: given.Force = False,
@@ -59,6 +61,8 @@ def sonify(
         ("--duck", "stems.duck_db"): duck,
         ("--preview", "write.preview"): True if preview or production else None,
         ("--production", "write.preview_production"): True if production else None,
+        ("--timeline", "read.timeline"): timeline,
+        ("--rate", "read.rate"): rate,
         ("--tracks", "select.tracks"): given.split_names(tracks),
     }
     request = SonifyRequest(
