@@ -59,16 +59,33 @@ def default_output(file: TimelineFile, word: str, base: Path | None = None) -> P
     return base.with_name(f"{base.name}.{word}{suffix}")
 
 
-def tell_plan(file: TimelineFile, plan: Plan, session: Session) -> None:
-    """Say what had to be assumed, and which media is missing or of no use."""
+def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missing: bool = False) -> None:
+    """Say what had to be assumed, and which media is missing or of no use: each once, before anything is generated.
+
+    Raises TimelineError with all that is missing where that shall end the run.
+    """
     for note in (*file.notes, *plan.notes):
         session.tell(Message(text=note))
-    unusable = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed)
+    missing = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed and skip.missing)
+    unusable = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed and not skip.missing)
     left_out = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.missing and not skip.failed)
-    for lost, words in ((unusable, "cannot be used"), (left_out, "not found and left out")):
+    shown = {
+        "not found": {} if stop_if_missing else missing,
+        "cannot be used": unusable,
+        "not found and left out": left_out,
+    }
+    for words, lost in shown.items():
         if lost:
-            count = "1 media file" if len(lost) == 1 else f"{len(lost)} media files"
-            session.tell(Message(text=f"{count} {words}: {', '.join(lost)}", level="warning"))
+            session.tell(Message(text=f"{_files(lost)} {words}: {', '.join(lost)}", level="warning"))
+    if stop_if_missing and missing:
+        raise TimelineError(
+            f"{file.path}: {_files(missing)} not found, and nothing was generated: {', '.join(missing)}; --media-root "
+            "names folders to search, and --skip-missing goes on without"
+        )
+
+
+def _files(names: Mapping[str, None]) -> str:
+    return "1 media file" if len(names) == 1 else f"{len(names)} media files"
 
 
 def refuse_nothing(source: Path, plan: Plan, *, what: str) -> None:

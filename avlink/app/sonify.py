@@ -135,7 +135,7 @@ def plan_timeline(
         finish_of=None if target.duck is None else target.duck.key,
         skipped=skips,
     )
-    tell_plan(file, plan, session)
+    tell_plan(file, plan, session, stop_if_missing=request.stop_if_missing and not request.dry_run)
     return plan
 
 

@@ -58,7 +58,8 @@ class VisualizeRequest:
     """`input` is a timeline, or a media file with sound; `output` None means beside it.
 
     `media_root` are folders in which missing media is searched by name; clips whose media is not found then have
-    failed, or with `skip_missing` are left out. `force` generates anew what is in the cache; `dry_run` plans and stops.
+    failed, or with `skip_missing` are left out; with `stop_if_missing` nothing is done at all. `force` generates anew
+    what is in the cache; `dry_run` plans and stops.
     """
 
     input: Path
@@ -66,6 +67,7 @@ class VisualizeRequest:
     output: Path | None = None
     media_root: tuple[Path, ...] = ()
     skip_missing: bool = False
+    stop_if_missing: bool = False
     device: str = "auto"
     force: bool = False
     dry_run: bool = False
@@ -158,7 +160,7 @@ def _plan(
         finish=target.finish_key(),
         skipped=skips,
     )
-    tell_plan(file, plan, session)
+    tell_plan(file, plan, session, stop_if_missing=request.stop_if_missing and not request.dry_run)
     return plan
 
 

@@ -132,7 +132,7 @@ MediaRoot = Annotated[
     ),
 ]
 SkipMissing = Annotated[
-    bool, typer.Option("--skip-missing", help="Leave out clips whose media is missing; they do not count as failed.")
+    bool, typer.Option("--skip-missing", help="Go on without clips whose media is missing; otherwise nothing is done.")
 ]
 DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
 Force = Annotated[bool, typer.Option("--force", help="Generate anew instead of taking it from the cache.")]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal
 
 from avlink.cli.answer import Block, Grid
 
 _HEADS = ("clip", "track", "at", "length", "status", "stems")
+_NAMED = 6
 _STATES = ("generated", "cached", "skipped", "failed")
 
 
@@ -25,7 +26,7 @@ def report_blocks(
                 rows=[_row(item, dry_run, made) for item in items],
             )
         )
-    blocks += [f"{item['name']}: {item['status']}: {item['reason']}" for item in items if item.get("reason")]
+    blocks += _reasons(items)
     counts = payload.get("counts", {})
     said = [f"{counts[state]} {_word(state, dry_run)}" for state in _STATES if counts.get(state)]
     blocks.append(", ".join(said) if said else "nothing to do")
@@ -36,6 +37,17 @@ def report_blocks(
     if payload.get("preview"):
         blocks.append(f"wrote {payload['preview']}")
     return blocks
+
+
+def _reasons(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Why clips got nothing: a line a reason, however many clips share it."""
+    by_reason: dict[tuple[str, str], dict[str, None]] = {}
+    for item in items:
+        if item.get("reason"):
+            by_reason.setdefault((str(item["status"]), str(item["reason"])), {})[str(item["name"])] = None
+    for (status, reason), names in by_reason.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{', '.join(list(names)[:_NAMED])}{more}: {status}: {reason}"
 
 
 def _without_empty_columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:

@@ -72,6 +72,7 @@ def sonify(
         recipe=load_recipe(recipe, "sonify", given.overrides(settings, named)),
         media_root=tuple(media_root or ()),
         skip_missing=skip_missing,
+        stop_if_missing=not skip_missing,
         device=device.value,
         force=force,
         dry_run=dry_run,

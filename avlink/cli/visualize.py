@@ -61,6 +61,7 @@ def visualize(
         recipe=load_recipe(recipe, "visualize", given.overrides(settings, named)),
         media_root=tuple(media_root or ()),
         skip_missing=skip_missing,
+        stop_if_missing=not skip_missing,
         device=device.value,
         force=force,
         dry_run=dry_run,
