@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import opentimelineio as otio
+
 import avlink
 from avlink.app.export import write_format
 from avlink.app.project import moved_to, name_files, write_back
@@ -13,6 +15,7 @@ from avlink.app.render import Rendered
 from avlink.app.report import WrittenStem
 from avlink.app.request import SonifyRequest
 from avlink.app.session import Session
+from avlink.core.errors import AvlinkError
 from avlink.core.events import Message
 from avlink.core.hashing import fraction_text
 from avlink.hooks import ReadyBackend, TimelineFormat
@@ -20,6 +23,7 @@ from avlink.timeline.drop_frame import said_of_frames
 from avlink.timeline.place import place_stems
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.values import Plan, StemFile, StemPlacement
+from avlink.timeline.write import refuse_overwrite
 
 
 def takes_of(plan: Plan, done: Rendered, chosen: frozenset[str]) -> list[list[WrittenStem]]:
@@ -69,8 +73,26 @@ def write_stems_back(
     for note in write_back(placed, file, output, names, roots=request.media_root):
         session.tell(Message(text=note, level="warning"))
     for format_ in formats:
-        for warning in write_format(format_, placed, output.with_suffix(format_.suffix)):
-            session.tell(Message(text=warning, level="warning"))
+        _write_beside(format_, placed, request.input, output, session)
+    own = next((one for one in session.registry.formats.values() if one.suffix == request.input.suffix.lower()), None)
+    if own is not None and own not in formats:
+        try:
+            beside = _write_beside(own, placed, request.input, output, session)
+            session.tell(Message(text=f"the stems alone, in the project's own format: {beside}"))
+        except AvlinkError as error:
+            # Nobody asked for it.
+            session.tell(Message(text=f"no {own.suffix} of the stems was written: {error}", level="warning"))
+
+
+def _write_beside(
+    format_: TimelineFormat, placed: otio.schema.Timeline, source: Path, output: Path, session: Session
+) -> Path:
+    """Write the stems in another format, under a name that is none of the user's. Raises InputError, PluginError."""
+    beside = output.with_name(f"{output.stem.removesuffix('.foley')}.foley{format_.suffix}")
+    refuse_overwrite(beside, inputs=(source,))
+    for warning in write_format(format_, placed, beside):
+        session.tell(Message(text=warning, level="warning"))
+    return beside
 
 
 def _details(stem: WrittenStem, backend: ReadyBackend) -> dict[str, object]:

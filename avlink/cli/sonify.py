@@ -38,7 +38,8 @@ def sonify(
     INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a video file.
 
     Of cut.edl, OUT is cut.foley.otio: a copy with one more audio track. The stems lie beside it in cut.stems, as
-    Broadcast Wave with the timeline's time. For Resolve, Premiere and others go on with `avlink export`.
+    Broadcast Wave with the timeline's time. Beside a project of another program (.xml, .fcpxml, .aaf, .edl) the stems
+    alone are written in its format, to be imported there; for others go on with `avlink export`.
 
     Of shot.mp4, shot.foley.wav and shot.foley.mp4 are written; OUT, a .wav or a video, asks for just one of them. The
     picture is copied, not encoded again.

@@ -11,10 +11,11 @@ import opentimelineio as otio
 import pytest
 from avlink_otio import plugin
 
+from avlink import testing
 from avlink.app.export import ExportRequest, export
-from avlink.app.session import Session
+from avlink.app.session import Session, open_session
 from avlink.app.sonify import SonifyReport, SonifyRequest, sonify
-from avlink.core.errors import RecipeError, TimelineError
+from avlink.core.errors import OutputError, RecipeError, TimelineError
 from avlink.core.events import Event, Message
 from avlink.core.images import ImageSequence
 from avlink.core.recipe import SonifyRecipe
@@ -121,3 +122,31 @@ def test_image_sequences_that_tell_no_rate_have_the_one_that_is_given(kit: Any, 
                 continue
             _, media = find_media(clip, tmp_path)
             assert isinstance(media, ImageSequence) and (media.rate, len(media.files)) == (12, 24)
+
+
+@pytest.mark.parametrize("suffix", [".edl", ".xml"])
+def test_a_project_of_another_program_has_the_stems_in_its_own_format_beside_it(
+    kit: Any, movies: Path, tmp_path: Path, suffix: str, told: list[Event]
+) -> None:
+    session = open_session(
+        device="cpu", registry=make_registry(testing, plugin), cache=tmp_path / "cache", listener=told.append
+    )
+    source = tmp_path / f"cut{suffix}"
+    if suffix == ".edl":
+        source.write_text(EDL.format(fcm=""), encoding="utf-8")
+    else:
+        shot = kit.clip("a.mp4", 12, 24)
+        shot.media_reference.available_range = otio.opentime.TimeRange(duration=otio.opentime.RationalTime(48, 24))
+        otio.adapters.write_to_file(kit.timeline_of(shot), str(source), adapter_name="fcp_xml")
+    before = source.read_bytes()
+    # The output has the name of the input but for its suffix, and so would what lies beside it.
+    recipe = kit.tone_recipe(tmp_path, f'write.also=["{suffix[1:]}"]')
+    for chosen in (kit.tone_recipe(tmp_path), recipe):
+        _run(session, chosen, source, media_root=(movies,), output=tmp_path / "cut.otio")
+        assert source.read_bytes() == before
+        beside = tmp_path / f"cut.foley{suffix}"
+        assert "a_FOLEY_" in beside.read_text(encoding="utf-8")
+        beside.unlink()
+    with pytest.raises(OutputError, match="is an input and is never overwritten"):
+        name = tmp_path / f"again.foley{suffix}"
+        _run(session, recipe, source.rename(name), media_root=(movies,), output=tmp_path / "again.otio")
