@@ -74,7 +74,8 @@ def write_stems_back(
         session.tell(Message(text=note, level="warning"))
     for format_ in formats:
         _write_beside(format_, placed, request.input, output, session)
-    own = next((one for one in session.registry.formats.values() if one.suffix == request.input.suffix.lower()), None)
+    suffix = request.input.suffix.lower().replace(".fcpxmld", ".fcpxml")
+    own = next((one for one in session.registry.formats.values() if one.suffix == suffix), None)
     if own is not None and own not in formats:
         try:
             beside = _write_beside(own, placed, request.input, output, session)

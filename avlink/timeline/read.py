@@ -101,6 +101,7 @@ def read_timeline(path: Path, wish: Read = _AS_IT_IS) -> TimelineFile:
     elif suffix == "edl":
         found, notes, drop_frame = _read_edl(path, wish.frames_per_second)
     elif suffix in {"fcpxml", "fcpxmld"}:
+        folder = path if path.is_dir() else folder
         found = _from_fcpxml(path)
     elif suffix == "xml":
         found = _read(path, text=with_nested_tracks(_bytes(path)))
