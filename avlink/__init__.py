@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from avlink.app.sonify import sonify
     from avlink.cli.console import progress
     from avlink.core.clock import to_index
-    from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PluginError
+    from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PlaceError, PluginError
     from avlink.core.values import (
         Frames,
         FrameSource,
@@ -68,6 +68,7 @@ __all__ = [
     "PictureGenerator",
     "PictureRequest",
     "PictureSpec",
+    "PlaceError",
     "PluginError",
     "Prompt",
     "Session",
@@ -118,6 +119,7 @@ _LIVES_IN = {
     "PictureGenerator": "avlink.core.values",
     "PictureRequest": "avlink.core.values",
     "PictureSpec": "avlink.core.values",
+    "PlaceError": "avlink.core.errors",
     "PluginError": "avlink.core.errors",
     "Prompt": "avlink.core.values",
     "Session": "avlink.app.session",

@@ -56,12 +56,12 @@ def needed_media(request: SonifyRequest) -> tuple[NeededMedia, ...]:
     """
     if is_media_file(request.input):
         return ()
-    file = read_timeline(request.input)
+    file = read_timeline(request.input, request.recipe.read)
     if file.bundle is not None:
         return ()
     roots = MediaRoots(request.media_root)
     found: dict[str, NeededMedia] = {}
-    for clip in select_clips(list_clips(file.timeline), wish=request.recipe.select):
+    for clip in select_clips(list_clips(file.timeline, file.image_rate), wish=request.recipe.select):
         if isinstance(clip, Skip):
             continue
         try:

@@ -13,15 +13,15 @@ from typing import Any
 
 import opentimelineio as otio
 
+from avlink.app.project import check_holds, moved_to, write_back
 from avlink.core.errors import InputError
-from avlink.timeline.bundle import write_bundle
+from avlink.core.recipe.schema import Read
 from avlink.timeline.item import table
 from avlink.timeline.place import KEY, WORDS
 from avlink.timeline.read import read_timeline
 from avlink.timeline.select import select_clips
-from avlink.timeline.urls import rebase_urls
 from avlink.timeline.walk import list_clips
-from avlink.timeline.write import check_output, write_timeline
+from avlink.timeline.write import check_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,26 +45,21 @@ class CuesReport:
         }
 
 
-def import_cues(project: Path, cues: Path, output: Path | None = None) -> CuesReport:
-    """Write a copy of a project whose clips ask for what a cue sheet says.
+def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: Read | None = None) -> CuesReport:
+    """Write a copy of a project whose clips ask for what a cue sheet says. `read` is how the project is read.
 
     Raises InputError: a sheet that cannot be read, a cell that makes no sense, a row of a clip that is not there, two
     rows that want different things of one clip, an output place that cannot be written.
     """
-    file = read_timeline(project)
+    file = read_timeline(project, read or Read())
     suffix = ".otioz" if file.bundle is not None else ".otio"
     output = output or project.with_name(f"{project.stem}.cues{suffix}")
     check_output(output, inputs=(project, cues))
-    if (output.suffix.lower() == ".otioz") != (file.bundle is not None):
-        raise InputError(f"{output} cannot be the output: a {project.suffix} becomes {suffix} again; give such a name")
+    check_holds(file, output)
     timeline = file.timeline
     edits = read_edits(cues)
     changed, clips = apply_edits(timeline, edits, sheet=cues, project=project)
-    if file.bundle is not None:
-        write_bundle(timeline, output, old=file.bundle, media={})
-    else:
-        rebase_urls(timeline, file.folder, output.parent)
-        write_timeline(timeline, output)
+    write_back(moved_to(file, output), file, output, {})
     return CuesReport(input=project, cues=cues, output=output, clips=clips, changed=changed)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from avlink.core.errors import AvlinkError, InputError, PluginError, TimelineErr
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.paths import atomic_write
 from avlink.core.recipe.explain import suggest
+from avlink.core.recipe.schema import Read
 from avlink.hooks import Registry, TimelineFormat, load_registry
 from avlink.timeline.collect import unpack_sound, write_collected
 from avlink.timeline.place import KEY
@@ -39,6 +40,7 @@ class ExportRequest:
     to: str
     output: Path | None = None
     media_root: tuple[Path, ...] = ()
+    read: Read = field(default_factory=Read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ def export(request: ExportRequest, registry: Registry | None = None, *, listener
     formats = (load_registry() if registry is None else registry).formats
     found = _find(request.to, formats)
     name, suffix = (found, f".{found}") if isinstance(found, str) else (found.name, found.suffix)
-    file = read_timeline(request.input)
+    file = read_timeline(request.input, request.read)
     for note in file.notes:
         listener(Message(text=note))
     output = request.output or file.path.with_name(f"{file.path.stem.removesuffix('.foley')}.foley{suffix}")

@@ -17,7 +17,7 @@ from avlink.app.report import WrittenStem
 from avlink.app.written import recall, remember
 from avlink.core import clock
 from avlink.core.errors import OutputError
-from avlink.core.hashing import JsonValue, digest
+from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.paths import atomic_write
 from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
 from avlink.core.store import Store
@@ -101,6 +101,8 @@ def write_stem(
         info.description,
         info.note,
         target.project,
+        None if info.timecode_rate is None else fraction_text(info.timecode_rate),
+        info.drop_frame,
     ]
     key = digest(["written", job.stem_key, *facts])
     known = None if force else recall(store, key, path)

@@ -34,6 +34,7 @@ class PictureTarget:
     rate: Fraction
     origin_s: Fraction
     scale: int
+    drop_frame: bool = False
     encoding: Encoding = field(default_factory=intermediate_encoding)
 
     def finish_key(self) -> JsonValue:
@@ -67,7 +68,11 @@ def write_picture(
     # The sound may begin up to half a frame before or after the first frame does.
     first_s = covered.start / target.rate - clip.timeline_start_s
     origin = clock.to_index(target.origin_s, target.rate)
-    timecode = timecode_of_frames(origin + covered.start, target.rate) if can_stamp(target.rate) else None
+    timecode = (
+        timecode_of_frames(origin + covered.start, target.rate, drop=target.drop_frame)
+        if can_stamp(target.rate)
+        else None
+    )
     key = digest(["written picture", job.stem_key, len(covered), fraction_text(first_s), timecode])
     if force or recall(store, key, path) is None:
         held = HeldFrames(frames, rate=target.rate, num_frames=len(covered), first_s=first_s)

@@ -50,7 +50,7 @@ def write_preview(
 
     Raises OutputError when the movie cannot be written.
     """
-    clips = visible(list_clips(file.timeline))
+    clips = visible(list_clips(file.timeline, file.image_rate))
     sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store)
     order = {clip.id: number for number, clip in enumerate(clips)}
     sources = tuple(sorted(sources, key=lambda source: order[source.clip.id]))

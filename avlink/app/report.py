@@ -90,6 +90,7 @@ def clip_json(clip: Job | Skip) -> dict[str, Any]:
             "seed": None,
             "gain_db": None,
             "mode": None,
+            "missing": clip.missing,
         }
     source, ref = clip.source, clip.source.clip
     return {
@@ -103,6 +104,7 @@ def clip_json(clip: Job | Skip) -> dict[str, Any]:
         "seed": clip.seed,
         "gain_db": ref.gain_db,
         "mode": ref.role,
+        "missing": False,
     }
 
 

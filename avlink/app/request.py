@@ -16,8 +16,9 @@ class SonifyRequest:
     out/cut.foley.otio and out/cut.stems, or out/cut.foley.wav and out/cut.foley.mp4.
 
     `media_root` are folders in which missing media is searched by name; clips whose media is not found then have
-    failed, or with `skip_missing` are left out. `stems` is the folder for the stems of a timeline; None means beside
-    the output, under its name. `force` generates anew what is in the cache; `dry_run` plans and stops.
+    failed, or with `skip_missing` are left out; with `stop_if_missing` nothing is done at all. `stems` is the folder
+    for the stems of a timeline; None means beside the output, under its name. `force` generates anew
+    what is in the cache; `dry_run` plans and stops.
     """
 
     input: Path
@@ -26,6 +27,7 @@ class SonifyRequest:
     base: Path | None = None
     media_root: tuple[Path, ...] = ()
     skip_missing: bool = False
+    stop_if_missing: bool = False
     stems: Path | None = None
     device: str = "auto"
     force: bool = False

@@ -11,43 +11,37 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import opentimelineio as otio
-
-import avlink
 from avlink.app.duck import ducking_for
-from avlink.app.export import write_format
 from avlink.app.finish import StemTarget
 from avlink.app.media_file import is_media_file, sonify_media_file
 from avlink.app.preview import write_preview
 from avlink.app.project import (
+    check_holds,
     check_roots,
     default_output,
     media_folder,
-    moved_to,
-    name_files,
     refuse_nothing,
     tell_plan,
-    write_back,
 )
-from avlink.app.render import Rendered, cached_jobs, render
-from avlink.app.report import Item, SonifyReport, WrittenStem, make_items
+from avlink.app.render import cached_jobs, render
+from avlink.app.report import Item, SonifyReport, make_items
 from avlink.app.request import SonifyRequest
 from avlink.app.reuse import plan_digest, remember, with_made_sounds
 from avlink.app.session import Session, open_session
 from avlink.app.sources import resolve_sources
+from avlink.app.stems_back import takes_of, write_stems_back
 from avlink.app.takes import chosen_before
 from avlink.core import clock
 from avlink.core.errors import RecipeError, TimelineError
-from avlink.core.events import Listener, Message, ignore
-from avlink.core.hashing import fraction_text
+from avlink.core.events import Listener, ignore
 from avlink.core.paths import make_folder, sweep_leftovers
-from avlink.hooks import ReadyBackend, TimelineFormat, resolve_backend, resolve_chain, resolve_formats
-from avlink.timeline.place import place_stems
+from avlink.hooks import ReadyBackend, resolve_backend, resolve_chain, resolve_formats
+from avlink.timeline.drop_frame import is_drop_frame
 from avlink.timeline.plan import build_plan
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.select import select_clips
-from avlink.timeline.values import Plan, StemFile, StemPlacement
+from avlink.timeline.values import Plan
 from avlink.timeline.walk import frame_rate, list_clips, origin_s
 from avlink.timeline.write import check_output, refuse_overwrite
 
@@ -66,10 +60,10 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         return sonify_media_file(request, backend, session)
     formats = resolve_formats(request.recipe, session.registry)
     check_roots(request.media_root)
-    file = read_timeline(request.input)
+    file = read_timeline(request.input, request.recipe.read)
     output = request.output or default_output(file, "foley", request.base)
     folder = media_folder(file, session)
-    target = stem_target(request, output, file.timeline, session)
+    target = stem_target(request, output, file, session)
     target = replace(target, duck=ducking_for(request, file, folder, session), licence=backend.licence)
     plan = plan_timeline(request, file, backend, target, session)
     whole = plan_digest(plan)
@@ -80,6 +74,7 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
         items = dry_items(plan, cached)
         return SonifyReport(input=request.input, output=None, items=items, licence=backend.licence)
     check_output(output, inputs=_inputs(request, plan))
+    check_holds(file, output)
     refuse_nothing(request.input, plan, what="a sound")
     make_folder(target.folder)
     for place in {target.folder, output.parent}:
@@ -95,8 +90,8 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     )
     preview = None
     if done.stems:
-        takes = _takes(plan, done, chosen_before(file.timeline, output))
-        _write_back(request, file, takes, output, backend, formats, session)
+        takes = takes_of(plan, done, chosen_before(file.timeline, output))
+        write_stems_back(request, file, takes, output, backend, formats, session)
         if request.recipe.write.preview:
             preview = output.with_name(f"{output.stem.removesuffix('.foley')}.preview.mp4")
             refuse_overwrite(preview, inputs=_inputs(request, plan))
@@ -123,7 +118,7 @@ def plan_timeline(
     request: SonifyRequest, file: TimelineFile, backend: ReadyBackend, target: StemTarget, session: Session
 ) -> Plan:
     """What there is to do for a timeline; says what is missing and what had to be assumed."""
-    clips = select_clips(list_clips(file.timeline), wish=request.recipe.select)
+    clips = select_clips(list_clips(file.timeline, file.image_rate), wish=request.recipe.select)
     if not clips:
         raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
     sources, skips = resolve_sources(
@@ -142,11 +137,11 @@ def plan_timeline(
         finish_of=None if target.duck is None else target.duck.key,
         skipped=skips,
     )
-    tell_plan(file, plan, session)
+    tell_plan(file, plan, session, stop_if_missing=request.stop_if_missing and not request.dry_run)
     return plan
 
 
-def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Timeline, session: Session) -> StemTarget:
+def stem_target(request: SonifyRequest, output: Path, file: TimelineFile, session: Session) -> StemTarget:
     """How and where the stems of a timeline are written. Raises RecipeError for what cannot be written."""
     stems = request.recipe.stems
     if stems.bit_depth != 24:
@@ -157,10 +152,11 @@ def stem_target(request: SonifyRequest, output: Path, timeline: otio.schema.Time
         sample_rate=stems.sample_rate,
         track_name=stems.track_name,
         ambience_track_name=stems.ambience_track_name,
-        origin_s=origin_s(timeline),
-        timecode_rate=clock.exact_rate(frame_rate(timeline)),
+        origin_s=origin_s(file.timeline),
+        timecode_rate=clock.exact_rate(frame_rate(file.timeline)),
+        drop_frame=is_drop_frame(file.timeline, file.drop_frame),
         handle_s=stems.handle if stems.write_handles else Fraction(0),
-        project=timeline.name or "",
+        project=file.timeline.name or "",
         spotting=stems.spotting,
     )
 
@@ -181,67 +177,3 @@ def _inputs(request: SonifyRequest, plan: Plan) -> tuple[Path, ...]:
 
 def _with_inputs(target: StemTarget, inputs: Sequence[Path]) -> StemTarget:
     return replace(target, untouchable=frozenset(path.resolve() for path in inputs))
-
-
-def _takes(plan: Plan, done: Rendered, chosen: frozenset[str]) -> list[list[WrittenStem]]:
-    """The takes of each clip in timeline order; first the one that was `chosen` before, by the key of its sound."""
-    takes: dict[str, list[WrittenStem]] = {}
-    for job in plan.jobs:
-        if job.id in done.stems:
-            takes.setdefault(job.source.clip.id, []).append(done.stems[job.id])
-    return [sorted(stems, key=lambda stem: stem.job.raw_key not in chosen) for stems in takes.values()]
-
-
-def _write_back(
-    request: SonifyRequest,
-    file: TimelineFile,
-    takes: Sequence[Sequence[WrittenStem]],
-    output: Path,
-    backend: ReadyBackend,
-    formats: Sequence[TimelineFormat],
-    session: Session,
-) -> None:
-    names = name_files((stem.path for stems in takes for stem in stems), file.timeline, output)
-    placements = []
-    for stems in takes:
-        files = tuple(
-            StemFile(
-                url=names[stem.path],
-                take=stem.job.take,
-                sample_rate=stem.sample_rate,
-                samples=stem.samples,
-                details=_details(stem, backend),
-                head_s=Fraction(stem.head_samples, stem.sample_rate),
-                tail_s=Fraction(stem.tail_samples, stem.sample_rate),
-                hits=stem.hits,
-            )
-            for stem in stems
-        )
-        placements.append(StemPlacement(clip=stems[0].job.source.clip, takes=files))
-    details = {"version": avlink.__version__, "recipe": request.recipe.source.label, "backend": backend.name}
-    moved = moved_to(file, output)
-    placed = place_stems(moved, placements, track_of=request.recipe.stems.track_of, details=details)
-    write_back(placed, file, output, names)
-    for format_ in formats:
-        for warning in write_format(format_, placed, output.with_suffix(format_.suffix)):
-            session.tell(Message(text=warning, level="warning"))
-
-
-def _details(stem: WrittenStem, backend: ReadyBackend) -> dict[str, object]:
-    """What a stem remembers of how it was made, as plain JSON values."""
-    job = stem.job
-    return {
-        "prompt": job.prompt.text,
-        "negative": job.prompt.negative,
-        "seed": job.seed,
-        "backend": backend.name,
-        "raw_key": job.raw_key,
-        "stem_key": job.stem_key,
-        "source_digest": job.source.digest,
-        "source_start_s": fraction_text(job.source.start_s),
-        "source_duration_s": fraction_text(job.source.duration_s),
-        "speed": fraction_text(job.source.speed),
-        "time_reference": stem.time_reference,
-        "channels": stem.channels,
-        **({"licence": backend.licence} if backend.licence else {}),
-    }

@@ -10,13 +10,12 @@ from typing import Any
 
 import opentimelineio as otio
 
+from avlink.app.project import check_holds, moved_to, write_back
 from avlink.core.errors import InputError
-from avlink.timeline.bundle import write_bundle
 from avlink.timeline.item import table
 from avlink.timeline.place import KEY, hear
 from avlink.timeline.read import TimelineFile, read_timeline
-from avlink.timeline.urls import rebase_urls
-from avlink.timeline.write import check_output, write_timeline
+from avlink.timeline.write import check_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +96,7 @@ def use_take(project: Path, take: int, clips: Sequence[str] = (), output: Path |
     output = output or _default_output(file)
     is_ours = project.stem.lower().endswith(".foley") and project.suffix.lower() == output.suffix.lower()
     check_output(output, inputs=() if is_ours else (project,))
-    if (output.suffix.lower() == ".otioz") != (file.bundle is not None):
-        suffix = ".otio" if file.bundle is None else ".otioz"
-        raise InputError(f"{output} cannot be the output: {project} becomes {suffix} again; give such a name")
+    check_holds(file, output)
     timeline = file.timeline
     chosen = _chosen(timeline, project, clips)
     lacking = [stem for _, stem in chosen if take not in _by_number(stem)]
@@ -110,11 +107,7 @@ def use_take(project: Path, take: int, clips: Sequence[str] = (), output: Path |
             "more are made by `avlink sonify --takes N`"
         )
     changed = sum(hear(stem, take) for _, stem in chosen)
-    if file.bundle is not None:
-        write_bundle(timeline, output, old=file.bundle, media={})
-    else:
-        rebase_urls(timeline, file.folder, output.parent)
-        write_timeline(timeline, output)
+    write_back(moved_to(file, output), file, output, {})
     stems = tuple(_takes(track, stem) for track, stem in chosen)
     return TakesReport(input=project, output=output, changed=changed, stems=stems)
 

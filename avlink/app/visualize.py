@@ -16,6 +16,7 @@ from avlink.app.picture_finish import PictureTarget, write_picture
 from avlink.app.picture_render import RenderedPictures, render_pictures
 from avlink.app.picture_report import VisualizeReport, WrittenPicture, picture_items
 from avlink.app.project import (
+    check_holds,
     check_roots,
     default_output,
     media_folder,
@@ -36,6 +37,7 @@ from avlink.core.hashing import fraction_text
 from avlink.core.paths import make_folder, sweep_leftovers
 from avlink.core.recipe import VisualizeRecipe
 from avlink.hooks import ReadyBackend, resolve_backend
+from avlink.timeline.drop_frame import is_drop_frame
 from avlink.timeline.picture_plan import build_picture_plan
 from avlink.timeline.place_pictures import PicturePlacement, picture_rate, place_pictures
 from avlink.timeline.read import TimelineFile, read_timeline
@@ -56,7 +58,8 @@ class VisualizeRequest:
     """`input` is a timeline, or a media file with sound; `output` None means beside it.
 
     `media_root` are folders in which missing media is searched by name; clips whose media is not found then have
-    failed, or with `skip_missing` are left out. `force` generates anew what is in the cache; `dry_run` plans and stops.
+    failed, or with `skip_missing` are left out; with `stop_if_missing` nothing is done at all. `force` generates anew
+    what is in the cache; `dry_run` plans and stops.
     """
 
     input: Path
@@ -64,6 +67,7 @@ class VisualizeRequest:
     output: Path | None = None
     media_root: tuple[Path, ...] = ()
     skip_missing: bool = False
+    stop_if_missing: bool = False
     device: str = "auto"
     force: bool = False
     dry_run: bool = False
@@ -90,7 +94,7 @@ def visualize(
             dry_run=request.dry_run,
         )
     check_roots(request.media_root)
-    file = read_timeline(request.input)
+    file = read_timeline(request.input, request.recipe.read)
     output = request.output or default_output(file, "visual")
     rate = _rate(file, session)
     target = PictureTarget(
@@ -98,6 +102,7 @@ def visualize(
         rate=clock.exact_rate(rate),
         scale=request.recipe.picture.upscale,
         origin_s=origin_s(file.timeline),
+        drop_frame=is_drop_frame(file.timeline, file.drop_frame),
     )
     plan = _plan(request, file, backend, target, session)
     if request.dry_run:
@@ -105,6 +110,7 @@ def visualize(
         return VisualizeReport(input=request.input, output=None, items=items)
     inputs = (request.input, *(job.source.path for job in plan.jobs))
     check_output(output, inputs=inputs)
+    check_holds(file, output)
     refuse_nothing(request.input, plan, what="a picture")
     make_folder(target.folder)
     sweep_leftovers(target.folder, now_s=time.time())
@@ -118,7 +124,7 @@ def visualize(
         force=request.force,
     )
     if done.pictures:
-        _write_back(request, file, plan, done, output, backend, rate)
+        _write_back(request, file, plan, done, output, backend, rate, session)
     return VisualizeReport(
         input=request.input,
         output=output if done.pictures else None,
@@ -154,7 +160,7 @@ def _plan(
         finish=target.finish_key(),
         skipped=skips,
     )
-    tell_plan(file, plan, session)
+    tell_plan(file, plan, session, stop_if_missing=request.stop_if_missing and not request.dry_run)
     return plan
 
 
@@ -166,9 +172,10 @@ def _write_back(
     output: Path,
     backend: ReadyBackend,
     rate: float,
+    session: Session,
 ) -> None:
     written = [done.pictures[job.id] for job in plan.jobs if job.id in done.pictures]
-    names = name_files((picture.path for picture in written), file.timeline, output)
+    names = name_files((picture.path for picture in written), file, output)
     placements = [
         PicturePlacement(
             clip=picture.job.source.clip,
@@ -186,7 +193,8 @@ def _write_back(
         track_name=request.recipe.picture.track_name,
         details={"version": avlink.__version__, "recipe": request.recipe.source.label, "backend": backend.name},
     )
-    write_back(placed, file, output, names)
+    for note in write_back(placed, file, output, names, roots=request.media_root):
+        session.tell(Message(text=note, level="warning"))
 
 
 def _details(picture: WrittenPicture, backend: ReadyBackend) -> dict[str, object]:

@@ -30,6 +30,8 @@ def export(
     ],
     output: given.Output = None,
     media_root: given.MediaRoot = None,
+    timeline: given.TimelineName = None,
+    rate: given.Rate = None,
     as_json: given.AsJson = False,
 ) -> Answer:
     """Write a project's sound for another program.
@@ -41,11 +43,15 @@ def export(
     from avlink.app.export import ExportRequest
     from avlink.app.export import export as run
 
-    request = ExportRequest(input=project, to=to, output=output, media_root=tuple(media_root or ()))
+    request = ExportRequest(
+        input=project, to=to, output=output, media_root=tuple(media_root or ()), read=given.reading(timeline, rate)
+    )
     with progress() as tell:
         report = run(request, listener=tell)
     tracks = f"{len(report.tracks)} sound track{'' if len(report.tracks) == 1 else 's'}"
-    said = f"wrote {report.output} ({tracks}, {report.clips} clip{'' if report.clips == 1 else 's'})"
+    # A sheet of a project without sound lists its pictures.
+    clips = f" ({tracks}, {report.clips} clip{'' if report.clips == 1 else 's'})" if report.tracks else ""
+    said = f"wrote {report.output}{clips}"
     return Answer(command="export", payload=report.to_json(), blocks=[said])
 
 
@@ -57,6 +63,8 @@ def import_cues(
         Path, typer.Argument(metavar="CUES", help="The edited cue sheet, a .csv file.", show_default=False)
     ],
     output: given.Output = None,
+    timeline: given.TimelineName = None,
+    rate: given.Rate = None,
     as_json: given.AsJson = False,
 ) -> Answer:
     """Put an edited cue sheet into a copy of its project.
@@ -67,6 +75,6 @@ def import_cues(
     """
     from avlink.app.cues import import_cues as run
 
-    report = run(project, cues, output)
+    report = run(project, cues, output, read=given.reading(timeline, rate))
     said = f"wrote {report.output} ({report.changed} of {report.clips} clips changed)"
     return Answer(command="import-cues", payload=report.to_json(), blocks=[said])

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from avlink.core.recipe import Override
+    from avlink.core.recipe.schema import Read
 
 
 class Device(str, Enum):
@@ -108,6 +109,19 @@ Duck = Annotated[
 Preview = Annotated[
     bool, typer.Option("--preview", help="Also write a movie of the whole timeline with its stems, cut.preview.mp4.")
 ]
+TimelineName = Annotated[
+    str | None,
+    typer.Option("--timeline", metavar="NAME", help="Which timeline of a file that holds several.", show_default=False),
+]
+Rate = Annotated[
+    str | None,
+    typer.Option(
+        "--rate",
+        metavar="FPS",
+        help="Frames per second of an EDL, or of image sequences that tell none: 25, 29.97, 30000/1001.",
+        show_default=False,
+    ),
+]
 Production = Annotated[
     bool, typer.Option("--production", help="Such a movie, in which the project's own sound is heard as well.")
 ]
@@ -118,7 +132,7 @@ MediaRoot = Annotated[
     ),
 ]
 SkipMissing = Annotated[
-    bool, typer.Option("--skip-missing", help="Leave out clips whose media is missing; they do not count as failed.")
+    bool, typer.Option("--skip-missing", help="Go on without clips whose media is missing; otherwise nothing is done.")
 ]
 DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
 Force = Annotated[bool, typer.Option("--force", help="Generate anew instead of taking it from the cache.")]
@@ -138,6 +152,17 @@ def overrides(settings: Sequence[str] | None, named: Mapping[tuple[str, str], An
         if value is not None:
             given.append(Override(key=key, value=value, label=f"{option} {_shown(value)}"))
     return given
+
+
+def reading(timeline: str | None, rate: str | None) -> Read:
+    """How a command without a recipe reads its input."""
+    from avlink.core.errors import RecipeError
+    from avlink.core.recipe.schema import Read
+
+    try:
+        return Read(timeline=timeline or "", rate=rate)
+    except ValueError:
+        raise RecipeError(f"--rate {rate}: it is no frame rate; write one such as 25, 29.97 or 30000/1001") from None
 
 
 def split_names(text: str | None) -> list[str] | None:

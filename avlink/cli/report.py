@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal
 
 from avlink.cli.answer import Block, Grid
 
-_HEADS = ("clip", "track", "at", "length", "status", "stems")
+_PLACE = ("clip", "track", "at", "length", "status")
+_PLAN = ("media", "from", "speed", "prompt")
+_NAMED, _LONGEST = 6, 60
 _STATES = ("generated", "cached", "skipped", "failed")
 
 
@@ -19,13 +21,11 @@ def report_blocks(
     items = payload.get("items", [])
     blocks: list[Block] = []
     if items:
-        blocks.append(
-            Grid(
-                heads=("clip", "track", "at", "length", "status", made),
-                rows=[_row(item, dry_run, made) for item in items],
-            )
-        )
-    blocks += [f"{item['name']}: {item['status']}: {item['reason']}" for item in items if item.get("reason")]
+        # A plan has no files yet, and says of what they will be made.
+        heads = (*_PLACE, *(_PLAN if dry_run else (made,)))
+        rows = [(*_place(item, dry_run), *(_planned(item) if dry_run else (_made(item, made),))) for item in items]
+        blocks.append(_without_empty_columns(heads, rows))
+    blocks += _reasons(items)
     counts = payload.get("counts", {})
     said = [f"{counts[state]} {_word(state, dry_run)}" for state in _STATES if counts.get(state)]
     blocks.append(", ".join(said) if said else "nothing to do")
@@ -38,6 +38,17 @@ def report_blocks(
     return blocks
 
 
+def _reasons(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Why clips got nothing: a line a reason, however many clips share it."""
+    by_reason: dict[tuple[str, str], dict[str, None]] = {}
+    for item in items:
+        if item.get("reason"):
+            by_reason.setdefault((str(item["status"]), str(item["reason"])), {})[str(item["name"])] = None
+    for (status, reason), names in by_reason.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{', '.join(list(names)[:_NAMED])}{more}: {status}: {reason}"
+
+
 def _without_empty_columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
     kept = [column for column in range(len(heads)) if any(row[column] for row in rows)]
     return Grid(heads=[heads[column] for column in kept], rows=[[row[column] for column in kept] for row in rows])
@@ -47,17 +58,30 @@ def _word(state: str, dry_run: bool) -> str:
     return "to generate" if dry_run and state == "generated" else state
 
 
-def _row(item: Mapping[str, Any], dry_run: bool, made: Literal["stems", "pictures"]) -> tuple[str, ...]:
-    more = _level if made == "stems" else _frames
-    named = [f"{PurePath(file['path']).name}{more(file)}" for file in item.get(made) or []]
+def _place(item: Mapping[str, Any], dry_run: bool) -> tuple[str, ...]:
+    name = str(item.get("name", ""))
     return (
-        str(item.get("name", "")),
+        name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…",
         str(item.get("track") or ""),
         _seconds(item.get("timeline_start_s")),
         _seconds(item.get("timeline_duration_s")),
         _word(str(item.get("status", "")), dry_run),
-        "; ".join(named),
     )
+
+
+def _planned(item: Mapping[str, Any]) -> tuple[str, ...]:
+    speed, media = item.get("speed"), str(item.get("source") or "")
+    return (
+        PurePath(media.replace("\\", "/")).name,
+        _seconds(item.get("source_start_s")),
+        "" if speed in (None, 1) else f"{speed:.4g}",
+        str(item.get("prompt") or ""),
+    )
+
+
+def _made(item: Mapping[str, Any], made: Literal["stems", "pictures"]) -> str:
+    more = _level if made == "stems" else _frames
+    return "; ".join(f"{PurePath(file['path']).name}{more(file)}" for file in item.get(made) or [])
 
 
 def _level(stem: Mapping[str, Any]) -> str:

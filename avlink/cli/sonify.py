@@ -25,6 +25,8 @@ def sonify(
     preview: given.Preview = False,
     production: given.Production = False,
     media_root: given.MediaRoot = None,
+    timeline: given.TimelineName = None,
+    rate: given.Rate = None,
     skip_missing: given.SkipMissing = False,
     device: given.DeviceName = given.Device.auto,
     force: given.Force = False,
@@ -36,7 +38,8 @@ def sonify(
     INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a video file.
 
     Of cut.edl, OUT is cut.foley.otio: a copy with one more audio track. The stems lie beside it in cut.stems, as
-    Broadcast Wave with the timeline's time. For Resolve, Premiere and others go on with `avlink export`.
+    Broadcast Wave with the timeline's time. Beside a project of another program (.xml, .fcpxml, .aaf, .edl) the stems
+    alone are written in its format, to be imported there; for others go on with `avlink export`.
 
     Of shot.mp4, shot.foley.wav and shot.foley.mp4 are written; OUT, a .wav or a video, asks for just one of them. The
     picture is copied, not encoded again.
@@ -59,6 +62,8 @@ def sonify(
         ("--duck", "stems.duck_db"): duck,
         ("--preview", "write.preview"): True if preview or production else None,
         ("--production", "write.preview_production"): True if production else None,
+        ("--timeline", "read.timeline"): timeline,
+        ("--rate", "read.rate"): rate,
         ("--tracks", "select.tracks"): given.split_names(tracks),
     }
     request = SonifyRequest(
@@ -68,6 +73,7 @@ def sonify(
         recipe=load_recipe(recipe, "sonify", given.overrides(settings, named)),
         media_root=tuple(media_root or ()),
         skip_missing=skip_missing,
+        stop_if_missing=not skip_missing,
         device=device.value,
         force=force,
         dry_run=dry_run,

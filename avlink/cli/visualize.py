@@ -20,6 +20,8 @@ def visualize(
     seed: given.Seed = None,
     tracks: given.SoundTracks = None,
     media_root: given.MediaRoot = None,
+    timeline: given.TimelineName = None,
+    rate: given.Rate = None,
     skip_missing: given.SkipMissing = False,
     device: given.DeviceName = given.Device.auto,
     force: given.Force = False,
@@ -49,6 +51,8 @@ def visualize(
         ("--prompt", "prompt.template"): prompt,
         ("--negative", "prompt.negative"): negative,
         ("--seed", "run.seed"): seed,
+        ("--timeline", "read.timeline"): timeline,
+        ("--rate", "read.rate"): rate,
         ("--tracks", "select.tracks"): given.split_names(tracks),
     }
     request = VisualizeRequest(
@@ -57,6 +61,7 @@ def visualize(
         recipe=load_recipe(recipe, "visualize", given.overrides(settings, named)),
         media_root=tuple(media_root or ()),
         skip_missing=skip_missing,
+        stop_if_missing=not skip_missing,
         device=device.value,
         force=force,
         dry_run=dry_run,

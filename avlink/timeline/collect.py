@@ -8,9 +8,7 @@ bytes.
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 import shutil
 import zipfile
 from collections.abc import Container, Mapping, Sequence
@@ -21,10 +19,11 @@ import opentimelineio as otio
 
 from avlink.core.errors import OutputError, TimelineError
 from avlink.core.hashing import digest, file_digest
-from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, make_folder
+from avlink.core.paths import atomic_write
+from avlink.timeline.otiod import CONTENT, FOLDER, copy_member, stays_inside, write_folder
 from avlink.timeline.resolve import MediaRoots, find_file, remote_scheme
 
-_CONTENT, _VERSION, _FOLDER = "content.otio", "version.txt", "media"
+_VERSION = "version.txt"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,11 +34,13 @@ def write_collected(
     folder: Path,
     bundle: Path | None = None,
     roots: Sequence[Path] = (),
+    renew: bool = False,
 ) -> list[str]:
     """Write a timeline with its media as .otioz or .otiod, as `output` ends; as a whole or not at all.
 
-    Relative media paths count from `folder`, or mean members of the zip `bundle`. Returns sentences on what stays
-    outside: media that is missing or remote, and image sequences.
+    Relative media paths count from `folder`, or mean members of the zip `bundle`. An .otiod that is there is refused,
+    or with `renew` brought up to date: its media first, then what names it, then what nobody names is removed. Returns
+    sentences on what stays outside: media that is missing or remote, and image sequences.
 
     Raises OutputError when it cannot be written, TimelineError when the bundle is broken.
     """
@@ -57,7 +58,7 @@ def write_collected(
         if output.suffix.lower() == ".otioz":
             _write_zip(output, content, files, archive, members)
         else:
-            _write_folder(output, content, files, archive, members)
+            write_folder(output, content, files, archive, members, renew=renew)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise TimelineError(f"{bundle} is broken: {error}") from error
     finally:
@@ -90,11 +91,11 @@ def unpack(bundle: Path, wanted: Container[str], folder: Path) -> Path:
     try:
         with zipfile.ZipFile(bundle) as archive:
             for member in archive.infolist():
-                if member.filename in wanted and not member.is_dir() and _stays_inside(member.filename):
+                if member.filename in wanted and not member.is_dir() and stays_inside(member.filename):
                     target = folder.joinpath(*PurePosixPath(member.filename).parts)
                     if not target.is_file() or target.stat().st_size != member.file_size:
                         with atomic_write(target) as temporary:
-                            _copy(archive, member, temporary)
+                            copy_member(archive, member, temporary)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise TimelineError(f"{bundle} is broken: {error}") from error
     return folder
@@ -115,7 +116,7 @@ def _gather(
     """Name all media as it will lie inside, in place; which file or old member goes under which name; and what not."""
     files: dict[str, Path] = {}
     # What lies in the old bundle stays, whoever names it: images of a sequence are not named one by one.
-    members = {name: name for name in inside if name.startswith(f"{_FOLDER}/") and _stays_inside(name)}
+    members = {name: name for name in inside if name.startswith(f"{FOLDER}/") and stays_inside(name)}
     taken = {name.lower(): Path(name) for name in members}
     outside: dict[str, None] = {}
     known: dict[str, str] = {}
@@ -128,10 +129,10 @@ def _gather(
             if not isinstance(ref, otio.schema.ExternalReference) or not url:
                 continue
             if url not in known:
-                old = next((name for name in _names(url) if name in inside and _stays_inside(name)), None)
+                old = next((name for name in _names(url) if name in inside and stays_inside(name)), None)
                 path = None if old or remote_scheme(url) else find_file(url, folder, roots)
                 if old is not None:
-                    known[url] = old if old.startswith(f"{_FOLDER}/") else f"{_FOLDER}/{PurePosixPath(old).name}"
+                    known[url] = old if old.startswith(f"{FOLDER}/") else f"{FOLDER}/{PurePosixPath(old).name}"
                     members[known[url]] = old
                 elif path is not None:
                     known[url] = _member_name(path, taken)
@@ -149,13 +150,13 @@ def _member_name(path: Path, taken: Mapping[str, Path]) -> str:
     `taken` is the files by their names inside in lower case.
     """
     plain = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", path.name)
-    name = f"{_FOLDER}/{plain}"
+    name = f"{FOLDER}/{plain}"
     # Names that differ in case only are one name on some systems.
     same = taken.get(name.lower())
     if same is None or same.resolve() == path.resolve():
         return name
     stem, dot, suffix = plain.rpartition(".")
-    return f"{_FOLDER}/{stem or suffix}_{digest([file_digest(path), str(path)])[:10]}{dot and stem and '.' + suffix}"
+    return f"{FOLDER}/{stem or suffix}_{digest([file_digest(path), str(path)])[:10]}{dot and stem and '.' + suffix}"
 
 
 def _write_zip(
@@ -167,7 +168,7 @@ def _write_zip(
 ) -> None:
     with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.writestr(member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
-        archive.writestr(member_info(_CONTENT, zipfile.ZIP_DEFLATED), content)
+        archive.writestr(member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
         for name in sorted({*files, *members}):
             with archive.open(member_info(name, zipfile.ZIP_STORED), "w", force_zip64=True) as out:
                 if name in files:
@@ -178,38 +179,6 @@ def _write_zip(
                         shutil.copyfileobj(packed, out, 1 << 20)
 
 
-def _write_folder(
-    output: Path,
-    content: str,
-    files: Mapping[str, Path],
-    old: zipfile.ZipFile | None,
-    members: Mapping[str, str],
-) -> None:
-    """A folder cannot replace another in one step: a new one is moved into place, an old one is refused."""
-    if output.exists():
-        raise OutputError(f"{output} is there already; remove it, or give another name for the output")
-    temporary = output.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}.otiod"
-    make_folder(temporary / _FOLDER)
-    try:
-        for name, path in files.items():
-            with atomic_write(temporary / name) as target:
-                shutil.copyfile(path, target)
-        for name, member in members.items():
-            if old is not None:
-                with atomic_write(temporary / name) as target:
-                    _copy(old, old.getinfo(member), target)
-        with atomic_write(temporary / _CONTENT) as target:
-            target.write_text(content, encoding="utf-8", newline="\n")
-        os.replace(temporary, output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    with archive.open(member) as packed, target.open("wb") as out:
-        shutil.copyfileobj(packed, out, 1 << 20)
-
-
 def _holds(inside: Mapping[str, zipfile.ZipInfo], base: str) -> bool:
     """Whether a bundle has anything below the folder of an image sequence."""
     return any(name.startswith(start) for start in _names(base) for name in inside)
@@ -218,8 +187,3 @@ def _holds(inside: Mapping[str, zipfile.ZipInfo], base: str) -> bool:
 def _names(url: str) -> tuple[str, ...]:
     """The members that a URL in a bundle can mean: literally, then decoded once."""
     return tuple(dict.fromkeys((url, unquote(url)))) if url else ()
-
-
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name

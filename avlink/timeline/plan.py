@@ -45,7 +45,9 @@ def build_plan(
         for take in range(1, recipe.run.takes + 1):
             seed = seed_of(source, recipe.run.seed, take)
             name = stem_name(clip.name, recipe.stems.track_of(clip.role), digest(_span(source)), take)
-            names[name] += 1
+            # Names that differ in case only are one file on some systems.
+            alike = name.casefold()
+            names[alike] += 1
             asked = recipe.run.seed if clip.seed is None else clip.seed
             kin: list[JsonValue] = [source.digest, fraction_text(source.speed), clip.role, words, asked, take]
             jobs.append(
@@ -58,7 +60,7 @@ def build_plan(
                     raw_key=digest(["raw", _FORMAT, backend, _made(source), words, seed]),
                     family_key=digest(["family", _FORMAT, backend, *kin]),
                     finish_key=digest(["finish", _FORMAT, finish, *_finish_of(clip, finish_of)]),
-                    stem_name=name if names[name] == 1 else f"{name}_{names[name]}",
+                    stem_name=name if names[alike] == 1 else f"{name}_{names[alike]}",
                     head_s=source.before_s - clip.lead_s,
                     tail_s=source.after_s - clip.trail_s,
                 )

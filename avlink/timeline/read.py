@@ -18,12 +18,14 @@ from pathlib import Path
 
 import opentimelineio as otio
 
+from avlink.core.drop_frame import can_drop
 from avlink.core.errors import TimelineError
+from avlink.core.recipe.schema import Read
+from avlink.timeline.edl import edl_count, in_drop_frame, straighten_records
 from avlink.timeline.fcp7 import with_nested_tracks
-from avlink.timeline.item import seconds
+from avlink.timeline.fcpx import read_fcpxml
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
-_EDL_TIMECODE = re.compile(r"\b\d{2}:\d{2}:\d{2}[:;](\d{2})\b")
 
 _EXPORTS = {
     ".kdenlive": "Kdenlive exports .otio itself from 25.04 on",
@@ -40,6 +42,8 @@ class TimelineFile:
 
     Relative media paths count from `folder`. `bundle` is the .otioz it came out of, if it did: then its media is
     inside, see `avlink.timeline.bundle`. `notes` are sentences on what had to be assumed.
+
+    `drop_frame` is what the file itself says of that, and `image_rate` what image sequences without a rate have.
     """
 
     timeline: otio.schema.Timeline
@@ -47,19 +51,24 @@ class TimelineFile:
     folder: Path
     bundle: Path | None = None
     notes: tuple[str, ...] = ()
+    drop_frame: bool | None = None
+    image_rate: Fraction | None = None
+
+
+_AS_IT_IS = Read()
 
 
 def timeline_suffixes() -> frozenset[str]:
     """The suffixes, without dots, that belong to timelines, whether or not an adapter for them is installed."""
     known = {suffix.lower() for adapter in otio.plugins.ActiveManifest().adapters for suffix in adapter.suffixes}
     return frozenset(
-        known | {"otio", "otioz", "otiod", "edl", "xml", "fcpxml", "aaf", "ale", "kdenlive", "mlt", "xges"}
+        known | {"otio", "otioz", "otiod", "edl", "xml", "fcpxml", "fcpxmld", "aaf", "ale", "kdenlive", "mlt", "xges"}
     )
 
 
 def readable_suffixes() -> tuple[str, ...]:
     """The suffixes, without dots, that the installed OTIO adapters read as timelines."""
-    found = {"otioz", "otiod"}
+    found = {"otioz", "otiod", "fcpxml", "fcpxmld"}
     for adapter in otio.plugins.ActiveManifest().adapters:
         with contextlib.suppress(Exception), _quiet():
             if adapter.has_feature("read"):
@@ -67,18 +76,20 @@ def readable_suffixes() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def read_timeline(path: Path) -> TimelineFile:
+def read_timeline(path: Path, wish: Read = _AS_IT_IS) -> TimelineFile:
     """Read a timeline file. The file is never changed, and the result is ours to change.
+
+    `wish` says what the file does not: which of its timelines is meant, and its frame rate.
 
     Raises TimelineError: no such file, no adapter for it, broken, of a newer OTIO, or no timeline.
     """
     if not path.exists():
         raise TimelineError(f"{path} does not exist; give a timeline or a media file")
     suffix = path.suffix.lower().lstrip(".")
-    if path.is_dir() and suffix != "otiod":
+    if path.is_dir() and suffix not in {"otiod", "fcpxmld"}:
         raise TimelineError(f"{path} is a folder; give a timeline (.otio, .otioz, .otiod, .edl, .xml, .aaf) in it")
     notes: tuple[str, ...] = ()
-    bundle, folder = None, path.parent
+    bundle, folder, drop_frame = None, path.parent, None
     if suffix == "otioz":
         bundle = path
         found = _from_json(_zip_content(path), path)
@@ -88,49 +99,39 @@ def read_timeline(path: Path) -> TimelineFile:
     elif suffix == "otio":
         found = _from_json(_text(path), path)
     elif suffix == "edl":
-        found, notes = _read_edl(path)
+        found, notes, drop_frame = _read_edl(path, wish.frames_per_second)
+    elif suffix in {"fcpxml", "fcpxmld"}:
+        folder = path if path.is_dir() else folder
+        found = _from_fcpxml(path)
     elif suffix == "xml":
         found = _read(path, text=with_nested_tracks(_bytes(path)))
     else:
         found = _read(path)
-    timeline = _the_timeline(found, path)
+    timeline = _the_timeline(found, path, wish.timeline)
     straighten_records(timeline)
-    return TimelineFile(timeline=timeline, path=path, folder=folder, bundle=bundle, notes=notes)
+    return TimelineFile(
+        timeline=timeline,
+        path=path,
+        folder=folder,
+        bundle=bundle,
+        notes=notes,
+        drop_frame=drop_frame,
+        image_rate=wish.frames_per_second,
+    )
 
 
-def straighten_records(timeline: otio.schema.Timeline) -> None:
-    """Turn record times that hide in track ranges into a start time of the timeline, in place.
-
-    The EDL reader gives every track a source range that starts at minus the record time, by which all of its clips
-    count as trimmed away, and leaves the timeline's own start unset.
-    """
-    starts = {}
-    for index, track in enumerate(timeline.tracks):
-        span = track.source_range
-        if isinstance(track, otio.schema.Track) and span is not None and (seconds(span.start_time) or 0) < 0:
-            starts[index] = -span.start_time
-    if not starts:
-        return
-    base = min(starts.values())
-    for index, start in starts.items():
-        track = timeline.tracks[index]
-        track.source_range = None
-        if start > base:
-            track.insert(0, otio.schema.Gap(duration=start - base))
-    if timeline.global_start_time is None or not timeline.global_start_time.value:
-        timeline.global_start_time = base
-
-
-def _the_timeline(found: object, path: Path) -> otio.schema.Timeline:
+def _the_timeline(found: object, path: Path, wanted: str) -> otio.schema.Timeline:
     if isinstance(found, otio.schema.Timeline):
         return found
     if isinstance(found, otio.schema.SerializableCollection):
         timelines = list(found.find_children(descended_from_type=otio.schema.Timeline))
-        if len(timelines) == 1:
-            return timelines[0].deepcopy()
+        meant = [timeline for timeline in timelines if not wanted or timeline.name == wanted]
+        if len(meant) == 1:
+            return meant[0].deepcopy()
         if timelines:
             names = ", ".join(timeline.name or "unnamed" for timeline in timelines)
-            raise TimelineError(f"{path} holds {len(timelines)} timelines ({names}); export the one you want by itself")
+            lack = f", and none is called '{wanted}'" if wanted and not meant else ""
+            raise TimelineError(f"{path} holds {len(timelines)} timelines ({names}){lack}; --timeline NAME says which")
         raise TimelineError(f"{path} is a collection without a timeline in it; export a timeline")
     kind = type(found).__name__
     article = "an" if kind[:1] in "AEIOU" else "a"
@@ -159,7 +160,7 @@ def _read(path: Path, text: str | None = None, **options: object) -> object:
     try:
         with _quiet():
             if text is not None:
-                return otio.adapters.read_from_string(text, otio.adapters.from_filepath(str(path)).name)
+                return otio.adapters.read_from_string(text, otio.adapters.from_filepath(str(path)).name, **options)
             return otio.adapters.read_from_file(str(path), **options)
     except otio.exceptions.NoKnownAdapterForExtensionError as error:
         kind = f"{path.suffix} files" if path.suffix else "files without a suffix"
@@ -173,15 +174,26 @@ def _read(path: Path, text: str | None = None, **options: object) -> object:
         raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
 
 
-def _read_edl(path: Path) -> tuple[object, tuple[str, ...]]:
-    """An EDL does not say its frame rate: the lowest common one that has all of its frame numbers is taken."""
+def _from_fcpxml(path: Path) -> otio.schema.SerializableCollection:
+    # From version 1.10 on, Final Cut exports folders with the document in them.
+    document = _bytes(path / "Info.fcpxml" if path.is_dir() else path)
+    found = otio.schema.SerializableCollection(path.stem)
+    try:
+        found.extend(read_fcpxml(document))
+    except (ValueError, RecursionError) as error:
+        raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
+    return found
+
+
+def _read_edl(path: Path, rate: Fraction | None) -> tuple[object, tuple[str, ...], bool]:
     text = _text(path)
-    highest = max((int(frames) for frames in _EDL_TIMECODE.findall(text)), default=0)
-    whole = next((rate for rate in (24, 25, 30, 50) if highest < rate), 60)
-    rate = 30000 / 1001 if re.search(r"^FCM:\s*DROP", text, re.MULTILINE) else float(whole)
-    shown = Fraction(rate).limit_denominator(1001)
-    note = f"{path.name} does not say its frame rate; it is read at {shown} frames per second"
-    return _read(path, rate=rate), (note,)
+    count = edl_count(text, rate)
+    if count.drop_frame and can_drop(count.rate):
+        text = in_drop_frame(text)
+    note = (
+        f"{path.name} does not say its frame rate; it is read at {count.rate} frames per second (--rate says another)"
+    )
+    return _read(path, text, rate=float(count.rate)), (note,) if count.guessed else (), count.drop_frame
 
 
 def _zip_content(path: Path) -> str:

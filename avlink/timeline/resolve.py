@@ -20,7 +20,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
 _WITHOUT_FILE: Mapping[MediaKind, str] = {
     "generator": "it is made by the editing program (a title, bars or a colour), not by a media file",
-    "images": "its media is an image sequence without a frame rate; export it with one",
+    "images": "its media is an image sequence without a frame rate; --rate gives it one",
     "missing": "the project names no media for it; --media-root names folders to search for a file of its name",
 }
 

@@ -18,6 +18,11 @@ _PATTERN = re.compile(r"%0?(?P<digits>\d*)d|(?P<hashes>#{2,})|\[(?P<first>\d+)-(
 _MOST_IMAGES = 1_000_000
 
 
+def is_pattern(url: str) -> bool:
+    """Whether a path stands for many images."""
+    return _PATTERN.search(url, max(url.rfind("/"), url.rfind("\\")) + 1) is not None
+
+
 def names_of_pattern(
     url: str, rate: Fraction, *, first: int | None, num_images: int | None
 ) -> tuple[str, ImageNames] | None:

@@ -28,9 +28,11 @@ def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> ClipRef:
 
 
 def cued_parts(item: ClipRef | Skip) -> list[ClipRef | Skip]:
-    """One part for each cue on a clip: its range, or all of the clip for a point; the clip itself when it has none.
+    """One part for each cue on a clip: its range, or all of the clip for a point.
 
-    A clip that is off stays off, whatever its markers say.
+    A cue of the clip's own kind says where that sound is and is not; one of the other kind is laid beside it, so that
+    "AMB: rain" over a scene leaves the foley of its clips alone. A clip that is off stays off, whatever its markers
+    say.
     """
     if isinstance(item, Skip) or item.mode == "off":
         return [item]
@@ -47,7 +49,8 @@ def cued_parts(item: ClipRef | Skip) -> list[ClipRef | Skip]:
         # The number and not the words is in the id, so that other words make no other stem of it.
         number = sum((start_s, end_s, cue.role) == (*one[:2], one[2].role) for one in ordered[:index])
         parts.append(part_of(replace(item, cue=replace(cue, number=number)), start_s, end_s))
-    return parts or [item]
+    is_limited = any(cue.role == item.role for _, _, cue in ordered)
+    return parts if is_limited else [item, *parts]
 
 
 def _part_id(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> str:

@@ -10,6 +10,7 @@ import re
 from fractions import Fraction
 
 from avlink.core import clock
+from avlink.core.drop_frame import can_drop as can_drop
 
 _TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
 
@@ -50,11 +51,6 @@ def timecode_of_frames(frames: int, rate: Fraction, *, drop: bool = False) -> st
 def nominal_rate(rate: Fraction) -> int:
     """Frames that a timecode counts per second: 24 for 24000/1001."""
     return max(1, clock.to_index(rate, 1))
-
-
-def can_drop(rate: Fraction) -> bool:
-    """Whether drop-frame timecode exists at this rate: 30000/1001 and its multiples."""
-    return rate.denominator == 1001 and nominal_rate(rate) % 30 == 0
 
 
 def time_reference(origin_s: Fraction, timeline_start_s: Fraction, sample_rate: int) -> int:

@@ -25,13 +25,13 @@ from avlink.timeline.wishes import with_wishes
 _ZERO = Fraction(0)
 
 
-def list_clips(timeline: otio.schema.Timeline) -> tuple[ClipRef | Skip, ...]:
+def list_clips(timeline: otio.schema.Timeline, image_rate: Fraction | None = None) -> tuple[ClipRef | Skip, ...]:
     """All clips of the video tracks, from the lowest track up, switched-off ones too; without pictures of ours.
 
     Times are cut to what tracks, nested sequences and the timeline show of themselves; nothing is said yet of
-    pictures that hide each other.
+    pictures that hide each other. `image_rate` is that of image sequences which tell none.
     """
-    return _list(timeline, otio.schema.TrackKind.Video)
+    return _list(timeline, otio.schema.TrackKind.Video, image_rate)
 
 
 def list_sounds(timeline: otio.schema.Timeline) -> tuple[ClipRef | Skip, ...]:
@@ -39,7 +39,7 @@ def list_sounds(timeline: otio.schema.Timeline) -> tuple[ClipRef | Skip, ...]:
     return _list(timeline, otio.schema.TrackKind.Audio)
 
 
-def _list(timeline: otio.schema.Timeline, kind: str) -> tuple[ClipRef | Skip, ...]:
+def _list(timeline: otio.schema.Timeline, kind: str, image_rate: Fraction | None = None) -> tuple[ClipRef | Skip, ...]:
     premiere = any("PremierePro_OTIO" in owner.metadata for owner in (timeline, timeline.tracks))
     stack = timeline.tracks
     length_s = None if stack.source_range is None else visible_duration_s(stack, premiere=premiere)
@@ -49,7 +49,7 @@ def _list(timeline: otio.schema.Timeline, kind: str) -> tuple[ClipRef | Skip, ..
     for layer, child in enumerate(_rows(stack, kind)):
         is_track = isinstance(child, otio.schema.Track)
         name = child.name if is_track and child.name else f"{kind[:1]}{layer + 1}"
-        place = _Place(track=name, layer=layer, rows=rows, premiere=premiere, kind=kind)
+        place = _Place(track=name, layer=layer, rows=rows, premiere=premiere, kind=kind, image_rate=image_rate)
         found += _walk(child, place, view, _ZERO, _end_s(child, place, _ZERO))
     return tuple(found)
 
@@ -86,6 +86,7 @@ class _Place:
     layer: int
     kind: str
     premiere: bool
+    image_rate: Fraction | None
     rows: tuple[MarkerRow, ...]
     depth: tuple[int, ...] = ()
     nests: tuple[str, ...] = ()
@@ -251,7 +252,7 @@ def _clip(item: otio.core.Item, name: str, place: _Place, view: View) -> ClipRef
         timeline_start_s=start_s,
         timeline_duration_s=end_s - start_s,
         source_start_s=view.own_time(start_s),
-        media=media_refs(item),
+        media=media_refs(item, place.image_rate),
         speed=view.speed,
         lead_s=view.lead_s,
         trail_s=view.trail_s,

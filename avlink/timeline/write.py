@@ -9,7 +9,10 @@ import opentimelineio as otio
 from avlink.core.errors import OutputError, TimelineError
 from avlink.core.paths import atomic_write
 
-WRITABLE = (".otio", ".otioz")
+BUNDLES = (".otioz", ".otiod")
+"""Formats with the media inside."""
+
+WRITABLE = (".otio", *BUNDLES)
 """The formats that keep everything. Others lose tracks, names or metadata on the way, and are not written."""
 
 
@@ -27,8 +30,13 @@ def check_output(output: Path, *, inputs: tuple[Path, ...]) -> None:
     """
     if output.suffix.lower() not in WRITABLE:
         raise TimelineError(
-            f"{output} cannot be the output: timelines are written as {' or '.join(WRITABLE)}, which keep everything"
+            f"{output} cannot be the output: timelines are written as {' or '.join(WRITABLE)}, which keep everything; "
+            "for other programs go on with `avlink export`"
         )
+    if output.suffix.lower() == ".otiod" and (output / "content.otio").is_file():
+        if any(path.exists() and output.samefile(path) for path in inputs):
+            raise OutputError(f"{output} is an input and is never overwritten; give another name for the output")
+        return
     refuse_overwrite(output, inputs=inputs)
 
 

@@ -13,18 +13,18 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from math import floor
 from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
 from avlink.core import clock
+from avlink_otio.count import Count
 from avlink_otio.files import relative_path
 from avlink_otio.hits import event_times_s
 from avlink_otio.metadata import KEY, table
 from avlink_otio.sheet import WORDS, Row, decode, guard, read_rows
-from avlink_otio.sound import frame_rate, items_at
+from avlink_otio.sound import items_at
 
 COLUMNS = (
     *("id", "track", "clip", "start_tc", "end_tc"),
@@ -108,39 +108,41 @@ def _sheet(timeline: otio.core.SerializableObject, folder: Path | None) -> str:
 
 
 def _rows(timeline: otio.schema.Timeline, track: otio.schema.Track, folder: Path | None) -> Iterator[Mapping[str, str]]:
-    rate = frame_rate(timeline)
+    count = Count.of(timeline)
     for _, item, start_s, duration_s in items_at(track):
         if not isinstance(item, otio.schema.Clip):
             continue
         words, made = table(item.metadata), table(item.media_reference.metadata)
         url = getattr(item.media_reference, "target_url", "") or ""
         texts = {name: words.get(name) for name in ("id", *WORDS)} | {f"made_{name}": made.get(name) for name in _MADE}
-        row = {"track": track.name, "clip": item.name, "media": url if folder is None else relative_path(url, folder)}
+        row = {
+            "track": track.name,
+            "clip": item.name,
+            "media": url if folder is None or not url else relative_path(url, folder),
+        }
         row |= {name: "" if value is None else str(value) for name, value in texts.items()}
         row = {name: guard(text) for name, text in row.items()}
         # Numbers begin no formula, whatever their sign.
         gain_db = words.get("gain_db")
         row["gain_db"] = "" if gain_db is None else f"{float(gain_db):g}"
         yield row | {
-            "start_tc": _timecode(timeline, rate, start_s),
-            "end_tc": _timecode(timeline, rate, start_s + duration_s),
+            "start_tc": count.text(start_s),
+            "end_tc": count.text(start_s + duration_s),
             "start_s": f"{float(start_s):.6f}",
             "duration_s": f"{float(duration_s):.6f}",
             "start_samples": str(words.get("start_samples", "")),
             "samples": str(words.get("samples", "")),
             "rate": f"{item.trimmed_range().duration.rate:.6f}",
-            **(_events(timeline, rate, start_s, item) if track.kind == _SOUND else {}),
+            **(_events(count, start_s, item) if track.kind == _SOUND else {}),
         }
 
 
-def _events(
-    timeline: otio.schema.Timeline, rate: Fraction, start_s: Fraction, stem: otio.schema.Clip
-) -> dict[str, str]:
+def _events(count: Count, start_s: Fraction, stem: otio.schema.Clip) -> dict[str, str]:
     """What is struck in a stem that begins at `start_s`. A stem without any has an empty cell for a number."""
     times_s = event_times_s(stem)
     return {
         "events": str(len(times_s) or ""),
-        "events_tc": " ".join(_timecode(timeline, rate, start_s + time_s) for time_s in times_s),
+        "events_tc": " ".join(count.text(start_s + time_s) for time_s in times_s),
         "events_s": " ".join(f"{float(time_s):.6f}" for time_s in times_s),
     }
 
@@ -181,14 +183,3 @@ def _clip(row: Row, duration_s: float, rate: float) -> otio.schema.Clip:
 def _time(time_s: float, rate: float) -> otio.opentime.RationalTime:
     """Seconds at a rate as it is written; a literal 23.976 means 24000/1001."""
     return otio.opentime.RationalTime(float(Fraction(time_s) * clock.exact_rate(rate)), rate)
-
-
-def _timecode(timeline: otio.schema.Timeline, rate: Fraction, time_s: Fraction) -> str:
-    origin = timeline.global_start_time
-    counted = otio.opentime.RationalTime.nearest_smpte_timecode_rate(float(rate))
-    try:
-        # The frame in which the moment lies, whatever the last digits of a float say.
-        frames = floor((0 if origin is None else origin.value) + float(time_s * rate) + 1e-3)
-        return str(otio.opentime.RationalTime(frames, counted).to_timecode(counted, drop_frame=False))
-    except ValueError:
-        return ""

@@ -139,10 +139,11 @@ def _sonify(
         if suffix.lower() == ".otio" and os.path.isfile(path):
             # Which takes are heard is remembered where the project is written again.
             shutil.copyfile(path, made)
-        report = _run([given, f"--output={made}", *_arguments({**options, "stems": stems})], options.get("command"))
+        asked = {**options, "stems": stems, "skip_missing": True}
+        report = _run([given, f"--output={made}", *_arguments(asked)], options.get("command"))
         if "error" in report:
             raise _Failed(str(report["error"].get("message")).replace(given, path))
-        lacks = _lacks(report)
+        lacks = _lacks(report, skips=bool(options.get("skip_missing")))
         if not report.get("output"):
             raise _Failed(lacks or "there was nothing to do")
         sonified = otio.core.deserialize_json_from_file(made)
@@ -219,8 +220,10 @@ def _program(command: Any) -> list[str]:
     return [found]
 
 
-def _lacks(report: Mapping[str, Any]) -> str | None:
-    failed = [item for item in report.get("items", ()) if item.get("status") == "failed"]
+def _lacks(report: Mapping[str, Any], *, skips: bool) -> str | None:
+    """A sentence on clips that got no sound; also on those without media where that is not all right."""
+    items = report.get("items", ())
+    failed = [one for one in items if one.get("status") == "failed" or (one.get("missing") and not skips)]
     if not failed:
         return None
     named = "; ".join(f"{item.get('name')}: {item.get('reason')}" for item in failed[:3])

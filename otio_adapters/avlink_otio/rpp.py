@@ -18,6 +18,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink_otio.files import relative_path
+from avlink_otio.frames import drops
 from avlink_otio.project import Item, Mark, SoundProject, SoundTrack, Take
 from avlink_otio.sound import read_sound
 
@@ -79,7 +80,7 @@ def _timebase(project: SoundProject) -> tuple[int, int]:
     base = clock.to_index(project.rate, 1)
     if project.rate.denominator == 1:
         return base, 0
-    return base, 1 if project.drop_frame else 2
+    return base, 1 if drops(project) else 2
 
 
 def _mark(number: int, mark: Mark) -> Iterator[str]:

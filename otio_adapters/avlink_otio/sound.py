@@ -15,6 +15,7 @@ from fractions import Fraction
 import opentimelineio as otio
 
 from avlink.core import clock
+from avlink.core.drop_frame import can_drop, starts_in_drop_frame
 from avlink_otio.hits import hits_of, is_hit
 from avlink_otio.metadata import KEY, table
 from avlink_otio.project import Item, Mark, SoundProject, SoundTrack, Take
@@ -41,7 +42,7 @@ def read_sound(timeline: otio.core.SerializableObject) -> SoundProject:
     return SoundProject(
         name=timeline.name or "",
         rate=frame_rate(timeline),
-        drop_frame=_drops(timeline),
+        drop_frame=counts_drop_frame(timeline),
         origin_s=_ZERO if timeline.global_start_time is None else max(_seconds(timeline.global_start_time), _ZERO),
         sample_rate=max(set(rates), key=rates.count) if rates else SAMPLE_RATE,
         tracks=tuple(tracks),
@@ -210,9 +211,20 @@ def _window(item: otio.core.Item) -> tuple[Fraction, Fraction | None]:
     return _seconds(span.start_time), _seconds(span.start_time) + _seconds(span.duration)
 
 
-def _drops(timeline: otio.schema.Timeline) -> bool:
-    """Whether the project counts in drop-frame; only Final Cut's files say so."""
-    return table(table(timeline.metadata, "fcp_xml"), "timecode").get("displayformat") == "DF"
+def counts_drop_frame(timeline: otio.schema.Timeline) -> bool:
+    """Whether a timeline counts in drop-frame: by Final Cut's metadata, by AVLink's tracks, else by its start."""
+    rate, start = frame_rate(timeline), timeline.global_start_time
+    if not can_drop(rate):
+        return False
+    by_program = (
+        table(table(timeline.metadata, "fcp_xml"), "timecode").get("displayformat"),
+        table(timeline.metadata, "fcpx").get("tcFormat"),
+        *(table(track.metadata).get("drop_frame") for track in timeline.tracks),
+    )
+    for said in by_program:
+        if said in ("DF", "NDF", True, False):
+            return said in ("DF", True)
+    return start is not None and starts_in_drop_frame(_seconds(start), rate)
 
 
 def _seconds(time: otio.opentime.RationalTime) -> Fraction:

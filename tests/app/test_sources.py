@@ -151,7 +151,7 @@ def test_missing_media_has_failed_unless_it_may_be_skipped(
     outside = str(cut.parent / "media" / "a.mp4")
     assert states() == (
         ["generated", "failed", "failed", "failed", "failed"],
-        [f"3 media files cannot be used: gone.mp4, {outside}, D:\\lost\\too.mov"],
+        ["2 media files not found: gone.mp4, D:\\lost\\too.mov", f"1 media file cannot be used: {outside}"],
         3,
     )
     # What is there and wrong stays a failure.

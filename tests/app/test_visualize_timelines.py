@@ -76,7 +76,18 @@ def test_the_report_has_the_shape_of_sonifys(session: Session, folder: Path, tol
         == set(twin)
         == {
             *("id", "name", "track", "timeline_start_s", "timeline_duration_s", "source", "source_start_s"),
-            *("source_duration_s", "speed", "prompt", "negative", "seed", "gain_db", "mode", "status", "reason"),
+            *(
+                "source_duration_s",
+                "speed",
+                "prompt",
+                "negative",
+                "seed",
+                "gain_db",
+                "mode",
+                "missing",
+                "status",
+                "reason",
+            ),
             "pictures",
         }
     )

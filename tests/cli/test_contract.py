@@ -32,12 +32,13 @@ HEAVY = {
 
 OPTIONS = {
     "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --preview "
-    "--production --prompt --recipe --seed --set --skip-missing --takes --tracks -o -r -s INPUT",
+    "--production --prompt --rate --recipe --seed --set --skip-missing --stems --takes --timeline --tracks -o -r -s "
+    "INPUT",
     "takes": "--clip --help --json --output --use -o TIMELINE",
-    "visualize": "--device --dry-run --force --help --json --media-root --negative --output --prompt --recipe --seed "
-    "--set --skip-missing --tracks -o -r -s INPUT",
-    "export": "--help --json --media-root --output --to -o PROJECT",
-    "import-cues": "--help --json --output -o CUES PROJECT",
+    "visualize": "--device --dry-run --force --help --json --media-root --negative --output --prompt --rate --recipe "
+    "--seed --set --skip-missing --timeline --tracks -o -r -s INPUT",
+    "export": "--help --json --media-root --output --rate --timeline --to -o PROJECT",
+    "import-cues": "--help --json --output --rate --timeline -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",
     "evaluate": "--device --help --json --set -s RECIPE",
     "doctor": "--help --json",

@@ -14,6 +14,10 @@ from avlink_otio.frames import timecode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avlink.core.clock import to_index
+from avlink.timeline.read import read_timeline
+from avlink.timeline.walk import list_sounds
+
 FRAMES = [(0, 24), (36, 60), (96, 1)]
 RATES = [24.0, 25.0, 23.976, 30000 / 1001, 59.94]
 
@@ -95,6 +99,15 @@ def test_fcpxml_is_exact_to_the_sample_at_every_rate(cut, rate: float) -> None:
     assert sequence is not None
     start_s = Fraction((sequence.get("tcStart") or "").removesuffix("s"))
     assert start_s / frame_s == 86400
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_fcpxml_that_is_read_again_lies_on_the_same_samples(cut, rate: float, tmp_path: Path) -> None:
+    drawn = [(0, 4801), (7001, 2402), (9403, 4800)]
+    fcpxml.write_to_file(cut.timeline(drawn, rate=rate), str(tmp_path / "cut.fcpxml"))
+    timeline = read_timeline(tmp_path / "cut.fcpxml").timeline
+    found = [(clip.timeline_start_s, clip.timeline_duration_s) for clip in list_sounds(timeline)]
+    assert [(to_index(start_s, 48000), to_index(length_s, 48000)) for start_s, length_s in found] == drawn
 
 
 def test_otio_reads_the_fcpxml(cut, tmp_path: Path) -> None:

@@ -85,6 +85,23 @@ def test_several_markers_give_several_stems_and_points_all_of_the_clip() -> None
     )
 
 
+def test_ambience_is_laid_beside_the_foley_and_foley_beside_ambience() -> None:
+    timeline = _timeline()
+    timeline.tracks.markers.append(_marker("AMB: rain", 2, 4))
+    assert sorted(_seen(timeline), key=str) == sorted(
+        [
+            ("one", 0, 4, "sync", None),
+            ("one", 2, 4, "ambience", "rain"),
+            ("two", 4, 8, "sync", None),
+            ("two", 4, 6, "ambience", "rain"),
+        ],
+        key=str,
+    )
+    for clip in timeline.tracks[0]:
+        clip.metadata["avlink"] = {"mode": "ambience"}
+    assert _seen(timeline) == [("one", 2, 4, "ambience", "rain"), ("two", 4, 6, "ambience", "rain")]
+
+
 def test_markers_of_track_and_timeline_reach_over_cuts() -> None:
     timeline = _timeline()
     timeline.tracks[0].markers.append(_marker("FOLEY: run", 3, 2))
@@ -101,7 +118,7 @@ def test_words_of_the_marker_win_over_those_of_the_clip_and_off_over_both() -> N
     clip = timeline.tracks[0][0]
     clip.metadata["avlink"] = {"prompt": "wood", "mode": "ambience"}
     clip.markers.append(_marker("FOLEY: steps", 11, 1))
-    assert _seen(timeline)[0] == ("one", 1, 2, "sync", "steps")
+    assert sorted(_seen(timeline), key=str)[:2] == [("one", 0, 4, "ambience", "wood"), ("one", 1, 2, "sync", "steps")]
     clip.metadata["avlink"] = {"mode": "off"}
     assert [seen[0] for seen in _seen(timeline)] == ["two"]
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from avlink.core import clock
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.training import Conditioning, DataTable, FoundryData, StageName, StageTable
 
@@ -93,6 +94,35 @@ class Select(Table):
     """Colours or labels of the clip, or of a marker on it."""
     min_duration_s: float = Field(default=0.0, ge=0)
     """What is seen for a shorter time gets no sound."""
+
+
+class Read(Table):
+    """How the input is read, where it does not say so itself."""
+
+    timeline: str = ""
+    """Which timeline of a file that holds several, by its name."""
+    rate: float | str | None = None
+    """Frames per second of an EDL, and of image sequences that tell none: 25, 29.97 or "30000/1001"."""
+
+    @field_validator("rate")
+    @classmethod
+    def _is_a_rate(cls, value: float | str | None) -> float | str | None:
+        if value is not None and _as_rate(value) is None:
+            raise ValueError('it is no frame rate; write one such as 25, 29.97 or "30000/1001"')
+        return value
+
+    @property
+    def frames_per_second(self) -> Fraction | None:
+        """`rate` exactly; a literal 29.97 means 30000/1001."""
+        return None if self.rate is None else _as_rate(self.rate)
+
+
+def _as_rate(value: float | str) -> Fraction | None:
+    try:
+        rate = clock.exact_rate(Fraction(value) if isinstance(value, str) else value)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return clock.exact_rate(float(rate)) if 1 <= rate <= 1000 else None
 
 
 class BackendChoice(Table):
@@ -199,6 +229,7 @@ class SonifyRecipe(Recipe):
 
     kind: Literal["sonify"] = "sonify"
     format: Literal[1] = 1
+    read: Read = Read()
     select: Select = Select()
     backend: BackendChoice = BackendChoice(name="fusion-v2a")
     prompt: PromptTable = PromptTable()
@@ -223,6 +254,7 @@ class VisualizeRecipe(Recipe):
 
     kind: Literal["visualize"] = "visualize"
     format: Literal[1] = 1
+    read: Read = Read()
     select: Select = Select()
     backend: BackendChoice = BackendChoice(name="fusion-a2v")
     prompt: PromptTable = PromptTable()
