@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.core.errors import InputError, RecipeError
+from avlink.core.errors import InputError
 from avlink.core.recipe import TrainRecipe
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
 def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
     """The model as `stage` finds it: with the weights of the stages before it.
 
-    Raises InputError where it lacks what the stage builds on, RecipeError for a text encoder that cannot be trained.
+    Raises InputError where it lacks what the stage builds on.
     """
     from avlink.engine.models.system import System
     from avlink.engine.train.weights import load_before
 
-    if recipe.model.text.kind != "bytes":
-        raise RecipeError("this recipe names an external text encoder; training one needs text.kind = 'bytes'")
     system = System(recipe.model).requires_grad_(False)
     system.eval()
     have = begin_weights(recipe, system) | load_before(out, stage, system.components())
@@ -63,23 +61,33 @@ def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
     Raises BundleError for a bundle of another architecture.
     """
     from avlink.core.errors import BundleError
-    from avlink.engine.bundle.bundle import load_system
+    from avlink.engine.bundle.bundle import load_into
+    from avlink.engine.bundle.text import load_text
 
     bundle = start_bundle(recipe)
     if bundle is None:
         return set()
-    parts = bundle.components
-    for name, part in load_system(bundle, parts).components().items():
-        mine = system.component(name)
-        if name in parts and mine is not None:
-            try:
-                mine.load_state_dict(part.state_dict())
-            except RuntimeError:
-                raise BundleError(
-                    f"start_from = '{recipe.start_from}': its {name} is built otherwise than this recipe says; "
-                    "use the [model] tables of its bundle.toml, or train from the beginning"
-                ) from None
+    parts = {name: part for name, part in system.components().items() if name in bundle.components}
+    other = [name for name, part in parts.items() if not _fits(part, bundle, name)]
+    if parts.keys() & {"vae", "vocoder"} and bundle.config.mel != recipe.model.mel:
+        other.append("spectrogram (model.mel)")
+    if other:
+        raise BundleError(
+            f"start_from = '{recipe.start_from}': its {other[0]} is built otherwise than this recipe says; "
+            "use the [model] tables of its bundle.toml, or train from the beginning"
+        )
+    load_into(parts, bundle)
+    if recipe.model.text.kind == "t5":
+        length = recipe.model.text.max_length
+        system.external_text = load_text(bundle.folder, bundle.text, "cpu", length)
     return set(parts)
+
+
+def _fits(part: nn.Module, bundle: Bundle, name: str) -> bool:
+    return all(
+        list(value.shape) == bundle.tensors.get(f"{name}.{key}", {}).get("shape")
+        for key, value in part.state_dict().items()
+    )
 
 
 def loop_of(recipe: TrainRecipe, name: str) -> LoopConfig:
