@@ -35,7 +35,13 @@ def model_info(name: str) -> dict[str, Any]:
     from avlink.engine.bundle.bundle import read_bundle
 
     bundle = read_bundle(find_bundle(name))
-    known = {"name": bundle.name, "weights": True, "licence": bundle.licence, "description": bundle.description}
+    known = {
+        "name": bundle.name,
+        "weights": True,
+        "weights_of": ", ".join([*bundle.components, *(["text (T5)"] if bundle.text else [])]),
+        "licence": bundle.licence,
+        "description": bundle.description,
+    }
     return known | _describe(bundle.config)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.core.errors import InputError, RecipeError
+from avlink.core.errors import InputError
 from avlink.core.recipe import TrainRecipe
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
 def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
     """The model as `stage` finds it: with the weights of the stages before it.
 
-    Raises InputError where it lacks what the stage builds on, RecipeError for a text encoder that cannot be trained.
+    Raises InputError where it lacks what the stage builds on.
     """
     from avlink.engine.models.system import System
     from avlink.engine.train.weights import load_before
 
-    if recipe.model.text.kind != "bytes":
-        raise RecipeError("this recipe names an external text encoder; training one needs text.kind = 'bytes'")
     system = System(recipe.model).requires_grad_(False)
     system.eval()
     have = begin_weights(recipe, system) | load_before(out, stage, system.components())
@@ -57,29 +55,53 @@ def start_bundle(recipe: TrainRecipe) -> Bundle | None:
     return read_bundle(find_bundle(start if shipped else str(recipe.source.path("start_from", start))))
 
 
-def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
-    """Give `system` the weights that the recipe starts from; returns the components that have some.
+def check_start(recipe: TrainRecipe) -> None:
+    """Whether the recipe can start from its bundle, told before clips are made; allocates no weight.
 
-    Raises BundleError for a bundle of another architecture.
+    Raises BundleError for a bundle of another architecture, or one that speaks another spectrogram.
     """
-    from avlink.core.errors import BundleError
-    from avlink.engine.bundle.bundle import load_system
+    import torch
+
+    from avlink.engine.models.system import System
+
+    bundle = start_bundle(recipe)
+    if bundle is None:
+        return
+    with torch.device("meta"):
+        parts = System(recipe.model).components()
+    other = [name for name in bundle.components if name in parts and not _fits(parts[name], bundle, name)]
+    if {"vae", "vocoder"} & set(bundle.components) and bundle.config.mel != recipe.model.mel:
+        other.append("spectrogram (model.mel)")
+    if other:
+        from avlink.core.errors import BundleError
+
+        raise BundleError(
+            f"start_from = '{recipe.start_from}': its {other[0]} is built otherwise than this recipe says; "
+            "use the [model] tables of its bundle.toml, or train from the beginning"
+        )
+
+
+def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
+    """Give `system` the weights that the recipe starts from; returns the components that have some."""
+    from avlink.engine.bundle.bundle import load_into
+    from avlink.engine.bundle.text import load_text
 
     bundle = start_bundle(recipe)
     if bundle is None:
         return set()
-    parts = bundle.components
-    for name, part in load_system(bundle, parts).components().items():
-        mine = system.component(name)
-        if name in parts and mine is not None:
-            try:
-                mine.load_state_dict(part.state_dict())
-            except RuntimeError:
-                raise BundleError(
-                    f"start_from = '{recipe.start_from}': its {name} is built otherwise than this recipe says; "
-                    "use the [model] tables of its bundle.toml, or train from the beginning"
-                ) from None
+    parts = {name: part for name, part in system.components().items() if name in bundle.components}
+    load_into(parts, bundle)
+    if recipe.model.text.kind == "t5":
+        length = recipe.model.text.max_length
+        system.external_text = load_text(bundle.folder, bundle.text, "cpu", length)
     return set(parts)
+
+
+def _fits(part: nn.Module, bundle: Bundle, name: str) -> bool:
+    return all(
+        list(value.shape) == bundle.tensors.get(f"{name}.{key}", {}).get("shape")
+        for key, value in part.state_dict().items()
+    )
 
 
 def loop_of(recipe: TrainRecipe, name: str) -> LoopConfig:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from avlink.app.prepare import prepare_folder, prepare_foundry
-from avlink.app.stages import begin_weights, loop_of, stage_of, start_bundle, system_for
+from avlink.app.stages import begin_weights, check_start, loop_of, stage_of, start_bundle, system_for
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.paths import make_folder, write_text
@@ -32,6 +32,7 @@ def train(
     holds a run of another recipe or `resume` is off and it holds any.
     """
     chosen = _chosen(recipe, stages)
+    check_start(recipe)
     make_folder(out)
     _claim(recipe, out, resume)
     _quicken()
@@ -134,6 +135,7 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
     from avlink import __version__
     from avlink.engine.bundle.bundle import write_bundle
     from avlink.engine.models.system import System
+    from avlink.engine.text.t5 import T5Encoder
     from avlink.engine.train.weights import is_done, load_before
 
     bundle = out / "bundle"
@@ -146,7 +148,8 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
     before = start_bundle(recipe)
     write_bundle(
         bundle,
-        system,
+        recipe.model,
+        {name: part for name, part in system.components().items() if name in have},
         name=recipe.name,
         licence=LICENCE,
         description=f"AV-Link model '{recipe.name}', trained by avlink {__version__}",
@@ -161,7 +164,7 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
             # What was learned before is part of how this model came to be.
             **({} if before is None else {"before": before.training}),
         },
-        components=have,
+        text=system.external_text if isinstance(system.external_text, T5Encoder) else None,
     )
     listener(Message(text=f"bundle written: {os.fspath(bundle)}"))
     return bundle

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from avlink.cli import options as given
 from avlink.cli.answer import Answer, Block, Grid
+from avlink.cli.console import progress
 
-app = typer.Typer(help="List the models that ship with AVLink, and show their parts.", no_args_is_help=True)
+app = typer.Typer(help="List models, show their parts, import public ones.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -39,6 +41,44 @@ def info(
 
     found = model_info(name)
     return Answer(command="models info", payload=found, blocks=_blocks(found))
+
+
+@app.command("import")
+def import_(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="CHECKPOINT...", help="Files of weights, or folders of transformers' kind.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The bundle to write.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The bundle's name; default: its folder's.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="The vocoder's configuration; default: the JSON beside the checkpoint."),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The weights' licence, where you know better.")
+    ] = None,
+    measure: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Sounds on which the VAE's latents are brought to unit variance."),
+    ] = None,
+    as_json: given.AsJson = False,
+) -> Answer:
+    """Make a bundle of public checkpoints: a 1D-VAE, a vocoder, a T5. Nothing is downloaded, nothing unpickled.
+
+    \b
+    Examples:
+      avlink models import 1dvae_64ch_16k_64bins.ckpt flan-t5-large -o parts
+      avlink train vggsound -s start_from=parts
+    """  # noqa: D301
+    from avlink.app.imports import import_models
+
+    with progress() as tell:
+        done = import_models(
+            sources, output, name=name, settings=config, licence=licence, measure=measure, listener=tell
+        )
+    rows = [(note["part"], note["what"], note["licence"], note["file"]) for note in done["parts"]]
+    heads = ("part", "what", "licence", "from")
+    return Answer(command="models import", payload=done, blocks=[Grid(heads=heads, rows=rows), f"wrote {output}"])
 
 
 def _blocks(value: Mapping[str, Any], prefix: str = "") -> list[Block]:

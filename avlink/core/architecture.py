@@ -33,6 +33,20 @@ class MelSpec(Architecture):
     ceiling: float = Field(default=54.6, gt=0)
     """Magnitude that is scaled to +1; `floor` is scaled to -1. With `scaled = false` both stay natural logarithms."""
     scaled: bool = True
+    filters: Literal["slaney", "htk"] = "slaney"
+    """Slaney's scale with triangles of unit area (HiFi-GAN, GenAU), or HTK's with triangles of unit height (Vocos)."""
+    log: Literal["natural", "decimal"] = "natural"
+    """Make-An-Audio 2 takes decimal logarithms."""
+    power_floor: float = Field(default=0.0, ge=0)
+    """Added to the power of every bin before its root, as HiFi-GAN does (1e-9)."""
+    centered: bool = False
+    """Frame k is centred on sample k * hop (Vocos) instead of half a hop later."""
+
+    @model_validator(mode="after")
+    def _scaled_by_natural_logarithms(self) -> MelSpec:
+        if self.scaled and self.log != "natural":
+            raise ValueError("a scaled mel is of natural logarithms; set scaled = false or log = 'natural'")
+        return self
 
 
 class VAEConfig(Architecture):
@@ -43,6 +57,12 @@ class VAEConfig(Architecture):
     encoder_blocks: Positive = 3
     decoder_blocks: Positive = 4
     kernel: Positive = 3
+    decoder_kernel: Positive | None = None
+    """Kernel of the decoder's residual blocks where it is another one (Make-An-Audio 2)."""
+    halved: Annotated[tuple[int, ...], Field(strict=False)] | None = None
+    """The stages after which time is halved; None: all but the last."""
+    pad_late: bool = False
+    """Halve with one frame of padding at the end (Make-An-Audio 2) instead of one at each side."""
     z_channels: Positive = 256
     latent_channels: Positive = 64
     linear_path: bool = False
@@ -52,7 +72,12 @@ class VAEConfig(Architecture):
     @property
     def downsampling(self) -> int:
         """Mel frames per latent token."""
-        return int(2 ** (len(self.mult) - 1))
+        return int(2 ** len(self.halvings))
+
+    @property
+    def halvings(self) -> tuple[int, ...]:
+        """The stages after which time is halved."""
+        return tuple(range(len(self.mult) - 1)) if self.halved is None else self.halved
 
 
 class VocosConfig(Architecture):
@@ -71,8 +96,26 @@ class HiFiGANConfig(Architecture):
     rates: Ints = (5, 4, 2, 2, 2)
     kernels: Ints = (16, 16, 8, 4, 4)
     channels: Positive = 1024
+    resblock: Literal[1, 2] = 1
+    """The first kind has two convolutions a dilation, the second one (HiFi-GAN's V3)."""
     resblock_kernels: Ints = (3, 7, 11)
-    dilations: Ints = (1, 3, 5)
+    dilations: Annotated[tuple[Ints, ...], Field(strict=False)] = ((1, 3, 5),) * 3
+    """Those of each kernel."""
+
+
+class BigVGANConfig(Architecture):
+    """BigVGAN generator: HiFi-GAN with periodic activations at twice the rate."""
+
+    kind: Literal["bigvgan"] = "bigvgan"
+    rates: Ints = (4, 4, 2, 2, 2, 2)
+    kernels: Ints = (8, 8, 4, 4, 4, 4)
+    channels: Positive = 1536
+    resblock_kernels: Ints = (3, 7, 11)
+    dilations: Annotated[tuple[Ints, ...], Field(strict=False)] = ((1, 3, 5),) * 3
+    activation: Literal["snake", "snakebeta"] = "snakebeta"
+    tanh: bool = True
+    """Bound the sound by tanh (the first version) instead of cutting it (the second)."""
+    final_bias: bool = True
 
 
 class GriffinLimConfig(Architecture):
@@ -82,7 +125,7 @@ class GriffinLimConfig(Architecture):
     iterations: Positive = 48
 
 
-VocoderConfig = Annotated[VocosConfig | HiFiGANConfig | GriffinLimConfig, Field(discriminator="kind")]
+VocoderConfig = Annotated[VocosConfig | HiFiGANConfig | BigVGANConfig | GriffinLimConfig, Field(discriminator="kind")]
 
 
 class TextConfig(Architecture):

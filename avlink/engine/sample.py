@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import torch
@@ -66,10 +67,8 @@ class _Sampler:
         self.rate = system.config.tokens_per_second
         self.window_s = system.config.window_tokens / self.rate
 
-    def _text(self, side: str, prompt: str) -> Text:
-        encoder = getattr(self.system, f"{side}_text")
-        encoded: Text = encoder.encode([prompt])
-        return encoded
+    def _text(self, side: Literal["audio", "video"], prompt: str) -> Text:
+        return self.system.text_encoder(side).encode([prompt])
 
     def _over_windows(
         self,

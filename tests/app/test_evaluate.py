@@ -139,7 +139,15 @@ def test_a_bundle_is_measured_from_its_folder(tmp_path: Path):
     from avlink.engine.models.system import System as EngineSystem
 
     folder = tmp_path / "tiny"
-    write_bundle(folder, EngineSystem(TINY), name="tiny", licence="Apache-2.0", description="untrained", training={})
+    write_bundle(
+        folder,
+        TINY,
+        EngineSystem(TINY).components(),
+        name="tiny",
+        licence="Apache-2.0",
+        description="untrained",
+        training={},
+    )
     report = evaluate(EvaluateRecipe(bundle=str(folder), split="transfer", clips=1, steps=1), device="cpu")
     names = list(rows(report, "transfer.onsets"))
     assert names[:3] == ["model", "model, stem withheld", "audio model alone"]

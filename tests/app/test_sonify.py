@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import soundfile
 from avlink import hookimpl, testing
 from avlink.app.session import Session
 from avlink.app.sonify import SonifyReport, SonifyRequest, sonify
-from avlink.core.errors import InputError, OutputError, PluginError, RecipeError, TimelineError
+from avlink.core.errors import InputError, OutputError, RecipeError, TimelineError
 from avlink.core.events import Event, Message
 from avlink.core.recipe import SonifyRecipe
 from avlink.core.values import OnStep, SoundRequest, Waveform
@@ -380,22 +379,3 @@ def test_what_cannot_be_done_is_said_before_anything_is_generated(
     with pytest.raises(TimelineError, match=r"no clip of .* can be given a sound: gone: its media gone.mp4 is missing"):
         _run(session, recipe, cut)
     assert not (session.cache / "objects").exists() or not list((session.cache / "objects").rglob("*.wav"))
-
-
-def test_other_formats_are_written_beside_the_timeline(kit: Any, session: Session, cut: Path) -> None:
-    from avlink_otio import plugin
-
-    cues = replace(session, registry=testing.fake_registry(plugin))
-    _run(cues, kit.tone_recipe(cut.parent, 'write.also=["cues"]'), cut)
-    sheet = cut.with_name("cut.foley.csv").read_text(encoding="utf-8").splitlines()
-    assert len(sheet) == 4 and ",FOLEY,a,01:00:00:00," in sheet[1]
-
-
-def test_a_format_that_fails_is_named(kit: Any, session: Session, cut: Path) -> None:
-    def broken(timeline: object, path: Path) -> None:
-        raise KeyError("x")
-
-    broken_format = SimpleNamespace(name="broken", suffix=".x", write=broken)
-    registry = replace(session.registry, formats={"broken": broken_format})  # type: ignore[dict-item]
-    with pytest.raises(PluginError, match="timeline format 'broken' failed: KeyError"):
-        _run(replace(session, registry=registry), kit.tone_recipe(cut.parent, 'write.also=["broken"]'), cut)

@@ -49,7 +49,7 @@ def test_amplitudes_invert_the_logarithm() -> None:
     "config",
     [
         VocosConfig(dim=32, layers=1),
-        HiFiGANConfig(channels=32, resblock_kernels=(3,), dilations=(1,)),
+        HiFiGANConfig(channels=32, resblock_kernels=(3,), dilations=((1,),)),
         GriffinLimConfig(iterations=4),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.errors import BundleError
 from avlink.core.paths import atomic_write, make_folder, write_text
+from avlink.engine.bundle.text import load_text, save_text
 from avlink.engine.models.system import COMPONENTS, System
+from avlink.engine.text.t5 import T5Encoder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,6 +49,8 @@ class Bundle:
     config: AVLinkConfig
     training: dict[str, Any]
     tensors: dict[str, dict[str, Any]]
+    text: dict[str, str] | None = None
+    """Files of its external text encoder with their digests; None where it has none."""
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -62,30 +66,30 @@ def tensor_digest(tensor: Tensor) -> str:
 
 def write_bundle(
     folder: Path,
-    system: System,
+    config: AVLinkConfig,
+    parts: Mapping[str, nn.Module],
     *,
     name: str,
     licence: str,
     description: str,
     training: dict[str, Any],
     dtype: torch.dtype = torch.float16,
-    components: Iterable[str] | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    text: T5Encoder | None = None,
 ) -> None:
-    """Write `system` as a bundle: its card is written by whoever measured it.
+    """Write components as a bundle: its card is written by whoever measured it.
 
-    Weights are stored in half precision, which onset F1 does not notice, and run in single.
+    Weights are stored in half precision, which onset F1 does not notice, and run in single. An external text encoder
+    goes into the folder `text`, whole.
     """
     make_folder(folder)
-    chosen = set(components) if components is not None else set(system.components())
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
     index: dict[str, dict[str, Any]] = {}
-    for part, module in system.components().items():
-        if part not in chosen:
-            continue
+    for part, module in parts.items():
         for key, value in module.state_dict().items():
             stored = value.detach().to(dtype).contiguous().clone() if value.is_floating_point() else value.clone()
-            if size and size + stored.nbytes > SHARD_BYTES:
+            if size and size + stored.nbytes > shard_bytes:
                 shards.append({})
                 size = 0
             shards[-1][f"{part}.{key}"] = stored
@@ -100,14 +104,16 @@ def write_bundle(
             save_file(shard, path)
             path.chmod(0o644)  # safetensors makes files that only their owner may read
     write_text(folder / "tensors.json", json.dumps(index, indent=0, sort_keys=True) + "\n")
-    table = {
+    table: dict[str, Any] = {
         "format": FORMAT,
         "name": name,
         "licence": licence,
         "description": description,
-        "model": system.config.model_dump(mode="json", exclude_none=True),
+        "model": config.model_dump(mode="json", exclude_none=True),
         "training": training,
     }
+    if text is not None:
+        table["text"] = {"files": save_text(text, folder)}
     write_text(folder / "bundle.toml", tomli_w.dumps(table))
 
 
@@ -134,6 +140,7 @@ def read_bundle(folder: Path) -> Bundle:
             config=config,
             training=dict(table["training"]),
             tensors=tensors,
+            text=None if "text" not in table else dict(table["text"]["files"]),
         )
     except FileNotFoundError:
         raise BundleError(f"the bundle {folder} has no tensors.json; copy the whole folder again") from None
@@ -149,15 +156,20 @@ def load_system(bundle: Bundle, components: Iterable[str] | None = None, device:
     """
     system = System(bundle.config).requires_grad_(False).eval()
     wanted = set(components) if components is not None else set(system.components())
-    shards: dict[str, dict[str, Tensor]] = {}
-    for part, module in system.components().items():
-        if part not in wanted:
-            continue
-        state = {}
-        for key, value in module.state_dict().items():
-            state[key] = _tensor(bundle, f"{part}.{key}", value, shards).to(value.dtype)
-        module.load_state_dict(state)
+    load_into({name: part for name, part in system.components().items() if name in wanted}, bundle)
+    if bundle.config.text.kind == "t5":
+        system.external_text = load_text(bundle.folder, bundle.text, device, bundle.config.text.max_length)
     return system.to(device)
+
+
+def load_into(parts: Mapping[str, nn.Module], bundle: Bundle) -> None:
+    """Give components, by name, the weights of `bundle`, each tensor checked."""
+    shards: dict[str, dict[str, Tensor]] = {}
+    for name, module in parts.items():
+        state = module.state_dict()
+        for key, value in state.items():
+            state[key] = _tensor(bundle, f"{name}.{key}", value, shards).to(value.dtype)
+        module.load_state_dict(state)
 
 
 def _tensor(bundle: Bundle, name: str, like: Tensor, shards: dict[str, dict[str, Tensor]]) -> Tensor:

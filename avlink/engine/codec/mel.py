@@ -1,4 +1,4 @@
-"""Log-mel spectrograms as GenAU and HiFi-GAN define them: reflect padding, slaney filters, natural logarithm."""
+"""Log-mel spectrograms as GenAU, HiFi-GAN, Make-An-Audio 2 and Vocos define them: see `MelSpec`."""
 
 from __future__ import annotations
 
@@ -27,22 +27,29 @@ class LogMel(nn.Module):
             spec.fmax_hz,
             spec.n_mels,
             spec.sample_rate,
-            norm="slaney",
-            mel_scale="slaney",
+            norm="slaney" if spec.filters == "slaney" else None,
+            mel_scale=spec.filters,
         )
         self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
         self.register_buffer("filters", filters, persistent=False)
         low, high = math.log(spec.floor), math.log(spec.ceiling)
         self.offset, self.scale = ((low + high) / 2, (high - low) / 2) if spec.scaled else (0.0, 1.0)
+        if spec.log == "decimal":
+            self.scale = math.log(10)
 
     def magnitudes(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch bins frames"]:
         """STFT magnitudes; `samples` // hop frames. Sounds shorter than the padding are padded with silence."""
-        pad = (self.spec.n_fft - self.spec.hop_samples) // 2
+        spec = self.spec
+        pad = spec.n_fft // 2 if spec.centered else (spec.n_fft - spec.hop_samples) // 2
         mode = "reflect" if sound.shape[-1] > pad else "constant"
         padded = nn.functional.pad(sound[:, None], (pad, pad), mode=mode)[:, 0]
         spectrum = torch.stft(
-            padded, self.spec.n_fft, self.spec.hop_samples, window=self.window, center=False, return_complex=True
+            padded, spec.n_fft, spec.hop_samples, window=self.window, center=False, return_complex=True
         )
+        # Centred frames are one more than there are hops; every codec here has as many frames as hops.
+        spectrum = spectrum[..., : max(1, sound.shape[-1] // spec.hop_samples)]
+        if spec.power_floor:
+            return (spectrum.real.square() + spectrum.imag.square() + spec.power_floor).sqrt()
         return spectrum.abs()
 
     def forward(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch mels frames"]:

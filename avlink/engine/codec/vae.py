@@ -1,4 +1,7 @@
-"""The 1D-VAE on mel frames, configurable; key names are latent-diffusion's, so that GenAU's weights fit (`PAPER`)."""
+"""The 1D-VAE on mel frames, configurable; key names are latent-diffusion's, so that public weights fit.
+
+GenAU's is `PAPER`'s; Make-An-Audio 2's differs in kernels, padding and where it halves time.
+"""
 
 from __future__ import annotations
 
@@ -57,12 +60,14 @@ class AttentionBlock(nn.Module):
 class _Resample(nn.Module):
     """Halve time by a strided convolution, or double it by repetition and a convolution."""
 
-    def __init__(self, channels: int, *, up: bool) -> None:
+    def __init__(self, channels: int, *, up: bool, pad_late: bool = False) -> None:
         super().__init__()
-        self.up = up
-        self.conv = nn.Conv1d(channels, channels, 3, stride=1 if up else 2, padding=1)
+        self.up, self.pad_late = up, pad_late
+        self.conv = nn.Conv1d(channels, channels, 3, stride=1 if up else 2, padding=0 if pad_late else 1)
 
     def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c frames2"]:
+        if self.pad_late:
+            x = nn.functional.pad(x, (0, 1))
         out: Tensor = self.conv(x.repeat_interleave(2, dim=-1) if self.up else x)
         return out
 
@@ -82,12 +87,14 @@ class _Middle(nn.Module):
 class _Level(nn.Module):
     """The blocks of one resolution, and the way to the next."""
 
-    def __init__(self, channels: list[int], kernel: int, *, down: bool = False, up: bool = False) -> None:
+    def __init__(
+        self, channels: list[int], kernel: int, *, down: bool = False, up: bool = False, pad_late: bool = False
+    ) -> None:
         super().__init__()
         pairs = itertools.pairwise(channels)
         self.block = nn.ModuleList(ResnetBlock(a, b, kernel) for a, b in pairs)
         if down:
-            self.downsample = _Resample(channels[-1], up=False)
+            self.downsample = _Resample(channels[-1], up=False, pad_late=pad_late)
         if up:
             self.upsample = _Resample(channels[-1], up=True)
 
@@ -107,7 +114,12 @@ class _Encoder(nn.Module):
         self.conv_in = nn.Conv1d(n_mels, config.channels, config.kernel, padding=config.kernel // 2)
         starts = [config.channels, *widths[:-1]]
         self.down = nn.ModuleList(
-            _Level([start] + [width] * config.encoder_blocks, config.kernel, down=i + 1 < len(widths))
+            _Level(
+                [start] + [width] * config.encoder_blocks,
+                config.kernel,
+                down=i in config.halvings,
+                pad_late=config.pad_late,
+            )
             for i, (start, width) in enumerate(zip(starts, widths, strict=True))
         )
         self.mid = _Middle(widths[-1], config.kernel)
@@ -126,12 +138,13 @@ class _Decoder(nn.Module):
     def __init__(self, config: VAEConfig, n_mels: int) -> None:
         super().__init__()
         widths = [config.channels * m for m in config.mult]
+        kernel = config.decoder_kernel or config.kernel
         self.conv_in = nn.Conv1d(config.z_channels, widths[-1], config.kernel, padding=config.kernel // 2)
-        self.mid = _Middle(widths[-1], config.kernel)
+        self.mid = _Middle(widths[-1], kernel)
         starts = [*widths[1:], widths[-1]]
-        # up.0 is the finest level and runs last; the coarser ones double time.
+        # up.0 is the finest level and runs last; level i undoes the halving after level i - 1.
         self.up = nn.ModuleList(
-            _Level([start] + [width] * config.decoder_blocks, config.kernel, up=i > 0)
+            _Level([start] + [width] * config.decoder_blocks, kernel, up=i - 1 in config.halvings)
             for i, (start, width) in enumerate(zip(starts, widths, strict=True))
         )
         self.norm_out = _norm(widths[0])

@@ -1,14 +1,20 @@
-"""Mel frames to sound: Vocos (the trainable default), HiFi-GAN (the paper's), Griffin-Lim (no weights)."""
+"""Mel frames to sound: Vocos (the trainable default) and Griffin-Lim (no weights); generators of GANs: `gan`."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avlink.core.architecture import GriffinLimConfig, HiFiGANConfig, MelSpec, VocosConfig
+from avlink.core.architecture import (
+    BigVGANConfig,
+    GriffinLimConfig,
+    HiFiGANConfig,
+    MelSpec,
+    VocoderConfig,
+    VocosConfig,
+)
+from avlink.engine.codec.gan import BigVGAN, HiFiGAN
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.torchaudio import torchaudio
 
@@ -31,7 +37,10 @@ class ConvNeXtBlock(nn.Module):
 
 
 class Vocos(nn.Module):
-    """Magnitude and phase of every STFT frame from the mel, then one inverse STFT (Vocos, "same" padding)."""
+    """Magnitude and phase of every STFT frame from the mel, then one inverse STFT.
+
+    Frames lie as the mel's do: Vocos calls them "same", or "center" where the mel is centred.
+    """
 
     window: Tensor
 
@@ -57,8 +66,13 @@ class Vocos(nn.Module):
 
     def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
         """Frames * hop samples of sound."""
-        spectrum = self.spectrum(mel)
         n_fft, hop, frames = self.spec.n_fft, self.spec.hop_samples, mel.shape[-1]
+        if self.spec.centered:
+            # The last hop lies between the last frame and one that is not there: the last is taken for it.
+            spectrum = self.spectrum(nn.functional.pad(mel, (0, 1), mode="replicate"))
+            whole: Tensor = torch.istft(spectrum, n_fft, hop, window=self.window, length=frames * hop)
+            return whole
+        spectrum = self.spectrum(mel)
         # torch.istft cannot undo framing without centring: overlap-add is done here, over (frames - 1) * hop + n_fft.
         pieces = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None]
         length = (frames - 1) * hop + n_fft
@@ -67,60 +81,6 @@ class Vocos(nn.Module):
         weight = nn.functional.fold(self.window.square()[None, :, None].expand(1, -1, frames), **fold)[0, 0, 0]
         pad = (n_fft - hop) // 2
         return (sound / weight.clamp(min=1e-3))[:, pad : pad + frames * hop]
-
-
-class _MultiDilation(nn.Module):
-    """HiFi-GAN's first kind of residual block."""
-
-    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
-        super().__init__()
-
-        def conv(dilation: int) -> nn.Conv1d:
-            return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
-
-        self.convs1 = nn.ModuleList(conv(d) for d in dilations)
-        self.convs2 = nn.ModuleList(conv(1) for _ in dilations)
-
-    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples"]:
-        for first, second in zip(self.convs1, self.convs2, strict=True):
-            y = second(nn.functional.leaky_relu(first(nn.functional.leaky_relu(x, 0.1)), 0.1))
-            x = x + y
-        return x
-
-
-class HiFiGAN(nn.Module):
-    """HiFi-GAN's generator with plain convolutions: checkpoints are loaded with their weight norm fused."""
-
-    def __init__(self, config: HiFiGANConfig, spec: MelSpec) -> None:
-        super().__init__()
-        if math.prod(config.rates) != spec.hop_samples:
-            raise ValueError(
-                f"HiFi-GAN rates {config.rates} make {math.prod(config.rates)} samples, hop is {spec.hop_samples}"
-            )
-        self.spec, self.config = spec, config
-        self.conv_pre = nn.Conv1d(spec.n_mels, config.channels, 7, padding=3)
-        widths = [config.channels >> stage for stage in range(len(config.rates) + 1)]
-        self.ups = nn.ModuleList(
-            nn.ConvTranspose1d(a, b, kernel, rate, padding=(kernel - rate) // 2)
-            for a, b, kernel, rate in zip(widths, widths[1:], config.kernels, config.rates, strict=False)
-        )
-        self.resblocks = nn.ModuleList(
-            _MultiDilation(width, kernel, config.dilations)
-            for width in widths[1:]
-            for kernel in config.resblock_kernels
-        )
-        self.conv_post = nn.Conv1d(widths[-1], 1, 7, padding=3)
-
-    def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
-        """Frames * hop samples of sound in [-1, 1]."""
-        x, kinds = self.conv_pre(mel), len(self.config.resblock_kernels)
-        for stage, up in enumerate(self.ups):
-            x = up(nn.functional.leaky_relu(x, 0.1))
-            blocks = self.resblocks[stage * kinds : (stage + 1) * kinds]
-            x = torch.stack([block(x) for block in blocks]).mean(0)
-        sound = self.conv_post(nn.functional.leaky_relu(x)).tanh()[:, 0]
-        # Odd (kernel - rate) makes a stage one sample long: the excess is cut at the end.
-        return sound[:, : mel.shape[-1] * self.spec.hop_samples]
 
 
 class GriffinLim(nn.Module):
@@ -132,9 +92,12 @@ class GriffinLim(nn.Module):
     def __init__(self, config: GriffinLimConfig, spec: MelSpec) -> None:
         super().__init__()
         self.spec, self.iterations = spec, config.iterations
-        self.mel = LogMel(spec)
+        # Whoever counts parameters builds on the meta device, which has no pseudo-inverse.
+        with torch.device("cpu"):
+            self.mel = LogMel(spec)
+            inverse = torch.linalg.pinv(self.mel.filters.T)
         self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
-        self.register_buffer("inverse", torch.linalg.pinv(self.mel.filters.T), persistent=False)
+        self.register_buffer("inverse", inverse, persistent=False)
 
     def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
         """Frames * hop samples of sound."""
@@ -161,10 +124,12 @@ class GriffinLim(nn.Module):
         return sound[:, start : start + frames * hop]
 
 
-def build_vocoder(config: VocosConfig | HiFiGANConfig | GriffinLimConfig, spec: MelSpec) -> nn.Module:
+def build_vocoder(config: VocoderConfig, spec: MelSpec) -> nn.Module:
     """The vocoder that `config` describes."""
     if isinstance(config, VocosConfig):
         return Vocos(config, spec)
     if isinstance(config, HiFiGANConfig):
         return HiFiGAN(config, spec)
+    if isinstance(config, BigVGANConfig):
+        return BigVGAN(config, spec)
     return GriffinLim(config, spec)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
 from avlink.core.architecture import AVLinkConfig
+from avlink.core.errors import InputError
 from avlink.engine.codec.codec import AudioCodec
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import build_vocoder
 from avlink.engine.models.linked import AVLink, Fusion
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.nn.motion import MotionStem
-from avlink.engine.text.byte_encoder import ByteEncoder
+from avlink.engine.text.byte_encoder import ByteEncoder, TextEncoder
 
 COMPONENTS = (
     "vae",
@@ -29,8 +32,11 @@ COMPONENTS = (
 class System(nn.Module):
     """The engine's parts under the names that bundles and recipes use (`COMPONENTS`).
 
-    `motion` is None where the configuration has no stem; the text encoders are None where they are external.
+    `motion` is None where the configuration has no stem; the text encoders are None where they are external: then
+    whoever builds the system sets `external_text`, which is no component and never trained.
     """
+
+    external_text: TextEncoder | None = None
 
     def __init__(self, config: AVLinkConfig) -> None:
         super().__init__()
@@ -56,6 +62,17 @@ class System(nn.Module):
         """All parts that there are, in a fixed order."""
         named = ((name, self.component(name)) for name in COMPONENTS)
         return {name: part for name, part in named if part is not None}
+
+    def text_encoder(self, side: Literal["audio", "video"]) -> TextEncoder:
+        """What encodes the prompts of one backbone."""
+        own = self.audio_text if side == "audio" else self.video_text
+        encoder = self.external_text if own is None else own
+        if encoder is None:
+            raise InputError(
+                "this model reads its prompts through T5, which was not given to it; "
+                "put a T5 into its bundle by `avlink models import`"
+            )
+        return encoder
 
     def linked(self, fusion: Fusion) -> AVLink:
         """Both backbones joined by one direction's fusion; the parts stay shared."""

@@ -18,9 +18,10 @@ class AudioStage:
     name = "audio"
 
     def __init__(self, system: System, clips: ClipStore, latents: Tensor, validate: Validate = nothing) -> None:
-        assert system.audio_text is not None
-        self.audio, self.text, self.clips, self.latents = system.audio, system.audio_text, clips, latents
-        self.trained: dict[str, nn.Module] = {"audio": system.audio, "audio_text": system.audio_text}
+        self.audio, self.text, self.clips, self.latents = system.audio, system.text_encoder("audio"), clips, latents
+        self.trained: dict[str, nn.Module] = {"audio": system.audio}
+        if system.audio_text is not None:
+            self.trained["audio_text"] = system.audio_text
         self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate = len(clips), validate
 
@@ -39,9 +40,10 @@ class VideoStage:
     name = "video"
 
     def __init__(self, system: System, clips: ClipStore, validate: Validate = nothing) -> None:
-        assert system.video_text is not None
-        self.video, self.text, self.clips = system.video, system.video_text, clips
-        self.trained: dict[str, nn.Module] = {"video": system.video, "video_text": system.video_text}
+        self.video, self.text, self.clips = system.video, system.text_encoder("video"), clips
+        self.trained: dict[str, nn.Module] = {"video": system.video}
+        if system.video_text is not None:
+            self.trained["video_text"] = system.video_text
         self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate = len(clips), validate
         self.factor = picture_factor(system)

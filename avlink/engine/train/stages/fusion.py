@@ -45,7 +45,6 @@ class FusionStage:
         self.num_clips, self.factor = len(clips), picture_factor(system)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        assert self.system.audio_text is not None and self.system.video_text is not None
         config = self.system.config
         start_s, seconds = self._stretch(generator)
         pixels = pictures(self.clips, indices, generator)
@@ -98,8 +97,8 @@ class FusionStage:
                 video.x_t,
                 t_audio=t_a,
                 t_video=t_v,
-                audio_text=self.system.audio_text.encode(text_a),
-                video_text=self.system.video_text.encode(text_v),
+                audio_text=self.system.text_encoder("audio").encode(text_a),
+                video_text=self.system.text_encoder("video").encode(text_v),
             )
             flow = (out.float() - video.velocity).square().mean()
         losses["flow"] = flow
@@ -117,15 +116,14 @@ class FusionStage:
         text_v: list[str] | None,
         motion: Tensor | None,
     ) -> Tensor:
-        assert self.system.audio_text is not None and self.system.video_text is not None
         out: Tensor = self.model(
             "audio",
             x_t,
             pixels,
             t_audio=t_a,
             t_video=t_v,
-            audio_text=self.system.audio_text.encode(text_a),
-            video_text=None if text_v is None else self.system.video_text.encode(text_v),
+            audio_text=self.system.text_encoder("audio").encode(text_a),
+            video_text=None if text_v is None else self.system.text_encoder("video").encode(text_v),
             motion=motion,
         )
         return out

@@ -1,0 +1,228 @@
+"""Generators of GAN vocoders: HiFi-GAN (the paper's) and BigVGAN.
+
+Convolutions are plain: checkpoints are loaded with their weight norm fused. Key names are the publishers'.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import conv1d, conv_transpose1d, leaky_relu, pad
+
+from avlink.core.architecture import BigVGANConfig, HiFiGANConfig, MelSpec
+
+
+def _conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
+    return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
+
+
+def _upsamplers(config: HiFiGANConfig | BigVGANConfig) -> list[nn.ConvTranspose1d]:
+    widths = [config.channels >> stage for stage in range(len(config.rates) + 1)]
+    return [
+        nn.ConvTranspose1d(a, b, kernel, rate, padding=(kernel - rate) // 2)
+        for a, b, kernel, rate in zip(widths, widths[1:], config.kernels, config.rates, strict=False)
+    ]
+
+
+def _check_rates(name: str, rates: tuple[int, ...], hop: int) -> None:
+    if math.prod(rates) != hop:
+        raise ValueError(f"{name} rates {rates} make {math.prod(rates)} samples, hop is {hop}")
+
+
+class _MultiDilation(nn.Module):
+    """HiFi-GAN's first kind of residual block: two convolutions a dilation."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(_conv(channels, kernel, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(_conv(channels, kernel, 1) for _ in dilations)
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples"]:
+        for first, second in zip(self.convs1, self.convs2, strict=True):
+            x = x + second(leaky_relu(first(leaky_relu(x, 0.1)), 0.1))
+        return x
+
+
+class _OneDilation(nn.Module):
+    """HiFi-GAN's second kind: one convolution a dilation."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(_conv(channels, kernel, dilation) for dilation in dilations)
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples"]:
+        for conv in self.convs:
+            x = x + conv(leaky_relu(x, 0.1))
+        return x
+
+
+class HiFiGAN(nn.Module):
+    """HiFi-GAN's generator (Kong et al., 2020)."""
+
+    def __init__(self, config: HiFiGANConfig, spec: MelSpec) -> None:
+        super().__init__()
+        _check_rates("HiFi-GAN", config.rates, spec.hop_samples)
+        self.spec, self.config = spec, config
+        self.conv_pre = nn.Conv1d(spec.n_mels, config.channels, 7, padding=3)
+        self.ups = nn.ModuleList(_upsamplers(config))
+        block = _MultiDilation if config.resblock == 1 else _OneDilation
+        self.resblocks = nn.ModuleList(
+            block(config.channels >> stage, kernel, dilations)
+            for stage in range(1, len(config.rates) + 1)
+            for kernel, dilations in zip(config.resblock_kernels, config.dilations, strict=True)
+        )
+        self.conv_post = nn.Conv1d(config.channels >> len(config.rates), 1, 7, padding=3)
+
+    def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
+        """Frames * hop samples of sound in [-1, 1]."""
+        x, kinds = self.conv_pre(mel), len(self.config.resblock_kernels)
+        for stage, up in enumerate(self.ups):
+            x = up(leaky_relu(x, 0.1))
+            blocks = self.resblocks[stage * kinds : (stage + 1) * kinds]
+            x = torch.stack([block(x) for block in blocks]).mean(0)
+        # The slope before the last convolution is the default one, in the publishers' code and so in their weights.
+        sound = self.conv_post(leaky_relu(x)).tanh()[:, 0]
+        # Odd (kernel - rate) makes a stage one sample long: the excess is cut at the end.
+        return sound[:, : mel.shape[-1] * self.spec.hop_samples]
+
+
+def sinc_filter(taps: int, cutoff: float, transition: float) -> Float[Tensor, "1 1 taps"]:
+    """A low-pass by Kaiser's window (Kaiser, 1974), of unit sum; frequencies as shares of the sample rate.
+
+    `transition` is half the width of the band in which it falls.
+    """
+    half = taps // 2
+    attenuation = 2.285 * (half - 1) * math.pi * 4 * transition + 7.95
+    if attenuation > 50:
+        beta = 0.1102 * (attenuation - 8.7)
+    elif attenuation >= 21:
+        beta = 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
+    else:
+        beta = 0.0
+    window = torch.kaiser_window(taps, periodic=False, beta=beta)
+    time = torch.arange(-half, taps - half) + (0.0 if taps % 2 else 0.5)
+    response = window * torch.sinc(2 * cutoff * time)
+    return (response / response.sum())[None, None]
+
+
+class _Snake(nn.Module):
+    """x + sin^2(a x) / b per channel, with a and b stored as logarithms (Ziyin et al., 2020)."""
+
+    def __init__(self, channels: int, *, own_magnitude: bool) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(channels))
+        if own_magnitude:
+            self.beta = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples"]:
+        alpha = self.alpha.exp()[:, None]
+        beta = self.beta.exp()[:, None] if hasattr(self, "beta") else alpha
+        return x + (alpha * x).sin().square() / (beta + 1e-9)
+
+
+class _Doubled(nn.Module):
+    """Twice the samples, by zeros between them and a low-pass."""
+
+    filter: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("filter", sinc_filter(12, 0.25, 0.3))
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples2"]:
+        channels, taps = x.shape[1], self.filter.shape[-1]
+        edge = taps // 2 - 1
+        wide = pad(x, (edge, edge), mode="replicate")
+        made = 2 * conv_transpose1d(wide, self.filter.expand(channels, -1, -1), stride=2, groups=channels)
+        start = 2 * edge + (taps - 2) // 2
+        return made[..., start : start + 2 * x.shape[-1]]
+
+
+class _LowPass(nn.Module):
+    filter: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("filter", sinc_filter(12, 0.25, 0.3))
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples2"]:
+        channels, taps = x.shape[1], self.filter.shape[-1]
+        wide = pad(x, (taps // 2 - 1, taps // 2), mode="replicate")
+        return conv1d(wide, self.filter.expand(channels, -1, -1), stride=2, groups=channels)
+
+
+class _Halved(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lowpass = _LowPass()
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples2"]:
+        out: Tensor = self.lowpass(x)
+        return out
+
+
+class _AliasFree(nn.Module):
+    """An activation at twice the rate, so that its overtones do not fold back (Karras et al., 2021)."""
+
+    def __init__(self, channels: int, *, own_magnitude: bool) -> None:
+        super().__init__()
+        self.act = _Snake(channels, own_magnitude=own_magnitude)
+        self.upsample, self.downsample = _Doubled(), _Halved()
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples"]:
+        out: Tensor = self.downsample(self.act(self.upsample(x)))
+        return out
+
+
+class _PeriodicBlock(nn.Module):
+    """BigVGAN's residual block: an alias-free activation before each convolution."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], *, own_magnitude: bool) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(_conv(channels, kernel, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(_conv(channels, kernel, 1) for _ in dilations)
+        self.activations = nn.ModuleList(
+            _AliasFree(channels, own_magnitude=own_magnitude) for _ in range(2 * len(dilations))
+        )
+
+    def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples"]:
+        pairs = zip(self.convs1, self.convs2, self.activations[::2], self.activations[1::2], strict=True)
+        for first, second, before, between in pairs:
+            x = x + second(between(first(before(x))))
+        return x
+
+
+class BigVGAN(nn.Module):
+    """BigVGAN's generator (Lee et al., 2023), of both versions."""
+
+    def __init__(self, config: BigVGANConfig, spec: MelSpec) -> None:
+        super().__init__()
+        _check_rates("BigVGAN", config.rates, spec.hop_samples)
+        self.spec, self.config = spec, config
+        own_magnitude = config.activation == "snakebeta"
+        self.conv_pre = nn.Conv1d(spec.n_mels, config.channels, 7, padding=3)
+        self.ups = nn.ModuleList(nn.ModuleList([up]) for up in _upsamplers(config))
+        self.resblocks = nn.ModuleList(
+            _PeriodicBlock(config.channels >> stage, kernel, dilations, own_magnitude=own_magnitude)
+            for stage in range(1, len(config.rates) + 1)
+            for kernel, dilations in zip(config.resblock_kernels, config.dilations, strict=True)
+        )
+        last = config.channels >> len(config.rates)
+        self.activation_post = _AliasFree(last, own_magnitude=own_magnitude)
+        self.conv_post = nn.Conv1d(last, 1, 7, padding=3, bias=config.final_bias)
+
+    def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
+        """Frames * hop samples of sound in [-1, 1]."""
+        x, kinds = self.conv_pre(mel), len(self.config.resblock_kernels)
+        for stage, ups in enumerate(self.ups):
+            assert isinstance(ups, nn.ModuleList)
+            for up in ups:
+                x = up(x)
+            blocks = self.resblocks[stage * kinds : (stage + 1) * kinds]
+            x = torch.stack([block(x) for block in blocks]).mean(0)
+        sound = self.conv_post(self.activation_post(x))[:, 0]
+        sound = sound.tanh() if self.config.tanh else sound.clamp(-1.0, 1.0)
+        return sound[:, : mel.shape[-1] * self.spec.hop_samples]

@@ -1,0 +1,146 @@
+"""Tensors of a checkpoint file under plain names, read without running any code that it may hold."""
+
+from __future__ import annotations
+
+import _codecs
+import json
+import pickle
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from avlink.core.errors import BundleError
+
+_WRAPPERS = ("state_dict", "generator", "model")
+_PREFIXES = ("module.", "_orig_mod.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Tensors by name, with the settings that lie beside them."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The JSON configuration beside the file; empty where there is none."""
+    latent_scale: float | None = None
+    """Latent diffusion's `scale_factor`: latents times it have unit variance."""
+
+    def under(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors below `prefix`, without it."""
+        return {key[len(prefix) :]: value for key, value in self.tensors.items() if key.startswith(prefix)}
+
+
+def read_checkpoint(path: Path, settings: Path | None = None) -> Checkpoint:
+    """Read a .safetensors, .ckpt, .pt, .pth or .bin file, or a folder of transformers' kind.
+
+    Weight norm is fused, wrappers such as `state_dict` and prefixes such as `module.` are taken off. `settings` names
+    the JSON configuration; by default `config.json` or `<file>.json` beside the file is looked for.
+    Raises BundleError for what is missing, broken, or would run code when read.
+    """
+    file = _weights_in(path) if path.is_dir() else path
+    if not file.is_file():
+        raise BundleError(f"there is no checkpoint {path}; give a file of weights, or a folder that holds one")
+    tensors = {_plain(key): value for key, value in _unwrapped(_read(file)).items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise BundleError(f"{file} holds no tensors by name; give the file that holds the weights")
+    scale = tensors.pop("scale_factor", None)
+    inner = {key.removeprefix("first_stage_model."): value for key, value in tensors.items() if "first_stage" in key}
+    found = settings or next((p for p in (file.with_suffix(".json"), file.parent / "config.json") if p.is_file()), None)
+    return Checkpoint(
+        path=file,
+        tensors=fuse_weight_norm(inner or tensors),
+        settings={} if found is None else _settings(found),
+        latent_scale=None if scale is None else float(scale),
+    )
+
+
+def fuse_weight_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`weight` for every pair that weight norm split it into: g * v / |v| for each first axis (Salimans, 2016)."""
+    plain: dict[str, Tensor] = {}
+    for key, value in tensors.items():
+        for length, direction in (
+            ("weight_g", "weight_v"),
+            ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+        ):
+            if key.endswith(f".{length}"):
+                stem = key.removesuffix(length)
+                v = tensors[stem + direction].float()
+                norm = v.flatten(1).norm(dim=1).reshape(-1, *[1] * (v.ndim - 1))
+                plain[f"{stem}weight"] = value.float() * v / norm
+                break
+            if key.endswith(f".{direction}"):
+                break
+        else:
+            plain[key] = value
+    return plain
+
+
+def _read(file: Path) -> Any:
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        with _harmless_scalars():
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError:
+        unsafe = ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(file)) or "something unknown"
+        raise BundleError(
+            f"{file} would run code when read ({unsafe}), and is not; save its state_dict alone, best as safetensors"
+        ) from None
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
+        raise BundleError(f"{file} is no checkpoint, or broken: {str(error).splitlines()[0]}") from None
+
+
+def _harmless_scalars() -> AbstractContextManager[None]:
+    """Numpy scalars, which some checkpoints hold beside their tensors, under the names of numpy 1 and 2."""
+    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
+    allowed: list[Any] = [
+        (scalar, "numpy.core.multiarray.scalar"),
+        (scalar, "numpy._core.multiarray.scalar"),
+        np.dtype,
+        np.dtypes.Float64DType,
+        np.dtypes.Int64DType,
+        _codecs.encode,
+    ]
+    return torch.serialization.safe_globals(allowed)
+
+
+def _unwrapped(found: Any) -> Mapping[str, Any]:
+    while isinstance(found, Mapping):
+        inner = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), Mapping)), None)
+        if inner is None:
+            return found
+        found = inner
+    return {}
+
+
+def _plain(key: str) -> str:
+    for prefix in _PREFIXES:
+        key = key.removeprefix(prefix).replace(f".{prefix}", ".")
+    return key
+
+
+def _weights_in(folder: Path) -> Path:
+    names = ("model.safetensors", "diffusion_pytorch_model.safetensors", "pytorch_model.bin")
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise BundleError(f"{folder} holds none of {', '.join(names)}; give the file of weights itself")
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BundleError(f"the configuration {path} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise BundleError(f"the configuration {path} is no JSON object; give the one that came with the checkpoint")
+    return found

@@ -1,0 +1,46 @@
+"""One component of a public checkpoint, ready to be put into a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor, nn
+
+from avlink.core.architecture import MelSpec, VAEConfig, VocoderConfig
+from avlink.core.errors import BundleError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A VAE or a vocoder with its weights, the spectrogram that it speaks, and whose it is."""
+
+    name: Literal["vae", "vocoder"]
+    what: str
+    licence: str
+    """As its publisher states it; "unknown" where the file does not tell whose it is."""
+    mel: MelSpec
+    config: VAEConfig | VocoderConfig
+    module: nn.Module
+    source: Path
+
+    def loaded(self, tensors: Mapping[str, Tensor]) -> Part:
+        """This part with `tensors` as its weights: every one has its place, and no place stays empty.
+
+        Raises BundleError naming the first that does not fit.
+        """
+        places = self.module.state_dict()
+        wrong = [f"'{key}' is missing" for key in places if key not in tensors]
+        wrong += [f"'{key}' has no place" for key in tensors if key not in places]
+        wrong += [
+            f"'{key}' has the shape {tuple(value.shape)} instead of {tuple(places[key].shape)}"
+            for key, value in tensors.items()
+            if key in places and value.shape != places[key].shape
+        ]
+        if wrong:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            raise BundleError(f"{self.source} does not fit {self.what}: {wrong[0]}{more}")
+        self.module.load_state_dict({key: value.float() for key, value in tensors.items()})
+        return self
