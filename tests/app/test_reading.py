@@ -150,3 +150,25 @@ def test_a_project_of_another_program_has_the_stems_in_its_own_format_beside_it(
     with pytest.raises(OutputError, match="is an input and is never overwritten"):
         name = tmp_path / f"again.foley{suffix}"
         _run(session, recipe, source.rename(name), media_root=(movies,), output=tmp_path / "again.otio")
+
+
+def test_who_wants_all_media_is_told_all_that_is_missing_before_anything_is_made(
+    kit: Any, session: Session, recipe: SonifyRecipe, cut: Path
+) -> None:
+    names = ["media/a.mp4", "gone.mp4", "lost.mp4", "gone.mp4"]
+    otio.adapters.write_to_file(kit.timeline_of(*(kit.clip(name, 0, 12) for name in names)), str(cut))
+    before = sorted(cut.parent.rglob("*"))
+    with pytest.raises(TimelineError, match=r"2 media files not found.*: gone\.mp4, lost\.mp4; .*--skip-missing goes"):
+        _run(session, recipe, cut, stop_if_missing=True)
+    assert [
+        path for path in sorted(cut.parent.rglob("*")) if "cache" not in path.relative_to(cut.parent).parts
+    ] == before
+    shown = _run(session, recipe, cut, stop_if_missing=True, dry_run=True)
+    assert [item.status for item in shown.items] == ["generated", "failed", "failed", "failed"]
+    rest = _run(session, recipe, cut, stop_if_missing=True, skip_missing=True)
+    assert [item.status for item in rest.items] == [
+        "generated",
+        "skipped",
+        "skipped",
+        "skipped",
+    ] and rest.exit_code == 0

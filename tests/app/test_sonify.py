@@ -243,21 +243,6 @@ def test_missing_media_is_listed_once_and_the_rest_is_done(
     assert warnings == ["1 media file not found: gone.mp4"]
 
 
-def test_who_wants_all_media_is_told_all_that_is_missing_before_anything_is_made(
-    kit: Any, session: Session, recipe: SonifyRecipe, cut: Path
-) -> None:
-    names = ["media/a.mp4", "gone.mp4", "lost.mp4", "gone.mp4"]
-    otio.adapters.write_to_file(kit.timeline_of(*(kit.clip(name, 0, 12) for name in names)), str(cut))
-    before = _state(cut.parent)
-    with pytest.raises(TimelineError, match=r"2 media files not found.*: gone\.mp4, lost\.mp4; .*--skip-missing goes"):
-        _run(session, recipe, cut, stop_if_missing=True)
-    assert _state(cut.parent) == before
-    shown = _run(session, recipe, cut, stop_if_missing=True, dry_run=True)
-    assert _statuses(shown) == ["generated", "failed", "failed", "failed"]
-    rest = _run(session, recipe, cut, stop_if_missing=True, skip_missing=True)
-    assert _statuses(rest) == ["generated", "skipped", "skipped", "skipped"] and rest.exit_code == 0
-
-
 def test_media_roots_find_what_was_moved(
     kit: Any, session: Session, recipe: SonifyRecipe, cut: Path, movies: Path
 ) -> None:
