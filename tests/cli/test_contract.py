@@ -44,6 +44,7 @@ OPTIONS = {
     "doctor": "--help --json",
     "demo": "--help OUT",
     "models list": "--help --json",
+    "models import": "--config --help --json --licence --measure --name --output -o CHECKPOINT...",
     "models info": "--help --json NAME",
     "recipes list": "--help --json",
     "recipes show": "--help --json --origins --set -s RECIPE",

@@ -220,7 +220,7 @@ class TestMistakes:
             ("stages.fuson.steps=3", "must be 'vae', 'vocoder'"),
             ("stages.vae.step=3", "did you mean 'stages.vae.steps'?"),
             ("model.vocoder.dimm=3", "did you mean 'model.vocoder.dim'?"),
-            ("model.vocoder.kind=vocoz", "kind must be one of 'vocos', 'hifigan', 'griffin-lim'"),
+            ("model.vocoder.kind=vocoz", "kind must be one of 'vocos', 'hifigan', 'bigvgan', 'griffin-lim'"),
             ("model.picture.patch=[7, 1, 1]", "does not tile"),
             ("data.source=folder", "data.folder: is missing"),
         ],

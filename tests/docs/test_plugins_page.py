@@ -169,11 +169,13 @@ class TestBlocks:
         self.install(tmp_path, tomllib.loads(BLOCKS["pyproject.toml"]))
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.chdir(tmp_path)
-        before = set(sys.modules)
+        # Helpers of other tests may have the same names.
+        ours = [path.stem for path in tmp_path.glob("*.py")]
+        before = {name: sys.modules.pop(name) for name in ours if name in sys.modules}
         yield tmp_path
-        for name in set(sys.modules) - before:
-            if (tmp_path / f"{name}.py").exists():
-                del sys.modules[name]
+        for name in ours:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
 
     @staticmethod
     def project(module: str) -> dict[str, Any]:
