@@ -53,7 +53,9 @@ def test_a_worker_that_is_killed_loses_nothing(make_runs: Callable, with_ray: st
 
 def test_a_cluster_that_goes_away_ends_the_run_in_one_sentence(make_runs: Callable, with_ray: str) -> None:
     runs = make_runs("gone", with_ray)
-    run = runs.start(ON, "run.max_batch_s=0.1")
+    # Slow steps, so that something is left to do when the first stem is there.
+    slow = "backend.options.steps=64"
+    run = runs.start(ON, "run.max_batch_s=0.1", slow)
     runs.wait(lambda: runs.stems() and at_work(runs))
     done = runs.stems()
     (gcs,) = [pid for pid, line in runs.processes().items() if "gcs_server" in line.split(" ")[0]]
@@ -64,7 +66,7 @@ def test_a_cluster_that_goes_away_ends_the_run_in_one_sentence(make_runs: Callab
     assert said.startswith("the Ray cluster is gone; start it again") and "Traceback" not in err
     assert done.items() <= runs.stems().items()
     runs.wait(lambda: not runs.processes())
-    out, err = runs.start("backend.on=ray").communicate()
+    out, err = runs.start("backend.on=ray", slow).communicate()
     counts = json.loads(out)["counts"]
     assert counts["cached"] >= len(done) and counts["cached"] + counts["generated"] == 4
 
