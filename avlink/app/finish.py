@@ -33,6 +33,9 @@ from avlink.timeline.hits import hit_name, hit_note
 from avlink.timeline.timecode import time_reference
 from avlink.timeline.values import Job
 
+_FILE_VERSION = 2
+"""Of what is written into stem files beside their sound: those of another one are written again, not generated."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StemTarget:
@@ -104,7 +107,7 @@ def write_stem(
         None if info.timecode_rate is None else fraction_text(info.timecode_rate),
         info.drop_frame,
     ]
-    key = digest(["written", job.stem_key, *facts])
+    key = digest(["written", _FILE_VERSION, job.stem_key, *facts])
     known = None if force else recall(store, key, path)
     if known is None:
         heard = finish(sound(), job, span, target)
@@ -183,10 +186,18 @@ def _write(
 ) -> dict[str, Any]:
     level = measure_loudness(sound)
     spotted = _spot(sound) if spotting else Spotted()
-    lufs = None if level.lufs is None else round(level.lufs, 2)
-    peak = round(level.true_peak_dbtp, 2)
+    lufs, peak = _rounded(level.lufs), round(level.true_peak_dbtp, 2)
+    measured = replace(
+        info,
+        lufs=lufs,
+        true_peak_dbtp=peak,
+        range_lu=_rounded(level.range_lu),
+        momentary_lufs=_rounded(level.momentary_lufs),
+        short_term_lufs=_rounded(level.short_term_lufs),
+        cues=_cues(spotted.hits),
+    )
     with atomic_write(path) as temporary:
-        write_bwf(temporary, sound, replace(info, lufs=lufs, true_peak_dbtp=peak, cues=_cues(spotted.hits)))
+        write_bwf(temporary, sound, measured)
     facts = {
         "channels": sound.channels,
         "lufs": lufs,
@@ -195,6 +206,10 @@ def _write(
         "hits_left_out": spotted.left_out,
     }
     return remember(store, key, path, facts)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
 
 
 def _spot(sound: SoundSource) -> Spotted:

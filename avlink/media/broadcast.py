@@ -39,8 +39,8 @@ class BroadcastInfo:
 
     `time_reference` is the first sample's place in samples since midnight, at the sample rate of the file. `date` is
     yyyy-mm-dd, `time` hh:mm:ss, or both empty. bext holds ASCII of limited length: its texts are folded and cut there,
-    and stand in full in iXML. `timecode_rate` is in frames per second. `lufs` and `true_peak_dbtp` are what the stem
-    measures, None if that is not known.
+    and stand in full in iXML. `timecode_rate` is in frames per second. `lufs`, `true_peak_dbtp` and the
+    three after them are what the stem measures, None if that is not known.
     """
 
     description: str = ""
@@ -51,6 +51,9 @@ class BroadcastInfo:
     time_reference: int = 0
     lufs: float | None = None
     true_peak_dbtp: float | None = None
+    range_lu: float | None = None
+    momentary_lufs: float | None = None
+    short_term_lufs: float | None = None
     track_names: tuple[str, ...] = ()
     timecode_rate: Fraction | None = None
     drop_frame: bool = False
@@ -80,6 +83,9 @@ class Bext:
     time_reference: int
     lufs: float | None
     true_peak_dbtp: float | None
+    range_lu: float | None
+    momentary_lufs: float | None
+    short_term_lufs: float | None
     coding_history: str
 
 
@@ -109,10 +115,10 @@ def pack_bext(info: BroadcastInfo, *, sample_rate: int, channels: int) -> bytes:
         _BEXT_VERSION,
         b"",
         _hundredths(info.lufs),
-        _LOUDNESS_UNSET,
+        _hundredths(info.range_lu),
         _hundredths(info.true_peak_dbtp),
-        _LOUDNESS_UNSET,
-        _LOUDNESS_UNSET,
+        _hundredths(info.momentary_lufs),
+        _hundredths(info.short_term_lufs),
     )
     return _even(fixed + history.encode("ascii"), b"\0")
 
@@ -122,7 +128,10 @@ def unpack_bext(body: bytes) -> Bext:
     if len(body) < _BEXT.size:
         raise ValueError(f"a bext chunk has at least {_BEXT.size} bytes, this one {len(body)}")
     texts = [field.split(b"\0")[0].decode("ascii", "replace") for field in _BEXT.unpack_from(body)[:5]]
-    time_reference, version, _umid, lufs, _range, peak, _momentary, _short = _BEXT.unpack_from(body)[5:]
+    time_reference, version, _umid, *levels = _BEXT.unpack_from(body)[5:]
+    # Before version 2 these bytes were reserved.
+    told = (None if version < _BEXT_VERSION or level == _LOUDNESS_UNSET else level / 100 for level in levels)
+    lufs, range_lu, peak, momentary, short_term = told
     return Bext(
         version=version,
         description=texts[0],
@@ -131,9 +140,11 @@ def unpack_bext(body: bytes) -> Bext:
         date=texts[3],
         time=texts[4],
         time_reference=time_reference,
-        # Before version 2 these bytes were reserved.
-        lufs=None if version < _BEXT_VERSION or lufs == _LOUDNESS_UNSET else lufs / 100,
-        true_peak_dbtp=None if version < _BEXT_VERSION or peak == _LOUDNESS_UNSET else peak / 100,
+        lufs=lufs,
+        true_peak_dbtp=peak,
+        range_lu=range_lu,
+        momentary_lufs=momentary,
+        short_term_lufs=short_term,
         coding_history=body[_BEXT.size :].rstrip(b"\0").decode("ascii", "replace"),
     )
 
@@ -189,6 +200,9 @@ def from_ixml(body: bytes, bext: Bext, cues: tuple[Cue, ...]) -> BroadcastInfo:
         time_reference=bext.time_reference,
         lufs=bext.lufs,
         true_peak_dbtp=bext.true_peak_dbtp,
+        range_lu=bext.range_lu,
+        momentary_lufs=bext.momentary_lufs,
+        short_term_lufs=bext.short_term_lufs,
         track_names=tuple(track.findtext("NAME") or "" for track in root.iterfind("TRACK_LIST/TRACK")),
         timecode_rate=Fraction(rate) if rate else None,
         drop_frame=root.findtext("SPEED/TIMECODE_FLAG") == "DF",

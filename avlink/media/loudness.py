@@ -1,4 +1,4 @@
-"""Integrated loudness and true peak after ITU-R BS.1770-4."""
+"""Loudness and true peak after ITU-R BS.1770-4 and EBU Tech 3341; loudness range after EBU Tech 3342."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ SILENT_DBTP = -120.0
 
 _BLOCK_S = 0.4
 _STEPS_A_BLOCK = 4
+_STEPS_A_SHORT_TERM = 30
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
+_RANGE_GATE_LU = -20.0
+_RANGE_PERCENTILES = (10, 95)
 _OVERSAMPLING = 4
 # Left, right, centre, low frequencies, surrounds (the order of WAV files). The low frequency channel does not count.
 _CHANNEL_WEIGHTS = {
@@ -33,19 +36,33 @@ _CHANNEL_WEIGHTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loudness:
-    """`lufs` is integrated loudness, None for silence and below 0.4 s. `true_peak_dbtp` is at least `SILENT_DBTP`."""
+    """`lufs` is integrated loudness, None for silence and below 0.4 s. `true_peak_dbtp` is at least `SILENT_DBTP`.
+
+    `momentary_lufs` and `short_term_lufs` are the loudest 0.4 s and 3 s, `range_lu` what lies between the quiet and the
+    loud 3 s; None where the sound is shorter, or all silent.
+    """
 
     lufs: float | None
     true_peak_dbtp: float
+    momentary_lufs: float | None = None
+    short_term_lufs: float | None = None
+    range_lu: float | None = None
 
 
 def measure_loudness(sound: SoundSource) -> Loudness:
-    """Integrated loudness in LUFS and true peak in dBTP (four times oversampled), in constant memory."""
+    """Loudness in LUFS and true peak in dBTP (four times oversampled), with ten numbers a second in memory."""
     peak, energies = _PeakMeter(sound), _EnergyMeter(sound)
     for block in read_blocks(sound):
         peak.push(block)
         energies.push(block)
-    return Loudness(lufs=_integrated_lufs(energies.steps), true_peak_dbtp=peak.dbtp())
+    short = _sliding(energies.steps, _STEPS_A_SHORT_TERM)
+    return Loudness(
+        lufs=_integrated_lufs(energies.steps),
+        true_peak_dbtp=peak.dbtp(),
+        momentary_lufs=_loudest_lufs(_sliding(energies.steps, _STEPS_A_BLOCK)),
+        short_term_lufs=_loudest_lufs(short),
+        range_lu=_range_lu(short),
+    )
 
 
 class _PeakMeter:
@@ -92,15 +109,39 @@ def _peak(samples: NDArray[np.float32]) -> float:
     return float(np.abs(samples).max()) if samples.size else 0.0
 
 
+def _sliding(energies: list[float], steps: int) -> NDArray[np.float64]:
+    """Means over every stretch of `steps`; none where there are fewer."""
+    if len(energies) < steps:
+        return np.zeros(0)
+    return np.convolve(energies, np.ones(steps), mode="valid") / steps
+
+
+def _above(energies: NDArray[np.float64], gate_lu: float) -> NDArray[np.float64]:
+    """What is left after the absolute gate, and one that lies `gate_lu` from the mean of that."""
+    audible = energies[energies > _energy(_ABSOLUTE_GATE_LUFS)]
+    return audible[audible > audible.mean() * 10 ** (gate_lu / 10)] if len(audible) else audible
+
+
 def _integrated_lufs(energies: list[float]) -> float | None:
-    if len(energies) < _STEPS_A_BLOCK:
+    loud = _above(_sliding(energies, _STEPS_A_BLOCK), _RELATIVE_GATE_LU)
+    return _lufs(float(loud.mean())) if len(loud) else None
+
+
+def _loudest_lufs(energies: NDArray[np.float64]) -> float | None:
+    highest = float(energies.max()) if len(energies) else 0.0
+    return _lufs(highest) if highest > _energy(_ABSOLUTE_GATE_LUFS) else None
+
+
+def _range_lu(energies: NDArray[np.float64]) -> float | None:
+    loud = _above(energies, _RANGE_GATE_LU)
+    if not len(loud):
         return None
-    blocks = np.convolve(energies, np.ones(_STEPS_A_BLOCK), mode="valid") / _STEPS_A_BLOCK
-    audible = blocks[blocks > _energy(_ABSOLUTE_GATE_LUFS)]
-    if not len(audible):
-        return None
-    loud = audible[audible > audible.mean() * 10 ** (_RELATIVE_GATE_LU / 10)]
-    return -0.691 + 10 * log10(float(loud.mean()))
+    low, high = np.percentile(loud, _RANGE_PERCENTILES)
+    return _lufs(float(high)) - _lufs(float(low))
+
+
+def _lufs(energy: float) -> float:
+    return -0.691 + 10 * log10(energy)
 
 
 def _energy(lufs: float) -> float:

@@ -26,6 +26,9 @@ INFO = BroadcastInfo(
     time_reference=172_972_800,
     lufs=-23.12,
     true_peak_dbtp=-3.0,
+    range_lu=4.25,
+    momentary_lufs=-17.5,
+    short_term_lufs=-20.01,
     track_names=("FOLEY",),
     timecode_rate=Fraction(24000, 1001),
     project="Ångström & Söhne <1>",
@@ -94,7 +97,11 @@ def test_where_the_fields_lie(tmp_path: Path) -> None:
     at = data.index(b"bext") + 8
     assert data[at + 320 : at + 338] == b"2024-02-2923:59:58"
     assert struct.unpack_from("<IIH", data, at + 338) == (7, 5, 2)
-    assert struct.unpack_from("<5h", data, at + 412) == (-2312, 0x7FFF, -300, 0x7FFF, 0x7FFF)
+    # Value, range, true peak, momentary, short-term (EBU Tech 3285 v2); 0x7FFF where it is not known.
+    assert struct.unpack_from("<5h", data, at + 412) == (-2312, 425, -300, -1750, -2001)
+    write_bwf(path, noise(), replace(INFO, range_lu=None, momentary_lufs=None, short_term_lufs=None))
+    less = path.read_bytes()
+    assert struct.unpack_from("<5h", less, less.index(b"bext") + 8 + 412) == (-2312, 0x7FFF, -300, 0x7FFF, 0x7FFF)
     assert data[at + 602 :].startswith(b"A=PCM,F=48000,W=24,M=mono,T=AVLink\r\n")
     for fragment in (
         b"<TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_HI>5<",

@@ -21,7 +21,16 @@ HITS = (
     Cue(position_samples=480, label="hit 2", note="9.0 dB"),
     Cue(position_samples=10_000, label="hit 11", note="101.0 dB"),
 )
-INFO = BroadcastInfo(description="door", time_reference=172_800_000, lufs=-23.1, true_peak_dbtp=-3.0, cues=HITS)
+INFO = BroadcastInfo(
+    description="door",
+    time_reference=172_800_000,
+    lufs=-23.1,
+    true_peak_dbtp=-3.0,
+    range_lu=4.2,
+    momentary_lufs=-17.5,
+    short_term_lufs=-20.1,
+    cues=HITS,
+)
 LIMITS = pytest.mark.parametrize("limit", [1 << 32, 1000], ids=["riff", "rf64"])
 
 
@@ -111,7 +120,7 @@ def test_nothing_else_in_the_file_changes(tmp_path: Path, limit: int) -> None:
     rest = [(chunk.name, chunk.body) for chunk in marked if chunk.name not in (b"cue ", b"LIST", b"ds64")]
     assert rest == [(chunk.name, chunk.body) for chunk in plain if chunk.name != b"ds64"]
     assert {b"bext", b"fmt ", b"iXML", b"data"} <= {chunk.name for chunk in marked}
-    assert struct.unpack_from("<hhh", one(marked, b"bext").body, 412) == (-2310, 0x7FFF, -300)
+    assert struct.unpack_from("<5h", one(marked, b"bext").body, 412) == (-2310, 420, -300, -1750, -2010)
 
 
 def test_the_same_stem_has_the_same_bytes(tmp_path: Path) -> None:
@@ -183,5 +192,7 @@ def test_wavinfo_reads_points_labels_notes_and_all_the_rest(tmp_path: Path, limi
         (number, cue.note) for number, cue in enumerate(HITS, start=1)
     ]
     assert (read.bext.time_reference, read.bext.loudness_value, read.bext.max_true_peak) == (172_800_000, -23.1, -3.0)
+    more = (read.bext.loudness_range, read.bext.max_momentary_loudness, read.bext.max_shortterm_loudness)
+    assert more == (4.2, -17.5, -20.1)
     assert (read.data.frame_count, read.fmt.bits_per_sample) == (10_001, 24)
     assert read.ixml is not None
