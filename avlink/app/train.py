@@ -151,7 +151,8 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
         recipe.model,
         {name: part for name, part in system.components().items() if name in have},
         name=recipe.name,
-        licence=LICENCE,
+        # What others trained keeps their terms, also inside a model of ours.
+        licence=LICENCE if before is None or before.licence == LICENCE else f"{LICENCE}; {before.licence}",
         description=f"AV-Link model '{recipe.name}', trained by avlink {__version__}",
         training={
             # Not where it lay: a bundle is given away.

@@ -104,6 +104,7 @@ def test_imported_parts_are_a_bundle_that_training_starts_from(vae: Path, t5: Pa
     (tmp_path / "on.toml").write_text(tomli_w.dumps(table))
     made = read_bundle(train(load_recipe(tmp_path / "on.toml", "train"), tmp_path / "out", stages=["video"]))
     assert made.components == ("vae", "video") and made.text == bundle.text
+    assert made.licence == f"Apache-2.0; {bundle.licence}"
     kept = MelVAE(made.config.vae, made.config.mel.n_mels)
     load_into({"vae": kept}, made)
     weights, key = vae_layout(**GENAU), "encoder.conv_in.weight"

@@ -73,8 +73,7 @@ class T5Encoder:
 def import_transformers() -> Any:
     """transformers, kept from its hub; raises InputError where it is not installed."""
     # It imports torchaudio wherever that is installed, and dies with it where that is of another build.
-    import avlink.engine.torchaudio
-
+    importlib.import_module("avlink.engine.torchaudio")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         transformers: Any = importlib.import_module("transformers")
@@ -82,7 +81,6 @@ def import_transformers() -> Any:
         raise InputError(
             "a T5 text encoder needs transformers, which is not installed; pip install 'avlink[text]'"
         ) from None
-    assert avlink.engine.torchaudio is not None
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return transformers
