@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,7 @@ def _whiten(part: Part, folder: Path, listener: Listener) -> None:
 
     from avlink.engine.codec.mel import LogMel
     from avlink.media.audio import read_audio
+    from avlink.media.probe import probe
 
     vae: MelVAE = part.module  # type: ignore[assignment]
     vae.eval()
@@ -153,10 +155,12 @@ def _whiten(part: Part, folder: Path, listener: Listener) -> None:
         if not path.is_file() or path.name.startswith("."):
             continue
         try:
-            sound = read_audio(path, sample_rate=part.mel.sample_rate)
+            # A film is not decoded to its end for its first seconds.
+            length_s = min(probe(path).duration_s, Fraction(_MEASURED_S))
+            sound = read_audio(path, sample_rate=part.mel.sample_rate, duration_s=length_s)
         except MediaError:
             continue
-        samples = torch.from_numpy(sound.samples[:, : _MEASURED_S * part.mel.sample_rate])
+        samples = torch.from_numpy(sound.samples)
         if samples.shape[1] >= part.mel.n_fft:
             with torch.no_grad():
                 found.append(vae.encode(mel(samples))[0])
