@@ -13,6 +13,7 @@ import soundfile
 import torch
 
 from avlink.core.sound import read_whole
+from avlink.app.measured import slower
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.models.system import System
 from avlink.engine.nn.motion import ONSETS_PER_FRAME
@@ -89,7 +90,7 @@ def codec(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
 def _requests(clips: ClipStore, fps: int, seconds: float, captions: bool) -> list[SoundRequest]:
     return [
         SoundRequest(
-            frames=Frames(pixels=clips.frames([index])[0].numpy(), rate=Fraction(fps)),
+            frames=Frames(pixels=slower(clips.frames([index]).numpy(), clips.fps // fps)[0], rate=Fraction(fps)),
             duration_s=Fraction(seconds).limit_denominator(1000),
             prompt=Prompt(text=note.caption if captions else ""),
             seed=index,

@@ -75,7 +75,7 @@ class BundleSystem:
         sampler = SoundSampler(self._system, self._config)
         self.sample_rate, self.picture = sampler.sample_rate, sampler.picture
         self.has_motion = self._system.motion is not None
-        self.has_pictures = "fusion_a2v" in parts
+        self.has_pictures = not parts.isdisjoint({"fusion_a2v", "fusion"})
 
     def generate(
         self,

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from avlink.core.architecture import AVLinkConfig
-from avlink.core.errors import InputError, MediaError
+from avlink.core.errors import InputError, MediaError, RecipeError
 from avlink.core.events import Listener, Message, StepDone
+from avlink.core.recipe import TrainRecipe
 from avlink.core.training import FolderData, FoundryData
 from avlink.core.values import PictureSpec
 from avlink.engine.train.shards import shard_path
@@ -27,6 +28,7 @@ HELD_OUT_STILLS = 2000
 
 
 _CLIP_SHARD, _STILL_SHARD = 50, 1000
+_FOUNDRY_FPS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +81,21 @@ def foundry_note(info: object) -> ClipNote:
     )
 
 
+def stored_fps(recipe: TrainRecipe) -> int:
+    """The rate of the pictures of prepared clips."""
+    if isinstance(recipe.data, FoundryData):
+        return _FOUNDRY_FPS
+    return recipe.model.picture.fps if recipe.model.motion is None else recipe.model.motion.fps
+
+
 def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
     """Make all shards that are not there yet: clips in `root`/train and `root`/held_out, stills in `root`/stills."""
     held_out_stills = min(data.stills, HELD_OUT_STILLS)
     jobs = [
-        *_jobs(root / "train", "train", data.seed, data.clips),
-        *_jobs(root / "held_out", "held_out", data.seed, data.held_out),
-        *_jobs(root / "stills" / "train", "train", data.seed, data.stills, stills=True),
-        *_jobs(root / "stills" / "held_out", "held_out", data.seed, held_out_stills, stills=True),
+        *_jobs(root / "train", "train", data, data.clips),
+        *_jobs(root / "held_out", "held_out", data, data.held_out),
+        *_jobs(root / "stills" / "train", "train", data, data.stills, stills=True),
+        *_jobs(root / "stills" / "held_out", "held_out", data, held_out_stills, stills=True),
     ]
     total, done = sum(len(job.seeds) for job in jobs), 0
     if not jobs:
@@ -99,13 +108,38 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
 
 
 def _jobs(
-    root: Path, split: Literal["train", "held_out"], first: int, count: int, *, stills: bool = False
+    root: Path, split: Literal["train", "held_out"], data: FoundryData, count: int, *, stills: bool = False
 ) -> Iterator[_FoundryJob]:
     size = _STILL_SHARD if stills else _CLIP_SHARD
+    seeds = _seeds(data, split, 0 if stills else count)
     for number, start in enumerate(range(0, count, size)):
         if not shard_path(root, number).is_dir():
-            seeds = tuple(range(first + start, first + min(start + size, count)))
-            yield _FoundryJob(root=root, number=number, seeds=seeds, split=split, stills=stills)
+            part = range(data.seed + start, data.seed + min(start + size, count))
+            chosen = tuple(part) if seeds is None else tuple(seeds[start : start + size])
+            yield _FoundryJob(root=root, number=number, seeds=chosen, split=split, stills=stills)
+
+
+def _seeds(data: FoundryData, split: Literal["train", "held_out"], count: int) -> list[int] | None:
+    """The seeds of the first `count` clips that are as `data` wants them; None where all are.
+
+    A clip is planned in a hundredth of the time that it takes to make it.
+    """
+    from avlink.foundry.generate import plan
+    from avlink.foundry.kinds import TRAINED_KINDS
+
+    unknown = [kind for kind in data.kinds if kind not in TRAINED_KINDS]
+    if unknown:
+        raise RecipeError(f"data.kinds: there is no kind '{unknown[0]}'; the foundry has {', '.join(TRAINED_KINDS)}")
+    if not (data.plain or data.kinds):
+        return None
+    found: list[int] = []
+    seed = data.seed
+    while len(found) < count:
+        info = plan(seed, split)[2]
+        if (info.narrow or not data.plain) and (not data.kinds or info.kind in data.kinds):
+            found.append(seed)
+        seed += 1
+    return found
 
 
 def prepare_folder(data: FolderData, config: AVLinkConfig, root: Path, listener: Listener) -> None:

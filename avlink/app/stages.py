@@ -33,6 +33,7 @@ def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
         "audio": ("vae",),
         "fusion_v2a": ("vae", "audio", "video"),
         "fusion_a2v": ("vae", "audio", "video"),
+        "fusion_joint": ("vae", "audio", "video"),
     }.get(stage, ())
     missing = [name for name in needs if name not in have]
     if missing:
@@ -69,8 +70,8 @@ def check_start(recipe: TrainRecipe) -> None:
         return
     with torch.device("meta"):
         parts = System(recipe.model).components()
-    other = [name for name in bundle.components if name in parts and not _fits(parts[name], bundle, name)]
-    if {"vae", "vocoder"} & set(bundle.components) and bundle.config.mel != recipe.model.mel:
+    other = [name for name in _begun(recipe, bundle) if name in parts and not _fits(parts[name], bundle, name)]
+    if {"vae", "vocoder"} & set(_begun(recipe, bundle)) and bundle.config.mel != recipe.model.mel:
         other.append("spectrogram (model.mel)")
     if other:
         from avlink.core.errors import BundleError
@@ -89,12 +90,17 @@ def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
     bundle = start_bundle(recipe)
     if bundle is None:
         return set()
-    parts = {name: part for name, part in system.components().items() if name in bundle.components}
+    parts = {name: part for name, part in system.components().items() if name in _begun(recipe, bundle)}
     load_into(parts, bundle)
     if recipe.model.text.kind == "t5":
         length = recipe.model.text.max_length
         system.external_text = load_text(bundle.folder, bundle.text, "cpu", length)
     return set(parts)
+
+
+def _begun(recipe: TrainRecipe, bundle: Bundle) -> list[str]:
+    """The components that are taken from the start bundle."""
+    return [name for name in bundle.components if not recipe.start_parts or name in recipe.start_parts]
 
 
 def _fits(part: nn.Module, bundle: Bundle, name: str) -> bool:
@@ -151,23 +157,22 @@ def stage_of(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, h
     latents = _latents(system, clips, out)
     if name == "audio":
         return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, out))
-    times = recipe.conditioning
-    if name == "fusion_v2a":
-        return fusion.FusionStage(
-            system,
-            clips,
-            latents,
-            direction="audio",
-            t_condition=times.t_video,
-            validate=lambda: judge.sound(system, held_out, out, times.t_video),
-        )
+    times, table = recipe.conditioning, recipe.stages[name]  # type: ignore[index]
+    tasks = {"fusion_v2a": ("v2a",), "fusion_a2v": ("a2v",)}.get(name, table.tasks)
+
+    def validate() -> dict[str, float]:
+        heard = judge.sound(system, held_out, out, times.t_video) if "v2a" in tasks else {}
+        return heard | (judge.picture(system, held_out, out, times.t_audio) if "a2v" in tasks else {})
+
     return fusion.FusionStage(
         system,
         clips,
         latents,
-        direction="video",
-        t_condition=times.t_audio,
-        validate=lambda: judge.picture(system, held_out, out, times.t_audio),
+        name=name,
+        tasks=tasks,  # type: ignore[arg-type]
+        conditioning=times,
+        finetune=table.finetune,
+        validate=validate,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from avlink.app.prepare import prepare_folder, prepare_foundry
+from avlink.app.prepare import prepare_folder, prepare_foundry, stored_fps
 from avlink.app.stages import begin_weights, check_start, loop_of, stage_of, start_bundle, system_for
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
@@ -52,7 +52,7 @@ def train(
         prepare_foundry(recipe.data, out / "clips", listener)
     else:
         prepare_folder(recipe.data, recipe.model, out / "clips", listener)
-    clips, held_out = ClipStore(out / "clips" / "train"), ClipStore(out / "clips" / "held_out")
+    clips, held_out = (ClipStore(out / "clips" / split, fps=stored_fps(recipe)) for split in ("train", "held_out"))
     listener(JobDone(job_id="data", name="clips", note=f"{len(clips)} to train on, {len(held_out)} held out"))
     for name in chosen:
         if is_done(out, name):

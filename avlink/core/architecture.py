@@ -168,15 +168,40 @@ class VideoConfig(Architecture):
         return self
 
 
+class ExtractedConfig(Architecture):
+    """What a pretrained extractor sees, in place of the video backbone's activations (table 2, features type)."""
+
+    name: str
+    """The extractor, as a plugin names it."""
+    dim: Positive
+    """Values of one picture's features."""
+    fps: Positive = 6
+    """Pictures a second that are shown to it."""
+
+
+Injection = Literal["fusion", "cross_attention", "direct", "text"]
+
+
 class FusionConfig(Architecture):
-    """Fusion Blocks (section 3.3): `blocks` of them, placed at regular intervals in both backbones."""
+    """Fusion Blocks (section 3.3): `blocks` of them, placed at regular intervals in both backbones.
+
+    All but `dim`, `heads`, `blocks` and `mlp_ratio` are the variants of table 2; the defaults are the paper's choice.
+    """
 
     dim: Positive = 1024
     heads: Positive = 16
     blocks: Positive = 8
     mlp_ratio: Positive = 4
+    injection: Injection = "fusion"
+    """How conditioning features reach the generated stream: self-attention over both streams; cross-attention from
+    each to the other; one vector a moment, added (Movie Gen Audio); or as further words of the prompt (Diff-Foley)."""
     reinject: bool = True
     """Symmetric feature reinjection: the conditioning stream is refined too. Off: it is only read."""
+    after: Positive | None = None
+    """The block of the conditioning backbone after which all Fusion Blocks read; None is at regular intervals."""
+    shared: bool = False
+    """One set of parameters for sound from pictures, pictures from sound, and both at once (section 4.4)."""
+    extracted: ExtractedConfig | None = None
     aligned_init: float = 0.0
     """Start of a learned query and key bias on every cosine component: attention begins as a bump of RoPE around
     the same moment of the other stream. 0 leaves the bias out, as in the paper."""
@@ -209,6 +234,16 @@ class AVLinkConfig(Architecture):
     picture: VideoConfig = VideoConfig()
     fusion: FusionConfig = FusionConfig()
     motion: MotionConfig | None = None
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> AVLinkConfig:
+        fusion, depth = self.fusion, min(self.audio.depth, self.video.depth)
+        if fusion.after is not None and fusion.after > depth:
+            raise ValueError(f"fusion.after = {fusion.after}: the backbones have {depth} blocks")
+        one_way = fusion.injection in ("direct", "text") or fusion.after is not None or fusion.extracted is not None
+        if fusion.shared and one_way:
+            raise ValueError("fusion.shared is for Fusion Blocks between both backbones, which this fusion has not")
+        return self
 
     @property
     def tokens_per_second(self) -> float:

@@ -8,10 +8,18 @@ from pydantic import Field
 
 from avlink.core.architecture import Architecture, Positive
 
-STAGES = ("vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v")
+STAGES = ("vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v", "fusion_joint")
 """In the order in which they run: codec, motion stem (its look at single frames first), backbones, fusions."""
 
-StageName = Literal["vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v"]
+StageName = Literal[
+    "vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v", "fusion_joint"
+]
+Part = Literal[
+    "vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion_a2v", "fusion"
+]
+"""The components of a model."""
+Task = Literal["v2a", "a2v", "both"]
+"""Sound for pictures, pictures for sound, or both from words alone."""
 
 
 class FoundryData(Architecture):
@@ -24,6 +32,10 @@ class FoundryData(Architecture):
     stills: int = Field(default=0, ge=0)
     """Clips that give a single picture each, for the look of the motion stem; cheap, so there can be many."""
     seed: int = Field(default=0, ge=0)
+    plain: bool = False
+    """Only clips that are filmed plainly: a still camera, an even background, nothing else in the picture."""
+    kinds: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Only these kinds of scenes, such as "hammer" and "bounce"; none means all."""
 
 
 class FolderData(Architecture):
@@ -56,6 +68,10 @@ class StageTable(Architecture):
     decay: float = Field(default=0.4, ge=0, le=1)
     """The last part of the run, over which the learning rate falls to zero."""
     ema: float = Field(default=0.998, ge=0, lt=1)
+    finetune: bool = False
+    """In stages of the fusion: the backbone of what is generated learns too (table 2, w/FT)."""
+    tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
+    """What a joint fusion learns; they share out every batch."""
     validate_every: int = Field(default=0, ge=0)
     """Steps between judgements on held-out clips; 0 is only at the end."""
     checkpoint_every: Positive = 100
@@ -64,6 +80,8 @@ class StageTable(Architecture):
 class Conditioning(Architecture):
     """Flow times at which the conditioning modality stands (section 4.4)."""
 
+    times: Literal["fixed", "uniform"] = "fixed"
+    """In training: where it stands when it generates, or anywhere (table 2; figure 3 is drawn from such a model)."""
     t_video: float = Field(default=0.96, gt=0, le=1)
     """For V2A."""
     t_audio: float = Field(default=0.8, gt=0, le=1)

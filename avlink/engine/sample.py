@@ -103,7 +103,7 @@ class SoundSampler(_Sampler):
 
     def __init__(self, system: System, config: SampleConfig) -> None:
         super().__init__(system, config)
-        self.model: AVLink = system.linked(system.fusion_v2a)
+        self.model: AVLink = system.linked("audio")
         motion, picture = system.config.motion, system.config.picture
         self.factor = 1 if motion is None else motion.fps // picture.fps
         self.sample_rate = system.config.mel.sample_rate
@@ -137,11 +137,13 @@ class SoundSampler(_Sampler):
                 count = len(part)
                 t_a = torch.full((count,), now, device=self.device)
                 t_v = torch.full((count,), self.config.t_condition, device=self.device)
-                drop = self.model("audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=_repeat(negative, count))
+                drop = self.model(
+                    "audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=_repeat(negative, count)
+                ).audio
                 if not self.config.use_picture:
                     plain = self.model(
                         "audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=_repeat(prompt, count)
-                    )
+                    ).audio
                     return guide(plain, drop, self.config.guidance)
                 pictures = torch.stack([self._pixels(request, windows[i]) for i in part])
                 motion = [seen[i] for i in part]
@@ -154,7 +156,7 @@ class SoundSampler(_Sampler):
                     audio_text=_repeat(prompt, count),
                     video_text=_repeat(scene, count),
                     motion=None if motion[0] is None else torch.stack([m for m in motion if m is not None]),
-                )
+                ).audio
                 return guide(keep, drop, self.config.guidance)
 
             return self._over_windows(x, windows, self.rate, of)
@@ -194,7 +196,7 @@ class PictureSampler(_Sampler):
 
     def __init__(self, system: System, config: SampleConfig) -> None:
         super().__init__(system, config)
-        self.model: AVLink = system.linked(system.fusion_a2v)
+        self.model: AVLink = system.linked("video")
         picture = system.config.picture
         self.sample_rate = system.config.mel.sample_rate
         self.picture = PictureSpec(rate=Fraction(picture.fps), width=picture.width, height=picture.height)
@@ -239,7 +241,7 @@ class PictureSampler(_Sampler):
                 t_video=t_v,
                 audio_text=_repeat(text_a, count),
                 video_text=_repeat(text_v, count),
-            )
+            ).video
             # Without the sound nothing is left to attend to: noise at flow time 0 stands for it.
             drop = self.model(
                 "video",
@@ -249,7 +251,7 @@ class PictureSampler(_Sampler):
                 t_video=t_v,
                 audio_text=_repeat(nothing, count),
                 video_text=_repeat(negative, count),
-            )
+            ).video
             return guide(keep, drop, self.config.guidance)
 
         knots = euler_times(self.config.steps).tolist()

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 
 from avlink.core import clock
 from avlink.core.architecture import AVLinkConfig
-from avlink.core.training import Conditioning, DataTable, FoundryData, StageName, StageTable
+from avlink.core.training import Conditioning, DataTable, FoundryData, Part, StageName, StageTable
 
 FORMAT = 1
 """The recipe format that this version reads."""
@@ -276,6 +276,8 @@ class TrainRecipe(Recipe):
     """A shipped bundle by name, or a bundle's folder, whose weights training begins with instead of chance.
 
     With it, some stages alone (--stages) make a whole bundle. Relative as `data.folder` is."""
+    start_parts: Annotated[tuple[Part, ...], Field(strict=False)] = ()
+    """The components that are taken from it; none means all that it has."""
     data: DataTable = FoundryData()
     model: AVLinkConfig = AVLinkConfig()
     conditioning: Conditioning = Conditioning()

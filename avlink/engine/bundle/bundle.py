@@ -34,8 +34,8 @@ else:
 
 FORMAT = 1
 SHARD_BYTES = 15 * 2**20
-V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a")
-A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v")
+V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion")
+A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

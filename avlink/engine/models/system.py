@@ -11,7 +11,7 @@ from avlink.core.errors import InputError
 from avlink.engine.codec.codec import AudioCodec
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import build_vocoder
-from avlink.engine.models.linked import AVLink, Fusion
+from avlink.engine.models.linked import AVLink, Direction, Fusion
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.nn.motion import MotionStem
 from avlink.engine.text.byte_encoder import ByteEncoder, TextEncoder
@@ -26,13 +26,15 @@ COMPONENTS = (
     "motion",
     "fusion_v2a",
     "fusion_a2v",
+    "fusion",
 )
 
 
 class System(nn.Module):
     """The engine's parts under the names that bundles and recipes use (`COMPONENTS`).
 
-    `motion` is None where the configuration has no stem; the text encoders are None where they are external: then
+    `motion` is None where the configuration has no stem. Either there is a fusion for each direction, or the one
+    `fusion` that is shared by all; the others are None. The text encoders are None where they are external: then
     whoever builds the system sets `external_text`, which is no component and never trained.
     """
 
@@ -50,8 +52,10 @@ class System(nn.Module):
         self.video_text = ByteEncoder(config.text) if own_text else None
         self.video = VideoDiT(config.video, config.picture, text)
         self.motion = None if config.motion is None else MotionStem(config.motion)
-        self.fusion_v2a = Fusion(config)
-        self.fusion_a2v = Fusion(config)
+        shared = config.fusion.shared
+        self.fusion_v2a = None if shared else Fusion(config, "audio")
+        self.fusion_a2v = None if shared else Fusion(config, "video")
+        self.fusion = Fusion(config, "both") if shared else None
 
     def component(self, name: str) -> nn.Module | None:
         """The part of that name, or None where this system has none."""
@@ -74,8 +78,14 @@ class System(nn.Module):
             )
         return encoder
 
-    def linked(self, fusion: Fusion) -> AVLink:
-        """Both backbones joined by one direction's fusion; the parts stay shared."""
+    def linked(self, direction: Direction) -> AVLink:
+        """Both backbones joined by what fuses them in that direction; the parts stay shared.
+
+        Raises InputError where that is both and the directions have parameters of their own.
+        """
+        fusion = self.fusion or {"audio": self.fusion_v2a, "video": self.fusion_a2v}.get(direction)
+        if fusion is None:
+            raise InputError("only a model with one shared fusion makes sound and pictures at once")
         return AVLink(self.config, audio=self.audio, video=self.video, fusion=fusion)
 
     @property

@@ -125,7 +125,7 @@ class FusionBlock(nn.Module):
         self.audio = FusionSide(config, audio_dim)
         self.video = FusionSide(config, video_dim)
         self.motion = None if motion_dim is None else MotionSide(config, motion_dim)
-        self.reinject = config.reinject
+        self.cross = config.injection == "cross_attention"
 
     def forward(
         self,
@@ -137,24 +137,24 @@ class FusionBlock(nn.Module):
         refine: tuple[str, ...],
     ) -> tuple[Tensor, Tensor | None]:
         """Both streams, those named in `refine` renewed. Without `video` and `motion` the audio attends to itself."""
-        x_a, q, k, v = self.audio.attend(audio, time, ropes["audio"])
-        queries, keys, values = [q], [k], [v]
-        x_v = None
+        x_a, q_a, k_a, v_a = self.audio.attend(audio, time, ropes["audio"])
+        streams = {"audio": (k_a, v_a)}
+        x_v = q_v = None
         if video is not None:
-            x_v, q, k, v = self.video.attend(video, time, ropes["video"])
-            queries.append(q)
-            keys.append(k)
-            values.append(v)
+            x_v, q_v, k_v, v_v = self.video.attend(video, time, ropes["video"])
+            streams["video"] = k_v, v_v
         if motion is not None and self.motion is not None:
-            k, v = self.motion(motion, ropes["motion"])
-            keys.append(k)
-            values.append(v)
-        wanted = torch.cat(queries, dim=2)
-        joint = scaled_dot_product_attention(wanted, torch.cat(keys, dim=2), torch.cat(values, dim=2))
-        attended = rearrange(joint, "b h n d -> b n (h d)")
-        n_a = audio.shape[1]
+            streams["motion"] = self.motion(motion, ropes["motion"])
         if "audio" in refine:
-            audio = audio + self.audio.answer(x_a, attended[:, :n_a], time)
-        if video is not None and x_v is not None and "video" in refine:
-            video = video + self.video.answer(x_v, attended[:, n_a:], time)
+            audio = audio + self.audio.answer(x_a, self._attended("audio", q_a, streams), time)
+        if video is not None and x_v is not None and q_v is not None and "video" in refine:
+            video = video + self.video.answer(x_v, self._attended("video", q_v, streams), time)
         return audio, video
+
+    def _attended(self, own: str, queries: Tensor, streams: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+        """What `own` takes from all streams, or under cross-attention from the others only: none, nothing."""
+        seen = [pair for name, pair in streams.items() if not (self.cross and name == own)]
+        if not seen:
+            return queries.new_zeros(queries.shape[0], queries.shape[2], queries.shape[1] * queries.shape[3])
+        keys, values = (torch.cat(parts, dim=2) for parts in zip(*seen, strict=True))
+        return rearrange(scaled_dot_product_attention(queries, keys, values), "b h n d -> b n (h d)")

@@ -31,10 +31,10 @@ class ClipNote:
 
 
 class ClipStore:
-    """Clips of one length, addressed by index."""
+    """Clips of one length, addressed by index; `fps` is the rate of their pictures."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, fps: int = 24) -> None:
+        self.root, self.fps = root, fps
         self._shards = find_shards(root)
         self.notes: list[ClipNote] = []
         self._places: list[tuple[int, int]] = []

@@ -46,7 +46,7 @@ class VideoStage:
             self.trained["video_text"] = system.video_text
         self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate = len(clips), validate
-        self.factor = picture_factor(system)
+        self.factor = picture_factor(system, clips)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         x_1 = slower(pictures(self.clips, indices, generator), self.factor)

@@ -1,24 +1,70 @@
-"""The fusion of one direction, between frozen backbones."""
+"""The fusion between the backbones: of one direction, or one for several tasks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from avlink.core.training import Conditioning, Task
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
+from avlink.engine.models.linked import Text
 from avlink.engine.models.system import System
-from avlink.engine.train.clips import ClipStore, slower
+from avlink.engine.train.clips import ClipNote, ClipStore, slower
 from avlink.engine.train.objectives import motion_losses
 from avlink.engine.train.stages.inputs import Validate, drop_text, nothing, picture_factor, pictures, relight
 
 
-class FusionStage:
-    """Fusion Blocks of one direction between frozen backbones (eq. 5), and the motion stem with them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """What a step of the fusion draws (appendix C.1, C.2, D.1)."""
 
-    Flow times of the generated side are logit-normal at -1 (appendix D.1), the conditioning side stands at its fixed
-    time; its text is dropped one time in five, the generated side's one time in two (C.1); one clip in ten loses all
-    conditions for guidance (C.2). One step in five trains on a shorter stretch, so that short clips work.
+    location: float = -1.0
+    scale: float = 1.0
+    """Of the logit-normal flow times of what is generated."""
+    own_text_drop: float = 0.5
+    other_text_drop: float = 0.2
+    """How often the prompt of the generated and of the conditioning modality is left out."""
+    unconditional: float = 0.1
+    """The share of clips that lose all conditions, for guidance."""
+    shorter: float = 0.2
+    """The share of steps on a shorter stretch of every clip, so that short clips work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """The same stretch of some clips: `pixels` at the stored rate, `slow` at the backbone's."""
+
+    pixels: Tensor
+    slow: Tensor
+    latents: Tensor
+    features: Tensor | None
+    notes: list[ClipNote]
+    start_s: int
+
+    def __getitem__(self, rows: slice) -> _Batch:
+        return _Batch(
+            pixels=self.pixels[rows],
+            slow=self.slow[rows],
+            latents=self.latents[rows],
+            features=None if self.features is None else self.features[rows],
+            notes=self.notes[rows],
+            start_s=self.start_s,
+        )
+
+    def __len__(self) -> int:
+        return len(self.notes)
+
+
+class FusionStage:
+    """What links the backbones (eq. 5), and the motion stem with it.
+
+    `tasks` share out every batch: v2a and a2v hold the conditioning side at its flow time, "both" has both sides
+    generated at one. The backbones stay frozen; with `finetune` the generated side's learns too (table 2, w/FT).
+    `features` (clips, pictures, values) are an extractor's, where the model reads those instead of the video backbone.
     """
 
     def __init__(
@@ -27,24 +73,150 @@ class FusionStage:
         clips: ClipStore,
         latents: Tensor,
         *,
-        direction: str,
-        t_condition: float,
+        name: str,
+        tasks: Sequence[Task],
+        conditioning: Conditioning | None = None,
+        draws: Draws | None = None,
+        finetune: bool = False,
+        features: Tensor | None = None,
         validate: Validate = nothing,
     ) -> None:
-        self.system, self.clips, self.latents = system, clips, latents
-        self.direction, self.t_condition, self.validate = direction, t_condition, validate
-        self.name = "fusion_v2a" if direction == "audio" else "fusion_a2v"
-        fusion = system.fusion_v2a if direction == "audio" else system.fusion_a2v
-        self.model = system.linked(fusion)
-        self.trained: dict[str, nn.Module] = {self.name: fusion}
+        self.system, self.clips, self.latents, self.features = system, clips, latents, features
+        self.name, self.tasks, self.validate = name, tuple(tasks), validate
+        self.conditioning, self.draws = conditioning or Conditioning(), draws or Draws()
+        component = {"fusion_v2a": "fusion_v2a", "fusion_a2v": "fusion_a2v"}.get(name, "fusion")
+        self.model = system.linked({"fusion_v2a": "audio", "fusion_a2v": "video"}.get(name, "both"))  # type: ignore[arg-type]
+        self.trained: dict[str, nn.Module] = {component: self.model.fusion}
         self.frozen: tuple[nn.Module, ...] = ()
-        self.use_motion = direction == "audio" and system.motion is not None
+        if finetune:
+            self.trained |= {
+                side: getattr(system, side)
+                for side, task in (("audio", "v2a"), ("video", "a2v"))
+                if {task, "both"} & set(self.tasks)
+            }
+        self.use_motion = "v2a" in self.tasks and system.motion is not None
         if self.use_motion and system.motion is not None:
             self.trained["motion"] = system.motion
             self.frozen = system.motion.appearance.learned_alone
-        self.num_clips, self.factor = len(clips), picture_factor(system)
+        self.num_clips, self.factor = len(clips), picture_factor(system, clips)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
+        batch = self._batch(indices, generator)
+        losses: dict[str, Tensor] = {}
+        share = -(-len(batch) // len(self.tasks))
+        for number, task in enumerate(self.tasks):
+            part = batch[number * share : (number + 1) * share]
+            if len(part) == 0:
+                # A batch of fewer clips than tasks.
+                continue
+            if task == "v2a":
+                losses |= self._v2a(part, generator)
+            elif task == "a2v":
+                losses["flow_v"] = self._a2v(part, generator)
+            else:
+                losses |= self._both(part, generator)
+        flow = torch.stack([value for name, value in losses.items() if name.startswith("flow")]).mean()
+        # The flow loss hardly moves while synchrony is learned; what the stem sees is what holds it back.
+        total = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
+        return losses | {"flow": flow, "total": total}
+
+    def _v2a(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        count, draws = len(batch), self.draws
+        t_a, t_v = self._moving(count, generator), self._standing(self.conditioning.t_video, count, generator)
+        gone = self._gone(count)
+        audio = sample_path(torch.randn(batch.latents.shape, generator=generator), batch.latents, t_a)
+        video = sample_path(torch.randn(batch.slow.shape, generator=generator), batch.slow, t_v)
+        captions = [note.caption for note in batch.notes]
+        text_a = drop_text(captions, draws.own_text_drop, generator)
+        text_v = drop_text(captions, draws.other_text_drop, generator)
+        text_a[:gone] = [""] * gone
+        losses: dict[str, Tensor] = {}
+        motion = None
+        if self.use_motion and self.system.motion is not None:
+            seen = self.system.motion(relight(batch.pixels, generator))
+            motion = seen.tokens[gone:]
+            stem = self.system.motion.config
+            losses |= motion_losses(seen, batch.notes, stem.fps, stem.classes, shift_s=float(batch.start_s))
+        made = []
+        if gone:
+            times = {"t_audio": t_a[:gone], "t_video": t_v[:gone]}
+            made.append(
+                self.model("audio", audio.x_t[:gone], None, **times, audio_text=self._text("audio", text_a[:gone])).audio
+            )
+        if gone < count:
+            made.append(
+                self.model(
+                    "audio",
+                    audio.x_t[gone:],
+                    video.x_t[gone:],
+                    t_audio=t_a[gone:],
+                    t_video=t_v[gone:],
+                    audio_text=self._text("audio", text_a[gone:]),
+                    video_text=self._text("video", text_v[gone:]),
+                    motion=motion,
+                    features=None if batch.features is None else batch.features[gone:],
+                ).audio
+            )
+        return losses | {"flow_a": (torch.cat(made).float() - audio.velocity).square().mean()}
+
+    def _a2v(self, batch: _Batch, generator: torch.Generator) -> Tensor:
+        count, draws = len(batch), self.draws
+        t_v, t_a = self._moving(count, generator), self._standing(self.conditioning.t_audio, count, generator)
+        gone = self._gone(count)
+        # Without its sound a clip hears noise at flow time 0.
+        t_a[:gone] = 0.0
+        audio = sample_path(torch.randn(batch.latents.shape, generator=generator), batch.latents, t_a)
+        video = sample_path(torch.randn(batch.slow.shape, generator=generator), batch.slow, t_v)
+        captions = [note.caption for note in batch.notes]
+        text_v = drop_text(captions, draws.own_text_drop, generator)
+        text_a = drop_text(captions, draws.other_text_drop, generator)
+        text_v[:gone], text_a[:gone] = [""] * gone, [""] * gone
+        out = self.model(
+            "video",
+            audio.x_t,
+            video.x_t,
+            t_audio=t_a,
+            t_video=t_v,
+            audio_text=self._text("audio", text_a),
+            video_text=self._text("video", text_v),
+        ).video
+        return (out.float() - video.velocity).square().mean()
+
+    def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Both sides from noise, at one flow time."""
+        t = self._moving(len(batch), generator)
+        audio = sample_path(torch.randn(batch.latents.shape, generator=generator), batch.latents, t)
+        video = sample_path(torch.randn(batch.slow.shape, generator=generator), batch.slow, t)
+        text = drop_text([note.caption for note in batch.notes], self.draws.unconditional, generator)
+        out = self.model(
+            "both",
+            audio.x_t,
+            video.x_t,
+            t_audio=t,
+            t_video=t,
+            audio_text=self._text("audio", text),
+            video_text=self._text("video", text),
+        )
+        pairs = {"flow_both_a": (out.audio, audio), "flow_both_v": (out.video, video)}
+        return {name: (made.float() - path.velocity).square().mean() for name, (made, path) in pairs.items()}
+
+    def _text(self, side: str, prompts: list[str]) -> Text:
+        return self.system.text_encoder(side).encode(prompts)  # type: ignore[arg-type]
+
+    def _gone(self, count: int) -> int:
+        """Clips of `count` that lose all conditions: at least one, as long as there are two."""
+        return min(count - 1, max(1, round(count * self.draws.unconditional))) if self.draws.unconditional else 0
+
+    def _moving(self, count: int, generator: torch.Generator) -> Tensor:
+        return logit_normal(count, location=self.draws.location, scale=self.draws.scale, generator=generator)
+
+    def _standing(self, fixed: float, count: int, generator: torch.Generator) -> Tensor:
+        """Flow times of the conditioning side: its fixed one, or any (figure 3, table 2)."""
+        if self.conditioning.times == "uniform":
+            return torch.rand(count, generator=generator)
+        return torch.full((count,), fixed)
+
+    def _batch(self, indices: list[int], generator: torch.Generator) -> _Batch:
         config = self.system.config
         start_s, seconds = self._stretch(generator)
         pixels = pictures(self.clips, indices, generator)
@@ -53,87 +225,20 @@ class FusionStage:
         pixels = pixels[:, first : first + count]
         token = round(start_s * config.tokens_per_second)
         latents = self.latents[indices][:, token : token + round(seconds * config.tokens_per_second)]
-        fixed = torch.full((len(indices),), self.t_condition)
-        moving = logit_normal(len(indices), location=-1.0, scale=1.0, generator=generator)
-        made_audio = self.direction == "audio"
-        t_a, t_v = (moving, fixed) if made_audio else (fixed, moving)
-        gone = max(1, len(indices) // 10)
-        if not made_audio:
-            # Without its sound a clip hears noise at flow time 0.
-            t_a[:gone] = 0.0
+        features = None
+        if self.features is not None and config.fusion.extracted is not None:
+            fps = config.fusion.extracted.fps
+            features = self.features[indices][:, start_s * fps : start_s * fps + -int(-seconds * fps // 1)]
+        notes = [self.clips.notes[index] for index in indices]
         slow = slower(pixels, self.factor)
-        audio = sample_path(torch.randn(latents.shape, generator=generator), latents, t_a)
-        video = sample_path(torch.randn(slow.shape, generator=generator), slow, t_v)
-        captions = [self.clips.notes[i].caption for i in indices]
-        own, other = drop_text(captions, 0.5, generator), drop_text(captions, 0.2, generator)
-        own[:gone] = [""] * gone
-        text_a, text_v = (own, other) if made_audio else (other, own)
-        if not made_audio:
-            text_a[:gone] = [""] * gone
-        losses: dict[str, Tensor] = {}
-        motion = None
-        if self.use_motion and self.system.motion is not None:
-            seen = self.system.motion(relight(pixels, generator))
-            motion = seen.tokens
-            stem = self.system.motion.config
-            notes = [self.clips.notes[i] for i in indices]
-            losses |= motion_losses(seen, notes, stem.fps, stem.classes, shift_s=float(start_s))
-        if made_audio:
-            dropped = self._audio(audio.x_t[:gone], None, t_a[:gone], t_v[:gone], text_a[:gone], None, None)
-            kept = self._audio(
-                audio.x_t[gone:],
-                video.x_t[gone:],
-                t_a[gone:],
-                t_v[gone:],
-                text_a[gone:],
-                text_v[gone:],
-                None if motion is None else motion[gone:],
-            )
-            flow = (torch.cat((dropped, kept)).float() - audio.velocity).square().mean()
-        else:
-            out = self.model(
-                "video",
-                audio.x_t,
-                video.x_t,
-                t_audio=t_a,
-                t_video=t_v,
-                audio_text=self.system.text_encoder("audio").encode(text_a),
-                video_text=self.system.text_encoder("video").encode(text_v),
-            )
-            flow = (out.float() - video.velocity).square().mean()
-        losses["flow"] = flow
-        # The flow loss hardly moves while synchrony is learned; what the stem sees is what holds it back.
-        losses["total"] = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
-        return losses
-
-    def _audio(
-        self,
-        x_t: Tensor,
-        pixels: Tensor | None,
-        t_a: Tensor,
-        t_v: Tensor,
-        text_a: list[str],
-        text_v: list[str] | None,
-        motion: Tensor | None,
-    ) -> Tensor:
-        out: Tensor = self.model(
-            "audio",
-            x_t,
-            pixels,
-            t_audio=t_a,
-            t_video=t_v,
-            audio_text=self.system.text_encoder("audio").encode(text_a),
-            video_text=None if text_v is None else self.system.text_encoder("video").encode(text_v),
-            motion=motion,
-        )
-        return out
+        return _Batch(pixels=pixels, slow=slow, latents=latents, features=features, notes=notes, start_s=start_s)
 
     def _stretch(self, generator: torch.Generator) -> tuple[int, float]:
         """(start in whole seconds, length in seconds) of this step's stretch of every clip."""
         config = self.system.config
         whole = config.window_tokens / config.tokens_per_second
         short, where = torch.rand(2, generator=generator).tolist()
-        if short > 0.2 or whole < 3:
+        if short > self.draws.shorter or whole < 3:
             return 0, whole
-        seconds = 0.64 + (whole - 1.64) * short / 0.2
+        seconds = 0.64 + (whole - 1.64) * short / self.draws.shorter
         return int(where * (whole - seconds)), seconds

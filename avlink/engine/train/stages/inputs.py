@@ -48,10 +48,9 @@ def crops(clips: ClipStore, indices: list[int], spec: MelSpec, frames: int, gene
     return torch.stack(rows) * gain
 
 
-def picture_factor(system: System) -> int:
+def picture_factor(system: System, clips: ClipStore) -> int:
     """How many stored frames make one frame of the video backbone."""
-    motion = system.config.motion
-    return 1 if motion is None else motion.fps // system.config.picture.fps
+    return clips.fps // system.config.picture.fps
 
 
 def pictures(clips: ClipStore, indices: list[int], generator: torch.Generator) -> Tensor:
