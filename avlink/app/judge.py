@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 import torch
 
-from avlink.core.sound import read_whole
 from avlink.app.measured import slower
+from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.models.system import System
 from avlink.engine.nn.motion import ONSETS_PER_FRAME

@@ -62,7 +62,16 @@ class System(Protocol):
 class BundleSystem:
     """The `System` of a bundle."""
 
-    def __init__(self, name: str, *, device: str, steps: int, guidance: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        device: str,
+        steps: int,
+        guidance: float,
+        t_video: float = 0.96,
+        t_audio: float = 0.8,
+    ) -> None:
         """Load all weights. Raises BundleError where there is no such bundle, or it is damaged."""
         from avlink.core.bundles import find_bundle
         from avlink.engine.bundle.bundle import load_system, read_bundle
@@ -71,7 +80,8 @@ class BundleSystem:
         bundle = read_bundle(find_bundle(name))
         parts = {key.partition(".")[0] for key in bundle.tensors}
         self._system: EngineSystem = load_system(bundle, parts, device)
-        self._config = SampleConfig(steps=steps, guidance=guidance)
+        self._config = SampleConfig(steps=steps, guidance=guidance, t_condition=t_video)
+        self._t_audio = t_audio
         sampler = SoundSampler(self._system, self._config)
         self.sample_rate, self.picture = sampler.sample_rate, sampler.picture
         self.has_motion = self._system.motion is not None
@@ -125,7 +135,7 @@ class BundleSystem:
         """See `System`."""
         from avlink.engine.sample import PictureSampler
 
-        sampler = PictureSampler(self._system, replace(self._config, t_condition=0.8))
+        sampler = PictureSampler(self._system, replace(self._config, t_condition=self._t_audio))
         made = []
         for index, sound in enumerate(sounds):
             wave = Waveform(samples=np.ascontiguousarray(sound)[None], sample_rate=self.sample_rate)

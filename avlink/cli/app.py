@@ -8,6 +8,7 @@ import typer
 
 import avlink
 from avlink.cli import (
+    ablate,
     cache,
     demo,
     doctor,
@@ -58,6 +59,7 @@ def build_app() -> typer.Typer:
         export.import_cues,
         train.train,
         evaluate.evaluate,
+        ablate.ablate,
         doctor.doctor,
         demo.demo,
     ):

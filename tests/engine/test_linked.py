@@ -63,8 +63,8 @@ def test_fresh_fusion_leaves_both_backbones_bit_equal(with_motion: bool) -> None
     alone_a = system.audio.close_after(system.audio.open(latents, t_a, text_a.tokens, text_a.mask))
     alone_v = system.video.close_after(system.video.open(pixels, t_v, text_v.tokens, text_v.mask))
     both = {"t_audio": t_a, "t_video": t_v, "audio_text": text_a, "video_text": text_v}
-    v2a = system.linked(system.fusion_v2a)("audio", latents, pixels, motion=seen, **both)
-    a2v = system.linked(system.fusion_a2v)("video", latents, pixels, **both)
+    v2a = system.linked("audio")("audio", latents, pixels, motion=seen, **both).audio
+    a2v = system.linked("video")("video", latents, pixels, **both).video
     assert alone_a.abs().max() > 0
     assert torch.equal(v2a, alone_a)
     from avlink.engine.flow.path import data_to_velocity

@@ -5,6 +5,7 @@ from avlink.core.recipe.load import MoreRecipes, builtin_recipes, check_values, 
 from avlink.core.recipe.overrides import Override, parse_override
 from avlink.core.recipe.schema import (
     KINDS,
+    AblateRecipe,
     EvaluateRecipe,
     PromptTable,
     Recipe,
@@ -17,6 +18,7 @@ from avlink.core.recipe.schema import (
 
 __all__ = [
     "KINDS",
+    "AblateRecipe",
     "EvaluateRecipe",
     "MoreRecipes",
     "Override",

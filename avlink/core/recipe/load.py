@@ -6,7 +6,7 @@ The order is: bases from left to right, the file, overrides. Tables merge key by
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -21,6 +21,7 @@ from avlink.core.recipe.overrides import Override, apply_overrides, parse_overri
 from avlink.core.recipe.schema import (
     FORMAT,
     KINDS,
+    AblateRecipe,
     EvaluateRecipe,
     Recipe,
     SonifyRecipe,
@@ -78,6 +79,10 @@ def load_recipe(
 ) -> EvaluateRecipe: ...
 @overload
 def load_recipe(
+    name_or_path: str | Path, kind: Literal["ablate"], overrides: Sequence[str | Override] = ()
+) -> AblateRecipe: ...
+@overload
+def load_recipe(
     name_or_path: str | Path, kind: type[AnyRecipe], overrides: Sequence[str | Override] = (), *, more: More = ...
 ) -> AnyRecipe: ...
 @overload
@@ -121,10 +126,16 @@ def check_values(model: type[AnyRecipe], values: dict[str, Any], label: str = "t
 
 
 def builtin_recipes() -> dict[str, Traversable]:
-    """The recipes that come with AVLink, by name."""
-    folder = resources.files("avlink.recipes")
-    found = {item.name.removesuffix(".toml"): item for item in folder.iterdir() if item.name.endswith(".toml")}
-    return dict(sorted(found.items()))
+    """The recipes that come with AVLink, by name; those in a folder are named `folder/name`."""
+
+    def found(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+        for item in folder.iterdir():
+            if item.name.endswith(".toml"):
+                yield prefix + item.name.removesuffix(".toml"), item
+            elif item.is_dir() and not item.name.startswith("_"):
+                yield from found(item, f"{prefix}{item.name}/")
+
+    return dict(sorted(found(resources.files("avlink.recipes"), "")))
 
 
 def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:

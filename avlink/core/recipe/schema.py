@@ -307,9 +307,30 @@ class EvaluateRecipe(Recipe):
     """
 
 
+class AblateRecipe(Recipe):
+    """`kind = "ablate"`: training recipes that differ in one thing, trained alike and measured on the same clips."""
+
+    kind: Literal["ablate"] = "ablate"
+    format: Literal[1] = 1
+    base: str = "ablation/backbones"
+    """The training recipe whose stages are learned once, and that all variants extend."""
+    variants: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    """Training recipes; their stages that the base has not are what is compared. The first one sets the measure."""
+    compute: Literal["flops", "steps"] = "flops"
+    """What is equal for all: operations, so that a dearer variant takes fewer steps, or steps."""
+    clips: int = Field(default=96, ge=1)
+    """Clips of the base's held-out split on which each is measured."""
+    steps: int = Field(default=8, ge=1)
+    guidance: float = Field(default=3.0, ge=0)
+    sweep: str | None = None
+    """The variant that is also measured at each of `sweep_times` (figure 3)."""
+    sweep_times: Annotated[tuple[float, ...], Field(strict=False)] = ()
+
+
 KINDS: Mapping[str, type[Recipe]] = {
     "sonify": SonifyRecipe,
     "visualize": VisualizeRecipe,
     "train": TrainRecipe,
     "evaluate": EvaluateRecipe,
+    "ablate": AblateRecipe,
 }

@@ -113,8 +113,7 @@ class AVLink(nn.Module):
         a = self.audio.open(latents, t_audio, audio_text.tokens, audio_text.mask)
         v = None
         if self.extracted is not None and features is not None:
-            # A stream that no backbone carries on; the blocks may still refine it.
-            v = replace(a, tokens=features)
+            v = _held(features, a)
         elif self.extracted is None and pixels is not None and video_text is not None:
             v = self.video.open(pixels, t_video, video_text.tokens, video_text.mask)
         if self.config.fusion.injection == "text":
@@ -151,9 +150,7 @@ class AVLink(nn.Module):
             v = v if v is None else replace(v, tokens=x_v)
         return a, v
 
-    def _added(
-        self, direction: Direction, a: Stream, v: Stream | None, time: Tensor
-    ) -> tuple[Stream, Stream | None]:
+    def _added(self, direction: Direction, a: Stream, v: Stream | None, time: Tensor) -> tuple[Stream, Stream | None]:
         """Direct alignment: what the conditioning backbone holds is added at every stop."""
         times = self._times(a, v, None)
         done_a = done_v = 0
@@ -217,6 +214,13 @@ class AVLink(nn.Module):
         if motion is not None and config.motion is not None:
             times["motion"] = places(motion.shape[1]) * fps / config.motion.fps
         return times
+
+
+def _held(features: Tensor, beside: Stream) -> Stream:
+    """Features as a stream that no backbone carries on; the blocks may still refine it."""
+    batch, count, dim = features.shape
+    no_time, no_rope = features.new_zeros(batch, dim), features.new_zeros(count, 0, 2)
+    return Stream(tokens=features, time=no_time, rope=no_rope, text=beside.text, mask=beside.mask)
 
 
 def _with_words(stream: Stream, words: Tensor) -> Stream:

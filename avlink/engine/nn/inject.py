@@ -71,10 +71,7 @@ class TextLink(nn.Module):
     ) -> Float[Tensor, "batch words text_dim"]:
         """Words for the features after each stop; `others_at` in video frames, of `span` in a window."""
         words = torch.stack(
-            [
-                project(self.norm(moments(x, others_at)[0]))
-                for x, project in zip(seen, self.project, strict=True)
-            ]
+            [project(self.norm(moments(x, others_at)[0])) for x, project in zip(seen, self.project, strict=True)]
         ).mean(dim=0)
         when = moments(seen[0], others_at)[1]
         out: Tensor = words + self.place(sinusoids(when / span, _PLACE_DIM).to(words.dtype))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from avlink.engine.train.muon import Muon
+
 
 def computes_in_bf16() -> bool:
     """Whether this machine's processor multiplies bfloat16 itself. Those that imitate it take ten times as long."""
@@ -43,9 +45,8 @@ class Optimiser:
             (torch.optim.AdamW(rest, lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay), config.lr)
         ]
         if matrices and config.muon_lr is not None:
-            muon = torch.optim.Muon(
-                matrices, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
-            )
+            dtype = torch.bfloat16 if matrices[0].is_cuda or computes_in_bf16() else torch.float32
+            muon = Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, dtype=dtype)
             self.parts.append((muon, config.muon_lr))
 
     def factor(self, step: int) -> float:

@@ -141,7 +141,9 @@ class FusionStage:
         if gone:
             times = {"t_audio": t_a[:gone], "t_video": t_v[:gone]}
             made.append(
-                self.model("audio", audio.x_t[:gone], None, **times, audio_text=self._text("audio", text_a[:gone])).audio
+                self.model(
+                    "audio", audio.x_t[:gone], None, **times, audio_text=self._text("audio", text_a[:gone])
+                ).audio
             )
         if gone < count:
             made.append(

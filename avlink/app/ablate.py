@@ -1,0 +1,151 @@
+"""Ablations: variants of one model, trained alike on the same backbones and clips, measured on the same held-out clips.
+
+Everything lies in one folder, `base` and a folder for each variant: a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avlink.app.ablation_figures import Cost, Measured, measure
+from avlink.app.ablation_report import AblateReport
+from avlink.app.train import train
+from avlink.core.errors import RecipeError
+from avlink.core.events import JobDone, JobStarted, Listener, Message, ignore
+from avlink.core.hashing import digest
+from avlink.core.paths import make_folder, write_text
+from avlink.core.recipe import AblateRecipe, TrainRecipe, load_recipe
+
+if TYPE_CHECKING:
+    from avlink.core.training import StageName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One training recipe of a set, and its one stage that the base has not."""
+
+    name: str
+    recipe: TrainRecipe
+    stage: StageName
+
+
+def ablate(
+    recipe: AblateRecipe, out: Path, *, only: Sequence[str] = (), device: str = "cpu", listener: Listener = ignore
+) -> AblateReport:
+    """Train and measure the recipe's variants in the folder `out`, or `only` some of them, by name.
+
+    Raises RecipeError where a variant differs from the base in more than its fusion, or one is not in the recipe.
+    """
+    base, variants = read_variants(recipe)
+    unknown = [name for name in only if name not in {variant.name for variant in variants}]
+    if unknown:
+        known = ", ".join(variant.name for variant in variants)
+        raise RecipeError(f"there is no variant '{unknown[0]}' in the recipe; it has {known}")
+    make_folder(out)
+    listener(JobStarted(job_id="base", name=f"backbones: {base.name}"))
+    bundle = train(base, out / "base", listener=listener)
+    costs = {variant.name: _cost(variant, bundle, out) for variant in variants}
+    whole = costs[variants[0].name].flops * variants[0].recipe.stages[variants[0].stage].steps
+    rows: list[Measured] = []
+    for variant in variants:
+        if only and variant.name not in only:
+            continue
+        listener(JobStarted(job_id=variant.name, name=variant.name))
+        cost = costs[variant.name]
+        steps = variant.recipe.stages[variant.stage].steps
+        if recipe.compute == "flops":
+            steps = max(1, round(whole / cost.flops))
+        learned = _learn(variant, steps, bundle, out, listener)
+        rows += _measured(recipe, variant, learned, cost, steps, out, device)
+        listener(JobDone(job_id=variant.name, name=variant.name, note=rows[-1].note()))
+    report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=tuple(rows))
+    report.write(out)
+    listener(Message(text=f"table and plots written: {os.fspath(out)}"))
+    return report
+
+
+def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...]]:
+    """The base and all variants, checked against it. Raises RecipeError."""
+
+    def named(key: str, name: str) -> TrainRecipe:
+        return load_recipe(recipe.source.path(key, name) if name.endswith(".toml") else name, "train")
+
+    base = named("base", recipe.base)
+    variants = []
+    for name in recipe.variants:
+        loaded = named("variants", name)
+        new = [stage for stage in loaded.stages if stage not in base.stages]
+        if len(new) != 1:
+            raise RecipeError(f"variant {name} needs one stage that {recipe.base} has not; it has {len(new)}")
+        same = {"fusion": base.model.fusion}
+        if loaded.model.model_copy(update=same) != base.model or loaded.data != base.data:
+            raise RecipeError(f"variant {name} differs from {recipe.base} in more than model.fusion and its own stage")
+        variants.append(Variant(name=Path(name).stem, recipe=loaded, stage=new[0]))
+    if recipe.sweep is not None and Path(recipe.sweep).stem not in {variant.name for variant in variants}:
+        raise RecipeError(f"sweep = '{recipe.sweep}' is none of the variants")
+    return base, tuple(variants)
+
+
+def _on_base(variant: Variant, bundle: Path, steps: int | None = None) -> TrainRecipe:
+    """The variant's recipe, starting from the trained backbones with its own stage alone."""
+    from avlink.engine.bundle.bundle import read_bundle
+
+    parts = tuple(name for name in read_bundle(bundle).components if not name.startswith("fusion"))
+    table = variant.recipe.stages[variant.stage]
+    if steps is not None:
+        table = table.model_copy(update={"steps": steps})
+    update = {"start_from": str(bundle.resolve()), "start_parts": parts, "stages": {variant.stage: table}}
+    return variant.recipe.model_copy(update=update)
+
+
+def _learn(variant: Variant, steps: int, bundle: Path, out: Path, listener: Listener) -> Path:
+    """Train a variant on the base's clips; returns its bundle."""
+    folder = out / variant.name
+    make_folder(folder)
+    for name in ("clips", "latents.safetensors"):
+        _share(out / "base" / name, folder / name)
+    return train(_on_base(variant, bundle, steps), folder, listener=listener)
+
+
+def _share(there: Path, here: Path) -> None:
+    """The same clips for all: a link where the system has them, else a copy."""
+    if here.exists() or not there.exists():
+        return
+    try:
+        here.symlink_to(os.path.relpath(there, here.parent), target_is_directory=there.is_dir())
+    except OSError:
+        (shutil.copytree if there.is_dir() else shutil.copyfile)(there, here)
+
+
+def _cost(variant: Variant, bundle: Path, out: Path) -> Cost:
+    from avlink.app.ablation_figures import cost
+
+    return cost(_on_base(variant, bundle), variant.stage, out / "base")
+
+
+def _measured(
+    recipe: AblateRecipe, variant: Variant, bundle: Path, cost: Cost, steps: int, out: Path, device: str
+) -> list[Measured]:
+    """The variant's row, and one for each time of the sweep; from the last run where nothing changed."""
+    kept = bundle.parent / "measured.json"
+    swept = recipe.sweep is not None and Path(recipe.sweep).stem == variant.name
+    times = recipe.sweep_times if swept else ()
+    key = digest(
+        [recipe.clips, recipe.steps, recipe.guidance, list(times), steps, (bundle / "tensors.json").read_text()]
+    )
+    if kept.is_file():
+        content = json.loads(kept.read_text("utf-8"))
+        if content["key"] == key:
+            return [Measured(**row) for row in content["rows"]]
+    rows = [
+        measure(recipe, variant.recipe, variant.stage, variant.name, bundle, cost, steps, out / "base", device, at)
+        for at in (None, *times)
+    ]
+    write_text(kept, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))
+    return rows

@@ -1,0 +1,285 @@
+"""What one variant of an ablation costs, and how well it does on held-out clips."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
+
+from avlink.app.measured import BundleSystem, slower
+from avlink.app.prepare import stored_fps
+from avlink.app.session import pick_device
+from avlink.app.stages import system_for
+from avlink.core.recipe import AblateRecipe, TrainRecipe
+from avlink.engine.bundle.bundle import load_system, read_bundle
+from avlink.engine.sample_both import generate_both
+from avlink.engine.train.clips import ClipStore
+from avlink.engine.train.loop import step_generator
+from avlink.engine.train.stages.codec import encode_all
+from avlink.engine.train.stages.fusion import FusionStage
+from avlink.metrics.condfoley import condfoley_summary
+from avlink.metrics.material import MaterialClassifier
+from avlink.metrics.onsets import detect_onsets
+from avlink.metrics.picture_events import frame_difference_events
+from avlink.metrics.spectral import log_mel_distance
+from avlink.metrics.sync import aggregate, match, shuffled_chance
+
+if TYPE_CHECKING:
+    from avlink.core.training import StageName, Task
+    from avlink.engine.models.system import System
+
+SOUND_S, PICTURE_S = 0.1, 0.2
+"""Windows for onsets of sounds, and for changes of pictures at 6 frames a second."""
+
+_DRAWS = 4
+_MATERIAL_CLIPS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What is trained, and the operations of one step: products counted twice, as multiply and add, both passes."""
+
+    parameters: int
+    flops: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One row. Figures are None where the variant does not make that modality; `at` is the time of a sweep."""
+
+    name: str
+    makes: str
+    at: float | None
+    parameters: int
+    gflops_step: float
+    steps: int
+    seconds_step: float
+    flow_loss: float | None = None
+    """Mean squared error of the velocity of sound, on held-out clips with the same noise for all."""
+    f1: float | None = None
+    f1_error: float | None = None
+    """Standard error over clips, by bootstrap."""
+    f1_50ms: float | None = None
+    chance: float | None = None
+    onset_acc: float | None = None
+    """CondFoleyGen's detection accuracy."""
+    material: float | None = None
+    log_mel_db: float | None = None
+    picture_f1: float | None = None
+    picture_chance: float | None = None
+
+    def note(self) -> str:
+        """The row's main figure in words."""
+        if self.f1 is not None:
+            return f"F1 {self.f1:.3f}"
+        return "" if self.picture_f1 is None else f"F1 of pictures {self.picture_f1:.3f}"
+
+
+def tasks_of(stage: StageName, recipe: TrainRecipe) -> tuple[Task, ...]:
+    """What the stage learns to make."""
+    one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_a2v": ("a2v",)}
+    return one.get(stage, recipe.stages[stage].tasks)
+
+
+def cost(recipe: TrainRecipe, stage: StageName, base: Path) -> Cost:
+    """One step of the stage at its batch, on whole clips."""
+    system = system_for(recipe, base, stage)
+    clips = ClipStore(base / "clips" / "train", fps=stored_fps(recipe))
+    built = _stage(system, clips, recipe, stage, tasks_of(stage, recipe))
+    for module in built.trained.values():
+        module.requires_grad_(True)
+    parameters = sum(p.numel() for module in built.trained.values() for p in module.parameters())
+    batch = recipe.stages[stage].batch
+    with FlopCounterMode(display=False) as counter:
+        losses = built.loss([index % len(clips) for index in range(batch)], step_generator("cost", 0, 0))
+        losses["total"].backward()  # type: ignore[no-untyped-call]
+    return Cost(parameters=parameters, flops=float(counter.get_total_flops()))
+
+
+def _stage(
+    system: System, clips: ClipStore, recipe: TrainRecipe, stage: StageName, tasks: tuple[Task, ...]
+) -> FusionStage:
+    """The stage on whole clips; latents are encoded for the clips that there are few of, or the first ones."""
+    few = _First(clips, max(recipe.stages[stage].batch, 1))
+    built = FusionStage(
+        system,
+        few,
+        encode_all(system, few),
+        name=stage,
+        tasks=tasks,
+        conditioning=recipe.conditioning.model_copy(update={"times": "fixed"}),
+        finetune=recipe.stages[stage].finetune,
+    )
+    built.draws = replace(built.draws, shorter=0.0)
+    return built
+
+
+class _First(ClipStore):
+    """The first clips of a store."""
+
+    def __init__(self, clips: ClipStore, count: int) -> None:
+        super().__init__(clips.root, fps=clips.fps)
+        self._count = min(count, len(clips))
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def measure(
+    recipe: AblateRecipe,
+    trained: TrainRecipe,
+    stage: StageName,
+    name: str,
+    bundle: Path,
+    spent: Cost,
+    steps: int,
+    base: Path,
+    device: str,
+    at: float | None = None,
+) -> Measured:
+    """The variant's row on the base's held-out clips; `at` stands in for the flow time of the conditioning side."""
+    tasks = tasks_of(stage, trained)
+    row = Measured(
+        name=name,
+        makes=" and ".join({"v2a": "sound", "a2v": "pictures", "both": "both at once"}[task] for task in tasks),
+        at=at,
+        parameters=spent.parameters,
+        gflops_step=spent.flops / 1e9,
+        steps=steps,
+        seconds_step=_seconds(bundle.parent / f"{stage}.jsonl"),
+    )
+    held_out = ClipStore(base / "clips" / "held_out", fps=stored_fps(trained))
+    count = min(recipe.clips, len(held_out))
+    system = BundleSystem(
+        str(bundle),
+        device=pick_device(device),
+        steps=recipe.steps,
+        guidance=recipe.guidance,
+        t_video=trained.conditioning.t_video if at is None else at,
+        t_audio=trained.conditioning.t_audio if at is None else at,
+    )
+    if "v2a" in tasks:
+        row = _heard(row, system, held_out, count, base, trained)
+        row = replace(row, flow_loss=_flow_loss(bundle, trained, stage, held_out, count, at))
+    if "a2v" in tasks:
+        row = _seen(row, system, held_out, count)
+    if "both" in tasks:
+        row = _agreed(row, bundle, held_out, count, recipe)
+    return row
+
+
+def _heard(
+    row: Measured, system: BundleSystem, clips: ClipStore, count: int, base: Path, trained: TrainRecipe
+) -> Measured:
+    """Sounds for silent pictures without captions, against the true events."""
+    truth = _truth(clips, count)
+    frames = slower(clips.frames(range(count)).numpy(), clips.fps // int(system.picture.rate))
+    true_sounds = clips.sound(range(count)).numpy()
+    duration_s = Fraction(true_sounds.shape[1], system.sample_rate)
+    sounds = system.generate(frames, None, range(count), duration_s=duration_s)
+    found = [detect_onsets(sound, system.sample_rate).times_s for sound in sounds]
+    wide, narrow = (aggregate(truth, found, window) for window in (SOUND_S, SOUND_S / 2))
+    chance = shuffled_chance(truth, found, SOUND_S)
+    classifier = _materials(base, system, trained)
+    labels = [_one_material(clips, index) for index in range(count)]
+    right = [classifier.predict(sounds[i]) == label for i, label in enumerate(labels) if label is not None]
+    distances = [log_mel_distance(a, b, system.sample_rate) for a, b in zip(true_sounds, sounds, strict=True)]
+    return replace(
+        row,
+        f1=wide.f1,
+        f1_error=_error([match(t, f, SOUND_S).f1 for t, f in zip(truth, found, strict=True) if len(t)]),
+        f1_50ms=narrow.f1,
+        chance=None if chance is None else chance.f1,
+        onset_acc=condfoley_summary(list(true_sounds), list(sounds), system.sample_rate).detection_accuracy,
+        material=float(np.mean(right)) if right else None,
+        log_mel_db=float(np.mean(distances)),
+    )
+
+
+def _seen(row: Measured, system: BundleSystem, clips: ClipStore, count: int) -> Measured:
+    """Pictures for true sounds: do they change when something is struck?"""
+    truth = _truth(clips, count)
+    pictures, rate = system.visualize(clips.sound(range(count)).numpy(), range(count))
+    return _with_pictures(row, truth, [frame_difference_events(made, rate) for made in pictures])
+
+
+def _agreed(row: Measured, bundle: Path, clips: ClipStore, count: int, recipe: AblateRecipe) -> Measured:
+    """Sound and pictures from captions alone: does the picture change when the sound strikes?"""
+    system = _load(bundle)
+    captions = [note.caption for note in clips.notes[:count]]
+    sounds, pictures = generate_both(system, captions, range(count), steps=2 * recipe.steps, guidance=recipe.guidance)
+    rate = Fraction(system.config.picture.fps)
+    struck = [detect_onsets(sound, system.config.mel.sample_rate).times_s for sound in sounds]
+    return _with_pictures(row, struck, [frame_difference_events(made, rate) for made in pictures])
+
+
+def _with_pictures(
+    row: Measured, truth: Sequence[NDArray[np.float64]], found: Sequence[NDArray[np.float64]]
+) -> Measured:
+    chance = shuffled_chance(truth, found, PICTURE_S)
+    score = aggregate(truth, found, PICTURE_S).f1
+    return replace(row, picture_f1=score, picture_chance=None if chance is None else chance.f1)
+
+
+def _flow_loss(
+    bundle: Path, trained: TrainRecipe, stage: StageName, clips: ClipStore, count: int, at: float | None
+) -> float:
+    """Equation 5 on held-out clips, with draws that are the same for every variant."""
+    system = _load(bundle)
+    times = trained.conditioning.model_copy(update={"times": "fixed"} | ({} if at is None else {"t_video": at}))
+    few = _First(clips, count)
+    built = FusionStage(system, few, encode_all(system, few), name=stage, tasks=("v2a",), conditioning=times)
+    built.draws = replace(built.draws, shorter=0.0, unconditional=0.0)
+    losses = []
+    with torch.no_grad():
+        for draw in range(_DRAWS):
+            for start in range(0, count, 8):
+                indices = list(range(start, min(start + 8, count)))
+                losses += [float(built.loss(indices, step_generator("held out", draw, start))["flow"])] * len(indices)
+    return float(np.mean(losses))
+
+
+def _load(bundle: Path) -> System:
+    """All that the bundle has: of two fusions, it may hold one."""
+    read = read_bundle(bundle)
+    return load_system(read, read.components)
+
+
+def _truth(clips: ClipStore, count: int) -> list[NDArray[np.float64]]:
+    return [np.array([t for t, _, _ in note.events], np.float64) for note in clips.notes[:count]]
+
+
+def _one_material(clips: ClipStore, index: int) -> str | None:
+    names = {name for _, name, _ in clips.notes[index].events}
+    return names.pop() if len(names) == 1 and "air" not in names else None
+
+
+def _materials(base: Path, system: BundleSystem, trained: TrainRecipe) -> MaterialClassifier:
+    """Fitted to training clips of one material, as they are and through the codec."""
+    clips = ClipStore(base / "clips" / "train", fps=stored_fps(trained))
+    chosen = [i for i in range(min(len(clips), _MATERIAL_CLIPS)) if _one_material(clips, i) is not None]
+    sounds = clips.sound(chosen).numpy()
+    labels = [str(_one_material(clips, index)) for index in chosen]
+    return MaterialClassifier.fit([*sounds, *system.codec(sounds)], system.sample_rate, labels * 2)
+
+
+def _error(scores: Sequence[float]) -> float | None:
+    """Standard error of their mean, from a thousand resamplings of the clips."""
+    if len(scores) < 2:
+        return None
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(np.asarray(scores), (1000, len(scores)))
+    return float(drawn.mean(axis=1).std())
+
+
+def _seconds(log: Path) -> float:
+    rows = [json.loads(line)["seconds"] for line in log.read_text("utf-8").splitlines() if line.endswith("}")]
+    return float(np.median(rows)) if rows else 0.0

@@ -1,0 +1,162 @@
+"""The variants of table 2: what each can change, and what it must leave alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from avlink.core.architecture import AVLinkConfig, ExtractedConfig
+from avlink.core.errors import InputError
+from avlink.engine.models.linked import AVLink
+from avlink.engine.models.system import System
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny import TINY
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "fusion": {},
+    "cross_attention": {"injection": "cross_attention"},
+    "direct": {"injection": "direct"},
+    "text": {"injection": "text"},
+    "no_reinjection": {"reinject": False},
+    "after": {"after": 1},
+    "shared": {"shared": True},
+    "extracted": {"extracted": ExtractedConfig(name="clip", dim=20, fps=6)},
+}
+
+
+def _config(**fusion: Any) -> AVLinkConfig:
+    model = TINY.model_copy(update={"motion": None, "fusion": TINY.fusion.model_copy(update=fusion)})
+    return AVLinkConfig.model_validate(model.model_dump())
+
+
+def _system(**fusion: Any) -> System:
+    """A system with open gates and a fusion that is not fresh."""
+    torch.manual_seed(0)
+    system = System(_config(**fusion)).eval()
+    with torch.no_grad():
+        for name, parameter in system.named_parameters():
+            if "modulation" in name or "final" in name or name.startswith("fusion"):
+                parameter.normal_(0, 0.2)
+    return system
+
+
+def _given(system: System, seconds: int = 31) -> dict[str, Any]:
+    torch.manual_seed(1)
+    return {
+        "latents": torch.randn(2, 129, 4),
+        "pixels": torch.randn(2, seconds, 3, 36, 64),
+        "t_audio": torch.tensor([0.3, 0.6]),
+        "t_video": torch.tensor([0.9, 0.5]),
+        "audio_text": system.text_encoder("audio").encode(["a", "metal"]),
+        "video_text": system.text_encoder("video").encode(["", "b"]),
+    }
+
+
+def _run(model: AVLink, direction: str, given: dict[str, Any]) -> Any:
+    rest = {name: value for name, value in given.items() if name not in ("latents", "pixels")}
+    return model(direction, given["latents"], given["pixels"], **rest)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@torch.no_grad()
+def test_the_condition_changes_what_is_made_and_nothing_is_made_of_the_condition(name: str) -> None:
+    system = _system(**VARIANTS[name])
+    given = _given(system)
+    given = {**given, "features": torch.randn(2, 31, 20)} if name == "extracted" else given
+    made = _run(system.linked("audio"), "audio", given)
+    assert made.video is None and made.audio.shape == (2, 129, 4)
+    other = {key: value.flip(1) if key in ("pixels", "features") else value for key, value in given.items()}
+    assert not torch.equal(_run(system.linked("audio"), "audio", other).audio, made.audio)
+    if name != "extracted":
+        seen = _run(system.linked("video"), "video", given)
+        assert seen.audio is None and seen.video.shape == (2, 31, 3, 36, 64)
+        deaf = _run(system.linked("video"), "video", {**given, "latents": given["latents"].flip(1)})
+        assert not torch.equal(deaf.video, seen.video)
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in ("text", "extracted")])
+@torch.no_grad()
+def test_a_fresh_link_leaves_the_backbone_as_it_is(name: str) -> None:
+    """All but words: a further word, whatever it says, is attended."""
+    torch.manual_seed(0)
+    system = System(_config(**VARIANTS[name])).eval()
+    for key, parameter in system.named_parameters():
+        if not key.startswith("fusion") and ("modulation" in key or "final" in key):
+            parameter.normal_(0, 0.2)
+    given = _given(system)
+    text = given["audio_text"]
+    alone = system.audio.close_after(system.audio.open(given["latents"], given["t_audio"], text.tokens, text.mask))
+    assert torch.equal(_run(system.linked("audio"), "audio", given).audio, alone)
+
+
+@torch.no_grad()
+def test_without_reinjection_the_condition_is_what_its_backbone_alone_makes_of_it() -> None:
+    """So its activations could be kept from step to step, as with a static extractor."""
+    for reinject in (True, False):
+        system = _system(reinject=reinject)
+        seen: list[torch.Tensor] = []
+        system.video.blocks[-1].register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(out))
+        given = _given(system)
+        _run(system.linked("audio"), "audio", given)
+        _run(system.linked("audio"), "audio", {**given, "latents": given["latents"].flip(1)})
+        assert torch.equal(*seen) is not reinject
+
+
+@torch.no_grad()
+def test_direct_alignment_hears_only_the_nearest_picture() -> None:
+    """At the first stop, a change of one picture changes the sound tokens of its moment and no others."""
+    system = _system(injection="direct")
+    assert system.fusion_v2a is not None
+    block = system.fusion_v2a.blocks[0]
+    x, seen = torch.randn(1, 129, 32), torch.randn(1, 31 * 8, 48)
+    at, others_at = (torch.arange(129) + 0.5) * 6 / 25, (torch.arange(31) + 0.5).repeat_interleave(8)
+    time = torch.randn(1, 32)
+    before = block(x, seen, time, at, others_at)
+    seen[:, 10 * 8] += 1
+    changed = (block(x, seen, time, at, others_at) != before).any(-1)[0]
+    assert torch.equal(changed, (at - 10.5).abs() < 0.5)
+
+
+@torch.no_grad()
+def test_all_blocks_read_after_the_one_that_is_named() -> None:
+    system = _system(after=1)
+    ran: list[int] = []
+    for number, block in enumerate(system.video.blocks):
+        block.register_forward_hook(lambda _m, _i, _o, number=number: ran.append(number))
+    _run(system.linked("audio"), "audio", _given(system))
+    assert ran == [0]
+
+
+@torch.no_grad()
+def test_one_shared_fusion_makes_sound_pictures_and_both() -> None:
+    system = _system(shared=True)
+    assert set(system.components()) >= {"fusion"} and not {"fusion_v2a", "fusion_a2v"} & set(system.components())
+    assert system.linked("audio").fusion is system.linked("video").fusion
+    made = _run(system.linked("both"), "both", _given(system))
+    assert made.audio.shape == (2, 129, 4) and made.video.shape == (2, 31, 3, 36, 64)
+    with pytest.raises(InputError, match="one shared fusion"):
+        _system().linked("both")
+
+
+def test_variants_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValidationError, match="the backbones have 2 blocks"):
+        _config(after=3)
+    with pytest.raises(ValidationError, match=r"fusion\.shared is for Fusion Blocks"):
+        _config(shared=True, injection="direct")
+
+
+def test_sound_and_pictures_are_made_at_once_from_words() -> None:
+    from avlink.engine.sample_both import generate_both
+
+    system = _system(shared=True)
+    sounds, pictures = generate_both(system, ["wood", "metal"], [1, 2], steps=2)
+    again, seen = generate_both(system, ["metal"], [2], steps=2)
+    assert sounds.shape == (2, 129 * 640) and pictures.shape == (2, 31, 36, 64, 3)
+    assert (sounds[1] == again[0]).all() and (pictures[1] == seen[0]).all()
+    assert (sounds[0] != sounds[1]).any()

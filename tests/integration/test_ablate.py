@@ -1,0 +1,94 @@
+"""`avlink ablate` as its users run it, on a model of a few thousand weights: trained, measured, printed, plotted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from avlink.core.errors import RecipeError
+from avlink.core.recipe import load_recipe
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_recipe import FOUNDRY, MODEL, stages
+
+VARIANTS = {
+    "plain": ("fusion_v2a", ""),
+    "words": ("fusion_v2a", '[model.fusion]\ninjection = "text"\n'),
+    "joint": ("fusion_joint", "[model.fusion]\nshared = true\n"),
+    "once": ("fusion_joint", "[model.fusion]\nshared = true\n"),
+}
+HEAD = 'format = 1\nkind = "train"\nextends = "base.toml"\n'
+
+
+def _write(folder: Path) -> Path:
+    """Recipes of a base, four variants and the ablation over them."""
+    clips = 'clips = 12\nheld_out = 4\nplain = true\nkinds = ["hammer", "bounce"]\n'
+    foundry = FOUNDRY.replace("clips = 4\nheld_out = 1\nstills = 40\n", clips)
+    (folder / "base.toml").write_text(foundry + MODEL + stages("vae vocoder audio video", 1))
+    for name, (stage, more) in VARIANTS.items():
+        table = stages(stage, 2)
+        if name == "words":
+            table += "finetune = true\n"
+        if name == "once":
+            table += 'tasks = ["both"]\n'
+        (folder / f"{name}.toml").write_text(HEAD + more + table)
+    names = ", ".join(f'"{name}.toml"' for name in VARIANTS)
+    recipe = folder / "ablate.toml"
+    recipe.write_text(
+        f'format = 1\nkind = "ablate"\nbase = "base.toml"\nvariants = [{names}]\nclips = 4\nsteps = 1\n'
+        'sweep = "plain.toml"\nsweep_times = [0.5, 1.0]\n'
+    )
+    return recipe
+
+
+def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Path) -> None:
+    from avlink.app.ablate import ablate
+
+    recipe = load_recipe(_write(tmp_path), "ablate")
+    out = tmp_path / "out"
+    report = ablate(recipe, out)
+    rows = {row.name: row for row in report.rows if row.at is None}
+    assert list(rows) == list(VARIANTS) and [row.at for row in report.rows if row.at is not None] == [0.5, 1.0]
+    budget = rows["plain"].gflops_step * rows["plain"].steps
+    for row in rows.values():
+        # Equal to half a step, and never less than one.
+        assert abs(row.gflops_step * row.steps - budget) <= 0.51 * row.gflops_step or row.steps == 1
+    assert rows["plain"].f1 is not None and rows["plain"].picture_f1 is None
+    assert rows["joint"].f1 is not None and rows["joint"].picture_f1 is not None
+    assert rows["once"].f1 is None and rows["once"].picture_f1 is not None
+    assert rows["words"].parameters > rows["plain"].parameters - 10**5
+    told = json.loads((out / "table.json").read_text())
+    assert [row["name"] for row in told["rows"]] == [row.name for row in report.rows]
+    assert (out / "table.png").stat().st_size > 1000 and (out / "sweep.png").stat().st_size > 1000
+    # A second run finds all of it done, and the same figures.
+    trained = {path: path.stat().st_mtime_ns for path in out.rglob("*.checkpoint.safetensors")}
+    assert ablate(recipe, out) == report
+    assert trained == {path: path.stat().st_mtime_ns for path in out.rglob("*.checkpoint.safetensors")}
+
+
+def test_a_variant_may_differ_in_its_fusion_only(tmp_path: Path) -> None:
+    from avlink.app.ablate import read_variants
+
+    recipe = _write(tmp_path)
+    wide = tmp_path / "plain.toml"
+    wide.write_text(wide.read_text() + "[model.audio]\ndim = 64\n")
+    with pytest.raises(RecipeError, match=r"plain\.toml differs from base\.toml in more than model\.fusion"):
+        read_variants(load_recipe(recipe, "ablate"))
+    with pytest.raises(RecipeError, match=r"sweep = 'none\.toml' is none of the variants"):
+        read_variants(load_recipe(_write(tmp_path), "ablate", ['sweep="none.toml"']))
+    (tmp_path / "plain.toml").write_text(HEAD)
+    with pytest.raises(RecipeError, match=r"needs one stage that base\.toml has not; it has 0"):
+        read_variants(load_recipe(recipe, "ablate"))
+
+
+def test_the_built_in_set_is_whole() -> None:
+    """Every row that the built-in ablation names is a recipe that fits its base."""
+    from avlink.app.ablate import read_variants
+
+    base, variants = read_variants(load_recipe("ablate", "ablate"))
+    assert set(base.stages) == {"audio", "video"} and len(variants) >= 12
+    settings = [(v.recipe.model.fusion, v.recipe.conditioning, v.stage, v.recipe.stages[v.stage]) for v in variants]
+    assert all(one != other for i, one in enumerate(settings) for other in settings[:i])
