@@ -5,20 +5,32 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from avlink.core.training import FUSION_RATES, Rates
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore, slower
 from avlink.engine.train.objectives import motion_losses
-from avlink.engine.train.stages.inputs import Validate, drop_text, nothing, picture_factor, pictures, relight
+from avlink.engine.train.stages.inputs import (
+    Validate,
+    common,
+    device_of,
+    drop_text,
+    noise_like,
+    nothing,
+    picture_factor,
+    pictures,
+    portion,
+    relight,
+)
 
 
 class FusionStage:
     """Fusion Blocks of one direction between frozen backbones (eq. 5), and the motion stem with them.
 
-    Flow times of the generated side are logit-normal at -1 (appendix D.1), the conditioning side stands at its fixed
-    time; its text is dropped one time in five, the generated side's one time in two (C.1); one clip in ten loses all
-    conditions for guidance (C.2). One step in five trains on a shorter stretch, so that short clips work.
+    Flow times of the generated side are logit-normal (appendix D.1), the conditioning side stands at its fixed time;
+    texts are dropped, and some clips lose all conditions for guidance (C.1, C.2), as often as `rates` say. One step in
+    five trains on a shorter stretch, so that short clips work.
     """
 
     def __init__(
@@ -30,6 +42,7 @@ class FusionStage:
         direction: str,
         t_condition: float,
         validate: Validate = nothing,
+        rates: Rates = FUSION_RATES,
     ) -> None:
         self.system, self.clips, self.latents = system, clips, latents
         self.direction, self.t_condition, self.validate = direction, t_condition, validate
@@ -43,29 +56,34 @@ class FusionStage:
             self.trained["motion"] = system.motion
             self.frozen = system.motion.appearance.learned_alone
         self.num_clips, self.factor = len(clips), picture_factor(system)
+        self.rates, self.device = rates, device_of(system)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         config = self.system.config
         start_s, seconds = self._stretch(generator)
-        pixels = pictures(self.clips, indices, generator)
+        pixels = pictures(self.clips, indices, generator, self.device)
         first = start_s * config.picture.fps * self.factor
         count = -int(-seconds * config.picture.fps // 1) * self.factor
         pixels = pixels[:, first : first + count]
         token = round(start_s * config.tokens_per_second)
-        latents = self.latents[indices][:, token : token + round(seconds * config.tokens_per_second)]
-        fixed = torch.full((len(indices),), self.t_condition)
-        moving = logit_normal(len(indices), location=-1.0, scale=1.0, generator=generator)
+        latents = self.latents[indices][:, token : token + round(seconds * config.tokens_per_second)].to(self.device)
+        fixed = torch.full((len(indices),), self.t_condition, device=self.device)
+        rates = self.rates
+        moving = logit_normal(
+            len(indices), location=rates.time_location, scale=rates.time_scale, generator=generator
+        ).to(self.device)
         made_audio = self.direction == "audio"
         t_a, t_v = (moving, fixed) if made_audio else (fixed, moving)
-        gone = max(1, len(indices) // 10)
+        gone = portion(len(indices), rates.no_condition, generator)
         if not made_audio:
             # Without its sound a clip hears noise at flow time 0.
             t_a[:gone] = 0.0
         slow = slower(pixels, self.factor)
-        audio = sample_path(torch.randn(latents.shape, generator=generator), latents, t_a)
-        video = sample_path(torch.randn(slow.shape, generator=generator), slow, t_v)
+        audio = sample_path(noise_like(latents, generator), latents, t_a)
+        video = sample_path(noise_like(slow, generator), slow, t_v)
         captions = [self.clips.notes[i].caption for i in indices]
-        own, other = drop_text(captions, 0.5, generator), drop_text(captions, 0.2, generator)
+        own = drop_text(captions, rates.text_drop, generator)
+        other = drop_text(captions, rates.other_text_drop, generator)
         own[:gone] = [""] * gone
         text_a, text_v = (own, other) if made_audio else (other, own)
         if not made_audio:
@@ -79,17 +97,21 @@ class FusionStage:
             notes = [self.clips.notes[i] for i in indices]
             losses |= motion_losses(seen, notes, stem.fps, stem.classes, shift_s=float(start_s))
         if made_audio:
-            dropped = self._audio(audio.x_t[:gone], None, t_a[:gone], t_v[:gone], text_a[:gone], None, None)
-            kept = self._audio(
-                audio.x_t[gone:],
-                video.x_t[gone:],
-                t_a[gone:],
-                t_v[gone:],
-                text_a[gone:],
-                text_v[gone:],
-                None if motion is None else motion[gone:],
-            )
-            flow = (torch.cat((dropped, kept)).float() - audio.velocity).square().mean()
+            parts = []
+            if gone:
+                parts.append(self._audio(audio.x_t[:gone], None, t_a[:gone], t_v[:gone], text_a[:gone], None, None))
+            if gone < len(indices):
+                kept = self._audio(
+                    audio.x_t[gone:],
+                    video.x_t[gone:],
+                    t_a[gone:],
+                    t_v[gone:],
+                    text_a[gone:],
+                    text_v[gone:],
+                    None if motion is None else motion[gone:],
+                )
+                parts.append(kept)
+            flow = (torch.cat(parts).float() - audio.velocity).square().mean()
         else:
             out = self.model(
                 "video",
@@ -132,7 +154,7 @@ class FusionStage:
         """(start in whole seconds, length in seconds) of this step's stretch of every clip."""
         config = self.system.config
         whole = config.window_tokens / config.tokens_per_second
-        short, where = torch.rand(2, generator=generator).tolist()
+        short, where = torch.rand(2, generator=common(generator)).tolist()
         if short > 0.2 or whole < 3:
             return 0, whole
         seconds = 0.64 + (whole - 1.64) * short / 0.2
