@@ -94,8 +94,8 @@ def _stages(recipe: TrainRecipe, system: System, clips: ClipStore) -> dict[str, 
         MotionStage(system, clips),
         AudioStage(system, clips, latents),
         VideoStage(system, clips),
-        FusionStage(system, clips, latents, direction="audio", t_condition=times.t_video),
-        FusionStage(system, clips, latents, direction="video", t_condition=times.t_audio),
+        FusionStage(system, clips, latents, name="fusion_v2a", tasks=("v2a",), conditioning=times),
+        FusionStage(system, clips, latents, name="fusion_a2v", tasks=("a2v",), conditioning=times),
     ]
     return {stage.name: stage for stage in stages}
 

@@ -17,8 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from avlink.app.measured import BundleSystem, slower
 from avlink.app.prepare import stored_fps
 from avlink.app.session import pick_device
-from avlink.app.stages import system_for
+from avlink.app.stages import system_for, tasks_of
 from avlink.core.recipe import AblateRecipe, TrainRecipe
+from avlink.core.training import FUSION_RATES
 from avlink.engine.bundle.bundle import load_system, read_bundle
 from avlink.engine.sample_both import generate_both
 from avlink.engine.train.clips import ClipStore
@@ -83,15 +84,9 @@ class Measured:
         return "" if self.picture_f1 is None else f"F1 of pictures {self.picture_f1:.3f}"
 
 
-def tasks_of(stage: StageName, recipe: TrainRecipe) -> tuple[Task, ...]:
-    """What the stage learns to make."""
-    one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_a2v": ("a2v",)}
-    return one.get(stage, recipe.stages[stage].tasks)
-
-
 def cost(recipe: TrainRecipe, stage: StageName, base: Path) -> Cost:
     """One step of the stage at its batch, on whole clips."""
-    system = system_for(recipe, base, stage)
+    system = system_for(recipe, base, stage, torch.device("cpu"))
     clips = ClipStore(base / "clips" / "train", fps=stored_fps(recipe))
     built = _stage(system, clips, recipe, stage, tasks_of(stage, recipe))
     for module in built.trained.values():
@@ -118,7 +113,7 @@ def _stage(
         conditioning=recipe.conditioning.model_copy(update={"times": "fixed"}),
         finetune=recipe.stages[stage].finetune,
     )
-    built.draws = replace(built.draws, shorter=0.0)
+    built.shorter = 0.0
     return built
 
 
@@ -235,9 +230,11 @@ def _flow_loss(
     """Equation 5 on held-out clips, with draws that are the same for every variant."""
     system = _load(bundle)
     times = trained.conditioning.model_copy(update={"times": "fixed"} | ({} if at is None else {"t_video": at}))
-    few = _First(clips, count)
-    built = FusionStage(system, few, encode_all(system, few), name=stage, tasks=("v2a",), conditioning=times)
-    built.draws = replace(built.draws, shorter=0.0, unconditional=0.0)
+    few, whole = _First(clips, count), FUSION_RATES.model_copy(update={"no_condition": 0.0})
+    built = FusionStage(
+        system, few, encode_all(system, few), name=stage, tasks=("v2a",), conditioning=times, rates=whole
+    )
+    built.shorter = 0.0
     losses = []
     with torch.no_grad():
         for draw in range(_DRAWS):

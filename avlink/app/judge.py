@@ -21,6 +21,7 @@ from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler
 from avlink.engine.train.clips import ClipStore, to_pixels
 from avlink.engine.train.objectives import onset_peaks
 from avlink.engine.train.pictures import draw_mels
+from avlink.engine.train.stages.inputs import device_of
 from avlink.engine.train.stills import StillStore
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.sync import aggregate
@@ -51,7 +52,7 @@ def motion(system: System, clips: ClipStore) -> dict[str, float]:
     assert system.motion is not None
     fps, found, right, named = system.motion.config.fps, [], 0, 0
     for index, note in enumerate(clips.notes):
-        seen = system.motion(to_pixels(clips.frames([index])))
+        seen = system.motion(to_pixels(clips.frames([index]).to(device_of(system))))
         found.append(onset_peaks(seen.onset_logits[0].float().sigmoid(), ONSETS_PER_FRAME * fps))
         guesses = seen.class_logits[0].argmax(-1).tolist()
         for time_s, name, _ in note.events:
@@ -70,18 +71,19 @@ def appearance(system: System, stills: StillStore) -> dict[str, float]:
     right, classes = 0, system.motion.config.classes
     for at in range(0, len(stills), 200):
         indices = range(at, min(at + 200, len(stills)))
-        guesses = system.motion.appearance.name(to_pixels(stills.frames(indices)[:, None])[:, 0]).argmax(-1).tolist()
+        pixels = to_pixels(stills.frames(indices)[:, None].to(device_of(system)))[:, 0]
+        guesses = system.motion.appearance.name(pixels).argmax(-1).tolist()
         right += sum(classes[guess] == stills.names[i] for guess, i in zip(guesses, indices, strict=True))
     return {"class": right / len(stills)}
 
 
 @_where_there_are_clips
-def codec(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
+def codec(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
     """Onset F1 of true sounds through VAE and vocoder: the ceiling of everything generated."""
     found, sounds, rate = [], [], system.config.mel.sample_rate
     for index in range(len(clips)):
-        latents = system.codec.encode(clips.sound([index]))
-        sounds.append(system.codec.decode(latents)[0].float().numpy())
+        latents = system.codec.encode(clips.sound([index]).to(device_of(system)))
+        sounds.append(system.codec.decode(latents)[0].float().cpu().numpy())
         found.append(list(detect_onsets(sounds[-1], rate).times_s))
     _keep(system, sounds, clips, out, "codec")
     return {"f1_100ms": aggregate(_truth(clips), found, 0.1).f1}
@@ -107,7 +109,7 @@ def _sonify(system: System, clips: ClipStore, config: SampleConfig, captions: bo
 
 
 @_where_there_are_clips
-def audio(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
+def audio(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
     """Samples of the backbone alone, by caption; its onset F1 is chance."""
     few = SampleConfig(steps=8, guidance=3.0, use_picture=False)
     _keep(system, _sonify(system, clips, few, captions=True)[:_SAMPLES], clips, out, "audio")
@@ -115,7 +117,7 @@ def audio(system: System, clips: ClipStore, out: Path) -> dict[str, float]:
 
 
 @_where_there_are_clips
-def sound(system: System, clips: ClipStore, out: Path, t_video: float) -> dict[str, float]:
+def sound(system: System, clips: ClipStore, out: Path | None, t_video: float) -> dict[str, float]:
     """Onset F1 of sound that is generated for silent pictures, without captions."""
     sounds = _sonify(system, clips, SampleConfig(steps=8, guidance=3.0, t_condition=t_video))
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
@@ -125,14 +127,15 @@ def sound(system: System, clips: ClipStore, out: Path, t_video: float) -> dict[s
 
 
 @_where_there_are_clips
-def picture(system: System, clips: ClipStore, out: Path, t_audio: float) -> dict[str, float]:
+def picture(system: System, clips: ClipStore, out: Path | None, t_audio: float) -> dict[str, float]:
     """Pictures that are generated for true sounds: kept to look at; scored by `avlink evaluate`."""
     sampler = PictureSampler(system, SampleConfig(steps=16, guidance=3.0, t_condition=t_audio))
     for index in range(min(_SAMPLES, len(clips))):
         wave = Waveform(samples=clips.sound([index]).numpy(), sample_rate=sampler.sample_rate)
         request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=index)
         (made,) = sampler.generate([request])
-        _contact_sheet(made.read(0, made.num_frames), out / "samples" / f"picture-{index}.png")
+        if out is not None:
+            _contact_sheet(made.read(0, made.num_frames), out / "samples" / f"picture-{index}.png")
     return {}
 
 
@@ -148,13 +151,15 @@ def _contact_sheet(pixels: np.ndarray, path: Path) -> None:
     Image.fromarray(np.concatenate(rows)).save(path)
 
 
-def _keep(system: System, sounds: list[np.ndarray], clips: ClipStore, out: Path, name: str) -> None:
-    """Write a few sounds, and their spectrograms under marks of the true events."""
+def _keep(system: System, sounds: list[np.ndarray], clips: ClipStore, out: Path | None, name: str) -> None:
+    """Write a few sounds, and their spectrograms under marks of the true events; nothing without a place for them."""
+    if out is None:
+        return
     folder, rate = out / "samples", system.config.mel.sample_rate
     folder.mkdir(parents=True, exist_ok=True)
     mels = []
     for index, samples in enumerate(sounds[:_SAMPLES]):
         soundfile.write(folder / f"{name}-{index}.wav", samples, rate)
-        mels.append(system.codec.mel(torch.from_numpy(samples)[None])[0])
+        mels.append(system.codec.mel(torch.from_numpy(samples)[None].to(device_of(system)))[0].cpu())
     fps = rate / system.config.mel.hop_samples
     draw_mels(mels, folder / f"{name}.png", _truth(clips)[: len(mels)], fps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,16 +10,18 @@ from avlink.core.errors import InputError
 from avlink.core.recipe import TrainRecipe
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
+    from avlink.core.training import Task
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
     from avlink.engine.train.clips import ClipStore
     from avlink.engine.train.loop import LoopConfig, Stage
 
 
-def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
-    """The model as `stage` finds it: with the weights of the stages before it.
+def system_for(recipe: TrainRecipe, out: Path, stage: str, device: torch.device) -> System:
+    """The model as `stage` finds it on `device`: with the weights of the stages before it.
 
     Raises InputError where it lacks what the stage builds on.
     """
@@ -27,7 +30,7 @@ def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
 
     system = System(recipe.model).requires_grad_(False)
     system.eval()
-    have = begin_weights(recipe, system) | load_before(out, stage, system.components())
+    have = begin_weights(recipe, system, str(device)) | load_before(out, stage, system.components())
     needs = {
         "vocoder": ("vae",),
         "audio": ("vae",),
@@ -38,22 +41,22 @@ def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
     missing = [name for name in needs if name not in have]
     if missing:
         raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
-    return system
+    return system.to(device)
 
 
-def start_bundle(recipe: TrainRecipe) -> Bundle | None:
-    """The bundle that training starts from; None where it starts from nothing.
+def start_bundles(recipe: TrainRecipe) -> list[Bundle]:
+    """The bundles that training starts from, in order; none where it starts from nothing.
 
     Raises BundleError where there is none of that name.
     """
     from avlink.core.bundles import find_bundle, shipped_bundles
     from avlink.engine.bundle.bundle import read_bundle
 
-    start = recipe.start_from
-    if start is None:
-        return None
-    shipped = start in (*shipped_bundles(), "builtin")
-    return read_bundle(find_bundle(start if shipped else str(recipe.source.path("start_from", start))))
+    shipped = (*shipped_bundles(), "builtin")
+    return [
+        read_bundle(find_bundle(start if start in shipped else str(recipe.source.path("start_from", start))))
+        for start in recipe.starts
+    ]
 
 
 def check_start(recipe: TrainRecipe) -> None:
@@ -65,40 +68,44 @@ def check_start(recipe: TrainRecipe) -> None:
 
     from avlink.engine.models.system import System
 
-    bundle = start_bundle(recipe)
-    if bundle is None:
+    bundles = start_bundles(recipe)
+    if not bundles:
         return
     with torch.device("meta"):
         parts = System(recipe.model).components()
-    other = [name for name in _begun(recipe, bundle) if name in parts and not _fits(parts[name], bundle, name)]
-    if {"vae", "vocoder"} & set(_begun(recipe, bundle)) and bundle.config.mel != recipe.model.mel:
-        other.append("spectrogram (model.mel)")
-    if other:
-        from avlink.core.errors import BundleError
+    for start, bundle in zip(recipe.starts, bundles, strict=True):
+        taken = _taken(recipe, bundle)
+        other = [name for name in taken if name in parts and not _fits(parts[name], bundle, name)]
+        if {"vae", "vocoder"} & set(taken) and bundle.config.mel != recipe.model.mel:
+            other.append("spectrogram (model.mel)")
+        if other:
+            from avlink.core.errors import BundleError
 
-        raise BundleError(
-            f"start_from = '{recipe.start_from}': its {other[0]} is built otherwise than this recipe says; "
-            "use the [model] tables of its bundle.toml, or train from the beginning"
-        )
+            raise BundleError(
+                f"start_from = '{start}': its {other[0]} is built otherwise than this recipe says; "
+                "use the [model] tables of its bundle.toml, or train from the beginning"
+            )
 
 
-def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
+def begin_weights(recipe: TrainRecipe, system: System, device: str = "cpu") -> set[str]:
     """Give `system` the weights that the recipe starts from; returns the components that have some."""
     from avlink.engine.bundle.bundle import load_into
     from avlink.engine.bundle.text import load_text
 
-    bundle = start_bundle(recipe)
-    if bundle is None:
-        return set()
-    parts = {name: part for name, part in system.components().items() if name in _begun(recipe, bundle)}
-    load_into(parts, bundle)
-    if recipe.model.text.kind == "t5":
-        length = recipe.model.text.max_length
-        system.external_text = load_text(bundle.folder, bundle.text, "cpu", length)
-    return set(parts)
+    have: set[str] = set()
+    bundles = start_bundles(recipe)
+    for bundle in bundles:
+        parts = {name: part for name, part in system.components().items() if name in _taken(recipe, bundle)}
+        load_into(parts, bundle)
+        have |= set(parts)
+    if bundles and recipe.model.text.kind == "t5":
+        # Every bundle of a T5 model may bring it along; the first that does is asked.
+        bundle = next((bundle for bundle in bundles if bundle.text is not None), bundles[0])
+        system.external_text = load_text(bundle.folder, bundle.text, device, recipe.model.text.max_length)
+    return have
 
 
-def _begun(recipe: TrainRecipe, bundle: Bundle) -> list[str]:
+def _taken(recipe: TrainRecipe, bundle: Bundle) -> list[str]:
     """The components that are taken from the start bundle."""
     return [name for name in bundle.components if not recipe.start_parts or name in recipe.start_parts]
 
@@ -119,32 +126,73 @@ def loop_of(recipe: TrainRecipe, name: str) -> LoopConfig:
     optim = OptimConfig(
         lr=table.lr,
         muon_lr=table.muon_lr,
+        betas=table.betas,
+        eps=table.eps,
         weight_decay=table.weight_decay,
+        clip_norm=table.clip_norm,
         warmup_steps=table.warmup_steps,
         decay=table.decay,
     )
     return LoopConfig(
         steps=table.steps,
         batch=table.batch,
+        micro_batch=table.micro_batch,
         optim=optim,
         ema=table.ema,
         bf16=recipe.bf16,
         checkpoint_every=table.checkpoint_every,
         validate_every=table.validate_every or table.steps,
         seed=recipe.seed,
+        parallel=recipe.parallel,
+        tensorboard=recipe.log.tensorboard,
     )
 
 
-def stage_of(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, held_out: ClipStore, out: Path) -> Stage:
-    """What a stage learns, from what, and how it is judged."""
+def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> None:
+    """Whether these stages can run on so many ranks; raises InputError, before anything is made."""
+    if recipe.log.tensorboard:
+        from avlink.engine.train.journal import import_tensorboard
+
+        import_tensorboard()
+    for name in stages:
+        try:
+            loop_of(recipe, name).micro(ranks)
+        except InputError as error:
+            raise InputError(f"stage '{name}': {error}") from None
+        if recipe.parallel.mode == "fsdp" and recipe.stages[name].muon_lr is not None:  # type: ignore[index]
+            raise InputError(
+                f"stage '{name}' asks for Muon (muon_lr), which needs whole matrices where parallel.mode = 'fsdp' has "
+                "shards; leave muon_lr out, or use parallel.mode = 'ddp'"
+            )
+
+
+def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
+    """What a stage of the fusion learns to make."""
+    one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_a2v": ("a2v",)}
+    return one.get(name, recipe.stages[name].tasks)  # type: ignore[index]
+
+
+def around(system: System, stage: Stage) -> list[nn.Module]:
+    """The backbones and text encoders that stay as they are while `stage` learns."""
+    names = ("audio", "video", "audio_text", "video_text")
+    return [part for name in names if name not in stage.trained and (part := system.component(name)) is not None]
+
+
+def stage_of(
+    name: str, recipe: TrainRecipe, system: System, clips: ClipStore, held_out: ClipStore, out: Path, keep: bool = True
+) -> Stage:
+    """What a stage learns, from what, and how it is judged; `keep` is whether samples of it are written."""
     from avlink.app import judge
+    from avlink.core.training import BACKBONE_RATES, FUSION_RATES
     from avlink.engine.train.stages import backbones, codec, fusion, motion
     from avlink.engine.train.stills import StillStore
 
+    samples = out if keep else None
+    rates = recipe.stages[name].rates(FUSION_RATES if name.startswith("fusion") else BACKBONE_RATES)  # type: ignore[index]
     if name == "vae":
         return codec.VAEStage(system, clips)
     if name == "vocoder":
-        return codec.VocoderStage(system, clips, lambda: judge.codec(system, held_out, out))
+        return codec.VocoderStage(system, clips, lambda: judge.codec(system, held_out, samples))
     if name == "appearance":
         stills, unseen = (StillStore(out / "clips" / "stills" / split) for split in ("train", "held_out"))
         if not stills:
@@ -153,24 +201,25 @@ def stage_of(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, h
     if name == "motion":
         return motion.MotionStage(system, clips, lambda: judge.motion(system, held_out))
     if name == "video":
-        return backbones.VideoStage(system, clips)
+        return backbones.VideoStage(system, clips, rates=rates)
     latents = _latents(system, clips, out)
     if name == "audio":
-        return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, out))
+        return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, samples), rates)
     times, table = recipe.conditioning, recipe.stages[name]  # type: ignore[index]
-    tasks = {"fusion_v2a": ("v2a",), "fusion_a2v": ("a2v",)}.get(name, table.tasks)
+    tasks = tasks_of(name, recipe)
 
     def validate() -> dict[str, float]:
-        heard = judge.sound(system, held_out, out, times.t_video) if "v2a" in tasks else {}
-        return heard | (judge.picture(system, held_out, out, times.t_audio) if "a2v" in tasks else {})
+        heard = judge.sound(system, held_out, samples, times.t_video) if "v2a" in tasks else {}
+        return heard | (judge.picture(system, held_out, samples, times.t_audio) if "a2v" in tasks else {})
 
     return fusion.FusionStage(
         system,
         clips,
         latents,
         name=name,
-        tasks=tasks,  # type: ignore[arg-type]
+        tasks=tasks,
         conditioning=times,
+        rates=rates,
         finetune=table.finetune,
         validate=validate,
     )

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from avlink.app.environment import note_environment, resolved
 from avlink.app.prepare import prepare_folder, prepare_foundry, stored_fps
-from avlink.app.stages import begin_weights, check_start, loop_of, stage_of, start_bundle, system_for
+from avlink.app.ranks import open_ranks
+from avlink.app.stages import (
+    around,
+    begin_weights,
+    check_parallel,
+    check_start,
+    loop_of,
+    stage_of,
+    start_bundles,
+    system_for,
+)
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.paths import make_folder, write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.core.training import STAGES, FoundryData
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from avlink.engine.bundle.bundle import Bundle
+    from avlink.engine.train.clips import ClipStore
+    from avlink.engine.train.ranks import Ranks
 
 LICENCE = "Apache-2.0"
 
@@ -28,14 +54,18 @@ def train(
     """Train what `recipe` says in the folder `out`; returns the bundle's folder.
 
     `stages` runs only those, from what earlier ones left in `out`. A run that was killed goes on from its last
-    checkpoint and ends with the same losses. Raises InputError where a stage lacks what it builds on, or where `out`
-    holds a run of another recipe or `resume` is off and it holds any.
+    checkpoint and ends with the same losses. Under torchrun every process calls this, and the first one prepares,
+    tells and writes. Raises InputError where a stage lacks what it builds on, or where `out` holds a run of another
+    recipe or `resume` is off and it holds any; PeerFailed where another process failed, which says why.
     """
-    chosen = _chosen(recipe, stages)
+    with open_ranks(recipe.parallel.mode) as ranks:
+        chosen = _chosen(recipe, stages)
+        return _train(recipe, out, chosen, resume, listener if ranks.first else ignore, ranks)
+
+
+def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, listener: Listener, ranks: Ranks) -> Path:
     check_start(recipe)
-    make_folder(out)
-    _claim(recipe, out, resume)
-    _quicken()
+    check_parallel(recipe, chosen, ranks.count)
     import torch
 
     from avlink.engine.train.clips import ClipStore
@@ -44,24 +74,38 @@ def train(
     from avlink.engine.train.pictures import draw_curves
     from avlink.engine.train.weights import is_done, save_stage
 
-    if recipe.bf16 and not computes_in_bf16():
+    def begin() -> None:
+        make_folder(out)
+        _claim(recipe, out, resume)
+        note_environment(out, ranks=ranks.count, device=str(ranks.device))
+
+    ranks.lead(begin)
+    on_cpu = ranks.device.type == "cpu"
+    if on_cpu:
+        _quicken()
+    if recipe.bf16 and on_cpu and not computes_in_bf16():
         listener(Message(text="this processor only imitates bfloat16, ten times slower: training goes on in fp32"))
         recipe = recipe.model_copy(update={"bf16": False})
-    listener(JobStarted(job_id="data", name="clips"))
-    if isinstance(recipe.data, FoundryData):
-        prepare_foundry(recipe.data, out / "clips", listener)
-    else:
-        prepare_folder(recipe.data, recipe.model, out / "clips", listener)
+
+    def prepare() -> None:
+        listener(JobStarted(job_id="data", name="clips"))
+        if isinstance(recipe.data, FoundryData):
+            prepare_foundry(recipe.data, out / "clips", listener)
+        else:
+            prepare_folder(recipe.data, recipe.model, out / "clips", listener)
+
+    ranks.lead(prepare)
     clips, held_out = (ClipStore(out / "clips" / split, fps=stored_fps(recipe)) for split in ("train", "held_out"))
     listener(JobDone(job_id="data", name="clips", note=f"{len(clips)} to train on, {len(held_out)} held out"))
     for name in chosen:
-        if is_done(out, name):
+        if ranks.lead(partial(is_done, out, name)):
             listener(JobDone(job_id=name, name=name, note="done before"))
             continue
         listener(JobStarted(job_id=name, name=name))
         torch.manual_seed(recipe.seed)
-        system = system_for(recipe, out, name)
-        stage = stage_of(name, recipe, system, clips, held_out, out)
+        system = system_for(recipe, out, name, ranks.device)
+        # The first rank writes what all read, such as latents.
+        stage = ranks.lead_then_all(partial(stage_of, name, recipe, system, clips, held_out, out, keep=ranks.first))
 
         def tell(job: str, done: int, total: int, figures: dict[str, float]) -> None:
             shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
@@ -69,15 +113,33 @@ def train(
             if done % 50 == 0 or done == total:
                 draw_curves(out / f"{job}.jsonl", out / "pictures" / f"{job}.png")
 
-        with _quick_attention():
-            train_stage(stage, loop_of(recipe, name), out, tell)
-        if name == "vae":
-            from avlink.engine.train.stages.codec import whiten
-
-            whiten(system, clips)
-        save_stage(out, name, stage.trained)
+        with _quick_attention() if on_cpu else nullcontext():
+            learner = train_stage(
+                stage,
+                loop_of(recipe, name),
+                out,
+                tell,
+                around=around(system, stage),
+                ranks=ranks,
+                on_warning=lambda text: listener(Message(text=text, level="warning")),
+            )
+        weights = learner.whole()
+        if name == "vae" and ranks.first:
+            weights["vae"] = _whitened(recipe, weights["vae"], clips, ranks)
+        ranks.lead(partial(save_stage, out, name, weights))
         listener(JobDone(job_id=name, name=name))
-    return _finish(recipe, out, listener)
+    return ranks.lead(partial(_finish, recipe, out, listener))
+
+
+def _whitened(recipe: TrainRecipe, weights: dict[str, Tensor], clips: ClipStore, ranks: Ranks) -> dict[str, Tensor]:
+    """The weights of a VAE with the mean and deviation of its latents."""
+    from avlink.engine.models.system import System
+    from avlink.engine.train.stages.codec import whiten
+
+    system = System(recipe.model).requires_grad_(False).eval()
+    system.vae.load_state_dict(weights)
+    whiten(system.to(ranks.device), clips)
+    return {key: value.cpu() for key, value in system.vae.state_dict().items()}
 
 
 def _chosen(recipe: TrainRecipe, stages: Sequence[str]) -> list[str]:
@@ -90,7 +152,7 @@ def _chosen(recipe: TrainRecipe, stages: Sequence[str]) -> list[str]:
 
 def _claim(recipe: TrainRecipe, out: Path, resume: bool) -> None:
     """Two recipes must not share a folder: the second would go on from the first one's weights."""
-    mark, content = out / "recipe.json", recipe.model_dump_json(indent=1)
+    mark, content = out / "recipe.toml", resolved(recipe, out)
     if mark.is_file():
         if not resume:
             raise InputError(f"{out} already holds a training run; resume it, or choose another folder")
@@ -99,18 +161,15 @@ def _claim(recipe: TrainRecipe, out: Path, resume: bool) -> None:
     write_text(mark, content)
 
 
-def _model_of(recipe_json: str) -> object:
+def _model_of(recipe_toml: str) -> object:
     """What may not change between two starts of one run; step counts may."""
-    import json
-
-    content = json.loads(recipe_json)
+    content = tomllib.loads(recipe_toml)
     return [content[key] for key in ("name", "seed", "model")]
 
 
 def _quicken() -> None:
     """Freed memory is kept for the next step: handing it back and forth costs a third of a step on CPUs."""
     import ctypes
-    import sys
 
     if sys.platform == "linux":
         try:
@@ -140,19 +199,20 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
 
     bundle = out / "bundle"
     missing = [name for name in STAGES if name in recipe.stages and not is_done(out, name)]
-    if missing and recipe.start_from is None:
+    if missing and not recipe.starts:
         listener(Message(text=f"no bundle yet: {', '.join(missing)} still to train"))
         return bundle
     system = System(recipe.model)
     have = begin_weights(recipe, system) | load_before(out, None, system.components())
-    before = start_bundle(recipe)
+    before = start_bundles(recipe)
+    terms = dict.fromkeys([LICENCE, *(bundle.licence for bundle in before)])
     write_bundle(
         bundle,
         recipe.model,
         {name: part for name, part in system.components().items() if name in have},
         name=recipe.name,
         # What others trained keeps their terms, also inside a model of ours.
-        licence=LICENCE if before is None or before.licence == LICENCE else f"{LICENCE}; {before.licence}",
+        licence="; ".join(terms),
         description=f"AV-Link model '{recipe.name}', trained by avlink {__version__}",
         training={
             # Not where it lay: a bundle is given away.
@@ -163,9 +223,16 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
                 name: table.model_dump(exclude_none=True) for name, table in recipe.stages.items() if is_done(out, name)
             },
             # What was learned before is part of how this model came to be.
-            **({} if before is None else {"before": before.training}),
+            **_before(before),
         },
         text=system.external_text if isinstance(system.external_text, T5Encoder) else None,
     )
     listener(Message(text=f"bundle written: {os.fspath(bundle)}"))
     return bundle
+
+
+def _before(bundles: Sequence[Bundle]) -> dict[str, Any]:
+    """How what a model began with came to be."""
+    if not bundles:
+        return {}
+    return {"before": bundles[0].training if len(bundles) == 1 else [bundle.training for bundle in bundles]}

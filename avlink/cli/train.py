@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from avlink.cli import options as given
 from avlink.cli.answer import Answer
 from avlink.cli.console import progress
+from avlink.core.events import ignore
 
 
 def train(
@@ -30,18 +32,29 @@ def train(
     """Train a model, stage by stage, and write a bundle.
 
     OUT is a folder for checkpoints, curves, samples and the bundle (OUT/bundle); by default it is runs/RECIPE. A
-    training that was stopped goes on when the same command is given again.
+    training that was stopped goes on when the same command is given again. On several devices it is started by
+    torchrun, with parallel.mode set to ddp or fsdp (docs/training.md).
 
     \b
     Examples:
       avlink train foley_tiny
+      torchrun --nproc_per_node=8 -m avlink train paper/fusion_v2a -s parallel.mode=fsdp
       avlink sonify cut.otio -s backend.options.model=runs/foley_tiny/bundle
     """  # noqa: D301
+    from avlink.app.ranks import said_once, speaks
     from avlink.app.train import train as run
+    from avlink.core.errors import PeerFailed
     from avlink.core.recipe import load_recipe
 
-    loaded = load_recipe(recipe, "train", list(settings or ()))
     out = output or Path("runs") / Path(recipe).stem
-    with progress() as tell:
-        wrote = run(loaded, out, stages=given.split_names(stages) or (), resume=resume, listener=tell)
+    try:
+        with said_once():
+            loaded = load_recipe(recipe, "train", list(settings or ()))
+        with progress() if speaks() else nullcontext(ignore) as tell:
+            wrote = run(loaded, out, stages=given.split_names(stages) or (), resume=resume, listener=tell)
+    except PeerFailed as error:
+        # Of processes that torchrun started together, one says what is wrong.
+        raise typer.Exit(error.exit_code) from None
+    if not speaks():
+        raise typer.Exit(0)
     return Answer(command="train", payload={"recipe": recipe, "output": str(wrote)}, blocks=[f"wrote {wrote}"])

@@ -8,7 +8,8 @@
        |- BundleError         a model bundle that cannot be used
        `- OutputError         an output place that cannot be written
     |- PluginError            exit code 1: a plugin failed
-    `- PlaceError             exit code 1: where a backend worked is gone
+    |- PlaceError             exit code 1: where a backend worked is gone
+    `- PeerFailed             its exit code: another process of a training failed, and says why
 
 A message is one sentence: what, where, what is possible, what to do.
 """
@@ -50,6 +51,14 @@ class OutputError(InputError):
 
 class PlaceError(AvlinkError):
     """Where a backend was to work cannot be reached, or is there no more: no clip is at fault, and the run ends."""
+
+
+class PeerFailed(AvlinkError):
+    """Another process of this training failed and says why; this one only ends, with the same exit code."""
+
+    def __init__(self, exit_code: int = 1) -> None:
+        super().__init__("another process of this training failed")
+        self.exit_code = exit_code
 
 
 class PluginError(AvlinkError):

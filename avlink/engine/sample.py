@@ -288,4 +288,4 @@ def _noise_blocks(frames: int, shape: tuple[int, ...], seed: int) -> Iterator[Te
 
 def _to_bytes(pixels: Float[Tensor, "frames 3 height width"]) -> NDArray[np.uint8]:
     values = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return values.permute(0, 2, 3, 1).numpy()
+    return values.permute(0, 2, 3, 1).cpu().numpy()

@@ -13,7 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 
 from avlink.core import clock
 from avlink.core.architecture import AVLinkConfig
-from avlink.core.training import Conditioning, DataTable, FoundryData, Part, StageName, StageTable
+from avlink.core.training import (
+    Conditioning,
+    DataTable,
+    FoundryData,
+    LogTable,
+    ParallelTable,
+    Part,
+    StageName,
+    StageTable,
+)
 
 FORMAT = 1
 """The recipe format that this version reads."""
@@ -272,16 +281,24 @@ class TrainRecipe(Recipe):
     seed: Seed = 0
     bf16: bool = False
     """Matrix products in bfloat16 where the processor is quick at it; weights stay fp32."""
-    start_from: str | None = None
-    """A shipped bundle by name, or a bundle's folder, whose weights training begins with instead of chance.
+    start_from: str | Names = ()
+    """A shipped bundle by name, or a bundle's folder, whose weights training begins with instead of chance; of several
+    that have the same part, the last one counts.
 
-    With it, some stages alone (--stages) make a whole bundle. Relative as `data.folder` is."""
+    With it, some stages alone (--stages) make a whole bundle. In a recipe file relative to that file."""
     start_parts: Annotated[tuple[Part, ...], Field(strict=False)] = ()
     """The components that are taken from it; none means all that it has."""
     data: DataTable = FoundryData()
     model: AVLinkConfig = AVLinkConfig()
     conditioning: Conditioning = Conditioning()
     stages: dict[StageName, StageTable] = Field(default_factory=dict)
+    parallel: ParallelTable = ParallelTable()
+    log: LogTable = LogTable()
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """The bundles of `start_from`."""
+        return (self.start_from,) if isinstance(self.start_from, str) else self.start_from
 
 
 class EvaluateRecipe(Recipe):

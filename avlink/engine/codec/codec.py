@@ -24,6 +24,10 @@ class AudioCodec:
         self.config, self.vae, self.vocoder = config, vae, vocoder
         self.mel = LogMel(config.mel).to(vae.latent_mean.device)
 
+    def _exact(self) -> torch.autocast:
+        """Sound is made in single precision, whatever the rest of the model runs in."""
+        return torch.autocast(self.vae.latent_mean.device.type, enabled=False)
+
     @property
     def samples_per_token(self) -> int:
         return self.config.mel.hop_samples * self.config.vae.downsampling
@@ -44,7 +48,8 @@ class AudioCodec:
             start = round(window.start_s * rate)
             stop = start + round(window.duration_s * rate)
             piece = read(start * self.samples_per_token, stop * self.samples_per_token)
-            pieces.append(self.vae.encode(self.mel(piece)).transpose(0, 1))
+            with self._exact():
+                pieces.append(self.vae.encode(self.mel(piece)).transpose(0, 1))
             starts.append(start)
         return blend(pieces, starts, tokens).transpose(0, 1)
 
@@ -70,9 +75,10 @@ class AudioCodec:
             # A window outside the stretch blends with nothing inside it.
             if last * step > start and first * step < stop:
                 known = before.get(first * step)
-                pieces[first * step] = (
-                    self.vae.decode(latents[:, first:last]).permute(2, 0, 1) if known is None else known
-                )
+                with self._exact():
+                    pieces[first * step] = (
+                        self.vae.decode(latents[:, first:last]).permute(2, 0, 1) if known is None else known
+                    )
         if decoded is not None:
             decoded.clear()
             decoded.update(pieces)
@@ -94,7 +100,9 @@ class AudioCodec:
         for start in range(0, frames, _CHUNK_FRAMES):
             stop = min(start + _CHUNK_FRAMES, frames)
             lead, tail = min(start, _CONTEXT_FRAMES), min(frames - stop, _CONTEXT_FRAMES)
-            sound = self.vocoder(self.decode_mel(latents, start - lead, stop + tail, decoded))
+            mel = self.decode_mel(latents, start - lead, stop + tail, decoded)
+            with self._exact():
+                sound = self.vocoder(mel)
             yield sound[:, lead * hop : (lead + stop - start) * hop]
 
     def decode(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch samples"]:

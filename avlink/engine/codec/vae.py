@@ -166,7 +166,8 @@ class Posterior:
     log_variance: Float[Tensor, "batch channels tokens"]
 
     def sample(self, generator: torch.Generator) -> Float[Tensor, "batch channels tokens"]:
-        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
+        # Drawn where the generator is, so that it is the same on every device.
+        noise = torch.randn(self.mean.shape, generator=generator, device=generator.device).to(self.mean.device)
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
     def kl(self) -> Float[Tensor, ""]:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from avlink.engine.train import checkpoint
+from avlink.core.errors import AvlinkError, InputError
+from avlink.core.training import ParallelTable
+from avlink.engine.train.checkpoint import Keeper
+from avlink.engine.train.journal import Journal
 from avlink.engine.train.optim import EMA, OptimConfig, Optimiser
+from avlink.engine.train.parallel import Learner, Stage
+from avlink.engine.train.ranks import Ranks
+from avlink.engine.train.sampler import ClipOrder, share
+
+__all__ = ["LoopConfig", "OnTrain", "OnWarning", "Stage", "StepGenerator", "step_generator", "train_stage"]
+
+BAD_STEPS = 5
+"""So many steps without a number in a row end a stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,103 +34,155 @@ class LoopConfig:
 
     steps: int
     batch: int
+    micro_batch: int | None = None
     optim: OptimConfig = field(default_factory=OptimConfig)
     ema: float = 0.998
     bf16: bool = False
     checkpoint_every: int = 100
     validate_every: int = 0
     seed: int = 0
+    parallel: ParallelTable = field(default_factory=ParallelTable)
+    tensorboard: bool = False
 
+    def micro(self, ranks: int) -> int:
+        """Clips in one forward pass on one of so many ranks.
 
-@runtime_checkable
-class Stage(Protocol):
-    """One thing to learn."""
-
-    name: str
-    trained: dict[str, nn.Module]
-    """Modules whose parameters learn, by component name."""
-    frozen: tuple[nn.Module, ...]
-    """Parts of them that stay as they are."""
-    num_clips: int
-
-    def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        """Named losses of a batch; `total` is the one to go down. All randomness comes from `generator`."""
-        ...
-
-    def validate(self) -> dict[str, float]:
-        """Figures on clips that are not trained on."""
-        ...
+        Raises InputError where the batch does not divide.
+        """
+        micro = self.micro_batch or self.batch // ranks
+        if micro == 0 or self.batch % (ranks * micro):
+            of = f"{ranks} rank{'s' if ranks > 1 else ''}" + (
+                f" with micro_batch = {micro}" if self.micro_batch else ""
+            )
+            raise InputError(
+                f"batch = {self.batch} cannot be shared out among {of}: it must be a multiple of "
+                f"{ranks * max(1, self.micro_batch or 1)}"
+            )
+        return micro
 
 
 OnTrain = Callable[[str, int, int, dict[str, float]], None]
 """(stage, steps done, steps in all, figures)."""
 
-
-def step_generator(name: str, seed: int, step: int) -> torch.Generator:
-    """The source of all randomness of one step: a resumed run draws what an undisturbed one would."""
-    digest = hashlib.blake2b(f"{name}/{seed}/{step}".encode(), digest_size=7).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
+OnWarning = Callable[[str], None]
 
 
-def train_stage(stage: Stage, config: LoopConfig, folder: Path, on_train: OnTrain) -> None:
-    """Run `stage` to its end, from its newest checkpoint in `folder` if there is one; leaves EMA weights in place."""
-    modules = stage.trained
-    for module in modules.values():
-        module.requires_grad_(True).train()
-    for part in stage.frozen:
-        part.requires_grad_(False)
-    optimiser = Optimiser(modules.values(), config.optim, config.steps)
-    ema = EMA(modules.values(), config.ema)
-    path = folder / f"{stage.name}.checkpoint.safetensors"
-    start = checkpoint.load(path, modules, optimiser, ema)
-    log = _Log(folder / f"{stage.name}.jsonl", start)
-    for step in range(start, config.steps):
-        began = time.perf_counter()
-        generator = step_generator(stage.name, config.seed, step)
-        indices = torch.randint(stage.num_clips, (config.batch,), generator=generator).tolist()
-        with torch.autocast("cpu", torch.bfloat16) if config.bf16 else nullcontext():
-            losses = stage.loss(indices, generator)
-        norm = optimiser.update(losses["total"], step)
-        ema.update(step)
-        figures = {name: float(value.detach()) for name, value in losses.items()}
-        done = step + 1
-        if config.validate_every and (done % config.validate_every == 0 or done == config.steps):
-            figures |= _validate(stage, ema)
-        log.write(done, figures | {"grad_norm": norm, "seconds": time.perf_counter() - began})
-        on_train(stage.name, done, config.steps, figures)
-        if done % config.checkpoint_every == 0 or done == config.steps:
-            checkpoint.save(path, modules, optimiser, ema, done)
+class StepGenerator(torch.Generator):
+    """The randomness of one micro-batch of one step: a resumed run draws what an undisturbed one would.
+
+    `common` is the same for all micro-batches of a step: what decides which layers run, and on how much, is drawn from
+    it, so that all ranks go through the same layers.
+    """
+
+    common: torch.Generator
+
+
+def step_generator(name: str, seed: int, step: int, micro: int = 0) -> StepGenerator:
+    """All randomness of micro-batch number `micro` of a step's batch, whichever rank takes it."""
+
+    def digest(text: str) -> int:
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
+
+    place = f"{name}/{seed}/{step}"
+    generator = StepGenerator()
+    generator.manual_seed(digest(f"{place}/{micro}" if micro else place))
+    generator.common = torch.Generator().manual_seed(digest(f"{place}/common"))
+    return generator
+
+
+def train_stage(
+    stage: Stage,
+    config: LoopConfig,
+    folder: Path,
+    on_train: OnTrain,
+    *,
+    around: Iterable[nn.Module] = (),
+    ranks: Ranks = Ranks(),  # noqa: B008
+    on_warning: OnWarning = lambda text: None,
+) -> Learner:
+    """Run `stage` to its end, from its newest checkpoint in `folder` if there is one; leaves EMA weights in place.
+
+    `around` are frozen modules that its loss runs through. Returns what holds the weights. Raises AvlinkError where
+    losses or gradients are no numbers several steps in a row.
+    """
+    micro = config.micro(ranks.count)
+    learner = Learner(stage, around=around, parallel=config.parallel, bf16=config.bf16, ranks=ranks)
+    named = learner.named()
+    optimiser = Optimiser(named, config.optim, config.steps)
+    ema = EMA(named, config.ema)
+    checkpoints = folder / "checkpoints" / stage.name
+    keeper = Keeper(checkpoints, learner, optimiser, ema, ranks, aside=config.parallel.async_save)
+    order = ClipOrder(stage.num_clips, config.seed)
+    start, state = keeper.load()
+    place = order.place(state) if state is not None else 0
+    bad = 0
+    with ExitStack() as open_files:
+        journal = None
+        if ranks.first:
+            journal = open_files.enter_context(Journal(folder, stage.name, start, tensorboard=config.tensorboard))
+        for step in range(start, config.steps):
+            began = time.perf_counter()
+            losses = _descend(learner, order.take(place, config.batch), config, step, micro)
+            place += config.batch
+            figures = ranks.mean(losses)
+            norm = optimiser.clip()
+            wrong = [name for name, value in figures.items() if not math.isfinite(value)]
+            wrong += [] if math.isfinite(norm) else ["the gradient"]
+            done = step + 1
+            if wrong:
+                optimiser.forget()
+                bad += 1
+                _warn(stage.name, done, wrong, bad, keeper, on_warning)
+            else:
+                bad = 0
+                optimiser.step(step)
+                ema.update(step)
+            seconds = time.perf_counter() - began
+            extra = {"grad_norm": norm, "lr": config.optim.lr * optimiser.factor(step), "seconds": seconds}
+            extra |= {"skipped": 1.0} if wrong else {}
+            judged = config.validate_every and (done % config.validate_every == 0 or done == config.steps)
+            if judged:
+                ema.swap()
+                figures |= {f"val_{name}": value for name, value in learner.validate().items()}
+                ema.swap()
+            if journal is not None:
+                journal.write(done, figures | extra, samples_per_second=config.batch / seconds)
+                if judged:
+                    journal.show(done, folder / "samples")
+                on_train(stage.name, done, config.steps, figures)
+            if (done % config.checkpoint_every == 0 and not bad) or done == config.steps:
+                keeper.save(done, order.state(place))
+        keeper.finish()
     ema.swap()
-    for module in modules.values():
+    for module in stage.trained.values():
         module.requires_grad_(False).eval()
+    return learner
 
 
-def _validate(stage: Stage, ema: EMA) -> dict[str, float]:
-    ema.swap()
-    for module in stage.trained.values():
-        module.eval()
-    with torch.no_grad():
-        figures = stage.validate()
-    for module in stage.trained.values():
-        module.train()
-    ema.swap()
-    return {f"val_{name}": value for name, value in figures.items()}
+def _descend(learner: Learner, batch: list[int], config: LoopConfig, step: int, micro: int) -> dict[str, Tensor]:
+    """Gradients of the step's mean loss on this rank's share of the batch, and the mean losses there."""
+    ranks = learner.ranks
+    mine = share(batch, ranks.index, ranks.count)
+    count = len(mine) // micro
+    sums: dict[str, Tensor] = {}
+    for turn in range(count):
+        generator = step_generator(learner.stage.name, config.seed, step, ranks.index * count + turn)
+        with learner.last_only(turn + 1 == count):
+            losses = learner.run(mine[turn * micro : (turn + 1) * micro], generator)
+            (losses["total"] / count).backward()
+        for name, value in losses.items():
+            sums[name] = sums.get(name, torch.zeros_like(value.detach())) + value.detach() / count
+    return sums
 
 
-class _Log:
-    """Figures of every step, a JSON line each; lines beyond the checkpoint that training resumes from are dropped."""
-
-    def __init__(self, path: Path, start: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = []
-        if path.is_file():
-            for line in path.read_text("utf-8").splitlines():
-                # A kill can cut the last line short.
-                if line.endswith("}") and json.loads(line)["step"] <= start:
-                    kept.append(line + "\n")
-        path.write_text("".join(kept), "utf-8")
-        self.path = path
-
-    def write(self, step: int, figures: dict[str, float]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step} | {k: round(v, 6) for k, v in figures.items()}) + "\n")
+def _warn(stage: str, step: int, wrong: list[str], bad: int, keeper: Keeper, on_warning: OnWarning) -> None:
+    what = ", ".join(wrong)
+    if bad < BAD_STEPS:
+        on_warning(f"stage '{stage}', step {step}: no finite number in {what}; this step changes nothing")
+        return
+    last = keeper.newest()
+    kept = "no checkpoint was written yet" if last is None else f"the last good checkpoint is {last}"
+    raise AvlinkError(
+        f"stage '{stage}' stops at step {step}: no finite number in {what}, {bad} steps in a row; {kept}. "
+        f"Give the command again with a lower -s stages.{stage}.lr, or a longer warmup_steps"
+    )

@@ -20,7 +20,7 @@ def draw_curves(log: Path, picture: Path) -> None:
     rows = [json.loads(line) for line in log.read_text("utf-8").splitlines() if line.endswith("}")]
     if not rows:
         return
-    skip = {"step", "seconds", "grad_norm"}
+    skip = {"step", "seconds", "grad_norm", "lr", "skipped"}
     names = [name for name in dict.fromkeys(key for row in rows for key in row) if name not in skip]
     image = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
     canvas = ImageDraw.Draw(image)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from avlink.core.training import STAGES
 
 
-def save_stage(folder: Path, stage: str, modules: dict[str, nn.Module]) -> None:
-    """Keep the weights that `stage` trained."""
+def save_stage(folder: Path, stage: str, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Keep the whole weights of the components that `stage` trained."""
     place = folder / "weights"
     place.mkdir(parents=True, exist_ok=True)
-    for name, module in modules.items():
+    for name, state in weights.items():
         hidden = place / f".{stage}.{name}.{os.getpid()}"
-        save_file(
-            {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}, hidden
-        )
+        save_file(dict(state), hidden)
         os.replace(hidden, place / f"{stage}.{name}.safetensors")
 
 

@@ -10,7 +10,7 @@ from avlink.engine.codec.mel import LogMel
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore
 from avlink.engine.train.objectives import multi_resolution_stft
-from avlink.engine.train.stages.inputs import Validate, crops, nothing
+from avlink.engine.train.stages.inputs import Validate, crops, device_of, nothing
 
 
 class VAEStage:
@@ -23,15 +23,18 @@ class VAEStage:
         self.vae, self.clips, self.num_clips = system.vae, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"vae": system.vae}
         self.frozen: tuple[nn.Module, ...] = ()
-        self.mel = LogMel(system.config.mel)
+        self.device = device_of(system)
+        self.mel = LogMel(system.config.mel).to(self.device)
         self.validate = validate
         if self.vae.linear is not None:
             with torch.no_grad():
                 step = max(1, len(clips) // 1024)
-                self.vae.start_linear(torch.cat([self.mel(clips.sound([i])) for i in range(0, len(clips), step)]))
+                self.vae.start_linear(
+                    torch.cat([self.mel(clips.sound([i]).to(self.device)) for i in range(0, len(clips), step)])
+                )
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        mel = self.mel(crops(self.clips, indices, self.mel.spec, self.crop_frames, generator))
+        mel = self.mel(crops(self.clips, indices, self.mel.spec, self.crop_frames, generator).to(self.device))
         posterior = self.vae.posterior(mel)
         error = self.vae.reconstruct(posterior.sample(generator)).float() - mel
         l1, l2, kl = error.abs().mean(), error.square().mean(), posterior.kl()
@@ -45,11 +48,11 @@ def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
     Channels of a linear path keep the root of their share in the mel: what matters to the ear is then larger than what
     does not, without drowning it.
     """
-    vae, mel = system.vae, LogMel(system.config.mel)
+    vae, mel, device = system.vae, LogMel(system.config.mel).to(device_of(system)), device_of(system)
     vae.latent_mean.zero_()
     vae.latent_std.fill_(1.0)
     step = max(1, len(clips) // sample)
-    latents = torch.cat([vae.encode(mel(clips.sound([i]))) for i in range(0, len(clips), step)])
+    latents = torch.cat([vae.encode(mel(clips.sound([i]).to(device))) for i in range(0, len(clips), step)])
     vae.latent_mean.copy_(latents.mean(dim=(0, 1)))
     deviation = latents.std(dim=(0, 1)).clamp(min=1e-3)
     if vae.linear is not None:
@@ -60,10 +63,11 @@ def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
 
 @torch.no_grad()
 def encode_all(system: System, clips: ClipStore, batch: int = 32) -> Float[Tensor, "clips tokens channels"]:
-    """Whitened latents of every clip."""
-    mel = LogMel(system.config.mel)
+    """Whitened latents of every clip, on the CPU."""
+    device = device_of(system)
+    mel = LogMel(system.config.mel).to(device)
     parts = [range(i, min(i + batch, len(clips))) for i in range(0, len(clips), batch)]
-    return torch.cat([system.vae.encode(mel(clips.sound(list(part)))) for part in parts])
+    return torch.cat([system.vae.encode(mel(clips.sound(list(part)).to(device))).cpu() for part in parts])
 
 
 class VocoderStage:
@@ -76,11 +80,12 @@ class VocoderStage:
         self.vae, self.vocoder, self.clips, self.num_clips = system.vae, system.vocoder, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"vocoder": system.vocoder}
         self.frozen: tuple[nn.Module, ...] = ()
-        self.mel = LogMel(system.config.mel)
+        self.device = device_of(system)
+        self.mel = LogMel(system.config.mel).to(self.device)
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        real = crops(self.clips, indices, self.mel.spec, self.crop_frames, generator)
+        real = crops(self.clips, indices, self.mel.spec, self.crop_frames, generator).to(self.device)
         given = self.mel(real)
         half = len(indices) // 2
         with torch.no_grad():

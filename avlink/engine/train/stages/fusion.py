@@ -8,30 +8,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from avlink.core.training import Conditioning, Task
+from avlink.core.training import FUSION_RATES, Conditioning, Rates, Task
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.models.linked import Text
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipNote, ClipStore, slower
 from avlink.engine.train.objectives import motion_losses
-from avlink.engine.train.stages.inputs import Validate, drop_text, nothing, picture_factor, pictures, relight
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draws:
-    """What a step of the fusion draws (appendix C.1, C.2, D.1)."""
-
-    location: float = -1.0
-    scale: float = 1.0
-    """Of the logit-normal flow times of what is generated."""
-    own_text_drop: float = 0.5
-    other_text_drop: float = 0.2
-    """How often the prompt of the generated and of the conditioning modality is left out."""
-    unconditional: float = 0.1
-    """The share of clips that lose all conditions, for guidance."""
-    shorter: float = 0.2
-    """The share of steps on a shorter stretch of every clip, so that short clips work."""
+from avlink.engine.train.stages.inputs import (
+    Validate,
+    common,
+    device_of,
+    drop_text,
+    noise_like,
+    nothing,
+    picture_factor,
+    pictures,
+    portion,
+    relight,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +59,12 @@ class FusionStage:
 
     `tasks` share out every batch: v2a and a2v hold the conditioning side at its flow time, "both" has both sides
     generated at one. The backbones stay frozen; with `finetune` the generated side's learns too (table 2, w/FT).
+    Flow times are logit-normal (appendix D.1); texts are dropped, and some clips lose all conditions for guidance (C.1,
+    C.2), as often as `rates` say. One step in five (`shorter`) trains on a shorter stretch, so that short clips work.
     `features` (clips, pictures, values) are an extractor's, where the model reads those instead of the video backbone.
     """
+
+    shorter = 0.2
 
     def __init__(
         self,
@@ -76,14 +75,14 @@ class FusionStage:
         name: str,
         tasks: Sequence[Task],
         conditioning: Conditioning | None = None,
-        draws: Draws | None = None,
+        rates: Rates = FUSION_RATES,
         finetune: bool = False,
         features: Tensor | None = None,
         validate: Validate = nothing,
     ) -> None:
         self.system, self.clips, self.latents, self.features = system, clips, latents, features
         self.name, self.tasks, self.validate = name, tuple(tasks), validate
-        self.conditioning, self.draws = conditioning or Conditioning(), draws or Draws()
+        self.conditioning, self.rates, self.device = conditioning or Conditioning(), rates, device_of(system)
         component = {"fusion_v2a": "fusion_v2a", "fusion_a2v": "fusion_a2v"}.get(name, "fusion")
         self.model = system.linked({"fusion_v2a": "audio", "fusion_a2v": "video"}.get(name, "both"))  # type: ignore[arg-type]
         self.trained: dict[str, nn.Module] = {component: self.model.fusion}
@@ -121,14 +120,14 @@ class FusionStage:
         return losses | {"flow": flow, "total": total}
 
     def _v2a(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        count, draws = len(batch), self.draws
+        count, rates = len(batch), self.rates
         t_a, t_v = self._moving(count, generator), self._standing(self.conditioning.t_video, count, generator)
-        gone = self._gone(count)
-        audio = sample_path(torch.randn(batch.latents.shape, generator=generator), batch.latents, t_a)
-        video = sample_path(torch.randn(batch.slow.shape, generator=generator), batch.slow, t_v)
+        gone = portion(count, rates.no_condition, generator)
+        audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
+        video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
         captions = [note.caption for note in batch.notes]
-        text_a = drop_text(captions, draws.own_text_drop, generator)
-        text_v = drop_text(captions, draws.other_text_drop, generator)
+        text_a = drop_text(captions, rates.text_drop, generator)
+        text_v = drop_text(captions, rates.other_text_drop, generator)
         text_a[:gone] = [""] * gone
         losses: dict[str, Tensor] = {}
         motion = None
@@ -162,16 +161,16 @@ class FusionStage:
         return losses | {"flow_a": (torch.cat(made).float() - audio.velocity).square().mean()}
 
     def _a2v(self, batch: _Batch, generator: torch.Generator) -> Tensor:
-        count, draws = len(batch), self.draws
+        count, rates = len(batch), self.rates
         t_v, t_a = self._moving(count, generator), self._standing(self.conditioning.t_audio, count, generator)
-        gone = self._gone(count)
+        gone = portion(count, rates.no_condition, generator)
         # Without its sound a clip hears noise at flow time 0.
         t_a[:gone] = 0.0
-        audio = sample_path(torch.randn(batch.latents.shape, generator=generator), batch.latents, t_a)
-        video = sample_path(torch.randn(batch.slow.shape, generator=generator), batch.slow, t_v)
+        audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
+        video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
         captions = [note.caption for note in batch.notes]
-        text_v = drop_text(captions, draws.own_text_drop, generator)
-        text_a = drop_text(captions, draws.other_text_drop, generator)
+        text_v = drop_text(captions, rates.text_drop, generator)
+        text_a = drop_text(captions, rates.other_text_drop, generator)
         text_v[:gone], text_a[:gone] = [""] * gone, [""] * gone
         out = self.model(
             "video",
@@ -187,9 +186,9 @@ class FusionStage:
     def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Both sides from noise, at one flow time."""
         t = self._moving(len(batch), generator)
-        audio = sample_path(torch.randn(batch.latents.shape, generator=generator), batch.latents, t)
-        video = sample_path(torch.randn(batch.slow.shape, generator=generator), batch.slow, t)
-        text = drop_text([note.caption for note in batch.notes], self.draws.unconditional, generator)
+        audio = sample_path(noise_like(batch.latents, generator), batch.latents, t)
+        video = sample_path(noise_like(batch.slow, generator), batch.slow, t)
+        text = drop_text([note.caption for note in batch.notes], self.rates.no_condition, generator)
         out = self.model(
             "both",
             audio.x_t,
@@ -205,32 +204,32 @@ class FusionStage:
     def _text(self, side: str, prompts: list[str]) -> Text:
         return self.system.text_encoder(side).encode(prompts)  # type: ignore[arg-type]
 
-    def _gone(self, count: int) -> int:
-        """Clips of `count` that lose all conditions: at least one, as long as there are two."""
-        return min(count - 1, max(1, round(count * self.draws.unconditional))) if self.draws.unconditional else 0
-
     def _moving(self, count: int, generator: torch.Generator) -> Tensor:
-        return logit_normal(count, location=self.draws.location, scale=self.draws.scale, generator=generator)
+        rates = self.rates
+        drawn = logit_normal(count, location=rates.time_location, scale=rates.time_scale, generator=generator)
+        return drawn.to(self.device)
 
     def _standing(self, fixed: float, count: int, generator: torch.Generator) -> Tensor:
         """Flow times of the conditioning side: its fixed one, or any (figure 3, table 2)."""
         if self.conditioning.times == "uniform":
-            return torch.rand(count, generator=generator)
-        return torch.full((count,), fixed)
+            return torch.rand(count, generator=generator).to(self.device)
+        return torch.full((count,), fixed, device=self.device)
 
     def _batch(self, indices: list[int], generator: torch.Generator) -> _Batch:
         config = self.system.config
         start_s, seconds = self._stretch(generator)
-        pixels = pictures(self.clips, indices, generator)
+        pixels = pictures(self.clips, indices, generator, self.device)
         first = start_s * config.picture.fps * self.factor
         count = -int(-seconds * config.picture.fps // 1) * self.factor
         pixels = pixels[:, first : first + count]
         token = round(start_s * config.tokens_per_second)
         latents = self.latents[indices][:, token : token + round(seconds * config.tokens_per_second)]
+        latents = latents.to(self.device)
         features = None
         if self.features is not None and config.fusion.extracted is not None:
             fps = config.fusion.extracted.fps
             features = self.features[indices][:, start_s * fps : start_s * fps + -int(-seconds * fps // 1)]
+            features = features.to(self.device)
         notes = [self.clips.notes[index] for index in indices]
         slow = slower(pixels, self.factor)
         return _Batch(pixels=pixels, slow=slow, latents=latents, features=features, notes=notes, start_s=start_s)
@@ -239,8 +238,8 @@ class FusionStage:
         """(start in whole seconds, length in seconds) of this step's stretch of every clip."""
         config = self.system.config
         whole = config.window_tokens / config.tokens_per_second
-        short, where = torch.rand(2, generator=generator).tolist()
-        if short > self.draws.shorter or whole < 3:
+        short, where = torch.rand(2, generator=common(generator)).tolist()
+        if short > self.shorter or whole < 3:
             return 0, whole
-        seconds = 0.64 + (whole - 1.64) * short / self.draws.shorter
+        seconds = 0.64 + (whole - 1.64) * short / self.shorter
         return int(where * (whole - seconds)), seconds

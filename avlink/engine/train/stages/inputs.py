@@ -20,6 +20,28 @@ def nothing() -> dict[str, float]:
     return {}
 
 
+def common(generator: torch.Generator) -> torch.Generator:
+    """Where to draw what all ranks must agree on in a step: which layers run, and on how much."""
+    shared: torch.Generator = getattr(generator, "common", generator)
+    return shared
+
+
+def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Normal noise for `x`, drawn on the CPU: the same on every device."""
+    return torch.randn(x.shape, generator=generator).to(x.device)
+
+
+def device_of(system: System) -> torch.device:
+    """Where a system computes."""
+    return system.vae.latent_mean.device
+
+
+def portion(count: int, share: float, generator: torch.Generator) -> int:
+    """So many of `count` clips that they are `share` of all over many steps; the same for all ranks in a step."""
+    whole = int(count * share)
+    return whole + int(torch.rand((), generator=common(generator)).item() < count * share - whole)
+
+
 def drop_text(captions: Sequence[str], chance: float, generator: torch.Generator) -> list[str]:
     """Captions, each emptied with probability `chance`."""
     dropped = torch.rand(len(captions), generator=generator) < chance
@@ -53,12 +75,12 @@ def picture_factor(system: System, clips: ClipStore) -> int:
     return clips.fps // system.config.picture.fps
 
 
-def pictures(clips: ClipStore, indices: list[int], generator: torch.Generator) -> Tensor:
-    """Pixels at the stored rate, half of the clips mirrored: left and right sound alike."""
+def pictures(clips: ClipStore, indices: list[int], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Pixels at the stored rate on `device`, half of the clips mirrored: left and right sound alike."""
     frames = clips.frames(indices)
     mirrored = torch.rand(len(indices), generator=generator) < 0.5
     frames[mirrored] = frames[mirrored].flip(-2)
-    return to_pixels(frames)
+    return to_pixels(frames.to(device))
 
 
 def relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
@@ -66,7 +88,7 @@ def relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
     count = pixels.shape[0]
 
     def draw(low: float, high: float, channels: int = 1) -> Tensor:
-        return low + (high - low) * torch.rand(count, 1, channels, 1, 1, generator=generator)
+        return (low + (high - low) * torch.rand(count, 1, channels, 1, 1, generator=generator)).to(pixels.device)
 
     return pixels * (draw(0.7, 1.2) * draw(0.92, 1.08, 3)) + draw(-0.12, 0.12)
 
@@ -76,7 +98,7 @@ def reframe(pixels: Float[Tensor, "frames 3 height width"], generator: torch.Gen
     count = pixels.shape[0]
 
     def draw(reach: float) -> Tensor:
-        return reach * (2 * torch.rand(count, generator=generator) - 1)
+        return (reach * (2 * torch.rand(count, generator=generator) - 1)).to(pixels.device)
 
     size, turn = torch.exp(draw(0.2)), draw(0.15)
     aspect = pixels.shape[-1] / pixels.shape[-2]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore, to_pixels
 from avlink.engine.train.objectives import motion_losses
-from avlink.engine.train.stages.inputs import Validate, nothing, pictures, reframe, relight
+from avlink.engine.train.stages.inputs import Validate, device_of, nothing, pictures, reframe, relight
 from avlink.engine.train.stills import StillStore
 
 
@@ -24,17 +24,17 @@ class AppearanceStage:
         # The rest of the stem takes no part; it is kept with it, so that the next stage finds it whole.
         self.trained: dict[str, nn.Module] = {"motion": system.motion}
         self.frozen: tuple[nn.Module, ...] = ()
-        self.validate = validate
+        self.validate, self.device = validate, device_of(system)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        pixels = to_pixels(self.stills.frames(indices)[:, None])[:, 0]
+        pixels = to_pixels(self.stills.frames(indices)[:, None].to(self.device))[:, 0]
         count = len(indices)
         # Shown otherwise in half of the cases only: resampling takes the fine texture that tells materials apart.
-        moved, mirrored = torch.rand(2, count, 1, 1, 1, generator=generator) < 0.5
+        moved, mirrored = (torch.rand(2, count, 1, 1, 1, generator=generator) < 0.5).to(self.device)
         pixels = torch.where(moved, reframe(pixels, generator), pixels)
         pixels = torch.where(mirrored, pixels.flip(-1), pixels)
         logits = self.look.name(relight(pixels[:, None], generator)[:, 0]).float()
-        wanted = torch.tensor([self.classes.index(self.stills.names[index]) for index in indices])
+        wanted = torch.tensor([self.classes.index(self.stills.names[index]) for index in indices], device=self.device)
         return {
             "total": nn.functional.cross_entropy(logits, wanted),
             "accuracy": (logits.argmax(-1) == wanted).float().mean(),
@@ -51,10 +51,10 @@ class MotionStage:
         self.motion, self.clips, self.num_clips = system.motion, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"motion": system.motion}
         self.frozen = system.motion.appearance.learned_alone
-        self.validate = validate
+        self.validate, self.device = validate, device_of(system)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        pixels = relight(pictures(self.clips, indices, generator), generator)
+        pixels = relight(pictures(self.clips, indices, generator, self.device), generator)
         config = self.motion.config
         notes = [self.clips.notes[i] for i in indices]
         losses = motion_losses(self.motion(pixels), notes, config.fps, config.classes)

@@ -1,0 +1,91 @@
+"""What a training run was: its recipe with every value, and the machine and software that it ran on."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from avlink.core.bundles import shipped_bundles
+from avlink.core.paths import write_text
+from avlink.core.recipe import TrainRecipe
+
+_PACKAGES = ("avlink", "torch", "torchaudio", "numpy", "safetensors", "av", "transformers", "tensorboardX")
+
+
+def resolved(recipe: TrainRecipe, out: Path) -> str:
+    """The recipe with every value, as TOML that `avlink train` reads again from the folder `out`."""
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    values["start_from"] = [start_path(recipe, start, out) for start in recipe.starts]
+    head = "# What this run was told, defaults included: avlink train with this file does the same.\n"
+    return head + tomli_w.dumps(values)
+
+
+def start_path(recipe: TrainRecipe, start: str, out: Path) -> str:
+    """A bundle's folder as seen from `out`; shipped ones keep their name."""
+    if start in (*shipped_bundles(), "builtin"):
+        return start
+    return Path(os.path.relpath(recipe.source.path("start_from", start), out)).as_posix()
+
+
+def note_environment(out: Path, *, ranks: int, device: str) -> None:
+    """Add this start to `out`/environment.json, which has one entry for each. Names no user and no host."""
+    import torch
+
+    path = out / "environment.json"
+    starts: list[dict[str, Any]] = []
+    with contextlib.suppress(OSError, ValueError):
+        starts = json.loads(path.read_text("utf-8"))
+    devices = [platform.processor() or platform.machine()]
+    if device.startswith("cuda"):
+        devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    starts.append(
+        {
+            "command": [_nameless(word) for word in sys.argv],
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda,
+            "devices": devices,
+            "ranks": ranks,
+            "packages": _versions(),
+            "commit": _commit(Path(__file__).parent),
+        }
+    )
+    write_text(path, json.dumps(starts, indent=1) + "\n")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _nameless(word: str) -> str:
+    return word.replace(str(Path.home()), "~")
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of the checkout that `folder` is part of, with a plus where files were changed; None without one."""
+
+    def ask(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
+        )
+        return done.stdout.strip()
+
+    try:
+        ask("ls-files", "--error-unmatch", "environment.py")
+        return ask("rev-parse", "HEAD") + ("+" if ask("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
