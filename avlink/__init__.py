@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from avlink.core.clock import to_index
     from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PlaceError, PluginError
     from avlink.core.values import (
+        FeatureExtractor,
+        Features,
         Frames,
         FrameSource,
         OnStep,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "AvlinkError",
+    "FeatureExtractor",
+    "Features",
     "FrameSource",
     "Frames",
     "InputError",
@@ -104,6 +108,8 @@ __all__ = [
 
 _LIVES_IN = {
     "AvlinkError": "avlink.core.errors",
+    "FeatureExtractor": "avlink.core.values",
+    "Features": "avlink.core.values",
     "FrameSource": "avlink.core.values",
     "Frames": "avlink.core.values",
     "InputError": "avlink.core.errors",
