@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from avlink.app.sonify import sonify
     from avlink.cli.console import progress
     from avlink.core.clock import to_index
-    from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PlaceError, PluginError
+    from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PlaceError, PluginError, TooShort
     from avlink.core.values import (
         FeatureExtractor,
         Features,
@@ -82,6 +82,7 @@ __all__ = [
     "SoundRequest",
     "SoundSource",
     "TimedPicture",
+    "TooShort",
     "WaveFile",
     "Waveform",
     "__version__",
@@ -135,6 +136,7 @@ _LIVES_IN = {
     "SoundRequest": "avlink.core.values",
     "SoundSource": "avlink.core.values",
     "TimedPicture": "avlink.media.animation",
+    "TooShort": "avlink.core.errors",
     "WaveFile": "avlink.media.wave",
     "Waveform": "avlink.core.values",
     "check_whole": "avlink.app.arrivals",

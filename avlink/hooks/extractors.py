@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from avlink.core.errors import AvlinkError, InputError, PluginError, RecipeError
-from avlink.core.recipe import Source, explain, report
+from avlink.core.recipe import EvaluateRecipe, Source, explain, report
 from avlink.core.values import Content, FeatureExtractor, Features
 from avlink.hooks.descriptors import Extractor, ExtractorOptions
 from avlink.hooks.registry import Registry
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Result = TypeVar("Result")
 
@@ -108,15 +105,32 @@ def resolve_extractor(
 
     A relative checkpoint starts from the folder of the recipe `source`, or from the working directory.
     """
-    extractor = registry.extractor(name)
     source = Source() if source is None else source
+    ready, lines = _extractor(name, values, registry, source)
+    if ready is None:
+        raise RecipeError(report(source, lines))
+    return ready
+
+
+def check_extractors(recipe: EvaluateRecipe, registry: Registry) -> list[str]:
+    """A line for each mistake in a recipe's extractors; whether checkpoints are there is not looked at."""
+    found = [_extractor(name, values, registry, recipe.source)[1] for name, values in recipe.extractors.items()]
+    return [line for lines in found for line in lines]
+
+
+def _extractor(
+    name: str, values: Mapping[str, Any], registry: Registry, source: Source
+) -> tuple[ReadyExtractor | None, list[str]]:
     prefix = f"extractors.{name}"
+    try:
+        extractor = registry.extractor(name)
+    except RecipeError as error:
+        return None, [f"{prefix}: {error}"]
     try:
         options = extractor.options.model_validate(dict(values))
     except ValidationError as error:
-        lines: Sequence[str] = explain(error, extractor.options, source, prefix)
-        raise RecipeError(report(source, list(lines))) from None
+        return None, explain(error, extractor.options, source, prefix)
     if options.checkpoint:
         path = source.path(f"{prefix}.checkpoint", options.checkpoint)
         options = options.model_copy(update={"checkpoint": str(path)})
-    return ReadyExtractor(extractor=extractor, options=options)
+    return ReadyExtractor(extractor=extractor, options=options), []

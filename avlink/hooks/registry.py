@@ -24,9 +24,7 @@ from avlink.hooks.descriptors import (
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 """The names that components may have."""
 
-AnyComponent = TypeVar(
-    "AnyComponent", Backend, Place, AudioProcessor, TimelineFormat, Command, RecipeKind, Extractor
-)
+AnyComponent = TypeVar("AnyComponent", Backend, Place, AudioProcessor, TimelineFormat, Command, RecipeKind, Extractor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

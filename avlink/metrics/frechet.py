@@ -92,7 +92,7 @@ def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((vectors * np.sqrt(_positive(values))) @ vectors.T)
 
 
-def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _positive(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Eigenvalues without those that are rounding errors around nothing, whose roots would be 1e-8 and add up."""
     least = float(np.abs(values).max(initial=0.0)) * len(values) * np.finfo(np.float64).eps
-    return np.where(values > least, values, 0.0)
+    return np.asarray(np.where(values > least, values, 0.0))

@@ -27,7 +27,7 @@ class InceptionScore:
 def inception_score(
     logits: NDArray[np.floating], *, splits: int = SPLITS, seed: int | None = SHUFFLE_SEED
 ) -> InceptionScore:
-    """exp of the mean KL(p || mean p) in each split (Salimans et al. 2016) of (samples, classes) before softmax.
+    """Exp of the mean KL(p || mean p) in each split (Salimans et al. 2016) of (samples, classes) before softmax.
 
     As torch-fidelity and audioldm_eval compute it: ten splits of the samples in the order of numpy's
     `RandomState(2020).permutation`, split i from i * n // splits on. `seed` None leaves the order. With fewer samples
