@@ -91,7 +91,7 @@ class CavpEyes(nn.Module):
 
 
 class CavpExtractor:
-    """Gives "frames": (pictures, 512) at four a second; "embedding": their maximum over time as in training, (1, 512)."""
+    """Gives "frames": (pictures, 512), four a second; "embedding": their maximum over time as in training, (1, 512)."""
 
     sample_rate: int | None = None
     frame_rate: Fraction | None = RATE

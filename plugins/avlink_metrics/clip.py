@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from avlink.core.errors import BundleError
 from avlink.core.values import Content, Features
@@ -16,9 +17,9 @@ from avlink_metrics.folders import load_model, model_type, transformers
 from avlink_metrics.pictures import CLIP_MEAN, CLIP_STD, blocks, middle, normalised, require_frames, short_side
 
 _CLASSES = {
-    "clip": "CLIPVisionModelWithProjection",
+    "clip": "CLIPModel",
     "clip_vision_model": "CLIPVisionModelWithProjection",
-    "metaclip_2": "MetaClip2VisionModelWithProjection",
+    "metaclip_2": "MetaClip2Model",
 }
 
 
@@ -32,7 +33,7 @@ class ClipExtractor:
 
     def __init__(self, model: Any, colours: tuple[tuple[float, ...], tuple[float, ...]], rate: Fraction, device: str):
         self.frame_rate: Fraction | None = rate
-        self.side: int | None = int(model.config.image_size)
+        self.side: int | None = int(getattr(model.config, "vision_config", model.config).image_size)
         self._model, self._colours, self._device = model, colours, device
 
     @torch.inference_mode()
@@ -43,12 +44,19 @@ class ClipExtractor:
         rows = []
         for pictures in blocks(frames, self._device):
             seen = normalised(middle(short_side(pictures, self.side), self.side), *self._colours)
-            rows.append(self._model(pixel_values=seen).image_embeds.float().cpu())
+            rows.append(self._embed(seen).float().cpu())
         found = torch.cat(rows)
         return {
             "frames": Features(rows=found.numpy(), rate=frames.rate),
             "embedding": Features(rows=found.mean(dim=0, keepdim=True).numpy()),
         }
+
+    def _embed(self, pictures: Tensor) -> Tensor:
+        if not hasattr(self._model, "get_image_features"):
+            return self._model(pixel_values=pictures).image_embeds
+        found = self._model.get_image_features(pixel_values=pictures)
+        # Versions of transformers differ in what they wrap it in.
+        return getattr(found, "pooler_output", found)
 
 
 def load_clip(checkpoint: str, rate: Fraction, device: str) -> ClipExtractor:

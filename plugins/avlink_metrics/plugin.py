@@ -186,7 +186,7 @@ def avlink_extractors() -> list[Extractor]:
             takes=("pictures",),
             fingerprint=_fingerprint("cavp"),
             load=_cavp,
-            licence="Apache-2.0",
+            licence="MIT",
             source=f"{_HUB}/SimianLuo/Diff-Foley, folder diff_foley_ckpt: cavp_epoch66.ckpt",
         ),
     ]

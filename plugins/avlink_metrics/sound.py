@@ -53,7 +53,9 @@ def kaldi_fbank(sound: Tensor, bands: int) -> Tensor:
     Each 25 ms (every 10 ms, whole windows only) is freed of its mean, pre-emphasised by 0.97, windowed by a symmetric
     Hann; powers of 512 bins; triangles in mel from 20 Hz to 8 kHz; ln, at least ln of the float32 epsilon.
     """
-    frames = sound.double().unfold(0, 400, 160) if len(sound) >= 400 else sound.new_zeros(0, 400).double()
+    if len(sound) < 400:
+        return sound.new_zeros(0, bands)
+    frames = sound.double().unfold(0, 400, 160)
     frames = frames - frames.mean(dim=1, keepdim=True)
     before = torch.cat((frames[:, :1], frames[:, :-1]), dim=1)
     frames = frames - 0.97 * before
