@@ -20,13 +20,13 @@ from avlink.app.judged import LOG_MEL_METRIC, METRICS, Metric, Part, Tally, find
 from avlink.app.log_mel import LOG_MEL
 from avlink.app.pair_figures import VERSION, PairFigures, measure_pair, pair_sections
 from avlink.app.pairs import Pair, Pairs, find_pairs
-from avlink.core.errors import InputError, MediaError, RecipeError, TooShort
+from avlink.core.errors import InputError, MediaError, PluginError, RecipeError, TooShort
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.hashing import digest, fraction_text
 from avlink.core.paths import cache_dir
 from avlink.core.recipe import EvaluateRecipe
 from avlink.core.store import Store
-from avlink.hooks import ReadyExtractor, Registry, resolve_extractor
+from avlink.hooks import ReadyExtractor, Registry, check_components, resolve_extractor
 from avlink.metrics.report import Cell
 
 _HEADS = (
@@ -112,12 +112,11 @@ def evaluate_folders(
 
 def _chosen(recipe: EvaluateRecipe, registry: Registry) -> list[tuple[Metric, ReadyExtractor]]:
     """The metrics with their extractors; every checkpoint that is missing is told at once."""
+    check_components(recipe, registry)
     metrics = [find_metric(name, registry) for name in recipe.metrics]
     given = {name for name, values in recipe.extractors.items() if values.get("checkpoint")}
     if not metrics:
         metrics = [metric for metric in METRICS.values() if metric.extractor in given]
-    for name in recipe.extractors:
-        registry.extractor(name)
     chosen = [
         (
             metric,
@@ -204,7 +203,7 @@ class _Run:
         values = {}
         for judged, parts in zip(self.judged, features, strict=True):
             if parts is not None:
-                value = judged.tally.add(*parts)
+                value = _add(judged, parts)
                 if value is not None:
                     values[judged.metric.name] = value
         self.figures[pair.name], self.values[pair.name] = figures, values
@@ -250,6 +249,14 @@ class _Run:
             return describer.describe(clip, part.medium, max_s=max_s)
         except TooShort as error:
             return str(error)
+
+
+def _add(judged: _Judged, parts: list[Any]) -> float | None:
+    try:
+        return judged.tally.add(*parts)
+    except ValueError as error:
+        extractor, metric = judged.metric.extractor, judged.metric.name
+        raise PluginError(f"features of '{extractor}' do not make a {metric}: {error}") from error
 
 
 def _media(clip: ClipContent) -> tuple[tuple[str, bool], ...]:
