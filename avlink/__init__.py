@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from avlink.app.sonify import sonify
     from avlink.cli.console import progress
     from avlink.core.clock import to_index
-    from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PlaceError, PluginError
+    from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PlaceError, PluginError, TooShort
     from avlink.core.values import (
+        FeatureExtractor,
+        Features,
         Frames,
         FrameSource,
         OnStep,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "AvlinkError",
+    "FeatureExtractor",
+    "Features",
     "FrameSource",
     "Frames",
     "InputError",
@@ -78,6 +82,7 @@ __all__ = [
     "SoundRequest",
     "SoundSource",
     "TimedPicture",
+    "TooShort",
     "WaveFile",
     "Waveform",
     "__version__",
@@ -104,6 +109,8 @@ __all__ = [
 
 _LIVES_IN = {
     "AvlinkError": "avlink.core.errors",
+    "FeatureExtractor": "avlink.core.values",
+    "Features": "avlink.core.values",
     "FrameSource": "avlink.core.values",
     "Frames": "avlink.core.values",
     "InputError": "avlink.core.errors",
@@ -129,6 +136,7 @@ _LIVES_IN = {
     "SoundRequest": "avlink.core.values",
     "SoundSource": "avlink.core.values",
     "TimedPicture": "avlink.media.animation",
+    "TooShort": "avlink.core.errors",
     "WaveFile": "avlink.media.wave",
     "Waveform": "avlink.core.values",
     "check_whole": "avlink.app.arrivals",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from avlink.cli import options as given
 from avlink.cli.answer import Answer
 from avlink.cli.console import progress
+
+if TYPE_CHECKING:
+    from avlink.core.recipe import EvaluateRecipe
 
 
 def evaluate(
@@ -22,16 +25,33 @@ def evaluate(
     Are they in time and of the right material, and how far is that from chance? By default the model that ships is
     measured on 128 generated clips of each kind that it never saw, which takes long on a CPU; fewer clips take less.
 
+    With two folders, generated clips are measured against true ones of the same names, whatever made them; metrics
+    that need a network do so with a checkpoint of yours (see the recipe evaluate_folder).
+
     \b
     Examples:
       avlink evaluate -s clips=16
       avlink evaluate -s bundle=runs/foley_tiny/bundle
       avlink evaluate -s clips=16 -s media_dir=/footage/with_sound
+      avlink evaluate -s generated=out -s reference=true
+      avlink evaluate -s generated=out -s reference=true -s extractors.vggish.checkpoint=vggish.pth
     """  # noqa: D301
     from avlink.app.evaluate import evaluate as run
     from avlink.core.recipe import load_recipe
 
     loaded = load_recipe(recipe, "evaluate", list(settings or ()))
+    if loaded.generated is not None or loaded.reference is not None:
+        return _folders(loaded, device.value)
     with progress() as tell:
         report = run(loaded, device=device.value, listener=tell)
+    return Answer(command="evaluate", payload=report.to_json(), blocks=report.lines())
+
+
+def _folders(recipe: EvaluateRecipe, device: str) -> Answer:
+    from avlink.app.evaluate_folders import evaluate_folders
+    from avlink.app.session import pick_device
+    from avlink.hooks import load_registry
+
+    with progress() as tell:
+        report = evaluate_folders(recipe, load_registry(), device=pick_device(device), listener=tell)
     return Answer(command="evaluate", payload=report.to_json(), blocks=report.lines())

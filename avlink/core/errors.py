@@ -4,6 +4,7 @@
     `- InputError             exit code 2: the user's input (also a ValueError)
        |- RecipeError         a recipe, or an override of one
        |- MediaError          a media file that cannot be used
+       |  `- TooShort         a clip that is too short for what is asked of it
        |- TimelineError       a timeline that cannot be used
        |- BundleError         a model bundle that cannot be used
        `- OutputError         an output place that cannot be written
@@ -35,6 +36,10 @@ class RecipeError(InputError):
 
 class MediaError(InputError):
     """A media file is missing, broken, or holds nothing that can be used."""
+
+
+class TooShort(MediaError):
+    """A clip is too short, or too small, to be described by an extractor; others are not."""
 
 
 class TimelineError(InputError):

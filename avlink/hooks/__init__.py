@@ -33,11 +33,15 @@ from avlink.hooks.descriptors import (
     Backend,
     Command,
     Direction,
+    Extractor,
+    ExtractorOptions,
+    Medium,
     Options,
     Place,
     RecipeKind,
     TimelineFormat,
 )
+from avlink.hooks.extractors import ReadyExtractor, resolve_extractor
 from avlink.hooks.loader import load_registry, make_registry
 from avlink.hooks.recipes import find_recipe, named_recipes
 from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, Registry
@@ -50,14 +54,18 @@ __all__ = [
     "Clash",
     "Command",
     "Direction",
+    "Extractor",
+    "ExtractorOptions",
     "Grid",
     "Line",
     "Lines",
+    "Medium",
     "Options",
     "Place",
     "PluginFailure",
     "PluginInfo",
     "ReadyBackend",
+    "ReadyExtractor",
     "ReadyPlace",
     "ReadyProcessor",
     "Recipe",
@@ -74,5 +82,6 @@ __all__ = [
     "named_recipes",
     "resolve_backend",
     "resolve_chain",
+    "resolve_extractor",
     "resolve_formats",
 ]

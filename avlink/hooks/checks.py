@@ -14,6 +14,9 @@ from avlink.hooks.descriptors import (
     Command,
     Component,
     Direction,
+    Extractor,
+    ExtractorOptions,
+    Medium,
     Options,
     Place,
     RecipeKind,
@@ -130,5 +133,16 @@ _FIELDS: Mapping[type[Component], Mapping[str, tuple[Callable[[Any], bool], str]
         "model": (_is_subclass(Recipe), "Recipe"),
         "recipes": (lambda value: value is None or _is_text(value), "name of a package"),
         "check": (lambda value: value is None or callable(value), "function"),
+    },
+    Extractor: {
+        "takes": (
+            lambda value: isinstance(value, tuple) and bool(value) and set(value) <= set(get_args(Medium)),
+            'tuple of "sound", "pictures" and "text"',
+        ),
+        "options": (_is_subclass(ExtractorOptions), "ExtractorOptions"),
+        "fingerprint": _FUNCTION,
+        "load": _FUNCTION,
+        "licence": (lambda value: isinstance(value, str), "text"),
+        "source": (lambda value: isinstance(value, str), "text"),
     },
 }

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from avlink.core.errors import AvlinkError, PluginError, RecipeError
-from avlink.core.recipe import Recipe, SonifyRecipe, Source, VisualizeRecipe, explain, report
+from avlink.core.recipe import EvaluateRecipe, Recipe, SonifyRecipe, Source, VisualizeRecipe, explain, report
 from avlink.core.recipe.schema import BackendChoice, Step
 from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, Place, RecipeKind, TimelineFormat
+from avlink.hooks.extractors import check_extractors
 from avlink.hooks.registry import Registry
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ def check_components(recipe: Recipe, registry: Registry) -> None:
     if isinstance(recipe, SonifyRecipe):
         lines += _chain(recipe, registry)[1]
         lines += _formats(recipe, registry)[1]
+    if isinstance(recipe, EvaluateRecipe):
+        lines += check_extractors(recipe, registry)
     kind = registry.recipe_kinds.get(recipe.kind)
     if kind is not None and kind.check is not None:
         lines += _checked(kind, recipe, registry)

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from opentimelineio.schema import Timeline
 
     from avlink.core.recipe import Recipe
-    from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
+    from avlink.core.values import FeatureExtractor, PictureGenerator, SoundGenerator, SoundSource
     from avlink.hooks.components import ReadyBackend
     from avlink.hooks.registry import Registry
 
 Direction: TypeAlias = Literal["v2a", "a2v"]
 """Sound for pictures, or pictures for sound."""
+
+
+Medium: TypeAlias = Literal["sound", "pictures", "text"]
+"""What an extractor can describe."""
 
 
 class Options(BaseModel):
@@ -136,4 +140,32 @@ class RecipeKind:
     check: Callable[[Any, Registry], Sequence[str]] | None = None
 
 
-Component: TypeAlias = Backend | Place | AudioProcessor | TimelineFormat | Command | RecipeKind
+class ExtractorOptions(Options):
+    """Base of the options of extractors."""
+
+    checkpoint: str = ""
+    """Where its weights lie: a file, or a folder. AVLink makes it whole, and looks whether it is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extractor:
+    """A pretrained network that describes clips by numbers: for metrics, and as what a model is conditioned on.
+
+    `name` is what recipes say, `takes` what it can be given. `fingerprint(options)` names everything that its features
+    depend on besides the clip: the content of the weights, the version of the code, options. `load(options, device)`
+    gives it; `device` is "cpu", "cuda" or "mps". Both may count on the checkpoint being there.
+
+    `source` says in words where its weights can be had, and `licence` what they may be used for; an extractor without
+    `source` needs no weights.
+    """
+
+    name: str
+    takes: tuple[Medium, ...]
+    options: type[ExtractorOptions] = ExtractorOptions
+    fingerprint: Callable[[Any], str]
+    load: Callable[[Any, str], FeatureExtractor]
+    licence: str = ""
+    source: str = ""
+
+
+Component: TypeAlias = Backend | Place | AudioProcessor | TimelineFormat | Command | RecipeKind | Extractor

@@ -20,7 +20,16 @@ from avlink.core.errors import PluginError
 from avlink.core.installed import GROUP, UNKNOWN, Origin, origin_of, plugin_points, unmet_need
 from avlink.hooks import specs
 from avlink.hooks.checks import check_hooks, check_offers
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, Place, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import (
+    AudioProcessor,
+    Backend,
+    Command,
+    Component,
+    Extractor,
+    Place,
+    RecipeKind,
+    TimelineFormat,
+)
 from avlink.hooks.faults import Refused, reason, whole_traceback
 from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, Registry, settle
 
@@ -33,6 +42,7 @@ _HOOKS: Mapping[type[Component], str] = {
     TimelineFormat: "avlink_timeline_formats",
     Command: "avlink_commands",
     RecipeKind: "avlink_recipe_kinds",
+    Extractor: "avlink_extractors",
 }
 _HEAVY = ("diffusers", "jax", "librosa", "tensorflow", "torch", "transformers")
 """Packages that take seconds to import."""
@@ -159,6 +169,7 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
         formats=kept[TimelineFormat],
         commands=kept[Command],
         recipe_kinds=kept[RecipeKind],
+        extractors=kept[Extractor],
         plugins=tuple(infos),
         failures=tuple(failures),
         clashes=tuple(clashes),

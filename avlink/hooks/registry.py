@@ -10,12 +10,21 @@ from typing import TypeVar
 from avlink.core.errors import RecipeError
 from avlink.core.installed import UNKNOWN, Origin
 from avlink.core.recipe import suggest
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Component, Place, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import (
+    AudioProcessor,
+    Backend,
+    Command,
+    Component,
+    Extractor,
+    Place,
+    RecipeKind,
+    TimelineFormat,
+)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 """The names that components may have."""
 
-AnyComponent = TypeVar("AnyComponent", Backend, Place, AudioProcessor, TimelineFormat, Command, RecipeKind)
+AnyComponent = TypeVar("AnyComponent", Backend, Place, AudioProcessor, TimelineFormat, Command, RecipeKind, Extractor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,7 @@ class Registry:
     formats: Mapping[str, TimelineFormat] = field(default_factory=dict)
     commands: Mapping[str, Command] = field(default_factory=dict)
     recipe_kinds: Mapping[str, RecipeKind] = field(default_factory=dict)
+    extractors: Mapping[str, Extractor] = field(default_factory=dict)
     plugins: tuple[PluginInfo, ...] = ()
     failures: tuple[PluginFailure, ...] = ()
     clashes: tuple[Clash, ...] = ()
@@ -98,6 +108,10 @@ class Registry:
     def format(self, name: str) -> TimelineFormat:
         """The timeline format of that name; raises RecipeError that lists the known ones."""
         return self._find(TimelineFormat, self.formats, name)
+
+    def extractor(self, name: str) -> Extractor:
+        """The extractor of that name; raises RecipeError that lists the known ones."""
+        return self._find(Extractor, self.extractors, name)
 
     def clash(self, kind: type[Component], name: str) -> Clash | None:
         """The clash that a name is not there for."""
@@ -146,5 +160,6 @@ KIND_NAMES: Mapping[type[Component], str] = {
     TimelineFormat: "timeline format",
     Command: "command",
     RecipeKind: "recipe kind",
+    Extractor: "extractor",
 }
 """What components are called in sentences."""

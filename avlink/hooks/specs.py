@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import pluggy
 
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Place, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Extractor, Place, RecipeKind, TimelineFormat
 
 PROJECT = "avlink"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -70,4 +70,12 @@ def avlink_recipe_kinds() -> list[RecipeKind]:  # type: ignore[empty-body]
     """Offer kinds of recipes for commands of your own; `avlink recipes list`, `show` and `check` know them too.
 
     A command reads one with `avlink.find_recipe(name, YourModel, overrides)`.
+    """
+
+
+@hookspec
+def avlink_extractors() -> list[Extractor]:  # type: ignore[empty-body]
+    """Offer pretrained networks that describe sound, pictures or words by numbers.
+
+    A recipe for `avlink evaluate` gives their checkpoints in `[extractors.<name>]`; metrics name them.
     """

@@ -38,7 +38,11 @@ def frame_difference_events(frames: NDArray[np.uint8], rate: Fraction | float) -
     A change between two frames is dated at their border. Peaks stand out from the usual change of the second around
     them; a still picture has none.
     """
-    change = frame_difference(frames)
+    return events_of_change(frame_difference(frames), rate)
+
+
+def events_of_change(change: NDArray[np.float64], rate: Fraction | float) -> NDArray[np.float64]:
+    """The same of the change from each frame to the next, as `frame_difference` gives it."""
     if not len(change) or change.max() < MIN_CHANGE:
         return np.zeros(0)
     usual = median_filter(change, size=round(float(rate)) | 1, mode="nearest")

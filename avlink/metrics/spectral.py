@@ -39,7 +39,7 @@ def multi_resolution_stft(reference: NDArray[np.float32], estimate: NDArray[np.f
 def log_mel_distance(reference: NDArray[np.float32], estimate: NDArray[np.float32], sample_rate: int) -> float:
     """Mean absolute difference in decibels of 64 mel bands every 10 ms, from -60 dB of full scale upwards."""
     a, b = _pair(reference, estimate)
-    return float(np.abs(_log_mel(a, sample_rate) - _log_mel(b, sample_rate)).mean())
+    return float(np.abs(log_mel_levels(a, sample_rate) - log_mel_levels(b, sample_rate)).mean())
 
 
 def envelope_correlation(
@@ -88,7 +88,8 @@ def _magnitude(sound: NDArray[np.float32], fft_samples: int, hop_samples: int) -
     return np.abs(rfft(frames * window, axis=1))
 
 
-def _log_mel(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+def log_mel_levels(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+    """Levels of 64 mel bands from 20 Hz to 8 kHz every 10 ms, in decibels of full scale, at least -60: (frames, 64)."""
     power = band_power(
         sound,
         sample_rate,

@@ -20,6 +20,7 @@ def test_every_hook_is_documented_and_typed() -> None:
         "avlink_timeline_formats",
         "avlink_commands",
         "avlink_recipe_kinds",
+        "avlink_extractors",
     }
     for hook in HOOKS.values():
         assert inspect.getdoc(hook)

@@ -320,8 +320,20 @@ class EvaluateRecipe(Recipe):
     media_dir: str | None = None
     """A folder of real clips that are scored against the onsets of their own sound.
 
-    In a recipe file both folders are relative to that file, on the command line to the working directory.
+    In a recipe file all folders are relative to that file, on the command line to the working directory.
     """
+    generated: str | None = None
+    """A folder of generated clips. With it, no bundle is measured, but these against those in `reference`."""
+    reference: str | None = None
+    """A folder of true clips: a pair has one name but for the suffix, and two files of one name are one clip."""
+    judge: Annotated[tuple[Literal["sound", "pictures"], ...], Field(strict=False)] = ()
+    """What was generated: without, the sound where there is one, else the pictures. The rest is the reference's."""
+    metrics: Names = ()
+    """Metrics by name: without, all whose extractors have a checkpoint. Those that need none are always there."""
+    extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of the metrics' extractors: of each its checkpoint, as `extractors.vggish.checkpoint`."""
+    max_s: float = Field(default=30.0, gt=0, le=600)
+    """How much of each clip is looked at, in seconds from its start."""
 
 
 class AblateRecipe(Recipe):

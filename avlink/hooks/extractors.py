@@ -1,0 +1,136 @@
+"""Extractors with checked options: their weights are looked for before anything is loaded, and failures are named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from avlink.core.errors import AvlinkError, InputError, PluginError, RecipeError
+from avlink.core.recipe import EvaluateRecipe, Source, explain, report
+from avlink.core.values import Content, FeatureExtractor, Features
+from avlink.hooks.descriptors import Extractor, ExtractorOptions
+from avlink.hooks.registry import Registry
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyExtractor:
+    """An extractor with its checked options."""
+
+    extractor: Extractor
+    options: ExtractorOptions
+
+    @property
+    def name(self) -> str:
+        """The extractor's name."""
+        return self.extractor.name
+
+    @property
+    def lack(self) -> str | None:
+        """What it lacks, in a sentence that says where to get it; None where its weights are there."""
+        if not self.extractor.source:
+            return None
+        checkpoint, name = self.options.checkpoint, self.name
+        where = f"get it from {self.extractor.source}"
+        if self.extractor.licence:
+            where += f" (licence: {self.extractor.licence})"
+        if not checkpoint:
+            return f"the extractor '{name}' needs its checkpoint: {where}, and name it in extractors.{name}.checkpoint"
+        if not Path(checkpoint).exists():
+            return f"extractors.{name}.checkpoint: there is no '{checkpoint}'; {where}"
+        return None
+
+    def fingerprint(self) -> str:
+        """What features depend on besides the clip. Raises InputError for a lack, PluginError if the plugin fails."""
+        self._check()
+        found = self._call("its fingerprint", lambda: self.extractor.fingerprint(self.options))
+        if not isinstance(found, str):
+            raise PluginError(f"extractor '{self.name}' gave {type(found).__name__} as its fingerprint, not text")
+        return found
+
+    def load(self, device: str) -> FeatureExtractor:
+        """The extractor on "cpu", "cuda" or "mps".
+
+        Raises InputError for a lack, PluginError if the plugin fails, then and whenever it is used.
+        """
+        self._check()
+        loaded = self._call("loading", lambda: self.extractor.load(self.options, device))
+        needs = [("sound", "sample_rate"), ("pictures", "frame_rate"), ("pictures", "side")]
+        for medium, part in [*needs, *((medium, "extract") for medium in self.extractor.takes)]:
+            if medium in self.extractor.takes and getattr(loaded, part, None) is None:
+                kind = type(loaded).__name__
+                raise PluginError(f"extractor '{self.name}' loaded {kind}, which cannot be used: it has no '{part}'")
+        return _Guarded(loaded, self)
+
+    def _check(self) -> None:
+        if self.lack is not None:
+            raise InputError(self.lack)
+
+    def _call(self, what: str, function: Callable[[], Result]) -> Result:
+        try:
+            return function()
+        except AvlinkError:
+            # An answer in words already.
+            raise
+        except Exception as error:
+            raise PluginError(f"extractor '{self.name}' failed in {what}: {type(error).__name__}: {error}") from error
+
+
+class _Guarded:
+    """A `FeatureExtractor` whose failures name it, and whose features are what they should be."""
+
+    def __init__(self, loaded: FeatureExtractor, ready: ReadyExtractor) -> None:
+        self.sample_rate: int | None = getattr(loaded, "sample_rate", None)
+        self.frame_rate: Fraction | None = getattr(loaded, "frame_rate", None)
+        self.side: int | None = getattr(loaded, "side", None)
+        self._loaded, self._ready = loaded, ready
+
+    def extract(self, content: Content) -> Mapping[str, Features]:
+        found = self._ready._call("extracting", lambda: self._loaded.extract(content))
+        if not isinstance(found, Mapping) or not all(isinstance(value, Features) for value in found.values()):
+            raise PluginError(f"extractor '{self._ready.name}' gave {type(found).__name__}, not features by name")
+        return found
+
+
+def resolve_extractor(
+    name: str, values: Mapping[str, Any], registry: Registry, *, source: Source | None = None
+) -> ReadyExtractor:
+    """The extractor of that name with `values` as its options; raises RecipeError for what does not fit.
+
+    A relative checkpoint starts from the folder of the recipe `source`, or from the working directory.
+    """
+    source = Source() if source is None else source
+    ready, lines = _extractor(name, values, registry, source)
+    if ready is None:
+        raise RecipeError(report(source, lines))
+    return ready
+
+
+def check_extractors(recipe: EvaluateRecipe, registry: Registry) -> list[str]:
+    """A line for each mistake in a recipe's extractors; whether checkpoints are there is not looked at."""
+    found = [_extractor(name, values, registry, recipe.source)[1] for name, values in recipe.extractors.items()]
+    return [line for lines in found for line in lines]
+
+
+def _extractor(
+    name: str, values: Mapping[str, Any], registry: Registry, source: Source
+) -> tuple[ReadyExtractor | None, list[str]]:
+    prefix = f"extractors.{name}"
+    try:
+        extractor = registry.extractor(name)
+    except RecipeError as error:
+        return None, [f"{prefix}: {error}"]
+    try:
+        options = extractor.options.model_validate(dict(values))
+    except ValidationError as error:
+        return None, explain(error, extractor.options, source, prefix)
+    if options.checkpoint:
+        path = source.path(f"{prefix}.checkpoint", options.checkpoint)
+        options = options.model_copy(update={"checkpoint": str(path)})
+    return ReadyExtractor(extractor=extractor, options=options), []

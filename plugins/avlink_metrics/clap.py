@@ -1,0 +1,77 @@
+"""LAION's CLAP as transformers has it: one space for sound and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avlink.core.errors import BundleError
+from avlink.core.values import Content, Features
+from avlink_metrics.folders import load_helper, load_model, model_type, transformers
+from avlink_metrics.sound import mono
+
+
+class ClapExtractor:
+    """Gives "embedding": (1, dim), of length 1 but for sounds that take several windows.
+
+    CLAP hears ten seconds, shorter sounds repeated to that. Its authors cut longer ones at random; here they are cut
+    into as few windows as cover them, evenly laid, and the embeddings averaged, so that a sound has one score.
+    """
+
+    frame_rate: Fraction | None = None
+    side: int | None = None
+
+    def __init__(self, model: Any, tokenizer: Any, ears: Any, device: str) -> None:
+        self.sample_rate: int | None = int(ears.sampling_rate)
+        self._model, self._tokenizer, self._ears, self._device = model, tokenizer, ears, device
+
+    @torch.inference_mode()
+    def extract(self, content: Content) -> Mapping[str, Features]:
+        """See the class."""
+        if isinstance(content, str):
+            words = self._tokenizer([content], truncation=True, max_length=77, return_tensors="pt").to(self._device)
+            found = self._model.get_text_features(**words)
+            return {"embedding": Features(rows=_pooled(found).cpu().numpy())}
+        assert self.sample_rate is not None
+        sound = mono(content, self.sample_rate).numpy()
+        rows = torch.cat([self._window(window) for window in _windows(sound, int(self._ears.nb_max_samples))])
+        return {"embedding": Features(rows=rows.mean(dim=0, keepdim=True).cpu().numpy())}
+
+    def _window(self, sound: np.ndarray) -> Tensor:
+        heard = self._ears(sound, sampling_rate=self.sample_rate, return_tensors="pt").to(self._device)
+        features = heard["input_features"].float()
+        return _pooled(self._model.get_audio_features(input_features=features, is_longer=heard["is_longer"]))
+
+
+def _windows(sound: np.ndarray, length: int) -> list[np.ndarray]:
+    if len(sound) <= length:
+        return [sound]
+    starts = np.linspace(0, len(sound) - length, -(-len(sound) // length)).round().astype(int)
+    return [sound[start : start + length] for start in starts]
+
+
+def _pooled(found: Any) -> Tensor:
+    """Embeddings of length 1; versions of transformers differ in what they wrap them in."""
+    rows = getattr(found, "pooler_output", found)
+    return torch.nn.functional.normalize(rows, dim=-1)
+
+
+def load_clap(checkpoint: str, device: str) -> ClapExtractor:
+    """Raises BundleError for a folder of something else, InputError where transformers is missing."""
+    folder = Path(checkpoint)
+    found = model_type(folder)
+    if found != "clap":
+        raise BundleError(f"'{folder}' holds '{found}', not 'clap'; give the folder of a CLAP model")
+    library = transformers()
+    return ClapExtractor(
+        load_model(library.ClapModel, folder, "CLAP", device),
+        load_helper(library.AutoTokenizer, folder, "tokenizer of CLAP"),
+        load_helper(library.ClapFeatureExtractor, folder, "preprocessor of CLAP"),
+        device,
+    )

@@ -1,0 +1,87 @@
+"""Sound as networks want it, and the log-mel front ends that they were trained with."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avlink.core.sound import read_whole
+from avlink.core.values import Content, SoundSource
+
+_VGGISH_RATE, _VGGISH_WINDOW, _VGGISH_HOP, _VGGISH_FFT = 16000, 400, 160, 512
+
+
+def mono(content: Content, sample_rate: int) -> Tensor:
+    """The samples of a sound at the rate that it must have. Raises ValueError for another."""
+    if not isinstance(content, SoundSource):
+        raise TypeError(f"a sound is wanted, not {type(content).__name__}")
+    if content.sample_rate != sample_rate:
+        raise ValueError(f"the sound has {content.sample_rate} Hz, not {sample_rate}")
+    samples = read_whole(content).samples
+    return torch.tensor(samples.mean(axis=0) if len(samples) > 1 else samples[0])
+
+
+def vggish_patches(sound: Tensor) -> Tensor:
+    """(patches, 1, 96, 64): log mel of 0.96 s each, without overlap (Hershey et al. 2017; vggish_params).
+
+    Magnitudes of 25 ms windows every 10 ms, 64 bands of 125 to 7500 Hz that are triangles in mel, ln(. + 0.01). A
+    sound that is too short for one patch, which the original leaves without any, is followed by silence.
+    """
+    least = _VGGISH_WINDOW + 95 * _VGGISH_HOP
+    if len(sound) < least:
+        sound = torch.nn.functional.pad(sound, (0, least - len(sound)))
+    frames = sound.double().unfold(0, _VGGISH_WINDOW, _VGGISH_HOP)
+    window = torch.hann_window(_VGGISH_WINDOW, periodic=True, dtype=torch.float64)
+    spectrum = torch.fft.rfft(frames * window, n=_VGGISH_FFT).abs()
+    mel = torch.log(spectrum @ _vggish_bands() + 0.01)
+    count = len(mel) // 96
+    return mel[: count * 96].reshape(count, 1, 96, 64).float()
+
+
+@lru_cache(maxsize=1)
+def _vggish_bands() -> Tensor:
+    bins = _htk_mel(np.linspace(0, _VGGISH_RATE / 2, _VGGISH_FFT // 2 + 1))
+    return torch.from_numpy(_triangles(bins, float(_htk_mel(125.0)), float(_htk_mel(7500.0)), 64))
+
+
+def kaldi_fbank(sound: Tensor, bands: int) -> Tensor:
+    """(frames, bands): Kaldi's log mel filter bank at 16 kHz, as torchaudio.compliance has it without dither.
+
+    Each 25 ms (every 10 ms, whole windows only) is freed of its mean, pre-emphasised by 0.97, windowed by a symmetric
+    Hann; powers of 512 bins; triangles in mel from 20 Hz to 8 kHz; ln, at least ln of the float32 epsilon.
+    """
+    if len(sound) < 400:
+        return sound.new_zeros(0, bands)
+    frames = sound.double().unfold(0, 400, 160)
+    frames = frames - frames.mean(dim=1, keepdim=True)
+    before = torch.cat((frames[:, :1], frames[:, :-1]), dim=1)
+    frames = frames - 0.97 * before
+    window = torch.hann_window(400, periodic=False, dtype=torch.float64)
+    power = torch.fft.rfft(frames * window, n=512).abs() ** 2
+    # The last bin, of half the rate, is left out there.
+    mel = power[:, :256] @ _kaldi_bands(bands)
+    return mel.clamp(min=float(np.finfo(np.float32).eps)).log().float()
+
+
+@lru_cache(maxsize=4)
+def _kaldi_bands(bands: int) -> Tensor:
+    bins = _htk_mel(np.arange(256) * 16000 / 512)
+    return torch.from_numpy(_triangles(bins, float(_htk_mel(20.0)), float(_htk_mel(8000.0)), bands, with_zero=True))
+
+
+def _htk_mel(hz: float | np.ndarray) -> np.ndarray:
+    return np.asarray(1127.0 * np.log(1.0 + np.asarray(hz) / 700.0))
+
+
+def _triangles(bins: np.ndarray, low: float, high: float, bands: int, *, with_zero: bool = False) -> np.ndarray:
+    """(bins, bands) of triangles of height 1, even in mel; the bin of 0 Hz counts nowhere unless `with_zero`."""
+    edges = np.linspace(low, high, bands + 2)
+    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    found = np.maximum(0.0, np.minimum(rising, falling))
+    if not with_zero:
+        found[0] = 0.0
+    return found

@@ -1,0 +1,82 @@
+"""Weights of public networks: read without running code, fitted by name and shape, named in words where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from avlink.core.errors import BundleError
+from avlink.core.hashing import digest, file_digest
+from avlink.core.paths import cache_dir
+from avlink.core.store import Store
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+AnyModule = TypeVar("AnyModule", bound="nn.Module")
+
+
+def content_of(checkpoint: str) -> str:
+    """The name of what a checkpoint holds: of a file, or of all files of a folder of transformers' kind."""
+    path, store = Path(checkpoint), Store(cache_dir())
+    if path.is_file():
+        return file_digest(path, store)
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return digest([[file.relative_to(path).as_posix(), file_digest(file, store)] for file in files])
+
+
+class Shapes:
+    """The tensors of a checkpoint, asked for by name while a network is built to their widths."""
+
+    def __init__(self, path: Path, tensors: Mapping[str, Tensor], what: str) -> None:
+        self.path, self.tensors, self.what = path, tensors, what
+
+    def of(self, name: str, dims: int) -> tuple[int, ...]:
+        """The shape of a tensor of `dims` axes. Raises BundleError where it is not there, or another."""
+        found = self.tensors.get(name)
+        if found is None:
+            raise BundleError(f"'{self.path}' is no {self.what}: it has no '{name}'{self._instead()}")
+        if found.ndim != dims:
+            raise BundleError(f"'{self.path}' is no {self.what}: '{name}' has the shape {tuple(found.shape)}")
+        return tuple(found.shape)
+
+    def count(self, pattern: str) -> int:
+        """How many of `pattern`, such as "blocks.{}.weight", there are from 0 on."""
+        number = 0
+        while pattern.format(number) in self.tensors:
+            number += 1
+        return number
+
+    def _instead(self) -> str:
+        some = ", ".join(list(self.tensors)[:3])
+        return f" (it begins with {some})" if some else ""
+
+
+def open_weights(checkpoint: str, what: str) -> Shapes:
+    """The tensors of a file, without wrappers and prefixes. Raises BundleError for what cannot be read."""
+    from avlink.engine.public.checkpoint import read_checkpoint
+
+    found = read_checkpoint(Path(checkpoint))
+    return Shapes(found.path, found.tensors, what)
+
+
+def fill(module: AnyModule, shapes: Shapes, device: str, *, ignored: Iterable[str] = ()) -> AnyModule:
+    """Put all tensors into a module, strictly; names that begin with one of `ignored` may be left over.
+
+    The module is frozen, in single precision and in evaluation mode. Raises BundleError that names what is missing, of
+    another shape, or left over.
+    """
+    wanted = module.state_dict()
+    # Of no use, and not in files from before it was counted.
+    wanted = {key: value for key, value in wanted.items() if not key.endswith("num_batches_tracked")}
+    found = {key: value for key, value in shapes.tensors.items() if not key.endswith("num_batches_tracked")}
+    missing = [key for key in wanted if key not in found]
+    over = [key for key in found if key not in wanted and not key.startswith(tuple(ignored))]
+    other = [key for key in wanted if key in found and wanted[key].shape != found[key].shape]
+    for words, keys in (("it lacks", missing), ("it has too much", over), ("of another shape is", other)):
+        if keys:
+            more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+            raise BundleError(f"'{shapes.path}' is no {shapes.what}: {words} {', '.join(keys[:3])}{more}")
+    module.load_state_dict({key: found[key].float() for key in wanted}, strict=False)
+    return module.eval().requires_grad_(False).to(device)

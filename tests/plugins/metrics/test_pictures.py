@@ -1,0 +1,453 @@
+"""Inception, I3D, CAVP and ImageBind at small widths, from files in their public layouts, against plain formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from avlink_metrics.cavp import load_cavp
+from avlink_metrics.i3d import load_i3d
+from avlink_metrics.imagebind import load_imagebind, sound_windows
+from avlink_metrics.inception import load_inception
+from torch.nn import functional
+
+from avlink.core.errors import BundleError, TooShort
+from avlink.core.values import Frames, Waveform
+
+Tensors = dict[str, torch.Tensor]
+EPS = 1e-3
+
+
+def randn(*shape: int, scale: float = 1.0) -> torch.Tensor:
+    return torch.randn(shape) * scale
+
+
+def nothing(*shape: int, scale: float = 1.0) -> torch.Tensor:
+    """A shape that takes no memory."""
+    return torch.zeros(1).expand(shape)
+
+
+class Layout:
+    """Tensors by public names, at a share of the public widths."""
+
+    def __init__(self, share: int, draw=randn, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        self.share, self.draw = share, draw
+        self.tensors: Tensors = {}
+
+    def width(self, full: int) -> int:
+        return full if full == 3 or self.share == 1 else max(2, full // self.share)
+
+    def conv(self, conv: str, norm: str, out: int, into: int, kernel: Sequence[int]) -> int:
+        out, into = self.width(out), into
+        fan = into * int(np.prod(kernel))
+        self.tensors[f"{conv}.weight"] = self.draw(out, into, *kernel, scale=1.2 / fan**0.5)
+        self.tensors[f"{norm}.weight"], self.tensors[f"{norm}.bias"] = torch.rand(out) + 0.5, torch.randn(out) * 0.1
+        self.tensors[f"{norm}.running_mean"] = torch.randn(out) * 0.1
+        self.tensors[f"{norm}.running_var"] = torch.rand(out) + 0.5
+        return out
+
+    def linear(self, name: str, out: int, into: int, *, bias: bool = True, kernel: Sequence[int] = ()) -> None:
+        self.tensors[f"{name}.weight"] = self.draw(out, into, *kernel, scale=into**-0.5)
+        if bias:
+            self.tensors[f"{name}.bias"] = self.draw(out, scale=0.1)
+
+    def norm(self, name: str, width: int) -> None:
+        self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"] = torch.rand(width) + 0.5, torch.randn(width) * 0.1
+
+    def count(self) -> int:
+        return sum(value.numel() for key, value in self.tensors.items() if "running" not in key)
+
+    def save(self, path: Path, **more: torch.Tensor) -> str:
+        torch.save(self.tensors | more, path)
+        return str(path)
+
+
+def film(frames: int, rate: int, height: int = 48, width: int = 64, seed: int = 0) -> Frames:
+    pixels = np.random.default_rng(seed).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
+    return Frames(pixels=pixels, rate=Fraction(rate))
+
+
+def floats(frames: Frames) -> torch.Tensor:
+    return torch.from_numpy(frames.pixels).permute(0, 3, 1, 2).float() / 255
+
+
+def apply(t: Tensors, x: torch.Tensor, conv: str, norm: str, eps: float, **how) -> torch.Tensor:
+    """Convolution and batch norm by their formulas."""
+    run = functional.conv3d if x.ndim == 5 else functional.conv2d
+    x = run(x, t[f"{conv}.weight"], **how)
+    shape = [1, -1, *[1] * (x.ndim - 2)]
+    scale = (t[f"{norm}.weight"] / torch.sqrt(t[f"{norm}.running_var"] + eps)).reshape(shape)
+    return (x - t[f"{norm}.running_mean"].reshape(shape)) * scale + t[f"{norm}.bias"].reshape(shape)
+
+
+# Inception-v3: (name, width, kernel, stride, padding) of each branch, in the order of Szegedy et al. 2016.
+def inception_layout(share: int = 16, draw=randn) -> Layout:
+    layout = Layout(share, draw)
+
+    def conv(name: str, out: int, into: int, high: int, wide: int) -> int:
+        return layout.conv(f"{name}.conv", f"{name}.bn", out, into, (high, wide))
+
+    x = conv("Conv2d_1a_3x3", 32, 3, 3, 3)
+    x = conv("Conv2d_2a_3x3", 32, x, 3, 3)
+    x = conv("Conv2d_2b_3x3", 64, x, 3, 3)
+    x = conv("Conv2d_3b_1x1", 80, x, 1, 1)
+    x = conv("Conv2d_4a_3x3", 192, x, 3, 3)
+    for name, pool in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
+        one = conv(f"{name}.branch1x1", 64, x, 1, 1)
+        five = conv(f"{name}.branch5x5_2", 64, conv(f"{name}.branch5x5_1", 48, x, 1, 1), 5, 5)
+        three = conv(f"{name}.branch3x3dbl_2", 96, conv(f"{name}.branch3x3dbl_1", 64, x, 1, 1), 3, 3)
+        three = conv(f"{name}.branch3x3dbl_3", 96, three, 3, 3)
+        x = one + five + three + conv(f"{name}.branch_pool", pool, x, 1, 1)
+    three = conv("Mixed_6a.branch3x3", 384, x, 3, 3)
+    double = conv("Mixed_6a.branch3x3dbl_2", 96, conv("Mixed_6a.branch3x3dbl_1", 64, x, 1, 1), 3, 3)
+    x += three + conv("Mixed_6a.branch3x3dbl_3", 96, double, 3, 3)
+    for name, mid in (("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)):
+        one = conv(f"{name}.branch1x1", 192, x, 1, 1)
+        seven = conv(f"{name}.branch7x7_2", mid, conv(f"{name}.branch7x7_1", mid, x, 1, 1), 1, 7)
+        seven = conv(f"{name}.branch7x7_3", 192, seven, 7, 1)
+        double = conv(f"{name}.branch7x7dbl_1", mid, x, 1, 1)
+        for step, out, (high, wide) in ((2, mid, (7, 1)), (3, mid, (1, 7)), (4, mid, (7, 1)), (5, 192, (1, 7))):
+            double = conv(f"{name}.branch7x7dbl_{step}", out, double, high, wide)
+        x = one + seven + double + conv(f"{name}.branch_pool", 192, x, 1, 1)
+    three = conv("Mixed_7a.branch3x3_2", 320, conv("Mixed_7a.branch3x3_1", 192, x, 1, 1), 3, 3)
+    seven = conv("Mixed_7a.branch7x7x3_1", 192, x, 1, 1)
+    for step, (high, wide) in ((2, (1, 7)), (3, (7, 1)), (4, (3, 3))):
+        seven = conv(f"Mixed_7a.branch7x7x3_{step}", 192, seven, high, wide)
+    x += three + seven
+    for name in ("Mixed_7b", "Mixed_7c"):
+        one = conv(f"{name}.branch1x1", 320, x, 1, 1)
+        three = conv(f"{name}.branch3x3_1", 384, x, 1, 1)
+        double = conv(f"{name}.branch3x3dbl_2", 384, conv(f"{name}.branch3x3dbl_1", 448, x, 1, 1), 3, 3)
+        wide = [conv(f"{name}.branch3x3_2{half}", 384, three, *size) for half, size in (("a", (1, 3)), ("b", (3, 1)))]
+        wide += [
+            conv(f"{name}.branch3x3dbl_3{half}", 384, double, *size) for half, size in (("a", (1, 3)), ("b", (3, 1)))
+        ]
+        x = one + sum(wide) + conv(f"{name}.branch_pool", 192, x, 1, 1)
+    layout.linear("fc", 1008, x)
+    return layout
+
+
+def inception(t: Tensors, x: torch.Tensor) -> torch.Tensor:
+    def conv(x: torch.Tensor, *names: str, stride: int = 1, pad: bool = True) -> torch.Tensor:
+        for name in names:
+            kernel = t[f"{name}.conv.weight"].shape[2:]
+            padding = [side // 2 for side in kernel] if pad else 0
+            x = apply(t, x, f"{name}.conv", f"{name}.bn", EPS, stride=stride, padding=padding).clamp(min=0)
+        return x
+
+    def mean3(x: torch.Tensor) -> torch.Tensor:
+        ones = functional.avg_pool2d(torch.ones_like(x), 3, 1, 1)
+        return functional.avg_pool2d(x, 3, 1, 1) / ones
+
+    x = conv(x, "Conv2d_1a_3x3", stride=2, pad=False)
+    x = conv(conv(x, "Conv2d_2a_3x3", pad=False), "Conv2d_2b_3x3")
+    x = functional.max_pool2d(x, 3, 2)
+    x = functional.max_pool2d(conv(conv(x, "Conv2d_3b_1x1"), "Conv2d_4a_3x3", pad=False), 3, 2)
+    for n in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
+        triple = conv(x, *(f"{n}.branch3x3dbl_{i}" for i in (1, 2, 3)))
+        five = conv(x, f"{n}.branch5x5_1", f"{n}.branch5x5_2")
+        x = torch.cat([conv(x, f"{n}.branch1x1"), five, triple, conv(mean3(x), f"{n}.branch_pool")], 1)
+    n = "Mixed_6a"
+    double = conv(conv(x, f"{n}.branch3x3dbl_1", f"{n}.branch3x3dbl_2"), f"{n}.branch3x3dbl_3", stride=2, pad=False)
+    x = torch.cat([conv(x, f"{n}.branch3x3", stride=2, pad=False), double, functional.max_pool2d(x, 3, 2)], 1)
+    for n in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"):
+        seven = conv(x, *(f"{n}.branch7x7_{i}" for i in (1, 2, 3)))
+        double = conv(x, *(f"{n}.branch7x7dbl_{i}" for i in (1, 2, 3, 4, 5)))
+        x = torch.cat([conv(x, f"{n}.branch1x1"), seven, double, conv(mean3(x), f"{n}.branch_pool")], 1)
+    n = "Mixed_7a"
+    three = conv(conv(x, f"{n}.branch3x3_1"), f"{n}.branch3x3_2", stride=2, pad=False)
+    seven = conv(x, *(f"{n}.branch7x7x3_{i}" for i in (1, 2, 3)))
+    seven = conv(seven, f"{n}.branch7x7x3_4", stride=2, pad=False)
+    x = torch.cat([three, seven, functional.max_pool2d(x, 3, 2)], 1)
+    for n in ("Mixed_7b", "Mixed_7c"):
+        pool = functional.max_pool2d(x, 3, 1, 1) if n == "Mixed_7c" else mean3(x)
+        three = conv(x, f"{n}.branch3x3_1")
+        double = conv(x, f"{n}.branch3x3dbl_1", f"{n}.branch3x3dbl_2")
+        parts = [conv(three, f"{n}.branch3x3_2{half}") for half in "ab"]
+        parts += [conv(double, f"{n}.branch3x3dbl_3{half}") for half in "ab"]
+        x = torch.cat([conv(x, f"{n}.branch1x1"), *parts, conv(pool, f"{n}.branch_pool")], 1)
+    return x.mean((2, 3))
+
+
+class TestInception:
+    def test_a_file_in_the_public_layout_gives_what_its_formula_gives(self, tmp_path: Path) -> None:
+        layout = inception_layout()
+        path = layout.save(tmp_path / "inception.pth")
+        frames = film(3, 1)
+        found = load_inception(path, Fraction(1), "cpu").extract(frames)
+        x = functional.interpolate(floats(frames), (299, 299), mode="bilinear", align_corners=False) * 2 - 1
+        wanted = inception(layout.tensors, x)
+        assert found["embedding"].rows.shape == wanted.shape and found["embedding"].rate == 1
+        assert np.allclose(found["embedding"].rows, wanted.numpy(), atol=1e-4)
+        assert wanted.std(0).max() > 1e-3
+        logits = wanted @ layout.tensors["fc.weight"].T + layout.tensors["fc.bias"]
+        assert np.allclose(found["logits"].rows, logits.numpy(), atol=1e-3)
+
+    def test_the_public_widths_are_known(self) -> None:
+        # torchvision's count of 27,161,264, without its auxiliary head, with 1008 classes.
+        assert inception_layout(1, nothing).count() == 27_161_264 - 3_326_696 + 8 * 2049
+
+
+I3D_WIDTHS = {
+    "Mixed_3b": (64, 96, 128, 16, 32, 32),
+    "Mixed_3c": (128, 128, 192, 32, 96, 64),
+    "Mixed_4b": (192, 96, 208, 16, 48, 64),
+    "Mixed_4c": (160, 112, 224, 24, 64, 64),
+    "Mixed_4d": (128, 128, 256, 24, 64, 64),
+    "Mixed_4e": (112, 144, 288, 32, 64, 64),
+    "Mixed_4f": (256, 160, 320, 32, 128, 128),
+    "Mixed_5b": (256, 160, 320, 32, 128, 128),
+    "Mixed_5c": (384, 192, 384, 48, 128, 128),
+}
+
+
+def i3d_layout(share: int = 16, draw=randn) -> Layout:
+    layout = Layout(share, draw)
+
+    def unit(name: str, out: int, into: int, side: int) -> int:
+        return layout.conv(f"{name}.conv3d", f"{name}.bn", out, into, (side,) * 3)
+
+    x = unit("Conv3d_1a_7x7", 64, 3, 7)
+    x = unit("Conv3d_2c_3x3", 192, unit("Conv3d_2b_1x1", 64, x, 1), 3)
+    for name, (b0, b1a, b1b, b2a, b2b, b3b) in I3D_WIDTHS.items():
+        one = unit(f"{name}.b0", b0, x, 1)
+        two = unit(f"{name}.b1b", b1b, unit(f"{name}.b1a", b1a, x, 1), 3)
+        three = unit(f"{name}.b2b", b2b, unit(f"{name}.b2a", b2a, x, 1), 3)
+        x = one + two + three + unit(f"{name}.b3b", b3b, x, 1)
+    layout.linear("logits.conv3d", 400, x, kernel=(1, 1, 1))
+    return layout
+
+
+def i3d(t: Tensors, x: torch.Tensor) -> torch.Tensor:
+    def fit(x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int]) -> torch.Tensor:
+        """TensorFlow's "same": ceil(length / stride) windows, the odd zero at the end."""
+        pads = []
+        for length, size, step in zip(x.shape[2:], kernel, stride, strict=True):
+            total = max((-(-length // step) - 1) * step + size - length, 0)
+            pads.append((total // 2, total - total // 2))
+        return functional.pad(x, [side for pair in reversed(pads) for side in pair])
+
+    def unit(x: torch.Tensor, name: str, stride: int = 1) -> torch.Tensor:
+        kernel = t[f"{name}.conv3d.weight"].shape[2:]
+        x = fit(x, kernel, (stride,) * 3)
+        return apply(t, x, f"{name}.conv3d", f"{name}.bn", EPS, stride=stride).clamp(min=0)
+
+    def pool(x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int]) -> torch.Tensor:
+        return functional.max_pool3d(fit(x, kernel, stride), kernel, stride)
+
+    x = pool(unit(x, "Conv3d_1a_7x7", 2), (1, 3, 3), (1, 2, 2))
+    x = pool(unit(unit(x, "Conv3d_2b_1x1"), "Conv3d_2c_3x3"), (1, 3, 3), (1, 2, 2))
+    for name in I3D_WIDTHS:
+        if name == "Mixed_4b":
+            x = pool(x, (3, 3, 3), (2, 2, 2))
+        if name == "Mixed_5b":
+            x = pool(x, (2, 2, 2), (2, 2, 2))
+        branch = [unit(x, f"{name}.b0")]
+        branch += [unit(unit(x, f"{name}.b{i}a"), f"{name}.b{i}b") for i in (1, 2)]
+        x = torch.cat([*branch, unit(pool(x, (3, 3, 3), (1, 1, 1)), f"{name}.b3b")], 1)
+    x = torch.stack([x[:, :, i : i + 2].mean((2, 3, 4)) for i in range(x.shape[2] - 1)]).mean(0)
+    return x @ t["logits.conv3d.weight"].flatten(1).T + t["logits.conv3d.bias"]
+
+
+class TestI3D:
+    def test_a_file_in_the_public_layout_gives_what_its_formula_gives(self, tmp_path: Path) -> None:
+        layout = i3d_layout()
+        path = layout.save(tmp_path / "rgb_imagenet.pt")
+        frames = film(14, 6)
+        found = load_i3d(path, Fraction(6), 12, "cpu").extract(frames)["embedding"].rows
+        x = functional.interpolate(floats(frames)[:12], (224, 224), mode="bilinear", antialias=True) * 2 - 1
+        wanted = i3d(layout.tensors, x.transpose(0, 1)[None])
+        assert found.shape == (1, 400) and np.allclose(found, wanted.numpy(), atol=1e-4)
+
+    def test_fewer_pictures_are_too_few_and_the_public_widths_are_known(self, tmp_path: Path) -> None:
+        path = i3d_layout(32).save(tmp_path / "rgb_imagenet.pt")
+        with pytest.raises(TooShort, match="11 pictures, where I3D is asked for 12"):
+            load_i3d(path, Fraction(6), 12, "cpu").extract(film(11, 6))
+        assert i3d_layout(1, nothing).count() == 12_697_264
+
+
+def cavp_layout(share: int = 16, draw=randn, blocks=(3, 4, 6, 3)) -> Layout:
+    layout = Layout(share, draw)
+
+    def conv(name: str, out: int, into: int, *kernel: int) -> int:
+        name = f"video_encoder.{name}"
+        return layout.conv(f"{name}.conv", f"{name}.bn", out, into, kernel)
+
+    x = conv("conv1", 64, 3, 1, 7, 7)
+    for stage, number in enumerate(blocks):
+        width, time = 64 * 2**stage, 3 if stage >= 2 else 1
+        for block in range(number):
+            name = f"layer{stage + 1}.{block}"
+            if not block:
+                conv(f"{name}.downsample", 4 * width, x, 1, 1, 1)
+            inner = conv(f"{name}.conv2", width, conv(f"{name}.conv1", width, x, time, 1, 1), 1, 3, 3)
+            x = conv(f"{name}.conv3", 4 * width, inner, 1, 1, 1)
+    layout.linear("video_project_head", 512, x)
+    return layout
+
+
+class TestCavp:
+    def test_a_file_in_the_public_layout_gives_what_its_formula_gives(self, tmp_path: Path) -> None:
+        blocks = (1, 2, 1, 2)
+        layout = cavp_layout(blocks=blocks)
+        more = {"spec_encoder.bn.weight": torch.zeros(128), "logit_scale": torch.zeros(())}
+        path = tmp_path / "cavp.ckpt"
+        torch.save({"state_dict": {f"module.{key}": value for key, value in (layout.tensors | more).items()}}, path)
+        frames = film(6, 4)
+        found = load_cavp(str(path), "cpu").extract(frames)
+        t = layout.tensors
+
+        def conv(x: torch.Tensor, name: str, stride: int = 1) -> torch.Tensor:
+            name = f"video_encoder.{name}"
+            padding = [side // 2 for side in t[f"{name}.conv.weight"].shape[2:]]
+            return apply(t, x, f"{name}.conv", f"{name}.bn", 1e-5, stride=(1, stride, stride), padding=padding)
+
+        x = functional.interpolate(floats(frames), (224, 224), mode="bilinear", antialias=True).transpose(0, 1)[None]
+        x = functional.max_pool3d(conv(x, "conv1", 2).clamp(min=0), (1, 3, 3), (1, 2, 2), (0, 1, 1))
+        for stage, number in enumerate(blocks, start=1):
+            for block in range(number):
+                name, stride = f"layer{stage}.{block}", 2 if stage > 1 and not block else 1
+                short = x if block else conv(x, f"{name}.downsample", stride)
+                inner = conv(conv(x, f"{name}.conv1").clamp(min=0), f"{name}.conv2", stride).clamp(min=0)
+                x = (conv(inner, f"{name}.conv3") + short).clamp(min=0)
+        rows = x.mean((3, 4))[0].T @ t["video_project_head.weight"].T + t["video_project_head.bias"]
+        rows = rows / rows.norm(dim=1, keepdim=True)
+        assert found["frames"].rows.shape == (6, 512) and found["frames"].rate == 4
+        assert np.allclose(found["frames"].rows, rows.numpy(), atol=1e-5)
+        assert np.linalg.norm(found["embedding"].rows) == pytest.approx(1)
+
+    def test_the_public_widths_are_known(self) -> None:
+        # SlowOnly R50 of mmaction2 without its head of 400 classes, and the projection.
+        assert cavp_layout(1, nothing).count() == 32_454_096 - 400 * 2049 + 512 * 2049
+
+
+def imagebind_layout(vision=(160, 2), audio=(128, 2), out=24, draw=randn) -> Layout:
+    layout = Layout(1, draw)
+    for name, (dim, blocks), tokens in (("vision", vision, 257), ("audio", audio, 229)):
+        pre = f"modality_preprocessors.{name}"
+        layout.tensors[f"{pre}.cls_token"] = draw(1, 1, dim)
+        layout.tensors[f"{pre}.pos_embedding_helper.pos_embed"] = draw(1, tokens, dim)
+        if name == "vision":
+            layout.tensors[f"{pre}.rgbt_stem.proj.1.weight"] = draw(dim, 3, 2, 14, 14, scale=0.02)
+            layout.norm("modality_trunks.vision.pre_transformer_layer.0", dim)
+        else:
+            layout.tensors[f"{pre}.rgbt_stem.proj.weight"] = draw(dim, 1, 16, 16, scale=0.05)
+            layout.norm(f"{pre}.rgbt_stem.norm_layer", dim)
+        for block in range(blocks):
+            trunk = f"modality_trunks.{name}.blocks.{block}"
+            layout.tensors[f"{trunk}.attn.in_proj_weight"] = draw(3 * dim, dim, scale=dim**-0.5)
+            layout.tensors[f"{trunk}.attn.in_proj_bias"] = draw(3 * dim, scale=0.1)
+            layout.linear(f"{trunk}.attn.out_proj", dim, dim)
+            if name == "audio":
+                layout.tensors[f"{trunk}.attn.bias_k"] = draw(1, 1, dim)
+                layout.tensors[f"{trunk}.attn.bias_v"] = draw(1, 1, dim)
+            for norm in ("norm_1", "norm_2"):
+                layout.norm(f"{trunk}.{norm}", dim)
+            layout.linear(f"{trunk}.mlp.fc1", 4 * dim, dim)
+            layout.linear(f"{trunk}.mlp.fc2", dim, 4 * dim)
+        layout.norm(f"modality_heads.{name}.0", dim)
+        layout.linear(f"modality_heads.{name}.2", out, dim, bias=False)
+    return layout
+
+
+def imagebind(t: Tensors, name: str, x: torch.Tensor, head_dim: int) -> torch.Tensor:
+    def norm(x: torch.Tensor, key: str, eps: float = 1e-6) -> torch.Tensor:
+        x = x - x.mean(-1, keepdim=True)
+        return x / torch.sqrt((x**2).mean(-1, keepdim=True) + eps) * t[f"{key}.weight"] + t[f"{key}.bias"]
+
+    def linear(x: torch.Tensor, key: str) -> torch.Tensor:
+        return x @ t[f"{key}.weight"].T + t[f"{key}.bias"]
+
+    pre = f"modality_preprocessors.{name}"
+    if name == "vision":
+        x = functional.conv3d(x, t[f"{pre}.rgbt_stem.proj.1.weight"], stride=(2, 14, 14)).flatten(2).transpose(1, 2)
+    else:
+        x = functional.conv2d(x, t[f"{pre}.rgbt_stem.proj.weight"], stride=10).flatten(2).transpose(1, 2)
+        x = norm(x, f"{pre}.rgbt_stem.norm_layer", 1e-5)
+    x = torch.cat([t[f"{pre}.cls_token"].repeat(len(x), 1, 1), x], 1) + t[f"{pre}.pos_embedding_helper.pos_embed"]
+    if name == "vision":
+        x = norm(x, "modality_trunks.vision.pre_transformer_layer.0")
+    dim = x.shape[-1]
+    for block in range(2):
+        key = f"modality_trunks.{name}.blocks.{block}"
+        q, k, v = (norm(x, f"{key}.norm_1") @ t[f"{key}.attn.in_proj_weight"].T + t[f"{key}.attn.in_proj_bias"]).split(
+            dim, -1
+        )
+        if name == "audio":
+            k, v = (
+                torch.cat([a, t[f"{key}.attn.{b}"].repeat(len(x), 1, 1)], 1) for a, b in ((k, "bias_k"), (v, "bias_v"))
+            )
+        heads = []
+        for h in range(dim // head_dim):
+            part = slice(h * head_dim, (h + 1) * head_dim)
+            weight = torch.softmax(q[..., part] @ k[..., part].transpose(1, 2) / head_dim**0.5, -1)
+            heads.append(weight @ v[..., part])
+        x = x + linear(torch.cat(heads, -1), f"{key}.attn.out_proj")
+        hidden = linear(norm(x, f"{key}.norm_2"), f"{key}.mlp.fc1")
+        hidden = hidden * 0.5 * (1 + torch.erf(hidden / 2**0.5))
+        x = x + linear(hidden, f"{key}.mlp.fc2")
+    x = norm(x[:, 0], f"modality_heads.{name}.0") @ t[f"modality_heads.{name}.2.weight"].T
+    return x / x.norm(dim=-1, keepdim=True)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory):
+    layout = imagebind_layout()
+    more = {
+        "modality_trunks.text.blocks.0.norm_1.weight": torch.zeros(1),
+        "modality_postprocessors.audio.1.log_logit_scale": torch.zeros(()),
+    }
+    path = layout.save(tmp_path_factory.mktemp("imagebind") / "imagebind_huge.pth", **more)
+    return layout.tensors, load_imagebind(path, "cpu")
+
+
+class TestImageBind:
+    def test_sound_is_the_mean_of_three_windows(self, loaded) -> None:
+        tensors, extractor = loaded
+        sound = torch.randn(5 * 16000, generator=torch.Generator().manual_seed(0)) * 0.1
+        found = extractor.extract(Waveform(samples=sound.numpy()[None], sample_rate=16000))["embedding"].rows
+        windows = sound_windows(sound)
+        assert windows.shape == (3, 1, 128, 204)
+        # Where a window of 2 s ends, after 198 frames, there is silence as zeros, normalised.
+        assert torch.allclose(windows[..., 198:], torch.tensor(4.268 / 9.138))
+        assert np.allclose(found, imagebind(tensors, "audio", windows, 64).mean(0, keepdim=True).numpy(), atol=1e-5)
+        # The last one begins at 3 s.
+        assert torch.equal(windows[2], sound_windows(sound[3 * 16000 :])[0])
+
+    def test_pictures_are_windows_and_images(self, loaded) -> None:
+        tensors, extractor = loaded
+        frames = film(100, 25, 224, 300)
+        found = extractor.extract(frames)
+        mean, std = (
+            torch.tensor(v).reshape(3, 1, 1)
+            for v in ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+        )
+        seen = (floats(frames) - mean) / std
+        clips = [
+            seen[[first, first + 49], :, :, left : left + 224].transpose(0, 1)
+            for first in (0, 12, 25, 37, 50)
+            for left in (0, 38, 76)
+        ]
+        wanted = imagebind(tensors, "vision", torch.stack(clips), 80).mean(0, keepdim=True)
+        assert np.allclose(found["embedding"].rows, wanted.numpy(), atol=1e-5)
+        still = seen[[6, 18, 31, 43, 56, 68, 81, 93], :, :, 38:262][:, :, None].repeat(1, 1, 2, 1, 1)
+        assert np.allclose(found["image"].rows, imagebind(tensors, "vision", still, 80).numpy(), atol=1e-5)
+
+    def test_very_short_clips_and_another_file(self, loaded, tmp_path: Path) -> None:
+        _, extractor = loaded
+        assert np.isfinite(extractor.extract(film(1, 25))["embedding"].rows).all()
+        short = Waveform(samples=np.ones((1, 100), np.float32), sample_rate=16000)
+        assert np.isfinite(extractor.extract(short)["embedding"].rows).all()
+        with pytest.raises(BundleError, match="is no ImageBind"):
+            load_imagebind(cavp_layout(64, blocks=(1, 1, 1, 1)).save(tmp_path / "other.pth"), "cpu")
+
+    def test_the_public_widths_are_those_of_a_vit_h(self) -> None:
+        layout = imagebind_layout((1280, 32), (768, 12), 1024, nothing)
+        vision = sum(value.numel() for key, value in layout.tensors.items() if ".vision." in key)
+        # OpenCLIP's ViT-H/14 has 632,076,800 weights in its eyes; here the patches have two frames.
+        assert vision == 632_076_800 + 1280 * 3 * 14 * 14
