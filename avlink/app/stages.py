@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.core.errors import InputError
+from avlink.core.events import ignore
 from avlink.core.recipe import TrainRecipe
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
+    from avlink.engine.text.byte_encoder import TextEncoder
     from avlink.engine.train.clips import ClipStore
+    from avlink.engine.train.latents import LatentStore
     from avlink.engine.train.loop import LoopConfig, Stage
 
 
@@ -27,7 +30,7 @@ def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
 
     system = System(recipe.model).requires_grad_(False)
     system.eval()
-    have = begin_weights(recipe, system) | load_before(out, stage, system.components())
+    have = begin_weights(recipe, system, prepared_in(recipe, out)) | load_before(out, stage, system.components())
     needs = {
         "vocoder": ("vae",),
         "audio": ("vae",),
@@ -38,6 +41,12 @@ def system_for(recipe: TrainRecipe, out: Path, stage: str) -> System:
     if missing:
         raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
     return system
+
+
+def prepared_in(recipe: TrainRecipe, out: Path) -> Path:
+    """The folder of the clips of a training in `out`."""
+    prepared = recipe.data.prepared
+    return out / "clips" if prepared is None else recipe.source.path("data.prepared", prepared)
 
 
 def start_bundle(recipe: TrainRecipe) -> Bundle | None:
@@ -81,10 +90,12 @@ def check_start(recipe: TrainRecipe) -> None:
         )
 
 
-def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
-    """Give `system` the weights that the recipe starts from; returns the components that have some."""
+def begin_weights(recipe: TrainRecipe, system: System, prepared: Path | None = None) -> set[str]:
+    """Give `system` the weights that the recipe starts from; returns the components that have some.
+
+    `prepared` is the folder of clips whose captions may be encoded already.
+    """
     from avlink.engine.bundle.bundle import load_into
-    from avlink.engine.bundle.text import load_text
 
     bundle = start_bundle(recipe)
     if bundle is None:
@@ -92,8 +103,7 @@ def begin_weights(recipe: TrainRecipe, system: System) -> set[str]:
     parts = {name: part for name, part in system.components().items() if name in bundle.components}
     load_into(parts, bundle)
     if recipe.model.text.kind == "t5":
-        length = recipe.model.text.max_length
-        system.external_text = load_text(bundle.folder, bundle.text, "cpu", length)
+        system.external_text = _text_of(recipe, bundle, prepared)
     return set(parts)
 
 
@@ -140,7 +150,7 @@ def stage_of(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, h
     if name == "vocoder":
         return codec.VocoderStage(system, clips, lambda: judge.codec(system, held_out, out))
     if name == "appearance":
-        stills, unseen = (StillStore(out / "clips" / "stills" / split) for split in ("train", "held_out"))
+        stills, unseen = (StillStore(clips.root.parent / "stills" / split) for split in ("train", "held_out"))
         if not stills:
             raise InputError("the appearance stage needs stills with the names of what is struck: set data.stills")
         return motion.AppearanceStage(system, stills, lambda: judge.appearance(system, unseen))
@@ -171,17 +181,27 @@ def stage_of(name: str, recipe: TrainRecipe, system: System, clips: ClipStore, h
     )
 
 
-def _latents(system: System, clips: ClipStore, out: Path) -> Tensor:
-    """Latents of all clips, computed once a run."""
-    from safetensors.torch import load_file, save_file
+def _latents(system: System, clips: ClipStore, out: Path) -> LatentStore:
+    """Latents of all clips: prepared with them, or made here, once for these weights."""
+    from avlink.app.dataset.derived import latents_of
 
-    from avlink.core.paths import atomic_write
-    from avlink.engine.train.stages.codec import encode_all
+    return latents_of(system.vae, system.config, clips, [clips.root.parent, out], ignore)
 
-    path = out / "latents.safetensors"
-    if path.is_file():
-        return load_file(path)["latents"]
-    latents = encode_all(system, clips)
-    with atomic_write(path) as hidden:
-        save_file({"latents": latents}, hidden)
-    return latents
+
+def _text_of(recipe: TrainRecipe, bundle: Bundle, prepared: Path | None) -> TextEncoder | None:
+    """T5, or what it said of the captions of prepared clips; it is loaded then for other words alone."""
+    from avlink.app.dataset.derived import texts_folder
+    from avlink.engine.bundle.text import load_text
+    from avlink.engine.text.cached import CachedText, TextStore
+
+    length = recipe.model.text.max_length
+
+    def load() -> TextEncoder:
+        encoder = load_text(bundle.folder, bundle.text, "cpu", length)
+        assert encoder is not None
+        return encoder
+
+    if not bundle.text:
+        return None
+    folder = None if prepared is None else texts_folder(prepared, bundle, length)
+    return load() if folder is None or not folder.is_dir() else CachedText(TextStore(folder), load)

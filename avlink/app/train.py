@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from avlink.app.prepare import prepare_folder, prepare_foundry
+from avlink.app.dataset.service import clips_for
 from avlink.app.stages import begin_weights, check_start, loop_of, stage_of, start_bundle, system_for
+from avlink.core.datasets import without_places
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.paths import make_folder, write_text
 from avlink.core.recipe import TrainRecipe
-from avlink.core.training import STAGES, FoundryData
+from avlink.core.training import STAGES
 
 LICENCE = "Apache-2.0"
 
@@ -48,11 +49,8 @@ def train(
         listener(Message(text="this processor only imitates bfloat16, ten times slower: training goes on in fp32"))
         recipe = recipe.model_copy(update={"bf16": False})
     listener(JobStarted(job_id="data", name="clips"))
-    if isinstance(recipe.data, FoundryData):
-        prepare_foundry(recipe.data, out / "clips", listener)
-    else:
-        prepare_folder(recipe.data, recipe.model, out / "clips", listener)
-    clips, held_out = ClipStore(out / "clips" / "train"), ClipStore(out / "clips" / "held_out")
+    root = clips_for(recipe, out, listener)
+    clips, held_out = ClipStore(root / "train"), ClipStore(root / "held_out")
     listener(JobDone(job_id="data", name="clips", note=f"{len(clips)} to train on, {len(held_out)} held out"))
     for name in chosen:
         if is_done(out, name):
@@ -156,7 +154,7 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
         description=f"AV-Link model '{recipe.name}', trained by avlink {__version__}",
         training={
             # Not where it lay: a bundle is given away.
-            "data": recipe.data.model_dump(exclude_none=True, exclude={"folder", "manifest"}),
+            "data": without_places(recipe.data),
             "seed": recipe.seed,
             "conditioning": recipe.conditioning.model_dump(),
             "stages": {

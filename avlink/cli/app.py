@@ -9,6 +9,7 @@ import typer
 import avlink
 from avlink.cli import (
     cache,
+    data,
     demo,
     doctor,
     evaluate,
@@ -30,6 +31,7 @@ GROUPS = {
     "plugins": plugins.app,
     "cache": cache.app,
     "foundry": foundry.app,
+    "data": data.app,
 }
 """Commands that have commands of their own."""
 

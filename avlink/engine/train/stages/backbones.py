@@ -9,6 +9,7 @@ from avlink.engine.flow.path import data_to_velocity, sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore, slower
+from avlink.engine.train.latents import Latents
 from avlink.engine.train.stages.inputs import Validate, drop_text, nothing, picture_factor, pictures
 
 
@@ -17,7 +18,7 @@ class AudioStage:
 
     name = "audio"
 
-    def __init__(self, system: System, clips: ClipStore, latents: Tensor, validate: Validate = nothing) -> None:
+    def __init__(self, system: System, clips: ClipStore, latents: Latents, validate: Validate = nothing) -> None:
         self.audio, self.text, self.clips, self.latents = system.audio, system.text_encoder("audio"), clips, latents
         self.trained: dict[str, nn.Module] = {"audio": system.audio}
         if system.audio_text is not None:

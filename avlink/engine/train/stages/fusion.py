@@ -9,6 +9,7 @@ from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore, slower
+from avlink.engine.train.latents import Latents
 from avlink.engine.train.objectives import motion_losses
 from avlink.engine.train.stages.inputs import Validate, drop_text, nothing, picture_factor, pictures, relight
 
@@ -25,7 +26,7 @@ class FusionStage:
         self,
         system: System,
         clips: ClipStore,
-        latents: Tensor,
+        latents: Latents,
         *,
         direction: str,
         t_condition: float,
