@@ -16,7 +16,9 @@ from avlink.core.hashing import digest
 from avlink.core.paths import write_text
 
 SHARD_CLIPS = 50
-"""What a kill costs at most, for each process; 43 MB of the paper's pictures at 24 frames per second."""
+"""Clips of a shard where there are thousands: what a kill costs each process, 43 MB of pictures at 24 a second."""
+
+_LEAST_CLIPS, _SHARDS = 5, 64
 
 _FILE = "plan.json"
 
@@ -51,10 +53,12 @@ def make_plan(wanted: Mapping[Split, Sequence[str]], before: Plan | None = None)
         kept = [shard for shard in (before or {}).get(split, []) if not keys.keys().isdisjoint(shard.keys)]
         placed = {key for shard in kept for key in shard.keys}
         new = [key for key in keys if key not in placed]
+        # Few clips lie in small shards, so that all processes have something to do.
+        size = min(SHARD_CLIPS, max(_LEAST_CLIPS, len(new) // _SHARDS))
         first = 1 + max((_number(shard) for shard in (before or {}).get(split, [])), default=-1)
         plan[split] = kept + [
-            _shard(first + number, tuple(new[start : start + SHARD_CLIPS]))
-            for number, start in enumerate(range(0, len(new), SHARD_CLIPS))
+            _shard(first + number, tuple(new[start : start + size]))
+            for number, start in enumerate(range(0, len(new), size))
         ]
     return plan
 

@@ -74,9 +74,8 @@ def prepare_files(
     _decode(work, work.lacking(part), listener, processes or usable_processors())
     bad = work.write_bad()
     if bad:
-        listener(
-            Message(text=f"{bad} clips cannot be used and are set aside; {root / 'bad.csv'} says why", level="warning")
-        )
+        said = "1 clip cannot be used and is" if bad == 1 else f"{bad} clips cannot be used and are"
+        listener(Message(text=f"{said} set aside; {root / 'bad.csv'} says why", level="warning"))
     lacking = work.count_lacking()
     rows = {split: list(work.rows(split, ALL)) for split in SPLITS}
     if not lacking:
