@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,34 +92,27 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
 
 
 def _on_base(variant: Variant, bundle: Path, steps: int | None = None) -> TrainRecipe:
-    """The variant's recipe, starting from the trained backbones with its own stage alone."""
+    """The variant's recipe on the base's clips, starting from its backbones, with the variant's own stage alone."""
     from avlink.engine.bundle.bundle import read_bundle
 
     parts = tuple(name for name in read_bundle(bundle).components if not name.startswith("fusion"))
     table = variant.recipe.stages[variant.stage]
     if steps is not None:
         table = table.model_copy(update={"steps": steps})
-    update = {"start_from": str(bundle.resolve()), "start_parts": parts, "stages": {variant.stage: table}}
-    return variant.recipe.model_copy(update=update)
+    clips = variant.recipe.data.model_copy(update={"prepared": str((bundle.parent / "clips").resolve())})
+    return variant.recipe.model_copy(
+        update={
+            "data": clips,
+            "start_from": str(bundle.resolve()),
+            "start_parts": parts,
+            "stages": {variant.stage: table},
+        }
+    )
 
 
 def _learn(variant: Variant, steps: int, bundle: Path, out: Path, listener: Listener) -> Path:
-    """Train a variant on the base's clips; returns its bundle."""
-    folder = out / variant.name
-    make_folder(folder)
-    for name in ("clips", "latents.safetensors"):
-        _share(out / "base" / name, folder / name)
-    return train(_on_base(variant, bundle, steps), folder, listener=listener)
-
-
-def _share(there: Path, here: Path) -> None:
-    """The same clips for all: a link where the system has them, else a copy."""
-    if here.exists() or not there.exists():
-        return
-    try:
-        here.symlink_to(os.path.relpath(there, here.parent), target_is_directory=there.is_dir())
-    except OSError:
-        (shutil.copytree if there.is_dir() else shutil.copyfile)(there, here)
+    """Train a variant; returns its bundle."""
+    return train(_on_base(variant, bundle, steps), out / variant.name, listener=listener)
 
 
 def _cost(variant: Variant, bundle: Path, out: Path) -> Cost:

@@ -1,23 +1,19 @@
-"""Clips for training, on disk: from the foundry, or from a folder of video files and a manifest."""
+"""Clips for training that the foundry makes, on disk."""
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from avlink.core.architecture import AVLinkConfig
-from avlink.core.errors import InputError, MediaError, RecipeError
-from avlink.core.events import Listener, Message, StepDone
+from avlink.core.datasets import FoundryData
+from avlink.core.errors import RecipeError
+from avlink.core.events import Listener, StepDone
 from avlink.core.recipe import TrainRecipe
-from avlink.core.training import FolderData, FoundryData
-from avlink.core.values import PictureSpec
 from avlink.engine.train.shards import shard_path
 
 if TYPE_CHECKING:
@@ -140,69 +136,3 @@ def _seeds(data: FoundryData, split: Literal["train", "held_out"], count: int) -
             found.append(seed)
         seed += 1
     return found
-
-
-def prepare_folder(data: FolderData, config: AVLinkConfig, root: Path, listener: Listener) -> None:
-    """Decode the manifest's clips into shards; a clip that cannot be used is named and left out.
-
-    Without ground truth, the onsets of a clip's own sound stand for its events.
-    """
-    import numpy as np
-
-    from avlink.engine.train.clips import ClipNote, ClipStore
-    from avlink.media.audio import read_audio
-    from avlink.media.frames import open_frames
-    from avlink.metrics.onsets import detect_onsets
-
-    folder = Path(data.folder).expanduser()
-    rows = read_manifest(folder, data)
-    motion, picture = config.motion, config.picture
-    fps = picture.fps if motion is None else motion.fps
-    spec = PictureSpec(rate=Fraction(fps), width=picture.width, height=picture.height)
-    duration = Fraction(picture.frames, picture.fps)
-    samples = config.window_tokens * config.mel.hop_samples * config.vae.downsampling
-    cut = max(1, len(rows) - data.held_out)
-    for split, part in (("train", rows[:cut]), ("held_out", rows[cut:])):
-        for number, start in enumerate(range(0, len(part), _CLIP_SHARD)):
-            if shard_path(root / split, number).is_dir():
-                continue
-            frames, sound, notes = [], [], []
-            for path, caption, start_s in part[start : start + _CLIP_SHARD]:
-                try:
-                    seen = open_frames(path, start_s=start_s, duration_s=duration, spec=spec)
-                    heard = read_audio(
-                        path, sample_rate=config.mel.sample_rate, mono=True, start_s=start_s, duration_s=duration
-                    )
-                except MediaError as error:
-                    listener(Message(text=f"left out: {error}", level="warning"))
-                    continue
-                wave = np.zeros(samples, np.float32)
-                wave[: heard.num_samples] = heard.samples[0, :samples]
-                onsets = detect_onsets(wave, config.mel.sample_rate)
-                frames.append(seen.read(0, seen.num_frames))
-                sound.append(wave)
-                notes.append(ClipNote(caption=caption, events=tuple((float(t), "", 1.0) for t in onsets.times_s)))
-            if notes:
-                ClipStore.write_shard(root / split, number, np.stack(frames), np.stack(sound), notes)
-            listener(StepDone(job_id="data", done=start + len(notes), total=len(part), note=f"{split} clips"))
-    if not ClipStore(root / "train"):
-        raise InputError(f"none of the {len(rows)} clips in {folder / data.manifest} can be used; see the lines above")
-
-
-def read_manifest(folder: Path, data: FolderData) -> list[tuple[Path, str, Fraction]]:
-    """(file, caption, start) of each row.
-
-    Raises InputError where the manifest is missing or has no such columns.
-    """
-    manifest = folder / data.manifest
-    try:
-        with manifest.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"path", "caption"} <= set(reader.fieldnames or ()):
-                raise InputError(f"the manifest {manifest} needs the columns path and caption, and may have start_s")
-            rows = [(folder / row["path"], row["caption"] or "", Fraction(row.get("start_s") or "0")) for row in reader]
-    except OSError as error:
-        raise InputError(f"the manifest {manifest} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"the manifest {manifest} has a start_s that is no number: {error}") from None
-    return rows[: data.max_clips]

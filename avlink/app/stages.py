@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.core.errors import InputError
+from avlink.core.events import ignore
 from avlink.core.recipe import TrainRecipe
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     from avlink.core.training import Task
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
+    from avlink.engine.text.byte_encoder import TextEncoder
     from avlink.engine.train.clips import ClipStore
+    from avlink.engine.train.latents import LatentStore
     from avlink.engine.train.loop import LoopConfig, Stage
 
 
@@ -30,7 +33,8 @@ def system_for(recipe: TrainRecipe, out: Path, stage: str, device: torch.device)
 
     system = System(recipe.model).requires_grad_(False)
     system.eval()
-    have = begin_weights(recipe, system, str(device)) | load_before(out, stage, system.components())
+    have = begin_weights(recipe, system, prepared_in(recipe, out), str(device))
+    have |= load_before(out, stage, system.components())
     needs = {
         "vocoder": ("vae",),
         "audio": ("vae",),
@@ -42,6 +46,12 @@ def system_for(recipe: TrainRecipe, out: Path, stage: str, device: torch.device)
     if missing:
         raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
     return system.to(device)
+
+
+def prepared_in(recipe: TrainRecipe, out: Path) -> Path:
+    """The folder of the clips of a training in `out`."""
+    prepared = recipe.data.prepared
+    return out / "clips" if prepared is None else recipe.source.path("data.prepared", prepared)
 
 
 def start_bundles(recipe: TrainRecipe) -> list[Bundle]:
@@ -74,9 +84,9 @@ def check_start(recipe: TrainRecipe) -> None:
     with torch.device("meta"):
         parts = System(recipe.model).components()
     for start, bundle in zip(recipe.starts, bundles, strict=True):
-        taken = _taken(recipe, bundle)
-        other = [name for name in taken if name in parts and not _fits(parts[name], bundle, name)]
-        if {"vae", "vocoder"} & set(taken) and bundle.config.mel != recipe.model.mel:
+        chosen = taken(recipe, bundle)
+        other = [name for name in chosen if name in parts and not _fits(parts[name], bundle, name)]
+        if {"vae", "vocoder"} & set(chosen) and bundle.config.mel != recipe.model.mel:
             other.append("spectrogram (model.mel)")
         if other:
             from avlink.core.errors import BundleError
@@ -87,27 +97,32 @@ def check_start(recipe: TrainRecipe) -> None:
             )
 
 
-def begin_weights(recipe: TrainRecipe, system: System, device: str = "cpu") -> set[str]:
-    """Give `system` the weights that the recipe starts from; returns the components that have some."""
+def begin_weights(recipe: TrainRecipe, system: System, prepared: Path | None = None, device: str = "cpu") -> set[str]:
+    """Give `system` the weights that the recipe starts from; returns the components that have some.
+
+    `prepared` is the folder of clips whose captions may be encoded already.
+    """
     from avlink.engine.bundle.bundle import load_into
-    from avlink.engine.bundle.text import load_text
 
     have: set[str] = set()
     bundles = start_bundles(recipe)
     for bundle in bundles:
-        parts = {name: part for name, part in system.components().items() if name in _taken(recipe, bundle)}
+        parts = {name: part for name, part in system.components().items() if name in taken(recipe, bundle)}
         load_into(parts, bundle)
         have |= set(parts)
     if bundles and recipe.model.text.kind == "t5":
-        # Every bundle of a T5 model may bring it along; the first that does is asked.
-        bundle = next((bundle for bundle in bundles if bundle.text is not None), bundles[0])
-        system.external_text = load_text(bundle.folder, bundle.text, device, recipe.model.text.max_length)
+        system.external_text = _text_of(recipe, text_bundle(bundles), prepared, device)
     return have
 
 
-def _taken(recipe: TrainRecipe, bundle: Bundle) -> list[str]:
-    """The components that are taken from the start bundle."""
+def taken(recipe: TrainRecipe, bundle: Bundle) -> list[str]:
+    """The components that training takes from a start bundle."""
     return [name for name in bundle.components if not recipe.start_parts or name in recipe.start_parts]
+
+
+def text_bundle(bundles: Sequence[Bundle]) -> Bundle:
+    """Whose T5 is asked: every bundle of a T5 model may bring it along, and the first that does is taken."""
+    return next((bundle for bundle in bundles if bundle.text is not None), bundles[0])
 
 
 def _fits(part: nn.Module, bundle: Bundle, name: str) -> bool:
@@ -194,7 +209,7 @@ def stage_of(
     if name == "vocoder":
         return codec.VocoderStage(system, clips, lambda: judge.codec(system, held_out, samples))
     if name == "appearance":
-        stills, unseen = (StillStore(out / "clips" / "stills" / split) for split in ("train", "held_out"))
+        stills, unseen = (StillStore(clips.root.parent / "stills" / split) for split in ("train", "held_out"))
         if not stills:
             raise InputError("the appearance stage needs stills with the names of what is struck: set data.stills")
         return motion.AppearanceStage(system, stills, lambda: judge.appearance(system, unseen))
@@ -225,17 +240,27 @@ def stage_of(
     )
 
 
-def _latents(system: System, clips: ClipStore, out: Path) -> Tensor:
-    """Latents of all clips, computed once a run."""
-    from safetensors.torch import load_file, save_file
+def _latents(system: System, clips: ClipStore, out: Path) -> LatentStore:
+    """Latents of all clips: prepared with them, or made here, once for these weights."""
+    from avlink.app.dataset.derived import latents_of
 
-    from avlink.core.paths import atomic_write
-    from avlink.engine.train.stages.codec import encode_all
+    return latents_of(system.vae, system.config, clips, [clips.root.parent, out], ignore)
 
-    path = out / "latents.safetensors"
-    if path.is_file():
-        return load_file(path)["latents"]
-    latents = encode_all(system, clips)
-    with atomic_write(path) as hidden:
-        save_file({"latents": latents}, hidden)
-    return latents
+
+def _text_of(recipe: TrainRecipe, bundle: Bundle, prepared: Path | None, device: str) -> TextEncoder | None:
+    """T5, or what it said of the captions of prepared clips; it is loaded then for other words alone."""
+    from avlink.app.dataset.derived import texts_folder
+    from avlink.engine.bundle.text import load_text
+    from avlink.engine.text.cached import CachedText, TextStore
+
+    length = recipe.model.text.max_length
+
+    def load() -> TextEncoder:
+        encoder = load_text(bundle.folder, bundle.text, device, length)
+        assert encoder is not None
+        return encoder
+
+    if not bundle.text:
+        return None
+    folder = None if prepared is None else texts_folder(prepared, bundle, length)
+    return load() if folder is None or not folder.is_dir() else CachedText(TextStore(folder), load)

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avlink.app.dataset.service import clips_for
 from avlink.app.environment import note_environment, resolved
-from avlink.app.prepare import prepare_folder, prepare_foundry, stored_fps
+from avlink.app.prepare import stored_fps
 from avlink.app.ranks import open_ranks
 from avlink.app.stages import (
     around,
@@ -23,11 +24,12 @@ from avlink.app.stages import (
     start_bundles,
     system_for,
 )
+from avlink.core.datasets import without_places
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.paths import make_folder, write_text
 from avlink.core.recipe import TrainRecipe
-from avlink.core.training import STAGES, FoundryData
+from avlink.core.training import STAGES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -87,15 +89,12 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
         listener(Message(text="this processor only imitates bfloat16, ten times slower: training goes on in fp32"))
         recipe = recipe.model_copy(update={"bf16": False})
 
-    def prepare() -> None:
+    def prepare() -> Path:
         listener(JobStarted(job_id="data", name="clips"))
-        if isinstance(recipe.data, FoundryData):
-            prepare_foundry(recipe.data, out / "clips", listener)
-        else:
-            prepare_folder(recipe.data, recipe.model, out / "clips", listener)
+        return clips_for(recipe, out, listener)
 
-    ranks.lead(prepare)
-    clips, held_out = (ClipStore(out / "clips" / split, fps=stored_fps(recipe)) for split in ("train", "held_out"))
+    root, fps = ranks.lead(prepare), stored_fps(recipe)
+    clips, held_out = ClipStore(root / "train", fps=fps), ClipStore(root / "held_out", fps=fps)
     listener(JobDone(job_id="data", name="clips", note=f"{len(clips)} to train on, {len(held_out)} held out"))
     for name in chosen:
         if ranks.lead(partial(is_done, out, name)):
@@ -216,7 +215,7 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
         description=f"AV-Link model '{recipe.name}', trained by avlink {__version__}",
         training={
             # Not where it lay: a bundle is given away.
-            "data": recipe.data.model_dump(exclude_none=True, exclude={"folder", "manifest"}),
+            "data": without_places(recipe.data),
             "seed": recipe.seed,
             "conditioning": recipe.conditioning.model_dump(),
             "stages": {

@@ -10,6 +10,7 @@ import avlink
 from avlink.cli import (
     ablate,
     cache,
+    data,
     demo,
     doctor,
     evaluate,
@@ -31,6 +32,7 @@ GROUPS = {
     "plugins": plugins.app,
     "cache": cache.app,
     "foundry": foundry.app,
+    "data": data.app,
 }
 """Commands that have commands of their own."""
 

@@ -1,4 +1,4 @@
-"""The tables of a training recipe: where clips come from, and how long each stage learns. Knows no torch."""
+"""The tables of a training recipe: how long each stage learns, from what. Knows no torch."""
 
 from __future__ import annotations
 
@@ -20,38 +20,6 @@ Part = Literal[
 """The components of a model."""
 Task = Literal["v2a", "a2v", "both"]
 """Sound for pictures, pictures for sound, or both from words alone."""
-
-
-class FoundryData(Architecture):
-    """Clips that the foundry makes; clip k of a split comes from seed + k."""
-
-    source: Literal["foundry"] = "foundry"
-    clips: Positive = 6000
-    held_out: Positive = 32
-    """Clips of the held-out split on which training is judged while it runs."""
-    stills: int = Field(default=0, ge=0)
-    """Clips that give a single picture each, for the look of the motion stem; cheap, so there can be many."""
-    seed: int = Field(default=0, ge=0)
-    plain: bool = False
-    """Only clips that are filmed plainly: a still camera, an even background, nothing else in the picture."""
-    kinds: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Only these kinds of scenes, such as "hammer" and "bounce"; none means all."""
-
-
-class FolderData(Architecture):
-    """Video files with captions from a CSV manifest: columns `path` and `caption`, and optionally `start_s`."""
-
-    source: Literal["folder"] = "folder"
-    folder: str
-    """The folder that the manifest's paths are relative to."""
-    manifest: str = "manifest.csv"
-    """Relative to `folder`, or absolute."""
-    max_clips: Positive | None = None
-    held_out: Positive = 32
-    """As many clips from the manifest's end are judged on, not trained on."""
-
-
-DataTable = Annotated[FoundryData | FolderData, Field(discriminator="source")]
 
 
 class Rates(Architecture):

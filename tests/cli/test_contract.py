@@ -53,6 +53,8 @@ OPTIONS = {
     "plugins list": "--help --json --verbose -v",
     "plugins new": "--help --json --kind --output -o NAME",
     "cache prune": "--dry-run --help --json --max-size --older-than",
+    "data prepare": "--device --help --json --output --part --processes --retry-bad --set -o -s RECIPE",
+    "data check": "--help --json --output --sample --set -o -s RECIPE",
     "foundry sample": "--count --help --json --seed --split -n OUT",
 }
 

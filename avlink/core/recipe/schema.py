@@ -13,10 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 
 from avlink.core import clock
 from avlink.core.architecture import AVLinkConfig
+from avlink.core.datasets import DataTable, FoundryData
 from avlink.core.training import (
     Conditioning,
-    DataTable,
-    FoundryData,
     LogTable,
     ParallelTable,
     Part,

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from avlink.engine.train.arrays import MappedArrays
 from avlink.engine.train.shards import find_shards, put_shard
 
 
@@ -20,19 +21,19 @@ class StillStore:
     def __init__(self, root: Path) -> None:
         self.names: list[str] = []
         self._places: list[tuple[int, int]] = []
-        self._frames: list[np.ndarray] = []
-        for number, shard in enumerate(find_shards(root)):
+        shards = find_shards(root)
+        for number, shard in enumerate(shards):
             names = json.loads((shard / "names.json").read_text("utf-8"))
             self.names += names
             self._places += [(number, index) for index in range(len(names))]
-            self._frames.append(np.load(shard / "frames.npy", mmap_mode="r", allow_pickle=False))
+        self._frames = MappedArrays(lambda number: shards[number] / "frames.npy")
 
     def __len__(self) -> int:
         return len(self._places)
 
     def frames(self, indices: Sequence[int]) -> UInt8[Tensor, "batch height width 3"]:
         """Pictures."""
-        return torch.from_numpy(np.stack([self._frames[s][i] for s, i in (self._places[k] for k in indices)]))
+        return torch.from_numpy(self._frames.rows(self._places[index] for index in indices))
 
     @staticmethod
     def write_shard(root: Path, number: int, frames: np.ndarray, names: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from avlink.engine.flow.path import data_to_velocity, sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore, slower
+from avlink.engine.train.latents import Latents
 from avlink.engine.train.stages.inputs import (
     Validate,
     device_of,
@@ -30,7 +31,7 @@ class AudioStage:
         self,
         system: System,
         clips: ClipStore,
-        latents: Tensor,
+        latents: Latents,
         validate: Validate = nothing,
         rates: Rates = BACKBONE_RATES,
     ) -> None:

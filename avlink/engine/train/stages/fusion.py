@@ -14,6 +14,7 @@ from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.models.linked import Text
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipNote, ClipStore, slower
+from avlink.engine.train.latents import Latents
 from avlink.engine.train.objectives import motion_losses
 from avlink.engine.train.stages.inputs import (
     Validate,
@@ -70,7 +71,7 @@ class FusionStage:
         self,
         system: System,
         clips: ClipStore,
-        latents: Tensor,
+        latents: Latents,
         *,
         name: str,
         tasks: Sequence[Task],

@@ -1,0 +1,148 @@
+"""Decoding in several processes that may die: of one file in thousands, libav does.
+
+Each process says before each clip which it is about to decode. Where one dies, or is silent for minutes, another goes
+on; a clip at which that happens twice is set aside.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import cast
+
+from avlink.app.dataset.columns import ShardWork, make_shard
+from avlink.core.errors import AvlinkError
+
+PATIENCE_S = 180.0
+"""A clip of seconds that takes longer to decode never ends."""
+
+_Report = tuple[str, int] | tuple[str, Exception]
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    work: ShardWork | None = None
+    row: int | None = None
+    heard_s: float = field(default_factory=time.monotonic)
+
+
+def make_shards(
+    works: Sequence[ShardWork],
+    processes: int,
+    on_clip: Callable[[], None],
+    on_shard: Callable[[ShardWork], None],
+    patience_s: float = PATIENCE_S,
+) -> None:
+    """Make all shards; `on_clip` is called for each clip that is begun.
+
+    Raises the first error that is no clip's fault.
+    """
+    waiting = deque(works)
+    suspects: dict[tuple[str, int], int] = {}
+    workers = [_start() for _ in range(min(processes, len(works)))]
+    try:
+        for worker in workers:
+            _give(worker, waiting)
+        while any(worker.work for worker in workers):
+            now_s = time.monotonic()
+            late = min((worker.heard_s for worker in workers if worker.work), default=now_s) + patience_s - now_s
+            ready = wait([worker.pipe for worker in workers if worker.work], timeout=max(0.0, late))
+            for at, worker in enumerate(workers):
+                if worker.work is None:
+                    continue
+                if worker.pipe in ready:
+                    try:
+                        kind, said = cast(_Report, worker.pipe.recv())
+                    except (EOFError, OSError):
+                        worker.process.join()
+                        why = _death(worker.process.exitcode)
+                        workers[at] = _replaced(worker, why, waiting, suspects)
+                        continue
+                    worker.heard_s = time.monotonic()
+                    if isinstance(said, Exception):
+                        raise said
+                    if kind == "row":
+                        worker.row = said
+                        on_clip()
+                    else:
+                        on_shard(worker.work)
+                        _give(worker, waiting)
+                elif time.monotonic() - worker.heard_s > patience_s:
+                    worker.process.kill()
+                    worker.process.join()
+                    why = f"decoding it had not ended after {patience_s:.0f} s"
+                    workers[at] = _replaced(worker, why, waiting, suspects)
+    finally:
+        for worker in workers:
+            worker.process.kill()
+            worker.process.join()
+            worker.pipe.close()
+
+
+def _death(exit_code: int | None) -> str:
+    name = str(exit_code)
+    with suppress(ValueError):
+        name = signal.Signals(-(exit_code or 0)).name
+    return f"the process that decoded it died ({name}), twice"
+
+
+def _start() -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process=process, pipe=ours)
+
+
+def _give(worker: _Worker, waiting: deque[ShardWork]) -> None:
+    worker.work = waiting.popleft() if waiting else None
+    worker.row, worker.heard_s = None, time.monotonic()
+    if worker.work is not None:
+        with suppress(OSError):
+            # A process that died before is found out when its answer is read.
+            worker.pipe.send(worker.work)
+
+
+def _replaced(worker: _Worker, why: str, waiting: deque[ShardWork], suspects: dict[tuple[str, int], int]) -> _Worker:
+    """A new worker at the same shard. The first death may be the machine's: the same clip has to do it twice."""
+    work, row = worker.work, -1 if worker.row is None else worker.row
+    assert work is not None
+    place = (str(work.folder), row)
+    suspects[place] = suspects.get(place, 0) + 1
+    if suspects[place] >= 2:
+        if row < 0:
+            raise AvlinkError(f"processes that decode clips die before they begin: {why}; see how much memory is free")
+        work = replace(work, deadly={**work.deadly, row: why})
+    worker.pipe.close()
+    again = _start()
+    waiting.appendleft(work)
+    _give(again, waiting)
+    return again
+
+
+def _run(pipe: Connection) -> None:
+    """Runs in a process of its own, on one thread: clips are decoded faster side by side."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            work = cast(ShardWork, pipe.recv())
+        except (EOFError, OSError):
+            return
+        try:
+            make_shard(work, lambda row: pipe.send(("row", row)))
+            pipe.send(("done", 0))
+        except BrokenPipeError:
+            return  # Nobody asks any more.
+        except Exception as error:
+            pipe.send(("error", error if isinstance(error, AvlinkError | OSError) else RuntimeError(repr(error))))
+            return

@@ -1,0 +1,165 @@
+"""`avlink data`: clips for training out of one's own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avlink.cli import options as given
+from avlink.cli.answer import Answer, Block, Grid
+from avlink.cli.console import progress
+
+if TYPE_CHECKING:
+    from avlink.app.dataset.work import Part
+
+_LISTED = 10
+app = typer.Typer(help="Prepare clips for training, or see what there is.", no_args_is_help=True)
+
+
+@app.callback()
+def data() -> None:
+    """Prepare clips for training, or see what there is."""
+
+
+@app.command()
+def prepare(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A training recipe by name, or a .toml file.")],
+    output: given.Output = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes", metavar="N", min=1, help="How many files are decoded at a time. [default: one a processor]"
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part",
+            metavar="K/N",
+            help="Only the Kth of N parts, such as 2/8: machines that share OUT take one each. [default: all]",
+            show_default=False,
+        ),
+    ] = None,
+    retry_bad: Annotated[bool, typer.Option("--retry-bad", help="Try the files again that were set aside.")] = False,
+    device: given.DeviceName = given.Device.auto,
+    settings: given.Settings = None,
+    as_json: given.AsJson = False,
+) -> Answer:
+    """Decode, resample and encode the clips that a recipe trains on, once.
+
+    OUT is data.prepared of the recipe, or runs/RECIPE/clips, where `avlink train RECIPE` looks by itself. Files that
+    cannot be used are listed in OUT/bad.csv, missing ones in OUT/missing.csv. With start_from, latents are made too,
+    and with T5 the captions are encoded. What was stopped goes on when the same command is given again; what changed
+    in the recipe is made anew, and no more.
+
+    \b
+    Examples:
+      avlink data prepare vggsound -s data.folder=/data/vggsound -o /data/prepared
+      avlink train vggsound -s data.prepared=/data/prepared
+    """  # noqa: D301
+    from avlink.app.dataset.service import prepare as run
+    from avlink.core.recipe import load_recipe
+
+    loaded = load_recipe(recipe, "train", list(settings or ()))
+    known = loaded.data.prepared
+    found = None if known is None else loaded.source.path("data.prepared", known)
+    out = output or found or Path("runs") / Path(recipe).stem / "clips"
+    with progress() as tell:
+        done = run(
+            loaded,
+            out,
+            tell,
+            processes=processes,
+            part=_part(part),
+            retry_bad=retry_bad,
+            device=_device(device),
+        )
+    payload = {
+        "output": str(out),
+        "clips": dict(done.clips),
+        "bad": done.bad,
+        "missing": done.missing,
+        "shards_lacking": done.lacking,
+        "latents": done.latents,
+        "texts": done.texts,
+    }
+    said = f"prepared {out}: {done.clips['train']} clips to train on, {done.clips['held_out']} held out"
+    if done.lacking:
+        said += f"; {done.lacking} shards of other parts are still to be made"
+    return Answer(command="data prepare", payload=payload, blocks=[said])
+
+
+@app.command()
+def check(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A training recipe by name, or a .toml file.")],
+    output: given.Output = None,
+    sample: Annotated[
+        int, typer.Option("--sample", metavar="N", min=0, help="Open so many files of each source.")
+    ] = 100,
+    settings: given.Settings = None,
+    as_json: given.AsJson = False,
+) -> Answer:
+    """Say which clips of a recipe are there and which are missing, how many hours, and what is prepared of them.
+
+    Lengths and faults are those of a sample. OUT is a prepared folder; by default as for `avlink data prepare`.
+    """
+    from avlink.app.dataset.check import check_prepared, check_sources
+    from avlink.core.recipe import load_recipe
+
+    loaded = load_recipe(recipe, "train", list(settings or ()))
+    known = loaded.data.prepared
+    found = None if known is None else loaded.source.path("data.prepared", known)
+    out = output or found or Path("runs") / Path(recipe).stem / "clips"
+    reports, made = check_sources(loaded, sample), check_prepared(loaded, out)
+    rows = [
+        (
+            report.source,
+            str(report.folder),
+            f"{report.clips['train']:,}",
+            f"{report.clips['held_out']:,}",
+            f"{len(report.missing):,}",
+            f"{report.hours:.1f}",
+            f"{report.used_hours:.1f}",
+            f"{len(report.faults)} of {report.sampled}",
+        )
+        for report in reports
+    ]
+    heads = ("source", "folder", "to train on", "held out", "missing", "hours", "hours used", "cannot be used")
+    blocks: list[Block] = [Grid(heads=heads, rows=rows)]
+    for report in reports:
+        blocks += [f"cannot be used: {path}: {reason}" for path, reason in report.faults[:_LISTED]]
+        blocks += [f"missing: {missing.label}: {missing.reason}" for missing in report.missing[:_LISTED]]
+        if len(report.missing) > _LISTED:
+            blocks.append(f"missing: {len(report.missing) - _LISTED:,} more; --json lists all")
+    if made is None:
+        blocks.append(f"nothing is prepared in {out}")
+    else:
+        blocks.append(f"prepared in {out}: {made.shards - made.lacking:,} of {made.shards:,} shards")
+    payload = {
+        "sources": [report.to_json() for report in reports],
+        "output": str(out),
+        "prepared": None if made is None else {"shards": made.shards, "lacking": made.lacking, **made.made},
+    }
+    return Answer(command="data check", payload=payload, blocks=blocks)
+
+
+def _part(text: str | None) -> Part:
+    from avlink.app.dataset.work import ALL, Part
+    from avlink.core.errors import InputError
+
+    if text is None:
+        return ALL
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise InputError(f"--part {text}: it is K/N with K from 1 to N, such as 2/8")
+    return Part(number=int(number), count=int(count))
+
+
+def _device(device: given.Device) -> str:
+    import torch
+
+    if device is not given.Device.auto:
+        return device.value
+    return "cuda" if torch.cuda.is_available() else "cpu"
