@@ -6,7 +6,7 @@ Clips go by one at a time: memory holds one pair, a covariance for each Fréchet
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -241,12 +241,21 @@ class _Run:
         """Features, or why there are none of this clip."""
         if part.medium == "text":
             return describer.describe_text(pair.caption) if pair.caption else "no caption"
+        if part.medium == "scene":
+            heard, seen = (made if medium in self.judge else true for medium in ("sound", "pictures"))
+            if not heard.has_sound or not seen.has_pictures:
+                return f"no {'sound' if not heard.has_sound else 'pictures'} to judge"
+            return self._or_why(lambda: describer.describe_scene(heard, seen, max_s=max_s))
         is_made = part.side == "generated" or (part.side == "other" and part.medium in self.judge)
         clip = made if is_made else true
         if not (clip.has_sound if part.medium == "sound" else clip.has_pictures):
             return f"no {part.medium} in the {'generated' if is_made else 'reference'} clip"
+        return self._or_why(lambda: describer.describe(clip, part.medium, max_s=max_s))
+
+    @staticmethod
+    def _or_why(describe: Callable[[], Named]) -> Named | str:
         try:
-            return describer.describe(clip, part.medium, max_s=max_s)
+            return describe()
         except TooShort as error:
             return str(error)
 
@@ -267,9 +276,9 @@ def _row(judged: _Judged, pairs: int) -> tuple[Cell, ...]:
     metric, describer, found = judged.metric, judged.describer, judged.tally.result()
     checkpoint = Path(describer.ready.options.checkpoint).name or None
     notes = [note for note in (found.note, f"others: {judged.skipped}" if judged.skipped else "") if note]
-    sound = describer.sample_rate if any(part.medium == "sound" for part in metric.parts) else None
+    sound = describer.sample_rate if any(part.medium in ("sound", "scene") for part in metric.parts) else None
     rates = [f"{sound} Hz"] if sound else []
-    if describer.frame_rate is not None and any(part.medium == "pictures" for part in metric.parts):
+    if describer.frame_rate is not None and any(part.medium in ("pictures", "scene") for part in metric.parts):
         rates.append(f"{float(describer.frame_rate):g} fps")
     return (
         metric.name,

@@ -14,7 +14,7 @@ from avlink.app.clip_content import ClipContent
 from avlink.core.errors import OutputError
 from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.store import Store
-from avlink.core.values import Content, FeatureExtractor, Features
+from avlink.core.values import Content, FeatureExtractor, Features, FrameSource, Scene, SoundSource
 from avlink.hooks import Medium, ReadyExtractor
 
 _CODE_VERSION = 1
@@ -51,6 +51,17 @@ class Describer:
             fraction_text(max_s),
         ]
         return self._known(key, lambda: self._content(clip, medium))
+
+    def describe_scene(self, heard: ClipContent, seen: ClipContent, *, max_s: Fraction) -> Named:
+        """Features of the sound of one clip and the pictures of another, or the same."""
+        parts = [heard.digest("sound"), seen.digest("pictures"), fraction_text(max_s)]
+
+        def content() -> Content:
+            sound, frames = self._content(heard, "sound"), self._content(seen, "pictures")
+            assert isinstance(sound, SoundSource) and isinstance(frames, FrameSource)
+            return Scene(sound=sound, frames=frames)
+
+        return self._known(["features", _CODE_VERSION, self._fingerprint, "scene", *parts], content)
 
     def describe_text(self, text: str) -> Named:
         """Features of words."""

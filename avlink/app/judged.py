@@ -13,9 +13,9 @@ from avlink.core.errors import RecipeError
 from avlink.core.recipe import suggest
 from avlink.hooks import Medium, Registry
 from avlink.metrics.frechet import Moments, moments_distance
-from avlink.metrics.scores import cosine, inception_score, paired_kl
+from avlink.metrics.scores import cosine, inception_score, offset_error, paired_kl
 
-Formula: TypeAlias = Literal["frechet", "inception", "kl", "cosine"]
+Formula: TypeAlias = Literal["frechet", "inception", "kl", "cosine", "offset"]
 Rows: TypeAlias = NDArray[np.floating]
 
 
@@ -109,6 +109,15 @@ METRICS: Mapping[str, Metric] = {
             Part(side="other", medium="pictures", feature="image"),
         ),
         _cosine("ib-av", "ImageBind, sound to video", "imagebind", _HEARD, Part(side="other", medium="pictures")),
+        Metric(
+            name="desync",
+            title="DeSync: mean |offset| of sound to pictures in s; chance is 1.05",
+            formula="offset",
+            extractor="synchformer",
+            judges=("sound", "pictures"),
+            parts=(Part(side="other", medium="scene", feature="logits"),),
+            better="lower",
+        ),
         _frechet("fid", "Fréchet inception distance of frames", "inception", "pictures"),
         _frechet("fvd", "Fréchet video distance", "i3d", "pictures"),
     )
@@ -128,7 +137,7 @@ def find_metric(name: str, registry: Registry) -> Metric:
             f"metrics: there is no metric '{name}'; {suggest(name, list(METRICS))}; for another extractor write "
             f"{', '.join(f'{known}:NAME' for known in _MAKERS)}"
         )
-    takes = [medium for medium in registry.extractor(extractor).takes if medium != "text"]
+    takes = [medium for medium in registry.extractor(extractor).takes if medium in ("sound", "pictures")]
     if not takes:
         raise RecipeError(f"metrics: extractor '{extractor}' of '{name}' takes neither sound nor pictures")
     return _MAKERS[formula](name, f"{formula} of {extractor}", extractor, takes[0])
@@ -205,17 +214,25 @@ class InceptionTally:
 
 @dataclass(slots=True)
 class MeanTally:
-    """The mean of one value a clip; several rows of a clip are averaged before."""
+    """The mean of one value a clip."""
 
     formula: Formula
     values: list[float] = field(default_factory=list)
 
     def add(self, *parts: Rows) -> float | None:
         """See `Tally`."""
-        one, other = (part.mean(axis=0, keepdims=True) for part in parts)
-        value = float(paired_kl(one, other)[0]) if self.formula == "kl" else cosine(one, other)
+        value = self._value(*parts)
         self.values.append(value)
         return value
+
+    def _value(self, *parts: Rows) -> float:
+        if self.formula == "offset":
+            return offset_error(parts[0])
+        one, other = parts
+        if self.formula == "kl":
+            return float(paired_kl(one.mean(axis=0, keepdims=True), other.mean(axis=0, keepdims=True))[0])
+        # Every row of the one against every row of the other: of sound against eight images, the mean of eight.
+        return float(np.mean([cosine(a, b) for a in one for b in other]))
 
     def result(self) -> Judgement:
         """See `Tally`."""

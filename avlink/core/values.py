@@ -227,8 +227,16 @@ class Features:
             raise ValueError(f"features are (rows, dim), not of shape {self.rows.shape}")
 
 
-Content: TypeAlias = "SoundSource | FrameSource | str"
-"""What an extractor is given: a sound, pictures, or words."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Sound and pictures of one stretch of time, which begin together."""
+
+    sound: SoundSource
+    frames: FrameSource
+
+
+Content: TypeAlias = "SoundSource | FrameSource | Scene | str"
+"""What an extractor is given: a sound, pictures, both together, or words."""
 
 
 class FeatureExtractor(Protocol):

@@ -137,7 +137,7 @@ _FIELDS: Mapping[type[Component], Mapping[str, tuple[Callable[[Any], bool], str]
     Extractor: {
         "takes": (
             lambda value: isinstance(value, tuple) and bool(value) and set(value) <= set(get_args(Medium)),
-            'tuple of "sound", "pictures" and "text"',
+            'tuple of "sound", "pictures", "scene" and "text"',
         ),
         "options": (_is_subclass(ExtractorOptions), "ExtractorOptions"),
         "fingerprint": _FUNCTION,

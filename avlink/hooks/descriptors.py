@@ -25,8 +25,8 @@ Direction: TypeAlias = Literal["v2a", "a2v"]
 """Sound for pictures, or pictures for sound."""
 
 
-Medium: TypeAlias = Literal["sound", "pictures", "text"]
-"""What an extractor can describe."""
+Medium: TypeAlias = Literal["sound", "pictures", "scene", "text"]
+"""What an extractor can describe; a scene is sound and pictures together."""
 
 
 class Options(BaseModel):

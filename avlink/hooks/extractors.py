@@ -61,7 +61,8 @@ class ReadyExtractor:
         """
         self._check()
         loaded = self._call("loading", lambda: self.extractor.load(self.options, device))
-        needs = [("sound", "sample_rate"), ("pictures", "frame_rate"), ("pictures", "side")]
+        needs = [(medium, "sample_rate") for medium in ("sound", "scene")]
+        needs += [(medium, part) for medium in ("pictures", "scene") for part in ("frame_rate", "side")]
         for medium, part in [*needs, *((medium, "extract") for medium in self.extractor.takes)]:
             if medium in self.extractor.takes and getattr(loaded, part, None) is None:
                 kind = type(loaded).__name__

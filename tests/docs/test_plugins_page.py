@@ -44,7 +44,7 @@ HOOKS = {name: function for name, function in vars(specs).items() if name.starts
 TABLES = {
     **{kind.__name__: kind for kind in descriptors.Component.__args__},
     **{name: getattr(values, name) for name in ("SoundRequest", "PictureRequest", "PictureSpec", "Prompt")},
-    **{name: getattr(values, name) for name in ("Waveform", "Frames", "Features")},
+    **{name: getattr(values, name) for name in ("Waveform", "Frames", "Features", "Scene")},
     **{name: getattr(answer, name) for name in ("Answer", "Grid", "Line")},
 }
 PROTOCOLS = ("SoundGenerator", "PictureGenerator", "SoundSource", "FrameSource", "FeatureExtractor")
