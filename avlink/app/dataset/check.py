@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avlink.app.dataset.columns import Clips, clips_of
+from avlink.app.dataset.columns import Clips, clips_of, reason_of
 from avlink.app.dataset.entries import SPLITS, Entry, Missing, Split
 from avlink.app.dataset.made import read_made
 from avlink.app.dataset.plan import load_plan
@@ -107,11 +107,12 @@ def check_prepared(recipe: TrainRecipe, root: Path) -> PreparedReport | None:
 
 def _look(entry: Entry, clips: Clips) -> tuple[float, str | None]:
     """The length of a file in seconds, and what will keep it from being used, as far as its head tells."""
+    path = entry.path
     try:
         with as_file(entry) as path:
             info = probe(path)
     except MediaError as error:
-        return 0.0, str(error)
+        return 0.0, reason_of(error, path)
     length_s = float(info.duration_s)
     if not info.has_video:
         return length_s, "it has no picture"

@@ -174,6 +174,7 @@ class _Column:
 
 def _decoded(entry: Entry, clips: Clips, decode: _Decode) -> tuple[Any, list[float] | None]:
     """What `decode` gives. Raises MediaError where the file is at fault, and OSError or ours where the machine is."""
+    path = entry.path
     try:
         with as_file(entry) as path:
             return decode(path, entry, _start(path, entry), clips)
@@ -183,14 +184,20 @@ def _decoded(entry: Entry, clips: Clips, decode: _Decode) -> tuple[Any, list[flo
                 f"'{entry.path}' was there when this began, and is there no more; "
                 "see whether its disk is still there, and begin again: what is done is kept"
             ) from None
-        raise MediaError(str(error) if entry.member is None else str(error).replace(str(path), entry.shown)) from None
+        raise MediaError(reason_of(error, path)) from None
     except (OSError, MemoryError, AvlinkError) as error:
         if isinstance(error, av.error.FFmpegError):
-            raise MediaError(f"'{entry.shown}' cannot be decoded ({error.strerror})") from None
+            raise MediaError(f"the file cannot be decoded ({error.strerror})") from None
         raise
     except Exception as error:
         # Wild files are wild in ways that nobody foresaw; one of them must not end the work of hours.
-        raise MediaError(f"'{entry.shown}' cannot be decoded ({type(error).__name__}: {error})") from None
+        raise MediaError(f"the file cannot be decoded ({type(error).__name__}: {error})") from None
+
+
+def reason_of(error: MediaError, path: Path) -> str:
+    """What is wrong, without the path, which stands beside it, and without what an editor should do about it."""
+    said = str(error).replace(f"the media file '{path}'", "the file").replace(f"'{path}'", "the file")
+    return said.partition("; ")[0]
 
 
 def _start(path: Path, entry: Entry) -> Fraction:

@@ -1,7 +1,7 @@
 """Decoding in several processes that may die: of one file in thousands, libav does.
 
-Each process says before each clip which it is about to decode. Where one dies, or is silent for minutes, another goes
-on; a clip at which that happens twice is set aside.
+Each process says before each clip which it is about to decode. Where one dies, another goes on, and the clip at which
+that happens twice is set aside; where one is silent for minutes, the clip is set aside at once.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ class _Worker:
     row: int | None = None
     heard_s: float = field(default_factory=time.monotonic)
 
+    def late_s(self, patience_s: float) -> float:
+        """When it has been silent for too long; to begin may take as long as it likes, on a slow disk."""
+        return self.heard_s + (max(patience_s, PATIENCE_S) if self.row is None else patience_s)
+
 
 def make_shards(
     works: Sequence[ShardWork],
@@ -54,7 +58,7 @@ def make_shards(
             _give(worker, waiting)
         while any(worker.work for worker in workers):
             now_s = time.monotonic()
-            late = min((worker.heard_s for worker in workers if worker.work), default=now_s) + patience_s - now_s
+            late = min((worker.late_s(patience_s) for worker in workers if worker.work), default=now_s) - now_s
             ready = wait([worker.pipe for worker in workers if worker.work], timeout=max(0.0, late))
             for at, worker in enumerate(workers):
                 if worker.work is None:
@@ -65,7 +69,7 @@ def make_shards(
                     except (EOFError, OSError):
                         worker.process.join()
                         why = _death(worker.process.exitcode)
-                        workers[at] = _replaced(worker, why, waiting, suspects)
+                        workers[at] = _replaced(worker, why, waiting, suspects, deaths=2)
                         continue
                     worker.heard_s = time.monotonic()
                     if isinstance(said, Exception):
@@ -76,11 +80,11 @@ def make_shards(
                     else:
                         on_shard(worker.work)
                         _give(worker, waiting)
-                elif time.monotonic() - worker.heard_s > patience_s:
+                elif time.monotonic() > worker.late_s(patience_s):
                     worker.process.kill()
                     worker.process.join()
                     why = f"decoding it had not ended after {patience_s:.0f} s"
-                    workers[at] = _replaced(worker, why, waiting, suspects)
+                    workers[at] = _replaced(worker, why, waiting, suspects, deaths=1)
     finally:
         for worker in workers:
             worker.process.kill()
@@ -113,15 +117,17 @@ def _give(worker: _Worker, waiting: deque[ShardWork]) -> None:
             worker.pipe.send(worker.work)
 
 
-def _replaced(worker: _Worker, why: str, waiting: deque[ShardWork], suspects: dict[tuple[str, int], int]) -> _Worker:
-    """A new worker at the same shard. The first death may be the machine's: the same clip has to do it twice."""
+def _replaced(
+    worker: _Worker, why: str, waiting: deque[ShardWork], suspects: dict[tuple[str, int], int], *, deaths: int
+) -> _Worker:
+    """A new worker at the same shard, without the clip at which so many were lost: the first may be the machine's."""
     work, row = worker.work, -1 if worker.row is None else worker.row
     assert work is not None
     place = (str(work.folder), row)
     suspects[place] = suspects.get(place, 0) + 1
-    if suspects[place] >= 2:
+    if suspects[place] >= deaths:
         if row < 0:
-            raise AvlinkError(f"processes that decode clips die before they begin: {why}; see how much memory is free")
+            raise AvlinkError(f"processes that decode clips end before they begin: {why}; see how much memory is free")
         work = replace(work, deadly={**work.deadly, row: why})
     worker.pipe.close()
     again = _start()
