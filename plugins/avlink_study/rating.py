@@ -177,12 +177,9 @@ class Rating:
                 "SELECT COUNT(*) FROM (SELECT 1 FROM answers GROUP BY rater, pair HAVING COUNT(*) = ?)",
                 (len(self._names),),
             ).fetchone()[0]
-        mine = [
-            pair for pair in range(len(self.plan.pairs)) if pair not in closed and taken.get(pair, 0) < self._raters
-        ]
-        return Progress(
-            done=len(closed), left=len(mine), answered=int(full), wanted=len(self.plan.pairs) * self._raters
-        )
+        pairs = range(len(self.plan.pairs))
+        mine = [pair for pair in pairs if pair not in closed and taken.get(pair, 0) < self._raters]
+        return Progress(done=len(closed), left=len(mine), answered=int(full), wanted=len(pairs) * self._raters)
 
     def _taken(self, db: sqlite3.Connection, rater: int) -> dict[int, int]:
         """By how many others each pair was answered, even in part, or is being looked at just now."""

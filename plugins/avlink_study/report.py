@@ -36,14 +36,14 @@ def answer_for(results: Results, questions: Sequence[Question], *, task: Task, n
     if not results.cells:
         return Answer(command="study results", payload=payload, blocks=["no answers yet"])
     percent = f"{100 * results.level:g} %"
-    blocks = [
+    blocks: list[str | Grid] = [
         f"{name}: % of votes for the first of two methods, with {percent} intervals; - is not asked",
         _table_4(results.cells, questions),
         "",
         _details(results.cells, questions, resampled=f"over {_DRAWN[results.clusters]}"),
         "",
-        f"An interval in the first table is the wider of two at each end: Wilson's, which takes votes as independent, and "
-        f"that of {RESAMPLES} drawn studies with other {_DRAWN[results.clusters]}. "
+        "An interval in the first table is the wider of two at each end: Wilson's, which takes votes as independent, "
+        f"and that of {RESAMPLES} drawn studies with other {_DRAWN[results.clusters]}. "
         "p: two-sided sign test over clips, each by its majority; many tests, no correction.",
         _agreement_text(results, questions),
         f"Sides: left preferred in {left} of {preferences} (p = {_p(sign_test(left, preferences - left))})",

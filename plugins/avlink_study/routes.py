@@ -213,7 +213,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("accept", ""):
         # Somebody with half a link reads this.
         return Response(
-            f"<!doctype html><html lang=en><meta charset=utf-8><title>avlink study</title><p>{escape(str(error.detail))}",
+            f"<!doctype html><html lang=en><meta charset=utf-8><title>?</title><p>{escape(str(error.detail))}",
             error.status_code,
             media_type="text/html",
             headers=_HEADERS,
