@@ -28,7 +28,8 @@ def bootstrap_interval(
 
     `credit` is what each vote counts, from 0 to 1; `clips` and `raters` say whose it is, by any numbers. Whole clips or
     raters are drawn with replacement, with all their votes (Davison and Hinkley 1997, section 3.8); with "both", each
-    is drawn by itself and a vote weighs the product (Owen 2007, "The pigeonhole bootstrap"): that errs on the wide side.
+    is drawn by itself and a vote weighs the product (Owen 2007, "The pigeonhole bootstrap"), which errs on the wide
+    side.
     The same seed gives the same interval. None where there are fewer than two to draw from.
     """
     rows, clip = np.unique(clips, return_inverse=True)

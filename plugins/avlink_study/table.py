@@ -21,8 +21,8 @@ class Cell:
     """One share. A vote without a preference counts half.
 
     `wilson` takes all votes as independent. `resampled` draws clips (or raters) anew; None if there are too few.
-    `p_votes` and `p_clips` are two-sided sign tests, over votes and over clips: in the latter each clip counts once, for
-    the method that most of its votes preferred.
+    `p_votes` and `p_clips` are two-sided sign tests, over votes and over clips: in the latter each clip counts once,
+    for the method that most of its votes preferred.
     """
 
     first: str
@@ -54,9 +54,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All of it. `agreement` is Krippendorff's alpha by question and None where nothing can be said;
+    """All of it.
 
-    `left` counts how often the left side was preferred, of so many preferences.
+    `agreement` is Krippendorff's alpha by question, None where nothing can be said. `left` is how often the left side
+    was preferred, of so many preferences.
     """
 
     cells: tuple[Cell, ...]

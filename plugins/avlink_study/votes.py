@@ -12,10 +12,7 @@ Preferred: TypeAlias = Literal["first", "second", "neither"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """One answer. `first` and `second` are the methods, `left` is the one that was on the left; `at` is in seconds
-
-    since the epoch.
-    """
+    """One answer. `first` and `second` are methods, `left` the one that was there; `at` is in seconds of the epoch."""
 
     rater: int
     stem: str
