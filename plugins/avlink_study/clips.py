@@ -9,6 +9,7 @@ from pathlib import Path
 from avlink import MediaInfo, mux_sound, probe, read_audio
 from avlink.core.errors import InputError, MediaError
 from avlink.core.hashing import digest, file_digest
+from avlink.core.paths import atomic_write
 from avlink_study.folders import Material
 from avlink_study.plan import Clip, Pair
 
@@ -65,7 +66,9 @@ def _joined(picture: Path, sound: Path, folder: Path) -> Shown:
     suffix = ".mp4" if seen.video.codec in _MP4_PICTURES else ".webm"
     path = (folder / f"{name}{suffix}").resolve()
     if not path.is_file():
-        mux_sound(picture, read_audio(sound, sample_rate=heard.audio.sample_rate, mono=False), path)
+        # A movie that is half there after a kill must not count as made before.
+        with atomic_write(path) as whole:
+            mux_sound(picture, read_audio(sound, sample_rate=heard.audio.sample_rate, mono=False), whole)
     return Shown(clip=Clip(digest=name, duration_s=_length_s(probe(path))), path=path)
 
 

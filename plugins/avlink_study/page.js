@@ -4,7 +4,8 @@
 const SIDES = ["left", "right"];
 const WORDS = { left: "Left", right: "Right", none: "No preference" };
 const OTHER = { left: "right", right: "left" };
-const MOST_DRIFT_S = 0.06;
+const FAR_S = 0.5;
+const NEAR_S = 0.02;
 
 const find = (id) => document.getElementById(id);
 const here = location.pathname.replace(/\/+$/, "");
@@ -14,6 +15,7 @@ let state = null; // what the server said last
 let shown = null; // the place whose clips are loaded
 let heard = { left: false, right: false };
 let run = { mode: null, sound: "left", clean: { left: false, right: false } };
+const ownSeek = { left: false, right: false };
 let chosen = null; // a question that was gone back to
 let busy = false;
 
@@ -170,6 +172,7 @@ function mark() {
   for (const side of SIDES) {
     find(side).classList.toggle("sounding", run.mode !== null && run.sound === side);
     video[side].muted = run.sound !== side;
+    if (!video[side].muted) video[side].playbackRate = 1;
   }
   find("clips").className = run.mode === "left" || run.mode === "right" ? run.mode : "";
   find("swap").textContent = `Sound: ${run.sound}`;
@@ -180,9 +183,26 @@ function play(mode) {
   run = { mode, sound: mode === "both" ? run.sound : mode, clean: { left: mode !== "right", right: mode !== "left" } };
   mark();
   for (const side of SIDES) {
+    // Without a movie yet there is no event for it.
+    ownSeek[side] = video[side].readyState > 0;
     video[side].currentTime = 0;
     if (mode === "both" || mode === side) video[side].play().catch(() => {});
   }
+  if (mode === "both") follow();
+}
+
+// While both play, the silent one keeps up with the other by its speed: a jump takes longer than what it would mend.
+function follow() {
+  if (run.mode !== "both") return;
+  const lead = video[run.sound];
+  const trail = video[OTHER[run.sound]];
+  if (!lead.paused && !lead.ended && !trail.ended && !trail.seeking) {
+    const ahead_s = trail.currentTime - lead.currentTime;
+    if (Math.abs(ahead_s) > FAR_S) trail.currentTime = lead.currentTime;
+    const speed = Math.abs(ahead_s) < NEAR_S ? 1 : Math.min(1.3, Math.max(0.7, 1 - 2 * ahead_s));
+    if (trail.playbackRate !== speed) trail.playbackRate = speed;
+  }
+  requestAnimationFrame(follow);
 }
 
 function swap() {
@@ -224,18 +244,11 @@ for (const side of SIDES) {
   video[side].addEventListener("ended", () => ended(side));
   // Media keys and extensions can move the playhead; our own going back to the start is fine.
   video[side].addEventListener("seeking", () => {
-    if (video[side].currentTime > 0.05) run.clean[side] = false;
+    if (!ownSeek[side]) run.clean[side] = false;
+    ownSeek[side] = false;
   });
   video[side].addEventListener("ratechange", () => {
-    if (video[side].playbackRate !== 1) video[side].playbackRate = 1;
-  });
-  video[side].addEventListener("timeupdate", () => {
-    const other = OTHER[side];
-    if (run.mode !== "both" || run.sound !== side || video[other].ended || video[other].seeking) return;
-    const drift_s = video[other].currentTime - video[side].currentTime;
-    if (Math.abs(drift_s) > MOST_DRIFT_S && video[side].currentTime < video[other].duration) {
-      video[other].currentTime = video[side].currentTime;
-    }
+    if (!video[side].muted && video[side].playbackRate !== 1) video[side].playbackRate = 1;
   });
   video[side].addEventListener("error", () => {
     if (!state || !state.pair || !video[side].getAttribute("src")) return;

@@ -35,6 +35,9 @@ def sign_test(wins: int, losses: int) -> float:
     if wins < 0 or losses < 0:
         raise ValueError("counts are not negative")
     flips = wins + losses
-    tail = sum(math.comb(flips, count) for count in range(min(wins, losses) + 1))
     # Whole numbers until the end: a thousand flips are beyond what a float holds.
+    ways = tail = 1
+    for count in range(min(wins, losses)):
+        ways = ways * (flips - count) // (count + 1)
+        tail += ways
     return min(1.0, 2 * tail / 2**flips) if flips else 1.0
