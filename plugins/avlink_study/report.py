@@ -46,7 +46,8 @@ def answer_for(results: Results, questions: Sequence[Question], *, task: Task, n
         f"and that of {RESAMPLES} drawn studies with other {_DRAWN[results.clusters]}. "
         "p: two-sided sign test over clips, each by its majority; many tests, no correction.",
         _agreement_text(results, questions),
-        f"Sides: left preferred in {left} of {preferences} (p = {_p(sign_test(left, preferences - left))})",
+        f"Sides: of {preferences} pairs that a rater leaned to one side of, {left} to the left "
+        f"(p = {_p(sign_test(left, preferences - left))})",
     ]
     return Answer(command="study results", payload=payload, blocks=blocks)
 

@@ -56,8 +56,9 @@ class Cell:
 class Results:
     """All of it.
 
-    `agreement` is Krippendorff's alpha by question, None where nothing can be said. `left` is how often the left side
-    was preferred, of so many preferences.
+    `agreement` is Krippendorff's alpha by question, None where nothing can be said. `left` is in how many showings of a
+    pair to a rater most answers were for the left side, of how many that leaned to a side: the answers of one showing
+    hang together.
     """
 
     cells: tuple[Cell, ...]
@@ -81,14 +82,13 @@ def tabulate(
             ]
             if these:
                 cells.append(_cell(these, clusters=clusters, seed=seed, level=level))
-    sides = [vote.was_left for vote in votes if vote.was_left is not None]
     return Results(
         cells=tuple(cells),
         agreement={
             question.name: _agreement([vote for vote in votes if vote.question == question.name])
             for question in questions
         },
-        left=(sum(sides), len(sides)),
+        left=_leanings(votes),
         raters=len({vote.rater for vote in votes}),
         clusters=clusters,
         level=level,
@@ -126,6 +126,15 @@ def _cell(votes: Sequence[Vote], *, clusters: Clusters, seed: int, level: float)
         p_votes=sign_test(counts["first"], counts["second"]),
         p_clips=sign_test(int((balance > 0).sum()), int((balance < 0).sum())),
     )
+
+
+def _leanings(votes: Sequence[Vote]) -> tuple[int, int]:
+    balance: defaultdict[tuple[int, str, str, str], int] = defaultdict(int)
+    for vote in votes:
+        if vote.was_left is not None:
+            balance[vote.rater, vote.first, vote.second, vote.stem] += 1 if vote.was_left else -1
+    leaning = [lean for lean in balance.values() if lean]
+    return sum(lean > 0 for lean in leaning), len(leaning)
 
 
 def _agreement(votes: Sequence[Vote]) -> float | None:

@@ -173,6 +173,8 @@ def test_votes_are_for_methods_whatever_side_they_were_on(tmp_path: Path, kit: A
     assert {vote.was_left for vote in votes if vote.rater == 2} == {True}
     assert {vote.preferred for vote in votes if vote.rater == 3} == {"neither"}
     results = tabulate(votes, rating.plan.questions, clusters="clips", seed=1)
+    ours_left = sum(vote.left == "first" for vote in votes if vote.rater == 1) // 4
+    assert results.left == (8 + ours_left, 16)
     assert [cell.question for cell in results.cells] == [question.name for question in rating.plan.questions]
     for cell in results.cells:
         assert (cell.answers, cell.neither, cell.clips, cell.raters) == (24, 8, 8, 3)
