@@ -143,7 +143,7 @@ def _left_out(material: Material, drawn: Drawn) -> Lines:
         name = material.names[number]
         yield Line(
             payload={"event": "no_partner", "method": name, "clips": list(stems)},
-            text=f"{name}: {len(stems)} without a partner in every other folder: {_some(stems)}",
+            text=f"{name}: {len(stems)} without a partner in another folder: {_some(stems)}",
         )
     if lacking := material.without_half():
         half = "movie in --pictures" if material.pictures is not None else "sound in --sounds"
