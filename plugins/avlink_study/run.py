@@ -98,9 +98,11 @@ def _serve(
         tell=lambda event, **more: mail.put(_line(event, **more)),
     )
     serving = server.Serving(service.app(), listener, request_s=_REQUEST_S)
+    ready = _ready(rating.plan, links, ledger, wishes, lets_others_in=not server.is_loopback(wishes.host))
     with _signals(mail):
+        # From here on the ledger is the server's alone.
         serving.start()
-        yield _ready(rating.plan, links, ledger, wishes, lets_others_in=not server.is_loopback(wishes.host))
+        yield ready
         while isinstance(news := mail.get(), Line):
             yield news
     serving.end()
