@@ -1,0 +1,28 @@
+"""What this plugin offers. The work is in the sibling modules, which are imported when the command is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from avlink import hookimpl
+from avlink.hooks import Command, RecipeKind
+from avlink_study.recipe import StudyRecipe, check_study
+
+
+def load_command() -> Any:
+    """The commands behind `avlink study`."""
+    from avlink_study.command import app
+
+    return app
+
+
+@hookimpl
+def avlink_commands() -> list[Command]:
+    """Offer `avlink study`."""
+    return [Command(name="study", summary="Ask people which of two results they prefer.", load=load_command)]
+
+
+@hookimpl
+def avlink_recipe_kinds() -> list[RecipeKind]:
+    """Offer recipes of `kind = "study"`."""
+    return [RecipeKind(name="study", model=StudyRecipe, recipes="avlink_study", check=check_study)]
