@@ -121,10 +121,18 @@ def check_values(model: type[AnyRecipe], values: dict[str, Any], label: str = "t
 
 
 def builtin_recipes() -> dict[str, Traversable]:
-    """The recipes that come with AVLink, by name."""
-    folder = resources.files("avlink.recipes")
-    found = {item.name.removesuffix(".toml"): item for item in folder.iterdir() if item.name.endswith(".toml")}
-    return dict(sorted(found.items()))
+    """The recipes that come with AVLink, by name; one in a folder is called `folder/name`."""
+    return dict(sorted(_recipes_in(resources.files("avlink.recipes"), "").items()))
+
+
+def _recipes_in(folder: Traversable, prefix: str) -> dict[str, Traversable]:
+    found: dict[str, Traversable] = {}
+    for item in folder.iterdir():
+        if item.name.endswith(".toml"):
+            found[prefix + item.name.removesuffix(".toml")] = item
+        elif item.is_dir() and not item.name.startswith(("_", ".")):
+            found |= _recipes_in(item, f"{prefix}{item.name}/")
+    return found
 
 
 def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:
