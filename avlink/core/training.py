@@ -50,8 +50,8 @@ class StageTable(Architecture):
     batch: Positive
     """Clips in one step, on all ranks together."""
     micro_batch: Positive | None = None
-    """Clips in one forward pass; their gradients add up to the batch. Left out, a rank takes its share at once. With
-    it, a run draws the same noise on any number of ranks."""
+    """Clips in one forward pass at most; their gradients add up to the batch. Left out, a rank takes its share at once.
+    With one that is no larger than that share, a run draws the same noise on any number of ranks."""
     lr: float = Field(default=1e-3, gt=0)
     """AdamW's learning rate at its peak."""
     muon_lr: float | None = Field(default=None, gt=0)

@@ -85,6 +85,8 @@ class Keeper:
 
         Raises InputError where the newest checkpoint cannot be read.
         """
+        from safetensors import SafetensorError
+        from torch.distributed.checkpoint.api import CheckpointException
         from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
         from torch.distributed.checkpoint.state_dict_loader import load
 
@@ -104,7 +106,7 @@ class Keeper:
             group = self.ranks.waiting
             load(state, storage_reader=reader, process_group=group, no_dist=group is None)
             step, order = int(note["step"]), {key: int(value) for key, value in note["order"].items()}
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, CheckpointException) as error:
             raise InputError(
                 f"the checkpoint {newest} cannot be read ({str(error).splitlines()[0]}); "
                 "remove that folder to go on from the one before it"

@@ -49,14 +49,14 @@ class LoopConfig:
 
         Raises InputError where the batch does not divide.
         """
-        micro = self.micro_batch or self.batch // ranks
+        most = self.batch // ranks
+        micro = min(self.micro_batch or most, most)
         if micro == 0 or self.batch % (ranks * micro):
             of = f"{ranks} rank{'s' if ranks > 1 else ''}" + (
                 f" with micro_batch = {micro}" if self.micro_batch else ""
             )
             raise InputError(
-                f"batch = {self.batch} cannot be shared out among {of}: it must be a multiple of "
-                f"{ranks * max(1, self.micro_batch or 1)}"
+                f"batch = {self.batch} cannot be shared out among {of}: make it a multiple of {ranks * max(1, micro)}"
             )
         return micro
 

@@ -1,0 +1,173 @@
+"""Training on several ranks as its users start it: torchrun, gloo on the CPU, real kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_recipe import FOUNDRY, MODEL, MOTION
+
+TABLE = """
+[stages.{name}]
+steps = {steps}
+batch = 4
+micro_batch = 2
+lr = 1e-3
+warmup_steps = 1
+checkpoint_every = 2
+validate_every = {steps}
+"""
+CLIPS = FOUNDRY.replace("clips = 4", "clips = 6")
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc for the ranks")
+
+
+def _write(folder: Path, names: str, steps: int) -> Path:
+    recipe = folder / "tiny.toml"
+    recipe.write_text(CLIPS + MODEL + MOTION + "".join(TABLE.format(name=n, steps=steps) for n in names.split()))
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one rank, its recipe beside it: eight steps of the video backbone."""
+    from avlink.app.train import train
+    from avlink.core.recipe import load_recipe
+
+    folder = tmp_path_factory.mktemp("whole")
+    train(load_recipe(_write(folder, "video", 8), "train"), folder / "out")
+    return folder / "out"
+
+
+def _command(recipe: Path, out: Path, ranks: int, *settings: str) -> list[str]:
+    torchrun = ["torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}", "-m"] if ranks > 1 else []
+    words = [word for setting in settings for word in ("-s", setting)]
+    return [sys.executable, "-m", *torchrun, "avlink", "train", str(recipe), "-o", str(out), *words]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment(), timeout=300)
+
+
+def _beside(whole: Path, out: Path) -> Path:
+    """A folder for a run on the clips that are there."""
+    out.mkdir()
+    (out / "clips").symlink_to(whole / "clips")
+    return out
+
+
+def _rows(out: Path, stage: str = "video") -> list[dict[str, float]]:
+    lines = (out / f"{stage}.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines if line.endswith("}")]
+
+
+def _same(one: Path, other: Path, stage: str = "video") -> None:
+    """Losses, gradient norms, and the averaged weights that both runs export, but for the order of sums."""
+    first, second = _rows(one, stage), _rows(other, stage)
+    assert [row["step"] for row in first] == [row["step"] for row in second]
+    for a, b in zip(first, second, strict=True):
+        assert b == pytest.approx(a, rel=2e-4, abs=1e-5)
+    files = sorted((one / "weights").glob(f"{stage}.*"))
+    assert [f.name for f in files] == [f.name for f in sorted((other / "weights").glob(f"{stage}.*"))]
+    for file in files:
+        mine, theirs = load_file(file), load_file(other / "weights" / file.name)
+        assert mine.keys() == theirs.keys()
+        for key, value in mine.items():
+            torch.testing.assert_close(theirs[key], value, rtol=1e-3, atol=1e-4, msg=f"{file.name} {key}")
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in done.stderr.splitlines() if line.startswith("avlink:")]
+
+
+def test_two_ranks_with_shards_learn_what_one_rank_learns(whole: Path, tmp_path: Path) -> None:
+    out = _beside(whole, tmp_path / "out")
+    settings = ("parallel.mode=fsdp", "parallel.activation_checkpointing=true", "parallel.async_save=true")
+    done = _run(_command(whole.parent / "tiny.toml", out, 2, *settings))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("video: done") == 1 and done.stdout.count("wrote ") == 1
+    _same(whole, out)
+    kept = out / "checkpoints" / "video" / "step-000000008"
+    assert len(list(kept.glob("*.safetensors"))) == 2
+    environment: list[dict[str, Any]] = json.loads((out / "environment.json").read_text())
+    assert environment[0]["ranks"] == 2 and environment[0]["torch"] == torch.__version__
+
+
+def test_a_mistake_is_told_by_one_rank(whole: Path, tmp_path: Path) -> None:
+    recipe = whole.parent / "tiny.toml"
+    for settings, sentence in (
+        ((), "2 processes train together, but the recipe says parallel.mode = 'none'"),
+        (
+            ("parallel.mode=ddp", "data={source='folder',folder='nowhere'}"),
+            "the manifest nowhere/manifest.csv cannot be read: No such file or directory",
+        ),
+    ):
+        done = _run(_command(recipe, _beside(whole, tmp_path / f"out{len(settings)}"), 2, *settings))
+        assert done.returncode != 0
+        assert len(_said(done)) == 1 and sentence in _said(done)[0], done.stderr
+
+
+def _ranks_of(launcher: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(launcher)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+@pytest.mark.slow
+def test_a_killed_rank_ends_the_run_which_goes_on_on_any_number_of_ranks(whole: Path, tmp_path: Path) -> None:
+    recipe, killed = whole.parent / "tiny.toml", _beside(whole, tmp_path / "killed")
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(
+            _command(recipe, killed, 2, "parallel.mode=ddp"), stdout=said, stderr=said, env=_environment()
+        )
+    log, patience = killed / "video.jsonl", time.monotonic() + 240
+    while time.monotonic() < patience and (not log.is_file() or len(log.read_text().splitlines()) < 5):
+        time.sleep(0.002)
+    os.kill(_ranks_of(process.pid)[1], signal.SIGKILL)
+    assert process.wait(timeout=120) != 0
+    lines = [line for line in (tmp_path / "said").read_text().splitlines() if line.startswith("avlink:")]
+    assert len(lines) <= 1 and all("lost another process of this training" in line for line in lines)
+    assert 5 <= len(_rows(killed)) < 8
+    sharded = Path(shutil.copytree(killed, tmp_path / "sharded", symlinks=True))
+    done = _run(_command(recipe, killed, 1))
+    assert done.returncode == 0, done.stderr
+    _same(whole, killed)
+    done = _run(_command(recipe, sharded, 2, "parallel.mode=fsdp"))
+    assert done.returncode == 0, done.stderr
+    _same(whole, sharded)
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_middle_of_a_save_leaves_the_checkpoint_before(whole: Path, tmp_path: Path) -> None:
+    out = _beside(whole, tmp_path / "out")
+    recipe = _write(tmp_path, "video", 40)
+    command = _command(recipe, out, 1, "stages.video.checkpoint_every=1", "parallel.async_save=true")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment())
+    place, patience = out / "checkpoints" / "video", time.monotonic() + 240
+    while time.monotonic() < patience:
+        names = [path.name for path in place.glob("*")]
+        if len([name for name in names if not name.endswith(".part")]) == 2 and any(n.endswith(".part") for n in names):
+            break
+    process.kill()
+    process.wait()
+    newest = max(path.name for path in place.glob("step-*") if path.suffix != ".part")
+    recipe = _write(tmp_path, "video", int(newest.removeprefix("step-")) + 2)
+    done = _run(_command(recipe, out, 1))
+    assert done.returncode == 0, done.stderr
+    assert not list(place.glob("*.part")) and len(list(place.iterdir())) == 2
+    assert [row["step"] for row in _rows(out)] == list(range(1, int(newest.removeprefix("step-")) + 3))
