@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from avlink.app.ablation_figures import Cost, Measured, measure
 from avlink.app.ablation_report import AblateReport
+from avlink.app.extracted import extractor_of
 from avlink.app.train import train
 from avlink.core.errors import RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, ignore
@@ -46,6 +47,8 @@ def ablate(
     if unknown:
         known = ", ".join(variant.name for variant in variants)
         raise RecipeError(f"there is no variant '{unknown[0]}' in the recipe; it has {known}")
+    variants = tuple(v for v in variants if not only or v.name in only or v is variants[0])
+    variants = tuple(v for v in variants if _can_see(v, listener))
     make_folder(out)
     listener(JobStarted(job_id="base", name=f"backbones: {base.name}"))
     bundle = train(base, out / "base", listener=listener)
@@ -85,10 +88,20 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
         same = {"fusion": base.model.fusion}
         if loaded.model.model_copy(update=same) != base.model or loaded.data != base.data:
             raise RecipeError(f"variant {name} differs from {recipe.base} in more than model.fusion and its own stage")
-        variants.append(Variant(name=Path(name).stem, recipe=loaded, stage=new[0]))
+        given = loaded.model_copy(update={"extractors": {**loaded.extractors, **recipe.extractors}})
+        variants.append(Variant(name=Path(name).stem, recipe=given, stage=new[0]))
     if recipe.sweep is not None and Path(recipe.sweep).stem not in {variant.name for variant in variants}:
         raise RecipeError(f"sweep = '{recipe.sweep}' is none of the variants")
     return base, tuple(variants)
+
+
+def _can_see(variant: Variant, listener: Listener) -> bool:
+    """Whether the variant's extractor is there, if it reads one; what is left out is named."""
+    ready = extractor_of(variant.recipe.model, variant.recipe.extractors)
+    if ready is None or ready.lack is None:
+        return True
+    listener(Message(text=f"{variant.name} is left out: {ready.lack}", level="warning"))
+    return False
 
 
 def _on_base(variant: Variant, bundle: Path, steps: int | None = None) -> TrainRecipe:

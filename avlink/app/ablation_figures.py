@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
+from avlink.app.extracted import extractor_of
 from avlink.app.measured import BundleSystem, slower
 from avlink.app.prepare import stored_fps
 from avlink.app.session import pick_device
@@ -21,6 +22,7 @@ from avlink.app.stages import system_for, tasks_of
 from avlink.core.recipe import AblateRecipe, TrainRecipe
 from avlink.core.training import FUSION_RATES
 from avlink.engine.bundle.bundle import load_system, read_bundle
+from avlink.engine.extracted import describe
 from avlink.engine.sample_both import generate_both
 from avlink.engine.train.clips import ClipStore
 from avlink.engine.train.loop import step_generator
@@ -36,6 +38,7 @@ from avlink.metrics.sync import aggregate, match, shuffled_chance
 if TYPE_CHECKING:
     from avlink.core.training import StageName, Task
     from avlink.engine.models.system import System
+    from avlink.engine.train.latents import Latents
 
 SOUND_S, PICTURE_S = 0.1, 0.2
 """Windows for onsets of sounds, and for changes of pictures at 6 frames a second."""
@@ -112,6 +115,7 @@ def _stage(
         tasks=tasks,
         conditioning=recipe.conditioning.model_copy(update={"times": "fixed"}),
         finetune=recipe.stages[stage].finetune,
+        features=_features(recipe, few),
     )
     built.shorter = 0.0
     return built
@@ -160,6 +164,7 @@ def measure(
         guidance=recipe.guidance,
         t_video=trained.conditioning.t_video if at is None else at,
         t_audio=trained.conditioning.t_audio if at is None else at,
+        extractors=trained.extractors,
     )
     if "v2a" in tasks:
         row = _heard(row, system, held_out, count, base, trained)
@@ -232,7 +237,14 @@ def _flow_loss(
     times = trained.conditioning.model_copy(update={"times": "fixed"} | ({} if at is None else {"t_video": at}))
     few, whole = _First(clips, count), FUSION_RATES.model_copy(update={"no_condition": 0.0})
     built = FusionStage(
-        system, few, encode_all(system, few), name=stage, tasks=("v2a",), conditioning=times, rates=whole
+        system,
+        few,
+        encode_all(system, few),
+        name=stage,
+        tasks=("v2a",),
+        conditioning=times,
+        rates=whole,
+        features=_features(trained, few),
     )
     built.shorter = 0.0
     losses = []
@@ -242,6 +254,17 @@ def _flow_loss(
                 indices = list(range(start, min(start + 8, count)))
                 losses += [float(built.loss(indices, step_generator("held out", draw, start))["flow"])] * len(indices)
     return float(np.mean(losses))
+
+
+def _features(recipe: TrainRecipe, clips: ClipStore) -> Latents | None:
+    """An extractor's features of some clips, where the model reads those."""
+    wanted = recipe.model.fusion.extracted
+    ready = extractor_of(recipe.model, recipe.extractors, recipe.source)
+    if wanted is None or ready is None:
+        return None
+    extractor = ready.load("cpu")
+    pictures = clips.frames(range(len(clips))).numpy()
+    return torch.stack([describe(extractor, seen, Fraction(clips.fps), wanted) for seen in pictures])
 
 
 def _load(bundle: Path) -> System:

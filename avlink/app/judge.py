@@ -14,7 +14,7 @@ import torch
 
 from avlink.app.measured import slower
 from avlink.core.sound import read_whole
-from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
+from avlink.core.values import FeatureExtractor, Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.models.system import System
 from avlink.engine.nn.motion import ONSETS_PER_FRAME
 from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler
@@ -101,8 +101,14 @@ def _requests(clips: ClipStore, fps: int, seconds: float, captions: bool) -> lis
     ]
 
 
-def _sonify(system: System, clips: ClipStore, config: SampleConfig, captions: bool = False) -> list[np.ndarray]:
-    sampler = SoundSampler(system, config)
+def _sonify(
+    system: System,
+    clips: ClipStore,
+    config: SampleConfig,
+    captions: bool = False,
+    extractor: FeatureExtractor | None = None,
+) -> list[np.ndarray]:
+    sampler = SoundSampler(system, config, extractor)
     seconds = system.config.window_tokens / system.config.tokens_per_second
     rate = int(sampler.picture.rate)
     return [read_whole(made).samples[0] for made in sampler.generate(_requests(clips, rate, seconds, captions))]
@@ -117,9 +123,12 @@ def audio(system: System, clips: ClipStore, out: Path | None) -> dict[str, float
 
 
 @_where_there_are_clips
-def sound(system: System, clips: ClipStore, out: Path | None, t_video: float) -> dict[str, float]:
+def sound(
+    system: System, clips: ClipStore, out: Path | None, t_video: float, extractor: FeatureExtractor | None = None
+) -> dict[str, float]:
     """Onset F1 of sound that is generated for silent pictures, without captions."""
-    sounds = _sonify(system, clips, SampleConfig(steps=8, guidance=3.0, t_condition=t_video))
+    few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
+    sounds = _sonify(system, clips, few, extractor=extractor)
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
     _keep(system, sounds[:_SAMPLES], clips, out, "sound")
     wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))

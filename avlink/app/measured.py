@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avlink.app.extracted import extractor_of
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
 
@@ -71,6 +72,7 @@ class BundleSystem:
         guidance: float,
         t_video: float = 0.96,
         t_audio: float = 0.8,
+        extractors: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Load all weights. Raises BundleError where there is no such bundle, or it is damaged."""
         from avlink.core.bundles import find_bundle
@@ -82,7 +84,9 @@ class BundleSystem:
         self._system: EngineSystem = load_system(bundle, parts, device)
         self._config = SampleConfig(steps=steps, guidance=guidance, t_condition=t_video)
         self._t_audio = t_audio
-        sampler = SoundSampler(self._system, self._config)
+        ready = extractor_of(bundle.config, extractors or {})
+        self._extractor = None if ready is None else ready.load(device)
+        sampler = SoundSampler(self._system, self._config, self._extractor)
         self.sample_rate, self.picture = sampler.sample_rate, sampler.picture
         self.has_motion = self._system.motion is not None
         self.has_pictures = not parts.isdisjoint({"fusion_a2v", "fusion"})
@@ -102,7 +106,7 @@ class BundleSystem:
         from avlink.engine.sample import SoundSampler
 
         config = replace(self._config, use_picture=use_picture, use_motion=use_motion)
-        sampler = SoundSampler(self._system, config)
+        sampler = SoundSampler(self._system, config, self._extractor)
         made = []
         for index, pixels in enumerate(frames):
             request = SoundRequest(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avlink.app.extracted import extractor_of, features_of
 from avlink.core.errors import InputError
-from avlink.core.events import ignore
+from avlink.core.events import Listener, ignore
 from avlink.core.recipe import TrainRecipe
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from avlink.core.training import Task
+    from avlink.core.values import FeatureExtractor
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
     from avlink.engine.text.byte_encoder import TextEncoder
@@ -181,6 +183,14 @@ def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> No
             )
 
 
+def seer(recipe: TrainRecipe, system: System) -> FeatureExtractor | None:
+    """The loaded extractor that the model's fusion reads; None where that is the video backbone."""
+    from avlink.engine.train.stages.inputs import device_of
+
+    ready = extractor_of(recipe.model, recipe.extractors, recipe.source)
+    return None if ready is None else ready.load(str(device_of(system)))
+
+
 def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
     """What a stage of the fusion learns to make."""
     one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_a2v": ("a2v",)}
@@ -194,12 +204,20 @@ def around(system: System, stage: Stage) -> list[nn.Module]:
 
 
 def stage_of(
-    name: str, recipe: TrainRecipe, system: System, clips: ClipStore, held_out: ClipStore, out: Path, keep: bool = True
+    name: str,
+    recipe: TrainRecipe,
+    system: System,
+    clips: ClipStore,
+    held_out: ClipStore,
+    out: Path,
+    keep: bool = True,
+    listener: Listener = ignore,
 ) -> Stage:
     """What a stage learns, from what, and how it is judged; `keep` is whether samples of it are written."""
     from avlink.app import judge
     from avlink.core.training import BACKBONE_RATES, FUSION_RATES
     from avlink.engine.train.stages import backbones, codec, fusion, motion
+    from avlink.engine.train.stages.inputs import device_of
     from avlink.engine.train.stills import StillStore
 
     samples = out if keep else None
@@ -222,9 +240,12 @@ def stage_of(
         return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, samples), rates)
     times, table = recipe.conditioning, recipe.stages[name]  # type: ignore[index]
     tasks = tasks_of(name, recipe)
+    features = None
+    if "v2a" in tasks and recipe.model.fusion.extracted is not None:
+        features = features_of(recipe, clips, clips.root.parent, listener, str(device_of(system)))
 
     def validate() -> dict[str, float]:
-        heard = judge.sound(system, held_out, samples, times.t_video) if "v2a" in tasks else {}
+        heard = judge.sound(system, held_out, samples, times.t_video, seer(recipe, system)) if "v2a" in tasks else {}
         return heard | (judge.picture(system, held_out, samples, times.t_audio) if "a2v" in tasks else {})
 
     return fusion.FusionStage(
@@ -236,6 +257,7 @@ def stage_of(
         conditioning=times,
         rates=rates,
         finetune=table.finetune,
+        features=features,
         validate=validate,
     )
 

@@ -104,7 +104,8 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
         torch.manual_seed(recipe.seed)
         system = system_for(recipe, out, name, ranks.device)
         # The first rank writes what all read, such as latents.
-        stage = ranks.lead_then_all(partial(stage_of, name, recipe, system, clips, held_out, out, keep=ranks.first))
+        build = partial(stage_of, name, recipe, system, clips, held_out, out, keep=ranks.first, listener=listener)
+        stage = ranks.lead_then_all(build)
 
         def tell(job: str, done: int, total: int, figures: dict[str, float]) -> None:
             shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())

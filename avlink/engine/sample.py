@@ -20,9 +20,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avlink.core.clock import to_index
+from avlink.core.errors import InputError
 from avlink.core.picture import SpooledPictures
 from avlink.core.sound import FittedSound, SpooledSound
-from avlink.core.values import FrameSource, OnStep, PictureRequest, PictureSpec, SoundRequest, SoundSource
+from avlink.core.values import (
+    FeatureExtractor,
+    FrameSource,
+    OnStep,
+    PictureRequest,
+    PictureSpec,
+    SoundRequest,
+    SoundSource,
+)
+from avlink.engine.extracted import describe
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import euler, guide
@@ -101,9 +111,17 @@ def _repeat(text: Text, count: int) -> Text:
 class SoundSampler(_Sampler):
     """A `SoundGenerator` on a `System`."""
 
-    def __init__(self, system: System, config: SampleConfig) -> None:
+    def __init__(self, system: System, config: SampleConfig, extractor: FeatureExtractor | None = None) -> None:
+        """`extractor` is the one whose features the model reads, where it reads those.
+
+        Raises InputError where it needs one that is not given.
+        """
         super().__init__(system, config)
         self.model: AVLink = system.linked("audio")
+        self.extracted, self.extractor = system.config.fusion.extracted, extractor
+        if self.extracted is not None and extractor is None:
+            name = self.extracted.name
+            raise InputError(f"this model reads the features of the extractor '{name}': say where its checkpoint lies")
         motion, picture = system.config.motion, system.config.picture
         self.factor = 1 if motion is None else motion.fps // picture.fps
         self.sample_rate = system.config.mel.sample_rate
@@ -131,6 +149,7 @@ class SoundSampler(_Sampler):
         negative = self._text("audio", request.prompt.negative)
         scene = self._text("video", request.prompt.text)
         seen = [self._motion(request, w) for w in windows] if self.config.use_motion else [None] * len(windows)
+        features = [self._features(request, w) for w in windows]
 
         def velocity(x: Tensor, now: float) -> Tensor:
             def of(stacked: Tensor, part: list[int]) -> Tensor:
@@ -156,6 +175,7 @@ class SoundSampler(_Sampler):
                     audio_text=_repeat(prompt, count),
                     video_text=_repeat(scene, count),
                     motion=None if motion[0] is None else torch.stack([m for m in motion if m is not None]),
+                    features=None if self.extracted is None else torch.stack([features[i] for i in part]),
                 ).audio
                 return guide(keep, drop, self.config.guidance)
 
@@ -182,6 +202,14 @@ class SoundSampler(_Sampler):
             return None
         tokens: Tensor = self.system.motion(self._frames(request, window)[None]).tokens[0]
         return tokens
+
+    def _features(self, request: SoundRequest, window: Window) -> Tensor:
+        """What the extractor sees in the window, (pictures, dim); nothing for a model that reads none."""
+        if self.extracted is None or self.extractor is None or not self.config.use_picture:
+            return torch.empty(0)
+        pixels = ((self._frames(request, window) + 1) * 127.5).round().to(torch.uint8)
+        shown = pixels.permute(0, 2, 3, 1).cpu().numpy()
+        return describe(self.extractor, shown, Fraction(self.fps * self.factor), self.extracted).to(self.device)
 
     def _pixels(self, request: SoundRequest, window: Window) -> Tensor:
         """The conditioning picture at its fixed flow time: mostly data, a little noise of the request's own."""

@@ -113,6 +113,15 @@ def resolve_extractor(
     return ready
 
 
+def resolve_for_pictures(
+    name: str, values: Mapping[str, Any], fps: int, registry: Registry, *, source: Source | None = None
+) -> ReadyExtractor:
+    """The extractor of that name at `fps` pictures a second, where it lets that be chosen. Raises RecipeError."""
+    found = registry.extractor(name)
+    rate = {"frame_rate": float(fps)} if "frame_rate" in found.options.model_fields else {}
+    return resolve_extractor(name, {**rate, **values}, registry, source=source)
+
+
 def check_extractors(recipe: EvaluateRecipe, registry: Registry) -> list[str]:
     """A line for each mistake in a recipe's extractors; whether checkpoints are there is not looked at."""
     found = [_extractor(name, values, registry, recipe.source)[1] for name, values in recipe.extractors.items()]

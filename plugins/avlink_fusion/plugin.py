@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from avlink import Options, hookimpl
 from avlink.core.bundles import bundle_fingerprint, find_bundle
 from avlink.core.hashing import digest
-from avlink.hooks import Backend
+from avlink.hooks import Backend, load_registry
+from avlink.hooks.extractors import resolve_for_pictures
 
 if TYPE_CHECKING:
     from avlink.core.values import PictureGenerator, SoundGenerator
+    from avlink.hooks import ReadyExtractor
 
 _CODE_VERSION = 1
 """Raised when the same weights and options would sound different."""
@@ -41,6 +43,8 @@ class SoundOptions(FusionOptions):
     """Classifier-free guidance; 1 is none, the paper takes 5."""
     t_video: float = Field(default=0.96, gt=0, le=1)
     """Flow time at which the picture is read."""
+    extractor: dict[str, Any] = Field(default_factory=dict)
+    """Options of the extractor that the model reads in place of its video backbone, where it does: its checkpoint."""
 
 
 class PictureOptions(FusionOptions):
@@ -53,8 +57,20 @@ class PictureOptions(FusionOptions):
 
 def fingerprint(options: FusionOptions) -> str:
     """Everything that the result depends on besides the request, apart from where the bundle lies."""
-    chosen = options.model_dump(exclude={"model", "max_windows"})
-    return digest([_CODE_VERSION, bundle_fingerprint(find_bundle(options.model)), chosen])
+    chosen = options.model_dump(exclude={"model", "max_windows", "extractor"})
+    named = bundle_fingerprint(find_bundle(options.model))
+    ready = _extractor(options) if isinstance(options, SoundOptions) and options.extractor else None
+    return digest([_CODE_VERSION, named, chosen, *([] if ready is None else [ready.fingerprint()])])
+
+
+def _extractor(options: SoundOptions) -> ReadyExtractor | None:
+    """What the bundle reads in place of its video backbone; None where it reads that."""
+    from avlink.engine.bundle.bundle import read_bundle
+
+    wanted = read_bundle(find_bundle(options.model)).config.fusion.extracted
+    if wanted is None:
+        return None
+    return resolve_for_pictures(wanted.name, options.extractor, wanted.fps, load_registry())
 
 
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
@@ -69,7 +85,8 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         t_condition=options.t_video,
         max_windows=options.windows_on(device),
     )
-    return SoundSampler(system, config)
+    ready = _extractor(options)
+    return SoundSampler(system, config, None if ready is None else ready.load(device))
 
 
 def load_picture(options: PictureOptions, device: str) -> PictureGenerator:

@@ -291,6 +291,8 @@ class TrainRecipe(Recipe):
     model: AVLinkConfig = AVLinkConfig()
     conditioning: Conditioning = Conditioning()
     stages: dict[StageName, StageTable] = Field(default_factory=dict)
+    extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of the extractor that model.fusion.extracted names: its checkpoint, as `extractors.clip.checkpoint`."""
     parallel: ParallelTable = ParallelTable()
     log: LogTable = LogTable()
 
@@ -350,6 +352,8 @@ class AblateRecipe(Recipe):
     """Clips of the base's held-out split on which each is measured."""
     steps: int = Field(default=8, ge=1)
     guidance: float = Field(default=3.0, ge=0)
+    extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of the extractors that variants read. Those whose checkpoint is not there are left out, by name."""
     sweep: str | None = None
     """The variant that is also measured at each of `sweep_times` (figure 3)."""
     sweep_times: Annotated[tuple[float, ...], Field(strict=False)] = ()

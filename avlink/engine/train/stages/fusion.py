@@ -78,7 +78,7 @@ class FusionStage:
         conditioning: Conditioning | None = None,
         rates: Rates = FUSION_RATES,
         finetune: bool = False,
-        features: Tensor | None = None,
+        features: Latents | None = None,
         validate: Validate = nothing,
     ) -> None:
         self.system, self.clips, self.latents, self.features = system, clips, latents, features

@@ -1,0 +1,63 @@
+"""An extractor's features of pictures, as the stream that Fusion Blocks read in place of the video backbone's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avlink.core.architecture import ExtractedConfig
+from avlink.core.errors import InputError
+from avlink.core.paths import atomic_write
+from avlink.core.values import FeatureExtractor, Frames
+from avlink.engine.train.clips import ClipStore
+from avlink.engine.train.latents import LatentStore
+
+
+def describe(
+    extractor: FeatureExtractor, pixels: NDArray[np.uint8], rate: Fraction, wanted: ExtractedConfig
+) -> Float[Tensor, "pictures dim"]:
+    """A row for each picture that is seen at a tick of `wanted.fps`; `pixels` (frames, height, width, 3) at `rate`.
+
+    Raises InputError where the extractor gives other features than the model reads.
+    """
+    count = -int(-len(pixels) / rate * wanted.fps // 1)
+    seen = [min(len(pixels) - 1, int(index * rate / wanted.fps)) for index in range(count)]
+    found = extractor.extract(Frames(pixels=pixels[seen], rate=Fraction(wanted.fps))).get("frames")
+    if found is None or found.rows.shape != (count, wanted.dim):
+        given = "none" if found is None else f"{found.rows.shape[0]} of width {found.rows.shape[1]}"
+        raise InputError(
+            f"extractor '{wanted.name}' gives no row of {wanted.dim} values for each of {count} pictures, but {given}; "
+            "set model.fusion.extracted to what it gives"
+        )
+    return torch.from_numpy(np.ascontiguousarray(found.rows, dtype=np.float32))
+
+
+def make_features(
+    store: LatentStore,
+    clips: ClipStore,
+    extractor: FeatureExtractor,
+    wanted: ExtractedConfig,
+    shards: Sequence[int],
+    on_clips: Callable[[int], None],
+) -> None:
+    """Make the lacking shards of features of prepared clips; `on_clips` hears how many clips are done.
+
+    Raises InputError as `describe` does, OutputError where they cannot be written.
+    """
+    for shard in shards:
+        indices = store.indices(shard)
+        rows = [
+            describe(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted).numpy()
+            for index in indices
+        ]
+        path: Path = store.path(shard)
+        with atomic_write(path) as hidden:
+            np.save(hidden, np.stack(rows), allow_pickle=False)
+        on_clips(len(indices))
