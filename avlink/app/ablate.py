@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.app.ablation_figures import Cost, Measured, measure
+from avlink.app.ablation_figures import Bench, Cost, Measured
 from avlink.app.ablation_report import AblateReport
 from avlink.app.extracted import extractor_of
 from avlink.app.train import train
@@ -55,6 +55,7 @@ def ablate(
     costs = {variant.name: _cost(variant, bundle, out) for variant in variants}
     whole = costs[variants[0].name].flops * variants[0].recipe.stages[variants[0].stage].steps
     rows: list[Measured] = []
+    bench = Bench(recipe, out / "base", device)
     for variant in variants:
         if only and variant.name not in only:
             continue
@@ -64,7 +65,7 @@ def ablate(
         if recipe.compute == "flops":
             steps = max(1, round(whole / cost.flops))
         learned = _learn(variant, steps, bundle, out, listener)
-        rows += _measured(recipe, variant, learned, cost, steps, out, device)
+        rows += _measured(recipe, variant, learned, cost, bench)
         listener(JobDone(job_id=variant.name, name=variant.name, note=rows[-1].note()))
     report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=tuple(rows))
     report.write(out)
@@ -134,23 +135,17 @@ def _cost(variant: Variant, bundle: Path, out: Path) -> Cost:
     return cost(_on_base(variant, bundle), variant.stage, out / "base")
 
 
-def _measured(
-    recipe: AblateRecipe, variant: Variant, bundle: Path, cost: Cost, steps: int, out: Path, device: str
-) -> list[Measured]:
+def _measured(recipe: AblateRecipe, variant: Variant, bundle: Path, cost: Cost, bench: Bench) -> list[Measured]:
     """The variant's row, and one for each time of the sweep; from the last run where nothing changed."""
     kept = bundle.parent / "measured.json"
     swept = recipe.sweep is not None and Path(recipe.sweep).stem == variant.name
     times = recipe.sweep_times if swept else ()
-    key = digest(
-        [recipe.clips, recipe.steps, recipe.guidance, list(times), steps, (bundle / "tensors.json").read_text()]
-    )
+    weights = (bundle / "tensors.json").read_text("utf-8")
+    key = digest([recipe.clips, recipe.steps, recipe.guidance, list(times), weights])
     if kept.is_file():
         content = json.loads(kept.read_text("utf-8"))
         if content["key"] == key:
             return [Measured(**row) for row in content["rows"]]
-    rows = [
-        measure(recipe, variant.recipe, variant.stage, variant.name, bundle, cost, steps, out / "base", device, at)
-        for at in (None, *times)
-    ]
+    rows = [bench.measure(variant.name, variant.recipe, variant.stage, bundle, cost, at) for at in (None, *times)]
     write_text(kept, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))
     return rows

@@ -44,7 +44,7 @@ SOUND_S, PICTURE_S = 0.1, 0.2
 """Windows for onsets of sounds, and for changes of pictures at 6 frames a second."""
 
 _DRAWS = 4
-_MATERIAL_CLIPS = 400
+_MATERIAL_CLIPS = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,52 +132,53 @@ class _First(ClipStore):
         return self._count
 
 
-def measure(
-    recipe: AblateRecipe,
-    trained: TrainRecipe,
-    stage: StageName,
-    name: str,
-    bundle: Path,
-    spent: Cost,
-    steps: int,
-    base: Path,
-    device: str,
-    at: float | None = None,
-) -> Measured:
-    """The variant's row on the base's held-out clips; `at` stands in for the flow time of the conditioning side."""
-    tasks = tasks_of(stage, trained)
-    row = Measured(
-        name=name,
-        makes=" and ".join({"v2a": "sound", "a2v": "pictures", "both": "both at once"}[task] for task in tasks),
-        at=at,
-        parameters=spent.parameters,
-        gflops_step=spent.flops / 1e9,
-        steps=steps,
-        seconds_step=_seconds(bundle.parent / f"{stage}.jsonl"),
-    )
-    held_out = ClipStore(base / "clips" / "held_out", fps=stored_fps(trained))
-    count = min(recipe.clips, len(held_out))
-    system = BundleSystem(
-        str(bundle),
-        device=pick_device(device),
-        steps=recipe.steps,
-        guidance=recipe.guidance,
-        t_video=trained.conditioning.t_video if at is None else at,
-        t_audio=trained.conditioning.t_audio if at is None else at,
-        extractors=trained.extractors,
-    )
-    if "v2a" in tasks:
-        row = _heard(row, system, held_out, count, base, trained)
-        row = replace(row, flow_loss=_flow_loss(bundle, trained, stage, held_out, count, at))
-    if "a2v" in tasks:
-        row = _seen(row, system, held_out, count)
-    if "both" in tasks:
-        row = _agreed(row, bundle, held_out, count, recipe)
-    return row
+class Bench:
+    """The same clips, and the same ear for materials, for every variant of an ablation."""
+
+    def __init__(self, recipe: AblateRecipe, base: Path, device: str) -> None:
+        self._recipe, self._base, self._device = recipe, base, pick_device(device)
+        self._materials: MaterialClassifier | None = None
+
+    def measure(
+        self, name: str, trained: TrainRecipe, stage: StageName, bundle: Path, spent: Cost, at: float | None = None
+    ) -> Measured:
+        """The variant's row; `at` stands in for the flow time of the conditioning side."""
+        recipe, tasks = self._recipe, tasks_of(stage, trained)
+        log = _rows(bundle.parent / f"{stage}.jsonl")
+        row = Measured(
+            name=name,
+            makes=" and ".join({"v2a": "sound", "a2v": "pictures", "both": "both at once"}[task] for task in tasks),
+            at=at,
+            parameters=spent.parameters,
+            gflops_step=spent.flops / 1e9,
+            steps=len(log),
+            seconds_step=float(np.median([row["seconds"] for row in log])),
+        )
+        clips = ClipStore(self._base / "clips" / "held_out", fps=stored_fps(trained))
+        count = min(recipe.clips, len(clips))
+        system = BundleSystem(
+            str(bundle),
+            device=self._device,
+            steps=recipe.steps,
+            guidance=recipe.guidance,
+            t_video=trained.conditioning.t_video if at is None else at,
+            t_audio=trained.conditioning.t_audio if at is None else at,
+            extractors=trained.extractors,
+        )
+        if "v2a" in tasks:
+            if self._materials is None:
+                self._materials = _learn_materials(self._base, system, trained)
+            row = _heard(row, system, clips, count, self._materials)
+            row = replace(row, flow_loss=_flow_loss(bundle, trained, stage, clips, count, at))
+        if "a2v" in tasks:
+            row = _seen(row, system, clips, count)
+        if "both" in tasks:
+            row = _agreed(row, bundle, clips, count, recipe)
+        return row
 
 
 def _heard(
-    row: Measured, system: BundleSystem, clips: ClipStore, count: int, base: Path, trained: TrainRecipe
+    row: Measured, system: BundleSystem, clips: ClipStore, count: int, materials: MaterialClassifier
 ) -> Measured:
     """Sounds for silent pictures without captions, against the true events."""
     truth = _truth(clips, count)
@@ -188,9 +189,8 @@ def _heard(
     found = [detect_onsets(sound, system.sample_rate).times_s for sound in sounds]
     wide, narrow = (aggregate(truth, found, window) for window in (SOUND_S, SOUND_S / 2))
     chance = shuffled_chance(truth, found, SOUND_S)
-    classifier = _materials(base, system, trained)
     labels = [_one_material(clips, index) for index in range(count)]
-    right = [classifier.predict(sounds[i]) == label for i, label in enumerate(labels) if label is not None]
+    right = [materials.predict(sounds[i]) == label for i, label in enumerate(labels) if label is not None]
     distances = [log_mel_distance(a, b, system.sample_rate) for a, b in zip(true_sounds, sounds, strict=True)]
     return replace(
         row,
@@ -282,7 +282,7 @@ def _one_material(clips: ClipStore, index: int) -> str | None:
     return names.pop() if len(names) == 1 and "air" not in names else None
 
 
-def _materials(base: Path, system: BundleSystem, trained: TrainRecipe) -> MaterialClassifier:
+def _learn_materials(base: Path, system: BundleSystem, trained: TrainRecipe) -> MaterialClassifier:
     """Fitted to training clips of one material, as they are and through the codec."""
     clips = ClipStore(base / "clips" / "train", fps=stored_fps(trained))
     chosen = [i for i in range(min(len(clips), _MATERIAL_CLIPS)) if _one_material(clips, i) is not None]
@@ -300,6 +300,6 @@ def _error(scores: Sequence[float]) -> float | None:
     return float(drawn.mean(axis=1).std())
 
 
-def _seconds(log: Path) -> float:
-    rows = [json.loads(line)["seconds"] for line in log.read_text("utf-8").splitlines() if line.endswith("}")]
-    return float(np.median(rows)) if rows else 0.0
+def _rows(log: Path) -> list[dict[str, float]]:
+    """What was noted of every step."""
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines() if line.endswith("}")]
