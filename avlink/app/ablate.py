@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.app.ablation_figures import Bench, Cost, Measured
+from avlink.app.ablation_cost import Cost, cost
+from avlink.app.ablation_figures import Bench, Measured
 from avlink.app.ablation_report import AblateReport
 from avlink.app.extracted import extractor_of
 from avlink.app.train import train
@@ -52,7 +53,7 @@ def ablate(
     make_folder(out)
     listener(JobStarted(job_id="base", name=f"backbones: {base.name}"))
     bundle = train(base, out / "base", listener=listener)
-    costs = {variant.name: _cost(variant, bundle, out) for variant in variants}
+    costs = {v.name: cost(_on_base(v, bundle), v.stage, out / "base") for v in variants}
     whole = costs[variants[0].name].flops * variants[0].recipe.stages[variants[0].stage].steps
     rows: list[Measured] = []
     bench = Bench(recipe, out / "base", device)
@@ -60,12 +61,12 @@ def ablate(
         if only and variant.name not in only:
             continue
         listener(JobStarted(job_id=variant.name, name=variant.name))
-        cost = costs[variant.name]
+        spent = costs[variant.name]
         steps = variant.recipe.stages[variant.stage].steps
         if recipe.compute == "flops":
-            steps = max(1, round(whole / cost.flops))
+            steps = max(1, round(whole / spent.flops))
         learned = _learn(variant, steps, bundle, out, listener)
-        rows += _measured(recipe, variant, learned, cost, bench)
+        rows += _measured(recipe, variant, learned, spent, bench)
         listener(JobDone(job_id=variant.name, name=variant.name, note=rows[-1].note()))
     report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=tuple(rows))
     report.write(out)
@@ -129,13 +130,7 @@ def _learn(variant: Variant, steps: int, bundle: Path, out: Path, listener: List
     return train(_on_base(variant, bundle, steps), out / variant.name, listener=listener)
 
 
-def _cost(variant: Variant, bundle: Path, out: Path) -> Cost:
-    from avlink.app.ablation_figures import cost
-
-    return cost(_on_base(variant, bundle), variant.stage, out / "base")
-
-
-def _measured(recipe: AblateRecipe, variant: Variant, bundle: Path, cost: Cost, bench: Bench) -> list[Measured]:
+def _measured(recipe: AblateRecipe, variant: Variant, bundle: Path, spent: Cost, bench: Bench) -> list[Measured]:
     """The variant's row, and one for each time of the sweep; from the last run where nothing changed."""
     kept = bundle.parent / "measured.json"
     swept = recipe.sweep is not None and Path(recipe.sweep).stem == variant.name
@@ -146,6 +141,6 @@ def _measured(recipe: AblateRecipe, variant: Variant, bundle: Path, cost: Cost, 
         content = json.loads(kept.read_text("utf-8"))
         if content["key"] == key:
             return [Measured(**row) for row in content["rows"]]
-    rows = [bench.measure(variant.name, variant.recipe, variant.stage, bundle, cost, at) for at in (None, *times)]
+    rows = [bench.measure(variant.name, variant.recipe, variant.stage, bundle, spent, at) for at in (None, *times)]
     write_text(kept, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))
     return rows

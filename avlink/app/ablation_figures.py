@@ -1,4 +1,4 @@
-"""What one variant of an ablation costs, and how well it does on held-out clips."""
+"""How well one variant of an ablation does on held-out clips."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.flop_counter import FlopCounterMode
 
-from avlink.app.extracted import extractor_of
+from avlink.app.ablation_cost import Cost, FirstClips, features_for
 from avlink.app.measured import BundleSystem, slower
 from avlink.app.prepare import stored_fps
 from avlink.app.session import pick_device
-from avlink.app.stages import system_for, tasks_of
+from avlink.app.stages import tasks_of
 from avlink.core.recipe import AblateRecipe, TrainRecipe
 from avlink.core.training import FUSION_RATES
 from avlink.engine.bundle.bundle import load_system, read_bundle
-from avlink.engine.extracted import describe
 from avlink.engine.sample_both import generate_both
 from avlink.engine.train.clips import ClipStore
 from avlink.engine.train.loop import step_generator
@@ -36,23 +34,14 @@ from avlink.metrics.spectral import log_mel_distance
 from avlink.metrics.sync import aggregate, match, shuffled_chance
 
 if TYPE_CHECKING:
-    from avlink.core.training import StageName, Task
+    from avlink.core.training import StageName
     from avlink.engine.models.system import System
-    from avlink.engine.train.latents import Latents
 
 SOUND_S, PICTURE_S = 0.1, 0.2
 """Windows for onsets of sounds, and for changes of pictures at 6 frames a second."""
 
-_DRAWS = 4
+_DRAWS, _BATCH = 4, 8
 _MATERIAL_CLIPS = 250
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What is trained, and the operations of one step: products counted twice, as multiply and add, both passes."""
-
-    parameters: int
-    flops: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +56,9 @@ class Measured:
     steps: int
     seconds_step: float
     flow_loss: float | None = None
-    """Mean squared error of the velocity of sound, on held-out clips with the same noise for all."""
+    """Equation 5 for sound: on held-out clips, without captions, with the same noise for all variants."""
+    blind_loss: float | None = None
+    """The same without the picture: what it is below this, the picture has told."""
     f1: float | None = None
     f1_error: float | None = None
     """Standard error over clips, by bootstrap."""
@@ -85,51 +76,6 @@ class Measured:
         if self.f1 is not None:
             return f"F1 {self.f1:.3f}"
         return "" if self.picture_f1 is None else f"F1 of pictures {self.picture_f1:.3f}"
-
-
-def cost(recipe: TrainRecipe, stage: StageName, base: Path) -> Cost:
-    """One step of the stage at its batch, on whole clips."""
-    system = system_for(recipe, base, stage, torch.device("cpu"))
-    clips = ClipStore(base / "clips" / "train", fps=stored_fps(recipe))
-    built = _stage(system, clips, recipe, stage, tasks_of(stage, recipe))
-    for module in built.trained.values():
-        module.requires_grad_(True)
-    parameters = sum(p.numel() for module in built.trained.values() for p in module.parameters())
-    batch = recipe.stages[stage].batch
-    with FlopCounterMode(display=False) as counter:
-        losses = built.loss([index % len(clips) for index in range(batch)], step_generator("cost", 0, 0))
-        losses["total"].backward()  # type: ignore[no-untyped-call]
-    return Cost(parameters=parameters, flops=float(counter.get_total_flops()))
-
-
-def _stage(
-    system: System, clips: ClipStore, recipe: TrainRecipe, stage: StageName, tasks: tuple[Task, ...]
-) -> FusionStage:
-    """The stage on whole clips; latents are encoded for the clips that there are few of, or the first ones."""
-    few = _First(clips, max(recipe.stages[stage].batch, 1))
-    built = FusionStage(
-        system,
-        few,
-        encode_all(system, few),
-        name=stage,
-        tasks=tasks,
-        conditioning=recipe.conditioning.model_copy(update={"times": "fixed"}),
-        finetune=recipe.stages[stage].finetune,
-        features=_features(recipe, few),
-    )
-    built.shorter = 0.0
-    return built
-
-
-class _First(ClipStore):
-    """The first clips of a store."""
-
-    def __init__(self, clips: ClipStore, count: int) -> None:
-        super().__init__(clips.root, fps=clips.fps)
-        self._count = min(count, len(clips))
-
-    def __len__(self) -> int:
-        return self._count
 
 
 class Bench:
@@ -169,7 +115,8 @@ class Bench:
             if self._materials is None:
                 self._materials = _learn_materials(self._base, system, trained)
             row = _heard(row, system, clips, count, self._materials)
-            row = replace(row, flow_loss=_flow_loss(bundle, trained, stage, clips, count, at))
+            seen, blind = _flow_losses(bundle, trained, stage, clips, count, at)
+            row = replace(row, flow_loss=seen, blind_loss=blind)
         if "a2v" in tasks:
             row = _seen(row, system, clips, count)
         if "both" in tasks:
@@ -229,42 +176,37 @@ def _with_pictures(
     return replace(row, picture_f1=score, picture_chance=None if chance is None else chance.f1)
 
 
-def _flow_loss(
+def _flow_losses(
     bundle: Path, trained: TrainRecipe, stage: StageName, clips: ClipStore, count: int, at: float | None
-) -> float:
-    """Equation 5 on held-out clips, with draws that are the same for every variant."""
+) -> tuple[float, float]:
+    """Equation 5 on held-out clips with the picture and without, by draws that are the same for every variant."""
     system = _load(bundle)
     times = trained.conditioning.model_copy(update={"times": "fixed"} | ({} if at is None else {"t_video": at}))
-    few, whole = _First(clips, count), FUSION_RATES.model_copy(update={"no_condition": 0.0})
-    built = FusionStage(
-        system,
-        few,
-        encode_all(system, few),
-        name=stage,
-        tasks=("v2a",),
-        conditioning=times,
-        rates=whole,
-        features=_features(trained, few),
-    )
-    built.shorter = 0.0
-    losses = []
-    with torch.no_grad():
-        for draw in range(_DRAWS):
-            for start in range(0, count, 8):
-                indices = list(range(start, min(start + 8, count)))
-                losses += [float(built.loss(indices, step_generator("held out", draw, start))["flow"])] * len(indices)
-    return float(np.mean(losses))
-
-
-def _features(recipe: TrainRecipe, clips: ClipStore) -> Latents | None:
-    """An extractor's features of some clips, where the model reads those."""
-    wanted = recipe.model.fusion.extracted
-    ready = extractor_of(recipe.model, recipe.extractors, recipe.source)
-    if wanted is None or ready is None:
-        return None
-    extractor = ready.load("cpu")
-    pictures = clips.frames(range(len(clips))).numpy()
-    return torch.stack([describe(extractor, seen, Fraction(clips.fps), wanted) for seen in pictures])
+    few = FirstClips(clips, count)
+    latents, features = encode_all(system, few), features_for(trained, few)
+    found = []
+    for withheld in (0.0, 1.0):
+        rates = FUSION_RATES.model_copy(update={"text_drop": 1.0, "other_text_drop": 1.0, "no_condition": withheld})
+        built = FusionStage(
+            system,
+            few,
+            latents,
+            name=stage,
+            tasks=("v2a",),
+            conditioning=times,
+            rates=rates,
+            features=features,
+        )
+        built.shorter = 0.0
+        losses = []
+        with torch.no_grad():
+            for draw in range(_DRAWS):
+                for start in range(0, count, _BATCH):
+                    indices = list(range(start, min(start + _BATCH, count)))
+                    loss = built.loss(indices, step_generator("held out", draw, start))["flow"]
+                    losses += [float(loss)] * len(indices)
+        found.append(float(np.mean(losses)))
+    return found[0], found[1]
 
 
 def _load(bundle: Path) -> System:

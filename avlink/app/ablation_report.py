@@ -89,7 +89,17 @@ def _section(key: str, title: str, heads: tuple[str, ...], rows: Sequence[tuple[
 
 
 def _sound(row: Measured) -> tuple[Cell, ...]:
-    return (row.flow_loss, row.f1, row.f1_error, row.chance, row.f1_50ms, row.onset_acc, row.material, row.log_mel_db)
+    return (
+        row.flow_loss,
+        row.blind_loss,
+        row.f1,
+        row.f1_error,
+        row.chance,
+        row.f1_50ms,
+        row.onset_acc,
+        row.material,
+        row.log_mel_db,
+    )
 
 
 def _draw_bars(rows: Sequence[Measured], path: Path) -> None:

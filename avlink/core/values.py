@@ -239,6 +239,7 @@ Content: TypeAlias = "SoundSource | FrameSource | Scene | str"
 """What an extractor is given: a sound, pictures, both together, or words."""
 
 
+@runtime_checkable
 class FeatureExtractor(Protocol):
     """A pretrained network that describes clips. The same content has the same features, whatever came before."""
 
