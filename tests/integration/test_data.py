@@ -7,6 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from avlink.app.dataset.service import clips_for, prepare
 from avlink.app.dataset.work import Part
 from avlink.app.dataset.workers import make_shards
 from avlink.core.errors import InputError
+from avlink.core.events import Event, Message
 from avlink.core.recipe import load_recipe
 from avlink.core.values import PictureSpec
 from avlink.engine.train.clips import ClipStore
@@ -32,7 +34,7 @@ from avlink.media.frames import open_frames
 from avlink.metrics.onsets import detect_onsets
 
 sys.path.insert(0, str(Path(__file__).parent))
-from layouts import make_layouts
+from clip_layouts import make_layouts
 
 SHARED_MEDIA = Path(__file__).resolve().parents[2] / ".." / "shared" / "media"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -170,6 +172,26 @@ def test_a_preparation_that_is_killed_goes_on_in_parts_and_ends_with_the_same_fi
     for leftover in out.rglob(".avlink-tmp-*"):
         leftover.unlink()  # Of what was being written; later runs sweep it up.
     assert _tree(out) == _tree(root / "prepared")
+
+
+def test_another_picture_size_makes_pictures_anew_and_no_sound(
+    layouts: tuple[Path, list[str], dict[str, object]], tmp_path: Path
+) -> None:
+    root, captions, _ = layouts
+    out = Path(shutil.copytree(root / "prepared", tmp_path / "prepared"))
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*/*/sound-*")}
+    said: list[Event] = []
+    settings = ["model.picture.width=32", "model.picture.height=18", "model.picture.patch=[1, 18, 16]"]
+    prepare(load_recipe(root / "recipe.toml", "train", settings), out, said.append, processes=1)
+    changes = "the pictures are made anew: 31 pictures of 32x18 at 6 a second instead of 31 pictures of 64x36"
+    assert any(
+        isinstance(event, Message) and changes in event.text and "the sound stays" in event.text for event in said
+    )
+    assert {path: path.stat().st_mtime_ns for path in out.glob("*/*/sound-*")} == before
+    clips = ClipStore(out / "train")
+    assert clips.frames([0]).shape == (1, 31, 18, 32, 3) and clips.notes[0].caption == captions[0]
+    # The old ones are gone: they take as much room.
+    assert len(list(out.glob("*/*/frames-*.npy"))) == len(list(out.glob("*/shard-*")))
 
 
 def test_files_at_which_processes_die_or_stand_still_are_set_aside_and_the_others_are_not(

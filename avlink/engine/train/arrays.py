@@ -10,8 +10,8 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-OPEN_FILES = 128
-"""A process may have 256 files open on macOS and 1024 on Linux, unless it was told otherwise."""
+OPEN_FILES = 48
+"""Of each kind. A process may have 256 files open on macOS and 1024 on Linux, unless it was told otherwise."""
 
 
 class MappedArrays:

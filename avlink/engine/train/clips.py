@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +67,7 @@ class ClipStore:
         def fill(hidden: Path) -> None:
             np.save(hidden / "frames.npy", frames, allow_pickle=False)
             np.save(hidden / "sound.npy", np.round(sound.clip(-1, 1) * 32767).astype(np.int16), allow_pickle=False)
-            (hidden / "clips.json").write_text(json.dumps([asdict(note) for note in notes]), "utf-8")
+            (hidden / "clips.json").write_text(json.dumps([note.to_json() for note in notes]), "utf-8")
 
         put_shard(root, number, fill)
 
