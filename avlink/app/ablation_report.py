@@ -13,6 +13,7 @@ from avlink.app.figures import Section
 from avlink.core.paths import atomic_write, write_text
 from avlink.metrics.report import Cell
 
+_SOUND = ("flow_loss", "blind_loss", "f1_100ms", "error", "chance", "f1_50ms", "onset_acc", "material", "log_mel_db")
 _BLUE, _ORANGE, _GREY, _INK = "#3465a4", "#c17d11", "#888a85", "#2e3436"
 
 
@@ -41,17 +42,7 @@ class AblateReport:
             _section(
                 "sound",
                 f"Sound for silent pictures without captions, {self.clips} held-out clips",
-                (
-                    "variant",
-                    "flow_loss",
-                    "f1_100ms",
-                    "error",
-                    "chance",
-                    "f1_50ms",
-                    "onset_acc",
-                    "material",
-                    "log_mel_db",
-                ),
+                ("variant", *_SOUND),
                 [(r.name, *_sound(r)) for r in plain if r.f1 is not None],
             ),
             _section(
@@ -63,7 +54,7 @@ class AblateReport:
             _section(
                 "sweep",
                 "One model, its conditioning side at one flow time after the other",
-                ("t", "flow_loss", "f1_100ms", "error", "chance", "f1_50ms", "onset_acc", "material", "log_mel_db"),
+                ("t", *_SOUND),
                 [(r.at, *_sound(r)) for r in self.rows if r.at is not None and r.f1 is not None],
             ),
         ]
