@@ -26,6 +26,7 @@ BENCHMARKS = {
     "writing": "cost of writing stems into a project, and of a run that has them all, by the number of clips",
     "foundry": "clips that the foundry makes in a second",
     "training": "training samples a second, by stage",
+    "scale": "a step of the Fusion Blocks at the paper's size on a GPU: tokens, memory, use of the peak",
     "start": "wall time of `avlink --help`",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -53,7 +54,8 @@ def train(
         with progress() if speaks() else nullcontext(ignore) as tell:
             wrote = run(loaded, out, stages=given.split_names(stages) or (), resume=resume, listener=tell)
     except PeerFailed as error:
-        # Of processes that torchrun started together, one says what is wrong.
+        # Of processes that torchrun started together, one says what is wrong; it ends all of them as soon as one ends.
+        time.sleep(1.0)
         raise typer.Exit(error.exit_code) from None
     if not speaks():
         raise typer.Exit(0)

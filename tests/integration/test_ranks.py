@@ -29,7 +29,7 @@ warmup_steps = 1
 checkpoint_every = 2
 validate_every = {steps}
 """
-CLIPS = FOUNDRY.replace("clips = 4", "clips = 6")
+CLIPS = FOUNDRY.replace("clips = 4", "clips = 6").replace("stills = 40", "stills = 0")
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc for the ranks")
 
@@ -111,16 +111,10 @@ def test_two_ranks_with_shards_learn_what_one_rank_learns(whole: Path, tmp_path:
 
 def test_a_mistake_is_told_by_one_rank(whole: Path, tmp_path: Path) -> None:
     recipe = whole.parent / "tiny.toml"
-    for settings, sentence in (
-        ((), "2 processes train together, but the recipe says parallel.mode = 'none'"),
-        (
-            ("parallel.mode=ddp", "data={source='folder',folder='nowhere'}"),
-            "the manifest nowhere/manifest.csv cannot be read: No such file or directory",
-        ),
-    ):
-        done = _run(_command(recipe, _beside(whole, tmp_path / f"out{len(settings)}"), 2, *settings))
-        assert done.returncode != 0
-        assert len(_said(done)) == 1 and sentence in _said(done)[0], done.stderr
+    settings = ("parallel.mode=ddp", "data={source='folder',folder='nowhere'}")
+    done = _run(_command(recipe, _beside(whole, tmp_path / "out"), 2, *settings))
+    assert done.returncode != 0
+    assert _said(done) == ["avlink: the manifest nowhere/manifest.csv cannot be read: No such file or directory"]
 
 
 def _ranks_of(launcher: int) -> list[int]:

@@ -34,12 +34,11 @@ class _Differences(nn.Module):
     """Convolution of each frame and of its signed differences to both neighbours.
 
     Convolution is linear: all three are one convolution of the frame, subtracted afterwards where pictures are already
-    small. In fp32 always (`keeps_fp32`), since the difference of two nearly equal bf16 values is noise.
+    small. In fp32 always, since the difference of two nearly equal bf16 values is noise.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.keeps_fp32 = True
         # It shrinks fourfold at once: at full size everything after it would be expensive.
         self.space = nn.Conv2d(3, 3 * channels, 6, stride=4, padding=1)
 

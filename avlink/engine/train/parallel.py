@@ -5,6 +5,7 @@ The order is that of large trainings (torchtitan): recompute, then compile, then
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, runtime_checkable
@@ -167,20 +168,23 @@ def _halve(module: nn.Module) -> None:
 
 
 def _shard(root: _Loss, bf16: bool, ranks: Ranks) -> None:
-    """FSDP2: parameters and averages in fp32 shards, products in bf16, gradients summed up in fp32.
+    """FSDP2: parameters and averages in fp32 shards, gathered in bf16 for blocks, gradients summed up in fp32.
 
-    What is not a product stays under autocast, as without shards; modules that say so are gathered in fp32.
+    What is not a product stays under autocast, as without shards. What lies outside of blocks is small, and norms with
+    weights want them in fp32: both are gathered as they are.
     """
+    # Streams that a block does not renew pass through it as views; nothing in the model works in place.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
     mesh = init_device_mesh(ranks.device.type, (ranks.count,))
     exact = MixedPrecisionPolicy(cast_forward_inputs=False)
-    policy = exact
-    if bf16:
-        policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
-    for module in root.modules():
-        if getattr(module, "keeps_fp32", False):
-            fully_shard(module, mesh=mesh, mp_policy=exact)
+    half = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     for blocks in list(_block_lists(root.parts.values())):
         for index, block in enumerate(blocks):
+            policy = half if bf16 and not _has_weighted_norm(block) else exact
             # The last block's parameters are needed again at once.
             fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=index + 1 < len(blocks))
-    fully_shard(root, mesh=mesh, mp_policy=policy)
+    fully_shard(root, mesh=mesh, mp_policy=exact)
+
+
+def _has_weighted_norm(block: nn.Module) -> bool:
+    return any(isinstance(part, nn.LayerNorm | nn.GroupNorm) and part.weight is not None for part in block.modules())
