@@ -18,6 +18,7 @@ SAID: dict[str, tuple[str, dict[str, Any]]] = {
     "paper/video_base": ("video", {"steps": 250_000, "batch": 512, "lr": 3e-4} | OPTIMISER | BACKBONE),
     "paper/fusion_v2a": ("fusion_v2a", {"steps": 50_000, "batch": 256, "lr": 3e-4} | OPTIMISER | FUSION),
     "paper/fusion_a2v": ("fusion_a2v", {"steps": 50_000, "batch": 256, "lr": 3e-4} | OPTIMISER | FUSION),
+    "paper/fusion_joint": ("fusion_joint", {"steps": 50_000, "batch": 256, "lr": 3e-4} | OPTIMISER | FUSION),
     "paper/fusion_ablation": ("fusion_v2a", {"steps": 50_000, "batch": 128, "lr": 1e-4} | OPTIMISER | FUSION),
 }
 
@@ -33,7 +34,9 @@ def test_a_recipe_says_every_number_of_its_section(name: str) -> None:
     said = recipe.source.values["stages"][stage]
     assert set(wanted) <= set(said)
     assert (recipe.conditioning.t_video, recipe.conditioning.t_audio) == (0.96, 0.8)
-    assert recipe.bf16 and recipe.parallel.mode == "fsdp" and recipe.model == PAPER
+    assert recipe.bf16 and recipe.parallel.mode == "fsdp"
+    fusion = PAPER.fusion.model_copy(update={"shared": stage == "fusion_joint"})
+    assert recipe.model == PAPER.model_copy(update={"fusion": fusion})
     for ranks in (8, 16):
         assert table["batch"] % (ranks * min(table["micro_batch"], table["batch"] // ranks)) == 0
 
