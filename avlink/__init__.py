@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from avlink.cli.console import progress
     from avlink.core.clock import to_index
     from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PlaceError, PluginError, TooShort
+    from avlink.core.features import FeatureExtractor, Features, Scene
     from avlink.core.values import (
-        FeatureExtractor,
-        Features,
         Frames,
         FrameSource,
         OnStep,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
         PictureRequest,
         PictureSpec,
         Prompt,
-        Scene,
         SoundGenerator,
         SoundRequest,
         SoundSource,
@@ -111,8 +109,8 @@ __all__ = [
 
 _LIVES_IN = {
     "AvlinkError": "avlink.core.errors",
-    "FeatureExtractor": "avlink.core.values",
-    "Features": "avlink.core.values",
+    "FeatureExtractor": "avlink.core.features",
+    "Features": "avlink.core.features",
     "FrameSource": "avlink.core.values",
     "Frames": "avlink.core.values",
     "InputError": "avlink.core.errors",
@@ -131,7 +129,7 @@ _LIVES_IN = {
     "PlaceError": "avlink.core.errors",
     "PluginError": "avlink.core.errors",
     "Prompt": "avlink.core.values",
-    "Scene": "avlink.core.values",
+    "Scene": "avlink.core.features",
     "Session": "avlink.app.session",
     "SonifyReport": "avlink.app.report",
     "SonifyRequest": "avlink.app.request",

@@ -6,16 +6,16 @@ Clips go by one at a time: memory holds one pair, a covariance for each Fréchet
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import avlink
 from avlink.app.clip_content import RESAMPLER, ClipContent
 from avlink.app.features import Describer, Named
 from avlink.app.figures import Section
+from avlink.app.folder_report import METRIC_HEADS, FolderReport, metric_row
 from avlink.app.judged import LOG_MEL_METRIC, METRICS, Metric, Part, Tally, find_metric, make_tally
 from avlink.app.log_mel import LOG_MEL
 from avlink.app.pair_figures import VERSION, PairFigures, measure_pair, pair_sections
@@ -27,47 +27,6 @@ from avlink.core.paths import cache_dir
 from avlink.core.recipe import EvaluateRecipe
 from avlink.core.store import Store
 from avlink.hooks import ReadyExtractor, Registry, check_components, resolve_extractor
-from avlink.metrics.report import Cell
-
-_HEADS = (
-    *("metric", "value", "std", "better", "clips", "of", "extractor", "checkpoint", "rate", "resampler"),
-    *("what", "note"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderReport:
-    """All figures of one run; `clips` has those of each pair by its name."""
-
-    settings: Mapping[str, Any]
-    pairs: Pairs
-    sections: tuple[Section, ...]
-    clips: Mapping[str, Mapping[str, Any]]
-    left_out: Mapping[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        """One object."""
-        return {
-            **self.settings,
-            "pairs": len(self.pairs.pairs),
-            "only_generated": list(self.pairs.only_generated),
-            "only_reference": list(self.pairs.only_reference),
-            "left_out": dict(self.left_out),
-            "sections": {section.key: section.to_json() for section in self.sections},
-            "clips": dict(self.clips),
-        }
-
-    def lines(self) -> list[str]:
-        """What was measured, then a table for each section, then what had no pair."""
-        chosen = ", ".join(f"{key} {value}" for key, value in self.settings.items() if key != "licences")
-        lines = [f"{len(self.pairs.pairs)} pairs: {chosen}", *(section.text() + "\n" for section in self.sections)]
-        for whose, names in (("generated", self.pairs.only_generated), ("reference", self.pairs.only_reference)):
-            if names:
-                shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-                lines.append(f"no pair, {whose} only: {shown}")
-        lines += [f"left out: {name}: {reason}" for name, reason in self.left_out.items()]
-        lines += [f"licence of {name}: {licence}" for name, licence in self.settings.get("licences", {}).items()]
-        return lines
 
 
 def evaluate_folders(
@@ -97,7 +56,11 @@ def evaluate_folders(
         "judged": list(run.judge),
         "max_s": recipe.max_s,
         "resampler": RESAMPLER,
-        "licences": {ready.name: ready.extractor.licence for _, ready in chosen if ready.extractor.licence},
+        "extractors": {
+            ready.name: {"checkpoint": ready.options.checkpoint, "licence": ready.extractor.licence}
+            for _, ready in chosen
+            if ready is not LOG_MEL
+        },
     }
     sections = (run.section(), *pair_sections(list(run.figures.values()), run.judge))
     clips = {name: {**figures.to_json(), "metrics": run.values[name]} for name, figures in run.figures.items()}
@@ -182,9 +145,13 @@ class _Run:
         self.listener(JobDone(job_id="pairs", name="pairs"))
 
     def section(self) -> Section:
-        rows = tuple(_row(judged, len(self.pairs.pairs)) for judged in self.judged)
+        pairs = len(self.pairs.pairs)
+        rows = tuple(
+            metric_row(judged.metric, judged.describer, judged.tally.result(), pairs, judged.skipped)
+            for judged in self.judged
+        )
         title = "Metrics with an extractor; read none without its count, its checkpoint and its resampler"
-        return Section(key="metrics", title=title, heads=_HEADS, rows=rows)
+        return Section(key="metrics", title=title, heads=METRIC_HEADS, rows=rows)
 
     def _judge(self) -> tuple[str, ...]:
         made = [pair.generated for pair in self.pairs.pairs]
@@ -270,27 +237,3 @@ def _add(judged: _Judged, parts: list[Any]) -> float | None:
 
 def _media(clip: ClipContent) -> tuple[tuple[str, bool], ...]:
     return (("sound", clip.has_sound), ("pictures", clip.has_pictures))
-
-
-def _row(judged: _Judged, pairs: int) -> tuple[Cell, ...]:
-    metric, describer, found = judged.metric, judged.describer, judged.tally.result()
-    checkpoint = Path(describer.ready.options.checkpoint).name or None
-    notes = [note for note in (found.note, f"others: {judged.skipped}" if judged.skipped else "") if note]
-    sound = describer.sample_rate if any(part.medium in ("sound", "scene") for part in metric.parts) else None
-    rates = [f"{sound} Hz"] if sound else []
-    if describer.frame_rate is not None and any(part.medium in ("pictures", "scene") for part in metric.parts):
-        rates.append(f"{float(describer.frame_rate):g} fps")
-    return (
-        metric.name,
-        found.value,
-        found.std,
-        metric.better,
-        found.clips,
-        pairs,
-        describer.ready.name,
-        checkpoint,
-        ", ".join(rates) or None,
-        RESAMPLER if sound else None,
-        metric.title,
-        "; ".join(notes) or None,
-    )

@@ -12,9 +12,10 @@ import numpy as np
 import avlink
 from avlink.app.clip_content import ClipContent
 from avlink.core.errors import OutputError
+from avlink.core.features import Content, FeatureExtractor, Features, Scene
 from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.store import Store
-from avlink.core.values import Content, FeatureExtractor, Features, FrameSource, Scene, SoundSource
+from avlink.core.values import FrameSource, SoundSource
 from avlink.hooks import Medium, ReadyExtractor
 
 _CODE_VERSION = 1

@@ -13,8 +13,9 @@ import soundfile
 import torch
 
 from avlink.app.measured import slower
+from avlink.core.features import FeatureExtractor
 from avlink.core.sound import read_whole
-from avlink.core.values import FeatureExtractor, Frames, PictureRequest, Prompt, SoundRequest, Waveform
+from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.models.system import System
 from avlink.engine.nn.motion import ONSETS_PER_FRAME
 from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler

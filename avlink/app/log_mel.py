@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from avlink.core.features import Content, Features
 from avlink.core.sound import read_whole
-from avlink.core.values import Content, Features, SoundSource
+from avlink.core.values import SoundSource
 from avlink.hooks import Extractor, ExtractorOptions, ReadyExtractor
 from avlink.metrics.spectral import log_mel_levels
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from avlink.core.features import FeatureExtractor
     from avlink.core.training import Task
-    from avlink.core.values import FeatureExtractor
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
     from avlink.engine.text.byte_encoder import TextEncoder

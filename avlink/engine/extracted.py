@@ -14,8 +14,9 @@ from torch import Tensor
 
 from avlink.core.architecture import ExtractedConfig
 from avlink.core.errors import InputError
+from avlink.core.features import FeatureExtractor
 from avlink.core.paths import atomic_write
-from avlink.core.values import FeatureExtractor, Frames
+from avlink.core.values import Frames
 from avlink.engine.train.clips import ClipStore
 from avlink.engine.train.latents import LatentStore
 

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from opentimelineio.schema import Timeline
 
+    from avlink.core.features import FeatureExtractor
     from avlink.core.recipe import Recipe
-    from avlink.core.values import FeatureExtractor, PictureGenerator, SoundGenerator, SoundSource
+    from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
     from avlink.hooks.components import ReadyBackend
     from avlink.hooks.registry import Registry
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from avlink.core.errors import AvlinkError, InputError, PluginError, RecipeError
+from avlink.core.features import Content, FeatureExtractor, Features
 from avlink.core.recipe import EvaluateRecipe, Source, explain, report
-from avlink.core.values import Content, FeatureExtractor, Features
 from avlink.hooks.descriptors import Extractor, ExtractorOptions
 from avlink.hooks.registry import Registry
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from avlink.core.errors import BundleError
-from avlink.core.values import Content, Features
+from avlink.core.features import Content, Features
 from avlink_metrics.folders import load_helper, load_model, model_type, transformers
 from avlink_metrics.sound import mono
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from avlink.core.errors import BundleError
-from avlink.core.values import Content, Features
+from avlink.core.features import Content, Features
 from avlink_metrics.folders import load_model, model_type, transformers
 from avlink_metrics.pictures import CLIP_MEAN, CLIP_STD, blocks, middle, normalised, require_frames, short_side
 

@@ -17,7 +17,7 @@ from avlink.hooks import Extractor, ExtractorOptions
 from avlink_metrics.weights import content_of
 
 if TYPE_CHECKING:
-    from avlink.core.values import FeatureExtractor
+    from avlink.core.features import FeatureExtractor
 
 _CODE_VERSION = 1
 """Raised when the same weights and options would describe a clip otherwise."""

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avlink.core.features import Content
 from avlink.core.sound import read_whole
-from avlink.core.values import Content, SoundSource
+from avlink.core.values import SoundSource
 
 _VGGISH_RATE, _VGGISH_WINDOW, _VGGISH_HOP, _VGGISH_FFT = 16000, 400, 160, 512
 

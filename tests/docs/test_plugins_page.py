@@ -23,7 +23,7 @@ import avlink.testing
 from avlink import SonifyRequest, find_recipe, open_session, read_audio, sonify
 from avlink.cli import main
 from avlink.cli.app import build_app
-from avlink.core import answer, values
+from avlink.core import answer, features, values
 from avlink.core.recipe import SonifyRecipe
 from avlink.core.recipe.explain import dotted_keys
 from avlink.hooks import descriptors, specs
@@ -44,10 +44,14 @@ HOOKS = {name: function for name, function in vars(specs).items() if name.starts
 TABLES = {
     **{kind.__name__: kind for kind in descriptors.Component.__args__},
     **{name: getattr(values, name) for name in ("SoundRequest", "PictureRequest", "PictureSpec", "Prompt")},
-    **{name: getattr(values, name) for name in ("Waveform", "Frames", "Features", "Scene")},
+    **{name: getattr(values, name) for name in ("Waveform", "Frames")},
+    **{name: getattr(features, name) for name in ("Features", "Scene")},
     **{name: getattr(answer, name) for name in ("Answer", "Grid", "Line")},
 }
-PROTOCOLS = ("SoundGenerator", "PictureGenerator", "SoundSource", "FrameSource", "FeatureExtractor")
+PROTOCOLS = {
+    **{name: getattr(values, name) for name in ("SoundGenerator", "PictureGenerator", "SoundSource", "FrameSource")},
+    "FeatureExtractor": features.FeatureExtractor,
+}
 MODULES = (avlink, avlink.hooks, avlink.testing)
 
 
@@ -97,7 +101,7 @@ def test_every_field_stands_in_its_table(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_member_of_a_protocol_is_listed(name: str) -> None:
-    protocol = getattr(values, name)
+    protocol = PROTOCOLS[name]
     wanted = {f"{key}: {kind}" for key, kind in protocol.__annotations__.items()}
     for key, member in vars(protocol).items():
         if isinstance(member, property):

@@ -13,9 +13,10 @@ import torch
 
 from avlink.core.architecture import ExtractedConfig
 from avlink.core.errors import InputError
+from avlink.core.features import Features
 from avlink.core.recipe import load_recipe
 from avlink.core.sound import read_whole
-from avlink.core.values import Features, Frames, Prompt, SoundRequest
+from avlink.core.values import Frames, Prompt, SoundRequest
 from avlink.engine.extracted import describe
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -12,7 +12,8 @@ from avlink_metrics.spectrograms import synchformer_mel
 from avlink_metrics.synchformer import load_synchformer
 
 from avlink.core.errors import BundleError, TooShort
-from avlink.core.values import Frames, Scene, Waveform
+from avlink.core.features import Scene
+from avlink.core.values import Frames, Waveform
 from avlink.metrics.scores import offset_error
 
 Tensors = dict[str, torch.Tensor]
