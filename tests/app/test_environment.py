@@ -13,6 +13,7 @@ import pytest
 
 from avlink.app.environment import note_environment, resolved
 from avlink.core.recipe import load_recipe
+from avlink.core.training import FolderData
 
 
 @pytest.mark.parametrize("name", ["foley_tiny", "vggsound", "paper/fusion_v2a"])
@@ -25,10 +26,14 @@ def test_the_resolved_recipe_is_read_again(name: str, tmp_path: Path, monkeypatc
     (out / "recipe.toml").write_text(resolved(first, out))
     monkeypatch.chdir("/")
     again = load_recipe(out / "recipe.toml", "train")
-    assert again.model_dump(exclude={"start_from"}) == first.model_dump(exclude={"start_from"})
-    places = [os.path.normpath(again.source.path("start_from", start)) for start in again.starts[:2]]
-    assert places == [str(tmp_path / "parts"), str(tmp_path / "runs" / "a" / "bundle")]
+    places = {"start_from": True, "data": {"folder"}}
+    assert again.model_dump(exclude=places) == first.model_dump(exclude=places)
+    found = [os.path.normpath(again.source.path("start_from", start)) for start in again.starts[:2]]
+    assert found == [str(tmp_path / "parts"), str(tmp_path / "runs" / "a" / "bundle")]
     assert again.starts[2] == "builtin"
+    if isinstance(first.data, FolderData) and isinstance(again.data, FolderData):
+        folder = os.path.normpath(again.source.path("data.folder", again.data.folder))
+        assert folder == str(tmp_path / first.data.folder)
 
 
 def test_every_start_is_noted_and_names_no_user_and_no_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
