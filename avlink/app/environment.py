@@ -18,22 +18,31 @@ from avlink.core.bundles import shipped_bundles
 from avlink.core.paths import write_text
 from avlink.core.recipe import TrainRecipe
 
+_PLACES = ("folder", "prepared")
+"""Keys of [data] that name folders."""
 _PACKAGES = ("avlink", "torch", "torchaudio", "numpy", "safetensors", "av", "transformers", "tensorboardX")
 
 
 def resolved(recipe: TrainRecipe, out: Path) -> str:
     """The recipe with every value, as TOML that `avlink train` reads again from the folder `out`."""
     values = recipe.model_dump(mode="json", exclude_none=True)
-    values["start_from"] = [start_path(recipe, start, out) for start in recipe.starts]
+    shipped = (*shipped_bundles(), "builtin")
+    values["start_from"] = [
+        start if start in shipped else _from(out, recipe, "start_from", start) for start in recipe.starts
+    ]
+    tables = [("data", values["data"]), *(("data.parts", part) for part in values["data"].get("parts", ()))]
+    for key, table in tables:
+        for place in [place for place in _PLACES if place in table]:
+            table[place] = _from(out, recipe, f"data.{place}" if key == "data" else key, table[place])
     head = "# What this run was told, defaults included: avlink train with this file does the same.\n"
     return head + tomli_w.dumps(values)
 
 
-def start_path(recipe: TrainRecipe, start: str, out: Path) -> str:
-    """A bundle's folder as seen from `out`; shipped ones keep their name."""
-    if start in (*shipped_bundles(), "builtin"):
-        return start
-    return Path(os.path.relpath(recipe.source.path("start_from", start), out)).as_posix()
+def _from(out: Path, recipe: TrainRecipe, key: str, text: str) -> str:
+    """The folder that `text` names, as seen from `out`; an absolute one stays."""
+    if Path(text).expanduser().is_absolute():
+        return text
+    return Path(os.path.relpath(recipe.source.path(key, text), out)).as_posix()
 
 
 def note_environment(out: Path, *, ranks: int, device: str) -> None:
