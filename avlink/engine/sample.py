@@ -21,10 +21,10 @@ from torch import Tensor
 
 from avlink.core.clock import to_index
 from avlink.core.errors import InputError
+from avlink.core.features import FeatureExtractor
 from avlink.core.picture import SpooledPictures
 from avlink.core.sound import FittedSound, SpooledSound
 from avlink.core.values import (
-    FeatureExtractor,
     FrameSource,
     OnStep,
     PictureRequest,
