@@ -119,7 +119,7 @@ class SoundSampler(_Sampler):
         super().__init__(system, config)
         self.model: AVLink = system.linked("audio")
         self.extracted, self.extractor = system.config.fusion.extracted, extractor
-        if self.extracted is not None and extractor is None:
+        if self.extracted is not None and extractor is None and config.use_picture:
             name = self.extracted.name
             raise InputError(f"this model reads the features of the extractor '{name}': say where its checkpoint lies")
         motion, picture = system.config.motion, system.config.picture
