@@ -25,6 +25,7 @@ BENCHMARKS = {
     "planning": "cost of a plan by the number of clips",
     "writing": "cost of writing stems into a project, and of a run that has them all, by the number of clips",
     "foundry": "clips that the foundry makes in a second",
+    "decoding": "clips a second out of video files and out of prepared shards, against a training step",
     "training": "training samples a second, by stage",
     "scale": "a step of the Fusion Blocks at the paper's size on a GPU: tokens, memory, use of the peak",
     "start": "wall time of `avlink --help`",

@@ -54,7 +54,8 @@ def latents_of(
     for store in stores:
         if not store.lacking():
             return store
-    make(stores[-1:], [clips], [stores[-1].lacking()], vae, config, listener, "cpu")
+    device = str(next(vae.parameters()).device)
+    make(stores[-1:], [clips], [stores[-1].lacking()], vae, config, listener, device)
     return stores[-1]
 
 
