@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT ?= out/demo
+JOBS ?= 2
 
 .PHONY: demo test lint venv clean
 
 demo: venv
 	$(BIN)/avlink demo $(OUT)
 
+# Files side by side, each process of tests on one core: threads of torch would only be in each other's way.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 lint: venv
 	$(BIN)/ruff check .
