@@ -24,21 +24,6 @@ hypothesis.settings.load_profile("avlink")
 jaxtyping.install_import_hook("avlink.engine", f"{_CHECKER.__name__}.check")
 
 
-# Folders whose files share what takes long to make: a wheel and an environment, a server.
-_TOGETHER = frozenset({"packaging", "remote"})
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run side by side (`--dist loadgroup`), those of a file stay in one process."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        folder = item.path.parent
-        group = folder if folder.name in _TOGETHER else item.path
-        item.add_marker(pytest.mark.xdist_group(group.relative_to(config.rootpath).as_posix()))
-
-
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Each test has a cache of its own; programs that it starts use the same."""
