@@ -194,33 +194,41 @@ def test_another_picture_size_makes_pictures_anew_and_no_sound(
     assert len(list(out.glob("*/*/frames-*.npy"))) == len(list(out.glob("*/shard-*")))
 
 
-def test_files_at_which_processes_die_or_stand_still_are_set_aside_and_the_others_are_not(
+def test_a_file_at_which_processes_die_is_set_aside_and_the_others_are_not(
     layouts: tuple[Path, list[str], dict[str, object]], tmp_path: Path
 ) -> None:
-    root, _, _ = layouts
-    entries = [Entry(path=root / "plain" / f"{number}.mp4", label=str(number), size=1) for number in (0, 1, 1, 0)]
+    # The second clip, and the second again in the process that comes after.
+    why = "the process that decoded it died (SIGKILL), twice"
+    _set_aside(layouts[0], tmp_path, {2: signal.SIGKILL, 4: signal.SIGKILL}, why, patience_s=180)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_never_decoded_is_set_aside_and_the_others_are_not(
+    layouts: tuple[Path, list[str], dict[str, object]], tmp_path: Path
+) -> None:
+    _set_aside(layouts[0], tmp_path, {2: signal.SIGSTOP}, "decoding it had not ended after 15 s", patience_s=15)
+
+
+def _set_aside(root: Path, folder: Path, harm: dict[int, signal.Signals], why: str, patience_s: float) -> None:
+    """Decode three clips, and do `harm` when the clip of that number is begun: the second one is what is set aside."""
+    entries = [Entry(path=root / "plain" / f"{number}.mp4", label=str(number), size=1) for number in (0, 1, 0)]
     clips = clips_of(load_recipe(root / "recipe.toml", "train").model)
-    work, begun = ShardWork(folder=tmp_path, clips=clips, entries=entries, deadly={}), []
+    work, begun = ShardWork(folder=folder, clips=clips, entries=entries, deadly={}), []
 
     def on_clip() -> None:
         begun.append(True)
-        # The second clip, and the second again in the process that comes after; then the third.
-        harm = {2: signal.SIGKILL, 4: signal.SIGKILL, 7: signal.SIGSTOP}.get(len(begun))
-        for child in multiprocessing.active_children() if harm else []:
-            os.kill(child.pid or 0, harm or 0)
+        for child in multiprocessing.active_children() if len(begun) in harm else []:
+            os.kill(child.pid or 0, harm[len(begun)])
 
-    make_shards([work], 1, on_clip, lambda shard: None, patience_s=8)
+    make_shards([work], 1, on_clip, lambda shard: None, patience_s=patience_s)
     assert not multiprocessing.active_children()
     for kind in ("frames", "sound"):
-        (notes,) = tmp_path.glob(f"{kind}-*.json")
-        assert json.loads(notes.read_text())["bad"] == {
-            "1": "the process that decoded it died (SIGKILL), twice",
-            "2": "decoding it had not ended after 8 s",
-        }
-        (column,) = tmp_path.glob(f"{kind}-*.npy")
+        (notes,) = folder.glob(f"{kind}-*.json")
+        assert json.loads(notes.read_text())["bad"] == {"1": why}
+        (column,) = folder.glob(f"{kind}-*.npy")
         rows = np.load(column)
-        assert rows[0].any() and not rows[1:3].any()
-        np.testing.assert_array_equal(rows[0], rows[3])
+        assert rows[0].any() and not rows[1].any()
+        np.testing.assert_array_equal(rows[0], rows[2])
 
 
 def test_real_clips_named_as_vggsounds_are(tmp_path: Path) -> None:
