@@ -17,8 +17,9 @@ from avlink.app.foundry import write_clip
 from avlink.core.recipe import TrainRecipe, load_recipe
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.models.system import System
+from avlink.engine.train.clip_rows import ClipRows
 from avlink.engine.train.clips import ClipStore
-from avlink.engine.train.latents import LatentStore, make_latents, vae_key
+from avlink.engine.train.latents import make_latents, vae_key
 from avlink.engine.train.loop import step_generator
 from avlink.engine.train.notes import ClipNote, Index
 from avlink.engine.train.stages.fusion import FusionStage
@@ -45,7 +46,7 @@ def measure(wanted: Wanted) -> list[Figure]:
         decoded_s = cpu_seconds(lambda: make_shard(work, lambda row: None))
         store = ClipStore(folder / "train", _index(work))
         system = System(recipe.model).requires_grad_(False)
-        latents = LatentStore(folder / f"latents-{vae_key(system.vae, recipe.model)}", store)
+        latents = ClipRows(folder / f"latents-{vae_key(system.vae, recipe.model)}", store)
         encoded_s = cpu_seconds(lambda: make_latents(latents, store, system.vae, recipe.model.mel, [0], lambda _: None))
         mel = LogMel(recipe.model.mel)
         sound = store.sound(range(count))
@@ -96,7 +97,7 @@ def _mean(run: Callable[[], object], times: int) -> float:
 
 
 def _step(
-    recipe: TrainRecipe, system: System, clips: ClipStore, latents: LatentStore, indices: list[int], times: int
+    recipe: TrainRecipe, system: System, clips: ClipStore, latents: ClipRows, indices: list[int], times: int
 ) -> float:
     """Seconds of the forward and backward pass of a fusion step, without its optimiser."""
     stage = FusionStage(system, clips, latents, direction="audio", t_condition=recipe.conditioning.t_video)

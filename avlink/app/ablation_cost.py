@@ -23,7 +23,7 @@ from avlink.engine.train.stages.fusion import FusionStage
 if TYPE_CHECKING:
     from avlink.core.training import StageName, Task
     from avlink.engine.models.system import System
-    from avlink.engine.train.latents import Latents
+    from avlink.engine.train.clip_rows import RowsByClip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class FirstClips(ClipStore):
         return self._count
 
 
-def features_for(recipe: TrainRecipe, clips: ClipStore) -> Latents | None:
+def features_for(recipe: TrainRecipe, clips: ClipStore) -> RowsByClip | None:
     """An extractor's features of some clips, where the model reads those."""
     wanted = recipe.model.fusion.extracted
     ready = extractor_of(recipe.model, recipe.extractors, recipe.source)

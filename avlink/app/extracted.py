@@ -14,8 +14,8 @@ from avlink.hooks.extractors import resolve_for_pictures
 
 if TYPE_CHECKING:
     from avlink.core.architecture import AVLinkConfig
+    from avlink.engine.train.clip_rows import ClipRows
     from avlink.engine.train.clips import ClipStore
-    from avlink.engine.train.latents import LatentStore
 
 
 def extractor_of(
@@ -32,18 +32,18 @@ def extractor_of(
     return resolve_for_pictures(wanted.name, given, wanted.fps, load_registry(), source=source)
 
 
-def features_of(recipe: TrainRecipe, clips: ClipStore, base: Path, listener: Listener, device: str) -> LatentStore:
+def features_of(recipe: TrainRecipe, clips: ClipStore, base: Path, listener: Listener, device: str) -> ClipRows:
     """The features of all clips, from `base` or made there, once for this extractor.
 
     Raises InputError where its checkpoint is missing, or it gives other features than the model reads.
     """
     from avlink.engine.extracted import make_features
-    from avlink.engine.train.latents import LatentStore
+    from avlink.engine.train.clip_rows import ClipRows
 
     ready, wanted = extractor_of(recipe.model, recipe.extractors, recipe.source), recipe.model.fusion.extracted
     assert ready is not None and wanted is not None
     key = digest([ready.fingerprint(), wanted.model_dump(mode="json"), clips.fps])[:12]
-    store = LatentStore(base / f"features-{key}" / clips.root.name, clips)
+    store = ClipRows(base / f"features-{key}" / clips.root.name, clips)
     lacking = store.lacking()
     if lacking:
         name = f"features of {wanted.name}"

@@ -37,7 +37,7 @@ def import_models(
     """Write what `sources` hold, a VAE, a vocoder and a text encoder or some of them, as the bundle `out`.
 
     `settings` is the JSON configuration of a vocoder that has none beside it. `licence` replaces what is known of the
-    sources. Latents are scaled to unit variance by what the checkpoint says, or measured on the sounds in the folder
+    sources. RowsByClip are scaled to unit variance by what the checkpoint says, or measured on the sounds in the folder
     `measure`. Raises BundleError for what cannot be read or does not go together, OutputError where `out` exists.
     """
     import torch

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.models.system import System
     from avlink.engine.text.byte_encoder import TextEncoder
+    from avlink.engine.train.clip_rows import ClipRows
     from avlink.engine.train.clips import ClipStore
-    from avlink.engine.train.latents import LatentStore
     from avlink.engine.train.loop import LoopConfig, Stage
 
 
@@ -262,7 +262,7 @@ def stage_of(
     )
 
 
-def _latents(system: System, clips: ClipStore, out: Path) -> LatentStore:
+def _latents(system: System, clips: ClipStore, out: Path) -> ClipRows:
     """Latents of all clips: prepared with them, or made here, once for these weights."""
     from avlink.app.dataset.derived import latents_of
 

@@ -34,7 +34,18 @@ class FoundryData(_Data):
     """Only these kinds of scenes, such as "hammer" and "bounce"; none means all."""
 
 
-class _Files(_Data):
+Media = Literal["both", "sound", "pictures"]
+
+
+class _Filed(_Data):
+    """What all sources of files share."""
+
+    media: Media = "both"
+    """What of each file is learned from. A codec and the audio backbone need no pictures, the video backbone no sound:
+    then files that have none are clips too."""
+
+
+class _Files(_Filed):
     """Video files; a clip is the first seconds of each, as long as the model's window."""
 
     folder: str
@@ -92,7 +103,7 @@ _Part = Annotated[
 ]
 
 
-class SeveralData(_Data):
+class SeveralData(_Filed):
     """Several sources together, each clip as often as any other: the paper's fusions learn from two."""
 
     source: Literal["several"] = "several"
@@ -103,6 +114,8 @@ class SeveralData(_Data):
     def _prepared_together(self) -> SeveralData:
         if any(part.prepared for part in self.parts):
             raise ValueError("prepared belongs to [data], not to one of its parts: all are prepared together")
+        if any(part.media != "both" for part in self.parts):
+            raise ValueError("media belongs to [data], not to one of its parts: a store has the same of all clips")
         return self
 
 
@@ -113,6 +126,12 @@ DataTable = Annotated[
     FoundryData | FolderData | SidecarData | WebDatasetData | VGGSoundData | AudioSetData | SeveralData,
     Field(discriminator="source"),
 ]
+
+
+def media_of(data: DataTable) -> Media:
+    """What the clips have; those of the foundry have both."""
+    return "both" if isinstance(data, FoundryData) else data.media
+
 
 _PLACES = {"folder", "manifest", "table", "train", "test", "names", "tars", "prepared"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,6 +15,8 @@ STAGES = ("vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2
 StageName = Literal[
     "vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v", "fusion_joint"
 ]
+ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "audio"), "pictures": ("video",)}
+"""The stages that learn from sound, or from pictures, alone."""
 Part = Literal[
     "vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion_a2v", "fusion"
 ]

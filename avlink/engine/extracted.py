@@ -17,8 +17,8 @@ from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
 from avlink.core.paths import atomic_write
 from avlink.core.values import Frames
+from avlink.engine.train.clip_rows import ClipRows
 from avlink.engine.train.clips import ClipStore
-from avlink.engine.train.latents import LatentStore
 
 
 def describe(
@@ -41,7 +41,7 @@ def describe(
 
 
 def make_features(
-    store: LatentStore,
+    store: ClipRows,
     clips: ClipStore,
     extractor: FeatureExtractor,
     wanted: ExtractedConfig,

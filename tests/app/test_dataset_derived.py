@@ -20,8 +20,8 @@ from avlink.engine.models.system import System
 from avlink.engine.text.cached import CachedText, TextStore
 from avlink.engine.text.t5 import T5Encoder
 from avlink.engine.train import arrays
+from avlink.engine.train.clip_rows import ClipRows
 from avlink.engine.train.clips import ClipNote, ClipStore, index_shards
-from avlink.engine.train.latents import LatentStore
 from avlink.engine.train.stages.codec import encode_all
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
@@ -100,7 +100,7 @@ def test_latents_and_captions_are_prepared_and_training_needs_neither_vae_nor_t5
     clips = ClipStore(tmp_path / "clips" / "train")
     system = load_system(read_bundle(tmp_path / "parts"), ["vae"])
     (folder,) = (tmp_path / "clips").glob("latents-*")
-    store = LatentStore(folder / "train", clips)
+    store = ClipRows(folder / "train", clips)
     assert not store.lacking() and len(store) == 6
     torch.testing.assert_close(store[[4, 0, 4]], encode_all(system, clips)[[4, 0, 4]], atol=1e-5, rtol=1e-4)
     (texts,) = (tmp_path / "clips").glob("texts-*")

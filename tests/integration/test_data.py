@@ -35,6 +35,7 @@ from avlink.metrics.onsets import detect_onsets
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clip_layouts import make_layouts
+from tiny_recipe import MODEL, stages
 
 SHARED_MEDIA = Path(__file__).resolve().parents[2] / ".." / "shared" / "media"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -267,3 +268,31 @@ def test_real_clips_named_as_vggsounds_are(tmp_path: Path) -> None:
     for true_s in (0.68, 1.22, 1.74, 2.26, 2.78, 3.32, 3.85):
         assert min(abs(hit - true_s) for hit in hits) < 0.06
     assert clips.frames([0, 1]).float().std() > 20
+
+
+def test_what_is_only_heard_is_learned_from_sound_alone(tmp_path: Path) -> None:
+    import soundfile
+
+    from avlink.app.train import train
+    from avlink.core.errors import RecipeError
+
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        soundfile.write(tmp_path / f"{name}.wav", rng.uniform(-0.1, 0.1, 100_000), 16000)
+    (tmp_path / "manifest.csv").write_text("path,caption\na.wav,rain\nb.wav,wind\nc.wav,waves\n")
+    recipe = tmp_path / "sound.toml"
+    data = '[data]\nsource = "folder"\nfolder = "."\nheld_out = 1\nmedia = "sound"\n'
+    head = 'format = 1\nkind = "train"\nname = "heard"\n'
+    recipe.write_text(head + data + MODEL + stages("vae vocoder audio", 1))
+    bundle = train(load_recipe(recipe, "train"), tmp_path / "out")
+    assert (bundle / "bundle.toml").is_file()
+    assert not list((tmp_path / "out").rglob("frames-*.npy"))
+    assert (tmp_path / "out" / "samples" / "audio.png").is_file()
+    # Prepared so, they are no clips for what looks at pictures.
+    prepared = f"data.prepared={json.dumps(str(tmp_path / 'out' / 'clips'))}"
+    both = load_recipe(recipe, "train", ['data.media="both"', prepared])
+    with pytest.raises(InputError, match=r"it holds sound alone, and data\.media = 'both'"):
+        clips_for(both, tmp_path / "other", lambda event: None)
+    recipe.write_text(head + data + MODEL + stages("video", 1))
+    with pytest.raises(RecipeError, match=r"stage 'video' cannot learn from data\.media = 'sound' alone"):
+        load_recipe(recipe, "train")

@@ -14,7 +14,7 @@ from avlink.app.dataset.plan import load_plan
 from avlink.app.dataset.sources import read_source, sources_of
 from avlink.app.dataset.tars import as_file
 from avlink.app.dataset.work import Work
-from avlink.core.datasets import FoundryData
+from avlink.core.datasets import FoundryData, media_of
 from avlink.core.errors import InputError, MediaError
 from avlink.core.recipe import TrainRecipe
 from avlink.media.probe import probe
@@ -67,7 +67,7 @@ def check_sources(recipe: TrainRecipe, sample: int = 100) -> list[SourceReport]:
     """
     if isinstance(recipe.data, FoundryData):
         raise InputError("this recipe's clips are made by the foundry; there are no files to look at")
-    clips, reports = clips_of(recipe.model), []
+    clips, reports = clips_of(recipe.model, media_of(recipe.data)), []
     for data, folder in sources_of(recipe, recipe.data):
         found = read_source(data, folder)
         entries = [entry for split in SPLITS for entry in found.entries[split]]
@@ -99,7 +99,12 @@ def check_prepared(recipe: TrainRecipe, root: Path) -> PreparedReport | None:
     plan = load_plan(root)
     if plan is None:
         return None
-    work = Work(root=root, plan=plan, entries={split: {} for split in SPLITS}, clips=clips_of(recipe.model))
+    work = Work(
+        root=root,
+        plan=plan,
+        entries={split: {} for split in SPLITS},
+        clips=clips_of(recipe.model, media_of(recipe.data)),
+    )
     return PreparedReport(
         shards=sum(len(plan[split]) for split in SPLITS), lacking=work.count_lacking(), made=read_made(root)
     )
@@ -114,9 +119,9 @@ def _look(entry: Entry, clips: Clips) -> tuple[float, str | None]:
     except MediaError as error:
         return 0.0, reason_of(error, path)
     length_s = float(info.duration_s)
-    if not info.has_video:
+    if not info.has_video and clips.media != "sound":
         return length_s, "it has no picture"
-    if not info.has_audio:
+    if not info.has_audio and clips.media != "pictures":
         return length_s, "it has no sound"
     start_s = 0.0 if entry.cut_s is not None else float(entry.start_s)
     if length_s < start_s + float(clips.window_s) - 0.1:

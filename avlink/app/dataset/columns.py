@@ -23,6 +23,7 @@ from avlink.app.dataset.entries import Entry
 from avlink.app.dataset.tars import as_file
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.clock import to_index
+from avlink.core.datasets import Media
 from avlink.core.errors import AvlinkError, InputError, MediaError
 from avlink.core.hashing import digest
 from avlink.core.paths import atomic_write, write_text
@@ -46,6 +47,14 @@ class Clips:
     window_s: Fraction
     sample_rate: int
     samples: int
+    media: Media = "both"
+    """What of it there is."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The files that every shard has in the end."""
+        named = {"pictures": self.pictures_file, "sound": self.sound_file}
+        return tuple(file for medium, file in named.items() if self.media in ("both", medium))
 
     @property
     def frames(self) -> int:
@@ -71,7 +80,7 @@ class Clips:
         return f"{self.samples} samples at {self.sample_rate} Hz"
 
 
-def clips_of(config: AVLinkConfig) -> Clips:
+def clips_of(config: AVLinkConfig, media: Media = "both") -> Clips:
     """The clips that a model is trained on: pictures at the rate of its motion stem, if it has one."""
     picture = config.picture
     return Clips(
@@ -81,6 +90,7 @@ def clips_of(config: AVLinkConfig) -> Clips:
         window_s=Fraction(picture.frames, picture.fps),
         sample_rate=config.mel.sample_rate,
         samples=config.window_tokens * config.mel.hop_samples * config.vae.downsampling,
+        media=media,
     )
 
 
@@ -105,7 +115,7 @@ def make_shard(work: ShardWork, tell: Callable[[int], None]) -> None:
         _Column(clips.pictures_file, (rows, clips.frames, clips.height, clips.width, 3), np.uint8, _see),
         _Column(clips.sound_file, (rows, clips.samples), np.int16, _hear),
     ]
-    lacking = [column for column in columns if not has_column(work.folder, column.name)]
+    lacking = [c for c in columns if c.name in clips.columns and not has_column(work.folder, c.name)]
     with ExitStack() as open_files:
         for column in lacking:
             hidden = open_files.enter_context(atomic_write(work.folder / column.name))

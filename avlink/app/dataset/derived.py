@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from avlink.engine.bundle.bundle import Bundle
     from avlink.engine.codec.vae import MelVAE
     from avlink.engine.text.cached import TextStore
+    from avlink.engine.train.clip_rows import ClipRows
     from avlink.engine.train.clips import ClipStore
-    from avlink.engine.train.latents import LatentStore
 
 
 def start_vae(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> MelVAE | None:
@@ -42,15 +42,16 @@ def start_vae(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> MelVAE | None:
 
 def latents_of(
     vae: MelVAE, config: AVLinkConfig, clips: ClipStore, bases: Sequence[Path], listener: Listener
-) -> LatentStore:
+) -> ClipRows:
     """The latents of all clips: those in the first of `bases` that has them all, else made in the last one.
 
     Raises OutputError where they cannot be written.
     """
-    from avlink.engine.train.latents import LatentStore, vae_key
+    from avlink.engine.train.clip_rows import ClipRows
+    from avlink.engine.train.latents import vae_key
 
     key = vae_key(vae, config)
-    stores = [LatentStore(base / f"latents-{key}" / clips.root.name, clips) for base in bases]
+    stores = [ClipRows(base / f"latents-{key}" / clips.root.name, clips) for base in bases]
     for store in stores:
         if not store.lacking():
             return store
@@ -69,20 +70,21 @@ def prepare_latents(
     device: str,
 ) -> None:
     """Make the latents of a part's clips in `root`. Raises OutputError."""
-    from avlink.engine.train.latents import LatentStore, vae_key
+    from avlink.engine.train.clip_rows import ClipRows
+    from avlink.engine.train.latents import vae_key
 
     key = vae_key(vae, recipe.model)
     before = read_made(root).get("latents", key)
     if before != key:
         listener(Message(text="the mel or the VAE's weights are others than before: latents are made anew"))
-    latents = [LatentStore(root / f"latents-{key}" / split, clips) for split, clips in stores.items()]
+    latents = [ClipRows(root / f"latents-{key}" / split, clips) for split, clips in stores.items()]
     lacking = [[shard for shard in store.lacking() if part.mine(shard)] for store in latents]
     make(latents, list(stores.values()), lacking, vae, recipe.model, listener, device)
     note_made(root, recipe, latents=key)
 
 
 def make(
-    latents: Sequence[LatentStore],
+    latents: Sequence[ClipRows],
     clips: Sequence[ClipStore],
     lacking: Sequence[Sequence[int]],
     vae: MelVAE,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from avlink.app.dataset.columns import clips_of
+from avlink.core.datasets import media_of
 from avlink.core.paths import write_text
 from avlink.core.recipe import TrainRecipe
 
@@ -17,7 +18,7 @@ def note_made(root: Path, recipe: TrainRecipe, **more: Any) -> None:
     """Write down in `root` what lies there, and what it was made for. Raises OutputError."""
     table = read_made(root) | {"format": 1, "data": _asked(recipe), **more}
     if "frames" in more:
-        clips = clips_of(recipe.model)
+        clips = clips_of(recipe.model, media_of(recipe.data))
         table |= {"pictures": clips.picture_words(), "heard": clips.sound_words()}
     write_text(root / _FILE, json.dumps(table, indent=1, sort_keys=True) + "\n")
 
@@ -38,9 +39,12 @@ def is_ready(recipe: TrainRecipe, root: Path) -> bool:
 
 def why_unfit(recipe: TrainRecipe, root: Path) -> str | None:
     """Why the clips in `root` cannot be trained on, wherever they came from; None where they can."""
-    made, clips = read_made(root), clips_of(recipe.model)
+    made, clips = read_made(root), clips_of(recipe.model, media_of(recipe.data))
     if not made:
         return "nothing was prepared there"
+    # The foundry's clips have both, under names of their own.
+    if made.get("media", "both") not in ("both", clips.media):
+        return f"it holds {made['media']} alone, and data.media = '{clips.media}'"
     if "frames" in made and made["frames"] != clips.pictures_file:
         return f"it holds {made['pictures']}, and the model wants {clips.picture_words()}"
     if "sound" in made and made["sound"] != clips.sound_file:

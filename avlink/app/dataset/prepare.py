@@ -61,7 +61,7 @@ def prepare_files(
     Raises InputError where tables cannot be read, or where not one clip can be used.
     """
     make_folder(root)
-    clips = clips_of(recipe.model)
+    clips = clips_of(recipe.model, data.media)
     _tell_changes(root, clips, listener)
     found = read_sources(recipe, data)
     entries = {split: keyed(found.entries[split]) for split in SPLITS}
@@ -88,7 +88,14 @@ def prepare_files(
             names = [shard.name for shard in plan[split]]
             write_index(root / split, names, rows[split], frames=clips.pictures_file, sound=clips.sound_file)
         work.drop_superseded()
-    note_made(root, recipe, complete=not lacking, frames=clips.pictures_file, sound=clips.sound_file)
+    note_made(
+        root,
+        recipe,
+        complete=not lacking,
+        frames=clips.pictures_file,
+        sound=clips.sound_file,
+        media=clips.media,
+    )
     window_s = float(clips.window_s)
     return Outcome(
         clips={split: len(rows[split]) for split in SPLITS},

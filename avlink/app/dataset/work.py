@@ -45,9 +45,9 @@ class Work:
             if part.mine(number):
                 yield number, shard, self.root / split / shard.name
 
-    def columns(self) -> tuple[str, str]:
+    def columns(self) -> tuple[str, ...]:
         """The columns that every shard has in the end."""
-        return (self.clips.pictures_file, self.clips.sound_file)
+        return self.clips.columns
 
     def lacking(self, part: Part) -> list[ShardWork]:
         """The shards of a part that lack a column."""
@@ -99,19 +99,22 @@ class Work:
             if not all(has_column(folder, name) for name in self.columns()):
                 continue
             bad = self.bad_rows(folder)
-            onsets = read_notes(folder, self.clips.sound_file)[1]
+            heard = self.clips.sound_file in self.columns()
+            onsets = read_notes(folder, self.clips.sound_file)[1] if heard else {}
             for row, key in enumerate(shard.keys):
                 entry = self.entries[split].get(key)
                 if entry is None or row in bad:
                     continue
                 events = entry.events(window_s)
                 if events is None:
-                    events = tuple((time_s, "", 1.0) for time_s in onsets[row])
+                    events = tuple((time_s, "", 1.0) for time_s in onsets.get(row, ()))
                 yield number, row, ClipNote(caption=entry.words(window_s), events=events)
 
     def drop_superseded(self) -> None:
         """Remove columns that were made for something else: they are as large as those that replace them."""
-        kept = {name for column in self.columns() for name in (column, notes_file(Path(), column).name)}
+        # Also the one that is not asked for this time.
+        columns = (self.clips.pictures_file, self.clips.sound_file)
+        kept = {name for column in columns for name in (column, notes_file(Path(), column).name)}
         for split in SPLITS:
             for _, _, folder in self.shards(split, ALL):
                 for path in folder.iterdir():

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 
 from avlink.core import clock
 from avlink.core.architecture import AVLinkConfig
-from avlink.core.datasets import DataTable, FoundryData
+from avlink.core.datasets import DataTable, FoundryData, media_of
 from avlink.core.training import (
+    ALONE,
     Conditioning,
     LogTable,
     ParallelTable,
@@ -295,6 +296,15 @@ class TrainRecipe(Recipe):
     """Options of the extractor that model.fusion.extracted names: its checkpoint, as `extractors.clip.checkpoint`."""
     parallel: ParallelTable = ParallelTable()
     log: LogTable = LogTable()
+
+    @model_validator(mode="after")
+    def _media_are_enough(self) -> TrainRecipe:
+        media = media_of(self.data)
+        for name in self.stages:
+            if media != "both" and name not in ALONE[media]:
+                can = ", ".join(ALONE[media])
+                raise ValueError(f"stage '{name}' cannot learn from data.media = '{media}' alone; these can: {can}")
+        return self
 
     @property
     def starts(self) -> tuple[str, ...]:

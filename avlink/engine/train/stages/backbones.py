@@ -9,8 +9,8 @@ from avlink.core.training import BACKBONE_RATES, Rates
 from avlink.engine.flow.path import data_to_velocity, sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.models.system import System
+from avlink.engine.train.clip_rows import RowsByClip
 from avlink.engine.train.clips import ClipStore, slower
-from avlink.engine.train.latents import Latents
 from avlink.engine.train.stages.inputs import (
     Validate,
     device_of,
@@ -31,7 +31,7 @@ class AudioStage:
         self,
         system: System,
         clips: ClipStore,
-        latents: Latents,
+        latents: RowsByClip,
         validate: Validate = nothing,
         rates: Rates = BACKBONE_RATES,
     ) -> None:

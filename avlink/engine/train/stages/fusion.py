@@ -13,8 +13,8 @@ from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.models.linked import Text
 from avlink.engine.models.system import System
+from avlink.engine.train.clip_rows import RowsByClip
 from avlink.engine.train.clips import ClipNote, ClipStore, slower
-from avlink.engine.train.latents import Latents
 from avlink.engine.train.objectives import motion_losses
 from avlink.engine.train.stages.inputs import (
     Validate,
@@ -71,14 +71,14 @@ class FusionStage:
         self,
         system: System,
         clips: ClipStore,
-        latents: Latents,
+        latents: RowsByClip,
         *,
         name: str,
         tasks: Sequence[Task],
         conditioning: Conditioning | None = None,
         rates: Rates = FUSION_RATES,
         finetune: bool = False,
-        features: Latents | None = None,
+        features: RowsByClip | None = None,
         validate: Validate = nothing,
     ) -> None:
         self.system, self.clips, self.latents, self.features = system, clips, latents, features
