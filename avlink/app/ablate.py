@@ -121,6 +121,8 @@ def _on_base(variant: Variant, bundle: Path, steps: int | None = None) -> TrainR
             "start_from": str(bundle.resolve()),
             "start_parts": parts,
             "stages": {variant.stage: table},
+            # Measured once it is done, on more than training would look at.
+            "log": variant.recipe.log.model_copy(update={"judge": False}),
         }
     )
 

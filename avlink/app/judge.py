@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar, cast
@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 import torch
 
+from avlink.app.distances import sound_distances
 from avlink.app.measured import slower
 from avlink.core.features import FeatureExtractor
 from avlink.core.sound import read_whole
@@ -136,15 +137,22 @@ def audio(system: System, clips: ClipStore, out: Path | None) -> dict[str, float
 
 @_where_there_are_clips
 def sound(
-    system: System, clips: ClipStore, out: Path | None, t_video: float, extractor: FeatureExtractor | None = None
+    system: System,
+    clips: ClipStore,
+    out: Path | None,
+    t_video: float,
+    extractor: FeatureExtractor | None = None,
+    ears: Mapping[str, FeatureExtractor] | None = None,
 ) -> dict[str, float]:
-    """Onset F1 of sound that is generated for silent pictures, without captions."""
+    """Onset F1 of sound that is generated for silent pictures, without captions, and how far it is from the true."""
     few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
     sounds = _sonify(system, clips, few, extractor)
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
     _keep(system, sounds[:_SAMPLES], clips, out, "sound")
     wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
-    return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1}
+    scores = {"f1_100ms": wide.f1, "f1_50ms": narrow.f1}
+    true = [clips.sound([index])[0].numpy() for index in range(len(clips))]
+    return scores | sound_distances(true, sounds, system.config.mel.sample_rate, ears or {})
 
 
 @_where_there_are_clips

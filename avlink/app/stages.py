@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avlink.app.distances import ears_of
 from avlink.app.extracted import extractor_of, features_of
 from avlink.core.errors import InputError
 from avlink.core.events import Listener, ignore
@@ -158,7 +159,7 @@ def loop_of(recipe: TrainRecipe, name: str) -> LoopConfig:
         ema=table.ema,
         bf16=recipe.bf16,
         checkpoint_every=table.checkpoint_every,
-        validate_every=table.validate_every or table.steps,
+        validate_every=(table.validate_every or table.steps) if recipe.log.judge else 0,
         seed=recipe.seed,
         parallel=recipe.parallel,
         tensorboard=recipe.log.tensorboard,
@@ -243,9 +244,13 @@ def stage_of(
     features = None
     if "v2a" in tasks and recipe.model.fusion.extracted is not None:
         features = features_of(recipe, clips, clips.root.parent, listener, str(device_of(system)))
+    device = str(device_of(system))
+    judged = "v2a" in tasks and recipe.log.judge
+    # Loaded now: what is missing is told before hours of training.
+    eyes, ears = (seer(recipe, system), ears_of(recipe, device)) if judged else (None, {})
 
     def validate() -> dict[str, float]:
-        heard = judge.sound(system, held_out, samples, times.t_video, seer(recipe, system)) if "v2a" in tasks else {}
+        heard = judge.sound(system, held_out, samples, times.t_video, eyes, ears) if judged else {}
         return heard | (judge.picture(system, held_out, samples, times.t_audio) if "a2v" in tasks else {})
 
     return fusion.FusionStage(

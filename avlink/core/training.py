@@ -104,6 +104,12 @@ class ParallelTable(Architecture):
 class LogTable(Architecture):
     """What is noted besides a line of JSON for every step."""
 
+    judge: bool = True
+    """Whether each stage is judged on held-out clips, at its end at least."""
+    frechet: Annotated[tuple[str, ...], Field(strict=False)] = ("log-mel",)
+    """Extractors by which generated held-out sounds are compared with true ones, as a whole: FAD is that of "vggish",
+    whose checkpoint is then named in [extractors.vggish]. "log-mel" needs none, and is no FAD. All are biased by few
+    clips: compare them within a training only."""
     tensorboard: bool = False
     """Event files for TensorBoard in OUT/tensorboard; needs the extra `train`."""
 
