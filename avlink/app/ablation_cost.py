@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avlink.app.extracted import extractor_of
 from avlink.app.prepare import stored_fps
-from avlink.app.stages import system_for, tasks_of
+from avlink.app.stages import tasks_of
+from avlink.app.start import system_for
 from avlink.core.recipe import TrainRecipe
 from avlink.engine.extracted import describe
 from avlink.engine.train.clips import ClipStore

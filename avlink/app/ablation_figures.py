@@ -21,7 +21,7 @@ from avlink.app.stages import tasks_of
 from avlink.core.recipe import AblateRecipe, TrainRecipe
 from avlink.core.training import FUSION_RATES
 from avlink.engine.bundle.bundle import load_system, read_bundle
-from avlink.engine.sample_both import generate_both
+from avlink.engine.sample import generate_both
 from avlink.engine.train.clips import ClipStore
 from avlink.engine.train.loop import step_generator
 from avlink.engine.train.stages.codec import encode_all

@@ -14,16 +14,8 @@ from avlink.app.dataset.service import clips_for
 from avlink.app.environment import note_environment, resolved
 from avlink.app.prepare import stored_fps
 from avlink.app.ranks import open_ranks
-from avlink.app.stages import (
-    around,
-    begin_weights,
-    check_parallel,
-    check_start,
-    loop_of,
-    stage_of,
-    start_bundles,
-    system_for,
-)
+from avlink.app.stages import around, check_parallel, loop_of, stage_of
+from avlink.app.start import begin_weights, check_start, start_bundles, system_for
 from avlink.core.datasets import without_places
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore

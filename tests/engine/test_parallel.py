@@ -58,7 +58,7 @@ def _trained(
 ) -> tuple[list[float], dict[str, Tensor], System]:
     system = _system()
     latents = torch.randn(4, 516, 4, generator=torch.Generator().manual_seed(3))
-    stage = FusionStage(system, clips, latents, direction="audio", t_condition=0.96)
+    stage = FusionStage(system, clips, latents, name="fusion_v2a", tasks=("v2a",))
     told: list[float] = []
     config = LoopConfig(
         steps=2, batch=4, micro_batch=2, optim=OptimConfig(lr=1e-3, warmup_steps=1), parallel=table, bf16=bf16

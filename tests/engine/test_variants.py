@@ -152,7 +152,7 @@ def test_variants_that_do_not_fit_are_refused() -> None:
 
 
 def test_sound_and_pictures_are_made_at_once_from_words() -> None:
-    from avlink.engine.sample_both import generate_both
+    from avlink.engine.sample import generate_both
 
     system = _system(shared=True)
     sounds, pictures = generate_both(system, ["wood", "metal"], [1, 2], steps=2)

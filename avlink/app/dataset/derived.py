@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def start_vae(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> MelVAE | None:
     """The VAE that training starts from; None where the recipe trains its own, or has none to start from."""
-    from avlink.app.stages import taken
+    from avlink.app.start import taken
     from avlink.engine.bundle.bundle import load_into
     from avlink.engine.codec.vae import MelVAE
 

@@ -12,7 +12,7 @@ from avlink.app.dataset.made import is_ready, note_made, why_unfit
 from avlink.app.dataset.prepare import Outcome, prepare_files
 from avlink.app.dataset.work import ALL, Part
 from avlink.app.prepare import prepare_foundry
-from avlink.app.stages import check_start, prepared_in, start_bundles, text_bundle
+from avlink.app.start import check_start, prepared_in, start_bundles, text_bundle
 from avlink.core.datasets import FoundryData
 from avlink.core.errors import InputError
 from avlink.core.events import JobDone, JobStarted, Listener

@@ -1,20 +1,10 @@
 """Recipes: what a run shall do, as TOML with inheritance, overrides and messages that help."""
 
 from avlink.core.recipe.explain import explain, report, suggest
+from avlink.core.recipe.learning import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.load import MoreRecipes, builtin_recipes, check_values, load_recipe
 from avlink.core.recipe.overrides import Override, parse_override
-from avlink.core.recipe.schema import (
-    KINDS,
-    AblateRecipe,
-    EvaluateRecipe,
-    PromptTable,
-    Recipe,
-    SonifyRecipe,
-    Source,
-    Step,
-    TrainRecipe,
-    VisualizeRecipe,
-)
+from avlink.core.recipe.schema import PromptTable, Recipe, SonifyRecipe, Source, Step, VisualizeRecipe
 
 __all__ = [
     "KINDS",

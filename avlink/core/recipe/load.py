@@ -17,18 +17,9 @@ from pydantic import ValidationError
 
 from avlink.core.errors import RecipeError
 from avlink.core.recipe.explain import explain, report, suggest
+from avlink.core.recipe.learning import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.overrides import Override, apply_overrides, parse_override
-from avlink.core.recipe.schema import (
-    FORMAT,
-    KINDS,
-    AblateRecipe,
-    EvaluateRecipe,
-    Recipe,
-    SonifyRecipe,
-    Source,
-    TrainRecipe,
-    VisualizeRecipe,
-)
+from avlink.core.recipe.schema import FORMAT, Recipe, SonifyRecipe, Source, VisualizeRecipe
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
-from torch import Tensor
 
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import guide
 from avlink.engine.models.system import System
+from avlink.engine.sample.base import to_bytes
 
 
 @torch.no_grad()
@@ -51,10 +51,5 @@ def generate_both(
             latents = latents + float(step) * guide(keep.audio, drop.audio, guidance)
             pixels = pixels + float(step) * guide(keep.video, drop.video, guidance)
         sounds.append(system.codec.decode(latents)[0].clamp(-1, 1).float().cpu().numpy())
-        pictures.append(_to_bytes(pixels[0]))
+        pictures.append(to_bytes(pixels[0]))
     return np.stack(sounds), np.stack(pictures)
-
-
-def _to_bytes(pixels: Float[Tensor, "frames 3 height width"]) -> NDArray[np.uint8]:
-    values = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return np.asarray(values.permute(0, 2, 3, 1).cpu().numpy())
