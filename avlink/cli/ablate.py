@@ -23,7 +23,9 @@ def ablate(
     device: given.DeviceName = given.Device.auto,
     as_json: given.AsJson = False,
 ) -> Answer:
-    """Train variants of a model with equal compute, and compare them.
+    """Train variants of a model, and compare them.
+
+    All get equal compute, on the same backbones and clips, and are measured on clips that none of them saw.
 
     OUT is a folder for all of it: the backbones that the variants share, a training each, table.txt, table.json,
     table.png and sweep.png; by default it is runs/RECIPE. Stopped, it goes on when the same command is given again.

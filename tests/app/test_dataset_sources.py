@@ -215,4 +215,4 @@ def test_a_file_keeps_its_key_where_its_folder_moves_and_gets_another_with_its_s
 
 def test_a_bundle_does_not_say_where_clips_lay() -> None:
     told = without_places(VGGSoundData(folder="/home/someone/vggsound", prepared="/scratch/x"))
-    assert told == {"source": "vggsound", "held_out": 32}
+    assert told == {"source": "vggsound", "media": "both", "held_out": 32}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from avlink.app.environment import note_environment, resolved
+from avlink.core.datasets import FolderData
 from avlink.core.recipe import load_recipe
-from avlink.core.training import FolderData
 
 
 @pytest.mark.parametrize("name", ["foley_tiny", "vggsound", "paper/fusion_v2a"])

@@ -45,7 +45,8 @@ def test_it_runs_from_the_wheel(user_python: Path) -> None:
     printed = subprocess.run(where, capture_output=True, text=True, check=True, cwd=user_python.parent).stdout
     assert printed.count(str(user_python.parent.parent)) == 2
     _, listed = run(user_python, "recipes", "list")
-    ours = {path.stem for folder in ("recipes", "plugins/*") for path in ROOT.glob(f"{folder}/*.toml")}
+    inside = {path.relative_to(ROOT / "recipes").with_suffix("").as_posix() for path in ROOT.glob("recipes/**/*.toml")}
+    ours = inside | {path.stem for path in ROOT.glob("plugins/*/*.toml")}
     assert ours == {item["name"] for item in listed["recipes"]}
     assert Path(user_python.parent, "avlink").exists()
 
