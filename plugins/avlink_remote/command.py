@@ -6,7 +6,6 @@ import contextlib
 import queue
 import signal
 import time
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +15,9 @@ import typer
 from avlink import find_recipe
 from avlink.core.errors import InputError
 from avlink.core.recipe import Override
+from avlink.core.signals import asked_to_end
 from avlink.hooks import Line, Lines, load_registry
+from avlink_remote.extra import import_server
 from avlink_remote.options import DEFAULT_PORT
 from avlink_remote.recipe import ServeRecipe, served_backends
 from avlink_remote.secret import VARIABLE, make_token, read_token
@@ -120,7 +121,7 @@ def serve(
         taken = wanted.limits
     backends = served_backends(wanted, registry)
     token = read_token(token_file)
-    host_module = _server_module()
+    host_module = import_server("avlink serve")
     if token is None and not host_module.is_loopback(host):
         raise InputError(
             f"--host {host} lets other machines in, which needs a token that you choose: write one into a file and "
@@ -135,7 +136,7 @@ def serve(
         )
         # Until here a signal ends the program as it does others: nothing is under way yet.
         yield from station.load()
-        with _signals(mail):
+        with asked_to_end(mail.put):
             station.start(listener)
             yield station.ready(host_module.url_of(listener), show_token=token is None)
             code = yield from _follow(station, mail)
@@ -171,28 +172,3 @@ def _follow(station: Any, mail: queue.SimpleQueue[Any]) -> Lines:
             yield news
     yield Line(payload={"event": "stopped"}, text="stopped")
     return _INTERRUPTED if number == signal.SIGINT else 0
-
-
-def _server_module() -> Any:
-    try:
-        from avlink_remote import server
-    except ImportError as error:
-        raise InputError(
-            f"avlink serve needs the packages of the extra 'remote' ({error.name} is not installed); "
-            "install them with: pip install 'avlink[remote]'"
-        ) from error
-    return server
-
-
-@contextlib.contextmanager
-def _signals(mail: queue.SimpleQueue[Any]) -> Iterator[None]:
-    """While this lasts, a signal that asks for the end is posted by its number."""
-    before = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) is not None:
-            before[number] = signal.signal(number, lambda number, _: mail.put(int(number)))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,14 +7,17 @@ import queue
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avlink_remote.extra import import_server
+
 from avlink import find_recipe
 from avlink.core.errors import InputError
 from avlink.core.recipe import Override
+from avlink.core.signals import asked_to_end
 from avlink.hooks import Line, Lines, load_registry
 from avlink_study.clips import Shown, prepare
 from avlink_study.folders import Material, gather, named_folders
@@ -47,7 +50,7 @@ class Wishes:
 
 def run(wishes: Wishes) -> Lines:
     """Set up the study, or take it up again, and serve it until a signal comes; yields what happens."""
-    server = _server_module()
+    server = import_server("avlink study")
     recipe = _recipe(wishes)
     with contextlib.ExitStack() as stack:
         ledger = None
@@ -99,7 +102,7 @@ def _serve(
     )
     serving = server.Serving(service.app(), listener, request_s=_REQUEST_S)
     ready = _ready(rating.plan, links, ledger, wishes, lets_others_in=not server.is_loopback(wishes.host))
-    with _signals(mail):
+    with asked_to_end(mail.put):
         # From here on the ledger is the server's alone.
         serving.start()
         yield ready
@@ -200,28 +203,3 @@ def _base(url: str) -> str:
 
 def _invitation(base: str, ledger: Ledger) -> str:
     return f"{base}/join/{ledger.about('invitation')}"
-
-
-def _server_module() -> Any:
-    try:
-        from avlink_remote import server
-    except ImportError as error:
-        raise InputError(
-            f"avlink study needs the packages of the extra 'remote' ({error.name} is not installed); "
-            "install them with: pip install 'avlink[remote]'"
-        ) from error
-    return server
-
-
-@contextlib.contextmanager
-def _signals(mail: queue.SimpleQueue[Line | int]) -> Iterator[None]:
-    """While this lasts, a signal that asks for the end is posted by its number."""
-    before = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) is not None:
-            before[number] = signal.signal(number, lambda number, _: mail.put(int(number)))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import signal
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from avlink import find_recipe
 from avlink.core.recipe import Override
+from avlink.core.signals import asked_to_end
 from avlink.hooks import Lines, load_registry
 from avlink_watch.loop import STOP, now_there
 from avlink_watch.recipe import WatchRecipe
@@ -91,26 +88,10 @@ def watch(
     registry = load_registry()
     wanted = find_recipe(recipe, WatchRecipe, [*(settings or ()), *named], registry=registry)
     watcher = Watcher(folders, wanted, Rules(wanted, registry), device=device.value, once=oneshot)
-    with _signals(watcher.mail):
+    # SIGIO is sent when a file is opened for writing in the moment in which we ask who has it open.
+    with asked_to_end(lambda _: watcher.mail.put(STOP), ignore=("SIGIO",)):
         for event in watcher.run(retry=retry):
             yield event.line(now_there(), verbose=verbose)
     if oneshot and watcher.stopped:
         return _INTERRUPTED
     return _SOME_FAILED if oneshot and watcher.failed else 0
-
-
-@contextlib.contextmanager
-def _signals(mail: queue.SimpleQueue[Any]) -> Iterator[None]:
-    """While this lasts, being asked to end is posted."""
-    before = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) is not None:
-            before[number] = signal.signal(number, lambda *_: mail.put(STOP))
-    if hasattr(signal, "SIGIO"):
-        # Sent when a file is opened for writing in the moment in which we ask who has it open.
-        before[signal.SIGIO] = signal.signal(signal.SIGIO, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,0 +1,19 @@
+"""The web server of the extra `remote`, for the commands that serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from avlink.core.errors import InputError
+
+
+def import_server(command: str) -> Any:
+    """The module `avlink_remote.server`. Raises InputError that names `command` where its packages are missing."""
+    try:
+        from avlink_remote import server
+    except ImportError as error:
+        raise InputError(
+            f"{command} needs the packages of the extra 'remote' ({error.name} is not installed); "
+            "install them with: pip install 'avlink[remote]'"
+        ) from error
+    return server
