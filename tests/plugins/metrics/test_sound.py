@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from torch.nn import functional
 from avlink.core.errors import BundleError
 from avlink.core.values import Waveform
 
-Tensors = dict[str, torch.Tensor]
+sys.path.insert(0, str(Path(__file__).parent))
+from public_layout import Tensors, nothing, randn
 
 
 def noise(seconds: float, seed: int = 0) -> torch.Tensor:
@@ -25,15 +27,6 @@ def noise(seconds: float, seed: int = 0) -> torch.Tensor:
 
 def wave(sound: torch.Tensor, rate: int = 16000) -> Waveform:
     return Waveform(samples=sound.numpy()[None], sample_rate=rate)
-
-
-def randn(*shape: int, scale: float = 1.0) -> torch.Tensor:
-    return torch.randn(shape) * scale
-
-
-def nothing(*shape: int, scale: float = 1.0) -> torch.Tensor:
-    """A shape that takes no memory."""
-    return torch.zeros(1).expand(shape)
 
 
 def count(layout: Tensors) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,18 +15,11 @@ from avlink_metrics.synchformer import load_synchformer
 from avlink.core.errors import BundleError, TooShort
 from avlink.core.features import Scene
 from avlink.core.values import Frames, Waveform
+
+sys.path.insert(0, str(Path(__file__).parent))
+from public_layout import Tensors, nothing, randn
+
 from avlink.metrics.scores import offset_error
-
-Tensors = dict[str, torch.Tensor]
-
-
-def randn(*shape: int, scale: float = 1.0) -> torch.Tensor:
-    return torch.randn(shape) * scale
-
-
-def nothing(*shape: int, scale: float = 1.0) -> torch.Tensor:
-    """A shape that takes no memory."""
-    return torch.zeros(1).expand(shape)
 
 
 def layout(dim: int = 128, judge: int = 192, depth: int = 1, draw=randn) -> Tensors:
