@@ -12,11 +12,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from avlink.app.train import train
 from avlink.core.recipe import TrainRecipe, load_recipe
+from avlink.engine.codec.mel import LogMel
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipStore
+from avlink.engine.train.latents import encode
 from avlink.engine.train.loop import Stage, step_generator
 from avlink.engine.train.stages.backbones import AudioStage, VideoStage
-from avlink.engine.train.stages.codec import VAEStage, VocoderStage, encode_all
+from avlink.engine.train.stages.codec import VAEStage, VocoderStage
 from avlink.engine.train.stages.fusion import FusionStage
 from avlink.engine.train.stages.motion import AppearanceStage, MotionStage
 from avlink.engine.train.weights import load_before
@@ -85,7 +87,7 @@ def _logged(log: Path, timed: range) -> float:
 
 
 def _stages(recipe: TrainRecipe, system: System, clips: ClipStore) -> dict[str, Stage]:
-    latents = encode_all(system, clips)
+    latents = encode(system.vae, LogMel(recipe.model.mel), clips, range(len(clips)))
     times = recipe.conditioning
     stages: list[Stage] = [
         VAEStage(system, clips),

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.app.ablation_cost import Cost, cost
 from avlink.app.ablation_figures import Bench, Measured
 from avlink.app.ablation_report import AblateReport
+from avlink.app.dataset.service import prepare
 from avlink.app.extracted import extractor_of
 from avlink.app.train import train
 from avlink.core.errors import RecipeError
@@ -22,9 +23,10 @@ from avlink.core.events import JobDone, JobStarted, Listener, Message, ignore
 from avlink.core.hashing import digest
 from avlink.core.paths import make_folder, write_text
 from avlink.core.recipe import AblateRecipe, TrainRecipe, load_recipe
+from avlink.engine.bundle.bundle import read_bundle
 
 if TYPE_CHECKING:
-    from avlink.core.training import StageName
+    from avlink.core.training import StageName, StageTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,16 @@ class Variant:
     name: str
     recipe: TrainRecipe
     stage: StageName
+
+    @property
+    def table(self) -> StageTable:
+        """How it learns."""
+        return self.recipe.stages[self.stage]
+
+    def with_steps(self, steps: int) -> Variant:
+        """The same for so many steps."""
+        table = self.table.model_copy(update={"steps": steps})
+        return replace(self, recipe=self.recipe.model_copy(update={"stages": {self.stage: table}}))
 
 
 def ablate(
@@ -48,24 +60,27 @@ def ablate(
     if unknown:
         known = ", ".join(variant.name for variant in variants)
         raise RecipeError(f"there is no variant '{unknown[0]}' in the recipe; it has {known}")
+    # The first one sets the measure, whatever is wanted.
     variants = tuple(v for v in variants if not only or v.name in only or v is variants[0])
     variants = tuple(v for v in variants if _can_see(v, listener))
     make_folder(out)
     listener(JobStarted(job_id="base", name=f"backbones: {base.name}"))
     bundle = train(base, out / "base", listener=listener)
-    costs = {v.name: cost(_on_base(v, bundle), v.stage, out / "base") for v in variants}
-    whole = costs[variants[0].name].flops * variants[0].recipe.stages[variants[0].stage].steps
+    parts = tuple(name for name in read_bundle(bundle).components if not name.startswith("fusion"))
+    variants = tuple(replace(v, recipe=_on_base(v, bundle, parts)) for v in variants)
+    # Latents of the VAE that all start from, which a bundle keeps in half precision: once, for all of them.
+    prepare(variants[0].recipe, out / "base" / "clips", listener)
+    costs = [cost(v.recipe, v.stage, out / "base") for v in variants]
+    whole = costs[0].flops * variants[0].table.steps
     rows: list[Measured] = []
     bench = Bench(recipe, out / "base", device)
-    for variant in variants:
+    for variant, spent in zip(variants, costs, strict=True):
         if only and variant.name not in only:
             continue
         listener(JobStarted(job_id=variant.name, name=variant.name))
-        spent = costs[variant.name]
-        steps = variant.recipe.stages[variant.stage].steps
         if recipe.compute == "flops":
-            steps = max(1, round(whole / spent.flops))
-        learned = _learn(variant, steps, bundle, out, listener)
+            variant = variant.with_steps(max(1, round(whole / spent.flops)))
+        learned = train(variant.recipe, out / variant.name, listener=listener)
         rows += _measured(recipe, variant, learned, spent, bench)
         listener(JobDone(job_id=variant.name, name=variant.name, note=rows[-1].note()))
     report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=tuple(rows))
@@ -106,30 +121,19 @@ def _can_see(variant: Variant, listener: Listener) -> bool:
     return False
 
 
-def _on_base(variant: Variant, bundle: Path, steps: int | None = None) -> TrainRecipe:
+def _on_base(variant: Variant, bundle: Path, parts: tuple[str, ...]) -> TrainRecipe:
     """The variant's recipe on the base's clips, starting from its backbones, with the variant's own stage alone."""
-    from avlink.engine.bundle.bundle import read_bundle
-
-    parts = tuple(name for name in read_bundle(bundle).components if not name.startswith("fusion"))
-    table = variant.recipe.stages[variant.stage]
-    if steps is not None:
-        table = table.model_copy(update={"steps": steps})
     clips = variant.recipe.data.model_copy(update={"prepared": str((bundle.parent / "clips").resolve())})
     return variant.recipe.model_copy(
         update={
             "data": clips,
             "start_from": str(bundle.resolve()),
             "start_parts": parts,
-            "stages": {variant.stage: table},
+            "stages": {variant.stage: variant.table},
             # Measured once it is done, on more than training would look at.
             "log": variant.recipe.log.model_copy(update={"judge": False}),
         }
     )
-
-
-def _learn(variant: Variant, steps: int, bundle: Path, out: Path, listener: Listener) -> Path:
-    """Train a variant; returns its bundle."""
-    return train(_on_base(variant, bundle, steps), out / variant.name, listener=listener)
 
 
 def _measured(recipe: AblateRecipe, variant: Variant, bundle: Path, spent: Cost, bench: Bench) -> list[Measured]:

@@ -13,19 +13,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avlink.app.ablation_cost import Cost, FirstClips, features_for
-from avlink.app.measured import BundleSystem, slower
+from avlink.app.ablation_cost import Cost, on_whole_clips
+from avlink.app.figures import sole_material
+from avlink.app.measured import BundleSystem, fit_materials, slower
 from avlink.app.prepare import stored_fps
 from avlink.app.session import pick_device
 from avlink.app.stages import tasks_of
 from avlink.core.recipe import AblateRecipe, TrainRecipe
-from avlink.core.training import FUSION_RATES
-from avlink.engine.bundle.bundle import load_system, read_bundle
 from avlink.engine.sample import generate_both
 from avlink.engine.train.clips import ClipStore
 from avlink.engine.train.loop import step_generator
-from avlink.engine.train.stages.codec import encode_all
-from avlink.engine.train.stages.fusion import FusionStage
 from avlink.metrics.condfoley import condfoley_summary
 from avlink.metrics.material import MaterialClassifier
 from avlink.metrics.onsets import detect_onsets
@@ -115,12 +112,12 @@ class Bench:
             if self._materials is None:
                 self._materials = _learn_materials(self._base, system, trained)
             row = _heard(row, system, clips, count, self._materials)
-            seen, blind = _flow_losses(bundle, trained, stage, clips, count, at)
+            seen, blind = _flow_losses(system.engine, trained, stage, clips, count, self._base, at)
             row = replace(row, flow_loss=seen, blind_loss=blind)
         if "a2v" in tasks:
             row = _seen(row, system, clips, count)
         if "both" in tasks:
-            row = _agreed(row, bundle, clips, count, recipe)
+            row = _agreed(row, system.engine, clips, count, recipe)
         return row
 
 
@@ -158,9 +155,8 @@ def _seen(row: Measured, system: BundleSystem, clips: ClipStore, count: int) -> 
     return _with_pictures(row, truth, [frame_difference_events(made, rate) for made in pictures])
 
 
-def _agreed(row: Measured, bundle: Path, clips: ClipStore, count: int, recipe: AblateRecipe) -> Measured:
+def _agreed(row: Measured, system: System, clips: ClipStore, count: int, recipe: AblateRecipe) -> Measured:
     """Sound and pictures from captions alone: does the picture change when the sound strikes?"""
-    system = _load(bundle)
     captions = [note.caption for note in clips.notes[:count]]
     sounds, pictures = generate_both(system, captions, range(count), steps=2 * recipe.steps, guidance=recipe.guidance)
     rate = Fraction(system.config.picture.fps)
@@ -177,27 +173,17 @@ def _with_pictures(
 
 
 def _flow_losses(
-    bundle: Path, trained: TrainRecipe, stage: StageName, clips: ClipStore, count: int, at: float | None
+    system: System, trained: TrainRecipe, stage: StageName, clips: ClipStore, count: int, base: Path, at: float | None
 ) -> tuple[float, float]:
     """Equation 5 on held-out clips with the picture and without, by draws that are the same for every variant."""
-    system = _load(bundle)
     times = trained.conditioning.model_copy(update={"times": "fixed"} | ({} if at is None else {"t_video": at}))
-    few = FirstClips(clips, count)
-    latents, features = encode_all(system, few), features_for(trained, few)
     found = []
     for withheld in (0.0, 1.0):
-        rates = FUSION_RATES.model_copy(update={"text_drop": 1.0, "other_text_drop": 1.0, "no_condition": withheld})
-        built = FusionStage(
-            system,
-            few,
-            latents,
-            name=stage,
-            tasks=("v2a",),
-            conditioning=times,
-            rates=rates,
-            features=features,
+        table = trained.stages[stage].model_copy(
+            update={"tasks": ("v2a",), "text_drop": 1.0, "other_text_drop": 1.0, "no_condition": withheld}
         )
-        built.shorter = 0.0
+        recipe = trained.model_copy(update={"conditioning": times, "stages": {stage: table}})
+        built = on_whole_clips(recipe, stage, system, clips, base)
         losses = []
         with torch.no_grad():
             for draw in range(_DRAWS):
@@ -209,28 +195,19 @@ def _flow_losses(
     return found[0], found[1]
 
 
-def _load(bundle: Path) -> System:
-    """All that the bundle has: of two fusions, it may hold one."""
-    read = read_bundle(bundle)
-    return load_system(read, read.components)
-
-
 def _truth(clips: ClipStore, count: int) -> list[NDArray[np.float64]]:
     return [np.array([t for t, _, _ in note.events], np.float64) for note in clips.notes[:count]]
 
 
 def _one_material(clips: ClipStore, index: int) -> str | None:
-    names = {name for _, name, _ in clips.notes[index].events}
-    return names.pop() if len(names) == 1 and "air" not in names else None
+    return sole_material(name for _, name, _ in clips.notes[index].events)
 
 
 def _learn_materials(base: Path, system: BundleSystem, trained: TrainRecipe) -> MaterialClassifier:
-    """Fitted to training clips of one material, as they are and through the codec."""
+    """Fitted to training clips of one material."""
     clips = ClipStore(base / "clips" / "train", fps=stored_fps(trained))
     chosen = [i for i in range(min(len(clips), _MATERIAL_CLIPS)) if _one_material(clips, i) is not None]
-    sounds = clips.sound(chosen).numpy()
-    labels = [str(_one_material(clips, index)) for index in chosen]
-    return MaterialClassifier.fit([*sounds, *system.codec(sounds)], system.sample_rate, labels * 2)
+    return fit_materials(system, list(clips.sound(chosen).numpy()), [str(_one_material(clips, i)) for i in chosen])
 
 
 def _error(scores: Sequence[float]) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from avlink.app.judged import FrechetTally
 from avlink.app.log_mel import LOG_MEL
 from avlink.core.errors import RecipeError
 from avlink.core.features import FeatureExtractor
@@ -14,7 +15,6 @@ from avlink.core.recipe import TrainRecipe
 from avlink.core.values import Waveform
 from avlink.hooks import load_registry, resolve_extractor
 from avlink.media.resample import resample
-from avlink.metrics.frechet import Moments, moments_distance
 
 
 def ears_of(recipe: TrainRecipe, device: str) -> dict[str, FeatureExtractor]:
@@ -43,13 +43,11 @@ def sound_distances(
     found = {}
     for name, ear in ears.items():
         assert ear.sample_rate is not None
-        sides = []
-        for sounds in (true, made):
-            moments = Moments()
-            for samples in sounds:
-                wave = resample(Waveform(samples=np.asarray(samples)[None], sample_rate=sample_rate), ear.sample_rate)
-                moments.add(ear.extract(wave)["embedding"].rows)
-            sides.append(moments)
-        if min(side.count for side in sides) > 1:
-            found[f"frechet_{name}"] = moments_distance(*sides)
+        tally = FrechetTally()
+        for pair in zip(made, true, strict=True):
+            waves = (Waveform(samples=np.asarray(samples)[None], sample_rate=sample_rate) for samples in pair)
+            tally.add(*(ear.extract(resample(wave, ear.sample_rate))["embedding"].rows for wave in waves))
+        value = tally.result().value
+        if value is not None:
+            found[f"frechet_{name}"] = value
     return found

@@ -30,7 +30,7 @@ from avlink.app.figures import (
     onset_section,
     true_events,
 )
-from avlink.app.measured import BundleSystem, OnClip, Pictures, Sounds, System, slower
+from avlink.app.measured import BundleSystem, OnClip, Pictures, Sounds, System, fit_materials, slower
 from avlink.app.session import pick_device
 from avlink.core.bundles import shipped_bundles
 from avlink.core.errors import InputError, MediaError
@@ -230,8 +230,7 @@ def _learn_materials(system: System, count: int, listener: Listener) -> Material
         if len(materials) == 1:
             sounds.append(sound_of(scene, look.t, sounding, CPU).numpy())
             labels.append(materials.pop())
-    both = [*sounds, *system.codec(np.stack(sounds))]
-    classifier = MaterialClassifier.fit(both, system.sample_rate, labels * 2)
+    classifier = fit_materials(system, sounds, labels)
     listener(JobDone(job_id="materials", name="learning to hear materials"))
     return classifier
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,12 @@ def _f1(truth: Times, found: Times) -> float:
 
 def one_material(clip: ClipInfo) -> str | None:
     """The material of all of a clip's events, if it is one; None for flashes in the air and for mixtures."""
-    materials = {event.material for event in clip.events}
+    return sole_material(event.material for event in clip.events)
+
+
+def sole_material(names: Iterable[str]) -> str | None:
+    """The one material of events by the names of theirs; None for none, for several, and for the air."""
+    materials = set(names)
     return materials.pop() if len(materials) == 1 and "air" not in materials else None
 
 

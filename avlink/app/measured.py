@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from avlink.app.extracted import extractor_of
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
+from avlink.metrics.material import MaterialClassifier
 
 if TYPE_CHECKING:
     from avlink.engine.models.system import System as EngineSystem
@@ -91,6 +92,11 @@ class BundleSystem:
         self.has_motion = self._system.motion is not None
         self.has_pictures = not parts.isdisjoint({"fusion_a2v", "fusion"})
 
+    @property
+    def engine(self) -> EngineSystem:
+        """The loaded parts, for what is measured inside of them."""
+        return self._system
+
     def generate(
         self,
         frames: Pictures,
@@ -158,3 +164,9 @@ def slower(frames: Pictures, factor: int) -> Pictures:
     whole = frames.shape[1] // factor * factor
     grouped = frames[:, :whole].reshape(len(frames), -1, factor, *frames.shape[2:])
     return np.stack([clip.mean(axis=1).round().astype(np.uint8) for clip in grouped])
+
+
+def fit_materials(system: System, sounds: Sequence[NDArray[np.float32]], labels: Sequence[str]) -> MaterialClassifier:
+    """A classifier fitted to true sounds of one material each, as they are and through the system's codec."""
+    both = [*sounds, *system.codec(np.stack(sounds))]
+    return MaterialClassifier.fit(both, system.sample_rate, [*labels, *labels])

@@ -129,10 +129,9 @@ def stage_of(
         return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, samples), rates)
     times, table = recipe.conditioning, recipe.stages[name]  # type: ignore[index]
     tasks = tasks_of(name, recipe)
-    features = None
+    device, features = str(device_of(system)), None
     if "v2a" in tasks and recipe.model.fusion.extracted is not None:
-        features = features_of(recipe, clips, clips.root.parent, listener, str(device_of(system)))
-    device = str(device_of(system))
+        features = features_of(recipe, clips, clips.root.parent, listener, device)
     judged = "v2a" in tasks and recipe.log.judge
     # Loaded now: what is missing is told before hours of training.
     eyes, ears = (seer(recipe, system), ears_of(recipe, device)) if judged else (None, {})
@@ -156,7 +155,12 @@ def stage_of(
 
 
 def _latents(system: System, clips: ClipStore, out: Path) -> ClipRows:
-    """Latents of all clips: prepared with them, or made here, once for these weights."""
+    """Latents of all clips, once for these weights.
+
+    A training that makes its own clips makes them beside those, so that who takes the clips finds both.
+    """
     from avlink.app.dataset.derived import latents_of
 
-    return latents_of(system.vae, system.config, clips, [clips.root.parent, out], ignore)
+    beside = clips.root.parent
+    bases = [out, beside] if beside.is_relative_to(out) else [beside, out]
+    return latents_of(system.vae, system.config, clips, bases, ignore)

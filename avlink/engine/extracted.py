@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from torch import Tensor
 from avlink.core.architecture import ExtractedConfig
 from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
-from avlink.core.paths import atomic_write
 from avlink.core.values import Frames
 from avlink.engine.train.clip_rows import ClipRows
 from avlink.engine.train.clips import ClipStore
@@ -58,7 +56,5 @@ def make_features(
             describe(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted).numpy()
             for index in indices
         ]
-        path: Path = store.path(shard)
-        with atomic_write(path) as hidden:
-            np.save(hidden, np.stack(rows), allow_pickle=False)
+        store.put(shard, np.stack(rows))
         on_clips(len(indices))

@@ -63,6 +63,8 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
     told = json.loads((out / "table.json").read_text())
     assert [row["name"] for row in told["rows"]] == [row.name for row in report.rows]
     assert (out / "table.png").stat().st_size > 1000 and (out / "sweep.png").stat().st_size > 1000
+    # All learn from the base's clips and latents.
+    assert {path.parents[1].relative_to(out).as_posix() for path in out.rglob("latents-*/train")} == {"base/clips"}
     # A second run finds all of it done, and the same figures.
     trained = {path: path.stat().st_mtime_ns for path in out.rglob("*.checkpoint.safetensors")}
     assert ablate(recipe, out) == report

@@ -7,9 +7,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from avlink.core.hashing import digest
+from avlink.core.paths import atomic_write
 from avlink.engine.train.arrays import MappedArrays
 from avlink.engine.train.clips import ClipStore
 
@@ -57,3 +59,8 @@ class ClipRows:
         """The shards with clips whose rows are not made yet."""
         shards = range(len(self._clips.shards))
         return [shard for shard in shards if self.indices(shard) and not self.path(shard).is_file()]
+
+    def put(self, shard: int, rows: NDArray[np.float32]) -> None:
+        """Write the rows of all clips of a shard, whole or not at all. Raises OutputError."""
+        with atomic_write(self.path(shard)) as hidden:
+            np.save(hidden, rows, allow_pickle=False)

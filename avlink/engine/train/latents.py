@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from avlink.core.architecture import AVLinkConfig, MelSpec
 from avlink.core.hashing import digest
-from avlink.core.paths import atomic_write
 from avlink.engine.bundle.bundle import tensor_digest
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
@@ -26,6 +26,15 @@ def vae_key(vae: MelVAE, config: AVLinkConfig) -> str:
 
 
 @torch.no_grad()
+def encode(
+    vae: MelVAE, mel: LogMel, clips: ClipStore, indices: Sequence[int]
+) -> Float[Tensor, "clips tokens channels"]:
+    """Whitened latents of some clips, on the CPU; `vae` and `mel` are on one device."""
+    device = next(vae.parameters()).device
+    parts = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
+    return torch.cat([vae.encode(mel(clips.sound(part).to(device))).float().cpu() for part in parts])
+
+
 def make_latents(
     store: ClipRows,
     clips: ClipStore,
@@ -43,10 +52,7 @@ def make_latents(
     vae.to(device)
     mel = LogMel(spec).to(device)
     for shard in shards:
-        indices = list(store.indices(shard))
-        parts = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
-        encoded = torch.cat([vae.encode(mel(clips.sound(part).to(device))).float().cpu() for part in parts])
-        with atomic_write(store.path(shard)) as hidden:
-            np.save(hidden, encoded.numpy(), allow_pickle=False)
+        indices = store.indices(shard)
+        store.put(shard, encode(vae, mel, clips, indices).numpy())
         on_clips(len(indices))
     vae.to(home)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from avlink.engine.codec.mel import LogMel
@@ -59,15 +58,6 @@ def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
         share = (vae.linear.outward.weight.norm(dim=0) * deviation).sqrt()
         deviation = deviation / (share / share.square().mean().sqrt())
     vae.latent_std.copy_(deviation)
-
-
-@torch.no_grad()
-def encode_all(system: System, clips: ClipStore, batch: int = 32) -> Float[Tensor, "clips tokens channels"]:
-    """Whitened latents of every clip, on the CPU."""
-    device = device_of(system)
-    mel = LogMel(system.config.mel).to(device)
-    parts = [range(i, min(i + batch, len(clips))) for i in range(0, len(clips), batch)]
-    return torch.cat([system.vae.encode(mel(clips.sound(list(part)).to(device))).cpu() for part in parts])
 
 
 class VocoderStage:
