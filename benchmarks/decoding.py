@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from avlink.app.dataset.columns import ShardWork, clips_of, make_shard
+from avlink.app.dataset.columns import ShardWork, clips_of
+from avlink.app.dataset.decoding import make_shard
 from avlink.app.dataset.entries import Entry
 from avlink.app.foundry import write_clip
 from avlink.core.recipe import TrainRecipe, load_recipe

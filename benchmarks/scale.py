@@ -51,7 +51,7 @@ class _Step:
         with device:
             self.audio = AudioDiT(config.audio, config.vae.latent_channels, text)
             self.video = VideoDiT(config.video, config.picture, text)
-            fusion = Fusion(config)
+            fusion = Fusion(config, "audio")
         for module in (self.audio, self.video, fusion):
             _stir(module)
         self.model = AVLink(config, audio=self.audio, video=self.video, fusion=fusion)
@@ -74,7 +74,8 @@ class _Step:
         video = sample_path(torch.randn_like(self.pixels), self.pixels, t_v)
         out = self.model(
             "audio", audio.x_t, video.x_t, t_audio=t_a, t_video=t_v, audio_text=self.text, video_text=self.text
-        )
+        ).audio
+        assert out is not None
         return {"total": (out.float() - audio.velocity).square().mean()}
 
     def validate(self) -> dict[str, float]:

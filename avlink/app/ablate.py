@@ -1,57 +1,42 @@
 """Ablations: variants of one model, trained alike on the same backbones and clips, measured on the same held-out clips.
 
-Everything lies in one folder, `base` and a folder for each variant: a run that was stopped goes on where it was.
+Everything lies in one folder, `base` and a folder for each run: one that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from avlink.app.ablation_cost import Cost, cost
-from avlink.app.ablation_figures import Bench, Measured
+from avlink.app.ablation_cost import cost
+from avlink.app.ablation_figures import Bench
 from avlink.app.ablation_report import AblateReport
+from avlink.app.ablation_runs import Run, Variant, run_all
 from avlink.app.dataset.service import prepare
 from avlink.app.extracted import extractor_of
+from avlink.app.session import pick_device
 from avlink.app.train import train
 from avlink.core.errors import RecipeError
-from avlink.core.events import JobDone, JobStarted, Listener, Message, ignore
-from avlink.core.hashing import digest
-from avlink.core.paths import make_folder, write_text
-from avlink.core.recipe import AblateRecipe, TrainRecipe, load_recipe
+from avlink.core.events import JobStarted, Listener, Message, ignore
+from avlink.core.paths import make_folder
+from avlink.core.recipe import AblateRecipe, Override, TrainRecipe, load_recipe
 from avlink.engine.bundle.bundle import read_bundle
-
-if TYPE_CHECKING:
-    from avlink.core.training import StageName, StageTable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """One training recipe of a set, and its one stage that the base has not."""
-
-    name: str
-    recipe: TrainRecipe
-    stage: StageName
-
-    @property
-    def table(self) -> StageTable:
-        """How it learns."""
-        return self.recipe.stages[self.stage]
-
-    def with_steps(self, steps: int) -> Variant:
-        """The same for so many steps."""
-        table = self.table.model_copy(update={"steps": steps})
-        return replace(self, recipe=self.recipe.model_copy(update={"stages": {self.stage: table}}))
 
 
 def ablate(
-    recipe: AblateRecipe, out: Path, *, only: Sequence[str] = (), device: str = "cpu", listener: Listener = ignore
+    recipe: AblateRecipe,
+    out: Path,
+    *,
+    only: Sequence[str] = (),
+    device: str = "cpu",
+    jobs: int = 1,
+    listener: Listener = ignore,
 ) -> AblateReport:
-    """Train and measure the recipe's variants in the folder `out`, or `only` some of them, by name.
+    """Train and measure the recipe's variants in the folder `out`, or `only` some of them, by name; `jobs` at once.
 
     Raises RecipeError where a variant differs from the base in more than its fusion, or one is not in the recipe.
     """
@@ -69,21 +54,19 @@ def ablate(
     parts = tuple(name for name in read_bundle(bundle).components if not name.startswith("fusion"))
     variants = tuple(replace(v, recipe=_on_base(v, bundle, parts)) for v in variants)
     # Latents of the VAE that all start from, which a bundle keeps in half precision: once, for all of them.
-    prepare(variants[0].recipe, out / "base" / "clips", listener)
+    prepare(variants[0].recipe, out / "base" / "clips", listener, device=pick_device(device))
     costs = [cost(v.recipe, v.stage, out / "base") for v in variants]
     whole = costs[0].flops * variants[0].table.steps
-    rows: list[Measured] = []
-    bench = Bench(recipe, out / "base", device)
-    for variant, spent in zip(variants, costs, strict=True):
+    runs = []
+    # Seed by seed: what is stopped early has a row of every variant first.
+    for seed, (variant, spent) in product(recipe.seeds, zip(variants, costs, strict=True)):
         if only and variant.name not in only:
             continue
-        listener(JobStarted(job_id=variant.name, name=variant.name))
         if recipe.compute == "flops":
             variant = variant.with_steps(max(1, round(whole / spent.flops)))
-        learned = train(variant.recipe, out / variant.name, listener=listener)
-        rows += _measured(recipe, variant, learned, spent, bench)
-        listener(JobDone(job_id=variant.name, name=variant.name, note=rows[-1].note()))
-    report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=tuple(rows))
+        runs.append(Run(out=out, variant=variant.with_seed(seed), spent=spent))
+    rows = run_all(runs, Bench(recipe, out / "base", pick_device(device)), jobs, listener)
+    report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=rows)
     report.write(out)
     listener(Message(text=f"table and plots written: {os.fspath(out)}"))
     return report
@@ -93,7 +76,15 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
     """The base and all variants, checked against it. Raises RecipeError."""
 
     def named(key: str, name: str) -> TrainRecipe:
-        return load_recipe(recipe.source.path(key, name) if name.endswith(".toml") else name, "train")
+        found = recipe.source.path(key, name) if name.endswith(".toml") else name
+        # What is said of a stage is said to those that have it.
+        has = load_recipe(found, "train").stages
+        given = [
+            item for item in _flat(recipe.settings) if not item[0].startswith("stages.") or item[0].split(".")[1] in has
+        ]
+        return load_recipe(
+            found, "train", [Override(key=key, value=value, label=f"settings.{key}") for key, value in given]
+        )
 
     base = named("base", recipe.base)
     variants = []
@@ -136,17 +127,10 @@ def _on_base(variant: Variant, bundle: Path, parts: tuple[str, ...]) -> TrainRec
     )
 
 
-def _measured(recipe: AblateRecipe, variant: Variant, bundle: Path, spent: Cost, bench: Bench) -> list[Measured]:
-    """The variant's row, and one for each time of the sweep; from the last run where nothing changed."""
-    kept = bundle.parent / "measured.json"
-    swept = recipe.sweep is not None and Path(recipe.sweep).stem == variant.name
-    times = recipe.sweep_times if swept else ()
-    weights = (bundle / "tensors.json").read_text("utf-8")
-    key = digest([recipe.clips, recipe.steps, recipe.guidance, list(times), weights])
-    if kept.is_file():
-        content = json.loads(kept.read_text("utf-8"))
-        if content["key"] == key:
-            return [Measured(**row) for row in content["rows"]]
-    rows = [bench.measure(variant.name, variant.recipe, variant.stage, bundle, spent, at) for at in (None, *times)]
-    write_text(kept, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))
-    return rows
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(Dotted key, value) of all values of nested tables."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from avlink.engine.models.system import System
 
 
+_CLIPS = 8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What is trained, and the operations of one step: products counted twice, as multiply and add, both passes."""
@@ -38,11 +41,14 @@ def cost(recipe: TrainRecipe, stage: StageName, base: Path) -> Cost:
     for module in built.trained.values():
         module.requires_grad_(True)
     parameters = sum(p.numel() for module in built.trained.values() for p in module.parameters())
+    batch = recipe.stages[stage].batch
+    # Some of it tells what all of it costs, on a processor that shall not take minutes for that.
+    some = min(batch, _CLIPS)
     with FlopCounterMode(display=False) as counter:
-        indices = [index % len(clips) for index in range(recipe.stages[stage].batch)]
+        indices = [index % len(clips) for index in range(some)]
         losses = built.loss(indices, step_generator("cost", 0, 0))
         losses["total"].backward()  # type: ignore[no-untyped-call]
-    return Cost(parameters=parameters, flops=float(counter.get_total_flops()))
+    return Cost(parameters=parameters, flops=counter.get_total_flops() * batch / some)
 
 
 def on_whole_clips(recipe: TrainRecipe, stage: StageName, system: System, clips: ClipStore, base: Path) -> FusionStage:

@@ -17,7 +17,6 @@ from avlink.app.ablation_cost import Cost, on_whole_clips
 from avlink.app.figures import sole_material
 from avlink.app.measured import BundleSystem, fit_materials, slower
 from avlink.app.prepare import stored_fps
-from avlink.app.session import pick_device
 from avlink.app.stages import tasks_of
 from avlink.core.recipe import AblateRecipe, TrainRecipe
 from avlink.engine.sample import generate_both
@@ -46,6 +45,7 @@ class Measured:
     """One row. Figures are None where the variant does not make that modality; `at` is the time of a sweep."""
 
     name: str
+    seed: int = 0
     makes: str
     at: float | None
     parameters: int
@@ -79,17 +79,18 @@ class Bench:
     """The same clips, and the same ear for materials, for every variant of an ablation."""
 
     def __init__(self, recipe: AblateRecipe, base: Path, device: str) -> None:
-        self._recipe, self._base, self._device = recipe, base, pick_device(device)
+        self.recipe, self._base, self._device = recipe, base, device
         self._materials: MaterialClassifier | None = None
 
     def measure(
         self, name: str, trained: TrainRecipe, stage: StageName, bundle: Path, spent: Cost, at: float | None = None
     ) -> Measured:
         """The variant's row; `at` stands in for the flow time of the conditioning side."""
-        recipe, tasks = self._recipe, tasks_of(stage, trained)
+        recipe, tasks = self.recipe, tasks_of(stage, trained)
         log = _rows(bundle.parent / f"{stage}.jsonl")
         row = Measured(
             name=name,
+            seed=trained.seed,
             makes=" and ".join({"v2a": "sound", "a2v": "pictures", "both": "both at once"}[task] for task in tasks),
             at=at,
             parameters=spent.parameters,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from avlink.app.ablation_figures import Measured
 from avlink.app.figures import Section
@@ -14,16 +17,25 @@ from avlink.core.paths import atomic_write, write_text
 from avlink.metrics.report import Cell
 
 _SOUND = ("flow_loss", "blind_loss", "f1_100ms", "error", "chance", "f1_50ms", "onset_acc", "material", "log_mel_db")
+_FIGURES = [field.name for field in fields(Measured) if field.type in ("float", "float | None") and field.name != "at"]
 _BLUE, _ORANGE, _GREY, _INK = "#3465a4", "#c17d11", "#888a85", "#2e3436"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblateReport:
-    """All rows of a run, in the recipe's order."""
+    """All rows of a run, seed by seed, each in the recipe's order."""
 
     compute: str
     clips: int
     rows: tuple[Measured, ...]
+
+    @property
+    def means(self) -> tuple[Measured, ...]:
+        """A row for each variant, and each time of a sweep, over its seeds."""
+        alike: dict[tuple[str, float | None], list[Measured]] = {}
+        for row in self.rows:
+            alike.setdefault((row.name, row.at), []).append(row)
+        return tuple(_mean(rows) for rows in alike.values())
 
     def to_json(self) -> dict[str, Any]:
         """One object, with every figure of every row."""
@@ -31,13 +43,17 @@ class AblateReport:
 
     def sections(self) -> list[Section]:
         """What was spent; sound from pictures; pictures; the sweep: those of them that there are."""
-        plain = [row for row in self.rows if row.at is None]
+        means, seeds = self.means, Counter(row.name for row in self.rows if row.at is None)
+        plain = [row for row in means if row.at is None]
         found = [
             _section(
                 "spent",
                 f"Trained with equal {self.compute}",
-                ("variant", "makes", "trained_M", "gflops_step", "steps", "seconds_step"),
-                [(r.name, r.makes, r.parameters / 1e6, r.gflops_step, r.steps, r.seconds_step) for r in plain],
+                ("variant", "makes", "trained_M", "gflops_step", "steps", "seeds", "seconds_step"),
+                [
+                    (r.name, r.makes, r.parameters / 1e6, r.gflops_step, r.steps, seeds[r.name], r.seconds_step)
+                    for r in plain
+                ],
             ),
             _section(
                 "sound",
@@ -55,7 +71,7 @@ class AblateReport:
                 "sweep",
                 "One model, its conditioning side at one flow time after the other",
                 ("t", *_SOUND),
-                [(r.at, *_sound(r)) for r in self.rows if r.at is not None and r.f1 is not None],
+                [(r.at, *_sound(r)) for r in means if r.at is not None and r.f1 is not None],
             ),
         ]
         return [section for section in found if section.rows]
@@ -68,11 +84,24 @@ class AblateReport:
         """`table.txt`, `table.json`, and where there is something to draw `table.png` and `sweep.png`, in `out`."""
         write_text(out / "table.txt", "\n".join(self.lines()))
         write_text(out / "table.json", json.dumps(self.to_json(), indent=1) + "\n")
-        heard = [row for row in self.rows if row.f1 is not None]
+        heard = [row for row in self.means if row.f1 is not None]
         if plain := [row for row in heard if row.at is None]:
             _draw_bars(plain, out / "table.png")
         if swept := [row for row in heard if row.at is not None]:
             _draw_sweep(swept, out / "sweep.png")
+
+
+def _mean(rows: Sequence[Measured]) -> Measured:
+    """One variant over its seeds: means, and the standard error of F1 between them in place of that between clips."""
+    if len(rows) == 1:
+        return rows[0]
+    figures: dict[str, Any] = {}
+    for name in _FIGURES:
+        values = [getattr(row, name) for row in rows]
+        figures[name] = None if None in values else float(np.mean(values))
+    scores = [row.f1 for row in rows if row.f1 is not None]
+    figures["f1_error"] = float(np.std(scores, ddof=1) / len(scores) ** 0.5) if len(scores) > 1 else None
+    return replace(rows[0], **figures)
 
 
 def _section(key: str, title: str, heads: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]) -> Section:

@@ -19,6 +19,9 @@ def ablate(
         str | None,
         typer.Option("--only", metavar="A,B", help="Only these variants. [default: all]", show_default=False),
     ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Variants that train at once, each in a process.")
+    ] = 1,
     settings: given.Settings = None,
     device: given.DeviceName = given.Device.auto,
     as_json: given.AsJson = False,
@@ -42,5 +45,6 @@ def ablate(
     loaded = load_recipe(recipe, "ablate", list(settings or ()))
     out = output or Path("runs") / Path(recipe).stem
     with progress() as tell:
-        report = run(loaded, out, only=given.split_names(only) or (), device=device.value, listener=tell)
+        names = given.split_names(only) or ()
+        report = run(loaded, out, only=names, device=device.value, jobs=jobs, listener=tell)
     return Answer(command="ablate", payload={"output": str(out), **report.to_json()}, blocks=report.lines())

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = sorted(
     path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def measure(" in path.read_text("utf-8")
 )
+QUICK = ("start", "foundry", "scale")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +23,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in ("start", "foundry") else pytest.param(name, marks=pytest.mark.slow) for name in BENCHMARKS],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BENCHMARKS],
 )
 def test_each_runs_and_gives_figures(name: str) -> None:
     done = run(name, "--quick", "--json")

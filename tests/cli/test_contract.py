@@ -41,7 +41,7 @@ OPTIONS = {
     "import-cues": "--help --json --output --rate --timeline -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",
     "evaluate": "--device --help --json --set -s RECIPE",
-    "ablate": "--device --help --json --only --output --set -o -s RECIPE",
+    "ablate": "--device --help --jobs --json --only --output --set -j -o -s RECIPE",
     "doctor": "--help --json",
     "demo": "--help OUT",
     "models list": "--help --json",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from avlink.app.ablation_figures import Measured
+from avlink.app.ablation_report import AblateReport
 from avlink.core.errors import RecipeError
 from avlink.core.recipe import load_recipe
+from avlink.engine.train.clips import ClipStore
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_recipe import FOUNDRY, MODEL, stages
@@ -66,9 +70,41 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
     # All learn from the base's clips and latents.
     assert {path.parents[1].relative_to(out).as_posix() for path in out.rglob("latents-*/train")} == {"base/clips"}
     # A second run finds all of it done, and the same figures.
-    trained = {path: path.stat().st_mtime_ns for path in out.rglob("*.checkpoint.safetensors")}
-    assert ablate(recipe, out) == report
-    assert trained == {path: path.stat().st_mtime_ns for path in out.rglob("*.checkpoint.safetensors")}
+
+    def trained() -> dict[Path, int]:
+        return {p: p.stat().st_mtime_ns for p in out.rglob("*.safetensors") if p.parent.name != "bundle"}
+
+    before = trained()
+    assert before and ablate(recipe, out) == report
+    assert trained() == before
+
+
+def test_each_seed_is_a_run_of_its_own_and_several_train_at_once(tmp_path: Path) -> None:
+    from avlink.app.ablate import ablate
+
+    seeds = ["seeds=[3, 4]", "settings.data.clips=4", "settings.stages.fusion_v2a.steps=1"]
+    recipe = load_recipe(_write(tmp_path), "ablate", seeds)
+    side_by_side = ablate(recipe, tmp_path / "two", only=["once"], jobs=2)
+    one, other = side_by_side.rows
+    assert (one.seed, other.seed) == (3, 4) and one.picture_f1 is not None and one.steps == other.steps
+    assert sorted(p.name for p in (tmp_path / "two").iterdir() if p.is_dir()) == ["base", "once-seed3", "once-seed4"]
+    assert len(ClipStore(tmp_path / "two" / "base" / "clips" / "train")) == 4
+    # Alone or beside others, a run learns the same.
+    alone = ablate(recipe, tmp_path / "one", only=["once"])
+    for name in ("once-seed3", "once-seed4"):
+        logs = [(tmp_path / way / name / "fusion_joint.jsonl").read_text().splitlines() for way in ("one", "two")]
+        losses = [[json.loads(line)["total"] for line in log] for log in logs]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert [(row.name, row.seed, row.steps) for row in alone.rows] == [(r.name, r.seed, r.steps) for r in (one, other)]
+
+
+def test_rows_of_one_variant_are_averaged_over_its_seeds() -> None:
+    row = Measured(name="a", makes="sound", at=None, parameters=1, gflops_step=1, steps=2, seconds_step=1, chance=0.1)
+    rows = (replace(row, f1=0.2, f1_error=0.5), replace(row, name="b", f1=0.3), replace(row, seed=1, f1=0.4))
+    means = AblateReport(compute="flops", clips=2, rows=rows).means
+    assert [(mean.name, mean.f1, mean.chance) for mean in means] == [("a", pytest.approx(0.3), 0.1), ("b", 0.3, 0.1)]
+    # The standard error of a mean of two is half of what lies between them.
+    assert means[0].f1_error == pytest.approx(0.1) and means[0].material is None
 
 
 def test_a_variant_may_differ_in_its_fusion_only(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avlink.app.dataset.columns import Clips, clips_of, reason_of
+from avlink.app.dataset.columns import Clips, clips_of
+from avlink.app.dataset.decoding import reason_of
 from avlink.app.dataset.entries import SPLITS, Entry, Missing, Split
 from avlink.app.dataset.made import read_made
 from avlink.app.dataset.plan import load_plan

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import cast
 
-from avlink.app.dataset.columns import ShardWork, make_shard
+from avlink.app.dataset.columns import ShardWork
 from avlink.core.errors import AvlinkError
 
 PATIENCE_S = 180.0
@@ -139,6 +139,9 @@ def _replaced(
 def _run(pipe: Connection) -> None:
     """Runs in a process of its own, on one thread: clips are decoded faster side by side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Decoders are loaded where something is decoded: training on clips that are there needs none.
+    from avlink.app.dataset.decoding import make_shard
+
     while True:
         try:
             work = cast(ShardWork, pipe.recv())

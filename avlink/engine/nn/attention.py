@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 from avlink.engine.nn.rope import rotate
 
@@ -19,9 +19,7 @@ class HeadNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(head_dim))
 
     def forward(self, x: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
-        wide = x.float()
-        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + 1e-6)
-        return (wide * scale * self.weight).to(x.dtype)
+        return rms_norm(x.float(), self.weight.shape, self.weight, eps=1e-6).to(x.dtype)
 
 
 class SelfAttention(nn.Module):

@@ -6,6 +6,7 @@ takes longer than the step of the model that it serves.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,16 +19,18 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 _ITERATIONS = 5
 
 
-def orthogonalise(gradient: Float[Tensor, "rows columns"], dtype: torch.dtype) -> Float[Tensor, "rows columns"]:
-    """The matrix with its singular values drawn to about 1 (Jordan et al. 2024, "Muon"), computed in `dtype`."""
-    x = gradient.to(dtype)
-    tall = x.shape[0] > x.shape[1]
+def orthogonalise(
+    gradients: Float[Tensor, "batch rows columns"], dtype: torch.dtype
+) -> Float[Tensor, "batch rows columns"]:
+    """Each matrix with its singular values drawn to about 1 (Jordan et al. 2024, "Muon"), computed in `dtype`."""
+    x = gradients.to(dtype)
+    tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
-    x = x / x.norm().clamp(min=1e-7)
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
-    return (x.mT if tall else x).to(gradient.dtype)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+    return (x.mT if tall else x).to(gradients.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -54,13 +57,19 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             raise ValueError("Muon takes no closure")
         for group in self.param_groups:
+            alike: dict[tuple[torch.Size, torch.device], list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                buffer = state.setdefault("momentum_buffer", torch.zeros_like(parameter))
-                buffer.lerp_(parameter.grad, 1 - group["momentum"])
-                wanted = parameter.grad.lerp(buffer, group["momentum"])
-                scale = 0.2 * max(parameter.shape) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(orthogonalise(wanted, self.dtype), alpha=-group["lr"] * scale)
+                if parameter.grad is not None:
+                    alike[parameter.shape, parameter.device].append(parameter)
+            # Those of one shape at once: a GPU starts each product in the time that it takes to do many.
+            for parameters in alike.values():
+                self._descend(parameters, group["lr"], group["lr"] * group["weight_decay"], group["momentum"])
+
+    def _descend(self, parameters: list[Tensor], lr: float, decay: float, momentum: float) -> None:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        buffers = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in parameters]
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        wanted = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
+        scale = 0.2 * max(parameters[0].shape) ** 0.5
+        torch._foreach_mul_(parameters, 1 - decay)
+        torch._foreach_add_(parameters, orthogonalise(wanted, self.dtype).unbind(), alpha=-lr * scale)
