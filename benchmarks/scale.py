@@ -109,7 +109,7 @@ def measure(wanted: Wanted) -> list[Figure]:
     size = "tiny size" if wanted.quick else f"paper size, {torch.cuda.get_device_name()}"
     peak, known = _peak(device)
     figures = [Figure(name=f"peak of the device, {known}", value=peak / 1e12, unit="TFLOP/s")]
-    batches = (1, 2) if wanted.quick else (1, 4)
+    batches = (1, 2) if wanted.quick else (1, 4, 16)
     base: dict[int, _Measured | None] = {}
     for batch in batches:
         for table in _tables(wanted.quick):
@@ -119,6 +119,8 @@ def measure(wanted: Wanted) -> list[Figure]:
             if run is None:
                 print(f"scale: batch {batch}, {_words(table)}: not enough memory", file=sys.stderr)
                 continue
+            # A machine that is lent by the minute may end before the table is printed.
+            print(f"scale: batch {batch}, {_words(table)}: {run.tokens / run.seconds:.0f} tokens/s", file=sys.stderr)
             figures += _figures(f"fusion step, {size}, batch {batch}, {_words(table)}", run, base[batch], peak)
     return figures
 

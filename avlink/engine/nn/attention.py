@@ -19,7 +19,7 @@ class HeadNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(head_dim))
 
     def forward(self, x: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
-        return rms_norm(x.float(), self.weight.shape, self.weight, eps=1e-6).to(x.dtype)
+        return rms_norm(x.float(), self.weight.shape, self.weight.float(), eps=1e-6).to(x.dtype)
 
 
 class SelfAttention(nn.Module):
