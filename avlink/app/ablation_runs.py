@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.app.ablation_cost import Cost
 from avlink.app.ablation_figures import Bench, Measured
 from avlink.app.train import train
+from avlink.core.errors import AvlinkError
 from avlink.core.events import JobDone, JobStarted, Listener, ignore
 from avlink.core.hashing import digest
 from avlink.core.paths import write_text
@@ -62,7 +66,10 @@ class Run:
 
 
 def run_all(runs: Sequence[Run], bench: Bench, jobs: int, listener: Listener = ignore) -> tuple[Measured, ...]:
-    """The rows of all runs, in their order; with more than one job, that many train at once, each in a process."""
+    """The rows of all runs, in their order; with more than one job, that many train at once, each in a process.
+
+    Raises AvlinkError where such a process is gone.
+    """
     if jobs == 1:
         rows = []
         for run in runs:
@@ -71,35 +78,62 @@ def run_all(runs: Sequence[Run], bench: Bench, jobs: int, listener: Listener = i
             listener(JobDone(job_id=run.name, name=run.name, note=rows[-1][-1].note()))
         return tuple(row for some in rows for row in some)
     found: dict[str, list[Measured]] = {}
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin, initargs=(bench, jobs)) as pool:
-        waiting = {pool.submit(_in_process, run): run for run in runs}
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(_apart, run, bench, jobs): run.name for run in runs}
         try:
             for future in as_completed(waiting):
-                name = waiting[future].name
+                name = waiting[future]
                 found[name] = future.result()
                 listener(JobDone(job_id=name, name=name, note=found[name][-1].note()))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
             raise
     return tuple(row for run in runs for row in found[run.name])
 
 
-_bench: Bench | None = None
-"""The bench of a process that runs variants: what it has learned of materials serves all that it runs."""
+def _apart(run: Run, bench: Bench, jobs: int) -> list[Measured]:
+    """The run's rows from a process of its own. Raises what that raises."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe(duplex=False)
+    with ours:
+        process = spawn.Process(target=_in_process, args=(run, bench, jobs, theirs))
+        process.start()
+        theirs.close()
+        try:
+            said = ours.recv()
+        except EOFError:
+            raise AvlinkError(
+                f"the process of '{run.name}' was ended from outside, for want of memory perhaps; "
+                f"give the command again with fewer than --jobs {jobs}: what is done is kept"
+            ) from None
+        finally:
+            process.join()
+    if isinstance(said, Exception):
+        raise said
+    rows: list[Measured] = said
+    return rows
 
 
-def _begin(bench: Bench, jobs: int) -> None:
-    global _bench
+def _in_process(run: Run, bench: Bench, jobs: int, answer: Connection) -> None:
     import torch
 
+    # The one that is asked to end is the process that all of them belong to; they end with it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
-    _bench = bench
+    try:
+        answer.send(_rows(run, bench, ignore))
+    except AvlinkError as error:
+        answer.send(error)
 
 
-def _in_process(run: Run) -> list[Measured]:
-    assert _bench is not None
-    return _rows(run, _bench, ignore)
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _rows(run: Run, bench: Bench, listener: Listener) -> list[Measured]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,3 +134,28 @@ def test_the_built_in_set_is_whole() -> None:
     assert set(base.stages) == {"audio", "video"} and len(variants) >= 12
     settings = [(v.recipe.model.fusion, v.recipe.conditioning, v.stage, v.recipe.stages[v.stage]) for v in variants]
     assert all(one != other for i, one in enumerate(settings) for other in settings[:i])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+def test_a_process_that_is_killed_is_told_and_takes_the_others_with_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "avlink", "ablate", str(_write(tmp_path)), "-o", str(tmp_path / "out")]
+    long = ["-s", "settings.stages.fusion_v2a.steps=100000", "-s", "settings.stages.fusion_joint.steps=100000"]
+    with subprocess.Popen(
+        [*command, "--jobs", "2", "--only", "plain,once", *long],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        logs = [tmp_path / "out" / name for name in ("plain/fusion_v2a.jsonl", "once/fusion_joint.jsonl")]
+        while not all(log.is_file() for log in logs):
+            assert running.poll() is None
+            time.sleep(0.2)
+        listed = subprocess.run(["pgrep", "-g", str(running.pid), "-f", "spawn_main"], capture_output=True, text=True)
+        workers = [int(pid) for pid in listed.stdout.split()]
+        os.kill(workers[-1], signal.SIGKILL)
+        assert running.stderr is not None
+        last = running.stderr.read().splitlines()[-1]
+    assert running.returncode == 1
+    assert "was ended from outside" in last and "fewer than --jobs 2" in last
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
