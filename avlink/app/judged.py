@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avlink.core.errors import RecipeError
 from avlink.core.recipe import suggest
-from avlink.hooks import Medium, Registry
+from avlink.hooks import Extractor, Medium, Registry
 from avlink.metrics.frechet import Moments, moments_distance
 from avlink.metrics.scores import cosine, inception_score, offset_error, paired_kl
 
@@ -90,7 +90,13 @@ def _cosine(name: str, title: str, extractor: str, one: Part, other: Part) -> Me
 
 
 _HEARD = Part(side="other", medium="sound")
-LOG_MEL_METRIC = _frechet("log-mel-frechet", "Fréchet distance of log-mel levels: not FAD", "log-mel", "sound")
+WEIGHTLESS_METRICS = (
+    _frechet("log-mel-frechet", "Fréchet distance of log-mel levels: not FAD", "log-mel", "sound"),
+    _frechet(
+        "rgb-cells-frechet", "Fréchet distance of colours and changes in 4x4 cells: not FID", "rgb-cells", "pictures"
+    ),
+)
+"""Of `avlink.app.weightless`."""
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -127,6 +133,11 @@ METRICS: Mapping[str, Metric] = {
 _MAKERS = {"frechet": _frechet, "inception": _inception, "kl": _kl}
 
 
+def medium_of(extractor: Extractor) -> Medium | None:
+    """What a distance by an extractor is one of: the first of sound and pictures that it takes."""
+    return next((medium for medium in extractor.takes if medium in ("sound", "pictures")), None)
+
+
 def find_metric(name: str, registry: Registry) -> Metric:
     """A metric by name, or as formula:extractor ("frechet:passt"). Raises RecipeError that lists what there is."""
     if name in METRICS:
@@ -137,10 +148,10 @@ def find_metric(name: str, registry: Registry) -> Metric:
             f"metrics: there is no metric '{name}'; {suggest(name, list(METRICS))}; for another extractor write "
             f"{', '.join(f'{known}:NAME' for known in _MAKERS)}"
         )
-    takes = [medium for medium in registry.extractor(extractor).takes if medium in ("sound", "pictures")]
-    if not takes:
+    medium = medium_of(registry.extractor(extractor))
+    if medium is None:
         raise RecipeError(f"metrics: extractor '{extractor}' of '{name}' takes neither sound nor pictures")
-    return _MAKERS[formula](name, f"{formula} of {extractor}", extractor, takes[0])
+    return _MAKERS[formula](name, f"{formula} of {extractor}", extractor, medium)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
