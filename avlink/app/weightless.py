@@ -45,9 +45,8 @@ class LogMelExtractor:
 class RgbCellsExtractor:
     """Rows of 64 levels: red, green and blue of 4x4 cells of a picture, and each cell's change from the one before.
 
-    The change is the mean absolute difference; the first picture has the second one's. All are decibels, 20 log10(1 + x)
-    of 0 to 255: as they are, changes are so much smaller than colours that a film which stands still would hardly be
-    told from one that moves.
+    The change is the mean absolute difference; the first picture has the second one's. All are decibels,
+    20 log10(1 + x) of 0 to 255: plain changes are so much smaller than colours that they would hardly count.
     """
 
     sample_rate: int | None = None
