@@ -46,12 +46,12 @@ def test_a_backbone_is_judged_by_the_same_noise_every_time_and_falls_as_it_learn
         torch.manual_seed(1)
         assert held_out_loss(judged) == before and before["total"] > 0
         assert held_out_loss(stage(ClipStore(tmp_path / "none"))) == {}
-    config = LoopConfig(steps=8, batch=4, optim=OptimConfig(lr=3e-3, warmup_steps=1), ema=0.5, validate_every=4)
+    config = LoopConfig(steps=8, batch=4, optim=OptimConfig(lr=1e-3, warmup_steps=1), ema=0.5, validate_every=4)
     told: dict[int, float] = {}
     learns = stage(seen)
     learns.validate = lambda: held_out_loss(judged)
     train_stage(learns, config, tmp_path, lambda *step: told.update({step[1]: step[3].get("val_total", 0.0)}))
-    assert before["total"] > told[4] > told[8] and not told[1]
+    assert before["total"] > told[4] > told[8] > 0 == told[1]
     # The averaged weights, which are in place now, are those that were judged.
     with torch.no_grad():
         assert held_out_loss(judged)["total"] == pytest.approx(told[8], rel=1e-5)

@@ -69,7 +69,7 @@ def _environment() -> dict[str, str]:
 
 def _run(command: list[str], more: Mapping[str, str] = MappingProxyType({})) -> subprocess.CompletedProcess[str]:
     environment = _environment() | more
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=600)
 
 
 def _beside(whole: Path, out: Path) -> Path:
