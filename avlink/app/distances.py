@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from avlink.app.clip_content import size_within
-from avlink.app.judged import FrechetTally, Rows, medium_of
+from avlink.app.judged import medium_of
+from avlink.app.tallies import FrechetTally, Rows
 from avlink.app.weightless import WEIGHTLESS
 from avlink.core.errors import InputError, RecipeError, TooShort
 from avlink.core.features import Content, FeatureExtractor

@@ -16,9 +16,10 @@ from avlink.app.clip_content import RESAMPLER, ClipContent
 from avlink.app.features import Describer, Named
 from avlink.app.figures import Section
 from avlink.app.folder_report import METRIC_HEADS, FolderReport, metric_row
-from avlink.app.judged import METRICS, WEIGHTLESS_METRICS, Metric, Part, Tally, find_metric, make_tally
+from avlink.app.judged import METRICS, WEIGHTLESS_METRICS, Metric, Part, find_metric
 from avlink.app.pair_figures import VERSION, PairFigures, measure_pair, pair_sections
 from avlink.app.pairs import Pair, Pairs, find_pairs
+from avlink.app.tallies import Tally, make_tally
 from avlink.app.weightless import WEIGHTLESS
 from avlink.core.errors import InputError, MediaError, PluginError, RecipeError, TooShort
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from avlink.app.evaluate_folders import evaluate_folders
-from avlink.app.judged import METRICS, FrechetTally
+from avlink.app.judged import METRICS
+from avlink.app.tallies import FrechetTally
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.picked import PickedFrames
 from avlink.core.recipe import EvaluateRecipe, check_values, load_recipe
