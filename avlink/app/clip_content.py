@@ -5,13 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
 from avlink.app.pairs import ClipFiles
 from avlink.core.clock import to_index
 from avlink.core.errors import MediaError
 from avlink.core.hashing import file_digest
+from avlink.core.picked import PickedFrames
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, PictureSpec, Waveform
 from avlink.media.audio import read_audio
@@ -68,12 +66,9 @@ class ClipContent:
         if side not in self._pictures:
             info = self._file("pictures")
             video = require_video(info)
-            scale = min(Fraction(1), Fraction(side, min(video.width, video.height)))
-            spec = PictureSpec(
-                rate=min(max(video.rate, _SANE_RATES[0]), _SANE_RATES[1]),
-                width=max(1, to_index(video.width * scale, 1)),
-                height=max(1, to_index(video.height * scale, 1)),
-            )
+            width, height = size_within(video.width, video.height, side)
+            rate = min(max(video.rate, _SANE_RATES[0]), _SANE_RATES[1])
+            spec = PictureSpec(rate=rate, width=width, height=height)
             length_s = min(self._max_s, info.duration_s)
             self._pictures[side] = open_frames(info.path, start_s=Fraction(0), duration_s=length_s, spec=spec)
         return self._pictures[side]
@@ -89,24 +84,10 @@ class ClipContent:
         return found
 
 
-class PickedFrames:
-    """Pictures at another rate (a `FrameSource`): at each moment the one that is seen then, and no mixture."""
-
-    def __init__(self, frames: FrameSource, rate: Fraction) -> None:
-        self.rate = rate
-        self.num_frames = max(1, to_index(frames.num_frames / frames.rate, rate))
-        self.height, self.width = frames.height, frames.width
-        self._frames = frames
-
-    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Frames [start, stop), indices as in a slice."""
-        start, stop, _ = slice(start, stop).indices(self.num_frames)
-        if stop <= start:
-            return np.zeros((0, self.height, self.width, 3), np.uint8)
-        last = self._frames.num_frames - 1
-        wanted = [min(last, int(index * self._frames.rate / self.rate)) for index in range(start, stop)]
-        found = self._frames.read(wanted[0], wanted[-1] + 1)
-        return found[np.array(wanted) - wanted[0]]
+def size_within(width: int, height: int, side: int) -> tuple[int, int]:
+    """The size in the same shape whose shorter side has `side` pixels; that of smaller pictures as it is."""
+    scale = min(Fraction(1), Fraction(side, min(width, height)))
+    return max(1, to_index(width * scale, 1)), max(1, to_index(height * scale, 1))
 
 
 def _audio(info: MediaInfo) -> AudioInfo:

@@ -16,10 +16,11 @@ from avlink.app.clip_content import RESAMPLER, ClipContent
 from avlink.app.features import Describer, Named
 from avlink.app.figures import Section
 from avlink.app.folder_report import METRIC_HEADS, FolderReport, metric_row
-from avlink.app.judged import LOG_MEL_METRIC, METRICS, Metric, Part, Tally, find_metric, make_tally
-from avlink.app.log_mel import LOG_MEL
+from avlink.app.judged import METRICS, WEIGHTLESS_METRICS, Metric, Part, find_metric
 from avlink.app.pair_figures import VERSION, PairFigures, measure_pair, pair_sections
 from avlink.app.pairs import Pair, Pairs, find_pairs
+from avlink.app.tallies import Tally, make_tally
+from avlink.app.weightless import WEIGHTLESS
 from avlink.core.errors import InputError, MediaError, PluginError, RecipeError, TooShort
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.hashing import digest, fraction_text
@@ -58,8 +59,8 @@ def evaluate_folders(
         "resampler": RESAMPLER,
         "extractors": {
             ready.name: {"checkpoint": ready.options.checkpoint, "licence": ready.extractor.licence}
-            for _, ready in chosen
-            if ready is not LOG_MEL
+            for metric, ready in chosen
+            if metric not in WEIGHTLESS_METRICS
         },
     }
     sections = (run.section(), *pair_sections(list(run.figures.values()), run.judge))
@@ -92,7 +93,7 @@ def _chosen(recipe: EvaluateRecipe, registry: Registry) -> list[tuple[Metric, Re
     lacks = list(dict.fromkeys(ready.lack for _, ready in chosen if ready.lack is not None))
     if lacks:
         raise InputError("\n  ".join(["checkpoints are missing:", *lacks]) if len(lacks) > 1 else lacks[0])
-    return [(LOG_MEL_METRIC, LOG_MEL), *chosen]
+    return [*((metric, WEIGHTLESS[metric.extractor]) for metric in WEIGHTLESS_METRICS), *chosen]
 
 
 @dataclass(slots=True)
@@ -126,7 +127,7 @@ class _Run:
         describers: dict[str, Describer] = {}
         for metric, ready in self.chosen:
             if not set(metric.judges) & set(self.judge):
-                if metric is not LOG_MEL_METRIC:
+                if metric not in WEIGHTLESS_METRICS:
                     said = f"{metric.name} judges {' and '.join(metric.judges)}, of which nothing was generated"
                     self.listener(Message(text=f"left out: {said}", level="warning"))
                 continue

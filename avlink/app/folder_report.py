@@ -10,8 +10,9 @@ from typing import Any
 from avlink.app.clip_content import RESAMPLER
 from avlink.app.features import Describer
 from avlink.app.figures import Section
-from avlink.app.judged import Judgement, Metric
+from avlink.app.judged import Metric
 from avlink.app.pairs import Pairs
+from avlink.app.tallies import Judgement
 from avlink.metrics.report import Cell
 
 METRIC_HEADS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar, cast
@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import torch
 
-from avlink.app.distances import sound_distances
+from avlink.app.distances import Distances
 from avlink.app.measured import slower
 from avlink.core.features import FeatureExtractor
 from avlink.core.sound import read_whole
@@ -21,15 +21,17 @@ from avlink.engine.models.system import System
 from avlink.engine.nn.motion import ONSETS_PER_FRAME
 from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler
 from avlink.engine.train.clips import ClipStore, to_pixels
+from avlink.engine.train.loop import Stage, step_generator
 from avlink.engine.train.objectives import onset_peaks
 from avlink.engine.train.pictures import draw_mels
 from avlink.engine.train.stages.inputs import device_of
 from avlink.engine.train.stills import StillStore
 from avlink.metrics.onsets import detect_onsets
+from avlink.metrics.picture_events import frame_difference_events
 from avlink.metrics.sync import aggregate
 
 _SAMPLES = 4
-
+_DRAWS, _AT_ONCE = 4, 8
 
 _Judge = TypeVar("_Judge", bound=Callable[..., dict[str, float]])
 
@@ -91,6 +93,28 @@ def codec(system: System, clips: ClipStore, out: Path | None) -> dict[str, float
     return {"f1_100ms": aggregate(_truth(clips), found, 0.1).f1}
 
 
+def held_out_loss(unseen: Stage) -> dict[str, float]:
+    """The loss of a stage whose clips are the held-out ones, by draws that are the same every time."""
+    losses: list[float] = []
+    for draw in range(_DRAWS):
+        for start in range(0, unseen.num_clips, _AT_ONCE):
+            indices = list(range(start, min(start + _AT_ONCE, unseen.num_clips)))
+            loss = unseen.loss(indices, step_generator("held out", draw, start))["total"]
+            losses += [float(loss)] * len(indices)
+    return {"total": float(np.mean(losses))} if losses else {}
+
+
+def true_sound(system: System, clips: ClipStore, index: int) -> Waveform:
+    """A clip's own sound."""
+    return Waveform(samples=clips.sound([index]).numpy(), sample_rate=system.config.mel.sample_rate)
+
+
+def true_pictures(system: System, clips: ClipStore, index: int) -> Frames:
+    """A clip's own pictures at the rate at which the model makes them."""
+    fps = system.config.picture.fps
+    return Frames(pixels=slower(clips.frames([index]).numpy(), clips.fps // fps)[0], rate=Fraction(fps))
+
+
 def _requests(clips: ClipStore, fps: int, seconds: float) -> list[SoundRequest]:
     return [
         SoundRequest(
@@ -142,7 +166,7 @@ def sound(
     out: Path | None,
     t_video: float,
     extractor: FeatureExtractor | None = None,
-    ears: Mapping[str, FeatureExtractor] | None = None,
+    ears: Distances | None = None,
 ) -> dict[str, float]:
     """Onset F1 of sound that is generated for silent pictures, without captions, and how far it is from the true."""
     few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
@@ -151,21 +175,31 @@ def sound(
     _keep(system, sounds[:_SAMPLES], clips, out, "sound")
     wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
     scores = {"f1_100ms": wide.f1, "f1_50ms": narrow.f1}
-    true = [clips.sound([index])[0].numpy() for index in range(len(clips))]
-    return scores | sound_distances(true, sounds, system.config.mel.sample_rate, ears or {})
+    if ears is None:
+        return scores
+    made = (Waveform(samples=samples[None], sample_rate=system.config.mel.sample_rate) for samples in sounds)
+    return scores | ears.between((one, true_sound(system, clips, index)) for index, one in enumerate(made))
 
 
 @_where_there_are_clips
-def picture(system: System, clips: ClipStore, out: Path | None, t_audio: float) -> dict[str, float]:
-    """Pictures that are generated for true sounds: kept to look at; scored by `avlink evaluate`."""
-    sampler = PictureSampler(system, SampleConfig(steps=16, guidance=3.0, t_condition=t_audio))
-    for index in range(min(_SAMPLES, len(clips))):
-        wave = Waveform(samples=clips.sound([index]).numpy(), sample_rate=sampler.sample_rate)
-        request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=index)
-        (made,) = sampler.generate([request])
-        if out is not None:
-            _contact_sheet(made.read(0, made.num_frames), out / "samples" / f"picture-{index}.png")
-    return {}
+def picture(system: System, clips: ClipStore, out: Path | None, t_audio: float, eyes: Distances) -> dict[str, float]:
+    """F1 of what changes in pictures that are generated for true sounds, and how far they are from the true."""
+    sampler = PictureSampler(system, SampleConfig(steps=8, guidance=3.0, t_condition=t_audio))
+    found: list[list[float]] = []
+
+    def pairs() -> Iterator[tuple[Frames, Frames]]:
+        for index in range(len(clips)):
+            wave = true_sound(system, clips, index)
+            request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=index)
+            (made,) = sampler.generate([request])
+            frames = Frames(pixels=made.read(0, made.num_frames), rate=made.rate)
+            found.append(frame_difference_events(frames.pixels, frames.rate).tolist())
+            if out is not None and index < _SAMPLES:
+                _contact_sheet(frames.pixels, out / "samples" / f"picture-{index}.png")
+            yield frames, true_pictures(system, clips, index)
+
+    distances = eyes.between(pairs())
+    return {"picture_f1_200ms": aggregate(_truth(clips), found, 0.2).f1} | distances
 
 
 def _contact_sheet(pixels: np.ndarray, path: Path) -> None:

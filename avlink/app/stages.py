@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.app.distances import ears_of
+from avlink.app.distances import Distances, judges_of
 from avlink.app.extracted import extractor_of, features_of
+from avlink.app.weightless import WEIGHTLESS
 from avlink.core.errors import InputError
-from avlink.core.events import Listener, ignore
+from avlink.core.events import Listener, Message, ignore
 from avlink.core.recipe import TrainRecipe
+from avlink.hooks import Medium
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from avlink.engine.train.clip_rows import ClipRows
     from avlink.engine.train.clips import ClipStore
     from avlink.engine.train.loop import LoopConfig, Stage
+
+
+_MADE: Mapping[str, Medium] = {"v2a": "sound", "a2v": "pictures"}
+"""What is generated, and judged, by tasks of the fusion."""
 
 
 def loop_of(recipe: TrainRecipe, name: str) -> LoopConfig:
@@ -70,6 +76,24 @@ def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> No
                 f"stage '{name}' asks for Muon (muon_lr), which needs whole matrices where parallel.mode = 'fsdp' has "
                 "shards; leave muon_lr out, or use parallel.mode = 'ddp'"
             )
+
+
+def check_judges(recipe: TrainRecipe, stages: Sequence[str], listener: Listener) -> None:
+    """Whether what judges these stages is there, told before anything is made; and what has nothing to judge.
+
+    Raises RecipeError for extractors that cannot judge, InputError where a checkpoint is missing.
+    """
+    ever, now = (
+        {_MADE.get(task) for name in names if name.startswith("fusion") for task in tasks_of(name, recipe)}
+        for names in (recipe.stages, stages)
+    )
+    for medium, judges in judges_of(recipe).items() if recipe.log.judge else ():
+        for ready in judges:
+            if medium in now and ready.lack is not None:
+                raise InputError(ready.lack)
+            if medium not in ever and ready.name not in WEIGHTLESS:
+                said = f"log.frechet: '{ready.name}' judges {medium}, which no stage of this recipe learns to make"
+                listener(Message(text=f"left out: {said}", level="warning"))
 
 
 def seer(recipe: TrainRecipe, system: System) -> FeatureExtractor | None:
@@ -123,22 +147,33 @@ def stage_of(
     if name == "motion":
         return motion.MotionStage(system, clips, lambda: judge.motion(system, held_out))
     if name == "video":
-        return backbones.VideoStage(system, clips, rates=rates)
+        unseen_video = backbones.VideoStage(system, held_out, rates=rates)
+        return backbones.VideoStage(system, clips, lambda: judge.held_out_loss(unseen_video), rates)
     latents = _latents(system, clips, out)
     if name == "audio":
-        return backbones.AudioStage(system, clips, latents, lambda: judge.audio(system, held_out, samples), rates)
+        unseen_audio = backbones.AudioStage(system, held_out, _latents(system, held_out, out), rates=rates)
+
+        def heard() -> dict[str, float]:
+            return judge.held_out_loss(unseen_audio) | judge.audio(system, held_out, samples)
+
+        return backbones.AudioStage(system, clips, latents, heard, rates)
     times, table = recipe.conditioning, recipe.stages[name]  # type: ignore[index]
     tasks = tasks_of(name, recipe)
     device, features = str(device_of(system)), None
     if "v2a" in tasks and recipe.model.fusion.extracted is not None:
         features = features_of(recipe, clips, clips.root.parent, listener, device)
-    judged = "v2a" in tasks and recipe.log.judge
-    # Loaded now: what is missing is told before hours of training.
-    eyes, ears = (seer(recipe, system), ears_of(recipe, device)) if judged else (None, {})
+    made = {_MADE[task] for task in tasks if task in _MADE} if recipe.log.judge else set()
+    # Loaded and tried now: what is missing is told before hours of training.
+    judges = judges_of(recipe)
+    ears, eyes = (Distances(judges[medium] if medium in made else (), device) for medium in ("sound", "pictures"))
+    if len(held_out):
+        ears.check(judge.true_sound(system, held_out, 0))
+        eyes.check(judge.true_pictures(system, held_out, 0))
+    extractor = seer(recipe, system) if "sound" in made else None
 
     def validate() -> dict[str, float]:
-        heard = judge.sound(system, held_out, samples, times.t_video, eyes, ears) if judged else {}
-        return heard | (judge.picture(system, held_out, samples, times.t_audio) if "a2v" in tasks else {})
+        heard = judge.sound(system, held_out, samples, times.t_video, extractor, ears) if "sound" in made else {}
+        return heard | (judge.picture(system, held_out, samples, times.t_audio, eyes) if "pictures" in made else {})
 
     return fusion.FusionStage(
         system,

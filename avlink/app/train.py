@@ -14,7 +14,7 @@ from avlink.app.dataset.service import clips_for
 from avlink.app.environment import note_environment, resolved
 from avlink.app.prepare import stored_fps
 from avlink.app.ranks import open_ranks
-from avlink.app.stages import around, check_parallel, loop_of, stage_of
+from avlink.app.stages import around, check_judges, check_parallel, loop_of, stage_of
 from avlink.app.start import begin_weights, check_start, start_bundles, system_for
 from avlink.core.datasets import without_places
 from avlink.core.errors import InputError, RecipeError
@@ -60,6 +60,7 @@ def train(
 def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, listener: Listener, ranks: Ranks) -> Path:
     check_start(recipe)
     check_parallel(recipe, chosen, ranks.count)
+    check_judges(recipe, chosen, listener)
     import torch
 
     from avlink.engine.train.clips import ClipStore

@@ -106,10 +106,11 @@ class LogTable(Architecture):
 
     judge: bool = True
     """Whether each stage is judged on held-out clips, at its end at least."""
-    frechet: Annotated[tuple[str, ...], Field(strict=False)] = ("log-mel",)
-    """Extractors by which generated held-out sounds are compared with true ones, as a whole: FAD is that of "vggish",
-    whose checkpoint is then named in [extractors.vggish]. "log-mel" needs none, and is no FAD. All are biased by few
-    clips: compare them within a training only."""
+    frechet: Annotated[tuple[str, ...], Field(strict=False)] = ("log-mel", "rgb-cells")
+    """Extractors by which generated held-out sounds, or pictures, are compared with true ones, as a whole: FAD is that
+    of "vggish", FID of "inception", FVD of "i3d", whose checkpoints are then named in [extractors.NAME]. "log-mel" and
+    "rgb-cells" need none, and are no FAD and no FID. All are biased by few clips: compare them within a training
+    only."""
     tensorboard: bool = False
     """Event files for TensorBoard in OUT/tensorboard; needs the extra `train`."""
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from avlink.core.architecture import ExtractedConfig
 from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
+from avlink.core.picked import PickedFrames
 from avlink.core.values import Frames
 from avlink.engine.train.clip_rows import ClipRows
 from avlink.engine.train.clips import ClipStore
@@ -27,8 +28,8 @@ def describe(
     Raises InputError where the extractor gives other features than the model reads.
     """
     count = -int(-len(pixels) / rate * wanted.fps // 1)
-    seen = [min(len(pixels) - 1, int(index * rate / wanted.fps)) for index in range(count)]
-    found = extractor.extract(Frames(pixels=pixels[seen], rate=Fraction(wanted.fps))).get("frames")
+    seen = PickedFrames(Frames(pixels=pixels, rate=rate), Fraction(wanted.fps), count)
+    found = extractor.extract(seen).get("frames")
     if found is None or found.rows.shape != (count, wanted.dim):
         given = "none" if found is None else f"{found.rows.shape[0]} of width {found.rows.shape[1]}"
         raise InputError(

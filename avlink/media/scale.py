@@ -58,6 +58,24 @@ class Scaler:
         return framed
 
 
+def resized(pixels: NDArray[np.uint8], *, width: int, height: int) -> NDArray[np.uint8]:
+    """RGB pictures (frames, height, width, 3) averaged to another size, as a `Scaler` does it."""
+    reformatter = VideoReformatter()
+    return np.stack(
+        [
+            reformatter.reformat(
+                VideoFrame.from_ndarray(picture, format="rgb24"),
+                width,
+                height,
+                "rgb24",
+                interpolation=_EXACT_AREA,
+                threads=1,
+            ).to_ndarray()
+            for picture in pixels
+        ]
+    )
+
+
 def _fit(info: VideoInfo, *, width: int, height: int) -> tuple[int, int]:
     ratio = (info.width / info.height) / (width / height)
     if 1 / _STRETCH_AT_MOST <= ratio <= _STRETCH_AT_MOST:

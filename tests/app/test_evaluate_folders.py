@@ -254,7 +254,8 @@ def test_generated_pictures_are_judged_with_the_true_sound(tmp_path: Path, plugi
     report = run((tmp_path / "made", tmp_path / "true"), plugin, tmp_path, extractors=given)
     assert report.settings["judged"] == ["pictures"]
     found = table(report, "metrics")
-    assert set(found) == {"fid", "fvd", "ib-ai", "ib-av"}
+    assert set(found) == {"rgb-cells-frechet", "fid", "fvd", "ib-ai", "ib-av"}
+    assert found["rgb-cells-frechet"]["rate"] == "6 fps" and found["rgb-cells-frechet"]["value"] > 0
     assert (found["fvd"]["clips"], found["fvd"]["of"]) == (2, 3) and "a second is needed" in found["fvd"]["note"]
     assert found["fid"]["rate"] == "4 fps" and found["fid"]["resampler"] is None
     pictures = table(report, "pictures")

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avlink.app.clip_content import PickedFrames
 from avlink.app.evaluate_folders import evaluate_folders
-from avlink.app.judged import METRICS, FrechetTally
+from avlink.app.judged import METRICS
+from avlink.app.tallies import FrechetTally
 from avlink.core.errors import InputError, RecipeError
+from avlink.core.picked import PickedFrames
 from avlink.core.recipe import EvaluateRecipe, check_values, load_recipe
 from avlink.core.values import Frames
 from avlink.hooks import ExtractorOptions, check_components, make_registry

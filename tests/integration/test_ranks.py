@@ -9,12 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file
+
+from avlink.testing.footage import make_movie
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_recipe import FOUNDRY, MODEL, MOTION
@@ -61,8 +67,9 @@ def _environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment(), timeout=300)
+def _run(command: list[str], more: Mapping[str, str] = MappingProxyType({})) -> subprocess.CompletedProcess[str]:
+    environment = _environment() | more
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=600)
 
 
 def _beside(whole: Path, out: Path) -> Path:
@@ -120,6 +127,43 @@ def test_a_mistake_is_told_by_one_rank(whole: Path, tmp_path: Path) -> None:
 def _ranks_of(launcher: int) -> list[int]:
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(launcher)], capture_output=True, text=True, check=False)
     return [int(word) for word in found.stdout.split()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="blocks are compiled by a C++ compiler")
+def test_compiled_blocks_learn_what_others_learn(whole: Path, tmp_path: Path) -> None:
+    # In a process of its own: types that are checked at run time cannot be compiled. Nothing compiled before is taken.
+    recipe, environment = _write(tmp_path, "video", 2), {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    plain, compiled = (_beside(whole, tmp_path / name) for name in ("plain", "compiled"))
+    for out, settings in ((plain, ()), (compiled, ("parallel.compile=true",))):
+        assert not any((tmp_path / "cache").rglob("*.so"))
+        done = _run(_command(recipe, out, 1, *settings), environment)
+        assert done.returncode == 0, done.stderr
+    assert any((tmp_path / "cache").rglob("*.so"))
+    for one, other in zip(_rows(plain), _rows(compiled), strict=True):
+        assert other == pytest.approx(one, abs=1e-4)
+    assert _rows(compiled)[-1]["val_total"] > 0
+
+
+@pytest.mark.slow
+def test_two_ranks_train_a_whole_recipe_and_its_bundle_makes_sound(tmp_path: Path) -> None:
+    recipe, out = tmp_path / "tiny.toml", tmp_path / "out"
+    names = "vae vocoder appearance motion audio video fusion_v2a fusion_a2v"
+    tables = "".join(TABLE.format(name=name, steps=2) for name in names.split())
+    recipe.write_text(FOUNDRY.replace("held_out = 1", "held_out = 2") + MODEL + MOTION + tables)
+    done = _run(_command(recipe, out, 2, "parallel.mode=ddp"))
+    assert done.returncode == 0, done.stderr
+    for name in names.split():
+        assert done.stderr.count(f"{name}: done") == 1
+        rows = _rows(out, name)
+        assert [row["step"] for row in rows] == [1, 2] and all(np.isfinite(row["total"]) for row in rows)
+    assert _rows(out, "fusion_a2v")[-1]["val_frechet_rgb-cells"] > 0
+    film = make_movie(tmp_path / "film.mp4", seconds=2, flashes=(24,))
+    command = [sys.executable, "-m", "avlink", "sonify", str(film), "-o", str(tmp_path / "film.wav")]
+    done = _run([*command, "-s", f"backend.options.model={out / 'bundle'}"])
+    assert done.returncode == 0, done.stderr
+    samples, rate = soundfile.read(tmp_path / "film.wav")
+    assert len(samples) == 2 * rate and np.isfinite(samples).all() and np.ptp(samples) > 0
 
 
 @pytest.mark.slow

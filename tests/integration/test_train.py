@@ -49,8 +49,11 @@ def test_every_stage_leaves_losses_curves_weights_and_samples(trained: Path) -> 
         rows = [json.loads(line) for line in (trained / f"{name}.jsonl").read_text().splitlines()]
         assert [row["step"] for row in rows] == [1, 2] and all(np.isfinite(row["total"]) for row in rows)
         assert (trained / "pictures" / f"{name}.png").stat().st_size > 1000
-    judged = json.loads((trained / "fusion_v2a.jsonl").read_text().splitlines()[-1])
-    assert judged["val_f1_100ms"] >= 0 and judged["val_frechet_log-mel"] > 0
+    judged = {name: json.loads((trained / f"{name}.jsonl").read_text().splitlines()[-1]) for name in ALL.split()}
+    assert judged["fusion_v2a"]["val_f1_100ms"] >= 0 and judged["fusion_v2a"]["val_frechet_log-mel"] > 0
+    assert judged["fusion_a2v"]["val_picture_f1_200ms"] >= 0 and judged["fusion_a2v"]["val_frechet_rgb-cells"] > 0
+    assert judged["audio"]["val_total"] > 0 and judged["video"]["val_total"] > 0
+    assert "val_frechet_rgb-cells" not in judged["fusion_v2a"] and "val_frechet_log-mel" not in judged["fusion_a2v"]
     assert {path.suffix for path in (trained / "samples").iterdir()} == {".wav", ".png"}
 
 

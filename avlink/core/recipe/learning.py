@@ -43,7 +43,7 @@ class TrainRecipe(Recipe):
     conditioning: Conditioning = Conditioning()
     stages: dict[StageName, StageTable] = Field(default_factory=dict)
     extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Options of the extractor that model.fusion.extracted names: its checkpoint, as `extractors.clip.checkpoint`."""
+    """Options of the extractors that model.fusion.extracted and log.frechet name: `extractors.clip.checkpoint`."""
     parallel: ParallelTable = ParallelTable()
     log: LogTable = LogTable()
 
