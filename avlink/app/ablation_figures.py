@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from avlink.app.ablation_cost import Cost, on_whole_clips
 from avlink.app.figures import sole_material
+from avlink.app.judge import held_out_loss
 from avlink.app.measured import BundleSystem, fit_materials, slower
 from avlink.app.prepare import stored_fps
 from avlink.app.stages import tasks_of
 from avlink.core.recipe import AblateRecipe, TrainRecipe
 from avlink.engine.sample import generate_both
 from avlink.engine.train.clips import ClipStore
-from avlink.engine.train.loop import step_generator
 from avlink.metrics.condfoley import condfoley_summary
 from avlink.metrics.material import MaterialClassifier
 from avlink.metrics.onsets import detect_onsets
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 SOUND_S, PICTURE_S = 0.1, 0.2
 """Windows for onsets of sounds, and for changes of pictures at 6 frames a second."""
 
-_DRAWS, _BATCH = 4, 8
 _MATERIAL_CLIPS = 250
 
 
@@ -185,14 +183,8 @@ def _flow_losses(
         )
         recipe = trained.model_copy(update={"conditioning": times, "stages": {stage: table}})
         built = on_whole_clips(recipe, stage, system, clips, base)
-        losses = []
-        with torch.no_grad():
-            for draw in range(_DRAWS):
-                for start in range(0, count, _BATCH):
-                    indices = list(range(start, min(start + _BATCH, count)))
-                    loss = built.loss(indices, step_generator("held out", draw, start))["flow"]
-                    losses += [float(loss)] * len(indices)
-        found.append(float(np.mean(losses)))
+        built.num_clips = count
+        found.append(held_out_loss(built, "flow")["flow"])
     return found[0], found[1]
 
 

@@ -6,10 +6,9 @@ from fractions import Fraction
 from functools import cached_property
 
 from avlink.app.pairs import ClipFiles
-from avlink.core.clock import to_index
 from avlink.core.errors import MediaError
 from avlink.core.hashing import file_digest
-from avlink.core.picked import PickedFrames
+from avlink.core.picked import PickedFrames, size_within
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, PictureSpec, Waveform
 from avlink.media.audio import read_audio
@@ -82,12 +81,6 @@ class ClipContent:
         if found is None:
             raise MediaError(f"a clip that has no {medium} was asked for it")
         return found
-
-
-def size_within(width: int, height: int, side: int) -> tuple[int, int]:
-    """The size in the same shape whose shorter side has `side` pixels; that of smaller pictures as it is."""
-    scale = min(Fraction(1), Fraction(side, min(width, height)))
-    return max(1, to_index(width * scale, 1)), max(1, to_index(height * scale, 1))
 
 
 def _audio(info: MediaInfo) -> AudioInfo:

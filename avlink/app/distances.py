@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from avlink.app.clip_content import size_within
 from avlink.app.judged import medium_of
 from avlink.app.tallies import FrechetTally, Rows
 from avlink.app.weightless import WEIGHTLESS
 from avlink.core.errors import InputError, RecipeError, TooShort
 from avlink.core.features import Content, FeatureExtractor
-from avlink.core.picked import PickedFrames
+from avlink.core.picked import PickedFrames, size_within
 from avlink.core.recipe import TrainRecipe
 from avlink.core.values import Frames, Waveform
 from avlink.hooks import Medium, ReadyExtractor, load_registry, resolve_extractor
 from avlink.media.resample import resample
-from avlink.media.scale import resized
 
 Clip: TypeAlias = Waveform | Frames
 
@@ -84,5 +82,8 @@ def _given(clip: Clip, extractor: FeatureExtractor) -> Content:
     width, height = size_within(clip.width, clip.height, extractor.side)
     if (width, height) == (clip.width, clip.height):
         return picked
+    # A training whose clips are prepared needs no decoder, which this comes with.
+    from avlink.media.scale import resized
+
     pixels = resized(picked.read(0, picked.num_frames), width=width, height=height)
     return Frames(pixels=pixels, rate=picked.rate)

@@ -93,15 +93,16 @@ def codec(system: System, clips: ClipStore, out: Path | None) -> dict[str, float
     return {"f1_100ms": aggregate(_truth(clips), found, 0.1).f1}
 
 
-def held_out_loss(unseen: Stage) -> dict[str, float]:
-    """The loss of a stage whose clips are the held-out ones, by draws that are the same every time."""
+@torch.no_grad()
+def held_out_loss(unseen: Stage, name: str = "total") -> dict[str, float]:
+    """A loss of a stage whose clips are the held-out ones, by draws that are the same every time."""
     losses: list[float] = []
     for draw in range(_DRAWS):
         for start in range(0, unseen.num_clips, _AT_ONCE):
             indices = list(range(start, min(start + _AT_ONCE, unseen.num_clips)))
-            loss = unseen.loss(indices, step_generator("held out", draw, start))["total"]
+            loss = unseen.loss(indices, step_generator("held out", draw, start))[name]
             losses += [float(loss)] * len(indices)
-    return {"total": float(np.mean(losses))} if losses else {}
+    return {name: float(np.mean(losses))} if losses else {}
 
 
 def true_sound(system: System, clips: ClipStore, index: int) -> Waveform:

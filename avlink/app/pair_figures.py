@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from avlink.app.clip_content import ClipContent
 from avlink.app.figures import Section, onset_heads, onset_row
+from avlink.app.weightless import SIDE
 from avlink.core.values import FrameSource
 from avlink.media.loudness import measure_loudness
 from avlink.metrics.alignment import av_align, envelope_lag
@@ -26,9 +27,6 @@ VERSION = 1
 """Raised when the same pair would be measured otherwise."""
 
 RATE = 16000
-SIDE = 64
-"""Pixels of the shorter side at which pictures are looked at for movement."""
-
 _BLOCK = 64
 _LEVELS = ("silent", "clipped", "offset", "lufs", "true_peak_dbtp")
 _DISTANCES = ("mr_stft", "log_mel_db", "envelope_r", "duration_error_s")

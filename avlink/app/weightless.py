@@ -12,12 +12,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.app.pair_figures import SIDE
 from avlink.core.features import Content, Features
 from avlink.core.sound import read_whole
 from avlink.core.values import FrameSource, SoundSource
 from avlink.hooks import Extractor, ExtractorOptions, Medium, ReadyExtractor
 from avlink.metrics.spectral import log_mel_levels
+
+SIDE = 64
+"""Pixels of the shorter side at which pictures are looked at where nothing but movement and colour counts."""
 
 _RATE = 16000
 _POOLED = 10

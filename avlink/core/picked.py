@@ -1,4 +1,4 @@
-"""Pictures at another rate, of those that there are."""
+"""Pictures at another rate and of another size."""
 
 from __future__ import annotations
 
@@ -35,3 +35,9 @@ class PickedFrames:
         wanted = [min(last, int(index * self._frames.rate / self.rate)) for index in range(start, stop)]
         found = self._frames.read(wanted[0], wanted[-1] + 1)
         return found[np.array(wanted) - wanted[0]]
+
+
+def size_within(width: int, height: int, side: int) -> tuple[int, int]:
+    """The size in the same shape whose shorter side has `side` pixels; that of smaller pictures as it is."""
+    scale = min(Fraction(1), Fraction(side, min(width, height)))
+    return max(1, to_index(width * scale, 1)), max(1, to_index(height * scale, 1))
