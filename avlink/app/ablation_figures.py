@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from avlink.app.ablation_cost import Cost, on_whole_clips
 from avlink.app.figures import sole_material
-from avlink.app.judge import held_out_loss
+from avlink.app.judge import held_out_loss, made_at_once
 from avlink.app.measured import BundleSystem, fit_materials, slower
 from avlink.app.prepare import stored_fps
 from avlink.app.stages import tasks_of
 from avlink.core.recipe import AblateRecipe, TrainRecipe
-from avlink.engine.sample import generate_both
 from avlink.engine.train.clips import ClipStore
 from avlink.metrics.condfoley import condfoley_summary
 from avlink.metrics.material import MaterialClassifier
@@ -156,11 +155,8 @@ def _seen(row: Measured, system: BundleSystem, clips: ClipStore, count: int) -> 
 
 def _agreed(row: Measured, system: System, clips: ClipStore, count: int, recipe: AblateRecipe) -> Measured:
     """Sound and pictures from captions alone: does the picture change when the sound strikes?"""
-    captions = [note.caption for note in clips.notes[:count]]
-    sounds, pictures = generate_both(system, captions, range(count), steps=2 * recipe.steps, guidance=recipe.guidance)
-    rate = Fraction(system.config.picture.fps)
-    struck = [detect_onsets(sound, system.config.mel.sample_rate).times_s for sound in sounds]
-    return _with_pictures(row, struck, [frame_difference_events(made, rate) for made in pictures])
+    made = made_at_once(system, clips, count, steps=2 * recipe.steps, guidance=recipe.guidance)
+    return _with_pictures(row, *made)
 
 
 def _with_pictures(

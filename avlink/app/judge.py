@@ -9,28 +9,27 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import numpy as np
-import soundfile
 import torch
+from numpy.typing import NDArray
 
 from avlink.app.distances import Distances
 from avlink.app.measured import slower
+from avlink.app.samples import SAMPLES, contact_sheet, keep_sounds
 from avlink.core.features import FeatureExtractor
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.models.system import System
 from avlink.engine.nn.motion import ONSETS_PER_FRAME
-from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler
+from avlink.engine.sample import PictureSampler, SampleConfig, SoundSampler, generate_both
 from avlink.engine.train.clips import ClipStore, to_pixels
 from avlink.engine.train.loop import Stage, step_generator
 from avlink.engine.train.objectives import onset_peaks
-from avlink.engine.train.pictures import draw_mels
 from avlink.engine.train.stages.inputs import device_of
 from avlink.engine.train.stills import StillStore
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.picture_events import frame_difference_events
 from avlink.metrics.sync import aggregate
 
-_SAMPLES = 4
 _DRAWS, _AT_ONCE = 4, 8
 
 _Judge = TypeVar("_Judge", bound=Callable[..., dict[str, float]])
@@ -89,7 +88,7 @@ def codec(system: System, clips: ClipStore, out: Path | None) -> dict[str, float
         latents = system.codec.encode(clips.sound([index]).to(device_of(system)))
         sounds.append(system.codec.decode(latents)[0].float().cpu().numpy())
         found.append(list(detect_onsets(sounds[-1], rate).times_s))
-    _keep(system, sounds, clips, out, "codec")
+    keep_sounds(system, sounds, _truth(clips), out, "codec")
     return {"f1_100ms": aggregate(_truth(clips), found, 0.1).f1}
 
 
@@ -154,9 +153,10 @@ def audio(system: System, clips: ClipStore, out: Path | None) -> dict[str, float
             prompt=Prompt(text=note.caption),
             seed=index,
         )
-        for index, note in enumerate(clips.notes[:_SAMPLES])
+        for index, note in enumerate(clips.notes[:SAMPLES])
     ]
-    _keep(system, [read_whole(made).samples[0] for made in sampler.generate(requests)], clips, out, "audio")
+    made = [read_whole(sound).samples[0] for sound in sampler.generate(requests)]
+    keep_sounds(system, made, _truth(clips), out, "audio")
     return {}
 
 
@@ -173,7 +173,7 @@ def sound(
     few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
     sounds = _sonify(system, clips, few, extractor)
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
-    _keep(system, sounds[:_SAMPLES], clips, out, "sound")
+    keep_sounds(system, sounds[:SAMPLES], _truth(clips), out, "sound")
     wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
     scores = {"f1_100ms": wide.f1, "f1_50ms": narrow.f1}
     if ears is None:
@@ -195,35 +195,31 @@ def picture(system: System, clips: ClipStore, out: Path | None, t_audio: float, 
             (made,) = sampler.generate([request])
             frames = Frames(pixels=made.read(0, made.num_frames), rate=made.rate)
             found.append(frame_difference_events(frames.pixels, frames.rate).tolist())
-            if out is not None and index < _SAMPLES:
-                _contact_sheet(frames.pixels, out / "samples" / f"picture-{index}.png")
+            if out is not None and index < SAMPLES:
+                contact_sheet(frames.pixels, out / "samples" / f"picture-{index}.png")
             yield frames, true_pictures(system, clips, index)
 
     distances = eyes.between(pairs())
     return {"picture_f1_200ms": aggregate(_truth(clips), found, 0.2).f1} | distances
 
 
-def _contact_sheet(pixels: np.ndarray, path: Path) -> None:
-    from PIL import Image
-
-    count = pixels.shape[0]
-    columns = 8
-    missing = -count % columns
-    tiles = np.concatenate((pixels, np.zeros((missing, *pixels.shape[1:]), np.uint8)))
-    rows = [np.concatenate(list(tiles[i : i + columns]), axis=1) for i in range(0, len(tiles), columns)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(rows)).save(path)
+@_where_there_are_clips
+def both(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
+    """F1 of what changes in pictures against what sounds, where both are made at once."""
+    struck, changed = made_at_once(system, clips, len(clips), steps=16, guidance=3.0, out=out)
+    return {"both_f1_200ms": aggregate(struck, changed, 0.2).f1}
 
 
-def _keep(system: System, sounds: list[np.ndarray], clips: ClipStore, out: Path | None, name: str) -> None:
-    """Write a few sounds, and their spectrograms under marks of the true events; nothing without a place for them."""
-    if out is None:
-        return
-    folder, rate = out / "samples", system.config.mel.sample_rate
-    folder.mkdir(parents=True, exist_ok=True)
-    mels = []
-    for index, samples in enumerate(sounds[:_SAMPLES]):
-        soundfile.write(folder / f"{name}-{index}.wav", samples, rate)
-        mels.append(system.codec.mel(torch.from_numpy(samples)[None].to(device_of(system)))[0].cpu())
-    fps = rate / system.config.mel.hop_samples
-    draw_mels(mels, folder / f"{name}.png", _truth(clips)[: len(mels)], fps)
+def made_at_once(
+    system: System, clips: ClipStore, count: int, *, steps: int, guidance: float, out: Path | None = None
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """When it sounds and when the picture changes, in seconds, made of the captions of some clips alone."""
+    captions = [note.caption for note in clips.notes[:count]]
+    sounds, pictures = generate_both(system, captions, range(count), steps=steps, guidance=guidance)
+    rate, fps = system.config.mel.sample_rate, Fraction(system.config.picture.fps)
+    if out is not None:
+        keep_sounds(system, list(sounds[:SAMPLES]), None, out, "both")
+        for index in range(min(count, SAMPLES)):
+            contact_sheet(pictures[index], out / "samples" / f"both-{index}.png")
+    struck = [detect_onsets(made, rate).times_s for made in sounds]
+    return struck, [frame_difference_events(made, fps) for made in pictures]

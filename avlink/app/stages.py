@@ -172,8 +172,12 @@ def stage_of(
     extractor = seer(recipe, system) if "sound" in made else None
 
     def validate() -> dict[str, float]:
-        heard = judge.sound(system, held_out, samples, times.t_video, extractor, ears) if "sound" in made else {}
-        return heard | (judge.picture(system, held_out, samples, times.t_audio, eyes) if "pictures" in made else {})
+        figures: dict[str, float] = {}
+        if "sound" in made:
+            figures |= judge.sound(system, held_out, samples, times.t_video, extractor, ears)
+        if "pictures" in made:
+            figures |= judge.picture(system, held_out, samples, times.t_audio, eyes)
+        return figures | (judge.both(system, held_out, samples) if "both" in tasks and recipe.log.judge else {})
 
     return fusion.FusionStage(
         system,

@@ -42,7 +42,14 @@ def test_a_joint_training_is_judged_by_sounds_and_by_pictures(weights: dict[str,
     clips = FOUNDRY.replace("held_out = 1\nstills = 40\n", "held_out = 2\n")
     log = '[log]\nfrechet = ["log-mel", "rgb-cells", "inception", "i3d"]\n'
     recipe.write_text(
-        clips + MODEL + "shared = true\n" + extractors + log + stages("vae vocoder audio video fusion_joint", 1)
+        clips
+        + MODEL
+        + "shared = true\n"
+        + extractors
+        + log
+        + stages("vae vocoder audio video fusion_joint", 1)
+        # Of a batch of two the third task gets nothing; it is judged all the same.
+        + 'tasks = ["v2a", "a2v", "both"]\n'
     )
     out = tmp_path / "out"
     train(load_recipe(recipe, "train"), out)
@@ -52,9 +59,10 @@ def test_a_joint_training_is_judged_by_sounds_and_by_pictures(weights: dict[str,
         return {key.removeprefix("val_"): value for key, value in row.items() if key.startswith("val_")}
 
     found = judged("fusion_joint")
-    heard, seen = {"f1_100ms", "f1_50ms", "frechet_log-mel"}, {"picture_f1_200ms", "frechet_rgb-cells"}
+    heard, seen = {"f1_100ms", "f1_50ms", "frechet_log-mel"}, {"picture_f1_200ms", "frechet_rgb-cells", "both_f1_200ms"}
     assert set(found) == heard | seen | {"frechet_inception", "frechet_i3d"}
     assert all(np.isfinite(value) for value in found.values()) and found["frechet_i3d"] > 0
+    assert {path.name for path in (out / "samples").glob("both*")} >= {"both-0.wav", "both-1.png", "both.png"}
     assert set(judged("audio")) == set(judged("video")) == {"total"}
     # A film of the clips' length has no 64 pictures: told before the stage learns anything.
     (out / "fusion_joint.jsonl").unlink()
