@@ -6,11 +6,10 @@ Everything lies in one folder, `base` and a folder for each run: one that was st
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from avlink.app.ablation_cost import cost
 from avlink.app.ablation_figures import Bench
@@ -23,7 +22,7 @@ from avlink.app.train import train
 from avlink.core.errors import RecipeError
 from avlink.core.events import JobStarted, Listener, Message, ignore
 from avlink.core.paths import make_folder
-from avlink.core.recipe import AblateRecipe, Override, TrainRecipe, load_recipe
+from avlink.core.recipe import AblateRecipe, Override, TrainRecipe, flat, load_recipe
 from avlink.engine.bundle.bundle import read_bundle
 
 
@@ -80,11 +79,11 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
         # What is said of a stage is said to those that have it.
         has = load_recipe(found, "train").stages
         given = [
-            item for item in _flat(recipe.settings) if not item[0].startswith("stages.") or item[0].split(".")[1] in has
+            Override(key=key, value=value, label=f"set.{key}")
+            for key, value in flat(recipe.set)
+            if not key.startswith("stages.") or key.split(".")[1] in has
         ]
-        return load_recipe(
-            found, "train", [Override(key=key, value=value, label=f"settings.{key}") for key, value in given]
-        )
+        return load_recipe(found, "train", given)
 
     base = named("base", recipe.base)
     variants = []
@@ -125,12 +124,3 @@ def _on_base(variant: Variant, bundle: Path, parts: tuple[str, ...]) -> TrainRec
             "log": variant.recipe.log.model_copy(update={"judge": False}),
         }
     )
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(Dotted key, value) of all values of nested tables."""
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

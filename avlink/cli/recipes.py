@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -52,18 +51,20 @@ def show(
       [run]
       takes = 3
     """  # noqa: D301
+    from avlink.core.recipe import flat
     from avlink.hooks import find_recipe
 
     loaded = find_recipe(recipe, None, list(settings or ()))
     values = loaded.model_dump(mode="json")
     rows = []
-    for key, value in _flat(values):
+    for key, item in flat(values):
+        value = json.dumps(item, ensure_ascii=False)
         origin = loaded.source.origin(key) if origins else None
         rows.append((key, value, origin or "default") if origins else (key, value))
     heads = ("key", "value", "set by") if origins else ("key", "value")
     payload: dict[str, Any] = {"recipe": recipe, "values": values}
     if origins:
-        payload["origins"] = {key: loaded.source.origin(key) or "default" for key, _ in _flat(values)}
+        payload["origins"] = {key: loaded.source.origin(key) or "default" for key, _ in flat(values)}
     return Answer(command="recipes show", payload=payload, blocks=[Grid(heads=heads, rows=rows)])
 
 
@@ -77,16 +78,6 @@ def check(recipe: Name, settings: given.Settings = None, as_json: given.AsJson =
     check_components(loaded, registry)
     said = f"{loaded.source.label} is a good recipe for `avlink {loaded.kind}`"
     return Answer(command="recipes check", payload={"recipe": recipe, "kind": loaded.kind}, blocks=[said])
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            pairs += _flat(value, f"{prefix}{key}.")
-        else:
-            pairs.append((f"{prefix}{key}", json.dumps(value, ensure_ascii=False)))
-    return pairs
 
 
 def _first_comment(text: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from avlink import Options, find_recipe
 from avlink.core.errors import RecipeError
-from avlink.core.recipe import Override, SonifyRecipe
+from avlink.core.recipe import Override, SonifyRecipe, flat
 from avlink.hooks import Recipe, Registry, check_components
 
 MOVIES = ("*.mp4", "*.mov", "*.m4v", "*.mkv", "*.webm", "*.avi", "*.mxf", "*.mts", "*.m2ts", "*.ts", "*.flv", "*.3gp")
@@ -120,7 +120,7 @@ def sonify_recipe(recipe: WatchRecipe, index: int, registry: Registry | None = N
     """The recipe of rule number `index`, with what the rule sets. Raises RecipeError."""
     rule = recipe.rules[index]
     name = str(recipe.source.path("rules", rule.recipe)) if rule.recipe.endswith(".toml") else rule.recipe
-    overrides = [Override(key=key, value=value, label=f"rules[{index}].set") for key, value in _flat(rule.set)]
+    overrides = [Override(key=key, value=value, label=f"rules[{index}].set") for key, value in flat(rule.set)]
     return find_recipe(name, "sonify", overrides, registry=registry)
 
 
@@ -135,11 +135,3 @@ def check_rules(recipe: WatchRecipe, registry: Registry) -> Sequence[str]:
         except RecipeError as error:
             mistakes.append(f"rules[{index}]: {error}")
     return mistakes
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -86,7 +86,7 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
 def test_each_seed_is_a_run_of_its_own_and_several_train_at_once(tmp_path: Path) -> None:
     from avlink.app.ablate import ablate
 
-    seeds = ["seeds=[3, 4]", "settings.data.clips=4", "settings.stages.fusion_v2a.steps=1"]
+    seeds = ["seeds=[3, 4]", "set.data.clips=4", "set.stages.fusion_v2a.steps=1"]
     recipe = load_recipe(_write(tmp_path), "ablate", seeds)
     side_by_side = ablate(recipe, tmp_path / "two", only=["once"], jobs=2)
     one, other = side_by_side.rows
@@ -140,7 +140,7 @@ def test_the_built_in_set_is_whole() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_process_that_is_killed_is_told_and_takes_the_others_with_it(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "avlink", "ablate", str(_write(tmp_path)), "-o", str(tmp_path / "out")]
-    long = ["-s", "settings.stages.fusion_v2a.steps=100000", "-s", "settings.stages.fusion_joint.steps=100000"]
+    long = ["-s", "set.stages.fusion_v2a.steps=100000", "-s", "set.stages.fusion_joint.steps=100000"]
     with subprocess.Popen(
         [*command, "--jobs", "2", "--only", "plain,once", *long],
         stderr=subprocess.PIPE,

@@ -106,8 +106,8 @@ class AblateRecipe(Recipe):
     """The training recipe whose stages are learned once, and that all variants extend."""
     variants: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """Training recipes; their stages that the base has not are what is compared. The first one sets the measure."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    """Values that the base and all variants have in common, whatever they say, such as `settings.data.clips`.
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Values that the base and all variants have in common, whatever they say, such as `set.data.clips`.
 
     Of a stage that a recipe has not, they say nothing."""
     seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1)] = (0,)
