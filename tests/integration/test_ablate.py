@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from avlink.app.ablation_figures import Measured
 from avlink.app.ablation_report import AblateReport
 from avlink.core.errors import RecipeError
 from avlink.core.recipe import load_recipe
-from avlink.engine.train.clips import ClipStore
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_recipe import FOUNDRY, MODEL, stages
@@ -81,25 +81,27 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
     before = trained()
     assert before and ablate(recipe, out) == report
     assert trained() == before
+    # Each seed is a run of its own; alone or beside others, in this process or another, a run learns the same.
+    shutil.move(out / "once", tmp_path / "alone")
+    several = recipe.model_copy(update={"seeds": (0, 4)})
+    one, other = ablate(several, out, only=["once"], jobs=2).rows
+    assert (one.seed, other.seed) == (0, 4) and one.steps == other.steps == rows["once"].steps
+
+    def losses(folder: Path) -> list[float]:
+        return [json.loads(line)["total"] for line in (folder / "fusion_joint.jsonl").read_text().splitlines()]
+
+    assert losses(out / "once") == pytest.approx(losses(tmp_path / "alone"), rel=1e-4)
+    assert losses(out / "once-seed4") != pytest.approx(losses(out / "once"), rel=1e-3)
 
 
-def test_each_seed_is_a_run_of_its_own_and_several_train_at_once(tmp_path: Path) -> None:
-    from avlink.app.ablate import ablate
+def test_values_for_all_reach_the_base_and_the_variants_that_have_the_stage(tmp_path: Path) -> None:
+    from avlink.app.ablate import read_variants
 
-    seeds = ["seeds=[3, 4]", "set.data.clips=4", "set.stages.fusion_v2a.steps=1"]
-    recipe = load_recipe(_write(tmp_path), "ablate", seeds)
-    side_by_side = ablate(recipe, tmp_path / "two", only=["once"], jobs=2)
-    one, other = side_by_side.rows
-    assert (one.seed, other.seed) == (3, 4) and one.picture_f1 is not None and one.steps == other.steps
-    assert sorted(p.name for p in (tmp_path / "two").iterdir() if p.is_dir()) == ["base", "once-seed3", "once-seed4"]
-    assert len(ClipStore(tmp_path / "two" / "base" / "clips" / "train")) == 4
-    # Alone or beside others, a run learns the same.
-    alone = ablate(recipe, tmp_path / "one", only=["once"])
-    for name in ("once-seed3", "once-seed4"):
-        logs = [(tmp_path / way / name / "fusion_joint.jsonl").read_text().splitlines() for way in ("one", "two")]
-        losses = [[json.loads(line)["total"] for line in log] for log in logs]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    assert [(row.name, row.seed, row.steps) for row in alone.rows] == [(r.name, r.seed, r.steps) for r in (one, other)]
+    given = ["set.data.clips=5", "set.stages.fusion_v2a.steps=7", "set.model.fusion.reinject=false"]
+    base, variants = read_variants(load_recipe(_write(tmp_path), "ablate", given))
+    assert {recipe.data.clips for recipe in (base, *(v.recipe for v in variants))} == {5}
+    assert [v.table.steps for v in variants] == [7, 2, 2] and "fusion_v2a" not in variants[1].recipe.stages
+    assert not any(v.recipe.model.fusion.reinject for v in variants)
 
 
 def test_rows_of_one_variant_are_averaged_over_its_seeds() -> None:
