@@ -106,9 +106,7 @@ def test_kinds_are_told_apart(registry: Registry, write) -> None:
         find_recipe("foley", ChoirRecipe, registry=registry)
     with pytest.raises(RecipeError, match="kind = 'choir' is unknown; known: sonify, visualize, train, evaluate"):
         find_recipe(write(""), registry=Registry())
-    with pytest.raises(
-        RecipeError, match="no recipe 'mess'; did you mean 'mass'\\? known: ablate, ablate_gpu"
-    ):
+    with pytest.raises(RecipeError, match="no recipe 'mess'; did you mean 'mass'\\? known: ablate, ablate_gpu"):
         find_recipe("mess", registry=registry)
 
 
