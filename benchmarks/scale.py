@@ -119,7 +119,7 @@ def measure(wanted: Wanted) -> list[Figure]:
             if run is None:
                 print(f"scale: batch {batch}, {_words(table)}: not enough memory", file=sys.stderr)
                 continue
-            # A machine that is lent by the minute may end before the table is printed.
+            # A machine that is paid by the minute may end before the table is printed.
             print(f"scale: batch {batch}, {_words(table)}: {run.tokens / run.seconds:.0f} tokens/s", file=sys.stderr)
             figures += _figures(f"fusion step, {size}, batch {batch}, {_words(table)}", run, base[batch], peak)
     return figures
