@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from avlink.app.judged import medium_of
 from avlink.app.tallies import FrechetTally, Rows
 from avlink.app.weightless import WEIGHTLESS
@@ -52,12 +54,17 @@ class Distances:
     def between(self, pairs: Iterable[tuple[Clip, Clip]]) -> dict[str, float]:
         """`frechet_NAME` of each extractor's rows "embedding" of what was made and what is true, a pair at a time.
 
-        Nothing of an extractor that gives too few rows for a covariance.
+        Nothing of an extractor that gives too few rows for a covariance, or of what was made something that is no
+        number: a model that is not there yet may make anything, and that ends no training.
         """
         tallies = {name: FrechetTally() for name in self._loaded}
         for made, true in pairs:
-            for name, tally in tallies.items():
-                tally.add(self._rows(name, made), self._rows(name, true))
+            for name, tally in list(tallies.items()):
+                rows = self._rows(name, made)
+                if np.isfinite(rows).all():
+                    tally.add(rows, self._rows(name, true))
+                else:
+                    del tallies[name]
         values = {f"frechet_{name}": tally.result().value for name, tally in tallies.items()}
         return {name: value for name, value in values.items() if value is not None}
 

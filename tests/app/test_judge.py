@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from avlink.app.distances import Distances
 from avlink.app.judge import held_out_loss
+from avlink.app.weightless import WEIGHTLESS
+from avlink.core.values import Waveform
 from avlink.engine.models.system import System
 from avlink.engine.train.clips import ClipNote, ClipStore
 from avlink.engine.train.loop import LoopConfig, train_stage
@@ -55,3 +58,15 @@ def test_a_backbone_is_judged_by_the_same_noise_every_time_and_falls_as_it_learn
     # The averaged weights, which are in place now, are those that were judged.
     with torch.no_grad():
         assert held_out_loss(judged)["total"] == pytest.approx(told[8], rel=1e-5)
+
+
+def test_what_is_no_number_has_no_distance_and_ends_nothing() -> None:
+    random = np.random.default_rng(0)
+    true, made = (
+        [Waveform(samples=random.normal(size=(1, 16000)).astype(np.float32), sample_rate=16000) for _ in range(3)]
+        for _ in range(2)
+    )
+    ears = Distances([WEIGHTLESS["log-mel"]], "cpu")
+    assert ears.between(zip(made, true, strict=True))["frechet_log-mel"] > 0
+    broken = [*made[:2], Waveform(samples=np.full((1, 16000), np.nan, np.float32), sample_rate=16000)]
+    assert ears.between(zip(broken, true, strict=True)) == {}
