@@ -136,7 +136,8 @@ def _sonify(
     sampler = SoundSampler(system, config, extractor)
     seconds = system.config.window_tokens / system.config.tokens_per_second
     rate = int(sampler.picture.rate)
-    return [read_whole(made).samples[0] for made in sampler.generate(_requests(clips, rate, seconds))]
+    # What is no number sounds like nothing: a judgement of it is bad, but ends no training.
+    return [np.nan_to_num(read_whole(made).samples[0]) for made in sampler.generate(_requests(clips, rate, seconds))]
 
 
 @_where_there_are_clips
@@ -221,5 +222,5 @@ def made_at_once(
         keep_sounds(system, list(sounds[:SAMPLES]), None, out, "both")
         for index in range(min(count, SAMPLES)):
             contact_sheet(pictures[index], out / "samples" / f"both-{index}.png")
-    struck = [detect_onsets(made, rate).times_s for made in sounds]
+    struck = [detect_onsets(np.nan_to_num(made), rate).times_s for made in sounds]
     return struck, [frame_difference_events(made, fps) for made in pictures]
