@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
@@ -70,30 +70,38 @@ def run_all(runs: Sequence[Run], bench: Bench, jobs: int, listener: Listener = i
 
     Raises AvlinkError where such a process is gone.
     """
+    found: dict[str, list[Measured]] = {}
+
+    def done(name: str, rows: list[Measured]) -> None:
+        found[name] = rows
+        listener(JobDone(job_id=name, name=name, note=rows[-1].note()))
+
     if jobs == 1:
-        rows = []
         for run in runs:
             listener(JobStarted(job_id=run.name, name=run.name))
-            rows.append(_rows(run, bench, listener))
-            listener(JobDone(job_id=run.name, name=run.name, note=rows[-1][-1].note()))
-        return tuple(row for some in rows for row in some)
-    found: dict[str, list[Measured]] = {}
+            done(run.name, _rows(run, bench, listener))
+    else:
+        _at_once(runs, bench, jobs, done)
+    return tuple(row for run in runs for row in found[run.name])
+
+
+def _at_once(runs: Sequence[Run], bench: Bench, jobs: int, done: Callable[[str, list[Measured]], None]) -> None:
+    """Each run in a process; `done` is told of those that are through. What ends this ends all processes."""
+    ending = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_apart, run, bench, jobs): run.name for run in runs}
+        waiting = {pool.submit(_apart, run, bench, jobs, ending): run.name for run in runs}
         try:
             for future in as_completed(waiting):
-                name = waiting[future]
-                found[name] = future.result()
-                listener(JobDone(job_id=name, name=name, note=found[name][-1].note()))
+                done(waiting[future], future.result())
         except BaseException:
+            ending.set()
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
-    return tuple(row for run in runs for row in found[run.name])
 
 
-def _apart(run: Run, bench: Bench, jobs: int) -> list[Measured]:
+def _apart(run: Run, bench: Bench, jobs: int, ending: threading.Event) -> list[Measured]:
     """The run's rows from a process of its own. Raises what that raises."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe(duplex=False)
@@ -101,6 +109,9 @@ def _apart(run: Run, bench: Bench, jobs: int) -> list[Measured]:
         process = spawn.Process(target=_in_process, args=(run, bench, jobs, theirs))
         process.start()
         theirs.close()
+        if ending.is_set():
+            # The thread took this run while the others were being ended.
+            process.terminate()
         try:
             said = ours.recv()
         except EOFError:
