@@ -22,7 +22,7 @@ from avlink.app.train import train
 from avlink.core.errors import RecipeError
 from avlink.core.events import JobStarted, Listener, Message, ignore
 from avlink.core.paths import make_folder
-from avlink.core.recipe import AblateRecipe, Override, TrainRecipe, flat, load_recipe
+from avlink.core.recipe import AblateRecipe, TrainRecipe, load_recipe, overrides_of
 from avlink.engine.bundle.bundle import read_bundle
 
 
@@ -48,12 +48,13 @@ def ablate(
     variants = tuple(v for v in variants if not only or v.name in only or v is variants[0])
     variants = tuple(v for v in variants if _can_see(v, listener))
     make_folder(out)
+    device = pick_device(device)
     listener(JobStarted(job_id="base", name=f"backbones: {base.name}"))
     bundle = train(base, out / "base", listener=listener)
     parts = tuple(name for name in read_bundle(bundle).components if not name.startswith("fusion"))
     variants = tuple(replace(v, recipe=_on_base(v, bundle, parts)) for v in variants)
     # Latents of the VAE that all start from, which a bundle keeps in half precision: once, for all of them.
-    prepare(variants[0].recipe, out / "base" / "clips", listener, device=pick_device(device))
+    prepare(variants[0].recipe, out / "base" / "clips", listener, device=device)
     costs = [cost(v.recipe, v.stage, out / "base") for v in variants]
     whole = costs[0].flops * variants[0].table.steps
     runs = []
@@ -64,7 +65,7 @@ def ablate(
         if recipe.compute == "flops":
             variant = variant.with_steps(max(1, round(whole / spent.flops)))
         runs.append(Run(out=out, variant=variant.with_seed(seed), spent=spent))
-    rows = run_all(runs, Bench(recipe, out / "base", pick_device(device)), jobs, listener)
+    rows = run_all(runs, Bench(recipe, out / "base", device), jobs, listener)
     report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=rows)
     report.write(out)
     listener(Message(text=f"table and plots written: {os.fspath(out)}"))
@@ -79,9 +80,9 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
         # What is said of a stage is said to those that have it.
         has = load_recipe(found, "train").stages
         given = [
-            Override(key=key, value=value, label=f"set.{key}")
-            for key, value in flat(recipe.set)
-            if not key.startswith("stages.") or key.split(".")[1] in has
+            override
+            for override in overrides_of(recipe.set, "set")
+            if not override.key.startswith("stages.") or override.key.split(".")[1] in has
         ]
         return load_recipe(found, "train", given)
 

@@ -111,14 +111,17 @@ def true_sound(system: System, clips: ClipStore, index: int) -> Waveform:
 
 def true_pictures(system: System, clips: ClipStore, index: int) -> Frames:
     """A clip's own pictures at the rate at which the model makes them."""
-    fps = system.config.picture.fps
+    return _pictures(clips, index, system.config.picture.fps)
+
+
+def _pictures(clips: ClipStore, index: int, fps: int) -> Frames:
     return Frames(pixels=slower(clips.frames([index]).numpy(), clips.fps // fps)[0], rate=Fraction(fps))
 
 
 def _requests(clips: ClipStore, fps: int, seconds: float) -> list[SoundRequest]:
     return [
         SoundRequest(
-            frames=Frames(pixels=slower(clips.frames([index]).numpy(), clips.fps // fps)[0], rate=Fraction(fps)),
+            frames=_pictures(clips, index, fps),
             duration_s=Fraction(seconds).limit_denominator(1000),
             prompt=Prompt(),
             seed=index,
@@ -167,8 +170,8 @@ def sound(
     clips: ClipStore,
     out: Path | None,
     t_video: float,
-    extractor: FeatureExtractor | None = None,
-    ears: Distances | None = None,
+    extractor: FeatureExtractor | None,
+    ears: Distances,
 ) -> dict[str, float]:
     """Onset F1 of sound that is generated for silent pictures, without captions, and how far it is from the true."""
     few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
@@ -177,8 +180,6 @@ def sound(
     keep_sounds(system, sounds[:SAMPLES], _truth(clips), out, "sound")
     wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
     scores = {"f1_100ms": wide.f1, "f1_50ms": narrow.f1}
-    if ears is None:
-        return scores
     made = (Waveform(samples=samples[None], sample_rate=system.config.mel.sample_rate) for samples in sounds)
     return scores | ears.between((one, true_sound(system, clips, index)) for index, one in enumerate(made))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from avlink.engine.train.clip_rows import ClipRows
     from avlink.engine.train.clips import ClipStore
     from avlink.engine.train.loop import LoopConfig, Stage
+    from avlink.engine.train.stages.inputs import Validate
 
 
 _MADE: Mapping[str, Medium] = {"v2a": "sound", "a2v": "pictures"}
@@ -157,14 +158,34 @@ def stage_of(
             return judge.held_out_loss(unseen_audio) | judge.audio(system, held_out, samples)
 
         return backbones.AudioStage(system, clips, latents, heard, rates)
-    times, table = recipe.conditioning, recipe.stages[name]  # type: ignore[index]
-    tasks = tasks_of(name, recipe)
-    device, features = str(device_of(system)), None
+    table, tasks, features = recipe.stages[name], tasks_of(name, recipe), None  # type: ignore[index]
     if "v2a" in tasks and recipe.model.fusion.extracted is not None:
-        features = features_of(recipe, clips, clips.root.parent, listener, device)
-    made = {_MADE[task] for task in tasks if task in _MADE} if recipe.log.judge else set()
-    # Loaded and tried now: what is missing is told before hours of training.
-    judges = judges_of(recipe)
+        features = features_of(recipe, clips, clips.root.parent, listener, str(device_of(system)))
+    return fusion.FusionStage(
+        system,
+        clips,
+        latents,
+        name=name,
+        tasks=tasks,
+        conditioning=recipe.conditioning,
+        rates=rates,
+        finetune=table.finetune,
+        features=features,
+        validate=_judgement(recipe, tasks, system, held_out, samples),
+    )
+
+
+def _judgement(
+    recipe: TrainRecipe, tasks: Sequence[Task], system: System, held_out: ClipStore, samples: Path | None
+) -> Validate:
+    """How a fusion is judged. Extractors are loaded and tried now: what is missing is told before hours of training."""
+    from avlink.app import judge
+    from avlink.engine.train.stages.inputs import device_of, nothing
+
+    if not recipe.log.judge:
+        return nothing
+    times, made = recipe.conditioning, {_MADE[task] for task in tasks if task in _MADE}
+    judges, device = judges_of(recipe), str(device_of(system))
     ears, eyes = (Distances(judges[medium] if medium in made else (), device) for medium in ("sound", "pictures"))
     if len(held_out):
         ears.check(judge.true_sound(system, held_out, 0))
@@ -177,20 +198,9 @@ def stage_of(
             figures |= judge.sound(system, held_out, samples, times.t_video, extractor, ears)
         if "pictures" in made:
             figures |= judge.picture(system, held_out, samples, times.t_audio, eyes)
-        return figures | (judge.both(system, held_out, samples) if "both" in tasks and recipe.log.judge else {})
+        return figures | (judge.both(system, held_out, samples) if "both" in tasks else {})
 
-    return fusion.FusionStage(
-        system,
-        clips,
-        latents,
-        name=name,
-        tasks=tasks,
-        conditioning=times,
-        rates=rates,
-        finetune=table.finetune,
-        features=features,
-        validate=validate,
-    )
+    return validate
 
 
 def _latents(system: System, clips: ClipStore, out: Path) -> ClipRows:

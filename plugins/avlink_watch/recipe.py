@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from avlink import Options, find_recipe
 from avlink.core.errors import RecipeError
-from avlink.core.recipe import Override, SonifyRecipe, flat
+from avlink.core.recipe import SonifyRecipe, overrides_of
 from avlink.hooks import Recipe, Registry, check_components
 
 MOVIES = ("*.mp4", "*.mov", "*.m4v", "*.mkv", "*.webm", "*.avi", "*.mxf", "*.mts", "*.m2ts", "*.ts", "*.flv", "*.3gp")
@@ -120,8 +120,7 @@ def sonify_recipe(recipe: WatchRecipe, index: int, registry: Registry | None = N
     """The recipe of rule number `index`, with what the rule sets. Raises RecipeError."""
     rule = recipe.rules[index]
     name = str(recipe.source.path("rules", rule.recipe)) if rule.recipe.endswith(".toml") else rule.recipe
-    overrides = [Override(key=key, value=value, label=f"rules[{index}].set") for key, value in flat(rule.set)]
-    return find_recipe(name, "sonify", overrides, registry=registry)
+    return find_recipe(name, "sonify", overrides_of(rule.set, f"rules[{index}].set"), registry=registry)
 
 
 def check_rules(recipe: WatchRecipe, registry: Registry) -> Sequence[str]:

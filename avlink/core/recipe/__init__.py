@@ -3,7 +3,7 @@
 from avlink.core.recipe.explain import explain, report, suggest
 from avlink.core.recipe.learning import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.load import MoreRecipes, builtin_recipes, check_values, load_recipe
-from avlink.core.recipe.overrides import Override, flat, parse_override
+from avlink.core.recipe.overrides import Override, flat, overrides_of, parse_override
 from avlink.core.recipe.schema import PromptTable, Recipe, SonifyRecipe, Source, Step, VisualizeRecipe
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "explain",
     "flat",
     "load_recipe",
+    "overrides_of",
     "parse_override",
     "report",
     "suggest",

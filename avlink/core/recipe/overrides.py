@@ -62,6 +62,11 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{name}", value
 
 
+def overrides_of(table: Mapping[str, Any], label: str) -> list[Override]:
+    """What nested tables in a recipe set in another one; an empty table sets nothing."""
+    return [Override(key=key, value=value, label=label) for key, value in flat(table) if value != {}]
+
+
 def apply_overrides(
     tree: dict[str, Any], origins: dict[str, str], overrides: Sequence[Override]
 ) -> tuple[dict[str, Any], dict[str, str]]:

@@ -67,7 +67,10 @@ class Muon(torch.optim.Optimizer):
 
     def _descend(self, parameters: list[Tensor], lr: float, decay: float, momentum: float) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
-        buffers = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in parameters]
+        for parameter in parameters:
+            if "momentum_buffer" not in self.state[parameter]:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        buffers = [self.state[p]["momentum_buffer"] for p in parameters]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         wanted = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
         scale = 0.2 * max(parameters[0].shape) ** 0.5
