@@ -225,10 +225,13 @@ function pauseOrGoOn() {
 }
 
 function ended(side) {
-  const mine = run.sound === side && run.mode !== null;
-  if (mine && run.clean[side] && state.pair) noteHeard(side);
-  const still = run.mode === "both" && !video[OTHER[side]].ended && !video[OTHER[side]].paused;
-  if (!still && (mine || run.mode === "both")) {
+  // It was started again before this was told.
+  if (!video[side].ended) return;
+  if (run.sound === side && run.clean[side] && state.pair) noteHeard(side);
+  const other = video[OTHER[side]];
+  const still = run.mode === "both" && !other.ended && !other.paused;
+  // Of two that end together the first event finds the other ended, too: the run is over, and its event still to come.
+  if (!still) {
     run.mode = null;
     mark();
   }
