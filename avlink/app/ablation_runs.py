@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.app.ablation_cost import Cost
 from avlink.app.ablation_figures import Bench, Measured
+from avlink.app.apart import do_apart
 from avlink.app.train import train
-from avlink.core.errors import AvlinkError
 from avlink.core.events import JobDone, JobStarted, Listener, ignore
 from avlink.core.hashing import digest
 from avlink.core.paths import write_text
@@ -72,79 +67,27 @@ def run_all(runs: Sequence[Run], bench: Bench, jobs: int, listener: Listener = i
     """
     found: dict[str, list[Measured]] = {}
 
-    def done(name: str, rows: list[Measured]) -> None:
-        found[name] = rows
-        listener(JobDone(job_id=name, name=name, note=rows[-1].note()))
+    def done(run: Run, rows: list[Measured]) -> None:
+        found[run.name] = rows
+        # The first is the variant as it was trained, those of the sweep come after it.
+        listener(JobDone(job_id=run.name, name=run.name, note=rows[0].note()))
 
     if jobs == 1:
         for run in runs:
             listener(JobStarted(job_id=run.name, name=run.name))
-            done(run.name, _rows(run, bench, listener))
+            done(run, _rows(run, bench, listener))
     else:
-        _at_once(runs, bench, jobs, done)
-    return tuple(row for run in runs for row in found[run.name])
-
-
-def _at_once(runs: Sequence[Run], bench: Bench, jobs: int, done: Callable[[str, list[Measured]], None]) -> None:
-    """Each run in a process; `done` is told of those that are through. What ends this ends all processes."""
-    ending = threading.Event()
-    with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_apart, run, bench, jobs, ending): run.name for run in runs}
-        try:
-            for future in as_completed(waiting):
-                done(waiting[future], future.result())
-        except BaseException:
-            ending.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-
-
-def _apart(run: Run, bench: Bench, jobs: int, ending: threading.Event) -> list[Measured]:
-    """The run's rows from a process of its own. Raises what that raises."""
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe(duplex=False)
-    with ours:
-        process = spawn.Process(target=_in_process, args=(run, bench, jobs, theirs))
-        process.start()
-        theirs.close()
-        if ending.is_set():
-            # The thread took this run while the others were being ended.
-            process.terminate()
-        try:
-            said = ours.recv()
-        except EOFError:
-            raise AvlinkError(
+        do_apart(
+            runs,
+            partial(_rows, bench=bench, listener=ignore),
+            done,
+            processes=jobs,
+            gone=lambda run: (
                 f"the process of '{run.name}' was ended from outside, for want of memory perhaps; "
                 f"give the command again with fewer than --jobs {jobs}: what is done is kept"
-            ) from None
-        finally:
-            process.join()
-    if isinstance(said, Exception):
-        raise said
-    rows: list[Measured] = said
-    return rows
-
-
-def _in_process(run: Run, bench: Bench, jobs: int, answer: Connection) -> None:
-    import torch
-
-    # The one that is asked to end is the process that all of them belong to; they end with it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
-    try:
-        answer.send(_rows(run, bench, ignore))
-    except AvlinkError as error:
-        answer.send(error)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+            ),
+        )
+    return tuple(row for run in runs for row in found[run.name])
 
 
 def _rows(run: Run, bench: Bench, listener: Listener) -> list[Measured]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from avlink.app.apart import do_apart
 from avlink.core.datasets import FoundryData
 from avlink.core.errors import RecipeError
 from avlink.core.events import Listener, StepDone
@@ -96,11 +95,22 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
     total, done = sum(len(job.seeds) for job in jobs), 0
     if not jobs:
         return
-    workers = min(len(jobs), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(_make_shard, job) for job in jobs]):
-            done += future.result()
-            listener(StepDone(job_id="data", done=done, total=total, note="foundry clips"))
+
+    def made(job: _FoundryJob, count: int) -> None:
+        nonlocal done
+        done += count
+        listener(StepDone(job_id="data", done=done, total=total, note="foundry clips"))
+
+    do_apart(
+        jobs,
+        _make_shard,
+        made,
+        processes=os.cpu_count() or 1,
+        gone=lambda job: (
+            f"a process that made clips for {job.root} was ended from outside, for want of memory perhaps; "
+            "give the command again: what is done is kept"
+        ),
+    )
 
 
 def _jobs(

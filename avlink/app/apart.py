@@ -1,0 +1,121 @@
+"""Work in processes of its own, which may be killed: that is told, and they end with the process they belong to."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Generic, TypeVar
+
+from avlink.core.errors import AvlinkError
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+
+class _Worker(Generic[Work, Result]):
+    """A process that does one piece of work after the other, on as many threads as it is given."""
+
+    def __init__(self, do: Callable[[Work], Result], threads: int) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self.process: SpawnProcess = spawn.Process(target=_serve, args=(do, threads, theirs))
+        self.process.start()
+        # The only other end is now the process's own: when it is killed, even before it begins, reading ends.
+        theirs.close()
+
+    def give(self, work: Work) -> None:
+        self.work = work
+        with suppress(OSError):
+            # A process that is gone is found out when its answer is read.
+            self.pipe.send(work)
+
+    def result(self) -> Result | Exception | None:
+        """What became of the work; None from a process that is gone."""
+        try:
+            answer: Result | Exception = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+        return answer
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.pipe.close()
+
+
+def do_apart(
+    works: Sequence[Work],
+    do: Callable[[Work], Result],
+    done: Callable[[Work, Result], None],
+    *,
+    processes: int,
+    gone: Callable[[Work], str],
+) -> None:
+    """Do each piece of work in one of so many processes; `done` is told of each with its result, as they come.
+
+    `do`, the works and the results, which are never None, travel by pickle. Raises what `do` raises, as RuntimeError
+    where it is no error of ours or the system's; and AvlinkError in the words of `gone` where a process was killed.
+    What ends this, ends all processes.
+    """
+    waiting = deque(works)
+    processes = min(processes, len(works))
+    workers: list[_Worker[Work, Result]] = []
+    try:
+        for _ in range(processes):
+            workers.append(_Worker(do, max(1, (os.cpu_count() or 1) // processes)))
+            workers[-1].give(waiting.popleft())
+        while workers:
+            ready = wait([worker.pipe for worker in workers])
+            for worker in [worker for worker in workers if worker.pipe in ready]:
+                work, said = worker.work, worker.result()
+                if said is None:
+                    raise AvlinkError(gone(work))
+                if isinstance(said, Exception):
+                    raise said
+                if waiting:
+                    worker.give(waiting.popleft())
+                else:
+                    workers.remove(worker)
+                    worker.end()
+                done(work, said)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _serve(do: Callable[[Work], Result], threads: int, pipe: Connection) -> None:
+    """The process: one work after the other, until nobody gives any more."""
+    # The one that is asked to end is the process that all of them belong to.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import torch
+
+    torch.set_num_threads(threads)
+    with suppress(EOFError, OSError):
+        while True:
+            work: Work = pipe.recv()
+            pipe.send(_tried(do, work))
+
+
+def _tried(do: Callable[[Work], Result], work: Work) -> Result | Exception:
+    try:
+        return do(work)
+    except (AvlinkError, OSError) as error:
+        return error
+    except Exception as error:
+        return RuntimeError("".join(traceback.format_exception(error)))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
