@@ -101,11 +101,11 @@ def _step(
     recipe: TrainRecipe, system: System, clips: ClipStore, latents: ClipRows, indices: list[int], times: int
 ) -> float:
     """Seconds of the forward and backward pass of a fusion step, without its optimiser."""
-    stage = FusionStage(system, clips, latents, direction="audio", t_condition=recipe.conditioning.t_video)
+    stage = FusionStage(system, clips, latents, name="fusion_v2a", tasks=("v2a",), conditioning=recipe.conditioning)
     for module in stage.trained.values():
         module.requires_grad_(True)
 
     def step() -> None:
-        stage.loss(indices, step_generator(stage.name, recipe.seed, 0))["total"].backward()
+        stage.loss(indices, step_generator(stage.name, recipe.seed, 0))["total"].backward()  # type: ignore[no-untyped-call]
 
     return _mean(step, times)

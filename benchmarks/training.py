@@ -21,6 +21,7 @@ from avlink.engine.train.stages.backbones import AudioStage, VideoStage
 from avlink.engine.train.stages.codec import VAEStage, VocoderStage
 from avlink.engine.train.stages.fusion import FusionStage
 from avlink.engine.train.stages.motion import AppearanceStage, MotionStage
+from avlink.engine.train.stills import StillStore
 from avlink.engine.train.weights import load_before
 from benchmarks.figure import Figure, Wanted
 from benchmarks.stopwatch import seconds
@@ -49,7 +50,7 @@ def measure(wanted: Wanted) -> list[Figure]:
         train(recipe, out)
         system = System(recipe.model).requires_grad_(False)
         load_before(out, None, system.components())
-        stages = _stages(recipe, system, ClipStore(out / "clips" / "train"))
+        stages = _stages(recipe, system, out / "clips")
         figures = []
         for name, table in recipe.stages.items():
             samples = table.batch * len(timed)
@@ -70,7 +71,7 @@ def measure(wanted: Wanted) -> list[Figure]:
 def _recipe(*, steps: int, quick: bool) -> TrainRecipe:
     """The shipped recipe with a handful of clips and steps; its sizes stay, unless it is to be quick."""
     stages = load_recipe(_RECIPE, "train").stages
-    overrides = ["data.clips=12", "data.held_out=4"]
+    overrides = ["data.clips=12", "data.held_out=4", "data.stills=64"]
     for name in stages:
         overrides += [f"stages.{name}.steps={steps}", f"stages.{name}.validate_every=0"]
         if quick:
@@ -86,13 +87,14 @@ def _logged(log: Path, timed: range) -> float:
     return float(sum(rows[step]["seconds"] for step in timed))
 
 
-def _stages(recipe: TrainRecipe, system: System, clips: ClipStore) -> dict[str, Stage]:
+def _stages(recipe: TrainRecipe, system: System, prepared: Path) -> dict[str, Stage]:
+    clips = ClipStore(prepared / "train")
     latents = encode(system.vae, LogMel(recipe.model.mel), clips, range(len(clips)))
     times = recipe.conditioning
     stages: list[Stage] = [
         VAEStage(system, clips),
         VocoderStage(system, clips),
-        AppearanceStage(system, clips),
+        AppearanceStage(system, StillStore(prepared / "stills" / "train")),
         MotionStage(system, clips),
         AudioStage(system, clips, latents),
         VideoStage(system, clips),

@@ -39,14 +39,13 @@ def measure(wanted: Wanted) -> list[Figure]:
             each = [_once("place", write_edit(kind, clips, folder), clips) for clips in sizes]
             for clips, one in zip(sizes, each, strict=True):
                 title = f"writing, {kind}, {clips:,} clips"
-                said = {"baseline_name": "OTIO reading and writing"}
                 figures += [
                     Figure(
                         name=f"{title}, time",
                         value=one["s"] * 1e3,
                         unit="ms/clip",
                         baseline=one["bare_s"] * 1e3,
-                        **said,
+                        baseline_name="OTIO reading and writing",
                     ),
                     Figure(name=f"{title}, peak memory", value=one["growth_bytes"] / 1024, unit="KiB/clip"),
                 ]
