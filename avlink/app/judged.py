@@ -25,7 +25,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """`judges` is the medium that must have been generated for it to say something; `better` points that way."""
+    """`judges` is the medium that must have been generated for it to say something."""
 
     name: str
     title: str
@@ -33,82 +33,64 @@ class Metric:
     extractor: str
     judges: tuple[Medium, ...]
     parts: tuple[Part, ...]
-    better: Literal["lower", "higher"]
+
+    @property
+    def better(self) -> Literal["lower", "higher"]:
+        """Where the figure of the better method lies."""
+        return "higher" if self.formula in ("inception", "cosine") else "lower"
 
 
-def _frechet(name: str, title: str, extractor: str, medium: Medium) -> Metric:
-    parts = (Part(side="generated", medium=medium), Part(side="reference", medium=medium))
-    return Metric(
-        name=name,
-        title=title,
-        formula="frechet",
-        extractor=extractor,
-        judges=(medium,),
-        parts=parts,
-        better="lower",
-    )
+_COMPARED: Mapping[Formula, tuple[str, tuple[Literal["generated", "reference"], ...]]] = {
+    "frechet": ("embedding", ("generated", "reference")),
+    "inception": ("logits", ("generated",)),
+    "kl": ("logits", ("reference", "generated")),
+}
+"""By formula: the feature of one medium that it compares, of which sides in which order."""
 
 
-def _inception(name: str, title: str, extractor: str, medium: Medium) -> Metric:
-    part = Part(side="generated", medium=medium, feature="logits")
-    return Metric(
-        name=name,
-        title=title,
-        formula="inception",
-        extractor=extractor,
-        judges=(medium,),
-        parts=(part,),
-        better="higher",
-    )
+def _within(name: str, title: str, formula: Formula, extractor: str, medium: Medium) -> Metric:
+    """A metric that stays within one medium."""
+    feature, sides = _COMPARED[formula]
+    parts = tuple(Part(side=side, medium=medium, feature=feature) for side in sides)
+    return Metric(name=name, title=title, formula=formula, extractor=extractor, judges=(medium,), parts=parts)
 
 
-def _kl(name: str, title: str, extractor: str, medium: Medium) -> Metric:
-    sides: tuple[Literal["reference", "generated"], ...] = ("reference", "generated")
-    parts = tuple(Part(side=side, medium=medium, feature="logits") for side in sides)
-    return Metric(
-        name=name, title=title, formula="kl", extractor=extractor, judges=(medium,), parts=parts, better="lower"
-    )
-
-
-def _cosine(name: str, title: str, extractor: str, one: Part, other: Part) -> Metric:
-    judges = tuple(part.medium for part in (one, other) if part.medium != "text")
-    return Metric(
-        name=name,
-        title=title,
-        formula="cosine",
-        extractor=extractor,
-        judges=judges,
-        parts=(one, other),
-        better="higher",
-    )
+def _between(name: str, title: str, extractor: str, *parts: Part) -> Metric:
+    """The cosine between two media."""
+    judges = tuple(part.medium for part in parts if part.medium != "text")
+    return Metric(name=name, title=title, formula="cosine", extractor=extractor, judges=judges, parts=parts)
 
 
 _HEARD = Part(side="other", medium="sound")
 WEIGHTLESS_METRICS = (
-    _frechet("log-mel-frechet", "Fréchet distance of log-mel levels: not FAD", "log-mel", "sound"),
-    _frechet(
-        "rgb-cells-frechet", "Fréchet distance of colours and changes in 4x4 cells: not FID", "rgb-cells", "pictures"
+    _within("log-mel-frechet", "Fréchet distance of log-mel levels: not FAD", "frechet", "log-mel", "sound"),
+    _within(
+        "rgb-cells-frechet",
+        "Fréchet distance of colours and changes in 4x4 cells: not FID",
+        "frechet",
+        "rgb-cells",
+        "pictures",
     ),
 )
 """Of `avlink.app.weightless`."""
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        _frechet("fad", "Fréchet audio distance", "vggish", "sound"),
-        _frechet("fd", "Fréchet distance", "panns", "sound"),
-        _inception("is", "Inception score", "panns", "sound"),
-        _kl("kl", "KL(reference || generated), softmax", "panns", "sound"),
-        _cosine(
+        _within("fad", "Fréchet audio distance", "frechet", "vggish", "sound"),
+        _within("fd", "Fréchet distance", "frechet", "panns", "sound"),
+        _within("is", "Inception score", "inception", "panns", "sound"),
+        _within("kl", "KL(reference || generated), softmax", "kl", "panns", "sound"),
+        _between(
             "clap", "CLAP score", "clap", Part(side="generated", medium="sound"), Part(side="other", medium="text")
         ),
-        _cosine(
+        _between(
             "ib-ai",
             "ImageBind, sound to images",
             "imagebind",
             _HEARD,
             Part(side="other", medium="pictures", feature="image"),
         ),
-        _cosine("ib-av", "ImageBind, sound to video", "imagebind", _HEARD, Part(side="other", medium="pictures")),
+        _between("ib-av", "ImageBind, sound to video", "imagebind", _HEARD, Part(side="other", medium="pictures")),
         Metric(
             name="desync",
             title="DeSync: mean |offset| of sound to pictures in s; chance is 1.05",
@@ -116,15 +98,12 @@ METRICS: Mapping[str, Metric] = {
             extractor="synchformer",
             judges=("sound", "pictures"),
             parts=(Part(side="other", medium="scene", feature="logits"),),
-            better="lower",
         ),
-        _frechet("fid", "Fréchet inception distance of frames", "inception", "pictures"),
-        _frechet("fvd", "Fréchet video distance", "i3d", "pictures"),
+        _within("fid", "Fréchet inception distance of frames", "frechet", "inception", "pictures"),
+        _within("fvd", "Fréchet video distance", "frechet", "i3d", "pictures"),
     )
 }
 """The paper's metrics (section 4.2) and KL, which others report beside them."""
-
-_MAKERS = {"frechet": _frechet, "inception": _inception, "kl": _kl}
 
 
 def medium_of(extractor: Extractor) -> Medium | None:
@@ -136,13 +115,14 @@ def find_metric(name: str, registry: Registry) -> Metric:
     """A metric by name, or as formula:extractor ("frechet:passt"). Raises RecipeError that lists what there is."""
     if name in METRICS:
         return METRICS[name]
-    formula, colon, extractor = name.partition(":")
-    if not colon or formula not in _MAKERS:
+    asked, colon, extractor = name.partition(":")
+    formula = next((known for known in _COMPARED if known == asked), None)
+    if not colon or formula is None:
         raise RecipeError(
             f"metrics: there is no metric '{name}'; {suggest(name, list(METRICS))}; for another extractor write "
-            f"{', '.join(f'{known}:NAME' for known in _MAKERS)}"
+            f"{', '.join(f'{known}:NAME' for known in _COMPARED)}"
         )
     medium = medium_of(registry.extractor(extractor))
     if medium is None:
         raise RecipeError(f"metrics: extractor '{extractor}' of '{name}' takes neither sound nor pictures")
-    return _MAKERS[formula](name, f"{formula} of {extractor}", extractor, medium)
+    return _within(name, f"{formula} of {extractor}", formula, extractor, medium)
