@@ -84,19 +84,14 @@ def test_trimming_within_handles_generates_nothing(run: Run, kit: Any, media: st
     assert _statuses(beyond) == ["generated"]
 
 
-def test_moved_renamed_and_reordered_clips_generate_nothing(run: Run, kit: Any, media: str) -> None:
+def test_moved_renamed_and_reordered_clips_generate_nothing(run: Run, kit: Any, media: str, tmp_path: Path) -> None:
+    # Its words do not follow the clips' names.
+    recipe = kit.tone_recipe(tmp_path, "prompt.template=knock")
     a, b = kit.clip(media, 0, 30), kit.clip(media, 60, 30)
-    run(a, b, kit=kit, recipe=_plain(kit, run))
+    run(a, b, kit=kit, recipe=recipe)
     gap = otio.schema.Gap(duration=otio.opentime.RationalTime(7, 24))
-    again = run(gap, kit.clip(media, 60, 30, name="other"), kit.clip(media, 0, 30), kit=kit, recipe=_plain(kit, run))
+    again = run(gap, kit.clip(media, 60, 30, name="other"), kit.clip(media, 0, 30), kit=kit, recipe=recipe)
     assert _statuses(again) == ["cached", "cached"]
-
-
-def _plain(kit: Any, run: Run) -> SonifyRecipe:
-    """A recipe whose words do not follow the clips' names."""
-    import tempfile
-
-    return kit.tone_recipe(Path(tempfile.mkdtemp()), "prompt.template=knock")  # type: ignore[no-any-return]
 
 
 def test_other_words_or_force_generate_anew(run: Run, kit: Any, media: str) -> None:

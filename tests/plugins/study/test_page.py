@@ -101,6 +101,7 @@ class Browser:
             ],
             preexec_fn=put_in_place,
             close_fds=False,
+            env=os.environ | {"TMPDIR": str(folder.parent)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
