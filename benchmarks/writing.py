@@ -103,7 +103,7 @@ def _place(edit: Path) -> dict[str, float]:
     from avlink.timeline.write import write_timeline
 
     timeline = read_timeline(edit).timeline
-    tracks = [track.name for track in timeline.video_tracks()]
+    tracks = [track.name for track in timeline.video_tracks() if track.find_clips()]
     placements = [
         StemPlacement(
             clip=clip,
