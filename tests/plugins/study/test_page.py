@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -101,7 +102,6 @@ class Browser:
             ],
             preexec_fn=put_in_place,
             close_fds=False,
-            env=os.environ | {"TMPDIR": str(folder.parent)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -148,6 +148,11 @@ class Browser:
         self("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     def end(self) -> None:
+        # It clears up after itself where it is asked to go.
+        with suppress(OSError):
+            os.write(self._out, json.dumps({"id": self._number + 1, "method": "Browser.close"}).encode() + b"\0")
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
         self.process.kill()
         self.process.wait()
         os.close(self._in)
