@@ -82,8 +82,8 @@ def run_all(runs: Sequence[Run], bench: Bench, jobs: int, listener: Listener = i
             partial(_rows, bench=bench, listener=ignore),
             done,
             processes=jobs,
-            gone=lambda run: (
-                f"the process of '{run.name}' was ended from outside, for want of memory perhaps; "
+            gone=lambda run, fate: (
+                f"the process of '{run.name}' {fate}; "
                 f"give the command again with fewer than --jobs {jobs}: what is done is kept"
             ),
         )

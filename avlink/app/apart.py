@@ -45,6 +45,16 @@ class _Worker(Generic[Work, Result]):
             return None
         return answer
 
+    def fate(self) -> str:
+        """What became of a process that is gone, after its name."""
+        self.process.join()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return f"ended with exit code {code}, and said above why"
+        with suppress(ValueError):
+            return f"was ended from outside ({signal.Signals(-code).name}), for want of memory perhaps"
+        return f"was ended from outside (signal {-code})"
+
     def end(self) -> None:
         self.process.terminate()
         self.process.join()
@@ -57,13 +67,13 @@ def do_apart(
     done: Callable[[Work, Result], None],
     *,
     processes: int,
-    gone: Callable[[Work], str],
+    gone: Callable[[Work, str], str],
 ) -> None:
     """Do each piece of work in one of so many processes; `done` is told of each with its result, as they come.
 
     `do`, the works and the results, which are never None, travel by pickle. Raises what `do` raises, as RuntimeError
-    where it is no error of ours or the system's; and AvlinkError in the words of `gone` where a process was killed.
-    What ends this, ends all processes.
+    where it is no error of ours or the system's; and AvlinkError in the words of `gone` where a process is gone,
+    which gets its work and what became of it ("was ended from outside ..."). What ends this, ends all processes.
     """
     waiting = deque(works)
     processes = min(processes, len(works))
@@ -77,7 +87,7 @@ def do_apart(
             for worker in [worker for worker in workers if worker.pipe in ready]:
                 work, said = worker.work, worker.result()
                 if said is None:
-                    raise AvlinkError(gone(work))
+                    raise AvlinkError(gone(work, worker.fate()))
                 if isinstance(said, Exception):
                     raise said
                 if waiting:

@@ -106,9 +106,8 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
         _make_shard,
         made,
         processes=os.cpu_count() or 1,
-        gone=lambda job: (
-            f"a process that made clips for {job.root} was ended from outside, for want of memory perhaps; "
-            "give the command again: what is done is kept"
+        gone=lambda job, fate: (
+            f"a process that made clips for {job.root} {fate}; give the command again: what is done is kept"
         ),
     )
 

@@ -26,7 +26,7 @@ def _do(works: list[str], *, processes: int = 2) -> list[tuple[str, Any]]:
         eval,
         lambda work, result: found.append((work, result)),
         processes=processes,
-        gone=lambda work: f"{work} was killed",
+        gone=lambda work, fate: f"{work} {fate}",
     )
     return found
 
@@ -44,7 +44,7 @@ def test_all_is_done_in_no_more_processes_than_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("work", "error", "words"),
     [
-        (DEATH, AvlinkError, "was killed"),
+        (DEATH, AvlinkError, r"was ended from outside \(SIGKILL\)"),
         ("open('/nothing/here')", FileNotFoundError, "/nothing/here"),
         ("1 / 0", RuntimeError, "division by zero"),
         (f"exec('from {MediaError.__module__} import MediaError; raise MediaError(\"no sound\")')", MediaError, "no s"),
@@ -68,8 +68,8 @@ class _Deadly:
 
 
 def test_a_process_that_dies_while_it_begins_is_told() -> None:
-    with pytest.raises(AvlinkError, match="7 was killed"):
-        do_apart([7], _Deadly(), lambda work, result: None, processes=2, gone=lambda work: f"{work} was killed")
+    with pytest.raises(AvlinkError, match="7 ended with exit code 3"):
+        do_apart([7], _Deadly(), lambda work, result: None, processes=2, gone=lambda work, fate: f"{work} {fate}")
 
 
 def test_what_is_raised_while_a_result_is_noted_ends_all() -> None:
@@ -77,5 +77,5 @@ def test_what_is_raised_while_a_result_is_noted_ends_all() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        do_apart([PID, LONG], eval, interrupt, processes=2, gone=str)
+        do_apart([PID, LONG], eval, interrupt, processes=2, gone=lambda work, fate: fate)
     assert multiprocessing.active_children() == []
