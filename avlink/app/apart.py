@@ -20,16 +20,38 @@ Work = TypeVar("Work")
 Result = TypeVar("Result")
 
 
+def start_process(
+    serve: Callable[..., None], *arguments: object, daemon: bool = False
+) -> tuple[SpawnProcess, Connection]:
+    """A new process that runs `serve` with the arguments and the other end of this pipe."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=serve, args=(*arguments, theirs), daemon=daemon)
+    process.start()
+    # The only other end is now the process's own: when it is killed, even before it begins, reading ends.
+    theirs.close()
+    return process, ours
+
+
+def name_of_exit(code: int | None) -> str:
+    """An exit code of multiprocessing in words: the signal's name, or the number."""
+    with suppress(ValueError):
+        return signal.Signals(-(code or 0)).name
+    return str(code)
+
+
+def portable(error: Exception) -> Exception:
+    """An error for another process: ours and the system's as they are, of a bug its traceback."""
+    if isinstance(error, AvlinkError | OSError):
+        return error
+    return RuntimeError("".join(traceback.format_exception(error)))
+
+
 class _Worker(Generic[Work, Result]):
     """A process that does one piece of work after the other, on as many threads as it is given."""
 
     def __init__(self, do: Callable[[Work], Result], threads: int) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self.pipe, theirs = spawn.Pipe()
-        self.process: SpawnProcess = spawn.Process(target=_serve, args=(do, threads, theirs))
-        self.process.start()
-        # The only other end is now the process's own: when it is killed, even before it begins, reading ends.
-        theirs.close()
+        self.process, self.pipe = start_process(_serve, do, threads)
 
     def give(self, work: Work) -> None:
         self.work = work
@@ -48,12 +70,10 @@ class _Worker(Generic[Work, Result]):
     def fate(self) -> str:
         """What became of a process that is gone, after its name."""
         self.process.join()
-        code = self.process.exitcode or 0
-        if code >= 0:
+        code = self.process.exitcode
+        if code is None or code >= 0:
             return f"ended with exit code {code}, and said above why"
-        with suppress(ValueError):
-            return f"was ended from outside ({signal.Signals(-code).name}), for want of memory perhaps"
-        return f"was ended from outside (signal {-code})"
+        return f"was ended from outside ({name_of_exit(code)}), for want of memory perhaps"
 
     def end(self) -> None:
         self.process.terminate()
@@ -118,10 +138,8 @@ def _serve(do: Callable[[Work], Result], threads: int, pipe: Connection) -> None
 def _tried(do: Callable[[Work], Result], work: Work) -> Result | Exception:
     try:
         return do(work)
-    except (AvlinkError, OSError) as error:
-        return error
     except Exception as error:
-        return RuntimeError("".join(traceback.format_exception(error)))
+        return portable(error)
 
 
 def _end_with_parent() -> None:

@@ -93,8 +93,6 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
         *_jobs(root / "stills" / "held_out", "held_out", data, held_out_stills, stills=True),
     ]
     total, done = sum(len(job.seeds) for job in jobs), 0
-    if not jobs:
-        return
 
     def made(job: _FoundryJob, count: int) -> None:
         nonlocal done

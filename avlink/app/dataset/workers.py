@@ -6,7 +6,6 @@ that happens twice is set aside; where one is silent for minutes, the clip is se
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import cast
 
+from avlink.app.apart import name_of_exit, portable, start_process
 from avlink.app.dataset.columns import ShardWork
 from avlink.core.errors import AvlinkError
 
@@ -68,7 +68,7 @@ def make_shards(
                         kind, said = cast(_Report, worker.pipe.recv())
                     except (EOFError, OSError):
                         worker.process.join()
-                        why = _death(worker.process.exitcode)
+                        why = f"the process that decoded it died ({name_of_exit(worker.process.exitcode)}), twice"
                         workers[at] = _replaced(worker, why, waiting, suspects, deaths=2)
                         continue
                     worker.heard_s = time.monotonic()
@@ -92,20 +92,9 @@ def make_shards(
             worker.pipe.close()
 
 
-def _death(exit_code: int | None) -> str:
-    name = str(exit_code)
-    with suppress(ValueError):
-        name = signal.Signals(-(exit_code or 0)).name
-    return f"the process that decoded it died ({name}), twice"
-
-
 def _start() -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
-    return _Worker(process=process, pipe=ours)
+    process, pipe = start_process(_run, daemon=True)
+    return _Worker(process=process, pipe=pipe)
 
 
 def _give(worker: _Worker, waiting: deque[ShardWork]) -> None:
@@ -153,5 +142,5 @@ def _run(pipe: Connection) -> None:
         except BrokenPipeError:
             return  # Nobody asks any more.
         except Exception as error:
-            pipe.send(("error", error if isinstance(error, AvlinkError | OSError) else RuntimeError(repr(error))))
+            pipe.send(("error", portable(error)))
             return
