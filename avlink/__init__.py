@@ -18,12 +18,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from avlink.app.arrivals import NeededMedia, check_whole, needed_media
-    from avlink.app.frames_sound import sound_for_frames
-    from avlink.app.report import SonifyReport
-    from avlink.app.request import SonifyRequest
-    from avlink.app.session import Session, open_session, pick_device
-    from avlink.app.sonify import sonify
     from avlink.cli.console import progress
     from avlink.core.clock import to_index
     from avlink.core.errors import AvlinkError, InputError, MediaError, OutputError, PlaceError, PluginError, TooShort
@@ -41,6 +35,11 @@ if TYPE_CHECKING:
         SoundSource,
         Waveform,
     )
+    from avlink.edit.frames_sound import sound_for_frames
+    from avlink.edit.needed_media import NeededMedia, check_whole, needed_media
+    from avlink.edit.report import SonifyReport
+    from avlink.edit.request import SonifyRequest
+    from avlink.edit.sonify import sonify
     from avlink.hooks import Options, find_recipe, hookimpl
     from avlink.media.animation import TimedPicture, write_animation
     from avlink.media.audio import read_audio
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from avlink.media.mux import mux_sound, picture_digest, read_tags
     from avlink.media.probe import MediaInfo, probe
     from avlink.media.wave import WaveFile
+    from avlink.session import Session, open_session, pick_device
 
 __version__ = "0.1.0"
 __all__ = [
@@ -119,7 +119,7 @@ _LIVES_IN = {
     "Mastered": "avlink.media.master",
     "MediaError": "avlink.core.errors",
     "MediaInfo": "avlink.media.probe",
-    "NeededMedia": "avlink.app.arrivals",
+    "NeededMedia": "avlink.edit.needed_media",
     "OnStep": "avlink.core.values",
     "Options": "avlink.hooks",
     "OutputError": "avlink.core.errors",
@@ -130,9 +130,9 @@ _LIVES_IN = {
     "PluginError": "avlink.core.errors",
     "Prompt": "avlink.core.values",
     "Scene": "avlink.core.features",
-    "Session": "avlink.app.session",
-    "SonifyReport": "avlink.app.report",
-    "SonifyRequest": "avlink.app.request",
+    "Session": "avlink.session",
+    "SonifyReport": "avlink.edit.report",
+    "SonifyRequest": "avlink.edit.request",
     "SoundGenerator": "avlink.core.values",
     "SoundRequest": "avlink.core.values",
     "SoundSource": "avlink.core.values",
@@ -140,22 +140,22 @@ _LIVES_IN = {
     "TooShort": "avlink.core.errors",
     "WaveFile": "avlink.media.wave",
     "Waveform": "avlink.core.values",
-    "check_whole": "avlink.app.arrivals",
+    "check_whole": "avlink.edit.needed_media",
     "find_recipe": "avlink.hooks",
     "hookimpl": "avlink.hooks",
     "master": "avlink.media.master",
     "measure_loudness": "avlink.media.loudness",
     "mux_sound": "avlink.media.mux",
-    "needed_media": "avlink.app.arrivals",
-    "open_session": "avlink.app.session",
-    "pick_device": "avlink.app.session",
+    "needed_media": "avlink.edit.needed_media",
+    "open_session": "avlink.session",
+    "pick_device": "avlink.session",
     "picture_digest": "avlink.media.mux",
     "probe": "avlink.media.probe",
     "progress": "avlink.cli.console",
     "read_audio": "avlink.media.audio",
     "read_tags": "avlink.media.mux",
-    "sonify": "avlink.app.sonify",
-    "sound_for_frames": "avlink.app.frames_sound",
+    "sonify": "avlink.edit.sonify",
+    "sound_for_frames": "avlink.edit.frames_sound",
     "to_index": "avlink.core.clock",
     "write_animation": "avlink.media.animation",
     "write_video": "avlink.media.movie",

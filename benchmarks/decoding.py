@@ -11,20 +11,20 @@ from pathlib import Path
 
 import torch
 
-from avlink.app.dataset.columns import ShardWork, clips_of
-from avlink.app.dataset.decoding import make_shard
-from avlink.app.dataset.entries import Entry
-from avlink.app.foundry import write_clip
+from avlink.admin.foundry_sample import write_clip
 from avlink.core.recipe import TrainRecipe, load_recipe
 from avlink.engine.codec.mel import LogMel
-from avlink.engine.models.system import System
-from avlink.engine.train.clip_rows import ClipRows
-from avlink.engine.train.clips import ClipStore
-from avlink.engine.train.latents import make_latents, vae_key
+from avlink.engine.system import System
 from avlink.engine.train.loop import step_generator
-from avlink.engine.train.notes import ClipNote, Index
-from avlink.engine.train.stages.fusion import FusionStage
 from avlink.foundry.generate import make_clips
+from avlink.training.data.clip_rows import ClipRows
+from avlink.training.data.clips import ClipStore
+from avlink.training.data.columns import ShardWork, clips_of
+from avlink.training.data.decoding import make_shard
+from avlink.training.data.entries import Entry
+from avlink.training.data.latents import make_latents, vae_key
+from avlink.training.data.notes import ClipNote, Index
+from avlink.training.stages.fusion import FusionStage
 from benchmarks.figure import Figure, Wanted
 from benchmarks.stopwatch import cpu_seconds
 

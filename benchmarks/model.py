@@ -15,7 +15,7 @@ from avlink.core.bundles import find_bundle
 from avlink.core.recipe import SonifyRecipe, load_recipe
 from avlink.core.sound import FittedSound, read_whole
 from avlink.core.values import FrameSource, Prompt, SoundRequest, Waveform
-from avlink.engine.sample import SoundSampler
+from avlink.engine.sampling import SoundSampler
 from avlink.hooks import apply_chain, load_registry, resolve_backend, resolve_chain
 from avlink.media.broadcast import BroadcastInfo
 from avlink.media.bwf import write_bwf

@@ -78,9 +78,9 @@ def _once(what: str, small: Path, large: Path, model: str) -> dict[str, float]:
 def _main(what: str, small: Path, large: Path, model: str) -> None:
     """Time and growth of the peak for `large`, after `small` has paid for everything that is paid once."""
     if what == "avlink":
-        from avlink.app.session import open_session
-        from avlink.app.sonify import SonifyRequest, sonify
         from avlink.core.recipe import load_recipe
+        from avlink.edit.sonify import SonifyRequest, sonify
+        from avlink.session import open_session
 
         recipe, session = load_recipe("foley", "sonify", Wanted(model=model).overrides), open_session(device="cpu")
 

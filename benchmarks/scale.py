@@ -18,9 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avlink.core.architecture import PAPER, AVLinkConfig, DiTConfig, FusionConfig, VideoConfig
 from avlink.core.training import ParallelTable
+from avlink.engine.avlink import AVLink, Fusion, Text
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
-from avlink.engine.models.linked import AVLink, Fusion, Text
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.train.optim import EMA, OptimConfig, Optimiser
 from avlink.engine.train.parallel import Learner

@@ -10,19 +10,19 @@ from pathlib import Path
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from avlink.app.train import train
 from avlink.core.recipe import TrainRecipe, load_recipe
 from avlink.engine.codec.mel import LogMel
-from avlink.engine.models.system import System
-from avlink.engine.train.clips import ClipStore
-from avlink.engine.train.latents import encode
+from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
-from avlink.engine.train.stages.backbones import AudioStage, VideoStage
-from avlink.engine.train.stages.codec import VAEStage, VocoderStage
-from avlink.engine.train.stages.fusion import FusionStage
-from avlink.engine.train.stages.motion import AppearanceStage, MotionStage
-from avlink.engine.train.stills import StillStore
-from avlink.engine.train.weights import load_before
+from avlink.training.data.clips import ClipStore
+from avlink.training.data.latents import encode
+from avlink.training.data.stills import StillStore
+from avlink.training.stages.backbones import AudioStage, VideoStage
+from avlink.training.stages.codec import VAEStage, VocoderStage
+from avlink.training.stages.fusion import FusionStage
+from avlink.training.stages.motion import AppearanceStage, MotionStage
+from avlink.training.train import train
+from avlink.training.weights import load_before
 from benchmarks.figure import Figure, Wanted
 from benchmarks.stopwatch import seconds
 

@@ -137,9 +137,9 @@ def _place(edit: Path) -> dict[str, float]:
 
 def _again(edit: Path) -> dict[str, float]:
     """A whole run with a backend that takes no time, when it has run before."""
-    from avlink.app.session import open_session
-    from avlink.app.sonify import SonifyRequest, sonify
     from avlink.core.recipe import load_recipe
+    from avlink.edit.sonify import SonifyRequest, sonify
+    from avlink.session import open_session
     from avlink.testing import fake_registry
 
     recipe, session = load_recipe("foley", "sonify", _PLAIN), open_session(registry=fake_registry())

@@ -39,7 +39,7 @@ def ablate(
       avlink ablate --only fusion,no_reinjection
       avlink ablate -s clips=32 -s compute=steps
     """  # noqa: D301
-    from avlink.app.ablate import ablate as run
+    from avlink.ablation.ablate import ablate as run
     from avlink.core.recipe import load_recipe
 
     loaded = load_recipe(recipe, "ablate", list(settings or ()))

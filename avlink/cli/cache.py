@@ -11,7 +11,7 @@ from avlink.cli import options as given
 from avlink.cli.answer import Answer, Grid
 
 if TYPE_CHECKING:
-    from avlink.app.cache import Amount
+    from avlink.admin.cache import Amount
 
 _EPILOG = (
     "Example: avlink cache prune --older-than 30d --max-size 10GB --dry-run. "
@@ -28,7 +28,7 @@ def cache(context: typer.Context, as_json: given.AsJson = False) -> Answer | Non
     """
     if context.invoked_subcommand is not None:
         return None
-    from avlink.app.cache import look_at_cache
+    from avlink.admin.cache import look_at_cache
 
     found = look_at_cache()
     rows = [*_rows(found.kinds), _row("together", found.total)]
@@ -61,7 +61,7 @@ def prune(
     Without --older-than and --max-size, what was not used for 30 days is removed. Other runs may go on meanwhile:
     what was used in the last ten minutes stays.
     """
-    from avlink.app.cache import parse_age, parse_size, prune_cache, size_text
+    from avlink.admin.cache import parse_age, parse_size, prune_cache, size_text
 
     done = prune_cache(
         older_than_s=None if older_than is None else parse_age(older_than),
@@ -78,12 +78,12 @@ def prune(
 
 
 def _rows(kinds: Mapping[str, Amount]) -> list[tuple[str, str, str]]:
-    from avlink.app.cache import KINDS
+    from avlink.admin.cache import KINDS
 
     return [_row(KINDS[kind], amount) for kind, amount in kinds.items() if amount.entries]
 
 
 def _row(name: str, amount: Amount) -> tuple[str, str, str]:
-    from avlink.app.cache import size_text
+    from avlink.admin.cache import size_text
 
     return (name, f"{amount.entries:,}", size_text(amount.size_bytes))

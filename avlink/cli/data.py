@@ -12,7 +12,7 @@ from avlink.cli.answer import Answer, Block, Grid
 from avlink.cli.console import progress
 
 if TYPE_CHECKING:
-    from avlink.app.dataset.work import Part
+    from avlink.training.data.work import Part
 
 _LISTED = 10
 app = typer.Typer(help="Prepare clips for training, or see what there is.", no_args_is_help=True)
@@ -59,8 +59,8 @@ def prepare(
       avlink data prepare vggsound -s data.folder=/data/vggsound -o /data/prepared
       avlink train vggsound -s data.prepared=/data/prepared
     """  # noqa: D301
-    from avlink.app.dataset.service import prepare as run
     from avlink.core.recipe import load_recipe
+    from avlink.training.data.service import prepare as run
 
     loaded = load_recipe(recipe, "train", list(settings or ()))
     known = loaded.data.prepared
@@ -105,8 +105,8 @@ def check(
 
     Lengths and faults are those of a sample. OUT is a prepared folder; by default as for `avlink data prepare`.
     """
-    from avlink.app.dataset.check import check_prepared, check_sources
     from avlink.core.recipe import load_recipe
+    from avlink.training.data.check import check_prepared, check_sources
 
     loaded = load_recipe(recipe, "train", list(settings or ()))
     known = loaded.data.prepared
@@ -146,8 +146,8 @@ def check(
 
 
 def _part(text: str | None) -> Part:
-    from avlink.app.dataset.work import ALL, Part
     from avlink.core.errors import InputError
+    from avlink.training.data.work import ALL, Part
 
     if text is None:
         return ALL

@@ -18,7 +18,7 @@ def demo(
 
     At the end it says what to open. Needs no media of yours and no network; takes a minute or two on a CPU.
     """
-    from avlink.app.demo import run_demo
+    from avlink.admin.demo import run_demo
 
     with progress() as tell:
         lines = run_demo(out, listener=tell)

@@ -13,7 +13,7 @@ def doctor(as_json: given.AsJson = False) -> Answer:
     with 1 when there is a problem. AVLink brings its own FFmpeg libraries: an installed ffmpeg is neither needed nor
     used.
     """
-    from avlink.app.doctor import examine
+    from avlink.admin.doctor import examine
 
     findings = examine()
     rows = [(finding.name, "ok" if finding.good else "PROBLEM", finding.text) for finding in findings]

@@ -36,8 +36,8 @@ def evaluate(
       avlink evaluate -s generated=out -s reference=true
       avlink evaluate -s generated=out -s reference=true -s extractors.vggish.checkpoint=vggish.pth
     """  # noqa: D301
-    from avlink.app.evaluate import evaluate as run
     from avlink.core.recipe import load_recipe
+    from avlink.evaluation.evaluate import evaluate as run
 
     loaded = load_recipe(recipe, "evaluate", list(settings or ()))
     if loaded.generated is not None or loaded.reference is not None:
@@ -48,9 +48,9 @@ def evaluate(
 
 
 def _folders(recipe: EvaluateRecipe, device: str) -> Answer:
-    from avlink.app.evaluate_folders import evaluate_folders
-    from avlink.app.session import pick_device
+    from avlink.evaluation.folders import evaluate_folders
     from avlink.hooks import load_registry
+    from avlink.session import pick_device
 
     with progress() as tell:
         report = evaluate_folders(recipe, load_registry(), device=pick_device(device), listener=tell)

@@ -40,8 +40,8 @@ def export(
     tracks; otio, otioz and otiod take the project as a whole, the last two with its media. AAF is experimental: mono
     stems are embedded as 24-bit sound, and no Pro Tools has opened one yet.
     """
-    from avlink.app.export import ExportRequest
-    from avlink.app.export import export as run
+    from avlink.edit.export import ExportRequest
+    from avlink.edit.export import export as run
 
     request = ExportRequest(
         input=project, to=to, output=output, media_root=tuple(media_root or ()), read=given.reading(timeline, rate)
@@ -73,7 +73,7 @@ def import_cues(
     column id; an empty cell leaves the choice to the recipe. OUT is PROJECT with ".cues" in its name by default.
     PROJECT is never changed.
     """
-    from avlink.app.cues import import_cues as run
+    from avlink.edit.cues import import_cues as run
 
     report = run(project, cues, output, read=given.reading(timeline, rate))
     said = f"wrote {report.output} ({report.changed} of {report.clips} clips changed)"

@@ -29,7 +29,7 @@ def sample(
     as_json: given.AsJson = False,
 ) -> Answer:
     """Write a few training clips as videos with sound, to look at, and captions.json with what happens in them."""
-    from avlink.app.foundry import sample as run
+    from avlink.admin.foundry_sample import sample as run
 
     paths = run(out, count=count, seed=seed, split=split)
     written = [str(path) for path in paths]

@@ -18,7 +18,7 @@ app = typer.Typer(help="List models, show their parts, import public ones.", no_
 @app.command("list")
 def list_all(as_json: given.AsJson = False) -> Answer:
     """List the models that ship with AVLink."""
-    from avlink.app.models import list_models
+    from avlink.admin.models import list_models
 
     models = [dict(model) for model in list_models()]
     rows = [(str(model.get("name", "")), str(model.get("summary", ""))) for model in models]
@@ -37,7 +37,7 @@ def info(
       avlink models info foley_tiny
       avlink models info runs/foley_tiny/bundle
     """  # noqa: D301
-    from avlink.app.models import model_info
+    from avlink.admin.models import model_info
 
     found = model_info(name)
     return Answer(command="models info", payload=found, blocks=_blocks(found))
@@ -70,7 +70,7 @@ def import_(
       avlink models import 1dvae_64ch_16k_64bins.ckpt flan-t5-large -o parts
       avlink train vggsound -s start_from=parts
     """  # noqa: D301
-    from avlink.app.imports import import_models
+    from avlink.admin.model_import import import_models
 
     with progress() as tell:
         done = import_models(

@@ -86,7 +86,7 @@ def new(
     as_json: given.AsJson = False,
 ) -> Answer:
     """Begin a plugin: a small project that works, with tests. Nothing that exists is touched."""
-    from avlink.app.new_plugin import DEFAULT_KINDS, new_plugin
+    from avlink.admin.new_plugin import DEFAULT_KINDS, new_plugin
     from avlink.hooks import load_registry
 
     made = new_plugin(

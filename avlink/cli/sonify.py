@@ -50,9 +50,9 @@ def sonify(
       avlink sonify cut.otio --tracks V1 --prompt "footsteps on gravel"
       avlink sonify shot.mp4 -o shot_with_sound.mp4
     """  # noqa: D301
-    from avlink.app.sonify import SonifyRequest
-    from avlink.app.sonify import sonify as run
     from avlink.core.recipe import load_recipe
+    from avlink.edit.sonify import SonifyRequest
+    from avlink.edit.sonify import sonify as run
 
     named = {
         ("--prompt", "prompt.template"): prompt,

@@ -11,7 +11,7 @@ from avlink.cli import options as given
 from avlink.cli.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
-    from avlink.app.takes import TakesReport
+    from avlink.edit.takes import TakesReport
 
 _HEADS = ("clip", "id", "track", "at", "take", "heard", "seed", "stem")
 
@@ -43,7 +43,7 @@ def takes(
       avlink takes cut.foley.otio
       avlink takes cut.foley.otio --use 2 --clip "door*"
     """  # noqa: D301
-    from avlink.app.takes import list_takes, use_take
+    from avlink.edit.takes import list_takes, use_take
 
     clips = tuple(clip or ())
     report = list_takes(timeline, clips) if use is None else use_take(timeline, use, clips, output)

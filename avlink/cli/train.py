@@ -42,10 +42,10 @@ def train(
       torchrun --nproc_per_node=8 -m avlink train paper/fusion_v2a -s parallel.mode=fsdp
       avlink sonify cut.otio -s backend.options.model=runs/foley_tiny/bundle
     """  # noqa: D301
-    from avlink.app.ranks import said_once, speaks
-    from avlink.app.train import train as run
     from avlink.core.errors import PeerFailed
     from avlink.core.recipe import load_recipe
+    from avlink.training.ranks import said_once, speaks
+    from avlink.training.train import train as run
 
     out = output or Path("runs") / Path(recipe).stem
     try:

@@ -43,9 +43,9 @@ def visualize(
       avlink visualize cut.otio --tracks A1 --dry-run
       avlink visualize drums.wav -o drums.mp4
     """  # noqa: D301
-    from avlink.app.visualize import VisualizeRequest
-    from avlink.app.visualize import visualize as run
     from avlink.core.recipe import load_recipe
+    from avlink.edit.visualize import VisualizeRequest
+    from avlink.edit.visualize import visualize as run
 
     named = {
         ("--prompt", "prompt.template"): prompt,

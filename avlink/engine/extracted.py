@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -16,8 +15,6 @@ from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
 from avlink.core.picked import PickedFrames
 from avlink.core.values import Frames
-from avlink.engine.train.clip_rows import ClipRows
-from avlink.engine.train.clips import ClipStore
 
 
 def describe(
@@ -37,25 +34,3 @@ def describe(
             "set model.fusion.extracted to what it gives"
         )
     return torch.from_numpy(np.ascontiguousarray(found.rows, dtype=np.float32))
-
-
-def make_features(
-    store: ClipRows,
-    clips: ClipStore,
-    extractor: FeatureExtractor,
-    wanted: ExtractedConfig,
-    shards: Sequence[int],
-    on_clips: Callable[[int], None],
-) -> None:
-    """Make the lacking shards of features of prepared clips; `on_clips` hears how many clips are done.
-
-    Raises InputError as `describe` does, OutputError where they cannot be written.
-    """
-    for shard in shards:
-        indices = store.indices(shard)
-        rows = [
-            describe(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted).numpy()
-            for index in indices
-        ]
-        store.put(shard, np.stack(rows))
-        on_clips(len(indices))

@@ -1,1 +1,5 @@
-"""Scores: what was heard, when, and how near it is to what should have been heard. Arrays in, numbers out."""
+"""Scores: onsets, sync, spectra, Fréchet distances. Arrays in, numbers out.
+
+Every function is pure: no file, model or random state.
+Reading files and calling models to be scored belongs in `evaluation`.
+"""

@@ -1,1 +1,5 @@
-"""OTIO in, frozen values out, stems back in. Knows no tensor, opens no media file."""
+"""OTIO in, frozen values out, stems back in: walking, selecting, resolving, planning, placing.
+
+All times are exact seconds on the timeline. The package opens project files and no media file.
+File formats belong in `timeline.formats`, decoding in `media`, the order of steps in `edit`.
+"""

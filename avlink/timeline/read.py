@@ -21,9 +21,9 @@ import opentimelineio as otio
 from avlink.core.drop_frame import can_drop
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Read
-from avlink.timeline.edl import edl_count, in_drop_frame, straighten_records
-from avlink.timeline.fcp7 import with_nested_tracks
-from avlink.timeline.fcpx import read_fcpxml
+from avlink.timeline.formats.edl import edl_count, in_drop_frame, straighten_records
+from avlink.timeline.formats.fcp7_xml import with_nested_tracks
+from avlink.timeline.formats.fcpxml import read_fcpxml
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
 
@@ -41,7 +41,7 @@ class TimelineFile:
     """A timeline as it was read.
 
     Relative media paths count from `folder`. `bundle` is the .otioz it came out of, if it did: then its media is
-    inside, see `avlink.timeline.bundle`. `notes` are sentences on what had to be assumed.
+    inside, see `avlink.timeline.formats.otioz`. `notes` are sentences on what had to be assumed.
 
     `drop_frame` is what the file itself says of that, and `image_rate` what image sequences without a rate have.
     """

@@ -76,7 +76,7 @@ def _extractor(options: SoundOptions) -> ReadyExtractor | None:
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     """The V2A generator of a bundle."""
     from avlink.engine.bundle.bundle import V2A, load_system, read_bundle
-    from avlink.engine.sample import SampleConfig, SoundSampler
+    from avlink.engine.sampling import SampleConfig, SoundSampler
 
     system = load_system(read_bundle(find_bundle(options.model)), V2A, device)
     config = SampleConfig(
@@ -92,7 +92,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
 def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
     """The A2V generator of a bundle."""
     from avlink.engine.bundle.bundle import A2V, load_system, read_bundle
-    from avlink.engine.sample import PictureSampler, SampleConfig
+    from avlink.engine.sampling import PictureSampler, SampleConfig
 
     system = load_system(read_bundle(find_bundle(options.model)), A2V, device)
     config = SampleConfig(

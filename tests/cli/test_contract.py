@@ -26,8 +26,12 @@ HEAVY = {
     "pydantic",
     "watchdog",
     "rich.progress",
-    "avlink.app",
+    "avlink.ablation",
+    "avlink.admin",
+    "avlink.edit",
     "avlink.engine",
+    "avlink.evaluation",
+    "avlink.training",
 }
 
 OPTIONS = {

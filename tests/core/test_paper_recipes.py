@@ -55,7 +55,7 @@ def test_each_number_has_its_place_beside_it() -> None:
 
 
 def test_the_model_has_as_many_parameters_as_the_papers() -> None:
-    from avlink.engine.models.system import parameter_counts
+    from avlink.engine.system import parameter_counts
 
     counts = parameter_counts(load_recipe("paper/model", "train").model)
     assert "audio_text" not in counts and "motion" not in counts

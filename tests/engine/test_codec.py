@@ -11,7 +11,7 @@ import torch
 from avlink.core.architecture import GriffinLimConfig, HiFiGANConfig, MelSpec, VocosConfig
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vocoder import build_vocoder
-from avlink.engine.models.system import System
+from avlink.engine.system import System
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import TINY

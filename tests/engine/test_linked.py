@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from avlink.core.architecture import PAPER, AVLinkConfig
-from avlink.engine.models.linked import Text, placement
-from avlink.engine.models.system import System, parameter_counts
+from avlink.engine.avlink import Text, placement
 from avlink.engine.nn.fusion import aligned_rope
 from avlink.engine.nn.rope import rotate
+from avlink.engine.system import System, parameter_counts
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import TINY

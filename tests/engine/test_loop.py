@@ -16,7 +16,7 @@ from avlink.core.training import ParallelTable
 from avlink.engine.train import loop
 from avlink.engine.train.loop import LoopConfig, step_generator, train_stage
 from avlink.engine.train.optim import OptimConfig
-from avlink.engine.train.stages.inputs import portion
+from avlink.training.stages.inputs import portion
 
 
 class Line:

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from avlink.app.ranks import open_ranks, said_once
 from avlink.core.errors import InputError, PeerFailed
 from avlink.core.training import ParallelTable
-from avlink.engine.models.system import System
-from avlink.engine.train.clips import ClipNote, ClipStore
+from avlink.engine.system import System
 from avlink.engine.train.loop import LoopConfig, train_stage
 from avlink.engine.train.optim import OptimConfig, Optimiser
 from avlink.engine.train.ranks import Ranks
-from avlink.engine.train.stages.fusion import FusionStage
+from avlink.training.data.clips import ClipNote, ClipStore
+from avlink.training.ranks import open_ranks, said_once
+from avlink.training.stages.fusion import FusionStage
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import TINY

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avlink.engine.rows import Rows, euler_step
+from avlink.engine.sampling.rows import Rows, euler_step
 from avlink.engine.windows import blend, plan_windows
 
 

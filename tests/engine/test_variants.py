@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from avlink.core.architecture import AVLinkConfig, ExtractedConfig
 from avlink.core.errors import InputError
-from avlink.engine.models.linked import AVLink
-from avlink.engine.models.system import System
+from avlink.engine.avlink import AVLink
+from avlink.engine.system import System
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import TINY
@@ -152,7 +152,7 @@ def test_variants_that_do_not_fit_are_refused() -> None:
 
 
 def test_sound_and_pictures_are_made_at_once_from_words() -> None:
-    from avlink.engine.sample import generate_both
+    from avlink.engine.sampling import generate_both
 
     system = _system(shared=True)
     sounds, pictures = generate_both(system, ["wood", "metal"], [1, 2], steps=2)

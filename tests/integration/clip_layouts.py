@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from avlink.app.foundry import write_clip
+from avlink.admin.foundry_sample import write_clip
 from avlink.foundry import make_clips
 from avlink.testing.footage import make_movie
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from avlink.app.ablation_figures import Measured
-from avlink.app.ablation_report import AblateReport
+from avlink.ablation.figures import Measured
+from avlink.ablation.report import AblateReport
 from avlink.core.errors import RecipeError
 from avlink.core.recipe import load_recipe
 
@@ -52,7 +52,7 @@ def _write(folder: Path) -> Path:
 
 
 def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Path) -> None:
-    from avlink.app.ablate import ablate
+    from avlink.ablation.ablate import ablate
 
     recipe = load_recipe(_write(tmp_path), "ablate")
     out = tmp_path / "out"
@@ -95,7 +95,7 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
 
 
 def test_values_for_all_reach_the_base_and_the_variants_that_have_the_stage(tmp_path: Path) -> None:
-    from avlink.app.ablate import read_variants
+    from avlink.ablation.ablate import read_variants
 
     given = ["set.data.clips=5", "set.stages.fusion_v2a.steps=7", "set.model.fusion.reinject=false"]
     base, variants = read_variants(load_recipe(_write(tmp_path), "ablate", given))
@@ -114,7 +114,7 @@ def test_rows_of_one_variant_are_averaged_over_its_seeds() -> None:
 
 
 def test_a_variant_may_differ_in_its_fusion_only(tmp_path: Path) -> None:
-    from avlink.app.ablate import read_variants
+    from avlink.ablation.ablate import read_variants
 
     recipe = _write(tmp_path)
     wide = tmp_path / "plain.toml"
@@ -130,7 +130,7 @@ def test_a_variant_may_differ_in_its_fusion_only(tmp_path: Path) -> None:
 
 def test_the_built_in_set_is_whole() -> None:
     """Every row that the built-in ablation names is a recipe that fits its base."""
-    from avlink.app.ablate import read_variants
+    from avlink.ablation.ablate import read_variants
 
     base, variants = read_variants(load_recipe("ablate", "ablate"))
     assert set(base.stages) == {"audio", "video"} and len(variants) >= 12

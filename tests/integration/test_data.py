@@ -18,20 +18,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avlink.app.dataset.check import check_prepared, check_sources
-from avlink.app.dataset.columns import ShardWork, clips_of
-from avlink.app.dataset.entries import Entry
-from avlink.app.dataset.service import clips_for, prepare
-from avlink.app.dataset.work import Part
-from avlink.app.dataset.workers import make_shards
 from avlink.core.errors import InputError
 from avlink.core.events import Event, Message
 from avlink.core.recipe import load_recipe
 from avlink.core.values import PictureSpec
-from avlink.engine.train.clips import ClipStore
 from avlink.media.audio import read_audio
 from avlink.media.frames import open_frames
 from avlink.metrics.onsets import detect_onsets
+from avlink.training.data.check import check_prepared, check_sources
+from avlink.training.data.clips import ClipStore
+from avlink.training.data.columns import ShardWork, clips_of
+from avlink.training.data.entries import Entry
+from avlink.training.data.service import clips_for, prepare
+from avlink.training.data.work import Part
+from avlink.training.data.workers import make_shards
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clip_layouts import make_layouts
@@ -273,8 +273,8 @@ def test_real_clips_named_as_vggsounds_are(tmp_path: Path) -> None:
 def test_what_is_only_heard_is_learned_from_sound_alone(tmp_path: Path) -> None:
     import soundfile
 
-    from avlink.app.train import train
     from avlink.core.errors import RecipeError
+    from avlink.training.train import train
 
     rng = np.random.default_rng(0)
     for name in ("a", "b", "c"):

@@ -38,10 +38,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_fusion_blocks_learn_from_features_and_sound_is_made_of_them(clip: Path, tmp_path: Path) -> None:
-    from avlink.app.extracted import extractor_of
-    from avlink.app.train import train
     from avlink.engine.bundle.bundle import V2A, load_system, read_bundle
-    from avlink.engine.sample import SampleConfig, SoundSampler
+    from avlink.engine.sampling import SampleConfig, SoundSampler
+    from avlink.evaluation.extracted import extractor_of
+    from avlink.training.train import train
 
     recipe = tmp_path / "clip.toml"
     reads = '[model.fusion.extracted]\nname = "clip"\ndim = 24\nfps = 6\n'

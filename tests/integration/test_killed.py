@@ -23,8 +23,8 @@ import opentimelineio as otio
 import pytest
 import soundfile
 
-from avlink.app.cache import prune_cache
-from avlink.app.foundry import write_clip
+from avlink.admin.cache import prune_cache
+from avlink.admin.foundry_sample import write_clip
 from avlink.foundry import make_clips
 
 ROOT = Path(__file__).parents[2]

@@ -49,8 +49,8 @@ def _write(folder: Path, names: str, steps: int) -> Path:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one rank, its recipe beside it: eight steps of the video backbone."""
-    from avlink.app.train import train
     from avlink.core.recipe import load_recipe
+    from avlink.training.train import train
 
     folder = tmp_path_factory.mktemp("whole")
     train(load_recipe(_write(folder, "video", 8), "train"), folder / "out")

@@ -27,8 +27,8 @@ ALL = "vae vocoder appearance motion audio video fusion_v2a fusion_a2v"
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder in which every stage took two steps."""
-    from avlink.app.train import train
     from avlink.core.recipe import load_recipe
+    from avlink.training.train import train
 
     folder = tmp_path_factory.mktemp("run")
     recipe = folder / "tiny.toml"
@@ -60,7 +60,7 @@ def test_every_stage_leaves_losses_curves_weights_and_samples(trained: Path) -> 
 @pytest.mark.parametrize("seconds", [Fraction(1, 5), Fraction(7, 3), Fraction(516, 100), Fraction(123, 10)])
 def test_bundle_makes_sound_of_exactly_the_asked_length(trained: Path, seconds: Fraction) -> None:
     from avlink.engine.bundle.bundle import V2A, load_system, read_bundle
-    from avlink.engine.sample import SampleConfig, SoundSampler
+    from avlink.engine.sampling import SampleConfig, SoundSampler
 
     sampler = SoundSampler(load_system(read_bundle(trained / "bundle"), V2A), SampleConfig(steps=2))
     wave = read_whole(sampler.generate([_request(seconds, 3)])[0])
@@ -69,7 +69,7 @@ def test_bundle_makes_sound_of_exactly_the_asked_length(trained: Path, seconds: 
 
 def test_a_clip_sounds_the_same_alone_and_in_a_batch(trained: Path) -> None:
     from avlink.engine.bundle.bundle import load_system, read_bundle
-    from avlink.engine.sample import SampleConfig, SoundSampler
+    from avlink.engine.sampling import SampleConfig, SoundSampler
 
     sampler = SoundSampler(load_system(read_bundle(trained / "bundle")), SampleConfig(steps=2))
     requests = [_request(Fraction(3), 1), _request(Fraction(8), 2), _request(Fraction(3), 4)]
@@ -81,7 +81,7 @@ def test_a_clip_sounds_the_same_alone_and_in_a_batch(trained: Path) -> None:
 
 def test_bundle_makes_pictures_of_sound(trained: Path) -> None:
     from avlink.engine.bundle.bundle import A2V, load_system, read_bundle
-    from avlink.engine.sample import PictureSampler, SampleConfig
+    from avlink.engine.sampling import PictureSampler, SampleConfig
 
     sampler = PictureSampler(load_system(read_bundle(trained / "bundle"), A2V), SampleConfig(steps=2, t_condition=0.8))
     for seconds in (Fraction(1, 10), Fraction(4), Fraction(12)):
@@ -118,8 +118,8 @@ def test_an_altered_bundle_is_refused_in_words(trained: Path, tmp_path: Path) ->
 
 
 def test_a_stage_says_what_it_builds_on(tmp_path: Path) -> None:
-    from avlink.app.train import train
     from avlink.core.recipe import load_recipe
+    from avlink.training.train import train
 
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(FOUNDRY + MODEL + stages("vae audio", 1))
@@ -133,9 +133,9 @@ def test_a_stage_says_what_it_builds_on(tmp_path: Path) -> None:
 def test_training_goes_on_from_a_bundle(trained: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    from avlink.app.train import train
     from avlink.core.recipe import load_recipe
     from avlink.engine.bundle.bundle import read_bundle
+    from avlink.training.train import train
 
     recipe = tmp_path / "on.toml"
     # Quotes around a folder that a recipe names: it counts from the recipe's own.

@@ -17,8 +17,8 @@ import opentimelineio as otio
 import pytest
 import soundfile
 
-from avlink.app.foundry import write_clip
-from avlink.app.takes import use_take
+from avlink.admin.foundry_sample import write_clip
+from avlink.edit.takes import use_take
 from avlink.foundry import make_clips
 
 ROOT = Path(__file__).parents[2]

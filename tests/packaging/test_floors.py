@@ -15,6 +15,7 @@ def test_imports_go_down_the_floors_only() -> None:
 
 def test_training_on_clips_that_are_there_needs_no_decoder() -> None:
     """Machines that only train may lack PyAV, whose wheel is larger than all else but torch."""
-    code = "import sys; sys.modules['av'] = None; import avlink.app.train, avlink.app.ablate, avlink.app.judge"
+    modules = "avlink.training.train, avlink.ablation.ablate, avlink.training.validation"
+    code = f"import sys; sys.modules['av'] = None; import {modules}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ import opentimelineio as otio
 import pytest
 
 from avlink.core.errors import OutputError, TimelineError
-from avlink.timeline.bundle import unpack_media, write_bundle
+from avlink.timeline.formats.otioz import unpack_media, write_bundle
 from avlink.timeline.read import read_timeline, straighten_records
 from avlink.timeline.resolve import find_media
 from avlink.timeline.urls import rebase_urls, url_style, write_url

@@ -9,7 +9,7 @@ from pathlib import Path
 import opentimelineio as otio
 import pytest
 
-from avlink.timeline.bundle import unpack_media, write_bundle
+from avlink.timeline.formats.otioz import unpack_media, write_bundle
 from avlink.timeline.item import media_refs
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media
 from avlink.timeline.sequences import find_images, image_name, missing_images, names_of_pattern

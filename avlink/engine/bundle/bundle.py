@@ -24,7 +24,7 @@ from avlink.core.architecture import AVLinkConfig
 from avlink.core.errors import BundleError
 from avlink.core.paths import atomic_write, make_folder, write_text
 from avlink.engine.bundle.text import load_text, save_text
-from avlink.engine.models.system import COMPONENTS, System
+from avlink.engine.system import COMPONENTS, System
 from avlink.engine.text.t5 import T5Encoder
 
 if sys.version_info >= (3, 11):

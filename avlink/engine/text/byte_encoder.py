@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from avlink.core.architecture import TextConfig
-from avlink.engine.models.linked import Text
+from avlink.engine.avlink import Text
 from avlink.engine.nn.attention import SelfAttention
 from avlink.engine.nn.rope import rotary_1d
 

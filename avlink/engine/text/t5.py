@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from avlink.core.errors import BundleError, InputError
-from avlink.engine.models.linked import Text
+from avlink.engine.avlink import Text
 
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json")
 

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from avlink.core.errors import AvlinkError, InputError
 from avlink.core.training import ParallelTable
 from avlink.engine.train.checkpoint import Keeper
-from avlink.engine.train.journal import Journal
 from avlink.engine.train.optim import EMA, OptimConfig, Optimiser
 from avlink.engine.train.parallel import Learner, Stage
 from avlink.engine.train.ranks import Ranks
 from avlink.engine.train.sampler import ClipOrder, share
+from avlink.training.journal import Journal
 
 __all__ = ["LoopConfig", "OnTrain", "OnWarning", "Stage", "StepGenerator", "step_generator", "train_stage"]
 

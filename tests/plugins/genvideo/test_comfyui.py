@@ -22,8 +22,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+from avlink import session as surroundings
 from avlink import testing
-from avlink.app import session as surroundings
 
 FOLDER = Path(avlink_genvideo.__file__).parent / "comfyui"
 TYPES = {"IMAGE", "AUDIO", "FLOAT", "INT", "STRING", "BOOLEAN"}

@@ -16,7 +16,7 @@ from avlink_genvideo.library import finisher
 from PIL import Image
 
 from avlink import measure_loudness, read_tags, testing
-from avlink.app import session as surroundings
+from avlink import session as surroundings
 from avlink.core.errors import MediaError, OutputError
 from avlink.core.values import Waveform
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avlink.app.distances import Distances, judges_of
-from avlink.app.evaluate_folders import evaluate_folders
-from avlink.app.train import train
 from avlink.core.errors import InputError
 from avlink.core.recipe import EvaluateRecipe, load_recipe
 from avlink.core.store import Store
 from avlink.core.values import Frames
+from avlink.evaluation.folders import evaluate_folders
 from avlink.hooks import load_registry
 from avlink.media.animation import TimedPicture, write_animation
+from avlink.training.distances import Distances, judges_of
+from avlink.training.train import train
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "integration"))

@@ -16,7 +16,7 @@ from pathlib import Path
 import opentimelineio as otio
 import pytest
 
-from avlink.app.foundry import write_clip
+from avlink.admin.foundry_sample import write_clip
 from avlink.foundry import make_clips
 
 ROOT = Path(__file__).parents[3]

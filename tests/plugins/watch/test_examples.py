@@ -87,4 +87,4 @@ def test_it_is_a_plugin_like_any_other() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said[:3] == ["()", "watch", "watch"]
-    assert not {"watchdog", "sqlite3", "typer", "numpy", "opentimelineio", "avlink.app"} & set(said)
+    assert not {"watchdog", "sqlite3", "typer", "numpy", "opentimelineio", "avlink.edit"} & set(said)

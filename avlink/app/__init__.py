@@ -1,1 +1,0 @@
-"""Services: the only place where effects are sequenced and hooks are called."""

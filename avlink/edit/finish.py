@@ -1,0 +1,248 @@
+"""From generated sound to a finished stem: the rate, the exact length, the post chain, and the file with its stamp.
+
+A stem's edges are the sample positions nearest to the clip's absolute edges, so that stems of neighbours meet. Its
+file is left alone when it is already what would be written; a note in the cache remembers what was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from avlink.core import clock
+from avlink.core.errors import OutputError
+from avlink.core.hashing import JsonValue, digest, fraction_text
+from avlink.core.paths import atomic_write
+from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
+from avlink.core.store import Store
+from avlink.core.values import Hit, SoundSource
+from avlink.edit.ducking import Ducking
+from avlink.edit.receipts import recall, remember
+from avlink.edit.report import WrittenStem
+from avlink.hooks import ReadyProcessor, apply_chain
+from avlink.media.broadcast import BroadcastInfo, Cue
+from avlink.media.bwf import write_bwf
+from avlink.media.loudness import measure_loudness
+from avlink.media.resample import resample_spooled
+from avlink.metrics.hits import VERSION as SPOTS
+from avlink.metrics.hits import Spotted, spot_hits
+from avlink.timeline.hits import hit_name, hit_note
+from avlink.timeline.timecode import time_reference
+from avlink.timeline.values import Job
+
+_FILE_VERSION = 2
+"""Of what is written into stem files beside their sound: those of another one are written again, not generated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StemTarget:
+    """How stems are finished, and where they go. `origin_s` is the real time from midnight to the timeline's start.
+
+    `path_of` overrides the file of a job; without it stems go to `folder` under the names of the plan.
+    """
+
+    folder: Path
+    chain: tuple[ReadyProcessor, ...]
+    sample_rate: int
+    track_name: str
+    ambience_track_name: str = "AMB"
+    origin_s: Fraction = Fraction(0)
+    timecode_rate: Fraction | None = None
+    drop_frame: bool = False
+    project: str = ""
+    handle_s: Fraction = Fraction(0)
+    """How much earlier files begin and how much later they end than what is heard, where that was made."""
+    duck: Ducking | None = None
+    """Lowers stems under the project's own sound."""
+    spotting: bool = True
+    """Whether hits are marked in stems of foley."""
+    untouchable: frozenset[Path] = frozenset()
+    """Files that are read in this run, resolved: never written over."""
+    path_of: Callable[[Job], Path] | None = None
+    licence: str = ""
+    """What the model's weights may be used for, where that is not everything; stands in the files."""
+
+    def finish_key(self) -> JsonValue:
+        """What the finished stem depends on besides what was generated."""
+        return {
+            "chain": [dict(step.key) for step in self.chain],
+            "sample_rate": self.sample_rate,
+            "format": "bwf/2",
+            "spots": SPOTS if self.spotting else None,
+        }
+
+    def path(self, job: Job) -> Path:
+        """The stem's file."""
+        return self.folder / f"{job.stem_name}.wav" if self.path_of is None else self.path_of(job)
+
+
+def write_stem(
+    job: Job,
+    sound: Callable[[], SoundSource],
+    target: StemTarget,
+    store: Store,
+    *,
+    cached: bool,
+    force: bool,
+) -> WrittenStem:
+    """Finish the sound of a job and write it as Broadcast Wave, unless the file is there and right.
+
+    Raises OutputError when it cannot be written, PluginError when a processor of the chain fails.
+    """
+    path = target.path(job)
+    if path.resolve() in target.untouchable:
+        raise OutputError(f"{path} is an input and is never overwritten; give another name for the output")
+    span = _span(job, target)
+    info = _stamp(job, target, span)
+    facts: list[JsonValue] = [
+        span.samples,
+        span.head_samples,
+        info.time_reference,
+        info.description,
+        info.note,
+        target.project,
+        None if info.timecode_rate is None else fraction_text(info.timecode_rate),
+        info.drop_frame,
+    ]
+    key = digest(["written", _FILE_VERSION, job.stem_key, *facts])
+    known = None if force else recall(store, key, path)
+    if known is None:
+        heard = finish(sound(), job, span, target)
+        known = _write(heard, path, info, store, key, spotting=target.spotting and job.source.clip.role == "sync")
+    return WrittenStem(
+        job=job,
+        path=path,
+        sample_rate=target.sample_rate,
+        channels=int(known["channels"]),
+        samples=span.samples,
+        head_samples=span.head_samples,
+        tail_samples=span.tail_samples,
+        start_s=span.start_s,
+        time_reference=info.time_reference,
+        lufs=known["lufs"],
+        true_peak_dbtp=known["true_peak_dbtp"],
+        cached=cached,
+        hits=tuple(Hit(sample=sample, strength_db=strength_db) for sample, strength_db in known["hits"]),
+        hits_left_out=known["hits_left_out"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """What a stem's file holds: from `start_s` of the timeline on, `samples` of the sound that was made from `first`.
+
+    The edges of what is heard are rounded by themselves; handles are counted from there.
+    """
+
+    start_s: Fraction
+    first: int
+    samples: int
+    head_samples: int = 0
+    tail_samples: int = 0
+
+
+def _span(job: Job, target: StemTarget) -> _Span:
+    clip, rate = job.source.clip, target.sample_rate
+    first = clock.to_index(job.head_s, rate)
+    heard = clock.count(clip.heard_start_s, clip.heard_duration_s, rate)
+    # A time stamp cannot tell of what lies before midnight.
+    room = clock.to_index(target.origin_s + clip.heard_start_s, rate)
+    head = min(first, room, clock.to_index(target.handle_s, rate))
+    tail = clock.to_index(min(job.tail_s, target.handle_s), rate)
+    return _Span(
+        start_s=clip.heard_start_s - Fraction(head, rate),
+        first=first - head,
+        samples=head + heard + tail,
+        head_samples=head,
+        tail_samples=tail,
+    )
+
+
+def finish(sound: SoundSource, job: Job, span: _Span, target: StemTarget) -> SoundSource:
+    """What a stem's file holds of generated sound, at its rate: made louder, through the post chain, faded, ducked.
+
+    The gain comes before the chain, so that a cap of peaks holds for what was made louder. Transitions come after it:
+    what a processor does to the level must not bend them.
+    """
+    clip, rate = job.source.clip, target.sample_rate
+    heard: SoundSource = FittedSound(resample_spooled(sound, rate), span.samples, span.first)
+    if clip.gain_db:
+        heard = AmplifiedSound(heard, 10 ** (clip.gain_db / 20))
+    heard = apply_chain(heard, target.chain)
+    begin = clock.to_index(clip.heard_start_s, rate) - span.head_samples
+    for fade in clip.fades:
+        # Where the media is too short for its transition, that is as long as the media lets it be.
+        start_s, end_s = max(fade.start_s, clip.heard_start_s), min(fade.end_s, clip.heard_end_s)
+        start, length = clock.to_index(start_s, rate) - begin, clock.count(start_s, end_s - start_s, rate)
+        heard = FadedSound(heard, start, length, rising=fade.rising)
+    return heard if target.duck is None else target.duck.under(heard, clip, span.start_s)
+
+
+def _write(
+    sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, key: str, *, spotting: bool
+) -> dict[str, Any]:
+    level = measure_loudness(sound)
+    spotted = _spot(sound) if spotting else Spotted()
+    lufs, peak = _rounded(level.lufs), round(level.true_peak_dbtp, 2)
+    measured = replace(
+        info,
+        lufs=lufs,
+        true_peak_dbtp=peak,
+        range_lu=_rounded(level.range_lu),
+        momentary_lufs=_rounded(level.momentary_lufs),
+        short_term_lufs=_rounded(level.short_term_lufs),
+        cues=_cues(spotted.hits),
+    )
+    with atomic_write(path) as temporary:
+        write_bwf(temporary, sound, measured)
+    facts = {
+        "channels": sound.channels,
+        "lufs": lufs,
+        "true_peak_dbtp": peak,
+        "hits": [[hit.sample, hit.strength_db] for hit in spotted.hits],
+        "hits_left_out": spotted.left_out,
+    }
+    return remember(store, key, path, facts)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _spot(sound: SoundSource) -> Spotted:
+    try:
+        return spot_hits(sound)
+    except ValueError:
+        # What is no sound is refused in words where it is written.
+        return Spotted()
+
+
+def _cues(hits: Sequence[Hit]) -> tuple[Cue, ...]:
+    """Cue points at hits, as far as the format counts: a day at 48 kHz."""
+    return tuple(
+        Cue(position_samples=hit.sample, label=hit_name(number), note=hit_note(hit))
+        for number, hit in enumerate(hits, start=1)
+        if hit.sample < 1 << 32
+    )
+
+
+def _stamp(job: Job, target: StemTarget, span: _Span) -> BroadcastInfo:
+    clip = job.source.clip
+    return BroadcastInfo(
+        description=clip.name,
+        originator_reference=job.stem_key[:32],
+        time_reference=_time_reference(job, target, span),
+        track_names=(target.track_name if clip.role == "sync" else target.ambience_track_name,),
+        timecode_rate=target.timecode_rate,
+        drop_frame=target.drop_frame,
+        project=target.project,
+        note="; ".join(word for word in (job.prompt.text, target.licence) if word),
+    )
+
+
+def _time_reference(job: Job, target: StemTarget, span: _Span) -> int:
+    """The stamp of the file's first sample: that of what is heard, less the handle."""
+    return time_reference(target.origin_s, job.source.clip.heard_start_s, target.sample_rate) - span.head_samples

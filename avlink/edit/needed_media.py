@@ -1,0 +1,76 @@
+"""What can be known of a file before it is sonified: whether it is there as a whole, and what else it needs.
+
+For programs that are given files by others, who may not have finished writing them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from avlink.core.images import ImageSequence
+from avlink.edit.media_file import is_media_file
+from avlink.edit.request import SonifyRequest
+from avlink.media import whole
+from avlink.timeline.read import read_timeline
+from avlink.timeline.resolve import MediaRoots, Unresolved, find_media
+from avlink.timeline.select import select_clips
+from avlink.timeline.values import Skip
+from avlink.timeline.walk import list_clips
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeededMedia:
+    """One piece of media that a run reads: a file, or the folder of an image sequence.
+
+    `path` is None where it is not found; `reason` then says where was looked. `name` is as the timeline has it.
+    """
+
+    name: str
+    path: Path | None
+    reason: str = ""
+
+
+def check_whole(path: Path, *, on_part: Callable[[float], None] | None = None) -> str | None:
+    """Read a media file to its last packet, or a timeline. A sentence if more of it may be to come, else None.
+
+    `on_part` is called now and then with the seconds of media that were read.
+
+    Raises InputError in words for what is broken, breaks off, or is no such file: as a file does that is still being
+    written. Who gives files more time asks again.
+    """
+    if is_media_file(path):
+        return whole.check_whole(path, on_part=on_part)
+    read_timeline(path)
+    return None
+
+
+def needed_media(request: SonifyRequest) -> tuple[NeededMedia, ...]:
+    """The media of the clips that a timeline's run would give a sound, each once. Looks for files, and opens none.
+
+    A media file needs nothing but itself, and so does a bundle (.otioz), which has its media inside. Clips whose
+    picture is no file (titles, stills, what is remote) need nothing.
+
+    Raises InputError for a timeline that cannot be read, or has no such clips.
+    """
+    if is_media_file(request.input):
+        return ()
+    file = read_timeline(request.input, request.recipe.read)
+    if file.bundle is not None:
+        return ()
+    roots = MediaRoots(request.media_root)
+    found: dict[str, NeededMedia] = {}
+    for clip in select_clips(list_clips(file.timeline, file.image_rate), wish=request.recipe.select):
+        if isinstance(clip, Skip):
+            continue
+        try:
+            ref, media = find_media(clip, file.folder, roots)
+        except Unresolved as error:
+            if error.missing:
+                name = error.source or clip.name
+                found.setdefault(name, NeededMedia(name=name, path=None, reason=str(error)))
+            continue
+        path = media.first.parent if isinstance(media, ImageSequence) else media
+        found.setdefault(str(path), NeededMedia(name=ref.url or path.name, path=path))
+    return tuple(found.values())

@@ -1,0 +1,93 @@
+"""From generated frames to a picture file on the timeline's frames: its rate, its exact length, its timecode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from avlink.core import clock
+from avlink.core.hashing import JsonValue, digest, fraction_text
+from avlink.core.paths import atomic_write
+from avlink.core.store import Store
+from avlink.core.values import FrameSource
+from avlink.edit.picture_report import WrittenPicture
+from avlink.edit.receipts import recall, remember
+from avlink.media.hold import HeldFrames
+from avlink.media.intermediate import SUFFIX, can_stamp, intermediate_encoding, write_intermediate
+from avlink.media.movie import Encoding, even_size
+from avlink.timeline.picture_plan import frames_of
+from avlink.timeline.timecode import timecode_of_frames
+from avlink.timeline.values import Job
+from avlink.timeline.write import refuse_overwrite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTarget:
+    """How pictures are finished, and where they go.
+
+    `rate` is the timeline's, in frames per second, and `origin_s` the real time from midnight to its start. Every pixel
+    of the model becomes a square of `scale`.
+    """
+
+    folder: Path
+    rate: Fraction
+    origin_s: Fraction
+    scale: int
+    drop_frame: bool = False
+    encoding: Encoding = field(default_factory=intermediate_encoding)
+
+    def finish_key(self) -> JsonValue:
+        """What a finished picture depends on besides what was generated, and where it lies between two frames."""
+        encoding = self.encoding
+        return [fraction_text(self.rate), self.scale, encoding.codec, encoding.pixels, dict(encoding.options)]
+
+    def path(self, job: Job) -> Path:
+        """The picture's file."""
+        return self.folder / f"{job.stem_name}{SUFFIX}"
+
+
+def write_picture(
+    job: Job,
+    frames: FrameSource,
+    target: PictureTarget,
+    store: Store,
+    *,
+    cached: bool,
+    force: bool,
+    inputs: tuple[Path, ...] = (),
+) -> WrittenPicture:
+    """Write the pictures of a job as a movie of exactly the frames that its sound covers, unless it is there and right.
+
+    `inputs` are files that are never written over. Raises OutputError when it cannot be written, MediaError where the
+    encoder refuses the pictures.
+    """
+    path, clip = target.path(job), job.source.clip
+    refuse_overwrite(path, inputs=inputs)
+    covered = frames_of(clip, target.rate)
+    # The sound may begin up to half a frame before or after the first frame does.
+    first_s = covered.start / target.rate - clip.timeline_start_s
+    origin = clock.to_index(target.origin_s, target.rate)
+    timecode = (
+        timecode_of_frames(origin + covered.start, target.rate, drop=target.drop_frame)
+        if can_stamp(target.rate)
+        else None
+    )
+    key = digest(["written picture", job.stem_key, len(covered), fraction_text(first_s), timecode])
+    if force or recall(store, key, path) is None:
+        held = HeldFrames(frames, rate=target.rate, num_frames=len(covered), first_s=first_s)
+        with atomic_write(path) as temporary:
+            write_intermediate(temporary, held, encoding=target.encoding, scale=target.scale, timecode=timecode)
+        remember(store, key, path, {})
+    width, height = even_size(frames.width * target.scale, frames.height * target.scale)
+    return WrittenPicture(
+        job=job,
+        path=path,
+        width=width,
+        height=height,
+        frames=len(covered),
+        rate=target.rate,
+        first_frame=covered.start,
+        timecode=timecode,
+        cached=cached,
+    )

@@ -1,0 +1,144 @@
+"""A movie of a whole timeline as it is seen, with the stems where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from avlink.core import clock
+from avlink.core.errors import MediaError
+from avlink.core.events import Message
+from avlink.core.paths import atomic_write
+from avlink.core.values import SoundSource
+from avlink.edit.production import find_production, place_production
+from avlink.edit.report import WrittenStem
+from avlink.edit.sources import resolve_sources
+from avlink.media.edit import Ramp, Segment, edit_frames
+from avlink.media.images import probe_images
+from avlink.media.mix import MixedSound, Placed, within_full_scale
+from avlink.media.movie import write_movie
+from avlink.media.probe import probe, require_video
+from avlink.media.wave import WaveFile
+from avlink.session import Session
+from avlink.timeline.formats.collect import unpack_sound
+from avlink.timeline.read import TimelineFile
+from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.select import visible
+from avlink.timeline.values import ClipRef, Source
+from avlink.timeline.walk import frame_rate, list_clips
+
+_DEFAULT_SIZE = (16, 9)
+_DEFAULT_RATE = 48000
+
+
+def write_preview(
+    file: TimelineFile,
+    stems: Sequence[WrittenStem],
+    path: Path,
+    session: Session,
+    *,
+    folder: Path,
+    roots: MediaRoots,
+    height: int,
+    production: bool,
+) -> None:
+    """Write the pictures that a viewer of the timeline sees, at its frame rate, with `stems` and `production` sound.
+
+    Black where there is none, or where it cannot be had. Sounds are added as they are; when the sum exceeds full scale
+    all of it is turned down together. Nothing of it is held in memory. Relative media lies in `folder`.
+
+    Raises OutputError when the movie cannot be written.
+    """
+    clips = visible(list_clips(file.timeline, file.image_rate))
+    sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store)
+    order = {clip.id: number for number, clip in enumerate(clips)}
+    sources = tuple(sorted(sources, key=lambda source: order[source.clip.id]))
+    rate = clock.exact_rate(frame_rate(file.timeline))
+    ends = [clip.heard_end_s for clip in clips] + [stem.job.source.clip.heard_end_s for stem in stems]
+    duration_s = max(ends, default=Fraction(0))
+    width, height = _size(sources, height)
+
+    def on_lost(segment: Segment, error: MediaError) -> None:
+        session.tell(Message(text=f"the preview is black for a part: {error}", level="warning"))
+
+    images = edit_frames(
+        [_segment(source) for source in sources],
+        duration_s=duration_s,
+        rate=rate,
+        width=width,
+        height=height,
+        on_lost=on_lost,
+    )
+    own = _own_sound(file, session, folder, roots, _rate(stems)) if production else []
+    sound = _mix(stems, own, duration_s)
+    with atomic_write(path) as temporary:
+        write_movie(temporary, images, sound, rate=rate, width=width, height=height)
+
+
+def _segment(source: Source) -> Segment:
+    """A source with what transitions show of it. Over what goes in a dissolve lies what comes, so that alone fades."""
+    clip = source.clip
+    early_s = clip.lead_s if source.speed > 0 else clip.trail_s
+    return Segment(
+        path=source.picture,
+        at_s=clip.heard_start_s,
+        duration_s=clip.heard_duration_s,
+        start_s=source.start_s - early_s * abs(source.speed),
+        speed=source.speed,
+        ramps=tuple(
+            Ramp(start_s=fade.start_s, end_s=fade.end_s, rising=fade.rising)
+            for fade in clip.fades
+            if fade.rising or fade.alone
+        ),
+    )
+
+
+def _size(sources: Sequence[Source], tallest: int) -> tuple[int, int]:
+    """The shape of the first picture, in even numbers of pixels, and no larger than it or than `tallest`."""
+    wide, high = _DEFAULT_SIZE
+    height = tallest
+    if sources:
+        first = sources[0]
+        info = require_video(probe(first.path) if first.images is None else probe_images(first.images))
+        wide, high = info.width, info.height
+        height = min(tallest, high)
+    return max(2, round(height * wide / high / 2) * 2), max(2, height // 2 * 2)
+
+
+def _rate(stems: Sequence[WrittenStem]) -> int:
+    return stems[0].sample_rate if stems else _DEFAULT_RATE
+
+
+def _own_sound(file: TimelineFile, session: Session, folder: Path, roots: MediaRoots, sample_rate: int) -> list[Placed]:
+    """The project's own sound; what cannot be heard is told."""
+    if file.bundle is not None:
+        unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
+    sounds, lost = find_production(file.timeline, folder=folder, roots=roots, store=session.store)
+    silent: list[tuple[ClipRef, Exception]] = [*lost]
+    heard = []
+    for placed in place_production(sounds, sample_rate):
+        if isinstance(placed, Placed):
+            heard.append(placed)
+        else:
+            silent.append(placed)
+    for clip, reason in silent:
+        said = f"{clip.name} on {clip.track} is not heard in the preview: {reason}"
+        session.tell(Message(text=said, level="warning"))
+    return heard
+
+
+def _mix(stems: Sequence[WrittenStem], own: Sequence[Placed], duration_s: Fraction) -> SoundSource | None:
+    """All stems at their places, without handles, and the project's `own` sound; None when there is no sound."""
+    parts = [*own]
+    for stem in stems:
+        clip = stem.job.source.clip
+        heard = stem.samples - stem.head_samples - stem.tail_samples
+        at = clock.to_index(clip.heard_start_s, stem.sample_rate)
+        parts.append(Placed(sound=WaveFile(stem.path), at=at, num_samples=heard, first=stem.head_samples))
+    if not parts:
+        return None
+    rate = _rate(stems)
+    channels = max(part.sound.channels for part in parts)
+    samples = clock.to_index(duration_s, rate)
+    return within_full_scale(MixedSound(parts, sample_rate=rate, channels=channels, num_samples=samples))

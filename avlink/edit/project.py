@@ -1,0 +1,142 @@
+"""What sonify and visualize do alike with a timeline file: its folder, what is told of a plan, and writing it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import opentimelineio as otio
+
+from avlink.core.errors import InputError, TimelineError
+from avlink.core.events import Message
+from avlink.core.hashing import file_digest
+from avlink.core.store import mark_used
+from avlink.session import Session
+from avlink.timeline.formats.collect import unpack_sound, write_collected
+from avlink.timeline.formats.otioz import unpack_media, write_bundle
+from avlink.timeline.read import TimelineFile
+from avlink.timeline.urls import rebase_urls, url_style, write_url
+from avlink.timeline.values import Plan
+from avlink.timeline.write import BUNDLES, write_timeline
+
+
+def check_roots(folders: Iterable[Path]) -> None:
+    """Raise InputError for a media root that is no folder."""
+    for root in folders:
+        if not root.is_dir():
+            raise InputError(f"{root} is no folder; --media-root names folders in which media is searched")
+
+
+def check_holds(file: TimelineFile, output: Path) -> None:
+    """Raise TimelineError for media that lies inside of a bundle and would be left there."""
+    if file.bundle is not None and output.suffix.lower() not in BUNDLES:
+        raise TimelineError(
+            f"{output} cannot be the output: {file.path} holds its media inside, which becomes .otioz again, or .otiod"
+        )
+
+
+def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -> Path:
+    """The folder from which relative media is looked for.
+
+    That of a bundle is where its pictures are unpacked, or its `sound`.
+    """
+    if file.bundle is None:
+        return file.folder
+    folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
+    if sound:
+        unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
+    else:
+        unpack_media(file.bundle, file.timeline, folder)
+    mark_used(folder)
+    return folder
+
+
+def default_output(file: TimelineFile, word: str, base: Path | None = None) -> Path:
+    """`<name>.<word>.otio` beside what was read, or `base` with that behind it."""
+    # Media inside a bundle can only stay inside one.
+    suffix = ".otioz" if file.bundle is not None else ".otio"
+    base = file.path.with_name(file.path.stem) if base is None else base
+    return base.with_name(f"{base.name}.{word}{suffix}")
+
+
+def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missing: bool = False) -> None:
+    """Say what had to be assumed, and which media is missing or of no use: each once, before anything is generated.
+
+    Raises TimelineError with all that is missing where that shall end the run.
+    """
+    for note in (*file.notes, *plan.notes):
+        session.tell(Message(text=note))
+    missing = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed and skip.missing)
+    unusable = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed and not skip.missing)
+    left_out = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.missing and not skip.failed)
+    shown = {
+        "not found": {} if stop_if_missing else missing,
+        "cannot be used": unusable,
+        "not found and left out": left_out,
+    }
+    for words, lost in shown.items():
+        if lost:
+            session.tell(Message(text=f"{_files(lost)} {words}: {', '.join(lost)}", level="warning"))
+    if stop_if_missing and missing:
+        raise TimelineError(
+            f"{file.path}: {_files(missing)} not found, and nothing was generated: {', '.join(missing)}; --media-root "
+            "names folders to search, and --skip-missing goes on without"
+        )
+
+
+def _files(names: Mapping[str, None]) -> str:
+    return "1 media file" if len(names) == 1 else f"{len(names)} media files"
+
+
+def refuse_nothing(source: Path, plan: Plan, *, what: str) -> None:
+    """Raise TimelineError, with the reasons, for a plan in which no clip can be given `what`."""
+    if plan.jobs:
+        return
+    reasons = list(dict.fromkeys(f"{skip.name}: {skip.reason}" for skip in plan.skips))
+    more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
+    raise TimelineError(f"no clip of {source} can be given {what}: {'; '.join(reasons[:3])}{more}")
+
+
+def name_files(paths: Iterable[Path], timeline_file: TimelineFile, output: Path) -> dict[Path, str]:
+    """How the timeline that is written as `output` names files of ours: as it names its own, or inside a bundle."""
+    if _keeps_members(timeline_file, output):
+        return {path: f"media/{path.name}" for path in paths}
+    if output.suffix.lower() in BUNDLES:
+        # They are taken along from here.
+        return {path: str(path.absolute()) for path in paths}
+    style = url_style(timeline_file.timeline)
+    return {path: write_url(path, style, output.parent) for path in paths}
+
+
+def moved_to(file: TimelineFile, output: Path) -> otio.schema.Timeline:
+    """A copy of a timeline whose relative media paths are right from where `output` lies."""
+    timeline = file.timeline.deepcopy()
+    if output.suffix.lower() not in BUNDLES:
+        rebase_urls(timeline, file.folder, output.parent)
+    return timeline
+
+
+def write_back(
+    placed: otio.schema.Timeline,
+    file: TimelineFile,
+    output: Path,
+    names: Mapping[Path, str],
+    *,
+    roots: Sequence[Path] = (),
+) -> list[str]:
+    """Write a timeline with files of ours, which it names by `names`, as a whole or not at all.
+
+    A bundle takes all of its media along. Returns sentences on what of it stays outside. Raises OutputError.
+    """
+    if _keeps_members(file, output):
+        write_bundle(placed, output, old=file.bundle, media={name: path for path, name in names.items()})
+        return []
+    if output.suffix.lower() in BUNDLES:
+        return write_collected(placed, output, folder=file.folder, bundle=file.bundle, roots=roots, renew=True)
+    write_timeline(placed, output)
+    return []
+
+
+def _keeps_members(file: TimelineFile, output: Path) -> bool:
+    """Whether a zip becomes a zip again, all of whose members stay as they are."""
+    return file.bundle is not None and output.suffix.lower() == ".otioz"

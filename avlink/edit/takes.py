@@ -1,0 +1,172 @@
+"""`avlink takes`: which takes the stems of a project have, and which of them are heard. Nothing is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+
+from avlink.core.errors import InputError
+from avlink.edit.project import check_holds, moved_to, write_back
+from avlink.timeline.item import table
+from avlink.timeline.place import KEY, hear
+from avlink.timeline.read import TimelineFile, read_timeline
+from avlink.timeline.write import check_output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One take of a stem as the project names it."""
+
+    take: int
+    url: str
+    seed: int | None
+    prompt: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The take as it stands in the report."""
+        return {"take": self.take, "media": self.url, "seed": self.seed, "prompt": self.prompt}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takes:
+    """The takes of one stem, by number; `heard` is the number of the one that plays."""
+
+    id: str
+    clip: str
+    track: str
+    timeline_start_s: float | None
+    heard: int
+    takes: tuple[Take, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The stem as it stands in the report."""
+        return {
+            "id": self.id,
+            "clip": self.clip,
+            "track": self.track,
+            "timeline_start_s": self.timeline_start_s,
+            "heard": self.heard,
+            "takes": [take.to_json() for take in self.takes],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakesReport:
+    """The stems as they are now. `output` is what was written, None when takes were only listed."""
+
+    input: Path
+    output: Path | None
+    changed: int
+    stems: tuple[Takes, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--json` prints, without "format" and "command"."""
+        return {
+            "input": str(self.input),
+            "output": None if self.output is None else str(self.output),
+            "changed": self.changed,
+            "stems": [stem.to_json() for stem in self.stems],
+        }
+
+
+def list_takes(project: Path, clips: Sequence[str] = ()) -> TakesReport:
+    """The takes of all stems, or of those of some clips, by id or by a pattern for their names.
+
+    Raises InputError for a project that cannot be read or has no stems, and for clips that are not there.
+    """
+    timeline = read_timeline(project).timeline
+    stems = tuple(_takes(track, stem) for track, stem in _chosen(timeline, project, clips))
+    return TakesReport(input=project, output=None, changed=0, stems=stems)
+
+
+def use_take(project: Path, take: int, clips: Sequence[str] = (), output: Path | None = None) -> TakesReport:
+    """Let take number `take` of the stems be heard, of all that have one or of some clips.
+
+    What `avlink sonify` wrote, which is named `.foley`, is written anew in its place; of any other project a copy
+    of such a name is written beside it. Either is written as a whole or not at all.
+
+    Raises InputError as `list_takes`, and for a take that is not there.
+    """
+    file = read_timeline(project)
+    output = output or _default_output(file)
+    is_ours = project.stem.lower().endswith(".foley") and project.suffix.lower() == output.suffix.lower()
+    check_output(output, inputs=() if is_ours else (project,))
+    check_holds(file, output)
+    timeline = file.timeline
+    chosen = _chosen(timeline, project, clips)
+    lacking = [stem for _, stem in chosen if take not in _by_number(stem)]
+    if lacking and (clips or len(lacking) == len(chosen)):
+        numbers = ", ".join(str(number) for number in sorted(_by_number(lacking[0])))
+        raise InputError(
+            f"the stem of '{lacking[0].name}' in {project} has no take {take}; it has: {numbers}; "
+            "more are made by `avlink sonify --takes N`"
+        )
+    changed = sum(hear(stem, take) for _, stem in chosen)
+    write_back(moved_to(file, output), file, output, {})
+    stems = tuple(_takes(track, stem) for track, stem in chosen)
+    return TakesReport(input=project, output=output, changed=changed, stems=stems)
+
+
+def chosen_before(timeline: otio.schema.Timeline, output: Path) -> frozenset[str]:
+    """The keys of sounds that were chosen over take 1 where `output` is written again, else in the timeline itself."""
+    try:
+        timeline = read_timeline(output).timeline if output.is_file() else timeline
+    except InputError:
+        return frozenset()
+    heard = (table(stem.media_reference.metadata, KEY) for _, stem in _stems(timeline))
+    return frozenset(str(made.get("raw_key")) for made in heard if made.get("take", 1) != 1)
+
+
+def _default_output(file: TimelineFile) -> Path:
+    suffix = ".otio" if file.bundle is None else ".otioz"
+    name = file.path.stem if file.path.stem.lower().endswith(".foley") else f"{file.path.stem}.foley"
+    return file.path.with_name(f"{name}{suffix}")
+
+
+def _chosen(timeline: otio.schema.Timeline, project: Path, clips: Sequence[str]) -> list[tuple[str, otio.schema.Clip]]:
+    stems = list(_stems(timeline))
+    if not stems:
+        raise InputError(f"{project} has no stems of AVLink; `avlink sonify` makes some")
+    for wanted in clips:
+        if not any(_is(stem, wanted) for _, stem in stems):
+            names = ", ".join(dict.fromkeys(stem.name for _, stem in stems))
+            raise InputError(f"{project} has no stem of a clip '{wanted}'; there are: {names}, and their ids")
+    return [(track, stem) for track, stem in stems if not clips or any(_is(stem, wanted) for wanted in clips)]
+
+
+def _stems(timeline: otio.schema.Timeline) -> Iterator[tuple[str, otio.schema.Clip]]:
+    for track in timeline.audio_tracks():
+        if KEY in track.metadata:
+            for stem in track.find_clips():
+                yield track.name, stem
+
+
+def _is(stem: otio.schema.Clip, wanted: str) -> bool:
+    return table(stem.metadata, KEY).get("id") == wanted or fnmatchcase(stem.name.casefold(), wanted.casefold())
+
+
+def _by_number(stem: otio.schema.Clip) -> dict[int, otio.core.MediaReference]:
+    return {int(table(ref.metadata, KEY).get("take", 1)): ref for ref in stem.media_references().values()}
+
+
+def _takes(track: str, stem: otio.schema.Clip) -> Takes:
+    said = table(stem.metadata, KEY)
+    start, rate = said.get("start_samples"), said.get("sample_rate")
+    takes = []
+    for number, ref in sorted(_by_number(stem).items()):
+        made = table(ref.metadata, KEY)
+        url = getattr(ref, "target_url", "") or ""
+        takes.append(Take(take=number, url=url, seed=made.get("seed"), prompt=made.get("prompt")))
+    return Takes(
+        id=str(said.get("id", "")),
+        clip=stem.name,
+        track=track,
+        timeline_start_s=round(start / rate, 6) if isinstance(start, int) and isinstance(rate, int) and rate else None,
+        heard=int(table(stem.media_reference.metadata, KEY).get("take", 1)),
+        takes=tuple(takes),
+    )

@@ -1,1 +1,0 @@
-"""The linked model and everything that one bundle holds."""

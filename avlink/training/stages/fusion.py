@@ -1,0 +1,247 @@
+"""The fusion between the backbones: of one direction, or one for several tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avlink.core.training import FUSION_RATES, Conditioning, Rates, Task
+from avlink.engine.avlink import Text
+from avlink.engine.flow.path import sample_path
+from avlink.engine.flow.schedule import logit_normal
+from avlink.engine.pixels import slower
+from avlink.engine.system import System
+from avlink.training.data.clip_rows import RowsByClip
+from avlink.training.data.clips import ClipNote, ClipStore
+from avlink.training.objectives import motion_losses
+from avlink.training.stages.inputs import (
+    Validate,
+    common,
+    device_of,
+    drop_text,
+    noise_like,
+    nothing,
+    picture_factor,
+    pictures,
+    portion,
+    relight,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """The same stretch of some clips: `pixels` at the stored rate, `slow` at the backbone's."""
+
+    pixels: Tensor
+    slow: Tensor
+    latents: Tensor
+    features: Tensor | None
+    notes: list[ClipNote]
+    start_s: int
+
+    def __getitem__(self, rows: slice) -> _Batch:
+        return _Batch(
+            pixels=self.pixels[rows],
+            slow=self.slow[rows],
+            latents=self.latents[rows],
+            features=None if self.features is None else self.features[rows],
+            notes=self.notes[rows],
+            start_s=self.start_s,
+        )
+
+    def __len__(self) -> int:
+        return len(self.notes)
+
+
+class FusionStage:
+    """What links the backbones (eq. 5), and the motion stem with it.
+
+    `tasks` share out every batch: v2a and a2v hold the conditioning side at its flow time, "both" has both sides
+    generated at one. The backbones stay frozen; with `finetune` the generated side's learns too (table 2, w/FT).
+    Flow times are logit-normal (appendix D.1); texts are dropped, and some clips lose all conditions for guidance (C.1,
+    C.2), as often as `rates` say. One step in five (`shorter`) trains on a shorter stretch, so that short clips work.
+    `features` (clips, pictures, values) are an extractor's, where the model reads those instead of the video backbone.
+    """
+
+    shorter = 0.2
+
+    def __init__(
+        self,
+        system: System,
+        clips: ClipStore,
+        latents: RowsByClip,
+        *,
+        name: str,
+        tasks: Sequence[Task],
+        conditioning: Conditioning | None = None,
+        rates: Rates = FUSION_RATES,
+        finetune: bool = False,
+        features: RowsByClip | None = None,
+        validate: Validate = nothing,
+    ) -> None:
+        self.system, self.clips, self.latents, self.features = system, clips, latents, features
+        self.name, self.tasks, self.validate = name, tuple(tasks), validate
+        self.conditioning, self.rates, self.device = conditioning or Conditioning(), rates, device_of(system)
+        component = {"fusion_v2a": "fusion_v2a", "fusion_a2v": "fusion_a2v"}.get(name, "fusion")
+        self.model = system.linked({"fusion_v2a": "audio", "fusion_a2v": "video"}.get(name, "both"))  # type: ignore[arg-type]
+        self.trained: dict[str, nn.Module] = {component: self.model.fusion}
+        self.frozen: tuple[nn.Module, ...] = ()
+        if finetune:
+            self.trained |= {
+                side: getattr(system, side)
+                for side, task in (("audio", "v2a"), ("video", "a2v"))
+                if {task, "both"} & set(self.tasks)
+            }
+        self.use_motion = "v2a" in self.tasks and system.motion is not None
+        if self.use_motion and system.motion is not None:
+            self.trained["motion"] = system.motion
+            self.frozen = system.motion.appearance.learned_alone
+        self.num_clips, self.factor = len(clips), picture_factor(system, clips)
+
+    def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
+        batch = self._batch(indices, generator)
+        losses: dict[str, Tensor] = {}
+        share = -(-len(batch) // len(self.tasks))
+        for number, task in enumerate(self.tasks):
+            part = batch[number * share : (number + 1) * share]
+            if len(part) == 0:
+                # A batch of fewer clips than tasks.
+                continue
+            if task == "v2a":
+                losses |= self._v2a(part, generator)
+            elif task == "a2v":
+                losses["flow_v"] = self._a2v(part, generator)
+            else:
+                losses |= self._both(part, generator)
+        flow = torch.stack([value for name, value in losses.items() if name.startswith("flow")]).mean()
+        # The flow loss hardly moves while synchrony is learned; what the stem sees is what holds it back.
+        total = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
+        return losses | {"flow": flow, "total": total}
+
+    def _v2a(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        count, rates = len(batch), self.rates
+        t_a, t_v = self._moving(count, generator), self._standing(self.conditioning.t_video, count, generator)
+        gone = portion(count, rates.no_condition, generator)
+        audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
+        video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
+        captions = [note.caption for note in batch.notes]
+        text_a = drop_text(captions, rates.text_drop, generator)
+        text_v = drop_text(captions, rates.other_text_drop, generator)
+        text_a[:gone] = [""] * gone
+        losses: dict[str, Tensor] = {}
+        motion = None
+        if self.use_motion and self.system.motion is not None:
+            seen = self.system.motion(relight(batch.pixels, generator))
+            motion = seen.tokens[gone:]
+            stem = self.system.motion.config
+            losses |= motion_losses(seen, batch.notes, stem.fps, stem.classes, shift_s=float(batch.start_s))
+        made = []
+        if gone:
+            times = {"t_audio": t_a[:gone], "t_video": t_v[:gone]}
+            made.append(
+                self.model(
+                    "audio", audio.x_t[:gone], None, **times, audio_text=self._text("audio", text_a[:gone])
+                ).audio
+            )
+        if gone < count:
+            made.append(
+                self.model(
+                    "audio",
+                    audio.x_t[gone:],
+                    video.x_t[gone:],
+                    t_audio=t_a[gone:],
+                    t_video=t_v[gone:],
+                    audio_text=self._text("audio", text_a[gone:]),
+                    video_text=self._text("video", text_v[gone:]),
+                    motion=motion,
+                    features=None if batch.features is None else batch.features[gone:],
+                ).audio
+            )
+        return losses | {"flow_a": (torch.cat(made).float() - audio.velocity).square().mean()}
+
+    def _a2v(self, batch: _Batch, generator: torch.Generator) -> Tensor:
+        count, rates = len(batch), self.rates
+        t_v, t_a = self._moving(count, generator), self._standing(self.conditioning.t_audio, count, generator)
+        gone = portion(count, rates.no_condition, generator)
+        # Without its sound a clip hears noise at flow time 0.
+        t_a[:gone] = 0.0
+        audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
+        video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
+        captions = [note.caption for note in batch.notes]
+        text_v = drop_text(captions, rates.text_drop, generator)
+        text_a = drop_text(captions, rates.other_text_drop, generator)
+        text_v[:gone], text_a[:gone] = [""] * gone, [""] * gone
+        out = self.model(
+            "video",
+            audio.x_t,
+            video.x_t,
+            t_audio=t_a,
+            t_video=t_v,
+            audio_text=self._text("audio", text_a),
+            video_text=self._text("video", text_v),
+        ).video
+        return (out.float() - video.velocity).square().mean()
+
+    def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Both sides from noise, at one flow time."""
+        t = self._moving(len(batch), generator)
+        audio = sample_path(noise_like(batch.latents, generator), batch.latents, t)
+        video = sample_path(noise_like(batch.slow, generator), batch.slow, t)
+        text = drop_text([note.caption for note in batch.notes], self.rates.no_condition, generator)
+        out = self.model(
+            "both",
+            audio.x_t,
+            video.x_t,
+            t_audio=t,
+            t_video=t,
+            audio_text=self._text("audio", text),
+            video_text=self._text("video", text),
+        )
+        pairs = {"flow_both_a": (out.audio, audio), "flow_both_v": (out.video, video)}
+        return {name: (made.float() - path.velocity).square().mean() for name, (made, path) in pairs.items()}
+
+    def _text(self, side: str, prompts: list[str]) -> Text:
+        return self.system.text_encoder(side).encode(prompts)  # type: ignore[arg-type]
+
+    def _moving(self, count: int, generator: torch.Generator) -> Tensor:
+        rates = self.rates
+        drawn = logit_normal(count, location=rates.time_location, scale=rates.time_scale, generator=generator)
+        return drawn.to(self.device)
+
+    def _standing(self, fixed: float, count: int, generator: torch.Generator) -> Tensor:
+        """Flow times of the conditioning side: its fixed one, or any (figure 3, table 2)."""
+        if self.conditioning.times == "uniform":
+            return torch.rand(count, generator=generator).to(self.device)
+        return torch.full((count,), fixed, device=self.device)
+
+    def _batch(self, indices: list[int], generator: torch.Generator) -> _Batch:
+        config = self.system.config
+        start_s, seconds = self._stretch(generator)
+        pixels = pictures(self.clips, indices, generator, self.device)
+        first = start_s * config.picture.fps * self.factor
+        count = -int(-seconds * config.picture.fps // 1) * self.factor
+        pixels = pixels[:, first : first + count]
+        token = round(start_s * config.tokens_per_second)
+        latents = self.latents[indices][:, token : token + round(seconds * config.tokens_per_second)]
+        latents = latents.to(self.device)
+        features = None
+        if self.features is not None and config.fusion.extracted is not None:
+            fps = config.fusion.extracted.fps
+            features = self.features[indices][:, start_s * fps : start_s * fps + -int(-seconds * fps // 1)]
+            features = features.to(self.device)
+        notes = [self.clips.notes[index] for index in indices]
+        slow = slower(pixels, self.factor)
+        return _Batch(pixels=pixels, slow=slow, latents=latents, features=features, notes=notes, start_s=start_s)
+
+    def _stretch(self, generator: torch.Generator) -> tuple[int, float]:
+        """(start in whole seconds, length in seconds) of this step's stretch of every clip."""
+        config = self.system.config
+        whole = config.window_tokens / config.tokens_per_second
+        short, where = torch.rand(2, generator=common(generator)).tolist()
+        if short > self.shorter or whole < 3:
+            return 0, whole
+        seconds = 0.64 + (whole - 1.64) * short / self.shorter
+        return int(where * (whole - seconds)), seconds

@@ -1,0 +1,81 @@
+"""Work in processes of its own: all of it is done, and no death of one is missed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from typing import Any
+
+import pytest
+
+from avlink.core.errors import AvlinkError, MediaError
+from avlink.core.processes import do_apart
+
+PID = "__import__('os').getpid()"
+LONG_S = 300.0
+LONG = f"__import__('time').sleep({LONG_S})"
+DEATH = "__import__('signal').raise_signal(9)"
+
+
+def _do(works: list[str], *, processes: int = 2) -> list[tuple[str, Any]]:
+    """The works, which are expressions, with their values."""
+    found: list[tuple[str, Any]] = []
+    do_apart(
+        works,
+        eval,
+        lambda work, result: found.append((work, result)),
+        processes=processes,
+        gone=lambda work, fate: f"{work} {fate}",
+    )
+    return found
+
+
+def test_all_is_done_in_no_more_processes_than_are_asked_for() -> None:
+    works = [f"{PID}, {number}" for number in range(7)]
+    found = _do(works)
+    assert sorted(work for work, _ in found) == works
+    assert {work: number for work, (_, number) in found} == {work: number for number, work in enumerate(works)}
+    processes = {pid for _, (pid, _) in found}
+    assert 1 <= len(processes) <= 2 and os.getpid() not in processes
+    assert _do([]) == [] and multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "words"),
+    [
+        (DEATH, AvlinkError, r"was ended from outside \(SIGKILL\)"),
+        ("open('/nothing/here')", FileNotFoundError, "/nothing/here"),
+        ("1 / 0", RuntimeError, "division by zero"),
+        (f"exec('from {MediaError.__module__} import MediaError; raise MediaError(\"no sound\")')", MediaError, "no s"),
+    ],
+)
+def test_what_ends_one_is_told_and_ends_all(work: str, error: type[Exception], words: str) -> None:
+    start_s = time.monotonic()
+    with pytest.raises(error, match=words):
+        _do([LONG, work])
+    assert time.monotonic() - start_s < LONG_S / 2 and multiprocessing.active_children() == []
+
+
+class _Deadly:
+    """Ends the process that reads it, which has hardly begun."""
+
+    def __call__(self, work: int) -> int:
+        raise AssertionError("nobody gets so far")
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (3,)
+
+
+def test_a_process_that_dies_while_it_begins_is_told() -> None:
+    with pytest.raises(AvlinkError, match="7 ended with exit code 3"):
+        do_apart([7], _Deadly(), lambda work, result: None, processes=2, gone=lambda work, fate: f"{work} {fate}")
+
+
+def test_what_is_raised_while_a_result_is_noted_ends_all() -> None:
+    def interrupt(work: str, result: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        do_apart([PID, LONG], eval, interrupt, processes=2, gone=lambda work, fate: fate)
+    assert multiprocessing.active_children() == []
