@@ -11,7 +11,7 @@ from avlink.core.events import Event, Listener, Message, ignore
 from avlink.core.paths import cache_dir
 from avlink.core.store import Store
 from avlink.core.values import SoundGenerator
-from avlink.hooks import ReadyBackend, ReadyPlace, Registry, load_registry
+from avlink.hooks import ReadyBackend, ReadyExecutor, Registry, load_registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Session:
     store: Store
     device: str = "auto"
     listener: Listener = ignore
-    _loaded: dict[tuple[str, str, ReadyPlace | None], SoundGenerator] = field(
+    _loaded: dict[tuple[str, str, ReadyExecutor | None], SoundGenerator] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -37,15 +37,15 @@ class Session:
     def generator(self, backend: ReadyBackend) -> SoundGenerator:
         """The model of a backend, loaded unless it was the last that was asked for: two at once could be too much.
 
-        Raises BundleError and PluginError when it cannot be loaded, PlaceError when where it works cannot be reached.
+        Raises BundleError and PluginError when it cannot be loaded, ExecutorError when its executor cannot be reached.
         """
-        key = (backend.name, backend.fingerprint(), backend.place)
+        key = (backend.name, backend.fingerprint(), backend.executor)
         if key not in self._loaded:
             self._loaded.clear()
             if backend.licence:
                 self.tell(Message(text=f"backend '{backend.name}': {backend.licence}", level="warning"))
             # What "auto" is, is to be seen where the model works.
-            device = pick_device(self.device) if backend.place is None else self.device
+            device = pick_device(self.device) if backend.executor is None else self.device
             self._loaded[key] = cast(SoundGenerator, backend.load(device))
         return self._loaded[key]
 

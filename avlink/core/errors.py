@@ -9,7 +9,7 @@
        |- BundleError         a model bundle that cannot be used
        `- OutputError         an output place that cannot be written
     |- PluginError            exit code 1: a plugin failed
-    |- PlaceError             exit code 1: where a backend worked is gone
+    |- ExecutorError             exit code 1: where a backend worked is gone
     `- PeerFailed             its exit code: another process of a training failed, and says why
 
 A message is one sentence: what, where, what is possible, what to do.
@@ -54,7 +54,7 @@ class OutputError(InputError):
     """An output cannot be written: no permission, no space, or in the way of something."""
 
 
-class PlaceError(AvlinkError):
+class ExecutorError(AvlinkError):
     """Where a backend was to work cannot be reached, or is there no more: no clip is at fault, and the run ends."""
 
 

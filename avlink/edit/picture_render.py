@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TypeAlias, cast
 
 from avlink.core import clock
-from avlink.core.errors import AvlinkError, MediaError, OutputError, PlaceError, PluginError
+from avlink.core.errors import AvlinkError, ExecutorError, MediaError, OutputError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, PlanReady, StepDone
 from avlink.core.values import FrameSource, PictureGenerator, PictureRequest
 from avlink.edit.picture_report import WrittenPicture
@@ -79,7 +79,7 @@ class _Run:
         if job.raw_key not in self._made or self.session.store.get(job.raw_key) is None:
             try:
                 frames = self._answer(job, generator)
-            except (OutputError, PlaceError):
+            except (OutputError, ExecutorError):
                 # The disk is full, or a cluster is gone: that is no fault of the clip.
                 raise
             except Exception as error:

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from avlink.core import clock
-from avlink.core.errors import AvlinkError, MediaError, OutputError, PlaceError, PluginError
+from avlink.core.errors import AvlinkError, ExecutorError, MediaError, OutputError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, Message, PlanReady, StepDone
 from avlink.core.sound import read_blocks
 from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
@@ -59,7 +59,7 @@ def render(
     `on_made` is told of each sound that was generated and is kept.
 
     Raises OutputError when stems or cache cannot be written, BundleError and PluginError when the model cannot be
-    loaded, PlaceError when where it works is gone; what goes wrong with single clips is in the result.
+    loaded, ExecutorError when where it works is gone; what goes wrong with single clips is in the result.
     """
     cached = frozenset() if force else cached_jobs(plan, session)
     session.tell(PlanReady(jobs=len(plan.jobs), cached=len(cached), skipped=len(plan.skips)))
@@ -180,7 +180,7 @@ class _Run:
                 raise PluginError(f"it answered {len(answers)} of {len(requests)} requests")
             for answer, request in zip(answers, requests, strict=True):
                 check_answer(answer, request, generator)
-        except (OutputError, PlaceError):
+        except (OutputError, ExecutorError):
             raise
         except Exception as error:
             # A backend is foreign code: whatever it raises must not take the other clips down.

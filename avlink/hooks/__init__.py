@@ -20,7 +20,7 @@ from avlink.core.answer import Answer, Grid, Line, Lines
 from avlink.core.recipe import Recipe
 from avlink.hooks.components import (
     ReadyBackend,
-    ReadyPlace,
+    ReadyExecutor,
     ReadyProcessor,
     apply_chain,
     check_components,
@@ -33,15 +33,15 @@ from avlink.hooks.descriptors import (
     Backend,
     Command,
     Direction,
+    Executor,
     Extractor,
     ExtractorOptions,
     Medium,
     Options,
-    Place,
     RecipeKind,
     TimelineFormat,
 )
-from avlink.hooks.extractors import ReadyExtractor, resolve_extractor
+from avlink.hooks.extractors import ReadyExtractor, resolve_extractor, resolve_for_pictures
 from avlink.hooks.loader import load_registry, make_registry
 from avlink.hooks.recipes import find_recipe, named_recipes
 from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, Registry
@@ -54,6 +54,7 @@ __all__ = [
     "Clash",
     "Command",
     "Direction",
+    "Executor",
     "Extractor",
     "ExtractorOptions",
     "Grid",
@@ -61,12 +62,11 @@ __all__ = [
     "Lines",
     "Medium",
     "Options",
-    "Place",
     "PluginFailure",
     "PluginInfo",
     "ReadyBackend",
+    "ReadyExecutor",
     "ReadyExtractor",
-    "ReadyPlace",
     "ReadyProcessor",
     "Recipe",
     "RecipeKind",
@@ -83,5 +83,6 @@ __all__ = [
     "resolve_backend",
     "resolve_chain",
     "resolve_extractor",
+    "resolve_for_pictures",
     "resolve_formats",
 ]

@@ -14,11 +14,11 @@ from avlink.hooks.descriptors import (
     Command,
     Component,
     Direction,
+    Executor,
     Extractor,
     ExtractorOptions,
     Medium,
     Options,
-    Place,
     RecipeKind,
     TimelineFormat,
 )
@@ -117,7 +117,7 @@ _FIELDS: Mapping[type[Component], Mapping[str, tuple[Callable[[Any], bool], str]
         "load": _FUNCTION,
         "licence": (lambda value: isinstance(value, str), "text"),
     },
-    Place: {"options": _OPTIONS, "load": _FUNCTION},
+    Executor: {"options": _OPTIONS, "load": _FUNCTION},
     AudioProcessor: {
         "options": _OPTIONS,
         "apply": _FUNCTION,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from avlink.core.errors import AvlinkError, PluginError, RecipeError
 from avlink.core.recipe import EvaluateRecipe, Recipe, SonifyRecipe, Source, VisualizeRecipe, explain, report
 from avlink.core.recipe.schema import BackendChoice, Step
-from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Options, Place, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Direction, Executor, Options, RecipeKind, TimelineFormat
 from avlink.hooks.extractors import check_extractors
 from avlink.hooks.registry import Registry
 
@@ -26,20 +26,20 @@ Resolved = TypeVar("Resolved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyPlace:
-    """A place with its checked options."""
+class ReadyExecutor:
+    """An executor with its checked options."""
 
-    place: Place
+    executor: Executor
     options: Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyBackend:
-    """A backend with its checked options, and the place where it works; without one it works here."""
+    """A backend with its checked options, and the executor that runs it; without one it runs here."""
 
     backend: Backend
     options: Options
-    place: ReadyPlace | None = None
+    executor: ReadyExecutor | None = None
 
     @property
     def name(self) -> str:
@@ -59,16 +59,16 @@ class ReadyBackend:
         return fingerprint
 
     def load(self, device: str) -> SoundGenerator | PictureGenerator:
-        """The generator on "cpu", "cuda" or "mps", at a place also on "auto".
+        """The generator on "cpu", "cuda" or "mps", with an executor also "auto".
 
         Raises PluginError if the plugin fails.
         """
-        place = self.place
-        if place is None:
+        executor = self.executor
+        if executor is None:
             generator = self._call("loading", lambda: self.backend.load(self.options, device))
         else:
-            loading = f"loading on '{place.place.name}'"
-            generator = self._call(loading, lambda: place.place.load(self, place.options, device))
+            loading = f"loading on '{executor.executor.name}'"
+            generator = self._call(loading, lambda: executor.executor.load(self, executor.options, device))
         for part in ("generate", "sample_rate", "picture"):
             if not hasattr(generator, part):
                 kind = type(generator).__name__
@@ -211,20 +211,20 @@ def _backend(recipe: SonifyRecipe | VisualizeRecipe, registry: Registry) -> tupl
         made = "sound" if wanted == "v2a" else "pictures"
         return None, [f'backend.name = "{choice.name}": does not make {made}; known that do: {fitting or "none"}']
     options, lines = _options(backend.options, choice.options, recipe.source, "backend.options")
-    place, mistakes = _place(choice.on, registry, recipe.source)
-    ready = None if options is None else ReadyBackend(backend=backend, options=options, place=place)
+    executor, mistakes = _executor(choice.on, registry, recipe.source)
+    ready = None if options is None else ReadyBackend(backend=backend, options=options, executor=executor)
     return ready, lines + mistakes
 
 
-def _place(choice: Step | None, registry: Registry, source: Source) -> tuple[ReadyPlace | None, list[str]]:
+def _executor(choice: Step | None, registry: Registry, source: Source) -> tuple[ReadyExecutor | None, list[str]]:
     if choice is None:
         return None, []
     try:
-        place = registry.place(choice.use)
+        executor = registry.executor(choice.use)
     except RecipeError as error:
         return None, [f"backend.on: {error}"]
-    options, lines = _options(place.options, choice.options, source, "backend.on")
-    return (None if options is None else ReadyPlace(place=place, options=options)), lines
+    options, lines = _options(executor.options, choice.options, source, "backend.on")
+    return (None if options is None else ReadyExecutor(executor=executor, options=options)), lines
 
 
 def _chain(recipe: SonifyRecipe, registry: Registry) -> tuple[tuple[ReadyProcessor, ...], list[str]]:

@@ -60,15 +60,15 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Somewhere else for any backend to work, such as a cluster.
+class Executor:
+    """An executor runs any backend somewhere else, such as on a cluster.
 
     `name` is what recipes say in `backend.on`. `load(backend, options, device)` gives a generator that answers as the
     backend itself would, bit for bit, and loads nothing on this machine; `device` is as the user asked for it, "auto"
     too, for there it may mean another one than here. A generator that can work on several batches side by side says
-    how many in an attribute `at_once`. Where the place itself is gone, it raises `PlaceError`.
+    how many in an attribute `at_once`. Where the executor itself cannot be reached, it raises `ExecutorError`.
 
-    A place changes no result: it is in no cache key.
+    An executor changes no result: it is in no cache key.
     """
 
     name: str
@@ -169,4 +169,4 @@ class Extractor:
     source: str = ""
 
 
-Component: TypeAlias = Backend | Place | AudioProcessor | TimelineFormat | Command | RecipeKind | Extractor
+Component: TypeAlias = Backend | Executor | AudioProcessor | TimelineFormat | Command | RecipeKind | Extractor

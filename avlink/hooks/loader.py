@@ -25,8 +25,8 @@ from avlink.hooks.descriptors import (
     Backend,
     Command,
     Component,
+    Executor,
     Extractor,
-    Place,
     RecipeKind,
     TimelineFormat,
 )
@@ -37,7 +37,7 @@ __all__ = ["GROUP", "load_registry", "make_registry"]
 
 _HOOKS: Mapping[type[Component], str] = {
     Backend: "avlink_backends",
-    Place: "avlink_places",
+    Executor: "avlink_executors",
     AudioProcessor: "avlink_audio_processors",
     TimelineFormat: "avlink_timeline_formats",
     Command: "avlink_commands",
@@ -164,7 +164,7 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
     clashes: list[Clash] = [clash for _, found in settled.values() for clash in found]
     return Registry(
         backends=kept[Backend],
-        places=kept[Place],
+        executors=kept[Executor],
         processors=kept[AudioProcessor],
         formats=kept[TimelineFormat],
         commands=kept[Command],

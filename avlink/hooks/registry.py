@@ -15,8 +15,8 @@ from avlink.hooks.descriptors import (
     Backend,
     Command,
     Component,
+    Executor,
     Extractor,
-    Place,
     RecipeKind,
     TimelineFormat,
 )
@@ -24,7 +24,9 @@ from avlink.hooks.descriptors import (
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 """The names that components may have."""
 
-AnyComponent = TypeVar("AnyComponent", Backend, Place, AudioProcessor, TimelineFormat, Command, RecipeKind, Extractor)
+AnyComponent = TypeVar(
+    "AnyComponent", Backend, Executor, AudioProcessor, TimelineFormat, Command, RecipeKind, Extractor
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class Registry:
     """What the installed plugins offer. Frozen: made once at start, handed down to whoever needs a component."""
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
-    places: Mapping[str, Place] = field(default_factory=dict)
+    executors: Mapping[str, Executor] = field(default_factory=dict)
     processors: Mapping[str, AudioProcessor] = field(default_factory=dict)
     formats: Mapping[str, TimelineFormat] = field(default_factory=dict)
     commands: Mapping[str, Command] = field(default_factory=dict)
@@ -97,9 +99,9 @@ class Registry:
         """The backend of that name; raises RecipeError that lists the known ones."""
         return self._find(Backend, self.backends, name)
 
-    def place(self, name: str) -> Place:
-        """The place of that name; raises RecipeError that lists the known ones."""
-        return self._find(Place, self.places, name)
+    def executor(self, name: str) -> Executor:
+        """The executor of that name; raises RecipeError that lists the known ones."""
+        return self._find(Executor, self.executors, name)
 
     def processor(self, name: str) -> AudioProcessor:
         """The audio processor of that name; raises RecipeError that lists the known ones."""
@@ -155,7 +157,7 @@ def settle(
 
 KIND_NAMES: Mapping[type[Component], str] = {
     Backend: "backend",
-    Place: "place",
+    Executor: "executor",
     AudioProcessor: "processor",
     TimelineFormat: "timeline format",
     Command: "command",

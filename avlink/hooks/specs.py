@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import pluggy
 
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Extractor, Place, RecipeKind, TimelineFormat
+from avlink.hooks.descriptors import AudioProcessor, Backend, Command, Executor, Extractor, RecipeKind, TimelineFormat
 
 PROJECT = "avlink"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -33,8 +33,8 @@ def avlink_backends() -> list[Backend]:  # type: ignore[empty-body]
 
 
 @hookspec
-def avlink_places() -> list[Place]:  # type: ignore[empty-body]
-    """Offer places where backends can work instead of on this machine, such as a cluster.
+def avlink_executors() -> list[Executor]:  # type: ignore[empty-body]
+    """Offer executors, which run backends elsewhere than on this machine, such as on a cluster.
 
     A recipe chooses one by `backend.on`, a name or a table of `use` and its options; nothing else in it changes.
     """

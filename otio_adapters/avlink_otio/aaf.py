@@ -17,7 +17,7 @@ import numpy as np
 import opentimelineio as otio
 import soundfile
 
-from avlink.core import clock
+from avlink import clock
 from avlink_otio.files import local_path
 from avlink_otio.frames import drops, lanes, timebase
 from avlink_otio.project import Item, SoundProject

@@ -8,7 +8,7 @@ from math import floor
 
 import opentimelineio as otio
 
-from avlink.core import clock
+from avlink import clock
 from avlink_otio.frames import timecode
 from avlink_otio.sound import counts_drop_frame, frame_rate
 

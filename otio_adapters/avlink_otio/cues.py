@@ -18,7 +18,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from avlink.core import clock
+from avlink import clock
 from avlink_otio.count import Count
 from avlink_otio.files import relative_path
 from avlink_otio.hits import event_times_s

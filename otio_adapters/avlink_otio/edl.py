@@ -13,7 +13,7 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from avlink.core import clock
+from avlink import clock
 from avlink_otio.files import relative_path
 from avlink_otio.frames import drops, lanes, on_frames, timebase, timecode, warn_of_moves
 from avlink_otio.project import SoundProject

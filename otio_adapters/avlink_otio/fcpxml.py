@@ -13,7 +13,7 @@ from xml.etree import ElementTree as xml
 
 import opentimelineio as otio
 
-from avlink.core import clock
+from avlink import clock
 from avlink_otio.files import file_url
 from avlink_otio.frames import drops
 from avlink_otio.project import Item, SoundProject

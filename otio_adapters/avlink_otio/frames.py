@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import floor
 
-from avlink.core import clock
+from avlink import clock
 from avlink_otio.project import Item, SoundProject
 
 _DAY_HOURS = 24

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import opentimelineio as otio
 
-from avlink.core import clock
+from avlink import clock
 from avlink_otio.metadata import table
 from avlink_otio.project import Hit
 

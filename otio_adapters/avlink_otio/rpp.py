@@ -16,7 +16,7 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from avlink.core import clock
+from avlink import clock
 from avlink_otio.files import relative_path
 from avlink_otio.frames import drops
 from avlink_otio.project import Item, Mark, SoundProject, SoundTrack, Take

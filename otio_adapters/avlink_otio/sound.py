@@ -14,8 +14,7 @@ from fractions import Fraction
 
 import opentimelineio as otio
 
-from avlink.core import clock
-from avlink.core.drop_frame import can_drop, starts_in_drop_frame
+from avlink import can_drop, clock, starts_in_drop_frame
 from avlink_otio.hits import hits_of, is_hit
 from avlink_otio.metadata import KEY, table
 from avlink_otio.project import Item, Mark, SoundProject, SoundTrack, Take

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from avlink import Options, hookimpl
-from avlink.core.bundles import bundle_fingerprint, find_bundle
-from avlink.core.hashing import digest
-from avlink.hooks import Backend, load_registry
-from avlink.hooks.extractors import resolve_for_pictures
+from avlink import Options, bundle_fingerprint, digest, find_bundle, hookimpl
+from avlink.hooks import Backend, load_registry, resolve_for_pictures
 
 if TYPE_CHECKING:
-    from avlink.core.values import PictureGenerator, SoundGenerator
+    from avlink import PictureGenerator, SoundGenerator
     from avlink.hooks import ReadyExtractor
 
 _CODE_VERSION = 1
@@ -65,7 +62,7 @@ def fingerprint(options: FusionOptions) -> str:
 
 def _extractor(options: SoundOptions) -> ReadyExtractor | None:
     """What the bundle reads in place of its video backbone; None where it reads that."""
-    from avlink.engine.bundle.bundle import read_bundle
+    from avlink import read_bundle
 
     wanted = read_bundle(find_bundle(options.model)).config.fusion.extracted
     if wanted is None:
@@ -75,8 +72,7 @@ def _extractor(options: SoundOptions) -> ReadyExtractor | None:
 
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     """The V2A generator of a bundle."""
-    from avlink.engine.bundle.bundle import V2A, load_system, read_bundle
-    from avlink.engine.sampling import SampleConfig, SoundSampler
+    from avlink import V2A, SampleConfig, SoundSampler, load_system, read_bundle
 
     system = load_system(read_bundle(find_bundle(options.model)), V2A, device)
     config = SampleConfig(
@@ -91,8 +87,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
 
 def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
     """The A2V generator of a bundle."""
-    from avlink.engine.bundle.bundle import A2V, load_system, read_bundle
-    from avlink.engine.sampling import PictureSampler, SampleConfig
+    from avlink import A2V, PictureSampler, SampleConfig, load_system, read_bundle
 
     system = load_system(read_bundle(find_bundle(options.model)), A2V, device)
     config = SampleConfig(

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.core.errors import MediaError
+from avlink import MediaError
 from avlink_genvideo.notes import ANIMATED
 
 if TYPE_CHECKING:

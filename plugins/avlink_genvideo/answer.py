@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import avlink
-from avlink.core.errors import InputError
-from avlink.core.recipe import Override
+from avlink import InputError, Override
 from avlink.hooks import Answer, Grid, find_recipe
 from avlink_genvideo.request import Existing, FinishRequest
 from avlink_genvideo.run import STATES, FinishReport, finish_videos, rows_of

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avlink.core.errors import MediaError
+from avlink import MediaError
 from avlink_genvideo.frames import as_frames
 from avlink_genvideo.library import Finisher, finisher
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from avlink.core.clock import exact_rate
-from avlink.core.errors import MediaError
+from avlink import MediaError, exact_rate
 
 if TYPE_CHECKING:
     import numpy as np

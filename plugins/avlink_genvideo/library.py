@@ -12,12 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import avlink
-from avlink.core.errors import OutputError
-from avlink.core.hashing import digest
-from avlink.core.paths import atomic_write
-from avlink.core.recipe import Override
-from avlink.core.sound import read_whole
-from avlink.core.values import Prompt
+from avlink import OutputError, Override, Prompt, atomic_write, digest, read_whole
 from avlink.hooks import find_recipe
 from avlink_genvideo.frames import ArrayFrames, Layout, as_frames
 from avlink_genvideo.provenance import Provenance
@@ -26,9 +21,7 @@ from avlink_genvideo.words import for_sound
 from avlink_genvideo.write import describe_model, mux_at_loudness
 
 if TYPE_CHECKING:
-    from avlink import Session, SoundSource, Waveform
-    from avlink.core.recipe import SonifyRecipe
-    from avlink.core.values import OnStep
+    from avlink import OnStep, Session, SonifyRecipe, SoundSource, Waveform
 
 _MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
 _CRF = 14

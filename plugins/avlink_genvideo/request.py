@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from avlink.core.errors import InputError, OutputError
-from avlink.core.recipe import SonifyRecipe
+from avlink import InputError, OutputError, SonifyRecipe
 from avlink_genvideo.animated import is_animated
 
 Existing: TypeAlias = Literal["refuse", "replace", "mix"]

@@ -7,8 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avlink.core.errors import AvlinkError, InputError, OutputError
-from avlink.core.events import Event, JobDone, JobFailed, JobStarted, Listener, Message, PlanReady, StepDone
+from avlink import (
+    AvlinkError,
+    Event,
+    InputError,
+    JobDone,
+    JobFailed,
+    JobStarted,
+    Listener,
+    Message,
+    OutputError,
+    PlanReady,
+    StepDone,
+)
 from avlink_genvideo.request import FinishRequest, outputs_of
 from avlink_genvideo.video import finish_one, provenance_of
 from avlink_genvideo.work import Finished

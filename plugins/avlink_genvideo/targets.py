@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from avlink.core.errors import InputError
+from avlink import InputError
 
 PLATFORMS: dict[str, tuple[float | None, float]] = {
     "ebu": (-23.0, -1.0),

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import avlink
-from avlink.core.errors import InputError, MediaError, OutputError
-from avlink.core.hashing import digest, file_digest
+from avlink import InputError, MediaError, OutputError, digest, file_digest
 from avlink.hooks import resolve_backend, resolve_chain
 from avlink_genvideo.animated import is_animated
 from avlink_genvideo.notes import Note, read_notes

@@ -10,8 +10,7 @@ from avlink_genvideo.prompt import FoundPrompt
 from avlink_genvideo.request import FinishRequest
 
 if TYPE_CHECKING:
-    from avlink import Loudness, Session
-    from avlink.core.recipe import SonifyRecipe
+    from avlink import Loudness, Session, SonifyRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

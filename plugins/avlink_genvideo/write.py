@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import avlink
-from avlink.core.bundles import BUILTIN
-from avlink.core.clock import to_index
-from avlink.core.errors import AvlinkError, MediaError
-from avlink.core.hashing import file_digest, fraction_text
-from avlink.core.paths import atomic_write
+from avlink import BUILTIN, AvlinkError, MediaError, atomic_write, file_digest, fraction_text, to_index
 from avlink.hooks import resolve_backend
 from avlink_genvideo.animated import read_pictures
 from avlink_genvideo.provenance import TAG, Provenance
@@ -20,8 +16,7 @@ from avlink_genvideo.sounds import MixedSound, SpreadSound
 from avlink_genvideo.work import Finished, Work
 
 if TYPE_CHECKING:
-    from avlink import Loudness, LoudnessTarget, MediaInfo, Session, SoundSource
-    from avlink.core.recipe import SonifyRecipe
+    from avlink import Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SoundSource
 
 # Lossy codecs overshoot: the peak is measured in the file, and the ceiling lowered until it holds.
 _TRIES = 4

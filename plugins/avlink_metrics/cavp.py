@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avlink.core.features import Content, Features
+from avlink import Content, Features
 from avlink_metrics.pictures import blocks, require_frames, stretched
 from avlink_metrics.weights import Shapes, fill, open_weights
 

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avlink.core.errors import BundleError
-from avlink.core.features import Content, Features
+from avlink import BundleError, Content, Features
 from avlink_metrics.folders import load_helper, load_model, model_type, transformers
 from avlink_metrics.sound import mono
 

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avlink.core.errors import BundleError
-from avlink.core.features import Content, Features
+from avlink import BundleError, Content, Features
 from avlink_metrics.folders import load_model, model_type, transformers
 from avlink_metrics.pictures import CLIP_MEAN, CLIP_STD, blocks, middle, normalised, require_frames, short_side
 

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from avlink.core.errors import BundleError, InputError
+from avlink import BundleError, InputError
 
 
 def model_type(folder: Path) -> str:
@@ -23,7 +23,7 @@ def model_type(folder: Path) -> str:
 
 def transformers() -> Any:
     """The library, kept from its hub. Raises InputError where it is not installed."""
-    from avlink.engine.text.t5 import import_transformers
+    from avlink import import_transformers
 
     try:
         return import_transformers()

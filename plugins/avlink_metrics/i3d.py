@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avlink.core.errors import TooShort
-from avlink.core.features import Content, Features
+from avlink import Content, Features, TooShort
 from avlink_metrics.pictures import blocks, require_frames, stretched
 from avlink_metrics.weights import Shapes, fill, open_weights
 

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avlink.core.features import Content, Features
-from avlink.core.values import FrameSource
+from avlink import Content, Features, FrameSource
 from avlink_metrics.pictures import CLIP_MEAN, CLIP_STD, middle, normalised, short_side
 from avlink_metrics.sound import kaldi_fbank, mono
 from avlink_metrics.weights import Shapes, fill, open_weights

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from avlink.core.features import Content
-from avlink.core.values import FrameSource
+from avlink import Content, FrameSource
 
 BLOCK = 16
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from avlink import hookimpl
-from avlink.core.hashing import digest
+from avlink import digest, hookimpl
 from avlink.hooks import Extractor, ExtractorOptions
 from avlink_metrics.weights import content_of
 
 if TYPE_CHECKING:
-    from avlink.core.features import FeatureExtractor
+    from avlink import FeatureExtractor
 
 _CODE_VERSION = 1
 """Raised when the same weights and options would describe a clip otherwise."""

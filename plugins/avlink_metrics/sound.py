@@ -8,9 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avlink.core.features import Content
-from avlink.core.sound import read_whole
-from avlink.core.values import SoundSource
+from avlink import Content, SoundSource, read_whole
 
 _VGGISH_RATE, _VGGISH_WINDOW, _VGGISH_HOP, _VGGISH_FFT = 16000, 400, 160, 512
 

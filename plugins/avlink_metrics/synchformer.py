@@ -16,8 +16,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from avlink.core.errors import TooShort
-from avlink.core.features import Content, Features, Scene
+from avlink import Content, Features, Scene, TooShort
 from avlink_metrics.pictures import middle, short_side
 from avlink_metrics.senses import Ears, Eyes, Linears, attend
 from avlink_metrics.sound import mono

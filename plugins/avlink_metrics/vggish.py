@@ -11,7 +11,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from avlink.core.features import Content, Features
+from avlink import Content, Features
 from avlink_metrics.sound import mono, vggish_patches
 from avlink_metrics.weights import Shapes, fill, open_weights
 

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from avlink.core.errors import BundleError
-from avlink.core.hashing import digest, file_digest
-from avlink.core.paths import cache_dir
-from avlink.core.store import Store
+from avlink import BundleError, Store, cache_dir, digest, file_digest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,7 +52,7 @@ class Shapes:
 
 def open_weights(checkpoint: str, what: str) -> Shapes:
     """The tensors of a file, without wrappers and prefixes. Raises BundleError for what cannot be read."""
-    from avlink.engine.public.checkpoint import read_checkpoint
+    from avlink import read_checkpoint
 
     found = read_checkpoint(Path(checkpoint))
     return Shapes(found.path, found.tensors, what)

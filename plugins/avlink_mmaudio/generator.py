@@ -14,14 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avlink.core.clock import to_index
-from avlink.core.hashing import derive_seed
-from avlink.core.sound import FittedSound, SpooledSound
+from avlink import FittedSound, SpooledSound, derive_seed, to_index
 from avlink_mmaudio.pictures import SPEC, Box, find_box, look
 from avlink_mmaudio.windows import join, plan_windows
 
 if TYPE_CHECKING:
-    from avlink.core.values import OnStep, SoundRequest, SoundSource
+    from avlink import OnStep, SoundRequest, SoundSource
     from avlink_mmaudio.network import Network
     from avlink_mmaudio.plugin import MMAudioOptions
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avlink.core.errors import BundleError, InputError
+from avlink import BundleError, InputError
 from avlink_mmaudio.package import COMMIT
 from avlink_mmaudio.weights import hub_folder
 

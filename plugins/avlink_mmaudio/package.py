@@ -6,7 +6,7 @@ import json
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
-from avlink.core.errors import InputError
+from avlink import InputError
 
 COMMIT = "974010a026c731054592d8f777218bd9d85a6c24"
 """The state of https://github.com/hkchengrex/MMAudio that this plugin is written for."""

@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avlink.core.values import PictureSpec
+from avlink import PictureSpec
 
 if TYPE_CHECKING:
-    from avlink.core.values import FrameSource
+    from avlink import FrameSource
 
 SPEC = PictureSpec(rate=Fraction(25), width=680, height=384)
 CLIP_RATE, CLIP_SIZE = 8, 384

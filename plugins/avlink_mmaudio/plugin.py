@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from avlink import Options, hookimpl
-from avlink.core.hashing import digest
+from avlink import Options, digest, hookimpl
 from avlink.hooks import Backend
 from avlink_mmaudio.package import installed_package
 from avlink_mmaudio.weights import Variant, find_weights
 
 if TYPE_CHECKING:
-    from avlink.core.values import SoundGenerator
+    from avlink import SoundGenerator
 
 LICENCE = "MMAudio's weights are CC-BY-NC-4.0, not for commercial use, and its CLIP is under Apple's own terms"
 

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from avlink.core.errors import BundleError
-from avlink.core.hashing import digest
-from avlink.core.paths import cache_dir
-from avlink.core.store import Store
+from avlink import BundleError, Store, cache_dir, digest
 
 Variant: TypeAlias = Literal["small_16k", "small_44k", "medium_44k", "large_44k", "large_44k_v2"]
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.core.clock import to_index
+from avlink import to_index
 
 RATE = 25
 """Windows start on pictures at this rate, the finer of the two that MMAudio looks at."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avlink.core.sound import AmplifiedSound, read_blocks
+from avlink import AmplifiedSound, read_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

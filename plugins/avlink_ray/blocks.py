@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.core.picture import SpooledPictures
-from avlink.core.sound import SpooledSound
-from avlink.core.values import FrameSource, SoundSource
+from avlink import FrameSource, SoundSource, SpooledPictures, SpooledSound
 
 BLOCK_BYTES = 1 << 24
 

@@ -188,7 +188,7 @@ class Driver:
             there = ray.cluster_resources()
             self._connection.send(
                 Failure(
-                    kind="PlaceError",
+                    kind="ExecutorError",
                     text=f"no worker could start on the Ray cluster within {self._start.start_s:g} s: each is to have "
                     f"{self._start.cpus:g} CPUs and {self._start.gpus:g} GPUs, and the cluster has "
                     f"{there.get('CPU', 0):g} and {there.get('GPU', 0):g} in all; ask for less in backend.on",
@@ -231,7 +231,7 @@ def main(descriptor: int) -> None:
         except Exception as error:
             said = " ".join(str(error).split())
             where = f"at '{start.address}'" if start.address else "on this machine"
-            connection.send(Failure(kind="PlaceError", text=f"no Ray cluster can be used {where}: {said[:300]}"))
+            connection.send(Failure(kind="ExecutorError", text=f"no Ray cluster can be used {where}: {said[:300]}"))
             return
         Driver(connection, _with_threads(start)).run()
     except (EOFError, OSError, _Gone):

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import avlink
-from avlink.core.errors import PlaceError
-from avlink.core.values import OnStep, PictureRequest, SoundRequest
+from avlink import ExecutorError, OnStep, PictureRequest, SoundRequest
 from avlink.hooks import ReadyBackend
 from avlink_ray.blocks import blocks_of, shape_of, spool
 from avlink_ray.messages import Block, Described, Done, Failure, Generate, Request, Start, Step, Want, Work
@@ -72,7 +71,7 @@ class RayGenerator:
     def generate(
         self, requests: Sequence[SoundRequest | PictureRequest], *, on_step: OnStep | None = None
     ) -> tuple[Any, ...]:
-        """One answer a request, each as the backend gives it. Raises PlaceError when the cluster is gone.
+        """One answer a request, each as the backend gives it. Raises ExecutorError when the cluster is gone.
 
         Whatever else is raised, also by `on_step`, ends what the workers are at.
         """
@@ -137,10 +136,10 @@ class RayGenerator:
             raise message.error()
         return message
 
-    def _gone(self) -> PlaceError:
+    def _gone(self) -> ExecutorError:
         self._finish()
         where = f" at '{self._address}'" if self._address else ""
-        return PlaceError(
+        return ExecutorError(
             f"the Ray cluster{where} is gone; start it again and run the same command: finished stems are kept"
         )
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from avlink.core import errors
-from avlink.core.errors import AvlinkError, PluginError
-from avlink.core.values import PictureSpec, Prompt
+from avlink import AvlinkError, PictureSpec, PluginError, Prompt, errors
 from avlink_ray.blocks import Shape
 
 

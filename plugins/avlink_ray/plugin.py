@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from avlink import Options, hookimpl
-from avlink.core.errors import InputError
-from avlink.hooks import Place, ReadyBackend
+from avlink import InputError, Options, hookimpl
+from avlink.hooks import Executor, ReadyBackend
 
 if TYPE_CHECKING:
-    from avlink.core.values import PictureGenerator, SoundGenerator
+    from avlink import PictureGenerator, SoundGenerator
 
 
 class RayOptions(Options):
@@ -35,7 +34,7 @@ class RayOptions(Options):
 
 
 def load(backend: ReadyBackend, options: RayOptions, device: str) -> SoundGenerator | PictureGenerator:
-    """A generator whose work is done by the cluster. Raises InputError without Ray, PlaceError without a cluster."""
+    """A generator whose work is done by the cluster. Raises InputError without Ray, ExecutorError without a cluster."""
     if find_spec("ray") is None:
         raise InputError("backend.on = \"ray\" needs Ray, which is not installed here; pip install 'avlink[ray]'")
     from avlink_ray.generator import RayGenerator
@@ -44,6 +43,6 @@ def load(backend: ReadyBackend, options: RayOptions, device: str) -> SoundGenera
 
 
 @hookimpl
-def avlink_places() -> list[Place]:
+def avlink_executors() -> list[Executor]:
     """Offer `ray`."""
-    return [Place(name="ray", options=RayOptions, load=load)]
+    return [Executor(name="ray", options=RayOptions, load=load)]

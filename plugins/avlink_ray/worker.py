@@ -8,9 +8,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from avlink import __version__, pick_device
-from avlink.core.errors import PlaceError, PluginError
-from avlink.core.values import PictureRequest, SoundRequest
+from avlink import ExecutorError, PictureRequest, PluginError, SoundRequest, __version__, pick_device
 from avlink.hooks import ReadyBackend, load_registry
 from avlink_ray.blocks import FarFrames, FarSound, Shape, blocks_of, shape_of
 from avlink_ray.messages import Described, Failure, Request, Work, failure_of
@@ -70,7 +68,7 @@ class Worker:
         backend = load_registry().backend(work.backend)
         ready = ReadyBackend(backend=backend, options=backend.options.model_validate_json(work.options))
         if (__version__, ready.fingerprint()) != (work.version, work.fingerprint):
-            raise PlaceError(
+            raise ExecutorError(
                 f"the worker on '{platform.node()}' would make another sound: its AVLink {__version__}, its plugins or "
                 f"its model are not those of this machine ({work.version}); install the same there"
             )

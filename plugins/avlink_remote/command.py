@@ -12,10 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from avlink import find_recipe
-from avlink.core.errors import InputError
-from avlink.core.recipe import Override
-from avlink.core.signals import asked_to_end
+from avlink import InputError, Override, asked_to_end, find_recipe
 from avlink.hooks import Line, Lines, load_registry
 from avlink_remote.extra import import_server
 from avlink_remote.options import DEFAULT_PORT

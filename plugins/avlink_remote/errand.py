@@ -13,8 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from avlink.core.errors import AvlinkError, InputError, PluginError
-from avlink.core.values import OnStep
+from avlink import AvlinkError, InputError, OnStep, PluginError
 from avlink_remote.link import Link, Refused
 from avlink_remote.payload import Payload
 from avlink_remote.wire import Part, ServerLimits, Status, Wish

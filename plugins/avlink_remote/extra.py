@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from avlink.core.errors import InputError
+from avlink import InputError
 
 
 def import_server(command: str) -> Any:

@@ -8,11 +8,17 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from avlink.core.errors import AvlinkError
-from avlink.core.hashing import fraction_text
-from avlink.core.picture import SpooledPictures
-from avlink.core.sound import SpooledSound
-from avlink.core.values import FrameSource, OnStep, PictureRequest, SoundRequest, SoundSource
+from avlink import (
+    AvlinkError,
+    FrameSource,
+    OnStep,
+    PictureRequest,
+    SoundRequest,
+    SoundSource,
+    SpooledPictures,
+    SpooledSound,
+    fraction_text,
+)
 from avlink.hooks import Direction
 from avlink_remote.errand import Errand, ModelChanged
 from avlink_remote.known import UNSEEN, fingerprint, forget, offer_of

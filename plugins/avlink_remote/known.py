@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import contextlib
 
-from avlink.core.errors import InputError, OutputError
-from avlink.core.hashing import digest
-from avlink.core.paths import cache_dir
-from avlink.core.store import Store
+from avlink import InputError, OutputError, Store, cache_dir, digest
 from avlink.hooks import Direction
 from avlink_remote.link import Link, Unreachable
 from avlink_remote.options import RemoteOptions

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from avlink.core.errors import AvlinkError, InputError
+from avlink import AvlinkError, InputError
 from avlink_remote.options import RemoteOptions
 from avlink_remote.secret import VARIABLE, read_token
 from avlink_remote.wire import CLIENT_HEADER, PROTOCOL, Model, Refusal, ServerInfo

@@ -11,7 +11,7 @@ from avlink_remote.options import RemoteOptions
 from avlink_remote.recipe import ServeRecipe, check_served
 
 if TYPE_CHECKING:
-    from avlink.core.values import PictureGenerator, SoundGenerator
+    from avlink import PictureGenerator, SoundGenerator
 
 
 def sound_fingerprint(options: RemoteOptions) -> str:

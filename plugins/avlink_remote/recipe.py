@@ -7,9 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from avlink import Options
-from avlink.core.errors import RecipeError
-from avlink.core.recipe import Override, SonifyRecipe, VisualizeRecipe
+from avlink import Options, Override, RecipeError, SonifyRecipe, VisualizeRecipe
 from avlink.hooks import ReadyBackend, Recipe, Registry, find_recipe, resolve_backend
 
 

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from avlink.core.errors import InputError
+from avlink import InputError
 
 VARIABLE = "AVLINK_TOKEN"
 _SHORTEST = 16

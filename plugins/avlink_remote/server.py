@@ -14,7 +14,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from avlink.core.errors import InputError
+from avlink import InputError
 
 _CONNECTIONS = 256
 _KEEP_ALIVE_S = 30

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import avlink
-from avlink import open_session
-from avlink.core.hashing import digest
+from avlink import digest, open_session
 from avlink.hooks import Direction, Line, ReadyBackend, Registry
 from avlink_remote.bell import Bell
 from avlink_remote.board import Board

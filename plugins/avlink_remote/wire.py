@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from avlink.core.hashing import digest, fraction_text
-from avlink.core.values import PictureSpec
+from avlink import PictureSpec, digest, fraction_text
 from avlink.hooks import Direction
 
 PROTOCOL = 1

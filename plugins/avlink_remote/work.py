@@ -10,18 +10,20 @@ from typing import Any, cast
 
 import numpy as np
 
-from avlink.core.errors import AvlinkError, InputError, PluginError
-from avlink.core.sound import read_blocks
-from avlink.core.values import (
+from avlink import (
+    AvlinkError,
     Frames,
     FrameSource,
+    InputError,
     PictureGenerator,
     PictureRequest,
+    PluginError,
     Prompt,
     SoundGenerator,
     SoundRequest,
     SoundSource,
     Waveform,
+    read_blocks,
 )
 from avlink.hooks import Direction
 from avlink_remote.board import Board

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from avlink import MediaInfo, mux_sound, probe, read_audio
-from avlink.core.errors import InputError, MediaError
-from avlink.core.hashing import digest, file_digest
-from avlink.core.paths import atomic_write
+from avlink import InputError, MediaError, MediaInfo, atomic_write, digest, file_digest, mux_sound, probe, read_audio
 from avlink_study.folders import Material
 from avlink_study.plan import Clip, Pair
 

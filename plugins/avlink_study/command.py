@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from avlink.core.paths import write_text
+from avlink import write_text
 from avlink.hooks import Answer, Lines
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avlink.core.errors import InputError
+from avlink import InputError
 from avlink_study.recipe import StudyRecipe
 
 MOVIES = frozenset({".mp4", ".m4v", ".mov", ".webm"})

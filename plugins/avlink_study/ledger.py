@@ -15,8 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from avlink.core.errors import InputError, OutputError
-from avlink.core.paths import make_folder
+from avlink import InputError, OutputError, make_folder
 from avlink_study.plan import Clip, Pair, Plan, difference
 
 VERSION = 1

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from avlink.core.errors import InputError
-from avlink.core.hashing import digest
+from avlink import InputError, digest
 from avlink_study.questions import QUESTIONS, Question, Task
 
 

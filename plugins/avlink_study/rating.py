@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from avlink.core.hashing import derive_seed
+from avlink import derive_seed
 from avlink_study.ledger import Ledger
 from avlink_study.plan import Plan, is_flipped, order_for
 

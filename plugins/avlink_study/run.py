@@ -14,10 +14,7 @@ from typing import Any
 
 from avlink_remote.extra import import_server
 
-from avlink import find_recipe
-from avlink.core.errors import InputError
-from avlink.core.recipe import Override
-from avlink.core.signals import asked_to_end
+from avlink import InputError, Override, asked_to_end, find_recipe
 from avlink.hooks import Line, Lines, load_registry
 from avlink_study.clips import Shown, prepare
 from avlink_study.folders import Material, gather, named_folders

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avlink.core.hashing import derive_seed
+from avlink import derive_seed
 from avlink_study.agreement import krippendorff_alpha
 from avlink_study.questions import Question
 from avlink_study.resampling import Clusters, bootstrap_interval

@@ -7,8 +7,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from avlink.core.errors import AvlinkError, OutputError
-from avlink.core.paths import make_folder, write_text
+from avlink import AvlinkError, OutputError, make_folder, write_text
 from avlink_watch.names import matches
 from avlink_watch.places import DONE, FAILED, Places
 from avlink_watch.recipe import TIMELINES, WatchRecipe

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from avlink import find_recipe
-from avlink.core.recipe import Override
-from avlink.core.signals import asked_to_end
+from avlink import Override, asked_to_end, find_recipe
 from avlink.hooks import Lines, load_registry
 from avlink_watch.loop import STOP, now_there
 from avlink_watch.recipe import WatchRecipe

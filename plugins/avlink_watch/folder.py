@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from avlink.core.errors import InputError
+from avlink import InputError
 from avlink_watch.events import Told
 from avlink_watch.inbox import Inbox
 from avlink_watch.ledger import Ledger, Work

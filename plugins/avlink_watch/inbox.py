@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from avlink.core.hashing import digest
+from avlink import digest
 from avlink_watch.ledger import Ledger
 from avlink_watch.open_files import is_open_for_writing
 from avlink_watch.places import Places

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
 
-from avlink.core.errors import OutputError
-from avlink.core.paths import make_folder
+from avlink import OutputError, make_folder
 
 Status: TypeAlias = Literal["queued", "working", "done", "failed"]
 

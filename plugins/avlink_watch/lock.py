@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from avlink.core.errors import InputError, OutputError
-from avlink.core.paths import make_folder
+from avlink import InputError, OutputError, make_folder
 
 if sys.platform == "win32":
     import msvcrt

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from functools import cache
 
-from avlink.core.paths import TEMPORARY_PREFIX
+from avlink import TEMPORARY_PREFIX
 
 # Syncthing, rsync, unison, macOS' "._*" and ".DS_Store" hide what they have not finished, or keep for themselves.
 _HIDDEN = "."

@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from avlink.core.errors import InputError, OutputError
-from avlink.core.hashing import digest
-from avlink.core.paths import atomic_write, make_folder, sweep_leftovers
+from avlink import InputError, OutputError, atomic_write, digest, make_folder, sweep_leftovers
 from avlink_watch.recipe import WatchRecipe
 
 DONE, FAILED = "done", "failed"

@@ -7,9 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from avlink import Options, find_recipe
-from avlink.core.errors import RecipeError
-from avlink.core.recipe import SonifyRecipe, overrides_of
+from avlink import Options, RecipeError, SonifyRecipe, find_recipe, overrides_of
 from avlink.hooks import Recipe, Registry, check_components
 
 MOVIES = ("*.mp4", "*.mov", "*.m4v", "*.mkv", "*.webm", "*.avi", "*.mxf", "*.mts", "*.m2ts", "*.ts", "*.flv", "*.3gp")

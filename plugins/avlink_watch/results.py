@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from avlink.core.errors import OutputError
+from avlink import OutputError
 from avlink_watch.aftermath import Aftermath
 from avlink_watch.inbox import Say
 from avlink_watch.ledger import Ledger, Work

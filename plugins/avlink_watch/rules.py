@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avlink.core.errors import RecipeError
-from avlink.core.hashing import digest
-from avlink.core.recipe import report
+from avlink import RecipeError, digest, report
 from avlink.hooks import Registry
 from avlink_watch.names import matches, reaches_below
 from avlink_watch.recipe import WatchRecipe, check_rules, sonify_recipe

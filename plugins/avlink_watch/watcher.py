@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from avlink.core.errors import InputError
+from avlink import InputError
 from avlink_watch.events import Told
 from avlink_watch.folder import Folder
 from avlink_watch.ledger import Ledger, StateTrouble

@@ -18,11 +18,28 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from avlink import NeededMedia, Session, SonifyReport, SonifyRequest, check_whole, needed_media, open_session, sonify
-from avlink.core.errors import AvlinkError, BundleError, InputError, OutputError, RecipeError
-from avlink.core.events import Event, JobStarted, StepDone
-from avlink.core.hashing import digest, file_digest
-from avlink.core.recipe import SonifyRecipe, check_values
+from avlink import (
+    AvlinkError,
+    BundleError,
+    Event,
+    InputError,
+    JobStarted,
+    NeededMedia,
+    OutputError,
+    RecipeError,
+    Session,
+    SonifyRecipe,
+    SonifyReport,
+    SonifyRequest,
+    StepDone,
+    check_values,
+    check_whole,
+    digest,
+    file_digest,
+    needed_media,
+    open_session,
+    sonify,
+)
 from avlink.hooks import resolve_backend
 
 Task = Mapping[str, Any]

@@ -19,7 +19,7 @@ from avlink.hooks import (
     AudioProcessor,
     Backend,
     Options,
-    Place,
+    Executor,
     Registry,
     TimelineFormat,
     apply_chain,
@@ -224,13 +224,13 @@ class TestComponents:
         assert "write.also[0]: timeline format 'cue' is not registered; did you mean 'cues'?" in said
         assert len(said.splitlines()) == 7
 
-    def test_a_place_has_options_of_its_own(self) -> None:
-        far = Place(name="far", options=GainOptions, load=lambda backend, options, device: None)
-        registry = make_registry(avlink.testing, plugin_of("far", avlink_places=lambda: [far]))
+    def test_an_executor_has_options_of_its_own(self) -> None:
+        far = Executor(name="far", options=GainOptions, load=lambda backend, options, device: None)
+        registry = make_registry(avlink.testing, plugin_of("far", avlink_executors=lambda: [far]))
         here = resolve_backend(recipe(backend={"name": "tone"}), registry)
         for on in ("far", {"use": "far", "gain_db": 3.0}):
             there = resolve_backend(recipe(backend={"name": "tone", "on": on}), registry)
-            assert there.place is not None and there.place.place is far
+            assert there.executor is not None and there.executor.executor is far
             assert (there.name, there.fingerprint()) == (here.name, here.fingerprint())
         with pytest.raises(RecipeError) as caught:
             check_components(recipe(backend={"name": "tone", "on": {"use": "far", "gain": 1}}), registry)

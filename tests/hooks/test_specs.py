@@ -15,7 +15,7 @@ HOOKS = {name: function for name, function in vars(specs).items() if name.starts
 def test_every_hook_is_documented_and_typed() -> None:
     assert set(HOOKS) == {
         "avlink_backends",
-        "avlink_places",
+        "avlink_executors",
         "avlink_audio_processors",
         "avlink_timeline_formats",
         "avlink_commands",

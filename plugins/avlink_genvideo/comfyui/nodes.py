@@ -51,8 +51,7 @@ class AVLinkFoley:
         cls, fps: float | None = None, loudness: float | None = None, model: str | None = None
     ) -> bool | str:
         """True, or a sentence on what is wrong. Inputs that come from other nodes are not known yet, and are None."""
-        from avlink.core.bundles import find_bundle
-        from avlink.core.errors import BundleError
+        from avlink import BundleError, find_bundle
 
         if fps is not None and not fps > 0:
             return f"fps is {fps}; it must be above 0"
@@ -68,8 +67,7 @@ class AVLinkFoley:
     @classmethod
     def IS_CHANGED(cls, model: str | None = None, **inputs: Any) -> str:
         """The model's name by its content: the same inputs give the same sound until that changes."""
-        from avlink.core.bundles import bundle_fingerprint, find_bundle
-        from avlink.core.errors import BundleError
+        from avlink import BundleError, bundle_fingerprint, find_bundle
 
         try:
             return bundle_fingerprint(find_bundle(model or "builtin"))

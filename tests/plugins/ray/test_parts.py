@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import avlink
 from avlink import testing
-from avlink.core.errors import BundleError, InputError, PlaceError, PluginError, RecipeError
+from avlink.core.errors import BundleError, ExecutorError, InputError, PluginError, RecipeError
 from avlink.core.recipe import SonifyRecipe, check_values
 from avlink.core.values import Frames, Prompt, SoundRequest, Waveform
 from avlink.hooks import ReadyBackend, make_registry, resolve_backend
@@ -114,7 +114,7 @@ class TestWorker:
         for other in ({"fingerprint": "of another model"}, {"version": "0.0.9"}):
             _, said = worker.Worker(work(tone(), **other)).describe()
             assert isinstance(said, Failure)
-            with pytest.raises(PlaceError, match="would make another sound"):
+            with pytest.raises(ExecutorError, match="would make another sound"):
                 raise said.error()
 
     def test_a_backend_that_is_not_there_is_named(self) -> None:
@@ -141,12 +141,12 @@ def test_a_driver_that_ends_is_a_cluster_that_is_gone(monkeypatch: pytest.Monkey
     """What the process that talks to Ray does when Ray ends it: here it ends because of what is on its path."""
     (tmp_path / "ray.py").write_text("import os; os._exit(1)")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(PlaceError, match=r"^the Ray cluster at 'there:1' is gone; start it again"):
+    with pytest.raises(ExecutorError, match=r"^the Ray cluster at 'there:1' is gone; start it again"):
         RayGenerator(tone(), RayOptions(address="there:1"), "cpu")
 
 
 def test_offering_it_imports_nothing_heavy() -> None:
-    code = "import sys, avlink_ray.plugin as p; p.avlink_places(); print(*sys.modules)"
+    code = "import sys, avlink_ray.plugin as p; p.avlink_executors(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "av", "ray"} & set(loaded)
 

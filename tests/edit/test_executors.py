@@ -11,12 +11,12 @@ import opentimelineio as otio
 import pytest
 
 from avlink import testing
-from avlink.core.errors import PlaceError
+from avlink.core.errors import ExecutorError
 from avlink.core.events import Event, Message
 from avlink.core.values import SoundRequest
 from avlink.edit.request import SonifyRequest
 from avlink.edit.sonify import sonify
-from avlink.hooks import Backend, Options, Place, ReadyBackend, hookimpl, make_registry
+from avlink.hooks import Backend, Executor, Options, ReadyBackend, hookimpl, make_registry
 from avlink.media.bwf import read_bwf_info
 from avlink.session import Session, open_session
 
@@ -34,7 +34,7 @@ class Far(testing.ToneGenerator):
 
     def generate(self, requests: Sequence[SoundRequest], *, on_step=None):
         if len(self.plugin.batches) == self.plugin.goes_after:
-            raise PlaceError("the place is gone; start it again")
+            raise ExecutorError("the place is gone; start it again")
         self.plugin.batches.append(len(requests))
         return super().generate(requests, on_step=on_step)
 
@@ -53,8 +53,8 @@ class FarPlugin:
         return Far(backend.options, self)
 
     @hookimpl
-    def avlink_places(self) -> list[Place]:
-        return [Place(name="far", load=self.load)]
+    def avlink_executors(self) -> list[Executor]:
+        return [Executor(name="far", load=self.load)]
 
     @hookimpl
     def avlink_backends(self) -> list[Backend]:
@@ -99,7 +99,7 @@ def test_a_session_does_not_take_the_one_for_the_other(kit, tmp_path: Path, cut:
 
 def test_a_place_that_goes_ends_the_run_and_keeps_what_is_done(cut: Path, kit, tmp_path: Path) -> None:
     request = SonifyRequest(input=cut, recipe=kit.tone_recipe(tmp_path, "backend.on=far", "run.max_batch_s=0.1"))
-    with pytest.raises(PlaceError, match=r"^the place is gone; start it again$") as caught:
+    with pytest.raises(ExecutorError, match=r"^the place is gone; start it again$") as caught:
         sonify(request, session_of(tmp_path / "cache", FarPlugin(goes_after=2)))
     assert caught.value.exit_code == 1
     done = stems(tmp_path / "cut.stems")
