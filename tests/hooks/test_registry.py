@@ -235,7 +235,7 @@ class TestComponents:
         with pytest.raises(RecipeError) as caught:
             check_components(recipe(backend={"name": "tone", "on": {"use": "far", "gain": 1}}), registry)
         assert "backend.on.gain: unknown key; did you mean 'backend.on.gain_db'?" in str(caught.value)
-        with pytest.raises(RecipeError, match=r"backend\.on: place 'fra' is not registered; did you mean 'far'\?"):
+        with pytest.raises(RecipeError, match=r"backend\.on: executor 'fra' is not registered; did you mean 'far'\?"):
             resolve_backend(recipe(backend={"name": "tone", "on": "fra"}), registry)
 
     def test_sound_is_not_made_by_what_makes_pictures(self) -> None:
