@@ -7,7 +7,8 @@ from avlink.core.errors import PluginError
 from avlink.core.recipe import SonifyRecipe
 from avlink.core.sound import FittedSound
 from avlink.core.values import FrameSource, OnStep, Prompt, SoundRequest, SoundSource
-from avlink.edit.render import check_answer, in_words
+from avlink.edit.render import as_avlink_error
+from avlink.edit.sonify import check_sound
 from avlink.hooks import apply_chain, resolve_backend, resolve_chain
 from avlink.media.frames import fit_frames
 from avlink.media.resample import resample_spooled
@@ -51,11 +52,11 @@ def sound_for_frames(
         answers = generator.generate([request], on_step=step)
         if len(answers) != 1:
             raise PluginError(f"it answered {len(answers)} of 1 requests")
-        check_answer(answers[0], request, generator)
+        check_sound(answers[0], request, generator)
     except Exception as error:
         if error in stopped:
             raise
-        raise in_words(backend.name, error) from error
+        raise as_avlink_error(backend.name, error) from error
     fitted = FittedSound(
         resample_spooled(answers[0], recipe.stems.sample_rate), to_index(duration_s, recipe.stems.sample_rate)
     )

@@ -14,7 +14,7 @@ from avlink.core.errors import AvlinkError, MediaError
 from avlink.core.sound import FadedSound
 from avlink.core.store import Store
 from avlink.core.values import SoundSource
-from avlink.edit.sounds import SoundFiles
+from avlink.edit.sources import SoundFiles
 from avlink.media.audio import open_audio
 from avlink.media.mix import Placed
 from avlink.media.probe import probe

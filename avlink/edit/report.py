@@ -1,15 +1,15 @@
-"""What a sonify run did, clip by clip: the object that `--json` prints."""
+"""Reports of sonify and visualize runs, clip by clip: the object that `--json` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from avlink.core.values import Hit
-from avlink.timeline.values import Job, Skip
+from avlink.timeline.values import ClipRef, Job, Plan, Skip
 
 Status: TypeAlias = Literal["generated", "cached", "skipped", "failed"]
 STATES: tuple[Status, ...] = ("generated", "cached", "skipped", "failed")
@@ -17,7 +17,7 @@ STATES: tuple[Status, ...] = ("generated", "cached", "skipped", "failed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenStem:
-    """A stem that is on the disk. `cached` when its sound was not generated in this run.
+    """A stem on disk. `cached` is False when its sound was generated in this run.
 
     Its first sample lies at `start_s` of the timeline; `head_samples` and `tail_samples` of it are handles.
     """
@@ -35,12 +35,12 @@ class WrittenStem:
     true_peak_dbtp: float | None
     cached: bool
     hits: tuple[Hit, ...] = ()
-    """What is struck in it, by its file's first sample; none in ambience."""
+    """Hits in the stem, by the file's first sample; none in ambience."""
     hits_left_out: int = 0
-    """How many more were heard than are marked."""
+    """Number of softer hits that were detected and are not marked."""
 
     def to_json(self) -> dict[str, Any]:
-        """The stem as it stands in the report."""
+        """Return the stem's entry in the report."""
         return {
             "path": str(self.path),
             "take": self.job.take,
@@ -57,62 +57,88 @@ class WrittenStem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """What became of one clip. `jobs` are its takes, empty for a skip."""
+class WrittenPicture:
+    """A movie on disk. `cached` is False when its pictures were generated in this run.
 
+    `frames` at `rate` per second; `first_frame` is their place on the timeline, 0 where there is no timeline.
+    """
+
+    job: Job
+    path: Path
+    width: int
+    height: int
+    frames: int
+    rate: Fraction
+    first_frame: int = 0
+    timecode: str | None = None
+    """Timecode of the file's first frame, where it has one."""
+    cached: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the movie's entry in the report."""
+        return {
+            "path": str(self.path),
+            "width": self.width,
+            "height": self.height,
+            "rate": float(self.rate),
+            "first_frame": self.first_frame,
+            "frames": self.frames,
+            "timecode": self.timecode,
+        }
+
+
+WrittenFile: TypeAlias = WrittenStem | WrittenPicture
+
+
+Kind: TypeAlias = Literal["stems", "pictures"]
+"""The kind of files that a run writes: the key of them in JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """The outcome of one clip. `jobs` are its takes, empty for a skip."""
+
+    kind: Kind
     status: Status
     reason: str | None
     jobs: tuple[Job, ...] = ()
     skip: Skip | None = None
-    stems: tuple[WrittenStem, ...] = ()
+    files: tuple[WrittenFile, ...] = ()
+
+    @property
+    def stems(self) -> tuple[WrittenStem, ...]:
+        """The written files that are stems."""
+        return tuple(file for file in self.files if isinstance(file, WrittenStem))
+
+    @property
+    def pictures(self) -> tuple[WrittenPicture, ...]:
+        """The written files that are pictures."""
+        return tuple(file for file in self.files if isinstance(file, WrittenPicture))
 
     def to_json(self) -> dict[str, Any]:
-        """The item as it stands in the report; what is not known is null."""
-        end = {"status": self.status, "reason": self.reason, "stems": [stem.to_json() for stem in self.stems]}
-        if self.skip is not None:
-            return {**clip_json(self.skip), "heard_start_s": None, "heard_duration_s": None, **end}
-        clip = self.jobs[0].source.clip
-        heard = {"heard_start_s": exact_s(clip.heard_start_s), "heard_duration_s": exact_s(clip.heard_duration_s)}
-        return {**clip_json(self.jobs[0]), **heard, **end}
-
-
-def clip_json(clip: Job | Skip) -> dict[str, Any]:
-    """What reports say of a clip, done or left out, before they say what became of it; what is not known is null."""
-    if isinstance(clip, Skip):
+        """Return the item's entry in the report; unknown values are None."""
         return {
-            **_place(clip.id, clip.name, clip.track, clip.timeline_start_s, clip.timeline_duration_s),
-            "source": clip.source,
-            "source_start_s": None,
-            "source_duration_s": None,
-            "speed": None,
-            "prompt": None,
-            "negative": None,
-            "seed": None,
-            "gain_db": None,
-            "mode": None,
-            "missing": clip.missing,
+            **(_clip_json(self.jobs[0]) if self.skip is None else _skip_json(self.skip)),
+            **(self._heard() if self.kind == "stems" else {}),
+            "status": self.status,
+            "reason": self.reason,
+            self.kind: [file.to_json() for file in self.files],
         }
-    source, ref = clip.source, clip.source.clip
-    return {
-        **_place(ref.id, ref.name, ref.track, ref.timeline_start_s, ref.timeline_duration_s),
-        "source": str(source.path),
-        "source_start_s": exact_s(source.start_s),
-        "source_duration_s": exact_s(source.duration_s),
-        "speed": exact_s(ref.speed),
-        "prompt": clip.prompt.text,
-        "negative": clip.prompt.negative,
-        "seed": clip.seed,
-        "gain_db": ref.gain_db,
-        "mode": ref.role,
-        "missing": False,
-    }
+
+    def _heard(self) -> dict[str, float | None]:
+        """Return the span in which the clip is heard: transitions make it longer than the clip."""
+        clip = None if self.skip is not None else self.jobs[0].source.clip
+        return {
+            "heard_start_s": None if clip is None else exact_s(clip.heard_start_s),
+            "heard_duration_s": None if clip is None else exact_s(clip.heard_duration_s),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SonifyReport:
-    """The whole run. `output` is None when nothing was written, `preview` when no movie was asked for.
+class EditReport:
+    """The outcome of a run. `output` is None when nothing was written.
 
-    `licence` is what the model's weights may be used for, "" where that is everything.
+    `licence` states the permitted use of the model's weights; it is empty where there is no restriction.
     """
 
     input: Path
@@ -120,53 +146,76 @@ class SonifyReport:
     items: tuple[Item, ...]
     preview: Path | None = None
     licence: str = ""
+    kind: ClassVar[Kind]
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many clips ended in which way."""
+        """The number of clips by status."""
         return {state: sum(item.status == state for item in self.items) for state in STATES}
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 when some clips failed."""
+        """0, or 3 if some clips failed."""
         return 3 if self.counts["failed"] else 0
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
+        """Return the object that `--json` prints, without "format" and "command"."""
+        preview = {"preview": None if self.preview is None else str(self.preview)}
         return {
             "input": str(self.input),
             "output": None if self.output is None else str(self.output),
-            "preview": None if self.preview is None else str(self.preview),
+            **(preview if self.kind == "stems" else {}),
             "items": [item.to_json() for item in self.items],
             "counts": self.counts,
             **({"licence": self.licence} if self.licence else {}),
         }
 
 
-def make_items(
-    jobs: Sequence[Job], skips: Sequence[Skip], *, stems: Mapping[str, WrittenStem], failures: Mapping[str, Exception]
-) -> tuple[Item, ...]:
-    """One item a clip, in timeline order. A clip of which one take failed has failed; its other stems are named."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SonifyReport(EditReport):
+    """The outcome of a sonify run. `preview` is the movie of the timeline, if one was asked for."""
+
+    kind: ClassVar[Kind] = "stems"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisualizeReport(EditReport):
+    """The outcome of a visualize run."""
+
+    kind: ClassVar[Kind] = "pictures"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """Files that were written and jobs that failed, by job id. A plan that is only shown has neither."""
+
+    files: Mapping[str, WrittenFile] = field(default_factory=dict)
+    failures: Mapping[str, Exception] = field(default_factory=dict)
+
+
+def make_items(kind: Kind, plan: Plan, rendered: Rendered, *, cached: frozenset[str] = frozenset()) -> tuple[Item, ...]:
+    """Return one item per clip, in timeline order. A clip of which one take failed has failed; its other files stay.
+
+    `cached` are the ids of jobs that need not be generated, for a plan that is only shown.
+    """
     by_clip: dict[str, list[Job]] = {}
-    for job in jobs:
+    for job in plan.jobs:
         by_clip.setdefault(job.source.clip.id, []).append(job)
-    items = [_item(takes, stems, failures) for takes in by_clip.values()]
-    items += [Item(status="failed" if skip.failed else "skipped", reason=skip.reason, skip=skip) for skip in skips]
+    items = [_item(kind, takes, rendered, cached) for takes in by_clip.values()]
+    items += [
+        Item(kind=kind, status="failed" if skip.failed else "skipped", reason=skip.reason, skip=skip)
+        for skip in plan.skips
+    ]
     return tuple(sorted(items, key=_order))
 
 
-def exact_s(value: Fraction | None) -> float | None:
-    """Seconds as reports give them: to the microsecond."""
-    return None if value is None else round(float(value), 6)
-
-
-def _item(takes: Sequence[Job], stems: Mapping[str, WrittenStem], failures: Mapping[str, Exception]) -> Item:
-    reasons = [str(failures[job.id]) for job in takes if job.id in failures]
-    written = tuple(stems[job.id] for job in takes if job.id in stems)
+def _item(kind: Kind, takes: Sequence[Job], rendered: Rendered, cached: frozenset[str]) -> Item:
+    reasons = [str(rendered.failures[job.id]) for job in takes if job.id in rendered.failures]
+    files = tuple(rendered.files[job.id] for job in takes if job.id in rendered.files)
     if reasons:
-        return Item(status="failed", reason=reasons[0], jobs=tuple(takes), stems=written)
-    cached = bool(written) and all(stem.cached for stem in written)
-    return Item(status="cached" if cached else "generated", reason=None, jobs=tuple(takes), stems=written)
+        return Item(kind=kind, status="failed", reason=reasons[0], jobs=tuple(takes), files=files)
+    known = all(file.cached for file in files) if files else all(job.id in cached for job in takes)
+    return Item(kind=kind, status="cached" if known else "generated", reason=None, jobs=tuple(takes), files=files)
 
 
 def _order(item: Item) -> tuple[bool, Fraction, int]:
@@ -174,13 +223,49 @@ def _order(item: Item) -> tuple[bool, Fraction, int]:
     return (clip.timeline_start_s is None, clip.timeline_start_s or Fraction(0), clip.layer)
 
 
-def _place(
-    id: str, name: str, track: str, start_s: Fraction | None, duration_s: Fraction | None
-) -> dict[str, str | float | None]:
+def _skip_json(skip: Skip) -> dict[str, Any]:
     return {
-        "id": id,
-        "name": name,
-        "track": track,
-        "timeline_start_s": exact_s(start_s),
-        "timeline_duration_s": exact_s(duration_s),
+        **_place(skip),
+        "source": skip.source,
+        "source_start_s": None,
+        "source_duration_s": None,
+        "speed": None,
+        "prompt": None,
+        "negative": None,
+        "seed": None,
+        "gain_db": None,
+        "mode": None,
+        "missing": skip.missing,
+    }
+
+
+def _clip_json(job: Job) -> dict[str, Any]:
+    source, clip = job.source, job.source.clip
+    return {
+        **_place(clip),
+        "source": str(source.path),
+        "source_start_s": exact_s(source.start_s),
+        "source_duration_s": exact_s(source.duration_s),
+        "speed": exact_s(clip.speed),
+        "prompt": job.prompt.text,
+        "negative": job.prompt.negative,
+        "seed": job.seed,
+        "gain_db": clip.gain_db,
+        "mode": clip.role,
+        "missing": False,
+    }
+
+
+def exact_s(value: Fraction | None) -> float | None:
+    """Return seconds rounded to the microsecond, as reports give them."""
+    return None if value is None else round(float(value), 6)
+
+
+def _place(clip: ClipRef | Skip) -> dict[str, str | float | None]:
+    return {
+        "id": clip.id,
+        "name": clip.name,
+        "track": clip.track,
+        "timeline_start_s": exact_s(clip.timeline_start_s),
+        "timeline_duration_s": exact_s(clip.timeline_duration_s),
     }

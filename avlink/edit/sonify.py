@@ -1,49 +1,27 @@
-"""`avlink sonify`: give every clip of a timeline, or one media file, its generated sound.
-
-This module is the list of steps; the decisions are in `avlink.timeline`, the work is in `avlink.edit.render`.
-"""
+"""Sonify: give every clip of a timeline, or one media file, its generated sound (V2A)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import replace
-from fractions import Fraction
-from pathlib import Path
+from typing import cast
+
+import numpy as np
 
 from avlink.core import clock
-from avlink.core.errors import RecipeError, TimelineError
+from avlink.core.errors import MediaError, PluginError
 from avlink.core.events import Listener, ignore
-from avlink.core.paths import make_folder, sweep_leftovers
-from avlink.edit.ducking import ducking_for
-from avlink.edit.finish import StemTarget
-from avlink.edit.media_file import is_media_file, sonify_media_file
-from avlink.edit.preview import write_preview
-from avlink.edit.project import (
-    check_holds,
-    check_roots,
-    default_output,
-    media_folder,
-    refuse_nothing,
-    tell_plan,
-)
-from avlink.edit.render import cached_jobs, render
-from avlink.edit.report import Item, SonifyReport, make_items
-from avlink.edit.request import SonifyRequest
-from avlink.edit.reuse import plan_digest, remember, with_made_sounds
-from avlink.edit.sources import resolve_sources
-from avlink.edit.takes import chosen_before
-from avlink.edit.write_back import takes_of, write_stems_back
-from avlink.hooks import ReadyBackend, resolve_backend, resolve_chain, resolve_formats
+from avlink.core.sound import read_blocks
+from avlink.core.store import Store
+from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
+from avlink.edit.direction import Direction
+from avlink.edit.file_stems import FileStems
+from avlink.edit.pipeline import run
+from avlink.edit.report import SonifyReport
+from avlink.edit.request import EditRequest, SonifyRequest
+from avlink.edit.timeline_stems import TimelineStems
+from avlink.media.frames import open_frames
+from avlink.media.wave import WaveFile, write_float_wave
 from avlink.session import Session, open_session
-from avlink.timeline.drop_frame import is_drop_frame
-from avlink.timeline.plan import build_plan
-from avlink.timeline.read import TimelineFile, read_timeline
-from avlink.timeline.resolve import MediaRoots
-from avlink.timeline.select import select_clips
-from avlink.timeline.values import Plan
-from avlink.timeline.walk import frame_rate, list_clips, origin_s
-from avlink.timeline.write import check_output, refuse_overwrite
+from avlink.timeline.values import Job
 
 __all__ = ["SonifyReport", "SonifyRequest", "sonify"]
 
@@ -51,129 +29,61 @@ __all__ = ["SonifyReport", "SonifyRequest", "sonify"]
 def sonify(request: SonifyRequest, session: Session | None = None, *, listener: Listener = ignore) -> SonifyReport:
     """Give every selected clip of a timeline its generated stems, or one media file its sound.
 
-    Raises InputError for input, recipe and output places that are wrong, before anything is generated; what goes
-    wrong with single clips is in the report.
+    Raises InputError for input, recipe and output places that are wrong, before anything is generated. Failures of
+    single clips are in the report.
     """
     session = open_session(device=request.device, listener=listener) if session is None else session
-    backend = resolve_backend(request.recipe, session.registry)
-    if is_media_file(request.input):
-        return sonify_media_file(request, backend, session)
-    formats = resolve_formats(request.recipe, session.registry)
-    check_roots(request.media_root)
-    file = read_timeline(request.input, request.recipe.read)
-    output = request.output or default_output(file, "foley", request.base)
-    folder = media_folder(file, session)
-    target = stem_target(request, output, file, session)
-    target = replace(target, duck=ducking_for(request, file, folder, session), licence=backend.licence)
-    plan = plan_timeline(request, file, backend, target, session)
-    whole = plan_digest(plan)
-    if not request.force:
-        plan = with_made_sounds(plan, session.store)
-    if request.dry_run:
-        cached = cached_jobs(plan, session)
-        items = dry_items(plan, cached)
-        return SonifyReport(input=request.input, output=None, items=items, licence=backend.licence)
-    check_output(output, inputs=_inputs(request, plan))
-    check_holds(file, output)
-    refuse_nothing(request.input, plan, what="a sound")
-    make_folder(target.folder)
-    for place in {target.folder, output.parent}:
-        sweep_leftovers(place, now_s=time.time())
-    done = render(
-        plan,
-        backend,
-        _with_inputs(target, _inputs(request, plan)),
-        session,
-        max_batch_s=request.recipe.run.max_batch_s,
-        force=request.force,
-        on_made=lambda job: remember(job, whole, session.store),
+    return cast(SonifyReport, run(_SOUND, request, session))
+
+
+def check_sound(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:
+    """Raise PluginError unless a generator answered with finite samples, as many as it was asked for."""
+    expected = clock.to_index(request.duration_s, generator.sample_rate)
+    if answer.sample_rate != generator.sample_rate or answer.num_samples != expected:
+        raise PluginError(
+            f"it gave {answer.num_samples} samples at {answer.sample_rate} Hz instead of {expected} at "
+            f"{generator.sample_rate} Hz"
+        )
+    if not all(np.isfinite(block).all() for block in read_blocks(answer)):
+        raise PluginError("it gave sound with samples that are no numbers")
+
+
+def _ask(job: Job, generator: SoundGenerator) -> SoundRequest:
+    source = job.source
+    frames = open_frames(
+        source.picture,
+        start_s=source.made_start_s,
+        duration_s=source.made_s,
+        spec=generator.picture,
+        speed=source.speed,
     )
-    preview = None
-    if done.stems:
-        takes = takes_of(plan, done, chosen_before(file.timeline, output))
-        write_stems_back(request, file, takes, output, backend, formats, session)
-        if request.recipe.write.preview:
-            preview = output.with_name(f"{output.stem.removesuffix('.foley')}.preview.mp4")
-            refuse_overwrite(preview, inputs=_inputs(request, plan))
-            write_preview(
-                file,
-                [stems[0] for stems in takes],
-                preview,
-                session,
-                folder=folder,
-                roots=MediaRoots(request.media_root),
-                height=request.recipe.write.preview_height,
-                production=request.recipe.write.preview_production,
-            )
-    return SonifyReport(
-        input=request.input,
-        output=output if done.stems else None,
-        preview=preview,
-        items=make_items(plan.jobs, plan.skips, stems=done.stems, failures=done.failures),
-        licence=backend.licence,
-    )
+    return SoundRequest(frames=frames, duration_s=source.made_s, prompt=job.prompt, seed=job.seed)
 
 
-def plan_timeline(
-    request: SonifyRequest, file: TimelineFile, backend: ReadyBackend, target: StemTarget, session: Session
-) -> Plan:
-    """What there is to do for a timeline; says what is missing and what had to be assumed."""
-    clips = select_clips(list_clips(file.timeline, file.image_rate), wish=request.recipe.select)
-    if not clips:
-        raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
-    sources, skips = resolve_sources(
-        clips,
-        folder=media_folder(file, session),
-        roots=MediaRoots(request.media_root),
-        store=session.store,
-        skip_missing=request.skip_missing,
-        handle_s=request.recipe.stems.handle,
-    )
-    plan = build_plan(
-        sources,
-        request.recipe,
-        backend=[backend.name, backend.fingerprint()],
-        finish=target.finish_key(),
-        finish_of=None if target.duck is None else target.duck.key,
-        skipped=skips,
-    )
-    tell_plan(file, plan, session, stop_if_missing=request.stop_if_missing and not request.dry_run)
-    return plan
+def _keep(store: Store, key: str, sound: SoundSource) -> None:
+    # Floating point, so that finishing later from the cache gives the same bits as finishing now.
+    store.put_file(key, ".wav", lambda path: write_float_wave(path, sound=sound))
 
 
-def stem_target(request: SonifyRequest, output: Path, file: TimelineFile, session: Session) -> StemTarget:
-    """How and where the stems of a timeline are written. Raises RecipeError for what cannot be written."""
-    stems = request.recipe.stems
-    if stems.bit_depth != 24:
-        raise RecipeError(f"stems.bit_depth = {stems.bit_depth}: Broadcast Wave stems are written with 24 bits; use 24")
-    return StemTarget(
-        folder=request.stems or output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
-        chain=resolve_chain(request.recipe, session.registry),
-        sample_rate=stems.sample_rate,
-        track_name=stems.track_name,
-        ambience_track_name=stems.ambience_track_name,
-        origin_s=origin_s(file.timeline),
-        timecode_rate=clock.exact_rate(frame_rate(file.timeline)),
-        drop_frame=is_drop_frame(file.timeline, file.drop_frame),
-        handle_s=stems.handle if stems.write_handles else Fraction(0),
-        project=file.timeline.name or "",
-        spotting=stems.spotting,
-    )
+def _kept(store: Store, key: str) -> SoundSource | None:
+    path = store.get(key)
+    try:
+        return None if path is None else WaveFile(path)
+    except MediaError:
+        return None
 
 
-def dry_items(plan: Plan, cached: frozenset[str]) -> tuple[Item, ...]:
-    """The items of a plan that is only shown: cached, or generated in the sense that it would be."""
-    items = make_items(plan.jobs, plan.skips, stems={}, failures={})
-    return tuple(
-        replace(item, status="cached") if item.jobs and all(job.id in cached for job in item.jobs) else item
-        for item in items
-    )
+def _batch_s(request: EditRequest) -> float:
+    return cast(SonifyRequest, request).recipe.run.max_batch_s
 
 
-def _inputs(request: SonifyRequest, plan: Plan) -> tuple[Path, ...]:
-    """Every file that is read, once."""
-    return (request.input, *dict.fromkeys(job.source.path for job in plan.jobs))
-
-
-def _with_inputs(target: StemTarget, inputs: Sequence[Path]) -> StemTarget:
-    return replace(target, untouchable=frozenset(path.resolve() for path in inputs))
+_SOUND: Direction[SoundRequest, SoundSource] = Direction(
+    open_timeline=TimelineStems,
+    open_file=FileStems,
+    ask=_ask,
+    check=check_sound,
+    keep=_keep,
+    kept=_kept,
+    batch_s=_batch_s,
+    report=SonifyReport,
+)

@@ -1,8 +1,8 @@
-"""From clips to the files that hold their picture: found, probed, measured and named by content."""
+"""Sources: the files that hold the pictures or the sound of clips, found, probed, measured and named by content."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import floor
@@ -17,6 +17,7 @@ from avlink.media.images import probe_images
 from avlink.media.probe_cache import known_probe
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
 from avlink.timeline.sequences import missing_images
+from avlink.timeline.suffixes import FILM_SUFFIXES, SOUND_SUFFIXES
 from avlink.timeline.timecode import frames_of_timecode
 from avlink.timeline.values import ClipRef, Skip, Source, left_out, with_fades
 
@@ -30,12 +31,35 @@ def resolve_sources(
     skip_missing: bool = False,
     handle_s: Fraction = Fraction(0),
 ) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
-    """The clips whose file can be used, and all others with the reason; each file is looked into once.
+    """Return the clips whose picture can be used, and all others with the reason. Each file is opened once.
 
-    A clip whose media is not found has failed, unless `skip_missing`. `handle_s` is how much more than is heard of
-    each clip shall be made on both sides, as far as the media goes.
+    A clip whose media is not found has failed, unless `skip_missing`. `handle_s` of media is added on both sides of
+    each clip, as far as the media goes.
     """
-    files = _Files(store)
+    files = _PictureFiles(folder=folder, roots=roots, store=store)
+    return _resolve(clips, lambda clip: _with_handles(*files.source(clip), handle_s), skip_missing=skip_missing)
+
+
+def resolve_sounds(
+    clips: Sequence[ClipRef | Skip],
+    *,
+    folder: Path,
+    roots: MediaRoots,
+    store: Store,
+    rate: Fraction,
+    skip_missing: bool = False,
+) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
+    """Return the clips whose sound can be used, and all others with the reason. Each file is opened once.
+
+    `rate` is the timeline's, in frames per second. A clip whose media is not found has failed, unless `skip_missing`.
+    """
+    files = SoundFiles(folder=folder, roots=roots, store=store)
+    return _resolve(clips, lambda clip: files.source(clip, rate=rate), skip_missing=skip_missing)
+
+
+def _resolve(
+    clips: Sequence[ClipRef | Skip], source_of: Callable[[ClipRef], Source], *, skip_missing: bool
+) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
     sources: list[Source] = []
     skips: list[Skip] = []
     for clip in clips:
@@ -43,8 +67,7 @@ def resolve_sources(
             skips.append(clip)
             continue
         try:
-            source, info = _source(clip, folder, roots, files)
-            sources.append(_with_handles(source, info, handle_s))
+            sources.append(source_of(clip))
         except Unresolved as error:
             failed = error.failed and not (error.missing and skip_missing)
             skips.append(left_out(clip, str(error), source=error.source, failed=failed, missing=error.missing))
@@ -52,7 +75,7 @@ def resolve_sources(
 
 
 def timecode_s(video: probing.VideoInfo) -> Fraction | None:
-    """Real time from midnight to the first picture by the file's own timecode, if it has one that makes sense."""
+    """Return real time from midnight to the first picture by the file's timecode, or None without a valid one."""
     if video.timecode is None:
         return None
     try:
@@ -61,15 +84,50 @@ def timecode_s(video: probing.VideoInfo) -> Fraction | None:
         return None
 
 
-class _Files:
-    """Media files that were looked into, so that a file that a hundred clips use is opened once."""
+def _slack_s(clip: ClipRef, rate: Fraction) -> Fraction:
+    """Return how far a clip may reach beyond its media: timelines count their own frames, of up to `speed` of ours."""
+    return max(Fraction(1), abs(clip.speed)) / rate
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+
+class _PictureFiles:
+    """The media of picture clips. A file that a hundred clips use is opened once."""
+
+    def __init__(self, *, folder: Path, roots: MediaRoots, store: Store) -> None:
+        self._folder, self._roots, self._store = folder, roots, store
         self._seen: dict[Path | ImageSequence, tuple[probing.MediaInfo, str] | str] = {}
 
-    def look(self, media: Path | ImageSequence) -> tuple[probing.MediaInfo, str]:
-        """What media is, and the digest of its content. Raises Unresolved for what cannot be used."""
+    def source(self, clip: ClipRef) -> tuple[Source, probing.MediaInfo]:
+        """Return the clip's source without handles, and the facts on its media. Raises Unresolved."""
+        ref, media = find_media(clip, self._folder, self._roots)
+        info, content = self._look(media)
+        video = probing.require_video(info)
+        start_s = media_start(ref, clip.source_low_s, timecode_s=timecode_s(video), file_duration_s=info.duration_s)
+        outside = outside_media(start_s, clip.source_duration_s, info.duration_s, slack_s=_slack_s(clip, video.rate))
+        if outside is not None:
+            raise Unresolved(outside, source=str(info.path), failed=True)
+        start_s = max(start_s, Fraction(0))
+        images = media if isinstance(media, ImageSequence) else None
+        if images is not None and ref.images is not None:
+            lost = missing_images(ref.images, images, start_s, start_s + clip.source_duration_s)
+            if lost and ref.images.missing == "error":
+                lack = f"of its image sequence {ref.images.prefix}*{ref.images.suffix} the images {lost} are missing"
+                raise Unresolved(lack, source=str(info.path), failed=True, missing=True)
+            if lost:
+                told = "shown black" if images.black else "held"
+                note = f"{clip.name} on {clip.track}: images {lost} are missing; {told}"
+                clip = replace(clip, notes=(*clip.notes, note))
+        source = Source(
+            clip=clip,
+            path=info.path,
+            digest=content,
+            start_s=start_s,
+            duration_s=clip.source_duration_s,
+            speed=clip.speed,
+            images=images,
+        )
+        return source, info
+
+    def _look(self, media: Path | ImageSequence) -> tuple[probing.MediaInfo, str]:
         if media not in self._seen:
             try:
                 info = probe_images(media) if isinstance(media, ImageSequence) else known_probe(media, self._store)
@@ -89,51 +147,86 @@ class _Files:
         return digest(["images", fraction_text(media.rate), media.black, *files])
 
 
-def _source(clip: ClipRef, folder: Path, roots: MediaRoots, files: _Files) -> tuple[Source, probing.MediaInfo]:
-    """The clip's source without handles, and what its media is."""
-    ref, media = find_media(clip, folder, roots)
-    info, content = files.look(media)
-    video = probing.require_video(info)
-    start_s = media_start(ref, clip.source_low_s, timecode_s=timecode_s(video), file_duration_s=info.duration_s)
-    # Timelines count their own frames: the last of those may be `speed` frames of the media.
-    slack_s = max(Fraction(1), abs(clip.speed)) / video.rate
-    outside = outside_media(start_s, clip.source_duration_s, info.duration_s, slack_s=slack_s)
-    if outside is not None:
-        raise Unresolved(outside, source=str(info.path), failed=True)
-    start_s = max(start_s, Fraction(0))
-    images = media if isinstance(media, ImageSequence) else None
-    if images is not None and ref.images is not None:
-        lost = missing_images(ref.images, images, start_s, start_s + clip.source_duration_s)
-        if lost and ref.images.missing == "error":
-            lack = f"of its image sequence {ref.images.prefix}*{ref.images.suffix} the images {lost} are missing"
-            raise Unresolved(lack, source=str(info.path), failed=True, missing=True)
-        if lost:
-            told = "shown black" if images.black else "held"
-            clip = replace(clip, notes=(*clip.notes, f"{clip.name} on {clip.track}: images {lost} are missing; {told}"))
-    source = Source(
-        clip=clip,
-        path=info.path,
-        digest=content,
-        start_s=start_s,
-        duration_s=clip.source_duration_s,
-        speed=clip.speed,
-        images=images,
-    )
-    return source, info
+class SoundFiles:
+    """The media of sound clips. A file that a hundred clips use is opened once."""
+
+    def __init__(self, *, folder: Path, roots: MediaRoots, store: Store) -> None:
+        self._folder, self._roots, self._store = folder, roots, store
+        self._seen: dict[Path, probing.MediaInfo | MediaError] = {}
+
+    def find(self, clip: ClipRef) -> tuple[probing.MediaInfo, Fraction] | None:
+        """Return a clip's file, and the time in it of the clip's earliest sound; None for a clip without sound.
+
+        Raises Unresolved when there is no file, and MediaError when it cannot be used.
+        """
+        ref, media = find_media(clip, self._folder, self._roots, suffixes=(*SOUND_SUFFIXES, *FILM_SUFFIXES))
+        info = self._look(media) if isinstance(media, Path) else None
+        if info is None or info.audio is None:
+            return None
+        timecode = info.audio.time_reference_s if info.video is None else timecode_s(info.video)
+        return info, media_start(ref, clip.source_low_s, timecode_s=timecode, file_duration_s=info.duration_s)
+
+    def digest(self, info: probing.MediaInfo) -> str:
+        """Return the digest of a file's content. Raises MediaError when it cannot be read."""
+        return file_digest(info.path, self._store)
+
+    def source(self, clip: ClipRef, *, rate: Fraction) -> Source:
+        """Return a clip with the sound that it plays; `rate` is the timeline's, in frames per second.
+
+        Raises Unresolved with a sentence that says why there is none.
+        """
+        try:
+            found = self.find(clip)
+            if found is None:
+                raise Unresolved("its media has no sound", failed=True)
+            info, start_s = found
+            content = self.digest(info)
+        except MediaError as error:
+            raise Unresolved(str(error), failed=True) from error
+        outside = outside_media(start_s, clip.source_duration_s, _end_s(info), slack_s=_slack_s(clip, rate))
+        if outside is not None:
+            raise Unresolved(outside, source=str(info.path), failed=True)
+        return Source(
+            clip=clip,
+            path=info.path,
+            digest=content,
+            start_s=max(start_s, Fraction(0)),
+            duration_s=clip.source_duration_s,
+            speed=clip.speed,
+        )
+
+    def _look(self, path: Path) -> probing.MediaInfo:
+        if path not in self._seen:
+            try:
+                self._seen[path] = known_probe(path, self._store)
+            except MediaError as error:
+                self._seen[path] = error
+        found = self._seen[path]
+        if isinstance(found, MediaError):
+            raise found
+        return found
+
+
+def _end_s(info: probing.MediaInfo) -> Fraction | None:
+    """Return the end of a file's sound in media time, or None where it is not known."""
+    if info.audio is None or info.audio.duration_s is None:
+        return info.duration_s if info.video is None else None
+    first_s = info.audio.start_s if info.video is None else info.video.start_s
+    return info.audio.start_s - first_s + info.audio.duration_s
 
 
 def _with_handles(source: Source, info: probing.MediaInfo, handle_s: Fraction) -> Source:
-    """The source with what transitions and handles take of the media around it; what is not there is left away."""
+    """Return the source with the media that transitions and handles take around it, as far as there is media."""
     clip, pace = source.clip, abs(source.speed)
     if not pace:
-        # A frozen picture goes on for as long as it is wanted.
+        # A frozen picture lasts for as long as it is wanted.
         return replace(source, before_s=clip.lead_s, after_s=clip.trail_s)
     rest_s = max(Fraction(0), info.duration_s - source.start_s - source.duration_s)
     sides = (source.start_s, rest_s) if source.speed > 0 else (rest_s, source.start_s)
     lead_s, trail_s = min(clip.lead_s, sides[0] / pace), min(clip.trail_s, sides[1] / pace)
     if (lead_s, trail_s) != (clip.lead_s, clip.trail_s):
         clip = with_fades(replace(clip, lead_s=lead_s, trail_s=trail_s), clip.fades)
-    # In whole frames: the model sees each picture as it was, and not the average of two.
+    # Whole frames, so that the model sees each picture as it is and not the average of two.
     step_s = 1 / (probing.require_video(info).rate * pace)
     handles = [
         floor(min(side_s / pace - used_s, handle_s) / step_s) * step_s

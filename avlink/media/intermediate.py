@@ -6,6 +6,7 @@ H.264 is missing from some of them on Linux, and has frames that lean on each ot
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,15 +27,24 @@ def intermediate_encoding() -> Encoding:
 
 
 def write_intermediate(
-    path: Path, frames: FrameSource, *, encoding: Encoding, scale: int = 1, timecode: str | None = None
+    path: Path,
+    frames: FrameSource,
+    *,
+    encoding: Encoding,
+    scale: int = 1,
+    timecode: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Write `frames` at their own rate, each pixel as a square of `scale`; `timecode` is that of the first.
+
+    `tags` are noted in the file.
 
     Equal input gives equal bytes, and memory stays constant. Raises OutputError if the file cannot be written,
     MediaError where the encoder refuses the pictures.
     """
     size = (frames.width * scale, frames.height * scale)
-    encode(path, each_image(frames), rate=frames.rate, size=size, encoding=encoding, timecode=timecode)
+    images = each_image(frames)
+    encode(path, images, rate=frames.rate, size=size, encoding=encoding, timecode=timecode, tags=tags)
 
 
 def can_stamp(rate: Fraction) -> bool:

@@ -50,16 +50,18 @@ def write_video(
     crf: int = 18,
     scale: int = 1,
     smooth: bool = False,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Write `frames`, each side `scale` times as large, with `sound` from the first frame on.
 
     Enlarged pixels stay squares, or are interpolated (bicubic) if `smooth`. Odd sides grow by one row or column, as
-    4:2:0 asks for even ones. `crf` is the quality, 0 (best) to 51. Memory stays constant.
+    4:2:0 asks for even ones. `crf` is the quality, 0 (best) to 51. `tags` are noted in the file. Memory stays constant.
 
     Raises OutputError if the file cannot be written.
     """
     size = (frames.width * scale, frames.height * scale)
-    encode(path, each_image(frames), rate=frames.rate, size=size, encoding=_h264(crf), sound=sound, smooth=smooth)
+    images = each_image(frames)
+    encode(path, images, rate=frames.rate, size=size, encoding=_h264(crf), sound=sound, smooth=smooth, tags=tags)
 
 
 def write_movie(
@@ -100,6 +102,7 @@ def encode(
     sound: SoundSource | None = None,
     timecode: str | None = None,
     smooth: bool = False,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Write RGB images as a movie of `size`, (width, height), one image a frame.
 
@@ -110,6 +113,7 @@ def encode(
     matrix = encoding.matrix or (Colorspace.ITU709 if size[1] >= _HD_LINES else Colorspace.ITU601)
     reformatter = VideoReformatter()
     with open_movie(path) as target:
+        target.metadata.update(tags or {})
         stream = cast(VideoStream, target.add_stream(encoding.codec, rate=rate, options=dict(encoding.options)))
         stream.width, stream.height = even_size(*size)
         stream.pix_fmt = encoding.pixels

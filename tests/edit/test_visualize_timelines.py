@@ -127,7 +127,7 @@ def test_a_second_run_makes_and_touches_nothing(session: Session, folder: Path) 
 
 def test_pictures_that_were_lost_or_changed_come_back_without_generating(session: Session, folder: Path) -> None:
     path = project(folder, [sound(Fraction(0), Fraction(2)), sound(Fraction(1), Fraction(2))])
-    pictures = [item.picture.path for item in run(session, path).items if item.picture]
+    pictures = [picture.path for item in run(session, path).items for picture in item.pictures]
     whole = [picture.read_bytes() for picture in pictures]
     pictures[0].unlink()
     pictures[1].write_bytes(b"half a file")
@@ -230,7 +230,7 @@ def test_what_cannot_be_done_is_a_sentence(session: Session, folder: Path) -> No
 
 def test_an_input_in_the_folder_of_the_pictures_is_never_overwritten(session: Session, folder: Path) -> None:
     path = project(folder, [sound(Fraction(0), Fraction(2))])
-    (picture,) = (item.picture for item in run(session, path).items)
+    (picture,) = (picture for item in run(session, path).items for picture in item.pictures)
     assert picture is not None
     # Somebody edits the picture with its own name as the sound's source: it is read, so it stays.
     with av.open(str(picture.path), "w", format="mov") as container:
@@ -317,8 +317,9 @@ def test_a_real_bundle_with_sound_inside(session: Session, tmp_path: Path) -> No
         pytest.skip("the folder shared/ with real timelines is not beside the checkout")
     report = run(session, bundle, output=tmp_path / "single.otioz")
     (item,) = report.items
-    assert item.status == "generated" and item.picture is not None and report.output is not None
-    assert item.picture.rate == 30 and item.picture.frames == clock.to_index(
+    (picture,) = item.pictures
+    assert item.status == "generated" and report.output is not None
+    assert picture.rate == 30 and picture.frames == clock.to_index(
         Fraction(item.to_json()["timeline_duration_s"]).limit_denominator(48000), 30
     )
     assert len(_tracks(report.output)) == 3

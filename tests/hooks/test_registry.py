@@ -18,8 +18,8 @@ from avlink.core.values import Waveform
 from avlink.hooks import (
     AudioProcessor,
     Backend,
-    Options,
     Executor,
+    Options,
     Registry,
     TimelineFormat,
     apply_chain,

@@ -1,7 +1,7 @@
-"""From generated sound to a finished stem: the rate, the exact length, the post chain, and the file with its stamp.
+"""Stems, from generated sound: the rate, the exact length, the post chain, and the file with its time stamp.
 
-A stem's edges are the sample positions nearest to the clip's absolute edges, so that stems of neighbours meet. Its
-file is left alone when it is already what would be written; a note in the cache remembers what was.
+A stem's edges are the sample positions nearest to the clip's absolute edges, so that stems of neighbours meet. A file
+that is already right is left alone; a receipt in the cache says what was written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From generated frames to a picture file on the timeline's frames: its rate, its exact length, its timecode."""
+"""Movies for a timeline, from generated frames: its rate, the exact length of the sound, its timecode."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.paths import atomic_write
 from avlink.core.store import Store
 from avlink.core.values import FrameSource
-from avlink.edit.picture_report import WrittenPicture
 from avlink.edit.receipts import recall, remember
+from avlink.edit.report import WrittenPicture
 from avlink.media.hold import HeldFrames
 from avlink.media.intermediate import SUFFIX, can_stamp, intermediate_encoding, write_intermediate
 from avlink.media.movie import Encoding, even_size
@@ -24,10 +24,10 @@ from avlink.timeline.write import refuse_overwrite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureTarget:
-    """How pictures are finished, and where they go.
+    """The finish and the place of pictures.
 
     `rate` is the timeline's, in frames per second, and `origin_s` the real time from midnight to its start. Every pixel
-    of the model becomes a square of `scale`.
+    of the model becomes a square of `scale`. `licence` is noted in the files.
     """
 
     folder: Path
@@ -36,14 +36,15 @@ class PictureTarget:
     scale: int
     drop_frame: bool = False
     encoding: Encoding = field(default_factory=intermediate_encoding)
+    licence: str = ""
 
     def finish_key(self) -> JsonValue:
-        """What a finished picture depends on besides what was generated, and where it lies between two frames."""
+        """Return what a finished picture depends on, besides the generated frames and its place between two frames."""
         encoding = self.encoding
         return [fraction_text(self.rate), self.scale, encoding.codec, encoding.pixels, dict(encoding.options)]
 
     def path(self, job: Job) -> Path:
-        """The picture's file."""
+        """Return the file of a job's picture."""
         return self.folder / f"{job.stem_name}{SUFFIX}"
 
 
@@ -73,11 +74,14 @@ def write_picture(
         if can_stamp(target.rate)
         else None
     )
-    key = digest(["written picture", job.stem_key, len(covered), fraction_text(first_s), timecode])
+    tags = provenance(job, target.licence)
+    key = digest(["written picture", job.stem_key, len(covered), fraction_text(first_s), timecode, *tags.values()])
     if force or recall(store, key, path) is None:
         held = HeldFrames(frames, rate=target.rate, num_frames=len(covered), first_s=first_s)
         with atomic_write(path) as temporary:
-            write_intermediate(temporary, held, encoding=target.encoding, scale=target.scale, timecode=timecode)
+            write_intermediate(
+                temporary, held, encoding=target.encoding, scale=target.scale, timecode=timecode, tags=tags
+            )
         remember(store, key, path, {})
     width, height = even_size(frames.width * target.scale, frames.height * target.scale)
     return WrittenPicture(
@@ -91,3 +95,12 @@ def write_picture(
         timecode=timecode,
         cached=cached,
     )
+
+
+def provenance(job: Job, licence: str) -> dict[str, str]:
+    """Return the tags of a movie that say how it was made: the words, and the licence of the model's weights.
+
+    These are the notes that a stem carries in its bext and iXML chunks.
+    """
+    note = "; ".join(word for word in (job.prompt.text, licence) if word)
+    return {"comment": note} if note else {}

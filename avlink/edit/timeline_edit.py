@@ -1,0 +1,111 @@
+"""A timeline that is given its sound or its pictures: read, resolved and checked in one way for both directions."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import avlink
+from avlink.core.hashing import fraction_text
+from avlink.core.paths import make_folder, sweep_leftovers
+from avlink.edit.direction import Edit, Made
+from avlink.edit.project import (
+    check_holds,
+    check_roots,
+    default_output,
+    media_folder,
+    refuse_nothing,
+    tell_plan,
+)
+from avlink.edit.request import EditRequest
+from avlink.hooks import ReadyBackend
+from avlink.session import Session
+from avlink.timeline.read import TimelineFile, read_timeline
+from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.values import Job, Plan
+from avlink.timeline.write import check_output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTimeline:
+    """A timeline file that was read, the folder of its relative media, and the project that will be written."""
+
+    file: TimelineFile
+    folder: Path
+    output: Path
+
+
+def open_timeline(request: EditRequest, session: Session, *, word: str, sound: bool) -> OpenTimeline:
+    """Read the timeline of a request. The output is `<name>.<word>.otio` by default; `sound` unpacks that of bundles.
+
+    Raises InputError for roots that are no folders, TimelineError for what cannot be read.
+    """
+    check_roots(request.media_root)
+    file = read_timeline(request.input, request.recipe.read)
+    output = request.output or default_output(file, word, request.base)
+    return OpenTimeline(file=file, folder=media_folder(file, session, sound=sound), output=output)
+
+
+class TimelineEdit(Edit[Made]):
+    """A timeline with a plan. Subclasses say what files are written and how they are put into the project."""
+
+    makes: str
+    """The result of one clip, for messages: "a sound"."""
+
+    def __init__(
+        self, request: EditRequest, backend: ReadyBackend, session: Session, opened: OpenTimeline, plan: Plan
+    ) -> None:
+        self.request, self.backend, self.session = request, backend, session
+        self.file, self.folder, self.output = opened.file, opened.folder, opened.output
+        self.plan = plan
+        self.roots = MediaRoots(request.media_root)
+        stop = request.stop_if_missing and not request.dry_run
+        tell_plan(self.file, plan, session, stop_if_missing=stop)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file that is read, once."""
+        return (self.request.input, *dict.fromkeys(job.source.path for job in self.plan.jobs))
+
+    @property
+    @abstractmethod
+    def files_folder(self) -> Path:
+        """The folder of the files that are written."""
+
+    def prepare(self) -> None:
+        """Check the output, refuse a plan without jobs, and sweep the folders that are written."""
+        check_output(self.output, inputs=self.inputs)
+        check_holds(self.file, self.output)
+        refuse_nothing(self.request.input, self.plan, what=self.makes)
+        make_folder(self.files_folder)
+        for folder in {self.files_folder, self.output.parent}:
+            sweep_leftovers(folder, now_s=time.time())
+
+    def track_details(self) -> dict[str, object]:
+        """Return what the metadata of our tracks says of this run."""
+        return {
+            "version": avlink.__version__,
+            "recipe": self.request.recipe.source.label,
+            "backend": self.backend.name,
+        }
+
+    def job_details(self, job: Job, *, key: str) -> dict[str, object]:
+        """Return what the metadata of a job's file says of how it was made, as JSON values.
+
+        `key` is the name of the finished file's key there.
+        """
+        return {
+            "prompt": job.prompt.text,
+            "negative": job.prompt.negative,
+            "seed": job.seed,
+            "backend": self.backend.name,
+            "raw_key": job.raw_key,
+            key: job.stem_key,
+            "source_digest": job.source.digest,
+            "source_start_s": fraction_text(job.source.start_s),
+            "source_duration_s": fraction_text(job.source.duration_s),
+            "speed": fraction_text(job.source.speed),
+            **({"licence": self.backend.licence} if self.backend.licence else {}),
+        }

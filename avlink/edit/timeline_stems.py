@@ -1,0 +1,205 @@
+"""Stems for a timeline: its clips with pictures are given sound, on audio tracks of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import opentimelineio as otio
+
+from avlink.core import clock
+from avlink.core.errors import AvlinkError, RecipeError, TimelineError
+from avlink.core.events import Message
+from avlink.core.values import SoundSource
+from avlink.edit.direction import Placed
+from avlink.edit.ducking import ducking_for
+from avlink.edit.export import write_format
+from avlink.edit.preview import write_preview
+from avlink.edit.project import moved_to, name_files, write_back
+from avlink.edit.report import Rendered, WrittenStem
+from avlink.edit.request import SonifyRequest
+from avlink.edit.reuse import plan_digest, remember, with_made_sounds
+from avlink.edit.sources import resolve_sources
+from avlink.edit.stems import StemTarget, write_stem
+from avlink.edit.takes import chosen_before
+from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
+from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_formats
+from avlink.session import Session
+from avlink.timeline.drop_frame import is_drop_frame, said_of_frames
+from avlink.timeline.place import place_stems
+from avlink.timeline.plan import build_plan
+from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.select import select_clips
+from avlink.timeline.values import Job, Plan, StemFile, StemPlacement
+from avlink.timeline.walk import frame_rate, list_clips, origin_s
+from avlink.timeline.write import refuse_overwrite
+
+
+class TimelineStems(TimelineEdit[SoundSource]):
+    """A timeline whose clips are given stems."""
+
+    makes = "a sound"
+
+    def __init__(self, request: SonifyRequest, backend: ReadyBackend, session: Session) -> None:
+        self.recipe = request.recipe
+        self.formats = resolve_formats(request.recipe, session.registry)
+        opened = open_timeline(request, session, word="foley", sound=False)
+        target = _target(request, backend, opened, session)
+        super().__init__(request, backend, session, opened, _plan(request, backend, opened, target, session))
+        self.plan_digest = plan_digest(self.plan)
+        if not request.force:
+            self.plan = with_made_sounds(self.plan, session.store)
+        self.target = replace(target, untouchable=frozenset(path.resolve() for path in self.inputs))
+
+    @property
+    def files_folder(self) -> Path:
+        """The folder of the stems."""
+        return self.target.folder
+
+    def remember(self, job: Job) -> None:
+        """Note which stretch of its media a job has made the sound of, so that trims of it generate nothing."""
+        remember(job, self.plan_digest, self.session.store)
+
+    def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:
+        """Finish a sound and write it as Broadcast Wave."""
+        return write_stem(job, made, self.target, self.session.store, cached=cached, force=force)
+
+    def place(self, rendered: Rendered) -> Placed:
+        """Write the project with the stems, other formats beside it, and the preview."""
+        if not rendered.files:
+            return Placed(output=None, rendered=rendered)
+        takes = self._takes(rendered)
+        self._write_back(takes)
+        preview = self._preview([stems[0] for stems in takes]) if self.recipe.write.preview else None
+        return Placed(output=self.output, rendered=rendered, preview=preview)
+
+    def _takes(self, rendered: Rendered) -> list[list[WrittenStem]]:
+        """Return the takes of each clip in timeline order, the one that was chosen before first."""
+        chosen = chosen_before(self.file.timeline, self.output)
+        takes: dict[str, list[WrittenStem]] = {}
+        for job in self.plan.jobs:
+            stem = rendered.files.get(job.id)
+            if isinstance(stem, WrittenStem):
+                takes.setdefault(job.source.clip.id, []).append(stem)
+        return [sorted(stems, key=lambda stem: stem.job.raw_key not in chosen) for stems in takes.values()]
+
+    def _write_back(self, takes: Sequence[Sequence[WrittenStem]]) -> None:
+        names = name_files((stem.path for stems in takes for stem in stems), self.file, self.output)
+        placements = [
+            StemPlacement(
+                clip=stems[0].job.source.clip,
+                takes=tuple(self._stem_file(stem, names[stem.path]) for stem in stems),
+            )
+            for stems in takes
+        ]
+        placed = place_stems(
+            moved_to(self.file, self.output),
+            placements,
+            track_of=self.recipe.stems.track_of,
+            details={**self.track_details(), **said_of_frames(self.file.timeline, self.file.drop_frame)},
+        )
+        for note in write_back(placed, self.file, self.output, names, roots=self.request.media_root):
+            self.session.tell(Message(text=note, level="warning"))
+        for format_ in self.formats:
+            self._write_beside(format_, placed)
+        self._write_own_format(placed)
+
+    def _stem_file(self, stem: WrittenStem, url: str) -> StemFile:
+        details = self.job_details(stem.job, key="stem_key")
+        details |= {"time_reference": stem.time_reference, "channels": stem.channels}
+        return StemFile(
+            url=url,
+            take=stem.job.take,
+            sample_rate=stem.sample_rate,
+            samples=stem.samples,
+            details=details,
+            head_s=Fraction(stem.head_samples, stem.sample_rate),
+            tail_s=Fraction(stem.tail_samples, stem.sample_rate),
+            hits=stem.hits,
+        )
+
+    def _write_own_format(self, placed: otio.schema.Timeline) -> None:
+        """Write the stems alone in the format of a project of another program, to be imported there."""
+        suffix = self.request.input.suffix.lower().replace(".fcpxmld", ".fcpxml")
+        own = next((one for one in self.session.registry.formats.values() if one.suffix == suffix), None)
+        if own is None or own in self.formats:
+            return
+        try:
+            beside = self._write_beside(own, placed)
+            self.session.tell(Message(text=f"the stems alone, in the project's own format: {beside}"))
+        except AvlinkError as error:
+            # The user did not ask for this file, so its failure is not the run's.
+            text = f"no {own.suffix} of the stems was written: {error}"
+            self.session.tell(Message(text=text, level="warning"))
+
+    def _write_beside(self, format_: TimelineFormat, placed: otio.schema.Timeline) -> Path:
+        """Write the stems in another format, never over an input. Raises InputError, PluginError."""
+        beside = self.output.with_name(f"{self.output.stem.removesuffix('.foley')}.foley{format_.suffix}")
+        refuse_overwrite(beside, inputs=(self.request.input,))
+        for warning in write_format(format_, placed, beside):
+            self.session.tell(Message(text=warning, level="warning"))
+        return beside
+
+    def _preview(self, stems: Sequence[WrittenStem]) -> Path:
+        preview = self.output.with_name(f"{self.output.stem.removesuffix('.foley')}.preview.mp4")
+        refuse_overwrite(preview, inputs=self.inputs)
+        write_preview(
+            self.file,
+            stems,
+            preview,
+            self.session,
+            folder=self.folder,
+            roots=self.roots,
+            height=self.recipe.write.preview_height,
+            production=self.recipe.write.preview_production,
+        )
+        return preview
+
+
+def _target(request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline, session: Session) -> StemTarget:
+    """Return how and where stems are written. Raises RecipeError for what cannot be written."""
+    stems, file, output = request.recipe.stems, opened.file, opened.output
+    if stems.bit_depth != 24:
+        raise RecipeError(f"stems.bit_depth = {stems.bit_depth}: Broadcast Wave stems are written with 24 bits; use 24")
+    return StemTarget(
+        folder=request.stems or output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
+        chain=resolve_chain(request.recipe, session.registry),
+        sample_rate=stems.sample_rate,
+        track_name=stems.track_name,
+        ambience_track_name=stems.ambience_track_name,
+        origin_s=origin_s(file.timeline),
+        timecode_rate=clock.exact_rate(frame_rate(file.timeline)),
+        drop_frame=is_drop_frame(file.timeline, file.drop_frame),
+        handle_s=stems.handle if stems.write_handles else Fraction(0),
+        project=file.timeline.name or "",
+        spotting=stems.spotting,
+        duck=ducking_for(request, file, opened.folder, session),
+        licence=backend.licence,
+    )
+
+
+def _plan(
+    request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline, target: StemTarget, session: Session
+) -> Plan:
+    file, recipe = opened.file, request.recipe
+    clips = select_clips(list_clips(file.timeline, file.image_rate), wish=recipe.select)
+    if not clips:
+        raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
+    sources, skips = resolve_sources(
+        clips,
+        folder=opened.folder,
+        roots=MediaRoots(request.media_root),
+        store=session.store,
+        skip_missing=request.skip_missing,
+        handle_s=recipe.stems.handle,
+    )
+    return build_plan(
+        sources,
+        recipe,
+        backend=[backend.name, backend.fingerprint()],
+        finish=target.finish_key(),
+        finish_of=None if target.duck is None else target.duck.key,
+        skipped=skips,
+    )
