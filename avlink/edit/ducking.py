@@ -1,7 +1,7 @@
-"""Lowering foley under the sound that a project already has, as a compressor with a side chain does.
+"""Ducking: lower foley under the sound that a project already has, as a compressor with a side chain does.
 
-Only when asked for. The project's sound is listened to at its own level: what faders of the editing program do to it
-is not known. Everything counts from the stem's start, so that a stem that moves with its sound stays what it is.
+Off by default. The side chain is the project's sound at its own level: the faders of the editing program are not
+known. Times are relative to the stem's start, so that a stem that moves together with that sound keeps its key.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from avlink.timeline.values import ClipRef
 
 _HOP_S = Fraction(1, 100)
 _BEFORE_S = 2
-"""What was loud before a stem begins may still hold it down."""
+"""Time before a stem that is analysed, too: a loud sound may still hold the gain down when the stem begins."""
 _CHUNK_HOPS = 3000
 _LISTEN_HZ = 16000
 _THRESHOLD_DB, _KNEE_DB = -45.0, 10.0
-"""Nothing is lowered under sound (RMS of full scale) that is softer, all of it under what is a knee louder."""
+"""Levels as RMS of full scale. Below the threshold nothing is lowered; one knee above it the full depth is reached."""
 _ATTACK_S, _RELEASE_S = 0.03, 0.4
 _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ducking:
-    """How far stems go down, in dB, and under what."""
+    """The depth by which stems are lowered, in dB, and the sounds that lower them."""
 
     depth_db: float
     sounds: tuple[ProductionSound, ...]
-    """By their starts, so that those around one clip among thousands are found quickly."""
+    """Sorted by start, for a binary search: a timeline may have thousands."""
     longest_s: Fraction
-    """How long the longest of them is."""
+    """Duration of the longest of them."""
     handle_s: Fraction = Fraction(0)
-    """How far stems may reach beyond what is heard."""
+    """Length of the handles that stems may have."""
     listener: Listener = ignore
 
     def key(self, clip: ClipRef) -> JsonValue:
-        """What the level of a clip's stem depends on; None for one without production sound around it."""
+        """Return the part of a stem's key that ducking adds; None for a clip without production sound around it."""
         near = [
             [
                 sound.digest,
@@ -68,7 +68,7 @@ class Ducking:
         return {"duck": [_VERSION, self.depth_db, *sorted(near)]} if near else None
 
     def under(self, stem: SoundSource, clip: ClipRef, start_s: Fraction) -> SoundSource:
-        """The stem of a clip, lower where the project's own sound is heard; it begins at `start_s` of the timeline."""
+        """Return the stem of a clip, lowered under the project's sound; it begins at `start_s`."""
         duration_s = Fraction(stem.num_samples, stem.sample_rate)
         near = self._near(start_s, start_s + duration_s)
         return _Lowered(stem, self._gain_db(near, clip, start_s, duration_s)) if near else stem
@@ -85,7 +85,7 @@ class Ducking:
     def _gain_db(
         self, near: Sequence[ProductionSound], clip: ClipRef, start_s: Fraction, duration_s: Fraction
     ) -> NDArray[np.float32]:
-        """The gain at each hop from the stem's start on."""
+        """Return the gain at each hop, from the stem's start on."""
         before = int(_BEFORE_S / _HOP_S)
         power = np.zeros(before + ceil(duration_s / _HOP_S) + 1)
         for sound in near:
@@ -100,7 +100,7 @@ class Ducking:
 
 
 def ducking_for(request: SonifyRequest, file: TimelineFile, folder: Path, session: Session) -> Ducking | None:
-    """The ducking that a recipe asks for, under the sound of a timeline whose media lies in `folder`."""
+    """Return the ducking that a recipe asks for, or None. The timeline's relative media lies in `folder`."""
     depth_db = request.recipe.stems.duck_db
     if not depth_db:
         return None
@@ -122,14 +122,14 @@ def _start_s(sound: ProductionSound) -> Fraction:
 
 
 class _Lowered:
-    """A `SoundSource` with a gain that changes: `gain_db` holds one for each hop, with straight lines between."""
+    """A `SoundSource` with a gain over time: `gain_db` holds one value per hop, interpolated linearly."""
 
     def __init__(self, sound: SoundSource, gain_db: NDArray[np.float32]) -> None:
         self._sound, self._gain_db = sound, gain_db
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         heard = self._sound.read(start, stop)
         hops = np.arange(start, start + heard.shape[1]) / float(self.sample_rate * _HOP_S)
@@ -161,7 +161,7 @@ def _add_power(power: NDArray[np.float64], sound: ProductionSound, first_s: Frac
 
 
 def _followed(wanted_db: NDArray[np.float64]) -> NDArray[np.float32]:
-    """A gain that goes where it is wanted: down with the attack's time constant, up with the release's."""
+    """Return the smoothed gain: down with the time constant of the attack, up with that of the release."""
     down, up = (1 - np.exp(-float(_HOP_S) / time_s) for time_s in (_ATTACK_S, _RELEASE_S))
     gain_db = 0.0
     followed = np.empty(len(wanted_db), np.float32)

@@ -1,4 +1,4 @@
-"""Sound for pictures that are in memory, as a program has them that has just generated them. No file is needed."""
+"""Sound for pictures in memory, for programs that have just generated them. No file is needed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def sound_for_frames(
     session: Session,
     on_step: OnStep | None = None,
 ) -> SoundSource:
-    """The generated sound of `frames`, exactly as long, at the recipe's rate and after its chain.
+    """Return the generated sound of `frames`, exactly as long, at the recipe's rate and after its post chain.
 
-    `seed` goes to the model as it is: the same frames, words and seed give the same sound. What `on_step` raises
-    interrupts.
+    `seed` goes to the model unchanged: equal frames, words and seed give equal sound. An exception that `on_step`
+    raises interrupts the generation.
 
     Raises RecipeError, BundleError and PluginError for a backend or chain that cannot be used, MediaError for frames
     that cannot be.

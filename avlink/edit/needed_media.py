@@ -1,6 +1,6 @@
-"""What can be known of a file before it is sonified: whether it is there as a whole, and what else it needs.
+"""Completeness of an input before it is sonified: its own last byte, and the media that it needs.
 
-For programs that are given files by others, who may not have finished writing them.
+For programs that watch files which other programs may still be writing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from avlink.timeline.walk import list_clips
 class NeededMedia:
     """One piece of media that a run reads: a file, or the folder of an image sequence.
 
-    `path` is None where it is not found; `reason` then says where was looked. `name` is as the timeline has it.
+    `path` is None if it is not found; `reason` then names the places searched. `name` is the timeline's.
     """
 
     name: str
@@ -33,12 +33,12 @@ class NeededMedia:
 
 
 def check_whole(path: Path, *, on_part: Callable[[float], None] | None = None) -> str | None:
-    """Read a media file to its last packet, or a timeline. A sentence if more of it may be to come, else None.
+    """Read a media file to its last packet, or a timeline. Return a sentence if more of it may follow, else None.
 
-    `on_part` is called now and then with the seconds of media that were read.
+    `on_part` is called repeatedly with the seconds of media that were read.
 
-    Raises InputError in words for what is broken, breaks off, or is no such file: as a file does that is still being
-    written. Who gives files more time asks again.
+    Raises InputError for a file that is broken, truncated or of another kind. A file that is still being written
+    raises it, too: callers that wait for files call again.
     """
     if is_media_file(path):
         return whole.check_whole(path, on_part=on_part)
@@ -47,10 +47,10 @@ def check_whole(path: Path, *, on_part: Callable[[float], None] | None = None) -
 
 
 def needed_media(request: SonifyRequest) -> tuple[NeededMedia, ...]:
-    """The media of the clips that a timeline's run would give a sound, each once. Looks for files, and opens none.
+    """Return the media of the clips that a run would sonify, each once. Files are looked up and not opened.
 
-    A media file needs nothing but itself, and so does a bundle (.otioz), which has its media inside. Clips whose
-    picture is no file (titles, stills, what is remote) need nothing.
+    A media file needs only itself, and so does a bundle (.otioz), which has its media inside. Clips without a file
+    (titles, stills, remote media) need nothing.
 
     Raises InputError for a timeline that cannot be read, or has no such clips.
     """

@@ -1,4 +1,4 @@
-"""A movie of a whole timeline as it is seen, with the stems where they lie."""
+"""Previews: a movie of a whole timeline as a viewer sees it, with the stems at their places."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def write_preview(
     height: int,
     production: bool,
 ) -> None:
-    """Write the pictures that a viewer of the timeline sees, at its frame rate, with `stems` and `production` sound.
+    """Write the visible pictures of a timeline, at its frame rate, with `stems` and, with `production`, its own sound.
 
-    Black where there is none, or where it cannot be had. Sounds are added as they are; when the sum exceeds full scale
-    all of it is turned down together. Nothing of it is held in memory. Relative media lies in `folder`.
+    Gaps and unreadable media are black. Sounds are added at their own levels; if the sum exceeds full scale, all of
+    it is attenuated together. Memory stays constant. Relative media lies in `folder`.
 
     Raises OutputError when the movie cannot be written.
     """
@@ -77,7 +77,10 @@ def write_preview(
 
 
 def _segment(source: Source) -> Segment:
-    """A source with what transitions show of it. Over what goes in a dissolve lies what comes, so that alone fades."""
+    """Return a source with the media that its transitions show.
+
+    In a dissolve the incoming clip lies over the outgoing one, so only the incoming one fades.
+    """
     clip = source.clip
     early_s = clip.lead_s if source.speed > 0 else clip.trail_s
     return Segment(
@@ -95,7 +98,7 @@ def _segment(source: Source) -> Segment:
 
 
 def _size(sources: Sequence[Source], tallest: int) -> tuple[int, int]:
-    """The shape of the first picture, in even numbers of pixels, and no larger than it or than `tallest`."""
+    """Return the size of the preview in even numbers: the shape of the first picture, at most `tallest` pixels high."""
     wide, high = _DEFAULT_SIZE
     height = tallest
     if sources:
@@ -111,7 +114,7 @@ def _rate(stems: Sequence[WrittenStem]) -> int:
 
 
 def _own_sound(file: TimelineFile, session: Session, folder: Path, roots: MediaRoots, sample_rate: int) -> list[Placed]:
-    """The project's own sound; what cannot be heard is told."""
+    """Return the production sound, and send a warning for each clip that cannot be heard."""
     if file.bundle is not None:
         unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
     sounds, lost = find_production(file.timeline, folder=folder, roots=roots, store=session.store)
@@ -129,7 +132,7 @@ def _own_sound(file: TimelineFile, session: Session, folder: Path, roots: MediaR
 
 
 def _mix(stems: Sequence[WrittenStem], own: Sequence[Placed], duration_s: Fraction) -> SoundSource | None:
-    """All stems at their places, without handles, and the project's `own` sound; None when there is no sound."""
+    """Return all stems at their places, without handles, and production sound; None if there is no sound."""
     parts = [*own]
     for stem in stems:
         clip = stem.job.source.clip

@@ -1,4 +1,4 @@
-"""The project's own sound: which stretches of which files are heard where."""
+"""Production sound: the clips on a project's own audio tracks, and the files that they play."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STEREO = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductionSound:
-    """A clip with sound of the project's own. `source_start_s` is the earliest moment of the file that it plays."""
+    """A clip of production sound. `source_start_s` is the earliest time in the file that it plays."""
 
     clip: ClipRef
     path: Path
@@ -36,12 +36,12 @@ class ProductionSound:
 
     @property
     def timeline_start_s(self) -> Fraction:
-        """Where it lies on the timeline."""
+        """Start on the timeline."""
         return self.clip.timeline_start_s
 
     @property
     def duration_s(self) -> Fraction:
-        """How long it lies there."""
+        """Duration on the timeline."""
         return self.clip.timeline_duration_s
 
     @property
@@ -53,7 +53,7 @@ class ProductionSound:
 def find_production(
     timeline: otio.schema.Timeline, *, folder: Path, roots: MediaRoots, store: Store
 ) -> tuple[tuple[ProductionSound, ...], tuple[tuple[ClipRef, AvlinkError | Unresolved], ...]]:
-    """The project's own sound that can be heard, and each clip whose file cannot be used, with the reason."""
+    """Return the production sound that can be heard, and each clip whose file cannot be used, with the reason."""
     files = SoundFiles(folder=folder, roots=roots, store=store)
     found: list[ProductionSound] = []
     lost: list[tuple[ClipRef, AvlinkError | Unresolved]] = []
@@ -74,9 +74,9 @@ def find_production(
 def place_production(
     sounds: Sequence[ProductionSound], sample_rate: int
 ) -> Iterator[Placed | tuple[ClipRef, AvlinkError]]:
-    """Sounds where they are heard, at `sample_rate`, with their transitions; or the clip and why it is not heard.
+    """Yield sounds at their places, at `sample_rate`, with transitions, or a clip and the reason of its failure.
 
-    Faders and channel maps of editing programs are not known: each is heard at its own level, mono or stereo.
+    Faders and channel maps of editing programs are not known: each sound keeps its own level, mono or stereo.
     """
     for sound in sounds:
         clip = sound.clip
@@ -96,7 +96,7 @@ def place_production(
 
 
 def _opened(sound: ProductionSound, sample_rate: int) -> tuple[SoundSource, Fraction]:
-    """What is heard of a clip, transitions included, and how much later that begins where its file does."""
+    """Return the sound of a clip including transitions, and the delay with which it begins where the file does."""
     clip, pace = sound.clip, abs(sound.speed)
     forward = sound.speed > 0
     before_s, after_s = (clip.lead_s, clip.trail_s) if forward else (clip.trail_s, clip.lead_s)

@@ -1,4 +1,4 @@
-"""What sonify and visualize do alike with a timeline file: its folder, what is told of a plan, and writing it back."""
+"""Project files: the folder of their media, messages on a plan, and writing a timeline back."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def check_holds(file: TimelineFile, output: Path) -> None:
 
 
 def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -> Path:
-    """The folder from which relative media is looked for.
+    """Return the folder that relative media paths start from.
 
-    That of a bundle is where its pictures are unpacked, or its `sound`.
+    For a bundle this is a folder of the cache, into which its pictures, or its `sound`, are unpacked.
     """
     if file.bundle is None:
         return file.folder
@@ -52,17 +52,17 @@ def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -
 
 
 def default_output(file: TimelineFile, word: str, base: Path | None = None) -> Path:
-    """`<name>.<word>.otio` beside what was read, or `base` with that behind it."""
-    # Media inside a bundle can only stay inside one.
+    """Return `<name>.<word>.otio` beside the file that was read, or `<base>.<word>.otio`."""
+    # Media inside a bundle has no path that another project could name.
     suffix = ".otioz" if file.bundle is not None else ".otio"
     base = file.path.with_name(file.path.stem) if base is None else base
     return base.with_name(f"{base.name}.{word}{suffix}")
 
 
 def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missing: bool = False) -> None:
-    """Say what had to be assumed, and which media is missing or of no use: each once, before anything is generated.
+    """Send the notes of a file and its plan, and the media that is missing or unusable, once each.
 
-    Raises TimelineError with all that is missing where that shall end the run.
+    Raises TimelineError that names all missing media, with `stop_if_missing`.
     """
     for note in (*file.notes, *plan.notes):
         session.tell(Message(text=note))
@@ -98,18 +98,18 @@ def refuse_nothing(source: Path, plan: Plan, *, what: str) -> None:
 
 
 def name_files(paths: Iterable[Path], timeline_file: TimelineFile, output: Path) -> dict[Path, str]:
-    """How the timeline that is written as `output` names files of ours: as it names its own, or inside a bundle."""
+    """Return the URLs of files of ours in the timeline `output`: in the style of its own URLs, or inside a bundle."""
     if _keeps_members(timeline_file, output):
         return {path: f"media/{path.name}" for path in paths}
     if output.suffix.lower() in BUNDLES:
-        # They are taken along from here.
+        # The bundle copies them from where they are.
         return {path: str(path.absolute()) for path in paths}
     style = url_style(timeline_file.timeline)
     return {path: write_url(path, style, output.parent) for path in paths}
 
 
 def moved_to(file: TimelineFile, output: Path) -> otio.schema.Timeline:
-    """A copy of a timeline whose relative media paths are right from where `output` lies."""
+    """Return a copy of a timeline whose relative media paths start from the folder of `output`."""
     timeline = file.timeline.deepcopy()
     if output.suffix.lower() not in BUNDLES:
         rebase_urls(timeline, file.folder, output.parent)
@@ -124,9 +124,9 @@ def write_back(
     *,
     roots: Sequence[Path] = (),
 ) -> list[str]:
-    """Write a timeline with files of ours, which it names by `names`, as a whole or not at all.
+    """Write a timeline with files of ours, whose URLs are `names`, as a whole or not at all.
 
-    A bundle takes all of its media along. Returns sentences on what of it stays outside. Raises OutputError.
+    A bundle takes all of its media along. Returns a warning for each that stays outside. Raises OutputError.
     """
     if _keeps_members(file, output):
         write_bundle(placed, output, old=file.bundle, media={name: path for path, name in names.items()})
@@ -138,5 +138,5 @@ def write_back(
 
 
 def _keeps_members(file: TimelineFile, output: Path) -> bool:
-    """Whether a zip becomes a zip again, all of whose members stay as they are."""
+    """Return whether a zip bundle becomes a zip bundle: its members are then copied as they are."""
     return file.bundle is not None and output.suffix.lower() == ".otioz"

@@ -1,4 +1,7 @@
-"""Knowing a finished file again: a note in the cache of what was written, and of its bytes."""
+"""Output receipts: notes in the cache on files that were written, with the digests of their bytes.
+
+A file whose receipt matches is not written again.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from avlink.core.store import Store
 
 
 def recall(store: Store, key: str, path: Path) -> dict[str, Any] | None:
-    """What is remembered under `key` when its file is there, byte for byte as it was written."""
+    """Return the facts kept under `key` if the file still has the bytes that were written, else None."""
     note = store.text(key)
     if note is None or not path.is_file():
         return None
@@ -20,7 +23,7 @@ def recall(store: Store, key: str, path: Path) -> dict[str, Any] | None:
 
 
 def remember(store: Store, key: str, path: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Keep `facts` on a file that was written just now under `key`, and return them with its digest as "file"."""
+    """Keep `facts` on a file that was just written under `key`; return them with the file's digest as "file"."""
     known = {"file": file_digest(path), **facts}
     store.put_file(key, ".json", lambda note: _write_json(note, known))
     return known

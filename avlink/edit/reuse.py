@@ -1,11 +1,11 @@
-"""Sounds that are there already for more than a clip shows: trimming a clip within them generates nothing.
+"""Reuse of sounds that cover more than a clip shows: trimming a clip within such a sound generates nothing.
 
-The store keeps, by family (the same media, words and take, cut otherwise), which stretches of the media have a sound.
-A family may have ten thousand of them, so they lie in shelves: those that begin within one stretch of 2^n seconds and
-are about as long. What contains a moment then lies in two shelves for each n that the family has.
+The store keeps, per family (same media, words and take, other cut), the spans of media that have a sound. A family
+may have ten thousand spans, so they are kept in buckets: level n holds spans of up to 2^n seconds, by the interval of
+2^n seconds in which they begin. A span that contains a given time is then in one of two buckets of each level.
 
-What this very plan has made does not count: a run that was interrupted goes on as it would have gone without that,
-whatever it had finished by then.
+Sounds of the same plan do not count: an interrupted run continues as if it had not been interrupted, independent of
+the jobs that it had finished.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from avlink.core.store import Store
 from avlink.timeline.values import Job, Plan, Source
 
 _LEVELS = 32
-_MOST_ON_A_SHELF = 200
-"""More cuts of so little of one film are not remembered: the oldest are forgotten, and would be made anew."""
+_MAX_IN_BUCKET = 200
+"""Limit of spans per bucket. Beyond it the oldest are forgotten, and their sounds would be generated again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
-    """A sound in the store: for which stretch of its media, with which seed, in which plan."""
+    """A sound in the store: the span of its media, its seed and the plan that it was generated in."""
 
     raw_key: str
     start_s: Fraction
@@ -38,49 +38,49 @@ class _Made:
 
     @property
     def level(self) -> int:
-        """The n of its shelf."""
+        """The level of its bucket."""
         length_s = self.end_s - self.start_s
         return max(0, ceil(log2(length_s))) if length_s > 0 else 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Shelves:
-    """The families in a store, each file of which is read once."""
+class _Buckets:
+    """The buckets of a store, each read once."""
 
     store: Store
     _levels: dict[str, list[int]] = field(default_factory=dict)
-    _shelves: dict[str, list[_Made]] = field(default_factory=dict)
+    _buckets: dict[str, list[_Made]] = field(default_factory=dict)
 
     def around(self, family: str, start_s: Fraction) -> Iterator[_Made]:
-        """What may contain a moment of a family's media, the newest of each shelf first."""
+        """Yield the sounds that may contain a time in a family's media, the newest of each bucket first."""
         if family not in self._levels:
             self._levels[family] = _read_levels(self.store, family)
         for level in self._levels[family]:
-            # What begins before that cannot reach so far.
+            # A span of this level is too short to reach from an earlier interval.
             for place in (_place(start_s, level), _place(start_s, level) - 1):
-                key = _shelf_key(family, level, place)
-                if key not in self._shelves:
-                    self._shelves[key] = _read_shelf(self.store, key)
-                yield from reversed(self._shelves[key])
+                key = _bucket_key(family, level, place)
+                if key not in self._buckets:
+                    self._buckets[key] = _read_bucket(self.store, key)
+                yield from reversed(self._buckets[key])
 
 
 def plan_digest(plan: Plan) -> str:
-    """The name of what a plan wants to have made."""
+    """Return the digest of the sounds that a plan needs."""
     return digest(["plan", *sorted({job.raw_key for job in plan.jobs})])
 
 
 def with_made_sounds(plan: Plan, store: Store) -> Plan:
-    """The plan, in which clips whose own sound is not there are stretches of sounds that earlier plans made."""
-    me, shelves = plan_digest(plan), _Shelves(store)
-    return replace(plan, jobs=tuple(_within(job, me, shelves) for job in plan.jobs))
+    """Return the plan in which clips without a sound in the cache are spans of sounds of earlier plans."""
+    me, buckets = plan_digest(plan), _Buckets(store)
+    return replace(plan, jobs=tuple(_within(job, me, buckets) for job in plan.jobs))
 
 
 def remember(job: Job, plan: str, store: Store) -> None:
-    """Keep which stretch of its media a job has made the sound of, as part of the `plan` of that digest."""
+    """Keep the span of media that a job has generated the sound of, as part of the plan with that digest."""
     span = _made_span(job.source)
     made = _Made(raw_key=job.raw_key, start_s=span[0], end_s=span[1], seed=job.seed, plan=plan)
-    key = _shelf_key(job.family_key, made.level, _place(made.start_s, made.level))
-    known = [one for one in _read_shelf(store, key) if one.raw_key != job.raw_key][1 - _MOST_ON_A_SHELF :]
+    key = _bucket_key(job.family_key, made.level, _place(made.start_s, made.level))
+    known = [one for one in _read_bucket(store, key) if one.raw_key != job.raw_key][1 - _MAX_IN_BUCKET :]
     rows = [
         {
             "raw_key": one.raw_key,
@@ -97,15 +97,15 @@ def remember(job: Job, plan: str, store: Store) -> None:
         store.put_note(job.family_key, ".json", json.dumps(sorted([*levels, made.level])))
 
 
-def _within(job: Job, plan: str, shelves: _Shelves) -> Job:
-    source, clip, store = job.source, job.source.clip, shelves.store
+def _within(job: Job, plan: str, buckets: _Buckets) -> Job:
+    source, clip, store = job.source, job.source.clip, buckets.store
     if not source.speed or store.get(job.raw_key) is not None:
         return job
     pace = abs(source.speed)
     low_s, high_s = source.start_s, source.start_s + source.duration_s
     first, last = (clip.lead_s, clip.trail_s) if source.speed > 0 else (clip.trail_s, clip.lead_s)
     low_s, high_s = low_s - first * pace, high_s + last * pace
-    for made in shelves.around(job.family_key, low_s):
+    for made in buckets.around(job.family_key, low_s):
         if made.plan == plan or made.start_s > low_s or made.end_s < high_s or store.get(made.raw_key) is None:
             continue
         below_s, above_s = (low_s - made.start_s) / pace, (made.end_s - high_s) / pace
@@ -122,12 +122,13 @@ def _place(start_s: Fraction, level: int) -> int:
     return floor(start_s / 2**level)
 
 
-def _shelf_key(family: str, level: int, place: int) -> str:
+def _bucket_key(family: str, level: int, place: int) -> str:
+    # The word "shelf" is in the keys of existing caches.
     return digest(["shelf", family, level, place])
 
 
 def _read_levels(store: Store, family: str) -> list[int]:
-    """Which kinds of shelves a family has; none where the note is broken."""
+    """Return the levels of a family; none if the note is broken."""
     try:
         levels = [int(level) for level in json.loads(store.text(family) or "[]")]
         return [level for level in levels if 0 <= level < _LEVELS]
@@ -135,8 +136,8 @@ def _read_levels(store: Store, family: str) -> list[int]:
         return []
 
 
-def _read_shelf(store: Store, key: str) -> list[_Made]:
-    """The sounds on a shelf, the newest last; none where the note is broken."""
+def _read_bucket(store: Store, key: str) -> list[_Made]:
+    """Return the sounds in a bucket, the newest last; none if the note is broken."""
     try:
         rows: list[dict[str, Any]] = json.loads(store.text(key) or "[]")
         return [

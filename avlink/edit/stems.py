@@ -34,12 +34,12 @@ from avlink.timeline.timecode import time_reference
 from avlink.timeline.values import Job
 
 _FILE_VERSION = 2
-"""Of what is written into stem files beside their sound: those of another one are written again, not generated."""
+"""Version of the metadata in stem files. Files of another version are written again, not generated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StemTarget:
-    """How stems are finished, and where they go. `origin_s` is the real time from midnight to the timeline's start.
+    """The finish and the place of stems. `origin_s` is the real time from midnight to the timeline's start.
 
     `path_of` overrides the file of a job; without it stems go to `folder` under the names of the plan.
     """
@@ -54,19 +54,19 @@ class StemTarget:
     drop_frame: bool = False
     project: str = ""
     handle_s: Fraction = Fraction(0)
-    """How much earlier files begin and how much later they end than what is heard, where that was made."""
+    """Length of handles: files begin earlier and end later than the heard span, as far as sound was generated."""
     duck: Ducking | None = None
-    """Lowers stems under the project's own sound."""
+    """Ducking under the project's own sound."""
     spotting: bool = True
-    """Whether hits are marked in stems of foley."""
+    """Mark the hits in stems of foley."""
     untouchable: frozenset[Path] = frozenset()
-    """Files that are read in this run, resolved: never written over."""
+    """Resolved paths of the files that are read in this run, which are never overwritten."""
     path_of: Callable[[Job], Path] | None = None
     licence: str = ""
-    """What the model's weights may be used for, where that is not everything; stands in the files."""
+    """Permitted use of the model's weights, noted in the files; empty where there is no restriction."""
 
     def finish_key(self) -> JsonValue:
-        """What the finished stem depends on besides what was generated."""
+        """Return what a finished stem depends on, besides the generated sound."""
         return {
             "chain": [dict(step.key) for step in self.chain],
             "sample_rate": self.sample_rate,
@@ -75,7 +75,7 @@ class StemTarget:
         }
 
     def path(self, job: Job) -> Path:
-        """The stem's file."""
+        """Return the file of a job's stem."""
         return self.folder / f"{job.stem_name}.wav" if self.path_of is None else self.path_of(job)
 
 
@@ -132,9 +132,9 @@ def write_stem(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span:
-    """What a stem's file holds: from `start_s` of the timeline on, `samples` of the sound that was made from `first`.
+    """The span of a stem's file: `samples` of the generated sound from index `first`, at `start_s` of the timeline.
 
-    The edges of what is heard are rounded by themselves; handles are counted from there.
+    The edges of the heard span are rounded independently; handles are counted from them.
     """
 
     start_s: Fraction
@@ -148,7 +148,7 @@ def _span(job: Job, target: StemTarget) -> _Span:
     clip, rate = job.source.clip, target.sample_rate
     first = clock.to_index(job.head_s, rate)
     heard = clock.count(clip.heard_start_s, clip.heard_duration_s, rate)
-    # A time stamp cannot tell of what lies before midnight.
+    # The time reference of bext is unsigned: nothing can lie before midnight.
     room = clock.to_index(target.origin_s + clip.heard_start_s, rate)
     head = min(first, room, clock.to_index(target.handle_s, rate))
     tail = clock.to_index(min(job.tail_s, target.handle_s), rate)
@@ -162,10 +162,10 @@ def _span(job: Job, target: StemTarget) -> _Span:
 
 
 def finish(sound: SoundSource, job: Job, span: _Span, target: StemTarget) -> SoundSource:
-    """What a stem's file holds of generated sound, at its rate: made louder, through the post chain, faded, ducked.
+    """Return the finished sound of a stem: resampled, cut, gain, post chain, fades and ducking, in this order.
 
-    The gain comes before the chain, so that a cap of peaks holds for what was made louder. Transitions come after it:
-    what a processor does to the level must not bend them.
+    The gain comes before the chain, so that a peak limit holds for sound that was amplified. Fades come after it,
+    so that a processor that changes the level does not bend them.
     """
     clip, rate = job.source.clip, target.sample_rate
     heard: SoundSource = FittedSound(resample_spooled(sound, rate), span.samples, span.first)
@@ -174,7 +174,7 @@ def finish(sound: SoundSource, job: Job, span: _Span, target: StemTarget) -> Sou
     heard = apply_chain(heard, target.chain)
     begin = clock.to_index(clip.heard_start_s, rate) - span.head_samples
     for fade in clip.fades:
-        # Where the media is too short for its transition, that is as long as the media lets it be.
+        # A transition is shortened where the media is too short for it.
         start_s, end_s = max(fade.start_s, clip.heard_start_s), min(fade.end_s, clip.heard_end_s)
         start, length = clock.to_index(start_s, rate) - begin, clock.count(start_s, end_s - start_s, rate)
         heard = FadedSound(heard, start, length, rising=fade.rising)
@@ -216,12 +216,12 @@ def _spot(sound: SoundSource) -> Spotted:
     try:
         return spot_hits(sound)
     except ValueError:
-        # What is no sound is refused in words where it is written.
+        # Invalid sound is refused with a sentence by the writer.
         return Spotted()
 
 
 def _cues(hits: Sequence[Hit]) -> tuple[Cue, ...]:
-    """Cue points at hits, as far as the format counts: a day at 48 kHz."""
+    """Return cue points at hits. Positions are 32-bit in the cue chunk, which is a day at 48 kHz."""
     return tuple(
         Cue(position_samples=hit.sample, label=hit_name(number), note=hit_note(hit))
         for number, hit in enumerate(hits, start=1)
@@ -244,5 +244,5 @@ def _stamp(job: Job, target: StemTarget, span: _Span) -> BroadcastInfo:
 
 
 def _time_reference(job: Job, target: StemTarget, span: _Span) -> int:
-    """The stamp of the file's first sample: that of what is heard, less the handle."""
+    """Return the time stamp of the file's first sample: that of the heard span, less the handle."""
     return time_reference(target.origin_s, job.source.clip.heard_start_s, target.sample_rate) - span.head_samples

@@ -1,4 +1,4 @@
-"""`avlink takes`: which takes the stems of a project have, and which of them are heard. Nothing is generated."""
+"""Takes of a project's stems: list them, and choose the one that is heard. Nothing is generated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Take:
     prompt: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The take as it stands in the report."""
+        """Return the take's entry in the report."""
         return {"take": self.take, "media": self.url, "seed": self.seed, "prompt": self.prompt}
 
 
@@ -44,7 +44,7 @@ class Takes:
     takes: tuple[Take, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The stem as it stands in the report."""
+        """Return the stem's entry in the report."""
         return {
             "id": self.id,
             "clip": self.clip,
@@ -57,7 +57,7 @@ class Takes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakesReport:
-    """The stems as they are now. `output` is what was written, None when takes were only listed."""
+    """The stems after the command. `output` is the file that was written, None if takes were only listed."""
 
     input: Path
     output: Path | None
@@ -65,7 +65,7 @@ class TakesReport:
     stems: tuple[Takes, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
+        """Return the object that `--json` prints, without "format" and "command"."""
         return {
             "input": str(self.input),
             "output": None if self.output is None else str(self.output),
@@ -75,7 +75,7 @@ class TakesReport:
 
 
 def list_takes(project: Path, clips: Sequence[str] = ()) -> TakesReport:
-    """The takes of all stems, or of those of some clips, by id or by a pattern for their names.
+    """Return the takes of all stems, or of some clips, by id or by a pattern for their names.
 
     Raises InputError for a project that cannot be read or has no stems, and for clips that are not there.
     """
@@ -85,10 +85,10 @@ def list_takes(project: Path, clips: Sequence[str] = ()) -> TakesReport:
 
 
 def use_take(project: Path, take: int, clips: Sequence[str] = (), output: Path | None = None) -> TakesReport:
-    """Let take number `take` of the stems be heard, of all that have one or of some clips.
+    """Make take number `take` the heard one, of all stems that have it or of some clips.
 
-    What `avlink sonify` wrote, which is named `.foley`, is written anew in its place; of any other project a copy
-    of such a name is written beside it. Either is written as a whole or not at all.
+    A project named `.foley`, as `avlink sonify` writes it, is replaced; of any other project a copy of such a name
+    is written beside it. Either is written as a whole or not at all.
 
     Raises InputError as `list_takes`, and for a take that is not there.
     """
@@ -113,7 +113,7 @@ def use_take(project: Path, take: int, clips: Sequence[str] = (), output: Path |
 
 
 def chosen_before(timeline: otio.schema.Timeline, output: Path) -> frozenset[str]:
-    """The keys of sounds that were chosen over take 1 where `output` is written again, else in the timeline itself."""
+    """Return the keys of the sounds that were chosen over take 1 in `output`, if it exists, else in the timeline."""
     try:
         timeline = read_timeline(output).timeline if output.is_file() else timeline
     except InputError:

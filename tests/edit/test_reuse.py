@@ -118,7 +118,7 @@ def test_each_note_is_read_once_a_plan_however_many_cuts_there_are(tmp_path: Pat
     store = CountingStore(tmp_path)
     for index in range(200):
         make(job(Fraction(index, 12), Fraction(1)), store)
-    # To remember one more is to read one shelf and the list of shelves, not all that there is.
+    # To remember one more is to read one bucket and the list of levels, not all that there is.
     assert len(store.read) == 400
     store.read.clear()
     asked = [job(Fraction(index, 12), Fraction(3, 4)) for index in range(180)]
@@ -127,8 +127,8 @@ def test_each_note_is_read_once_a_plan_however_many_cuts_there_are(tmp_path: Pat
     assert len(store.read) == len(set(store.read)) < 25
 
 
-def test_a_full_shelf_forgets_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reuse, "_MOST_ON_A_SHELF", 4)
+def test_a_full_bucket_forgets_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reuse, "_MAX_IN_BUCKET", 4)
     store = Store(tmp_path)
     made = [make(job(Fraction(index, 24), Fraction(5)), store) for index in range(6)]
 
