@@ -1,4 +1,4 @@
-"""The tree of commands."""
+"""The command tree: commands of one word, and groups."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from avlink.cli import (
     data,
     demo,
     doctor,
+    edit,
     evaluate,
     export,
     foundry,
     models,
     plugins,
     recipes,
-    sonify,
     takes,
     train,
-    visualize,
 )
 from avlink.cli.tree import CommandTree
 
@@ -34,7 +33,7 @@ GROUPS = {
     "foundry": foundry.app,
     "data": data.app,
 }
-"""Commands that have commands of their own."""
+"""Groups of commands, such as `avlink cache info`."""
 
 _EPILOG = (
     "For a first look: avlink demo. "
@@ -43,7 +42,7 @@ _EPILOG = (
 
 
 def build_app() -> typer.Typer:
-    """A fresh command tree. Commands return an `Answer` or yield `Line`s; `avlink.cli.main` prints them."""
+    """Return a new command tree. Commands return an `Answer` or yield `Line`s; `avlink.cli.main` prints them."""
     app = typer.Typer(
         cls=CommandTree,
         add_completion=False,
@@ -54,9 +53,9 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_start)
     for command in (
-        sonify.sonify,
+        edit.sonify,
         takes.takes,
-        visualize.visualize,
+        edit.visualize,
         export.export,
         export.import_cues,
         train.train,

@@ -1,4 +1,4 @@
-"""What people see: progress as an event listener, and answers. Rich on a terminal, plain lines elsewhere."""
+"""The console: progress as an event listener, and answers. Rich on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show(blocks: Sequence[Block], stream: TextIO) -> None:
 
 @contextlib.contextmanager
 def progress(stream: TextIO | None = None) -> Iterator[Listener]:
-    """A listener that shows how far a run is, on standard error: standard output is for results."""
+    """Give a listener that shows progress on standard error; standard output is for results."""
     stream = sys.stderr if stream is None else stream
     if not stream.isatty():
         yield PlainListener(stream)
@@ -47,7 +47,7 @@ def progress(stream: TextIO | None = None) -> Iterator[Listener]:
 
 
 class PlainListener:
-    """A line for what begins, ends or fails, and for every tenth of a long job."""
+    """Prints a line when a job begins, ends or fails, and for every tenth of a long one."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -57,7 +57,7 @@ class PlainListener:
         self._names: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
-        """Print what is worth a line."""
+        """Print an event that deserves a line."""
         if isinstance(event, PlanReady):
             self._jobs = event.jobs
         elif isinstance(event, JobStarted):
@@ -85,7 +85,7 @@ class PlainListener:
 
 
 class RichListener:
-    """One bar for the run, one for each job at work; what ended stands above them."""
+    """Shows a bar for the run and one for each job in progress, below the jobs that ended."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -121,13 +121,13 @@ class RichListener:
 
 
 def plan_text(event: PlanReady) -> str:
-    """The plan in a line."""
+    """Return the plan as a line."""
     others = [(event.cached, "in the cache"), (event.skipped, "skipped")]
     return ", ".join([f"{event.jobs} to do", *(f"{number} {word}" for number, word in others if number)])
 
 
 def ending_text(event: JobDone | JobFailed | Message) -> str:
-    """How a job ended, or a message, in a line."""
+    """Return the end of a job, or a message, as a line."""
     if isinstance(event, Message):
         return f"warning: {event.text}" if event.level == "warning" else event.text
     if isinstance(event, JobFailed):

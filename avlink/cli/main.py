@@ -1,4 +1,4 @@
-"""Running a command: the one place where results are printed and exceptions become messages and exit codes."""
+"""The entry point of `avlink`: print answers, and turn exceptions into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments or os.environ.get("AVLINK_DEBUG", "0") not in {"", "0"}
     stdout = sys.stdout
     try:
-        # Libraries that print would spoil the object, and their warnings are no use to who edits a film.
+        # Output of libraries would corrupt the JSON object, and their warnings do not help an editor.
         with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext(), warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
@@ -50,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> Any:
-    """The command's `Answer`, or the exit code of a command that ended early, such as `--help`."""
+    """Return the command's `Answer`, or the exit code of a command that ended early, such as `--help`."""
     command = typer.main.get_command(build_app())
     return command.main(args=list(arguments), prog_name="avlink", standalone_mode=False)
 
 
 def _follow(lines: Lines, command: str | None, stdout: TextIO, *, as_json: bool) -> int:
-    """Print what a command tells while it goes on, one object a line for `--json`; its exit code."""
+    """Print the lines of a command that keeps running, one JSON object a line with `--json`; return its exit code."""
     with contextlib.closing(lines):
         while True:
             try:
@@ -83,7 +83,7 @@ def _show(answer: Answer, stdout: TextIO, *, as_json: bool) -> int:
             show(answer.blocks, stdout)
         stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has seen enough; the interpreter must not complain when it flushes at exit.
+        # The reader of the pipe has closed it; the interpreter must not complain when it flushes at exit.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     return answer.exit_code
 
@@ -93,7 +93,7 @@ def _say(message: str, code: int, arguments: Sequence[str], json_to: TextIO | No
         print(f"avlink: {message}" if code != WRONG_INPUT or "\n" not in message else message, file=sys.stderr)
     else:
         error = {"message": message, "exit_code": code}
-        # On one line: a command that goes on for a while may have printed lines before.
+        # One line of JSON: a command that keeps running may have printed such lines before.
         _print_json({"format": FORMAT, "command": _command(arguments), "error": error}, json_to, indent=None)
     return code
 
@@ -108,7 +108,7 @@ def _print_json(value: Any, stream: TextIO, *, indent: int | None = 2) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """`value` with null for numbers that JSON has no word for, such as the loudness of silence."""
+    """Return `value` with None for numbers that JSON cannot hold, such as the loudness of silence."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -117,7 +117,7 @@ def _finite(value: Any) -> Any:
 
 
 def _explain(error: BaseException) -> tuple[int, str]:
-    """The exit code and the message for whatever went wrong."""
+    """Return the exit code and the message of an exception."""
     if isinstance(error, AvlinkError):
         return error.exit_code, str(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):

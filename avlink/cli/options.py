@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean for the recipe."""
+"""Options that several commands share, and the recipe keys that they set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Device(str, Enum):
-    """Where the model runs."""
+    """A device to run the model on."""
 
     auto = "auto"
     cpu = "cpu"
@@ -141,9 +141,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to s
 
 
 def overrides(settings: Sequence[str] | None, named: Mapping[tuple[str, str], Any]) -> list[str | Override]:
-    """What the command line says about the recipe: `-s` first, then the options that stand for a key.
+    """Return the overrides of a recipe from the command line: `-s` first, then the options that stand for a key.
 
-    `named` maps (option, key) to the value; None was not given.
+    `named` maps (option, key) to a value, or to None for an option that was not given.
     """
     from avlink.core.recipe import Override
 
@@ -155,7 +155,7 @@ def overrides(settings: Sequence[str] | None, named: Mapping[tuple[str, str], An
 
 
 def reading(timeline: str | None, rate: str | None) -> Read:
-    """How a command without a recipe reads its input."""
+    """Return the read settings of a command without a recipe. Raises RecipeError for an invalid rate."""
     from avlink.core.errors import RecipeError
     from avlink.core.recipe.schema import Read
 
@@ -166,7 +166,7 @@ def reading(timeline: str | None, rate: str | None) -> Read:
 
 
 def split_names(text: str | None) -> list[str] | None:
-    """Names with commas between them as a list; None stays None."""
+    """Return comma-separated names as a list, and None for None."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 

@@ -1,0 +1,153 @@
+"""`avlink sonify` and `avlink visualize`: the two directions of one pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avlink.cli import options as given
+from avlink.cli.answer import Answer
+from avlink.cli.console import progress
+from avlink.cli.report import report_blocks
+
+if TYPE_CHECKING:
+    from avlink.core.events import Listener
+    from avlink.edit.report import EditReport
+
+
+def sonify(
+    source: given.Input,
+    output: given.Output = None,
+    stems: given.Stems = None,
+    recipe: given.RecipeName = "foley",
+    settings: given.Settings = None,
+    prompt: given.PromptText = None,
+    negative: given.Negative = None,
+    seed: given.Seed = None,
+    takes: given.Takes = None,
+    tracks: given.Tracks = None,
+    duck: given.Duck = None,
+    preview: given.Preview = False,
+    production: given.Production = False,
+    media_root: given.MediaRoot = None,
+    timeline: given.TimelineName = None,
+    rate: given.Rate = None,
+    skip_missing: given.SkipMissing = False,
+    device: given.DeviceName = given.Device.auto,
+    force: given.Force = False,
+    dry_run: given.DryRun = False,
+    as_json: given.AsJson = False,
+) -> Answer:
+    """Give every clip of a timeline, or a single video, its sound.
+
+    INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a video file.
+
+    Of cut.edl, OUT is cut.foley.otio: a copy with one more audio track. The stems lie beside it in cut.stems, as
+    Broadcast Wave with the timeline's time. Beside a project of another program (.xml, .fcpxml, .aaf, .edl) the stems
+    alone are written in its format, to be imported there; for others go on with `avlink export`.
+
+    Of shot.mp4, shot.foley.wav and shot.foley.mp4 are written; OUT, a .wav or a video, asks for just one of them. The
+    picture is copied, not encoded again.
+
+    \b
+    Examples:
+      avlink sonify cut.edl --media-root /footage --dry-run
+      avlink sonify cut.otio --tracks V1 --prompt "footsteps on gravel"
+      avlink sonify shot.mp4 -o shot_with_sound.mp4
+    """  # noqa: D301
+    from avlink.core.recipe import load_recipe
+    from avlink.edit import sonify as service
+
+    named = {
+        ("--prompt", "prompt.template"): prompt,
+        ("--negative", "prompt.negative"): negative,
+        ("--seed", "run.seed"): seed,
+        ("--takes", "run.takes"): takes,
+        ("--duck", "stems.duck_db"): duck,
+        ("--preview", "write.preview"): True if preview or production else None,
+        ("--production", "write.preview_production"): True if production else None,
+        ("--timeline", "read.timeline"): timeline,
+        ("--rate", "read.rate"): rate,
+        ("--tracks", "select.tracks"): given.split_names(tracks),
+    }
+    request = service.SonifyRequest(
+        input=Path(source),
+        output=output,
+        stems=stems,
+        recipe=load_recipe(recipe, "sonify", given.overrides(settings, named)),
+        media_root=tuple(media_root or ()),
+        skip_missing=skip_missing,
+        stop_if_missing=not skip_missing,
+        device=device.value,
+        force=force,
+        dry_run=dry_run,
+    )
+    return _run("sonify", lambda tell: service.sonify(request, listener=tell), dry_run=dry_run)
+
+
+def visualize(
+    source: given.Input,
+    output: given.Output = None,
+    recipe: given.RecipeName = "visualize",
+    settings: given.Settings = None,
+    prompt: given.PromptText = None,
+    negative: given.Negative = None,
+    seed: given.Seed = None,
+    tracks: given.SoundTracks = None,
+    media_root: given.MediaRoot = None,
+    timeline: given.TimelineName = None,
+    rate: given.Rate = None,
+    skip_missing: given.SkipMissing = False,
+    device: given.DeviceName = given.Device.auto,
+    force: given.Force = False,
+    dry_run: given.DryRun = False,
+    as_json: given.AsJson = False,
+) -> Answer:
+    """Make pictures for the sounds of a timeline, or a single one.
+
+    INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a file with sound.
+
+    Of cut.otio, OUT is cut.visual.otio: a copy with one more video track, above all others. The pictures lie beside it
+    in cut.pictures, as ProRes at the timeline's frame rate and with its timecode. A sound that is there twice at one
+    place, as the tracks of a stereo pair are, gets one picture.
+
+    Of drums.wav, OUT is drums.picture.mp4: a video with that sound in it. OUT may be any movie that holds
+    H.264: .mp4, .mov, .mkv and others.
+
+    \b
+    Examples:
+      avlink visualize cut.otio --tracks A1 --dry-run
+      avlink visualize drums.wav -o drums.mp4
+    """  # noqa: D301
+    from avlink.core.recipe import load_recipe
+    from avlink.edit import visualize as service
+
+    named = {
+        ("--prompt", "prompt.template"): prompt,
+        ("--negative", "prompt.negative"): negative,
+        ("--seed", "run.seed"): seed,
+        ("--timeline", "read.timeline"): timeline,
+        ("--rate", "read.rate"): rate,
+        ("--tracks", "select.tracks"): given.split_names(tracks),
+    }
+    request = service.VisualizeRequest(
+        input=Path(source),
+        output=output,
+        recipe=load_recipe(recipe, "visualize", given.overrides(settings, named)),
+        media_root=tuple(media_root or ()),
+        skip_missing=skip_missing,
+        stop_if_missing=not skip_missing,
+        device=device.value,
+        force=force,
+        dry_run=dry_run,
+    )
+    return _run("visualize", lambda tell: service.visualize(request, listener=tell), dry_run=dry_run)
+
+
+def _run(command: str, run: Callable[[Listener], EditReport], *, dry_run: bool) -> Answer:
+    with progress() as tell:
+        report = run(tell)
+    payload = report.to_json()
+    blocks = report_blocks(payload, dry_run=dry_run, made=report.kind)
+    return Answer(command=command, payload=payload, blocks=blocks, exit_code=report.exit_code)
