@@ -6,14 +6,27 @@ STAMP := $(VENV)/.installed
 OUT ?= out/demo
 JOBS ?= 2
 
-.PHONY: demo test lint venv clean
+# Files side by side, each process of tests on one core: threads of torch would only be in each other's way.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+# Tests that start no training, no server and no browser.
+QUICK := tests/core tests/hooks tests/timeline tests/otio_adapters tests/metrics tests/docs tests/testing
+
+.PHONY: demo check test test-all coverage lint venv clean
 
 demo: venv
 	$(BIN)/avlink demo $(OUT)
 
-# Files side by side, each process of tests on one core: threads of torch would only be in each other's way.
+check: lint
+	$(PYTEST) $(QUICK)
+
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-all: lint
+	$(PYTEST) -m "slow or not slow"
+
+coverage: venv
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html:out/coverage
 
 lint: venv
 	$(BIN)/ruff check .
