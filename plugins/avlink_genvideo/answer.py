@@ -9,8 +9,8 @@ import avlink
 from avlink import InputError, Override
 from avlink.hooks import Answer, Grid, find_recipe
 from avlink_genvideo.request import Existing, FinishRequest
-from avlink_genvideo.run import STATES, FinishReport, finish_videos, rows_of
-from avlink_genvideo.targets import loudness_of
+from avlink_genvideo.run import STATES, FinishReport, finish_videos, table_rows
+from avlink_genvideo.targets import parse_loudness
 
 _HEADS = ("video", "status", "prompt", "sound", "result")
 _HIGHEST_DBTP, _LOWEST_DBTP = 0.0, -30.0
@@ -42,7 +42,7 @@ def answer_for(
         raise InputError("--replace and --mix exclude each other: a sound that is there goes, or stays")
     if prompt is not None and not use_prompt:
         raise InputError("--prompt and --no-prompt exclude each other")
-    lufs, highest = loudness_of(loudness)
+    lufs, highest = parse_loudness(loudness)
     if peak is not None and not _LOWEST_DBTP <= peak <= _HIGHEST_DBTP:
         raise InputError(f"--peak {peak:g}: it is a number of dBTP from {_LOWEST_DBTP:g} to {_HIGHEST_DBTP:g}")
     existing: Existing = "replace" if replace else "mix" if mix else "refuse"
@@ -74,7 +74,7 @@ def answer_for(
 
 
 def _blocks(report: FinishReport, *, dry_run: bool) -> list[str | Grid]:
-    blocks: list[str | Grid] = [Grid(heads=_HEADS, rows=rows_of(report, dry_run=dry_run))]
+    blocks: list[str | Grid] = [Grid(heads=_HEADS, rows=table_rows(report, dry_run=dry_run))]
     blocks += [f"{item.source.name}: {item.status}: {item.reason}" for item in report.items if item.reason]
     said = [f"{count} {state}" for state in STATES if (count := report.counts[state])]
     blocks.append(", ".join(said).replace("generated", "to generate") if dry_run else ", ".join(said))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from avlink import MediaError
 from avlink_genvideo.frames import as_frames
-from avlink_genvideo.library import Finisher, finisher
+from avlink_genvideo.library import Finisher, get_finisher
 
 if TYPE_CHECKING:
     from avlink import Waveform
@@ -50,7 +50,7 @@ class WithSound:
     def __init__(self, pipeline: Callable[..., Any], *, fps: float | Fraction, **options: Any) -> None:
         """`fps` is the rate at which the frames are meant to be seen; `options` are those of `Finisher`."""
         self.pipeline, self.fps = pipeline, fps
-        self.finisher = finisher(**options)
+        self.finisher = get_finisher(**options)
 
     def __call__(
         self, *arguments: Any, sound_prompt: str | None = None, sound_seed: int = 0, **named: Any

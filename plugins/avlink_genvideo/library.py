@@ -15,9 +15,9 @@ import avlink
 from avlink import OutputError, Override, Prompt, atomic_write, digest, read_whole
 from avlink.hooks import find_recipe
 from avlink_genvideo.frames import ArrayFrames, Layout, as_frames
+from avlink_genvideo.mixing import UpmixedSound
+from avlink_genvideo.prompt_cleaning import clean_prompt
 from avlink_genvideo.provenance import Provenance
-from avlink_genvideo.sounds import SpreadSound
-from avlink_genvideo.words import for_sound
 from avlink_genvideo.write import describe_model, mux_at_loudness
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Finisher:
         Raises MediaError for frames that cannot be used, RecipeError, BundleError and PluginError for models.
         """
         sound = self._generate(
-            as_frames(frames, fps, layout=layout), Prompt(text=for_sound(prompt), negative=negative), seed, on_step
+            as_frames(frames, fps, layout=layout), Prompt(text=clean_prompt(prompt), negative=negative), seed, on_step
         )
         target = avlink.LoudnessTarget(lufs=self.lufs, peak_dbtp=self.peak_dbtp)
         return read_whole(avlink.master(sound, target).sound)
@@ -91,7 +91,7 @@ class Finisher:
         if path.suffix.lower() not in _MOVIES:
             raise OutputError(f"{path} cannot be written: a finished video is one of {', '.join(_MOVIES)}")
         seen = as_frames(frames, fps, layout=layout)
-        words = Prompt(text=for_sound(prompt), negative=negative)
+        words = Prompt(text=clean_prompt(prompt), negative=negative)
         heard = self._generate(seen, words, seed, None) if sound is None else sound
         details = {
             **describe_model(self._recipe, self._session),
@@ -130,7 +130,7 @@ class Finisher:
             sound = avlink.sound_for_frames(
                 frames, prompt=prompt, seed=seed, recipe=self._recipe, session=shared.session, on_step=on_step
             )
-        return SpreadSound(sound, self.channels)
+        return UpmixedSound(sound, self.channels)
 
     @cached_property
     def _recipe(self) -> SonifyRecipe:
@@ -160,7 +160,7 @@ def _finisher(options: tuple[tuple[str, Any], ...]) -> Finisher:
     return Finisher(**dict(options))
 
 
-def finisher(**options: Any) -> Finisher:
+def get_finisher(**options: Any) -> Finisher:
     """A `Finisher` of these options, the same one each time."""
     kept = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     return _finisher(tuple(sorted(kept.items())))
@@ -181,4 +181,4 @@ def finish(
 
     wave = finish(pipe(prompt).frames[0], fps=16, prompt=prompt, seed=1)
     """
-    return finisher(**options)(frames, fps, prompt, negative=negative, seed=seed, layout=layout, on_step=on_step)
+    return get_finisher(**options)(frames, fps, prompt, negative=negative, seed=seed, layout=layout, on_step=on_step)

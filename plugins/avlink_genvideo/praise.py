@@ -31,7 +31,7 @@ _PRAISE = frozenset(_WORDS.split())
 _BESIDE_OTHERS = frozenset(_WORDS_BESIDE_OTHERS.split())
 
 
-def is_praise(phrase: str) -> bool:
+def is_quality_phrase(phrase: str) -> bool:
     """Whether a phrase says only how good a picture shall be: "masterpiece", "8k uhd", "highly detailed"."""
     words = [word.strip(".-") for word in re.findall(r"[\w/.+\-]+", phrase.casefold())]
     return bool(words) and all(word in _PRAISE for word in words) and not _BESIDE_OTHERS.issuperset(words)

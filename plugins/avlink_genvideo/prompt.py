@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from avlink_genvideo.graph import is_graph, parse_json, read_graph
-from avlink_genvideo.graph_prompt import find_prompt
+from avlink_genvideo.comfy_graph import is_graph, parse_json, read_graph
+from avlink_genvideo.comfy_prompt import find_prompt
+from avlink_genvideo.comfy_workflow import is_workflow, read_workflow
 from avlink_genvideo.infotext import read_infotext
-from avlink_genvideo.notes import Note
-from avlink_genvideo.words import for_sound, negative_for_sound
-from avlink_genvideo.workflow import is_workflow, read_workflow
+from avlink_genvideo.metadata import MetadataText
+from avlink_genvideo.prompt_cleaning import clean_negative, clean_prompt
 
 # What was run comes before what was drawn, and both before what somebody wrote into a common field.
 _ORDER = ("prompt", "workflow", "parameters", "usercomment", "comment", "description", "title", "xmp", ".json", ".txt")
@@ -50,13 +50,13 @@ class FoundPrompt:
     notes: tuple[str, ...] = ()
 
 
-def prompt_from(notes: Sequence[Note], *, file_name: str) -> FoundPrompt:
+def extract_prompt(notes: Sequence[MetadataText], *, file_name: str) -> FoundPrompt:
     """The words in the first text that holds some. A text that is broken is named, and the next one is read."""
     ordered = sorted(notes, key=lambda note: _ORDER.index(note.name) if note.name in _ORDER else len(_ORDER))
     said: list[str] = []
     for note in ordered:
         for positive, negative, place, more in _read(note, file_name, said):
-            text = for_sound(positive)
+            text = clean_prompt(positive)
             if not positive.strip():
                 continue
             if not text:
@@ -64,7 +64,7 @@ def prompt_from(notes: Sequence[Note], *, file_name: str) -> FoundPrompt:
                 continue
             return FoundPrompt(
                 text=text,
-                negative=negative_for_sound(negative),
+                negative=clean_negative(negative),
                 as_written=positive,
                 negative_as_written=negative,
                 place=place,
@@ -76,7 +76,7 @@ def prompt_from(notes: Sequence[Note], *, file_name: str) -> FoundPrompt:
 _Found = tuple[str, str, str, tuple[str, ...]]
 
 
-def _read(note: Note, file_name: str, said: list[str]) -> Iterator[_Found]:
+def _read(note: MetadataText, file_name: str, said: list[str]) -> Iterator[_Found]:
     """(positive, negative, place, notes) for each reading of a text that there is."""
     text = note.text.strip()
     if text[:1] in ("{", "[", '"'):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from avlink import InputError, OutputError, SonifyRecipe
-from avlink_genvideo.animated import is_animated
+from avlink_genvideo.animated_images import is_animated
 
 Existing: TypeAlias = Literal["refuse", "replace", "mix"]
 
@@ -45,7 +45,7 @@ class FinishRequest:
     dry_run: bool = False
 
 
-def outputs_of(request: FinishRequest) -> tuple[Path, ...]:
+def output_paths(request: FinishRequest) -> tuple[Path, ...]:
     """The file that each input becomes.
 
     Raises InputError for wishes that exclude each other, OutputError where two would become one file.

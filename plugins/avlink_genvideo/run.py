@@ -20,9 +20,9 @@ from avlink import (
     PlanReady,
     StepDone,
 )
-from avlink_genvideo.request import FinishRequest, outputs_of
-from avlink_genvideo.video import finish_one, provenance_of
-from avlink_genvideo.work import Finished
+from avlink_genvideo.request import FinishRequest, output_paths
+from avlink_genvideo.video import finish_one, read_file_provenance
+from avlink_genvideo.work import FinishedVideo
 
 if TYPE_CHECKING:
     from avlink import Session
@@ -35,7 +35,7 @@ STATES = ("generated", "cached", "skipped", "failed")
 class FinishReport:
     """The whole run, in the order of the inputs."""
 
-    items: tuple[Finished, ...]
+    items: tuple[FinishedVideo, ...]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -62,7 +62,7 @@ def finish_videos(request: FinishRequest, session: Session) -> FinishReport:
     Raises InputError for wishes that exclude each other, and where the only input is at fault; what goes wrong with
     one of several is in the report.
     """
-    outputs = outputs_of(request)
+    outputs = output_paths(request)
     results = {} if request.in_place else _results(request.inputs, outputs)
     session.tell(PlanReady(jobs=len(outputs)))
     items = []
@@ -73,7 +73,7 @@ def finish_videos(request: FinishRequest, session: Session) -> FinishReport:
             if path in results:
                 # As when a folder is finished a second time.
                 reason = f"it is what {results[path].name} became"
-                item = Finished(source=path, output=None, status="skipped", reason=reason)
+                item = FinishedVideo(source=path, output=None, status="skipped", reason=reason)
             else:
                 item = finish_one(path, output, request, replace(session, listener=_passing_on(session, id)))
         except AvlinkError as error:
@@ -81,7 +81,7 @@ def finish_videos(request: FinishRequest, session: Session) -> FinishReport:
                 # There is but one: what is wrong with it is all there is to say.
                 raise
             session.tell(JobFailed(job_id=id, name=path.name, reason=str(error)))
-            items.append(Finished(source=path, output=None, status="failed", reason=str(error)))
+            items.append(FinishedVideo(source=path, output=None, status="failed", reason=str(error)))
             continue
         for note in item.notes:
             session.tell(Message(text=f"{path.name}: {note}"))
@@ -99,7 +99,7 @@ def _results(inputs: Sequence[Path], outputs: Sequence[Path]) -> Mapping[Path, P
         result = by_place.get(output.resolve())
         if result is None or not output.exists():
             continue
-        if provenance_of(result) is None:
+        if read_file_provenance(result) is None:
             raise OutputError(f"{result} is an input and is never overwritten; give another name, or --in-place")
         found[result] = path
     return found
@@ -117,7 +117,7 @@ def _passing_on(session: Session, id: str) -> Listener:
     return listen
 
 
-def _item(item: Finished) -> Mapping[str, Any]:
+def _item(item: FinishedVideo) -> Mapping[str, Any]:
     prompt = item.prompt
     return {
         "name": item.source.name,
@@ -139,7 +139,7 @@ def _item(item: Finished) -> Mapping[str, Any]:
     }
 
 
-def rows_of(report: FinishReport, *, dry_run: bool) -> Sequence[Sequence[str]]:
+def table_rows(report: FinishReport, *, dry_run: bool) -> Sequence[Sequence[str]]:
     """The report as rows for people: name, status, prompt, loudness and peak, what was written."""
     return [
         (
@@ -157,7 +157,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _level(item: Finished) -> str:
+def _level(item: FinishedVideo) -> str:
     if item.level is None:
         return ""
     lufs = "" if item.level.lufs is None else f"{item.level.lufs:.1f} LUFS, "

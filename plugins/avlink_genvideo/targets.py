@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from avlink import InputError
 
-PLATFORMS: dict[str, tuple[float | None, float]] = {
+LOUDNESS_TARGETS: dict[str, tuple[float | None, float]] = {
     "ebu": (-23.0, -1.0),
     "atsc": (-24.0, -2.0),
     "netflix": (-27.0, -2.0),
@@ -19,9 +19,9 @@ the loudness as the model made it."""
 _QUIETEST, _LOUDEST = -70.0, -5.0
 
 
-def loudness_of(text: str) -> tuple[float | None, float]:
+def parse_loudness(text: str) -> tuple[float | None, float]:
     """(LUFS, dBTP) of a platform's name, or of a number of LUFS with a peak of -1 dBTP. Raises InputError."""
-    known = PLATFORMS.get(text.strip().lower())
+    known = LOUDNESS_TARGETS.get(text.strip().lower())
     if known is not None:
         return known
     try:
@@ -29,7 +29,7 @@ def loudness_of(text: str) -> tuple[float | None, float]:
     except ValueError:
         lufs = 0.0
     if not _QUIETEST <= lufs <= _LOUDEST:
-        names = ", ".join(PLATFORMS)
+        names = ", ".join(LOUDNESS_TARGETS)
         raise InputError(
             f"--loudness {text}: it is one of {names}, or a number of LUFS from {_QUIETEST:g} to {_LOUDEST:g}"
         )

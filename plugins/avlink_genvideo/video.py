@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import avlink
 from avlink import InputError, MediaError, OutputError, digest, file_digest
 from avlink.hooks import resolve_backend, resolve_chain
-from avlink_genvideo.animated import is_animated
-from avlink_genvideo.notes import Note, read_notes
-from avlink_genvideo.prompt import FoundPrompt, prompt_from
+from avlink_genvideo.animated_images import is_animated
+from avlink_genvideo.metadata import MetadataText, read_metadata
+from avlink_genvideo.prompt import FoundPrompt, extract_prompt
 from avlink_genvideo.provenance import TAG, Provenance, read_provenance
 from avlink_genvideo.request import FinishRequest
-from avlink_genvideo.work import Finished, Work
-from avlink_genvideo.write import encode_picture, write_finished
+from avlink_genvideo.work import FinishedVideo, Work
+from avlink_genvideo.write import encode_animation, write_finished
 
 if TYPE_CHECKING:
     from avlink import MediaInfo, Session, SoundSource
@@ -27,7 +27,7 @@ _FORMAT = 1
 _SILENT_DBTP = -80.0
 
 
-def finish_one(path: Path, output: Path, request: FinishRequest, session: Session) -> Finished:
+def finish_one(path: Path, output: Path, request: FinishRequest, session: Session) -> FinishedVideo:
     """Give one video its sound and write it to `output`, or say why it was left alone.
 
     Raises InputError for what is wrong with the file or the place, PluginError where the model fails.
@@ -43,13 +43,13 @@ def finish_one(path: Path, output: Path, request: FinishRequest, session: Sessio
             f"the sound of {path} is a mix already, which cannot be taken apart; finish the original again"
         )
     info = None if animated else _picture(path)
-    texts = read_notes(path, {name: text for name, text in own.items() if name.lower() != TAG})
+    texts = read_metadata(path, {name: text for name, text in own.items() if name.lower() != TAG})
     work.prompt = _prompt(request, texts, path.name)
     work.notes += work.prompt.notes
     if request.use_prompt and request.prompt is None and not work.prompt.text:
         work.notes.append("no prompt was found in it; the sound follows the picture alone")
     key = _key(work)
-    there = provenance_of(output) if not request.in_place and output.exists() else None
+    there = read_file_provenance(output) if not request.in_place and output.exists() else None
     if there is not None and there.key == key and not request.force:
         return replace(_left(work, f"{output.name} is finished already; --force makes it anew"), output=output)
     if output.exists() and there is None and not request.in_place and not request.force:
@@ -57,19 +57,19 @@ def finish_one(path: Path, output: Path, request: FinishRequest, session: Sessio
     # A finished video's own sound is ours, and made anew.
     existing = None if info is None or done is not None else _existing(work, info)
     if request.dry_run:
-        return Finished(
+        return FinishedVideo(
             source=path, output=output, status="generated", prompt=work.prompt, seed=request.recipe.run.seed,
             notes=tuple(work.notes),
         )  # fmt: skip
     work.tags = {note.name: note.text for note in texts if animated and not note.name.startswith(".")}
     with tempfile.TemporaryDirectory(prefix="avlink-finish-") as name:
         folder = Path(name)
-        picture = encode_picture(work, folder) if animated else path
+        picture = encode_animation(work, folder) if animated else path
         return write_finished(work, picture, existing, key, folder)
 
 
-def _left(work: Work, reason: str) -> Finished:
-    return Finished(source=work.path, output=None, status="skipped", reason=reason, notes=tuple(work.notes))
+def _left(work: Work, reason: str) -> FinishedVideo:
+    return FinishedVideo(source=work.path, output=None, status="skipped", reason=reason, notes=tuple(work.notes))
 
 
 def _picture(path: Path) -> MediaInfo:
@@ -79,16 +79,16 @@ def _picture(path: Path) -> MediaInfo:
     return info
 
 
-def _prompt(request: FinishRequest, texts: Sequence[Note], name: str) -> FoundPrompt:
+def _prompt(request: FinishRequest, texts: Sequence[MetadataText], name: str) -> FoundPrompt:
     """The words for the sound: given, found, or none."""
     if request.prompt is not None:
         found = FoundPrompt(text=request.prompt, place="--prompt")
     else:
-        found = prompt_from(texts, file_name=name) if request.use_prompt else FoundPrompt()
+        found = extract_prompt(texts, file_name=name) if request.use_prompt else FoundPrompt()
     return found if request.negative is None else replace(found, negative=request.negative)
 
 
-def provenance_of(path: Path) -> Provenance | None:
+def read_file_provenance(path: Path) -> Provenance | None:
     """What a file says of `avlink finish`; None also for one that cannot be read, or holds no notes."""
     try:
         return read_provenance(avlink.read_tags(path))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class FinishedVideo:
     """What became of one video. `prompt` is None where nothing was looked at; levels are measured in the file."""
 
     source: Path

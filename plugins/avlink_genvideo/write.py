@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import avlink
 from avlink import BUILTIN, AvlinkError, MediaError, atomic_write, file_digest, fraction_text, to_index
 from avlink.hooks import resolve_backend
-from avlink_genvideo.animated import read_pictures
+from avlink_genvideo.animated_images import read_pictures
+from avlink_genvideo.mixing import LayeredSound, UpmixedSound
 from avlink_genvideo.provenance import TAG, Provenance
-from avlink_genvideo.sounds import MixedSound, SpreadSound
-from avlink_genvideo.work import Finished, Work
+from avlink_genvideo.work import FinishedVideo, Work
 
 if TYPE_CHECKING:
     from avlink import Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SoundSource
@@ -25,7 +25,7 @@ _FAR_LU = 0.5
 _ONE_CONTAINER = ({".mp4", ".m4v", ".mov"}, {".mkv", ".webm"})
 
 
-def encode_picture(work: Work, folder: Path) -> Path:
+def encode_animation(work: Work, folder: Path) -> Path:
     """An animated image as a silent movie of the output's kind."""
     kind = work.path.suffix.lower().lstrip(".")
     how = "without loss" if work.request.lossless else "anew, visually alike (--lossless keeps every bit)"
@@ -49,7 +49,7 @@ def _sound(work: Work, picture: Path, folder: Path) -> tuple[SoundSource, bool]:
     return avlink.WaveFile(wav), item.status == "cached"
 
 
-def write_finished(work: Work, picture: Path, existing: SoundSource | None, key: str, folder: Path) -> Finished:
+def write_finished(work: Work, picture: Path, existing: SoundSource | None, key: str, folder: Path) -> FinishedVideo:
     """Make the sound of `picture`, alone or under an `existing` one, and write the video. Passing files go to `folder`.
 
     Raises PluginError where the model fails, OutputError for a place that cannot be written.
@@ -59,7 +59,7 @@ def write_finished(work: Work, picture: Path, existing: SoundSource | None, key:
     wanted = to_index(info.duration_s, generated.sample_rate)
     if generated.num_samples != wanted:
         raise AvlinkError(f"the sound is {generated.num_samples} samples long and the picture {wanted}")
-    sound = _together(existing, SpreadSound(generated, existing.channels if existing is not None else request.channels))
+    sound = _together(existing, UpmixedSound(generated, existing.channels if existing is not None else request.channels))
     details = {**_details(work, info), "sound": "generated" if existing is None else "mixed"}
     with atomic_write(work.output) as temporary:
         try:
@@ -81,7 +81,7 @@ def write_finished(work: Work, picture: Path, existing: SoundSource | None, key:
         work.notes.append(f"its true peak is {level.true_peak_dbtp:.2f} dBTP, which its codec does not let be lower")
     if level.lufs is None:
         work.notes.append("it is silent or shorter than 0.4 s, and has no loudness that could be changed")
-    return Finished(
+    return FinishedVideo(
         source=work.path,
         output=work.output,
         status="cached" if cached else "generated",
@@ -146,7 +146,7 @@ def _together(existing: SoundSource | None, generated: SoundSource) -> SoundSour
         return generated
     there, new = avlink.measure_loudness(existing).lufs, avlink.measure_loudness(generated).lufs
     factor = 1.0 if there is None or new is None else 10 ** ((there - new) / 20)
-    return MixedSound(existing, generated, factor)
+    return LayeredSound(existing, generated, factor)
 
 
 def _details(work: Work, info: MediaInfo) -> Mapping[str, Any]:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from avlink import Override, asked_to_end, find_recipe
 from avlink.hooks import Lines, load_registry
-from avlink_watch.loop import STOP, now_there
-from avlink_watch.recipe import WatchRecipe
-from avlink_watch.rules import Rules
+from avlink_watch.loop import STOP
+from avlink_watch.recipe import Rules, WatchRecipe
 from avlink_watch.watcher import Watcher
 
 _SOME_FAILED, _INTERRUPTED = 3, 130
 
-
-class Device(str, Enum):
-    """Where the model runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 
 Dirs = Annotated[list[Path], typer.Argument(metavar="DIR", help="The folders to watch.", show_default=False)]
 RecipeName = Annotated[
@@ -47,14 +38,14 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="The folder of results, in DIR unless it is a whole path. [default: AVLink]",
+        help="The folder of results, in DIR unless it is an absolute path. [default: AVLink]",
         show_default=False,
     ),
 ]
 DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
-Oneshot = Annotated[bool, typer.Option("--oneshot", help="Work off what is there, and end.")]
+Oneshot = Annotated[bool, typer.Option("--oneshot", help="Process what is there, and exit.")]
 RetryFailed = Annotated[bool, typer.Option("--retry", help="Try again what failed before.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also tell what is only on its way.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also report files that are still on their way.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events to standard output, one JSON object a line.")]
 
 
@@ -63,7 +54,7 @@ def watch(
     recipe: RecipeName = "watch",
     settings: Settings = None,
     output: Output = None,
-    device: DeviceName = Device.auto,
+    device: DeviceName = "auto",
     oneshot: Oneshot = False,
     retry: RetryFailed = False,
     verbose: Verbose = False,
@@ -71,10 +62,10 @@ def watch(
 ) -> Lines:
     """Give movies and timelines their sound as they arrive in folders.
 
-    A file is taken when it is all there: unchanged for a while, and readable to its end; a timeline when its media is
-    too. Results go to DIR/AVLink, under the names that `avlink sonify` gives them; originals are never changed. Why a
-    file failed stands in AVLink/<name>.error.txt. What was done is remembered by content: neither a restart nor another
-    copy repeats it. Ctrl-C ends it at any time, and the next start goes on from there.
+    A file is processed once it is complete: unchanged for a while, and readable to its end; a timeline once its media
+    is complete, too. Results go to DIR/AVLink, under the names that `avlink sonify` gives them; originals are never
+    changed. AVLink/<name>.error.txt explains why a file failed. Finished content is remembered: neither a restart nor
+    another copy repeats it. Ctrl-C ends it at any time, and the next start goes on from there.
 
     \b
     Examples:
@@ -82,14 +73,14 @@ def watch(
       avlink watch inbox -s done=move -s failed=move
       avlink watch inbox -r rules.toml --oneshot --json
     """  # noqa: D301
-    named = [Override(key="output", value=output, label=f"--output {output}")] if output is not None else []
+    overrides = [Override(key="output", value=output, label=f"--output {output}")] if output is not None else []
     registry = load_registry()
-    wanted = find_recipe(recipe, WatchRecipe, [*(settings or ()), *named], registry=registry)
-    watcher = Watcher(folders, wanted, Rules(wanted, registry), device=device.value, once=oneshot)
-    # SIGIO is sent when a file is opened for writing in the moment in which we ask who has it open.
-    with asked_to_end(lambda _: watcher.mail.put(STOP), ignore=("SIGIO",)):
+    loaded = find_recipe(recipe, WatchRecipe, [*(settings or ()), *overrides], registry=registry)
+    watcher = Watcher(folders, loaded, Rules(loaded, registry), device=device, once=oneshot)
+    # SIGIO comes when a file is opened for writing while `is_open_for_writing` holds a lease on it.
+    with asked_to_end(lambda _: watcher.messages.put(STOP), ignore=("SIGIO",)):
         for event in watcher.run(retry=retry):
-            yield event.line(now_there(), verbose=verbose)
+            yield event.line(datetime.now().astimezone(), verbose=verbose)
     if oneshot and watcher.stopped:
         return _INTERRUPTED
     return _SOME_FAILED if oneshot and watcher.failed else 0

@@ -1,4 +1,4 @@
-"""What a watcher tells: one line for people, one object for programs."""
+"""Events of a watcher: a line of text for people, a JSON object for programs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from avlink.hooks import Line
 
-Event: TypeAlias = Literal[
+EventName: TypeAlias = Literal[
     "watching",
     "seen",
     "waiting",
@@ -29,25 +29,25 @@ Event: TypeAlias = Literal[
     "warning",
     "ended",
 ]
-_QUIET: frozenset[Event] = frozenset({"seen", "started", "progress", "worker"})
+_QUIET: frozenset[EventName] = frozenset({"seen", "started", "progress", "worker"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One thing that happened: in `folder`, to `file` (its path from there) if it is about one.
+class WatchEvent:
+    """Something that happened in `folder`, to `file` (its path from there) if it concerns one.
 
-    `text` says it in a sentence, `more` are further values for programs. `quiet`: of no interest on a terminal.
+    `text` is a sentence, `details` are further values for programs. A `quiet` event is left out on a terminal.
     """
 
-    event: Event
+    event: EventName
     text: str
     folder: Path | None = None
     file: str | None = None
     quiet: bool = False
-    more: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def line(self, at: datetime, *, verbose: bool) -> Line:
-        """For the command line. What is only on the way is left out for people, unless `verbose`."""
+        """Return the line that the command prints. Quiet events have no text unless `verbose`."""
         payload: dict[str, Any] = {
             "event": self.event,
             "time": at.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
@@ -58,6 +58,16 @@ class Told:
         hidden = (self.quiet or self.event in _QUIET) and not verbose
         subject = f"{self.file}: " if self.file is not None else ""
         return Line(
-            payload={**payload, "text": self.text, **self.more},
+            payload={**payload, "text": self.text, **self.details},
             text="" if hidden else f"{at.strftime('%H:%M:%S')}  {subject}{self.text}",
         )
+
+
+class Emit(Protocol):
+    """A function that reports an event of one folder; `quiet` keeps it off the terminal."""
+
+    def __call__(
+        self, event: EventName, text: str, file: str | None = None, *, quiet: bool = False, **details: Any
+    ) -> None:
+        """Report the event."""
+        ...

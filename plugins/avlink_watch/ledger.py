@@ -1,8 +1,8 @@
-"""What is remembered of a folder: which content was done, under which names it was seen, and what is still to do.
+"""The ledger of a folder: contents that were done, the names that they were seen under, and queued work.
 
 SQLite with a write-ahead log, outside of the watched folder: an open file in it would keep its disk from being
-unmounted, and network disks know no such log. Work is keyed by content, so a renamed file and a second copy are the
-same work. Each step is one transaction; whatever ends the process, the next one finds the step done or not begun.
+unmounted, and the log does not work on network disks. Work is keyed by content, so a renamed file and a second copy are
+the same item. Each step is one transaction: however the process ends, the next one finds a step done or not begun.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ CREATE TABLE names (base TEXT PRIMARY KEY, path TEXT NOT NULL);
 _COLUMNS = "key, path, recipe, status, reason, outputs, attempts, starts, not_before, told"
 
 
-class StateTrouble(OutputError):
-    """The state cannot be written or read. What was not noted is done again, once it can."""
+class LedgerError(OutputError):
+    """Raised when the ledger cannot be written or read. Steps that were not recorded are done again once it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One content and what became of it.
+class WorkItem:
+    """One content and its status.
 
-    `path` is the name that it is done under, `recipe` names the content of the recipe for it. `attempts` failed by the
-    machine's fault; `not_before` is when the next may begin, in seconds since the epoch. `starts` is how often it was
-    begun and not ended. `told`: originals were moved and the result was reported.
+    `path` is the name under which it is processed, `recipe` the digest of its recipe. `attempts` counts failures that
+    were the machine's fault; `not_before` is the earliest start of the next attempt, in seconds since the epoch.
+    `starts` counts starts that had no end. `reported`: originals were moved and the end was reported.
     """
 
     key: str
@@ -60,14 +60,14 @@ class Work:
     attempts: int
     starts: int
     not_before: float
-    told: bool
+    reported: bool
 
 
-class Ledger:
-    """The state of one folder."""
+class WatchLedger:
+    """The state of one folder. `files` has the signature and the content key of every path, `notes` are sentences."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it. One that is damaged is put aside, and `notes` says so. Raises StateTrouble."""
+        """Open or create the file. A damaged one is renamed, which `notes` says. Raises LedgerError."""
         self.path = path
         self.notes: list[str] = []
         make_folder(path.parent)
@@ -75,7 +75,7 @@ class Ledger:
             self._db = self._open()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise StateTrouble(f"the state in {path} cannot be used: {error}") from error
+                raise LedgerError(f"the state in {path} cannot be used: {error}") from error
             aside = path.with_name(f"{path.name}.damaged")
             os.replace(path, aside)
             for suffix in ("-wal", "-shm"):
@@ -83,33 +83,37 @@ class Ledger:
                     path.with_name(f"{path.name}{suffix}").unlink()
             self.notes.append(f"the state in {path} was damaged; it is now {aside.name}, and all files count as new")
             self._db = self._open()
-        self.files = {str(path): (str(sign), str(key)) for path, sign, key in self._all("SELECT * FROM files")}
-        with self._step():
+        self.files = {
+            str(path): (str(signature), str(key)) for path, signature, key in self._all("SELECT * FROM files")
+        }
+        with self._transaction():
             self._db.execute("UPDATE work SET status = 'queued' WHERE status = 'working'")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
-    def settled(self, path: str, signature: str) -> bool:
-        """Whether a file that looks like this was taken in already."""
+    def is_registered(self, path: str, signature: str) -> bool:
+        """Return True if a file with this signature was registered already."""
         known = self.files.get(path)
         return known is not None and known[0] == signature
 
-    def take_in(self, path: str, signature: str, key: str, recipe: str, *, missing: Sequence[str] = ()) -> Work | None:
-        """Note that a file has this content. The work that the content has already; None if it is new, and queued.
+    def register(
+        self, path: str, signature: str, key: str, recipe: str, *, missing: Sequence[str] = ()
+    ) -> WorkItem | None:
+        """Record the content of a file. Returns the existing work for that content; None if it is new and now queued.
 
-        A file that failed under this name before and was put there once more is new: someone wants it tried again.
-        `missing` is what a timeline names and has to do without.
+        A file that failed under this name before and was replaced is new: someone wants it tried again. `missing` is
+        media that a timeline names and that does not exist.
         """
-        with self._step():
+        with self._transaction():
             again = path in self.files and self.files[path][0] != signature
             known = self.work(key)
             if known is not None and known.status == "failed" and known.path == path and again:
                 known = None
             self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (path, signature, key))
             self._db.execute("DELETE FROM wants WHERE path = ?", (path,))
-            wanted = [(_name(name), path) for name in missing]
+            wanted = [(_media_name(name), path) for name in missing]
             self._db.executemany("INSERT OR IGNORE INTO wants VALUES (?, ?)", wanted)
             if known is None:
                 self._db.execute(
@@ -120,13 +124,13 @@ class Ledger:
         self.files[path] = (signature, key)
         return known
 
-    def waiting_for(self, path: str) -> list[str]:
-        """The timelines that had to do without a file of this name."""
-        return [str(timeline) for (timeline,) in self._all("SELECT path FROM wants WHERE name = ?", _name(path))]
+    def timelines_missing(self, path: str) -> list[str]:
+        """Return the timelines for which a file of this name was missing."""
+        return [str(timeline) for (timeline,) in self._all("SELECT path FROM wants WHERE name = ?", _media_name(path))]
 
     def redo(self, key: str, path: str) -> None:
-        """Queue work anew, under another name perhaps."""
-        with self._step():
+        """Queue work again, for the file `path`."""
+        with self._transaction():
             self._db.execute(
                 "UPDATE work SET status = 'queued', path = ?, attempts = 0, starts = 0, not_before = 0, told = 0 "
                 "WHERE key = ?",
@@ -134,50 +138,50 @@ class Ledger:
             )
 
     def retry_failed(self) -> int:
-        """Queue everything that failed; says how much that is."""
-        with self._step():
+        """Queue all failed work again; return the number of items."""
+        with self._transaction():
             return self._db.execute(
                 "UPDATE work SET status = 'queued', attempts = 0, starts = 0, not_before = 0, told = 0 "
                 "WHERE status = 'failed'"
             ).rowcount
 
-    def work(self, key: str) -> Work | None:
-        """The work of a content."""
+    def work(self, key: str) -> WorkItem | None:
+        """Return the work for a content, or None."""
         return next(self._works("WHERE key = ?", key), None)
 
-    def next_work(self, now: float) -> Work | None:
-        """What is to be done next at `now`, in seconds since the epoch."""
+    def next_work(self, now: float) -> WorkItem | None:
+        """Return the next queued work that may start at `now`, in seconds since the epoch."""
         return next(self._works("WHERE status = 'queued' AND not_before <= ? ORDER BY number LIMIT 1", now), None)
 
     def next_start(self) -> float | None:
-        """When the next queued work may begin, in seconds since the epoch; None if there is none."""
+        """Return the earliest start of queued work, in seconds since the epoch; None if there is none."""
         return next(iter(self._all("SELECT MIN(not_before) FROM work WHERE status = 'queued'")))[0]
 
     def pending(self) -> int:
-        """How much is to be done."""
+        """Return the number of queued and started items."""
         return int(next(iter(self._all("SELECT COUNT(*) FROM work WHERE status IN ('queued', 'working')")))[0])
 
-    def begin(self, work: Work, path: str) -> bool:
-        """Note that work begins; False if the process ended so often in the midst of it that it must not."""
+    def begin(self, work: WorkItem, path: str) -> bool:
+        """Record the start of work. Returns False if the process has ended during it too often."""
         if work.starts >= _MOST_INTERRUPTIONS:
             return False
-        with self._step():
+        with self._transaction():
             self._db.execute(
                 "UPDATE work SET status = 'working', starts = starts + 1, path = ? WHERE key = ?", (path, work.key)
             )
         return True
 
     def finish(self, key: str, *, failed: str | None, outputs: Sequence[str]) -> None:
-        """Note how work ended: well, or for the reason `failed`. It is still to be told."""
-        with self._step():
+        """Record the end of work: done, or failed for the reason `failed`. The end is not reported yet."""
+        with self._transaction():
             self._db.execute(
                 "UPDATE work SET status = ?, reason = ?, outputs = ?, starts = 0, told = 0 WHERE key = ?",
                 ("done" if failed is None else "failed", failed or "", json.dumps(list(outputs)), key),
             )
 
     def postpone(self, key: str, reason: str, *, not_before: float, counts: bool) -> None:
-        """Queue work again, for a reason that may pass; `counts` if it was an attempt."""
-        with self._step():
+        """Queue work again after a transient failure, which is an attempt if `counts`."""
+        with self._transaction():
             self._db.execute(
                 "UPDATE work SET status = 'queued', reason = ?, not_before = ?, starts = 0, attempts = attempts + ? "
                 "WHERE key = ?",
@@ -185,35 +189,36 @@ class Ledger:
             )
 
     def drop(self, key: str) -> None:
-        """Forget work that nothing is there for any more."""
-        with self._step():
+        """Remove work whose files are gone or changed."""
+        with self._transaction():
             self._db.execute("DELETE FROM work WHERE key = ?", (key,))
             self._db.execute("DELETE FROM files WHERE key = ?", (key,))
         self.files = {path: known for path, known in self.files.items() if known[1] != key}
 
     def forget(self, path: str) -> None:
-        """Forget what a name stood for, as when the file is looked at anew."""
-        with self._step():
+        """Remove the record of a file, so that it is new at the next scan."""
+        with self._transaction():
             self._db.execute("DELETE FROM files WHERE path = ?", (path,))
         self.files.pop(path, None)
 
-    def untold(self) -> list[Work]:
-        """What ended and was not told yet."""
+    def unreported(self) -> list[WorkItem]:
+        """Return work whose end was not reported yet."""
         return list(self._works("WHERE told = 0 AND status IN ('done', 'failed') ORDER BY number"))
 
-    def told(self, key: str) -> None:
-        """Note that the end of work was told."""
-        with self._step():
+    def mark_reported(self, key: str) -> None:
+        """Record that the end of work was reported."""
+        with self._transaction():
             self._db.execute("UPDATE work SET told = 1 WHERE key = ?", (key,))
 
     def paths_of(self, key: str) -> list[str]:
-        """All names that a content was seen under."""
+        """Return all names under which a content was seen."""
         return [path for path, (_, known) in self.files.items() if known == key]
 
     def claim(self, bases: Sequence[str], path: str) -> str:
-        """The first of some names for results that is free, or is this file's already; it then has it for good."""
-        with self._step():
+        """Return the first of some names for results that is free or this file's already, and reserve it for good."""
+        with self._transaction():
             for base in bases:
+                # Without case: on some disks "Shot" and "shot" are one file.
                 self._db.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (base.casefold(), path))
                 owner = next(iter(self._all("SELECT path FROM names WHERE base = ?", base.casefold())))[0]
                 if owner == path:
@@ -240,7 +245,7 @@ class Ledger:
         return db
 
     @contextlib.contextmanager
-    def _step(self) -> Iterator[None]:
+    def _transaction(self) -> Iterator[None]:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -250,19 +255,19 @@ class Ledger:
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StateTrouble(f"the state in {self.path} cannot be written: {error}") from error
+            raise LedgerError(f"the state in {self.path} cannot be written: {error}") from error
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.OperationalError as error:
-            raise StateTrouble(f"the state in {self.path} cannot be read: {error}") from error
+            raise LedgerError(f"the state in {self.path} cannot be read: {error}") from error
 
-    def _works(self, where: str, *values: object) -> Iterator[Work]:
+    def _works(self, where: str, *values: object) -> Iterator[WorkItem]:
         for key, path, recipe, status, reason, outputs, attempts, starts, not_before, told in self._all(
             f"SELECT {_COLUMNS} FROM work {where}", *values
         ):
-            yield Work(
+            yield WorkItem(
                 key=key,
                 path=path,
                 recipe=recipe,
@@ -272,10 +277,10 @@ class Ledger:
                 attempts=attempts,
                 starts=starts,
                 not_before=not_before,
-                told=bool(told),
+                reported=bool(told),
             )
 
 
-def _name(path: str) -> str:
-    """The last part of a path or URL, by which media is told to be the one that was missing."""
+def _media_name(path: str) -> str:
+    """Return the last part of a path or URL: media that arrives is matched with missing media by it."""
     return re.split(r"[\\/]", unquote(path))[-1].casefold()

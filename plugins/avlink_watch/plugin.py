@@ -1,4 +1,4 @@
-"""What this plugin offers. The work is in the sibling modules, which are imported when the command is used."""
+"""The hook implementations of `avlink_watch`. The command is imported when it is used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avlink_watch.recipe import WatchRecipe, check_rules
 
 
 def load_command() -> Callable[..., Any]:
-    """The function behind `avlink watch`."""
+    """Return the function behind `avlink watch`."""
     from avlink_watch.command import watch
 
     return watch
@@ -19,11 +19,11 @@ def load_command() -> Callable[..., Any]:
 
 @hookimpl
 def avlink_commands() -> list[Command]:
-    """Offer `avlink watch`."""
+    """Add `avlink watch`."""
     return [Command(name="watch", summary="Give what arrives in folders its sound.", load=load_command)]
 
 
 @hookimpl
 def avlink_recipe_kinds() -> list[RecipeKind]:
-    """Offer recipes of `kind = "watch"`."""
+    """Add recipes of `kind = "watch"`."""
     return [RecipeKind(name="watch", model=WatchRecipe, recipes="avlink_watch", check=check_rules)]

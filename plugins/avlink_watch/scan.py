@@ -1,51 +1,115 @@
-"""What lies in a watched folder now. Events of the system are hints; this is the truth."""
+"""A listing of a watched folder: names that are ignored, signatures by which a change is noticed.
+
+Change notifications of the system only say when to scan; the scan is the truth.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import re
 import stat
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avlink_watch.names import is_arriving, is_bundle_folder, is_ignored
+from avlink import TEMPORARY_PREFIX
+
+if sys.platform == "linux":
+    import fcntl
+
+# Syncthing, rsync and unison hide unfinished files; macOS writes "._*" and ".DS_Store".
+_HIDDEN = "."
+_TEMPORARY_PREFIXES = ("~$", "~syncthing~", TEMPORARY_PREFIX)
+# Browsers, FTP programs, aria2, BitTorrent and Resilio Sync.
+_UNFINISHED_SUFFIXES = (
+    ".part",
+    ".partial",
+    ".crdownload",
+    ".download",
+    ".opdownload",
+    ".filepart",
+    ".tmp",
+    ".temp",
+    ".aria2",
+    ".!sync",
+    ".!ut",
+    ".!qb",
+    ".bc!",
+    ".~tmp",
+)
+_SYSTEM_NAMES = frozenset(
+    {
+        "thumbs.db",
+        "desktop.ini",
+        "@eadir",
+        "__macosx",
+        "#recycle",
+        "$recycle.bin",
+        "lost+found",
+        "system volume information",
+    }
+)
+_OWN_RESULTS = re.compile(r"\.foley(_t\d+)?\.[^.]+$|\.error\.txt$|\.stems$", re.IGNORECASE)
+_BUNDLE_SUFFIX = ".otiod"
 
 
 class FolderGone(Exception):
-    """The watched folder is not there, or cannot be listed; the message says why."""
+    """Raised when the watched folder does not exist or cannot be listed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What changes when a file is written to or replaced. Of a folder: the sum of what is in it."""
+    """Properties that change when a file is written to or replaced. Those of a bundle folder cover all its files."""
 
     size: int
-    changed_ns: int
+    mtime_ns: int
     inode: int
 
     def __str__(self) -> str:
-        return f"{self.size}:{self.changed_ns}:{self.inode}"
+        return f"{self.size}:{self.mtime_ns}:{self.inode}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A file, by its path from the watched folder with forward slashes. `arriving`: one beside it says so."""
+class SeenFile:
+    """A file, by its path from the watched folder with forward slashes.
+
+    `unfinished`: a file beside it, such as clip.mp4.part, says that it is still being written.
+    """
 
     path: str
     signature: Signature
-    arriving: bool = False
+    unfinished: bool = False
 
 
 @dataclass(slots=True)
-class Listing:
-    """All files that are meant, by path, and sentences on what could not be looked at."""
+class FolderListing:
+    """The included files by path, and a sentence for each entry that could not be listed."""
 
-    files: dict[str, Seen] = field(default_factory=dict)
-    troubles: list[str] = field(default_factory=list)
+    files: dict[str, SeenFile] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def is_ignored(name: str) -> bool:
+    """Return True for names of hidden and unfinished files, of the system's, and of our own results."""
+    lower = name.lower()
+    return (
+        lower.startswith((_HIDDEN, *_TEMPORARY_PREFIXES))
+        or lower.endswith(_UNFINISHED_SUFFIXES)
+        or lower in _SYSTEM_NAMES
+        or _OWN_RESULTS.search(name) is not None
+    )
+
+
+def has_unfinished_sibling(name: str, siblings: Collection[str]) -> bool:
+    """Return True if `siblings` hold this name with a suffix of unfinished files, such as clip.mp4.aria2."""
+    return any(f"{name}{suffix}" in siblings for suffix in _UNFINISHED_SUFFIXES)
 
 
 def folder_identity(root: Path) -> tuple[int, int]:
-    """Device and inode, by which a folder is told from another that took its place. Raises FolderGone."""
+    """Return device and inode, which tell a folder from another of the same name. Raises FolderGone."""
     try:
         found = os.stat(root)
     except OSError as error:
@@ -55,84 +119,115 @@ def folder_identity(root: Path) -> tuple[int, int]:
     return (found.st_dev, found.st_ino)
 
 
-def list_files(root: Path, *, wanted: Callable[[str], bool], below: bool, skip: Collection[Path] = ()) -> Listing:
-    """Every file that is `wanted` by its path; with `below`, also in folders below, except those in `skip`.
+def list_files(
+    root: Path, *, include: Callable[[str], bool], recursive: bool, skip: Collection[Path] = ()
+) -> FolderListing:
+    """List every file whose path `include` accepts; with `recursive` also in folders below, except those in `skip`.
 
-    Links to files count as files, links to folders are not followed. What vanishes meanwhile is not there.
+    Links to files count as files, links to folders are not followed. A file that vanishes during the scan is left out.
 
     Raises FolderGone when the folder itself cannot be listed.
     """
-    listing = Listing()
+    listing = FolderListing()
     folders = [""]
     while folders:
         prefix = folders.pop()
-        place = root / prefix if prefix else root
+        folder = root / prefix if prefix else root
         try:
-            with os.scandir(place) as found:
+            with os.scandir(folder) as found:
                 entries = list(found)
         except OSError as error:
             if not prefix:
                 raise FolderGone(_why_gone(root, error)) from error
             if not isinstance(error, FileNotFoundError):
-                listing.troubles.append(f"{place} cannot be listed: {error.strerror or error}")
+                listing.problems.append(f"{folder} cannot be listed: {error.strerror or error}")
             continue
         names = {entry.name for entry in entries}
         for entry in entries:
             path = f"{prefix}/{entry.name}" if prefix else entry.name
             if is_ignored(entry.name) or Path(entry.path) in skip:
                 continue
-            if not _can_be_written(path):
-                listing.troubles.append(f"the name {path!r} is no Unicode text; give the file another one")
+            if not _is_text(path):
+                listing.problems.append(f"the name {path!r} is no Unicode text; give the file another one")
                 continue
             try:
-                signature = _look(entry, wanted(path))
+                signature = _entry_signature(entry) if include(path) else None
             except OSError:
                 continue
             if signature is not None:
-                listing.files[path] = Seen(path=path, signature=signature, arriving=is_arriving(entry.name, names))
-            elif below and entry.is_dir(follow_symlinks=False) and not is_bundle_folder(entry.name):
+                unfinished = has_unfinished_sibling(entry.name, names)
+                listing.files[path] = SeenFile(path=path, signature=signature, unfinished=unfinished)
+            elif recursive and entry.is_dir(follow_symlinks=False) and not _is_bundle_folder(entry.name):
                 folders.append(path)
     return listing
 
 
-def sign(path: Path) -> Signature | None:
-    """The signature of a file, or of a folder with all that is in it; None if it is not there."""
+def read_signature(path: Path) -> Signature | None:
+    """Return the signature of a file, or of a folder with everything in it; None if it does not exist."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return _sum(path, found) if stat.S_ISDIR(found.st_mode) else _of(found)
+    return _folder_signature(path, found) if stat.S_ISDIR(found.st_mode) else _file_signature(found)
 
 
-def _look(entry: os.DirEntry[str], wanted: bool) -> Signature | None:
-    if not wanted:
-        return None
+def is_open_for_writing(path: Path) -> bool:
+    """Return True if some process has the file open for writing; False if none has, or the system does not say.
+
+    Linux refuses a read lease on a file that is open for writing (fcntl(2), F_SETLEASE). It grants leases only for
+    local files that belong to the caller, so False proves nothing.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    else:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return False
+    finally:
+        os.close(handle)
+
+
+def _is_bundle_folder(name: str) -> bool:
+    """Return True for the name of a folder that is a timeline with its media inside."""
+    return name.lower().endswith(_BUNDLE_SUFFIX)
+
+
+def _entry_signature(entry: os.DirEntry[str]) -> Signature | None:
     found = entry.stat()
     if stat.S_ISREG(found.st_mode):
-        return _of(found)
-    if stat.S_ISDIR(found.st_mode) and is_bundle_folder(entry.name):
-        return _sum(Path(entry.path), found)
+        return _file_signature(found)
+    if stat.S_ISDIR(found.st_mode) and _is_bundle_folder(entry.name):
+        return _folder_signature(Path(entry.path), found)
     return None
 
 
-def _of(found: os.stat_result) -> Signature:
+def _file_signature(found: os.stat_result) -> Signature:
     return Signature(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
-def _sum(folder: Path, found: os.stat_result) -> Signature:
-    size, changed_ns = 0, found.st_mtime_ns
-    for place, _, names in os.walk(folder):
+def _folder_signature(folder: Path, found: os.stat_result) -> Signature:
+    size, mtime_ns = 0, found.st_mtime_ns
+    for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                inside = os.stat(os.path.join(place, name))
+                inside = os.stat(os.path.join(parent, name))
             except OSError:
                 continue
             size += inside.st_size
-            changed_ns = max(changed_ns, inside.st_mtime_ns)
-    return Signature(size, changed_ns, found.st_ino)
+            mtime_ns = max(mtime_ns, inside.st_mtime_ns)
+    return Signature(size, mtime_ns, found.st_ino)
 
 
-def _can_be_written(name: str) -> bool:
+def _is_text(name: str) -> bool:
+    # The system's names are bytes; those that are no UTF-8 come with surrogates, which neither JSON nor SQLite takes.
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What the worker is given to do."""
+"""Tasks for the worker process."""
 
 from __future__ import annotations
 
@@ -6,41 +6,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from avlink_watch.ledger import Work
-from avlink_watch.places import Places
-from avlink_watch.recipe import WatchRecipe
-from avlink_watch.rules import ReadyRule
+from avlink_watch.layout import FolderLayout
+from avlink_watch.ledger import WorkItem
+from avlink_watch.recipe import ResolvedRule, WatchRecipe
 from avlink_watch.scan import Signature
 
-Do: TypeAlias = Literal["look", "weigh", "sonify"]
-Fault: TypeAlias = Literal["file", "place", "machine", "setup"]
-"""Whose fault a failure was: the file's own; the place of the results; something that may pass; how things are set."""
+TaskKind: TypeAlias = Literal["inspect", "fingerprint", "sonify"]
+Fault: TypeAlias = Literal["file", "output", "machine", "setup"]
+"""The cause of a failure: the file itself, the folder of results, something transient, or the settings."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Task:
-    """Something for the worker: to look into a file, to weigh it (to name its content), or to sonify it.
+class WorkerTask:
+    """A file to inspect (is it complete, which media does it need), to fingerprint (by its content) or to sonify.
 
-    `path` and `signature` are of the file as it was then, `message` is what the worker is told. `began` is when it was,
+    `path` and `signature` are the file's when the task was made, `message` is sent to the worker. `began` is the start
     on the monotonic clock.
     """
 
-    do: Do
+    kind: TaskKind
     path: str
     signature: Signature
-    rule: ReadyRule
+    rule: ResolvedRule
     message: Mapping[str, Any]
-    work: Work | None = None
+    work: WorkItem | None = None
     began: float = 0.0
 
 
-def make_message(do: Do, path: str, rule: ReadyRule, places: Places, recipe: WatchRecipe) -> dict[str, Any]:
-    """What every task for a file says."""
+def make_message(
+    kind: TaskKind, path: str, rule: ResolvedRule, layout: FolderLayout, recipe: WatchRecipe
+) -> dict[str, Any]:
+    """Return the message of a task, as far as it is common to all kinds."""
     return {
-        "do": do,
-        "path": str(places.original(path)),
+        "kind": kind,
+        "path": str(layout.original(path)),
         "recipe": rule.values,
         "label": rule.label,
-        # What timelines name by whole paths of another machine may lie beside them here.
-        "media_root": [*recipe.media_root, str(places.root)],
+        # Media that a timeline names by absolute paths of another machine may lie beside the timeline here.
+        "media_root": [*recipe.media_root, str(layout.root)],
     }

@@ -1,9 +1,9 @@
-"""The process that does the work: it looks into files, names their content, and sonifies them.
+"""The worker process: it inspects files, fingerprints their content, and sonifies them.
 
-A file can make a decoder crash, hang or eat memory, and a model needs hundreds of megabytes; none of that may happen to
-the process that watches. The worker lives for many files, so that the model is loaded once. It reads one JSON object
-a line from standard input, and answers with one of `{"news": ...}` now and then, and `{"answer": ...}` or
-`{"error": ...}` at the end. When standard input ends, whoever gave the work is gone, and the worker goes too.
+A file can make a decoder crash, hang or exhaust memory, and a model needs hundreds of megabytes; the watching process
+must survive all of that. The worker lives for many files, so that the model is loaded once. It reads one JSON object
+per line from standard input, and writes `{"progress": ...}` now and then, and `{"result": ...}` or `{"error": ...}` at
+the end of a task. When standard input ends, the watcher is gone, and the worker exits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from avlink import (
     AvlinkError,
@@ -24,7 +24,6 @@ from avlink import (
     Event,
     InputError,
     JobStarted,
-    NeededMedia,
     OutputError,
     RecipeError,
     Session,
@@ -42,9 +41,9 @@ from avlink import (
 )
 from avlink.hooks import resolve_backend
 
-Task = Mapping[str, Any]
+Message: TypeAlias = Mapping[str, Any]
 
-_PASSES = frozenset(
+_TRANSIENT = frozenset(
     {
         errno.EIO,
         errno.ESTALE,
@@ -60,46 +59,46 @@ _PASSES = frozenset(
         errno.ENOMEM,
     }
 )
-"""Errors of disks and networks, which say nothing of the file."""
+"""Errors of disks and networks, which say nothing about the file."""
 
 
-class Worker:
-    """Answers tasks. `tell` sends news of how far a task is."""
+class TaskRunner:
+    """Runs tasks. `report` sends the progress of a task."""
 
-    def __init__(self, device: str, tell: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, device: str, report: Callable[[Message], None]) -> None:
         self._device = device
-        self._tell = tell
+        self._report = report
         self._session: Session | None = None
 
-    def answer(self, task: Task) -> dict[str, Any]:
-        """Do what a task says. Raises what goes wrong."""
-        do: Mapping[str, Callable[[Task], dict[str, Any]]] = {
-            "look": self._look,
-            "weigh": self._weigh,
+    def run(self, task: Message) -> dict[str, Any]:
+        """Run a task and return its result. Raises any error of it."""
+        kinds: Mapping[str, Callable[[Message], dict[str, Any]]] = {
+            "inspect": self._inspect,
+            "fingerprint": self._fingerprint,
             "sonify": self._sonify,
         }
-        return do[task["do"]](task)
+        return kinds[task["kind"]](task)
 
-    def _look(self, task: Task) -> dict[str, Any]:
-        """Whether a file is all there, and what else it needs."""
+    def _inspect(self, task: Message) -> dict[str, Any]:
+        """Check that a file is complete, and list the media that it needs."""
         request = self._request(task)
-        doubt = check_whole(request.input, on_part=lambda seconds: self._tell({"read_s": seconds}))
+        doubt = check_whole(request.input, on_part=lambda seconds: self._report({"read_s": seconds}))
         needed = needed_media(request)
         return {
             "doubt": doubt,
             "media": [str(item.path) for item in needed if item.path is not None],
-            "missing": [_short(item) for item in needed if item.path is None],
+            "missing": [[item.name, item.reason] for item in needed if item.path is None],
         }
 
-    def _weigh(self, task: Task) -> dict[str, Any]:
-        """The name of what a file and its media hold, and which of that media is not all there."""
+    def _fingerprint(self, task: Message) -> dict[str, Any]:
+        """Return the key of the content of a file and its media, and the media that is not complete."""
         unfinished = []
         for path in map(Path, task["check"]):
             try:
                 doubt = (
                     None
                     if path.is_dir()
-                    else check_whole(path, on_part=lambda seconds: self._tell({"read_s": seconds}))
+                    else check_whole(path, on_part=lambda seconds: self._report({"read_s": seconds}))
                 )
             except InputError as error:
                 doubt = str(error)
@@ -107,26 +106,31 @@ class Worker:
                 unfinished.append([str(path), doubt])
         if unfinished:
             return {"unfinished": unfinished, "key": None}
-        return {"unfinished": [], "key": digest([self._name(Path(path)) for path in (task["path"], *task["media"])])}
+        return {
+            "unfinished": [],
+            "key": digest([self._content_key(Path(path)) for path in (task["path"], *task["media"])]),
+        }
 
-    def _name(self, path: Path) -> str:
-        self._tell({"read": path.name})
+    def _content_key(self, path: Path) -> str:
+        self._report({"read": path.name})
         if not path.is_dir():
-            return file_digest(path, self._open().store)
+            return file_digest(path, self._get_session().store)
         inside = sorted(file for file in path.rglob("*") if file.is_file())
-        return digest([[file.relative_to(path).as_posix(), file_digest(file, self._open().store)] for file in inside])
+        return digest(
+            [[file.relative_to(path).as_posix(), file_digest(file, self._get_session().store)] for file in inside]
+        )
 
-    def _sonify(self, task: Task) -> dict[str, Any]:
-        session, request = self._open(), self._request(task)
+    def _sonify(self, task: Message) -> dict[str, Any]:
+        session, request = self._get_session(), self._request(task)
         if self._device not in {"auto", "cpu"}:
-            # A device that is not there would otherwise count as the fault of every single file.
+            # A device that does not exist would otherwise count as the fault of every single file.
             try:
                 session.generator(resolve_backend(request.recipe, session.registry))
             except InputError as error:
-                raise _Setup(str(error)) from error
+                raise _SetupError(str(error)) from error
         return _summary(sonify(request, session))
 
-    def _request(self, task: Task) -> SonifyRequest:
+    def _request(self, task: Message) -> SonifyRequest:
         return SonifyRequest(
             input=Path(task["path"]),
             recipe=check_values(SonifyRecipe, dict(task["recipe"]), label=task["label"]),
@@ -135,47 +139,48 @@ class Worker:
             device=self._device,
         )
 
-    def _open(self) -> Session:
+    def _get_session(self) -> Session:
         if self._session is None:
             self._session = open_session(device=self._device, listener=self._on_event)
         return self._session
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, StepDone):
-            self._tell({"job": event.job_id, "done": event.done, "total": event.total})
+            self._report({"job": event.job_id, "done": event.done, "total": event.total})
         else:
-            self._tell({"job": event.job_id, "name": event.name} if isinstance(event, JobStarted) else {})
+            self._report({"job": event.job_id, "name": event.name} if isinstance(event, JobStarted) else {})
 
 
-class _Setup(AvlinkError):
-    """Nothing at all can work as things are set."""
-
-
-def _short(item: NeededMedia) -> list[str]:
-    return [item.name, item.reason]
+class _SetupError(AvlinkError):
+    """Raised for settings with which no file can be processed."""
 
 
 def _summary(report: SonifyReport) -> dict[str, Any]:
-    told = report.to_json()
-    stems = [stem["path"] for item in told["items"] for stem in item["stems"]]
-    outputs = [told["output"], *stems] if told["output"] is not None else stems
-    failed = [[item["name"], item["reason"]] for item in told["items"] if item["status"] == "failed"]
-    # What the model or a processor failed at may go well the next time; media that cannot be used will not.
-    may_pass = any(item.status == "failed" and item.skip is None for item in report.items)
-    return {"counts": told["counts"], "outputs": list(dict.fromkeys(outputs)), "failed": failed, "may_pass": may_pass}
+    payload = report.to_json()
+    stems = [stem["path"] for item in payload["items"] for stem in item["stems"]]
+    outputs = [payload["output"], *stems] if payload["output"] is not None else stems
+    failed = [[item["name"], item["reason"]] for item in payload["items"] if item["status"] == "failed"]
+    # A model or a processor may succeed at the next attempt; media that cannot be used will not.
+    transient = any(item.status == "failed" and item.skip is None for item in report.items)
+    return {
+        "counts": payload["counts"],
+        "outputs": list(dict.fromkeys(outputs)),
+        "failed": failed,
+        "transient": transient,
+    }
 
 
 def explain(error: BaseException) -> dict[str, str]:
-    """Whose fault it was, and a sentence.
+    """Return the cause of an error, one of `avlink_watch.task.Fault`, and a sentence.
 
-    "file": this file's. "place": the place of the results cannot be written. "setup": nothing can work as things are
-    set. "machine": something that may pass.
+    "file": the file itself. "output": the folder of results cannot be written. "setup": no file can be processed with
+    these settings. "machine": something transient.
     """
-    if isinstance(error, _Setup | RecipeError | BundleError):
+    if isinstance(error, _SetupError | RecipeError | BundleError):
         kind = "setup"
     elif isinstance(error, OutputError):
-        kind = "place"
-    elif isinstance(error, InputError) and not _may_pass(error):
+        kind = "output"
+    elif isinstance(error, InputError) and not _is_transient(error):
         kind = "file"
     else:
         kind = "machine"
@@ -185,17 +190,17 @@ def explain(error: BaseException) -> dict[str, str]:
     return {"kind": kind, "reason": words}
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _PASSES:
+        if isinstance(cause, OSError) and cause.errno in _TRANSIENT:
             return True
         cause = cause.__cause__
     return False
 
 
 def _memory_bytes() -> int | None:
-    """What this process takes of the memory now, where the system tells."""
+    """Return the resident memory of this process; None where the system does not say."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -203,14 +208,14 @@ def _memory_bytes() -> int | None:
         return None
 
 
-def _tasks(stream: BinaryIO) -> Iterator[Task]:
-    """The tasks of a stream. Its end, which may come in the midst of one, ends this process there and then."""
+def _tasks(stream: BinaryIO) -> Iterator[Message]:
+    """Yield the tasks of a stream. Its end, even in the middle of a task, ends this process at once."""
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
         for line in stream:
             waiting.put(line)
-        # Whatever is half done is done again: results are moved into place as a whole.
+        # Nothing half-written is left: results are moved into place as a whole, and the task is run again.
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
@@ -219,21 +224,21 @@ def _tasks(stream: BinaryIO) -> Iterator[Task]:
 
 
 def main(device: str) -> None:
-    """Answer tasks until standard input ends."""
-    # Whatever a library prints goes to standard error: standard output is for answers.
+    """Run tasks until standard input ends."""
+    # Anything that a library prints goes to standard error: standard output carries messages only.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def say(message: Mapping[str, Any]) -> None:
+    def send(message: Message) -> None:
         out.write(json.dumps(message) + "\n")
         out.flush()
 
-    # All that is heavy was imported by now, which can take a while.
-    say({"news": {}})
-    worker = Worker(device, lambda news: say({"news": news}))
+    # A sign of life: the imports above can take long.
+    send({"progress": {}})
+    runner = TaskRunner(device, lambda progress: send({"progress": progress}))
     for task in _tasks(sys.stdin.buffer):
         try:
-            said: dict[str, Any] = {"answer": worker.answer(task)}
+            reply: dict[str, Any] = {"result": runner.run(task)}
         except Exception as error:
-            said = {"error": explain(error)}
-        say({**said, "memory": _memory_bytes()})
+            reply = {"error": explain(error)}
+        send({**reply, "memory": _memory_bytes()})

@@ -88,9 +88,9 @@ class AVLinkFoley:
         """AUDIO as ComfyUI has it: {"waveform": float tensor of shape (1, channels, samples), "sample_rate": hertz}."""
         import torch
 
-        from avlink_genvideo.library import finisher
+        from avlink_genvideo.library import get_finisher
 
-        make = finisher(
+        make = get_finisher(
             lufs=None if loudness == 0 else float(loudness),
             device=device,
             settings=() if model == "builtin" else (f"backend.options.model={_quoted(model)}",),

@@ -78,7 +78,7 @@ def tone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     made = lambda **options: library.Finisher(  # noqa: E731
         **{**options, "settings": ("backend.name=tone", "stems.post=[]"), "device": "cpu"}
     )
-    monkeypatch.setattr(library, "finisher", made)
+    monkeypatch.setattr(library, "get_finisher", made)
     yield
     library._shared.cache_clear()
 

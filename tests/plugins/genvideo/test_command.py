@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from avlink_genvideo.targets import PLATFORMS, loudness_of
+from avlink_genvideo.targets import LOUDNESS_TARGETS, parse_loudness
 
 from avlink import probe
 from avlink.cli import main, tree
@@ -127,13 +127,13 @@ def test_trouble_is_one_sentence_and_exit_code_2(avlink: Any, clip: Any, argumen
 
 @pytest.mark.parametrize("text", ["-16", "-23.5", " -14 "])
 def test_loudness_may_be_a_number(text: str) -> None:
-    assert loudness_of(text) == (float(text), -1.0)
+    assert parse_loudness(text) == (float(text), -1.0)
 
 
 def test_platforms_have_a_loudness_and_a_peak() -> None:
-    assert PLATFORMS["ebu"] == (-23.0, -1.0) and loudness_of("YouTube") == (-14.0, -1.0)
+    assert LOUDNESS_TARGETS["ebu"] == (-23.0, -1.0) and parse_loudness("YouTube") == (-14.0, -1.0)
     with pytest.raises(InputError):
-        loudness_of("")
+        parse_loudness("")
 
 
 @pytest.mark.parametrize(

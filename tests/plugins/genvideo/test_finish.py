@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 from avlink_genvideo.provenance import read_provenance
-from avlink_genvideo.request import FinishRequest, outputs_of
+from avlink_genvideo.request import FinishRequest, output_paths
 from avlink_genvideo.run import FinishReport, finish_videos
 
 from avlink import Session, measure_loudness, probe, read_audio, read_tags
@@ -318,7 +318,7 @@ def test_a_folder_gets_the_same_names(clip: Any, kit: Any, tmp_path: Path, finis
 )
 def test_what_keeps_no_notes_becomes_what_does(tmp_path: Path, recipe: SonifyRecipe, name: str, becomes: str) -> None:
     request = FinishRequest(inputs=(tmp_path / name,), recipe=recipe)
-    assert outputs_of(request) == (tmp_path / becomes,)
+    assert output_paths(request) == (tmp_path / becomes,)
 
 
 def test_the_seed_is_that_of_the_run(clip: Any, finish: Any, recipe: SonifyRecipe) -> None:

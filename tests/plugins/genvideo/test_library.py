@@ -12,7 +12,7 @@ import pytest
 import torch
 from avlink_genvideo import Finisher, as_frames, finish, library
 from avlink_genvideo.diffusers import WithSound
-from avlink_genvideo.library import finisher
+from avlink_genvideo.library import get_finisher
 from PIL import Image
 
 from avlink import measure_loudness, read_tags, testing
@@ -170,8 +170,8 @@ def test_the_call_keeps_its_finisher(kit: Any, tone: dict[str, Any]) -> None:
     options = {**tone, "lufs": None}
     one, two = finish(kit.strokes(8), 16, seed=1, **options), finish(kit.strokes(8), 16, seed=1, **options)
     assert np.array_equal(one.samples, two.samples)
-    assert finisher(**options) is finisher(**options)
+    assert get_finisher(**options) is get_finisher(**options)
     # Another loudness is another finisher, with the same model.
-    assert finisher(**tone) is not finisher(**options)
-    assert finisher(**tone)._session is finisher(**options)._session
-    assert len(finisher(**options)._session._loaded) == 1
+    assert get_finisher(**tone) is not get_finisher(**options)
+    assert get_finisher(**tone)._session is get_finisher(**options)._session
+    assert len(get_finisher(**options)._session._loaded) == 1

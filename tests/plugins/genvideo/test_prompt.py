@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from avlink_genvideo.notes import Note, read_notes
-from avlink_genvideo.prompt import FoundPrompt, prompt_from
+from avlink_genvideo.metadata import MetadataText, read_metadata
+from avlink_genvideo.prompt import FoundPrompt, extract_prompt
 
 from avlink import read_tags
 
@@ -17,7 +17,7 @@ INFOTEXT = "rain on tin, (masterpiece:1.2)\nNegative prompt: music\nSteps: 20, S
 
 def found_in(path: Path) -> FoundPrompt:
     tags = {} if path.suffix in {".webp", ".png", ".gif"} else read_tags(path)
-    return prompt_from(read_notes(path, tags), file_name=path.name)
+    return extract_prompt(read_metadata(path, tags), file_name=path.name)
 
 
 @pytest.mark.parametrize("movflags", ["use_metadata_tags", "use_metadata_tags+faststart"])
@@ -159,7 +159,7 @@ def test_a_graph_of_ten_megabytes_is_read(kit: Any, tmp_path: Path, suffix: str)
 
 
 def test_nothing_but_praise_is_no_prompt() -> None:
-    found = prompt_from([Note(name="prompt", text="masterpiece, 8k", place="there")], file_name="a.mp4")
+    found = extract_prompt([MetadataText(name="prompt", text="masterpiece, 8k", place="there")], file_name="a.mp4")
     assert found == FoundPrompt(notes=("the prompt in there says nothing but how good the picture shall be",))
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 from avlink_watch.command import watch
-from avlink_watch.recipe import WatchRecipe
-from avlink_watch.rules import Rules
+from avlink_watch.recipe import Rules, WatchRecipe
 
 from avlink import find_recipe
 from avlink.hooks import check_components, load_registry
@@ -27,8 +26,8 @@ def test_the_rules_are_good_and_do_what_they_say() -> None:
     recipe = find_recipe(EXAMPLES / "watch.toml", WatchRecipe, registry=load_registry(["avlink_watch"]))
     check_components(recipe, registry)
     rules = Rules(recipe, registry)
-    assert rules.below and (recipe.done, recipe.scan.every_s) == ("move", 5.0)
-    assert not rules.wants("dailies/proxies/a.mov") and not rules.wants("below/a.mov")
+    assert rules.recursive and (recipe.done, recipe.scan.every_s) == ("move", 5.0)
+    assert not rules.includes("dailies/proxies/a.mov") and not rules.includes("below/a.mov")
     day, top = rules.find("dailies/day 1/a.mov"), rules.find("a.MOV")
     assert day is not None and top is not None and day.digest != top.digest
     assert day.values is not None and day.values["run"]["takes"] == 2

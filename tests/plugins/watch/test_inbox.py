@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from avlink_watch.events import Told
-from avlink_watch.folder import Folder
-from avlink_watch.ledger import Ledger
-from avlink_watch.places import places_of
-from avlink_watch.recipe import WatchRecipe
-from avlink_watch.rules import Rules
-from avlink_watch.task import Task
+from avlink_watch.events import WatchEvent
+from avlink_watch.folder import WatchedFolder
+from avlink_watch.layout import layout_of
+from avlink_watch.ledger import WatchLedger
+from avlink_watch.recipe import Rules, WatchRecipe
+from avlink_watch.task import WorkerTask
 
 from avlink import find_recipe
 from avlink.core.errors import InputError
@@ -36,11 +35,13 @@ class Desk:
             ["ready.quiet_s=5", "ready.patience_s=60", "ready.media_wait_s=100", *settings],
             registry=load_registry(["avlink_watch"]),
         )
-        self.told: list[Told] = []
+        self.told: list[WatchEvent] = []
         self.clock = FakeClock(wall_s=1000)
-        self.ledger = Ledger(folder / "state.sqlite3")
+        self.ledger = WatchLedger(folder / "state.sqlite3")
         rules = Rules(recipe, load_registry(["avlink_fusion", "avlink_post"]))
-        self.folder = Folder(places_of(self.root, recipe), recipe, rules, self.ledger, self.told.append, once=once)
+        self.folder = WatchedFolder(
+            layout_of(self.root, recipe), recipe, rules, self.ledger, self.told.append, once=once
+        )
 
     def file(self, name: str, content: bytes = b"x", *, age_ns: int = 0) -> Path:
         path = self.root / name
@@ -49,27 +50,27 @@ class Desk:
         os.utime(path, ns=(10**18 + age_ns, 10**18 + age_ns))
         return path
 
-    def task(self, now: float) -> Task | None:
+    def task(self, now: float) -> WorkerTask | None:
         self.clock.advance_to(now)
         self.folder.scan(now)
         return self.folder.next_task(now, self.clock.wall())
 
-    def answer(self, task: Task | None, now: float, **answer: Any) -> None:
+    def answer(self, task: WorkerTask | None, now: float, **answer: Any) -> None:
         assert task is not None
         self.clock.advance_to(now)
-        self.folder.answered(task, {**WHOLE, **answer} if task.do == "look" else answer, now, self.clock.wall())
+        self.folder.on_result(task, {**WHOLE, **answer} if task.kind == "inspect" else answer, now, self.clock.wall())
 
-    def fail(self, task: Task | None, now: float, fault: Any = "file", reason: str = "broken") -> None:
+    def fail(self, task: WorkerTask | None, now: float, fault: Any = "file", reason: str = "broken") -> None:
         assert task is not None
         self.clock.advance_to(now)
-        self.folder.went_wrong(task, fault, reason, now, self.clock.wall())
+        self.folder.on_error(task, fault, reason, now, self.clock.wall())
 
-    def take_in(self, now: float, key: str = "key") -> Task:
+    def take_in(self, now: float, key: str = "key") -> WorkerTask:
         """Look at and weigh the next file; the task of working on it."""
         self.answer(self.task(now), now)
         self.answer(self.task(now), now, unfinished=[], key=key)
         task = self.task(now)
-        assert task is not None and task.do == "sonify"
+        assert task is not None and task.kind == "sonify"
         return task
 
     @property
@@ -85,17 +86,17 @@ def desk(tmp_path: Path):
 
 
 def made(*outputs: str, **more: Any) -> dict[str, Any]:
-    return {"outputs": list(outputs), "failed": [], "may_pass": False, "counts": {"generated": 1}, **more}
+    return {"outputs": list(outputs), "failed": [], "transient": False, "counts": {"generated": 1}, **more}
 
 
 def test_a_file_is_looked_at_weighed_and_worked_on(desk: Desk) -> None:
     desk.file("a.mp4")
-    assert desk.task(0) is None and desk.folder.next_s(0, wall=1000) == 5
+    assert desk.task(0) is None and desk.folder.next_task_in_s(0, wall=1000) == 5
     look = desk.task(5)
-    assert look is not None and look.do == "look"
+    assert look is not None and look.kind == "inspect"
     desk.answer(look, 5.1)
     weigh = desk.task(5.1)
-    assert weigh is not None and (weigh.do, weigh.message["media"], weigh.message["check"]) == ("weigh", [], [])
+    assert weigh is not None and (weigh.kind, weigh.message["media"], weigh.message["check"]) == ("fingerprint", [], [])
     desk.answer(weigh, 5.2, unfinished=[], key="content")
     work = desk.task(5.2)
     assert work is not None and work.message["base"] == str(desk.root / "AVLink" / "a")
@@ -114,7 +115,7 @@ def test_what_changes_while_it_is_looked_at_begins_anew(desk: Desk) -> None:
     desk.answer(look, 6)
     assert desk.task(10) is None
     weigh_later = desk.task(10.5)
-    assert weigh_later is not None and weigh_later.do == "look"
+    assert weigh_later is not None and weigh_later.kind == "inspect"
     desk.answer(weigh_later, 10.5)
     weigh = desk.task(10.5)
     desk.file("a.mp4", b"more and more")
@@ -131,7 +132,7 @@ def test_what_changes_while_it_is_worked_on_is_taken_up_again(desk: Desk) -> Non
     desk.answer(work, 9, **made("x"))
     assert desk.last == ("removed", "it changed while it was worked on, and is taken up again")
     desk.task(10)
-    assert desk.task(15) is not None and desk.folder.results.done == 0
+    assert desk.task(15) is not None and desk.folder.outcomes.done == 0
 
 
 def test_what_was_removed_before_its_turn_is_forgotten(desk: Desk) -> None:
@@ -171,14 +172,14 @@ def test_broken_files_fail_when_patience_ends(desk: Desk) -> None:
     while now < 65:
         desk.fail(desk.task(now), now)
         looks += 1
-        now = desk.folder.inbox.tracker.candidates["a.mp4"].next_look_s
+        now = desk.folder.inbox.tracker.candidates["a.mp4"].next_check_s
         assert desk.last == ("waiting", "not all there yet: broken")
     assert now == 65 and looks < 10
     desk.fail(desk.task(65), 65)
     desk.answer(desk.task(65), 65, unfinished=[], key="rubbish")
     assert desk.last == ("failed", "failed: broken (see AVLink/a.mp4.error.txt)")
     assert "a.mp4 got no sound" in (desk.root / "AVLink" / "a.mp4.error.txt").read_text()
-    assert desk.task(100) is None and desk.folder.results.failed == 1
+    assert desk.task(100) is None and desk.folder.outcomes.failed == 1
 
 
 def test_a_file_that_cannot_even_be_named_fails_too(desk: Desk) -> None:
@@ -197,7 +198,7 @@ def test_what_only_may_be_unfinished_is_taken_when_patience_ends(desk: Desk) -> 
     assert desk.last == ("waiting", "it ends in the middle of a part: more may be to come") and desk.told[-1].quiet
     desk.answer(desk.task(65), 65, doubt="it ends in the middle of a part")
     weigh = desk.task(65)
-    assert weigh is not None and weigh.do == "weigh"
+    assert weigh is not None and weigh.kind == "fingerprint"
 
 
 def test_trouble_of_the_machine_has_patience_and_attempts(desk: Desk) -> None:
@@ -208,7 +209,7 @@ def test_trouble_of_the_machine_has_patience_and_attempts(desk: Desk) -> None:
     assert desk.last == ("waiting", "the disk does not answer")
     desk.answer(desk.task(40), 40)
     weigh = desk.task(40)
-    assert weigh is not None and weigh.do == "weigh"
+    assert weigh is not None and weigh.kind == "fingerprint"
 
 
 def test_attempts_at_work_are_counted_and_wait_longer_each_time(desk: Desk) -> None:
@@ -217,7 +218,7 @@ def test_attempts_at_work_are_counted_and_wait_longer_each_time(desk: Desk) -> N
     desk.fail(desk.take_in(5), 6, "machine", "no memory")
     assert desk.last == ("retry", "no memory; trying again in 30 s")
     assert desk.task(35) is None
-    desk.answer(desk.task(36), 37, **made(failed=[["a.mp4", "the model failed"]], may_pass=True))
+    desk.answer(desk.task(36), 37, **made(failed=[["a.mp4", "the model failed"]], transient=True))
     assert desk.last == ("retry", "the model failed; trying again in 60 s")
     assert desk.task(96) is None
     desk.fail(desk.task(97), 98, "machine", "no memory")
@@ -251,7 +252,7 @@ class TestTimelines:
         cut(50, missing=("b.mov",))
         assert desk.last == ("waiting", "waiting up to 100 s for 1 media file: b.mov")
         cut(104, missing=("b.mov",))
-        assert desk.folder.inbox.tracker.candidates["cut.otio"].stage == "look"
+        assert desk.folder.inbox.tracker.candidates["cut.otio"].stage == "inspect"
         cut(115, missing=("b.mov",))
         desk.answer(desk.task(115), 115, unfinished=[], key="cut without b")
         work = desk.task(115)
@@ -271,7 +272,7 @@ class TestTimelines:
         desk.file("media/a.mov", b"growing")
         assert desk.task(10) is None
         weigh = desk.task(15)
-        assert weigh is not None and weigh.do == "weigh"
+        assert weigh is not None and weigh.kind == "fingerprint"
         assert weigh.message["media"] == [str(here), str(there)] and weigh.message["check"] == [str(here)]
         desk.answer(weigh, 16, unfinished=[[str(here), "cut short"]], key=None)
         assert desk.last[1].endswith("for 1 media file: a.mov, which is there in part")
@@ -281,7 +282,7 @@ class TestTimelines:
         assert weigh is not None and weigh.message["check"] == [str(here)]
         desk.answer(weigh, 117, unfinished=[[str(here), "cut short"]], key=None)
         weigh = desk.task(117)
-        assert weigh is not None and (weigh.do, weigh.message["check"]) == ("weigh", [])
+        assert weigh is not None and (weigh.kind, weigh.message["check"]) == ("fingerprint", [])
         desk.answer(weigh, 118, unfinished=[], key="as it is")
         assert desk.ledger.pending() == 1
 
@@ -294,7 +295,7 @@ class TestTimelines:
         desk.answer(weigh, 11, unfinished=[], key="old")
         assert desk.ledger.pending() == 0
         look = desk.task(16)
-        assert look is not None and look.do == "look"
+        assert look is not None and look.kind == "inspect"
 
 
 def test_a_run_that_ends_waits_no_longer_than_patience_lasts(tmp_path: Path) -> None:
@@ -310,10 +311,10 @@ def test_a_run_that_ends_waits_no_longer_than_patience_lasts(tmp_path: Path) -> 
     assert held == ["a file beside it says that it is still arriving"]
     desk.answer(desk.task(65), 65, missing=[["a.mov", "why"]])
     late = desk.task(66)
-    assert late is not None and (late.do, late.path) == ("look", "late.mp4")
+    assert late is not None and (late.kind, late.path) == ("inspect", "late.mp4")
     desk.answer(late, 66)
     weigh = desk.task(66)
-    assert weigh is not None and (weigh.do, weigh.path) == ("weigh", "cut.otio")
+    assert weigh is not None and (weigh.kind, weigh.path) == ("fingerprint", "cut.otio")
     desk.ledger.close()
 
 
@@ -339,6 +340,6 @@ def test_originals_are_moved_when_that_is_asked_for_and_only_if_they_are_meant(t
     assert work is not None and work.work is not None
     desk.ledger.finish(work.work.key, failed=None, outputs=())
     desk.file("b.mp4", b"another")
-    desk.folder.results.tell_untold()
+    desk.folder.outcomes.report_unreported()
     assert desk.last[0] == "done" and (desk.root / "b.mp4").read_bytes() == b"another"
     desk.ledger.close()

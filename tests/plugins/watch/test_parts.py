@@ -8,14 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from avlink_watch.ledger import Ledger
-from avlink_watch.lock import only_one
-from avlink_watch.names import is_arriving, is_ignored, matches, reaches_below
-from avlink_watch.open_files import is_open_for_writing
-from avlink_watch.recipe import WatchRecipe
-from avlink_watch.rules import Rules
-from avlink_watch.scan import FolderGone, Seen, Signature, list_files, sign
-from avlink_watch.tracker import Candidate, Tracker, quiet_media
+from avlink_watch.ledger import WatchLedger
+from avlink_watch.recipe import Rules, WatchRecipe, is_recursive, matches
+from avlink_watch.scan import (
+    FolderGone,
+    SeenFile,
+    Signature,
+    has_unfinished_sibling,
+    is_ignored,
+    is_open_for_writing,
+    list_files,
+    read_signature,
+)
+from avlink_watch.tracker import Candidate, StabilityTracker, media_stable_at
+from avlink_watch.watcher import hold_lock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +70,7 @@ class TestNames:
         assert not any(matches(path, [glob]) for path in other)
 
     def test_what_reaches_below(self) -> None:
-        assert reaches_below(["*.mp4", "a/*.mov"]) and reaches_below(["**"]) and not reaches_below(["*.mp4"])
+        assert is_recursive(["*.mp4", "a/*.mov"]) and is_recursive(["**"]) and not is_recursive(["*.mp4"])
 
     @pytest.mark.parametrize(
         "name",
@@ -80,16 +86,18 @@ class TestNames:
         assert not is_ignored(name)
 
     def test_a_file_beside_it_says_that_it_arrives(self) -> None:
-        assert is_arriving("a.mp4", {"a.mp4", "a.mp4.aria2"}) and not is_arriving("a.mp4", {"b.mp4.part"})
+        assert has_unfinished_sibling("a.mp4", {"a.mp4", "a.mp4.aria2"}) and not has_unfinished_sibling(
+            "a.mp4", {"b.mp4.part"}
+        )
 
 
-def seen(path: str, size: int = 1) -> Seen:
-    return Seen(path=path, signature=Signature(size, 0, 0))
+def seen(path: str, size: int = 1) -> SeenFile:
+    return SeenFile(path=path, signature=Signature(size, 0, 0))
 
 
 class TestTracker:
     def test_a_file_is_due_when_it_was_quiet_and_not_before(self) -> None:
-        tracker = Tracker(quiet_s=5, patience_s=60)
+        tracker = StabilityTracker(quiet_s=5, patience_s=60)
         tracker.update([seen("a")], 100)
         assert tracker.due(104.9) is None
         tracker.update([seen("a", 2)], 104.9)
@@ -103,30 +111,30 @@ class TestTracker:
     def test_patience_ends_after_its_time_and_with_a_last_look(
         self, waits: list[float], quiet_s: float, patience_s: float
     ) -> None:
-        tracker = Tracker(quiet_s=quiet_s, patience_s=patience_s)
+        tracker = StabilityTracker(quiet_s=quiet_s, patience_s=patience_s)
         tracker.update([seen("a")], 0)
         candidate, looks = tracker.candidates["a"], 0
-        while not tracker.out_of_patience(candidate, candidate.next_look_s):
+        while not tracker.out_of_patience(candidate, candidate.next_check_s):
             looks += 1
-            tracker.later(candidate, candidate.next_look_s)
-        assert candidate.next_look_s == pytest.approx(quiet_s + patience_s)
+            tracker.postpone(candidate, candidate.next_check_s)
+        assert candidate.next_check_s == pytest.approx(quiet_s + patience_s)
         assert looks <= 2 + patience_s / quiet_s
 
     def test_the_one_that_waited_longest_comes_first(self) -> None:
-        tracker = Tracker(quiet_s=1, patience_s=1)
+        tracker = StabilityTracker(quiet_s=1, patience_s=1)
         tracker.update([seen("b")], 0)
         tracker.update([seen("a"), seen("b")], 1)
         first = tracker.due(9)
         assert first is not None and first.path == "b"
 
     def test_media_is_quiet_when_all_of_it_is(self) -> None:
-        candidate = Candidate(seen=seen("cut.otio"), since=0, next_look_s=0)
+        candidate = Candidate(seen=seen("cut.otio"), since=0, next_check_s=0)
         one, two = Path("one"), Path("two")
         looks = {one: Signature(1, 1, 1), two: Signature(2, 2, 2)}
-        assert quiet_media(candidate, looks, 10, 5) == 15
-        assert quiet_media(candidate, {**looks, two: Signature(3, 2, 2)}, 13, 5) == 18
-        assert quiet_media(candidate, {**looks, two: Signature(3, 2, 2)}, 18, 5) <= 18
-        assert quiet_media(candidate, {}, 20, 5) <= 20
+        assert media_stable_at(candidate, looks, 10, 5) == 15
+        assert media_stable_at(candidate, {**looks, two: Signature(3, 2, 2)}, 13, 5) == 18
+        assert media_stable_at(candidate, {**looks, two: Signature(3, 2, 2)}, 18, 5) <= 18
+        assert media_stable_at(candidate, {}, 20, 5) <= 20
 
 
 class TestScan:
@@ -138,30 +146,30 @@ class TestScan:
         (tmp_path / "nowhere.mp4").symlink_to(tmp_path / "gone")
         (tmp_path / "round").symlink_to(tmp_path)
 
-        def listed(below: bool) -> dict[str, Seen]:
+        def listed(below: bool) -> dict[str, SeenFile]:
             return list_files(
                 tmp_path,
-                wanted=lambda path: matches(path, ["**/*.mp4", "**/*.otiod"]),
-                below=below,
+                include=lambda path: matches(path, ["**/*.mp4", "**/*.otiod"]),
+                recursive=below,
                 skip={tmp_path / "skip"},
             ).files
 
         assert set(listed(False)) == {"a.mp4", "f.otiod"}
         assert set(listed(True)) == {"a.mp4", "f.otiod", "below/d.mp4"}
         assert listed(False)["f.otiod"].signature.size == 20
-        before = sign(tmp_path / "f.otiod")
+        before = read_signature(tmp_path / "f.otiod")
         (tmp_path / "f.otiod" / "m.mp4").write_bytes(b"longer than before")
-        assert sign(tmp_path / "f.otiod") != before
+        assert read_signature(tmp_path / "f.otiod") != before
 
     def test_a_folder_that_is_gone_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(FolderGone, match="is not there"):
-            list_files(tmp_path / "gone", wanted=lambda path: True, below=False)
+            list_files(tmp_path / "gone", include=lambda path: True, recursive=False)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="other systems have names of text only")
     def test_names_that_are_no_text_are_told(self, tmp_path: Path) -> None:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4")).touch()
-        found = list_files(tmp_path, wanted=lambda path: True, below=False)
-        assert not found.files and "is no Unicode text" in found.troubles[0]
+        found = list_files(tmp_path, include=lambda path: True, recursive=False)
+        assert not found.files and "is no Unicode text" in found.problems[0]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
     def test_a_file_that_is_written_to_is_known(self, tmp_path: Path) -> None:
@@ -178,59 +186,59 @@ class TestScan:
 class TestLedger:
     @pytest.fixture
     def ledger(self, tmp_path: Path):
-        ledger = Ledger(tmp_path / "state.sqlite3")
+        ledger = WatchLedger(tmp_path / "state.sqlite3")
         yield ledger
         ledger.close()
 
-    def test_content_is_worked_on_once(self, ledger: Ledger) -> None:
-        assert ledger.take_in("a", "s1", "key", "r") is None
-        copy = ledger.take_in("b", "s2", "key", "r")
+    def test_content_is_worked_on_once(self, ledger: WatchLedger) -> None:
+        assert ledger.register("a", "s1", "key", "r") is None
+        copy = ledger.register("b", "s2", "key", "r")
         assert copy is not None and (copy.path, copy.status) == ("a", "queued")
         work = ledger.next_work(0)
         assert work is not None and ledger.begin(work, "b")
         assert ledger.next_work(0) is None and ledger.pending() == 1
         ledger.finish("key", failed=None, outputs=["x"])
-        (done,) = ledger.untold()
+        (done,) = ledger.unreported()
         assert (done.status, done.path, done.outputs) == ("done", "b", ("x",))
-        ledger.told("key")
-        assert not ledger.untold() and ledger.pending() == 0
+        ledger.mark_reported("key")
+        assert not ledger.unreported() and ledger.pending() == 0
         assert ledger.paths_of("key") == ["a", "b"]
 
     def test_what_was_begun_is_begun_again_by_the_next_process(self, tmp_path: Path) -> None:
         for starts in range(11):
-            ledger = Ledger(tmp_path / "state.sqlite3")
+            ledger = WatchLedger(tmp_path / "state.sqlite3")
             if not starts:
-                ledger.take_in("a", "s", "key", "r")
+                ledger.register("a", "s", "key", "r")
             work = ledger.next_work(0)
             assert work is not None and work.starts == starts and work.attempts == 0
             # One that ends the process each time is given up in the end.
             assert ledger.begin(work, "a") == (starts < 10)
             ledger.close()
 
-    def test_failures_wait_and_come_again_when_they_are_put_there_again(self, ledger: Ledger) -> None:
-        ledger.take_in("a", "s1", "key", "r")
+    def test_failures_wait_and_come_again_when_they_are_put_there_again(self, ledger: WatchLedger) -> None:
+        ledger.register("a", "s1", "key", "r")
         ledger.postpone("key", "why", not_before=50, counts=True)
         assert ledger.next_work(49) is None and ledger.next_start() == 50
         work = ledger.next_work(50)
         assert work is not None and work.attempts == 1
         ledger.finish("key", failed="why", outputs=())
-        same = ledger.take_in("b", "s9", "key", "r")
+        same = ledger.register("b", "s9", "key", "r")
         assert same is not None and same.status == "failed"
-        assert ledger.take_in("a", "s2", "key", "r") is None
+        assert ledger.register("a", "s2", "key", "r") is None
         assert ledger.pending() == 1
         ledger.finish("key", failed="why", outputs=())
         assert ledger.retry_failed() == 1 and ledger.pending() == 1
 
-    def test_names_of_results_belong_to_one_file(self, ledger: Ledger) -> None:
+    def test_names_of_results_belong_to_one_file(self, ledger: WatchLedger) -> None:
         assert ledger.claim(["shot", "shot.mp4", "shot.mp4.12"], "shot.mp4") == "shot"
         assert ledger.claim(["SHOT", "SHOT.mov", "SHOT.mov.12"], "SHOT.mov") == "SHOT.mov"
         assert ledger.claim(["shot", "shot.mp4", "shot.mp4.12"], "shot.mp4") == "shot"
 
-    def test_timelines_that_wait_are_found_by_what_they_lack(self, ledger: Ledger) -> None:
-        ledger.take_in("cut.otio", "s", "key", "r", missing=["file:///x/Take%201.MOV", "b.mov"])
-        assert ledger.waiting_for("take 1.mov") == ["cut.otio"] and ledger.waiting_for("c.mov") == []
-        ledger.take_in("cut.otio", "s", "key", "r")
-        assert ledger.waiting_for("take 1.mov") == []
+    def test_timelines_that_wait_are_found_by_what_they_lack(self, ledger: WatchLedger) -> None:
+        ledger.register("cut.otio", "s", "key", "r", missing=["file:///x/Take%201.MOV", "b.mov"])
+        assert ledger.timelines_missing("take 1.mov") == ["cut.otio"] and ledger.timelines_missing("c.mov") == []
+        ledger.register("cut.otio", "s", "key", "r")
+        assert ledger.timelines_missing("take 1.mov") == []
 
 
 def test_a_lock_is_held_by_one_and_by_none_that_died(tmp_path: Path) -> None:
@@ -238,8 +246,8 @@ def test_a_lock_is_held_by_one_and_by_none_that_died(tmp_path: Path) -> None:
     code = f"""
 import sys, time
 from pathlib import Path
-from avlink_watch.lock import only_one
-with only_one(Path({str(lock)!r}), Path("in")):
+from avlink_watch.watcher import hold_lock
+with hold_lock(Path({str(lock)!r}), Path("in")):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -247,11 +255,11 @@ with only_one(Path({str(lock)!r}), Path("in")):
         assert other.stdout is not None and other.stdout.readline() == "held\n"
         with (
             pytest.raises(InputError, match=f"in is watched already by process {other.pid}"),
-            only_one(lock, Path("in")),
+            hold_lock(lock, Path("in")),
         ):
             pass
         other.kill()
-    with only_one(lock, Path("in")):
+    with hold_lock(lock, Path("in")):
         pass
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 from avlink_watch.command import watch
-from avlink_watch.events import Told
-from avlink_watch.folder import Folder
-from avlink_watch.ledger import Ledger
-from avlink_watch.places import places_of
-from avlink_watch.recipe import WatchRecipe
-from avlink_watch.rules import Rules
-from avlink_watch.scan import sign
+from avlink_watch.events import WatchEvent
+from avlink_watch.folder import WatchedFolder
+from avlink_watch.layout import layout_of
+from avlink_watch.ledger import WatchLedger
+from avlink_watch.recipe import Rules, WatchRecipe
+from avlink_watch.scan import read_signature
 
 from avlink import find_recipe
 from avlink.core.errors import InputError, OutputError
@@ -67,26 +66,29 @@ def test_a_state_that_cannot_be_written_is_waited_for(bench, disk: Path, clip) -
 
 @pytest.mark.parametrize("once", [False, True])
 def test_something_in_the_way_is_waited_for_and_fails_in_a_run_that_ends(tmp_path: Path, once: bool) -> None:
-    root, told = tmp_path / "in", list[Told]()
+    root, told = tmp_path / "in", list[WatchEvent]()
     root.mkdir()
     (root / "film.mp4").write_bytes(b"a film")
     (root / "AVLink").write_text("I am a file")
     recipe = find_recipe("watch", WatchRecipe, ["retry.backoff_s=10"], registry=load_registry(["avlink_watch"]))
-    rules, ledger = Rules(recipe, load_registry(["avlink_fusion", "avlink_post"])), Ledger(tmp_path / "state.sqlite3")
-    places = places_of(root, recipe)
-    folder = Folder(places, recipe, rules, ledger, told.append, once=once)
+    rules, ledger = (
+        Rules(recipe, load_registry(["avlink_fusion", "avlink_post"])),
+        WatchLedger(tmp_path / "state.sqlite3"),
+    )
+    layout = layout_of(root, recipe)
+    folder = WatchedFolder(layout, recipe, rules, ledger, told.append, once=once)
     rule = rules.find("film.mp4")
     assert rule is not None
-    ledger.take_in("film.mp4", str(sign(root / "film.mp4")), "key", rule.digest)
+    ledger.register("film.mp4", str(read_signature(root / "film.mp4")), "key", rule.digest)
     folder.scan(now=0)
     words = f"{root / 'AVLink'} cannot be written: something of that name is in the way"
     assert folder.next_task(now=0, wall=1000) is None
-    assert (told[-1].event, told[-1].more["reason"]) == ("retry" if once else "paused", words)
-    assert folder.next_s(now=0, wall=1000) == 10
-    assert folder.next_task(now=0, wall=1010) is None and folder.next_s(now=0, wall=1010) == 20
+    assert (told[-1].event, told[-1].details["reason"]) == ("retry" if once else "paused", words)
+    assert folder.next_task_in_s(now=0, wall=1000) == 10
+    assert folder.next_task(now=0, wall=1010) is None and folder.next_task_in_s(now=0, wall=1010) == 20
     if once:
         assert folder.next_task(now=0, wall=1030) is None
-        assert told[-2].event == "failed" and told[-2].more["reason"] == f"{words} (tried 3 times)"
+        assert told[-2].event == "failed" and told[-2].details["reason"] == f"{words} (tried 3 times)"
         # Not even the explanation can be written there.
         assert (told[-1].event, told[-1].text) == ("warning", words)
     else:
@@ -94,7 +96,7 @@ def test_something_in_the_way_is_waited_for_and_fails_in_a_run_that_ends(tmp_pat
         task = folder.next_task(now=0, wall=1030)
         assert [event.event for event in told[-2:]] == ["resumed", "started"]
         assert task is not None and task.message["base"] == str(root / "AVLink" / "film")
-        folder.interrupted(task)
+        folder.on_interrupted(task)
         assert ledger.pending() == 1
     ledger.close()
 
@@ -147,25 +149,25 @@ def test_folders_that_cannot_be_watched(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_damaged_state_is_put_aside(tmp_path: Path) -> None:
     path = tmp_path / "in.sqlite3"
     path.write_bytes(b"this is no database" * 100)
-    ledger = Ledger(path)
+    ledger = WatchLedger(path)
     assert "was damaged" in ledger.notes[0]
-    ledger.take_in("a.mp4", "1:2:3", "key", "recipe")
+    ledger.register("a.mp4", "1:2:3", "key", "recipe")
     ledger.close()
     assert path.with_name("in.sqlite3.damaged").exists()
-    again = Ledger(path)
-    assert again.notes == [] and again.settled("a.mp4", "1:2:3")
+    again = WatchLedger(path)
+    assert again.notes == [] and again.is_registered("a.mp4", "1:2:3")
     again.close()
 
 
 def test_results_never_go_where_they_would_be_found(tmp_path: Path) -> None:
     for output in (".", "..", str(tmp_path), str(tmp_path.parent)):
         with pytest.raises(InputError, match="would be taken for new files"):
-            places_of(tmp_path, WatchRecipe(output=output))
-    assert places_of(tmp_path, WatchRecipe(output="../beside")).output == tmp_path.parent / "beside"
+            layout_of(tmp_path, WatchRecipe(output=output))
+    assert layout_of(tmp_path, WatchRecipe(output="../beside")).output == tmp_path.parent / "beside"
 
 
 def test_an_unmounted_folder_is_not_made(tmp_path: Path) -> None:
-    places = places_of(tmp_path / "disk", WatchRecipe())
+    layout = layout_of(tmp_path / "disk", WatchRecipe())
     with pytest.raises(OutputError, match="disk is not there"):
-        places.make_output()
+        layout.make_output()
     assert not (tmp_path / "disk").exists()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from avlink_genvideo.graph import is_graph, parse_json, read_graph
-from avlink_genvideo.graph_prompt import GraphPrompt, find_prompt
+from avlink_genvideo.comfy_graph import is_graph, parse_json, read_graph
+from avlink_genvideo.comfy_prompt import GraphPrompt, find_prompt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _FRONT = 2
 
 
-class SpreadSound:
+class UpmixedSound:
     """A `SoundSource` of one channel on several: on both front speakers, the others stay silent."""
 
     def __init__(self, sound: SoundSource, channels: int) -> None:
@@ -33,7 +33,7 @@ class SpreadSound:
         return spread
 
 
-class MixedSound:
+class LayeredSound:
     """Two `SoundSource`s of the same rate and channels together, as long as the first, the second times `factor`."""
 
     def __init__(self, first: SoundSource, second: SoundSource, factor: float) -> None:

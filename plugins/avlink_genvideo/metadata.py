@@ -38,7 +38,7 @@ _XMP = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class MetadataText:
     """A text with its name in lower case, and for people the place where it stands."""
 
     name: str
@@ -46,14 +46,14 @@ class Note:
     place: str
 
 
-def read_notes(path: Path, tags: Mapping[str, str]) -> list[Note]:
+def read_metadata(path: Path, tags: Mapping[str, str]) -> list[MetadataText]:
     """All texts of a video or animated image, then those beside it. `tags` are the container's, as libav reads them.
 
     What cannot be read is no text: a note is never a reason to fail.
     """
     suffix = path.suffix.lower().lstrip(".")
     notes = [
-        Note(name=name.lower(), text=text, place=f"the {suffix}'s tag {name.lower()}") for name, text in tags.items()
+        MetadataText(name=name.lower(), text=text, place=f"the {suffix}'s tag {name.lower()}") for name, text in tags.items()
     ]
     if path.suffix.lower() in ANIMATED:
         notes += _of_image(path)
@@ -61,7 +61,7 @@ def read_notes(path: Path, tags: Mapping[str, str]) -> list[Note]:
     return [note for note in notes if note.text.strip() and len(note.text) <= LARGEST_NOTE_BYTES]
 
 
-def _of_image(path: Path) -> Iterator[Note]:
+def _of_image(path: Path) -> Iterator[MetadataText]:
     from PIL import Image
 
     try:
@@ -73,12 +73,12 @@ def _of_image(path: Path) -> Iterator[Note]:
         # "prompt:{...}": the name stands in front of the text.
         name, _, text = str(exif[tag]).partition(":")
         if name.isidentifier() and text:
-            yield Note(name=name.lower(), text=text, place=f"EXIF {name}")
+            yield MetadataText(name=name.lower(), text=text, place=f"EXIF {name}")
         else:
-            yield Note(name="description", text=str(exif[tag]), place="EXIF")
+            yield MetadataText(name="description", text=str(exif[tag]), place="EXIF")
     comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
     if comment is not None:
-        yield Note(name="usercomment", text=_user_comment(comment), place="EXIF UserComment")
+        yield MetadataText(name="usercomment", text=_user_comment(comment), place="EXIF UserComment")
     for key, value in info.items():
         named = str(key).lower()
         if named in ("exif", "icc_profile"):
@@ -86,9 +86,9 @@ def _of_image(path: Path) -> Iterator[Note]:
         if isinstance(value, bytes) and named in ("xmp", "comment"):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str) and named == "xmp":
-            yield Note(name="xmp", text=_of_xmp(value), place="its XMP")
+            yield MetadataText(name="xmp", text=_of_xmp(value), place="its XMP")
         elif isinstance(value, str):
-            yield Note(name=named, text=value, place=f"its text {named}")
+            yield MetadataText(name=named, text=value, place=f"its text {named}")
     if path.suffix.lower() in (".png", ".apng"):
         yield from _comfy_chunks(path)
 
@@ -110,7 +110,7 @@ def _of_xmp(text: str) -> str:
     return unescape(re.sub(r"<[^<>]+>", " ", found[2])).strip() if found else ""
 
 
-def _comfy_chunks(path: Path) -> Iterator[Note]:
+def _comfy_chunks(path: Path) -> Iterator[MetadataText]:
     """Texts of ComfyUI's own kind, which stand behind the first picture, where readers of PNG do not look."""
     try:
         with path.open("rb") as file:
@@ -125,18 +125,18 @@ def _comfy_chunks(path: Path) -> Iterator[Note]:
                 name, _, text = body.partition(b"\0")
                 if check == struct.pack(">I", zlib.crc32(kind + body)):
                     named = name.decode("latin-1").lower()
-                    yield Note(name=named, text=text.decode("utf-8", "replace"), place=f"its chunk {named}")
+                    yield MetadataText(name=named, text=text.decode("utf-8", "replace"), place=f"its chunk {named}")
     except OSError:
         return
 
 
-def _beside(path: Path) -> Iterator[Note]:
+def _beside(path: Path) -> Iterator[MetadataText]:
     """clip.json, clip.mp4.json and the same as .txt."""
     for suffix in _SIDECARS:
         for beside in (path.with_suffix(suffix), path.with_name(path.name + suffix)):
             try:
                 if beside.stat().st_size <= LARGEST_NOTE_BYTES:
                     text = beside.read_text(encoding="utf-8-sig", errors="replace")
-                    yield Note(name=suffix, text=text, place=beside.name)
+                    yield MetadataText(name=suffix, text=text, place=beside.name)
             except (OSError, ValueError):
                 continue

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink import MediaError
-from avlink_genvideo.notes import ANIMATED
+from avlink_genvideo.metadata import ANIMATED
 
 if TYPE_CHECKING:
     from avlink import TimedPicture

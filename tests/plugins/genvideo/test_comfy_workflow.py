@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from avlink_genvideo.graph_prompt import GraphPrompt, find_prompt
-from avlink_genvideo.workflow import is_workflow, read_workflow
+from avlink_genvideo.comfy_prompt import GraphPrompt, find_prompt
+from avlink_genvideo.comfy_workflow import is_workflow, read_workflow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,7 +49,7 @@ def drawn(positive: tuple[int, int] = (4, 0)) -> Drawing:
     drawing.node(10, "KSampler", wires, widgets_values=[5, "randomize", 20, 7, "euler", "normal", 1])
     drawing.node(11, "VAEDecode", {"samples": (10, 0)})
     drawing.node(12, "VHS_VideoCombine", {"images": (11, 0)}, widgets_values={"filename_prefix": "x", "frame_rate": 16})
-    drawing.node(13, "Note", widgets_values=["this is how to use it"])
+    drawing.node(13, "MetadataText", widgets_values=["this is how to use it"])
     return drawing
 
 
@@ -116,7 +116,7 @@ def test_words_in_a_subgraph_are_its_own_or_those_of_its_widget(outside: str | N
         "name": "Image to Video",
         "inputs": [{"name": "text", "type": "STRING", "linkIds": [77]}],
         "outputs": [{"name": "IMAGE", "type": "IMAGE", "linkIds": [78]}],
-        "nodes": [node for node in inner.nodes if node["type"] not in ("VHS_VideoCombine", "Note")],
+        "nodes": [node for node in inner.nodes if node["type"] not in ("VHS_VideoCombine", "MetadataText")],
         "links": wires,
     }
     outer = Drawing()

@@ -1,7 +1,7 @@
-"""Hints of the system that something changed: reason to look now, and never what is known of a file.
+"""Change notifications of the system: a reason to scan now, never a source of facts about a file.
 
-The system tells nothing of what others write to a network disk, tells once too often or not at all of what is moved,
-linked or appended, and goes silent when a folder is replaced. So everything works without, only later.
+There are none for writes of other machines to a network disk; moves, links and appends are reported too often or not at
+all; and they stop when a folder is replaced. So everything also works without them, only later.
 """
 
 from __future__ import annotations
@@ -16,50 +16,50 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
-from avlink_watch.names import is_ignored
+from avlink_watch.scan import is_ignored
 
-# Reading a file makes these, and we read them all.
-_OF_READING = frozenset({"opened", "closed_no_write"})
+# The worker causes these by reading every file.
+_READ_EVENTS = frozenset({"opened", "closed_no_write"})
 
 
-class Hints:
-    """Follows folders, and calls `wake` with a folder from another thread when something changed in it."""
+class ChangeObserver:
+    """Observes folders, and calls `wake` with a folder from another thread when something changed in it."""
 
     def __init__(self, wake: Callable[[Path], None]) -> None:
         self._wake = wake
         self._observer: Any = None
         self._watches: dict[Path, tuple[tuple[int, int], ObservedWatch | None]] = {}
 
-    def follow(self, root: Path, identity: tuple[int, int], *, below: bool) -> str | None:
-        """Follow a folder, anew if another took its place. A sentence if the system will not tell of it."""
+    def watch(self, root: Path, identity: tuple[int, int], *, recursive: bool) -> str | None:
+        """Observe a folder, anew if another took its place. Returns a sentence if the system sends no notifications."""
         known = self._watches.get(root)
         if known is not None and known[0] == identity:
             return None
-        self.leave(root)
+        self.unwatch(root)
         try:
             if self._observer is None:
                 self._observer = Observer()
                 self._observer.start()
-            watch = self._observer.schedule(_Handler(root, self._wake), str(root), recursive=below)
+            watched = self._observer.schedule(_Handler(root, self._wake), str(root), recursive=recursive)
         except (OSError, RuntimeError) as error:
-            # Noted all the same, so that it is said once.
+            # Recorded all the same, so that it is reported once.
             self._watches[root] = (identity, None)
             return (
                 f"the system does not tell of changes ({getattr(error, 'strerror', None) or error}); looking is enough"
             )
-        self._watches[root] = (identity, watch)
+        self._watches[root] = (identity, watched)
         return None
 
-    def leave(self, root: Path) -> None:
-        """Do not follow a folder any more, as when it is gone."""
-        _, watch = self._watches.pop(root, (None, None))
-        if watch is not None:
+    def unwatch(self, root: Path) -> None:
+        """Stop observing a folder, as when it is gone."""
+        _, watched = self._watches.pop(root, (None, None))
+        if watched is not None:
             with contextlib.suppress(Exception):
-                # Of a folder that is gone the system may have taken the watch back before.
-                self._observer.unschedule(watch)
+                # The system removes the watch of a deleted folder by itself.
+                self._observer.unschedule(watched)
 
     def close(self) -> None:
-        """Follow nothing any more."""
+        """Stop observing all folders."""
         observer, self._observer = self._observer, None
         self._watches.clear()
         if observer is not None:
@@ -72,10 +72,10 @@ class _Handler(FileSystemEventHandler):
         self._root, self._wake = root, wake
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in _OF_READING:
+        if event.event_type in _READ_EVENTS:
             return
         paths = [os.fsdecode(path) for path in (event.src_path, getattr(event, "dest_path", "")) if path]
-        # What we write ourselves is no reason to look, nor is what is not finished.
+        # Our own results and unfinished files are no reason to scan.
         if any(not _ignored(path, self._root) for path in paths):
             self._wake(self._root)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from avlink_genvideo.praise import is_praise
+from avlink_genvideo.praise import is_quality_phrase
 
 _TAG = re.compile(r"<\s*(?:lora|lyco|loha|hypernet|wlr|lbw|clip|sks|refcontrol)[^<>]*>", re.IGNORECASE)
 _EMBEDDING = re.compile(r"\bembedding:[\w.\-/\\]+(?::[\d.]+)?", re.IGNORECASE)
@@ -30,7 +30,7 @@ _SOUND = re.compile(
 )
 
 
-def for_sound(text: str) -> str:
+def clean_prompt(text: str) -> str:
     """The words of a picture's prompt without what only a picture model understands, on one line."""
     text = _COMMENT.sub(" ", text.replace("\r\n", "\n"))
     for pattern in (_TAG, _EMBEDDING, _WILDCARD, _MARK):
@@ -49,12 +49,12 @@ def for_sound(text: str) -> str:
     for mark, sign in _ESCAPED.items():
         text = text.replace(sign, mark[1])
     phrases = (phrase for phrase in re.split(r"[,\n;]+|(?<=[.!?])\s+", text) if phrase.strip())
-    return _joined([phrase for phrase in phrases if not is_praise(phrase)])
+    return _joined([phrase for phrase in phrases if not is_quality_phrase(phrase)])
 
 
-def negative_for_sound(text: str) -> str:
+def clean_negative(text: str) -> str:
     """The phrases of a picture's negative prompt that speak of sound: the others name faults of pictures."""
-    return ", ".join(phrase.strip() for phrase in re.split(r"[,.;]+", for_sound(text)) if _SOUND.search(phrase))
+    return ", ".join(phrase.strip() for phrase in re.split(r"[,.;]+", clean_prompt(text)) if _SOUND.search(phrase))
 
 
 def _joined(phrases: list[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from avlink_genvideo.graph import Graph, Link, Node
+from avlink_genvideo.comfy_graph import Graph, Node, NodeLink
 
 _MUTED, _BYPASSED = 2, 4
 _INPUT_SIDE, _OUTPUT_SIDE = "-10", "-20"
@@ -49,7 +49,7 @@ def read_workflow(value: Mapping[str, Any]) -> Graph:
         inputs = dict(node.values)
         for name, wire in node.wires.items():
             found = sheet.origin(wire)
-            if isinstance(found, Link):
+            if isinstance(found, NodeLink):
                 inputs[name] = found
             elif found is not None:
                 inputs[name] = found.value
@@ -60,14 +60,14 @@ def read_workflow(value: Mapping[str, Any]) -> Graph:
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class _WidgetValue:
     """What a wire brings when it comes from a widget instead of a node."""
 
     value: Any
 
 
 @dataclass(slots=True, kw_only=True)
-class _Drawn:
+class _EditorNode:
     """A node as drawn. `wires` are (node, slot) by the name of the input, `types` those of inputs."""
 
     id: str
@@ -85,19 +85,19 @@ class _Drawn:
 
 
 @dataclass(slots=True)
-class _Sheet:
+class _EditorGraph:
     """All nodes of a workflow, those in subgraphs too."""
 
-    nodes: dict[str, _Drawn] = field(default_factory=dict)
-    given: dict[tuple[str, int], tuple[str, int] | _Value | None] = field(default_factory=dict)
+    nodes: dict[str, _EditorNode] = field(default_factory=dict)
+    given: dict[tuple[str, int], tuple[str, int] | _WidgetValue | None] = field(default_factory=dict)
     """What comes into a subgraph from outside: by its input side and slot."""
 
-    def origin(self, wire: tuple[str, int]) -> Link | _Value | None:
+    def origin(self, wire: tuple[str, int]) -> NodeLink | _WidgetValue | None:
         """Where a wire really comes from."""
         for _ in range(_LONGEST_WIRE):
             if wire in self.given:
                 outer = self.given[wire]
-                if outer is None or isinstance(outer, _Value):
+                if outer is None or isinstance(outer, _WidgetValue):
                     return outer
                 wire = outer
                 continue
@@ -105,14 +105,14 @@ class _Sheet:
             if node is None or node.mode == _MUTED:
                 return None
             following = self._through(node, wire[1])
-            if following is None or isinstance(following, _Value):
+            if following is None or isinstance(following, _WidgetValue):
                 return following
             if following == wire:
-                return Link(*wire)
+                return NodeLink(*wire)
             wire = following
         return None
 
-    def _through(self, node: _Drawn, slot: int) -> tuple[str, int] | _Value | None:
+    def _through(self, node: _EditorNode, slot: int) -> tuple[str, int] | _WidgetValue | None:
         """One step back: what stands behind an output, which is the output itself for a node that does something."""
         if node.inner is not None:
             return node.inner.get(slot)
@@ -121,7 +121,7 @@ class _Sheet:
             fits = (wire for name, wire in node.wires.items() if node.types.get(name) in (wanted, "*"))
             return next(fits, None)
         if node.kind == "PrimitiveNode":
-            return _Value(node.first)
+            return _WidgetValue(node.first)
         if node.kind == "GetNode":
             fits = (
                 wire
@@ -148,14 +148,14 @@ def _tables(value: Any) -> list[Mapping[str, Any]]:
 
 def _flatten(
     value: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]], *, prefix: str, depth: int
-) -> _Sheet:
+) -> _EditorGraph:
     """The nodes of a workflow or of a subgraph, whose ids then begin with those of the nodes around them."""
-    sheet = _Sheet()
+    sheet = _EditorGraph()
     wires = {link: (f"{prefix}{origin}", slot) for link, origin, slot in _links(value.get("links"))}
     for raw in _tables(value.get("nodes")):
         if "id" not in raw:
             continue
-        node = _drawn(raw, prefix, wires)
+        node = _read_node(raw, prefix, wires)
         sheet.nodes[node.id] = node
         inner = definitions.get(node.kind)
         if inner is not None and depth < 20:
@@ -173,18 +173,18 @@ def _flatten(
                 if name in node.wires:
                     sheet.given[side] = node.wires[name]
                 else:
-                    sheet.given[side] = _Value(node.values[name]) if name in node.values else None
+                    sheet.given[side] = _WidgetValue(node.values[name]) if name in node.values else None
     return sheet
 
 
-def _drawn(raw: Mapping[str, Any], prefix: str, links: Mapping[int, tuple[str, int]]) -> _Drawn:
+def _read_node(raw: Mapping[str, Any], prefix: str, links: Mapping[int, tuple[str, int]]) -> _EditorNode:
     kind = str(raw.get("type", ""))
     entries = _tables(raw.get("inputs"))
     outputs = [str(entry.get("type", "*")) for entry in _tables(raw.get("outputs"))]
     widgets = raw.get("widgets_values")
     first = next(iter(widgets), None) if isinstance(widgets, list) else None
     mode = raw.get("mode")
-    return _Drawn(
+    return _EditorNode(
         id=f"{prefix}{raw['id']}",
         kind=kind,
         title=str(raw.get("title", "")),

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Literal, TypeAlias
 
-from avlink_genvideo.graph import Graph, Link, Node
+from avlink_genvideo.comfy_graph import Graph, Node, NodeLink
 
 Role: TypeAlias = Literal["positive", "negative"]
 
@@ -52,19 +52,19 @@ class GraphPrompt:
 
 
 @dataclass(slots=True)
-class _Search:
+class _PromptSearch:
     """One search: what was noted on the way."""
 
     graph: Graph
     notes: list[str] = field(default_factory=list)
 
-    def node(self, link: Link | None) -> Node | None:
+    def node(self, link: NodeLink | None) -> Node | None:
         return None if link is None else self.graph.get(link.node)
 
 
 def find_prompt(graph: Graph, *, file_name: str = "") -> GraphPrompt:
     """The words that the video of this name was generated with; empty ones where the graph holds none."""
-    search = _Search(graph)
+    search = _PromptSearch(graph)
     found: list[tuple[Node, str, str]] = []
     for node in _upstream(graph, _savers(graph, PurePath(file_name).stem)):
         if _is_sampler(node):
@@ -121,7 +121,7 @@ def _is_sampler(node: Node) -> bool:
     return bool(_SAMPLES.search(node.kind)) or any(name == "model" for name, _ in node.links())
 
 
-def _of_sampler(search: _Search, node: Node, role: Role) -> list[str]:
+def _of_sampler(search: _PromptSearch, node: Node, role: Role) -> list[str]:
     """The texts behind a sampler's conditions."""
     literal = [node.inputs[name] for name in _texts_of(role) if isinstance(node.inputs.get(name), str)]
     seen = frozenset({node.id})
@@ -139,7 +139,7 @@ def _of_sampler(search: _Search, node: Node, role: Role) -> list[str]:
     return found
 
 
-def _texts(search: _Search, link: Link | None, role: Role, seen: frozenset[str], *, shared: bool = False) -> list[str]:
+def _texts(search: _PromptSearch, link: NodeLink | None, role: Role, seen: frozenset[str], *, shared: bool = False) -> list[str]:
     """The texts that a condition was made of."""
     node = search.node(link)
     if node is None or link is None or node.id in seen or _EMPTIES.search(node.kind):
@@ -172,7 +172,7 @@ def _texts_of(role: Role) -> tuple[str, ...]:
     return _POSITIVE_TEXTS if role == "positive" else _NEGATIVE_TEXTS
 
 
-def _encoded(search: _Search, node: Node, role: Role, seen: frozenset[str]) -> list[str] | None:
+def _encoded(search: _PromptSearch, node: Node, role: Role, seen: frozenset[str]) -> list[str] | None:
     """The texts in a node that holds some: an encoder, or a loader that encodes. None for any other node."""
     held = {name for name in (*_POSITIVE_TEXTS, *_NEGATIVE_TEXTS) if name in node.inputs}
     texts = {name: text for name in held if (text := _string(search, node, name, seen)) is not None}
@@ -184,12 +184,12 @@ def _encoded(search: _Search, node: Node, role: Role, seen: frozenset[str]) -> l
     return list(dict.fromkeys(texts[name] for name in names if texts.get(name)))
 
 
-def _string(search: _Search, node: Node, name: str, seen: frozenset[str]) -> str | None:
+def _string(search: _PromptSearch, node: Node, name: str, seen: frozenset[str]) -> str | None:
     """The text of an input: as it stands there, or as the nodes before it put it together; None where it is none."""
     value = node.inputs[name]
     if isinstance(value, str):
         return value
-    before = search.node(value) if isinstance(value, Link) else None
+    before = search.node(value) if isinstance(value, NodeLink) else None
     if before is None or before.id in seen:
         return None
     seen |= {before.id}
@@ -215,7 +215,7 @@ def _order(name: str) -> tuple[int, str]:
     return (int(number[0]) if number else -1, name)
 
 
-def _without_sampler(search: _Search, file_name: str) -> GraphPrompt:
+def _without_sampler(search: _PromptSearch, file_name: str) -> GraphPrompt:
     """For nodes that call a service, which have no sampler before them: the nearest one that was given words."""
     for node in _upstream(search.graph, _savers(search.graph, PurePath(file_name).stem)):
         positive = _first_text(search, node, "positive")
@@ -226,7 +226,7 @@ def _without_sampler(search: _Search, file_name: str) -> GraphPrompt:
     return GraphPrompt(notes=tuple(dict.fromkeys(search.notes)))
 
 
-def _first_text(search: _Search, node: Node, role: Role) -> str:
+def _first_text(search: _PromptSearch, node: Node, role: Role) -> str:
     texts = (_string(search, node, name, frozenset({node.id})) for name in _texts_of(role) if name in node.inputs)
     return next((text.strip() for text in texts if text and text.strip()), "")
 

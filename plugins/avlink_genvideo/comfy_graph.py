@@ -1,7 +1,7 @@
 """A ComfyUI graph as it was run: nodes by id, whose inputs are values or links to other nodes' outputs.
 
 This is what ComfyUI calls a prompt, and what its nodes leave in files under that name. What the editor keeps, the
-workflow, is turned into the same in `avlink_genvideo.workflow`.
+workflow, is turned into the same in `avlink_genvideo.comfy_workflow`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class NodeLink:
     """Output number `slot` of a node."""
 
     node: str
@@ -22,21 +22,21 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A node: `kind` is its class, `inputs` are values or `Link`s by name."""
+    """A node: `kind` is its class, `inputs` are values or `NodeLink`s by name."""
 
     id: str
     kind: str
     title: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
-    def links(self) -> Iterator[tuple[str, Link]]:
+    def links(self) -> Iterator[tuple[str, NodeLink]]:
         """The inputs that come from other nodes."""
-        return ((name, value) for name, value in self.inputs.items() if isinstance(value, Link))
+        return ((name, value) for name, value in self.inputs.items() if isinstance(value, NodeLink))
 
-    def link(self, name: str) -> Link | None:
+    def link(self, name: str) -> NodeLink | None:
         """The link of an input; None where it has a value, or is not there."""
         value = self.inputs.get(name)
-        return value if isinstance(value, Link) else None
+        return value if isinstance(value, NodeLink) else None
 
 
 Graph: TypeAlias = Mapping[str, Node]
@@ -88,6 +88,6 @@ def _input(item: Any, nodes: Mapping[str, Any]) -> Any:
         node, slot = item
         known = isinstance(node, str | int) and str(node) in nodes
         if known and isinstance(slot, int) and not isinstance(slot, bool):
-            return Link(str(node), slot)
+            return NodeLink(str(node), slot)
     # Newer nodes wrap what they were given: {"__value__": ...}.
     return item["__value__"] if isinstance(item, dict) and "__value__" in item else item

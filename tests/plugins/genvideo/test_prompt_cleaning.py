@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from avlink_genvideo.infotext import read_infotext
-from avlink_genvideo.praise import is_praise
-from avlink_genvideo.words import for_sound, negative_for_sound
+from avlink_genvideo.praise import is_quality_phrase
+from avlink_genvideo.prompt_cleaning import clean_negative, clean_prompt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,39 +31,39 @@ from hypothesis import strategies as st
     ],
 )  # fmt: skip
 def test_what_is_left_of_a_picture_s_prompt(written: str, left: str) -> None:
-    assert for_sound(written) == left
+    assert clean_prompt(written) == left
 
 
 @given(st.text(max_size=200))
 def test_any_text_gives_one_clean_line_and_giving_it_again_changes_nothing(text: str) -> None:
-    left = for_sound(text)
+    left = clean_prompt(text)
     assert "\n" not in left and left == left.strip()
-    assert for_sound(for_sound(left)) == for_sound(left)
+    assert clean_prompt(clean_prompt(left)) == clean_prompt(left)
 
 
 @given(st.lists(st.sampled_from(["dog", "rain", "glass", "door", "wooden", "steps"]), min_size=1, max_size=6))
 def test_no_word_of_what_happens_is_lost(words: list[str]) -> None:
     text = ", ".join(f"({word}:1.{len(word)})" if len(word) % 2 else word for word in words)
-    assert for_sound(f"masterpiece, {text}, 8k") == ", ".join(words)
+    assert clean_prompt(f"masterpiece, {text}, 8k") == ", ".join(words)
 
 
 @pytest.mark.parametrize(
     "phrase", ["masterpiece", "8K UHD", "highly detailed", "cinematic lighting", "film grain", "score_9"]
 )
 def test_praise_is_known(phrase: str) -> None:
-    assert is_praise(phrase)
+    assert is_quality_phrase(phrase)
 
 
 @pytest.mark.parametrize("phrase", ["film", "a video", "a shot", "a high wall", "quality street", "rain", ""])
 def test_what_may_be_meant_is_no_praise(phrase: str) -> None:
-    assert not is_praise(phrase)
+    assert not is_quality_phrase(phrase)
 
 
 def test_of_a_picture_s_negative_only_what_is_heard_stays() -> None:
     assert (
-        negative_for_sound("blurry, (worst quality:1.4), music, people talking, watermark") == "music, people talking"
+        clean_negative("blurry, (worst quality:1.4), music, people talking, watermark") == "music, people talking"
     )
-    assert negative_for_sound("色调艳丽, 过曝, low quality") == ""
+    assert clean_negative("色调艳丽, 过曝, low quality") == ""
 
 
 INFOTEXT = """a dog barks, (rain:1.2)
