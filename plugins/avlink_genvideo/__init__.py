@@ -1,8 +1,11 @@
-"""Finishing generated video: `avlink finish`, the same as a library call, and a node for ComfyUI.
+"""Sound for generated video: `avlink finish`, the same as a library call, and a node for ComfyUI.
 
-from avlink_genvideo import finish
+Prompt extraction from metadata, muxing and provenance are here; planning, caching, generating and mastering belong to
+AVLink, and only names that `avlink` and `avlink.hooks` export are used.
 
-wave = finish(frames, fps=16, prompt="footsteps on gravel", seed=1)   # frames as numpy, torch or PIL
+    from avlink_genvideo import finish
+
+    wave = finish(frames, fps=16, prompt="footsteps on gravel", seed=1)   # frames as numpy, torch or PIL
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ __all__ = ["Finisher", "as_frames", "finish"]
 
 
 def __getattr__(name: str) -> Any:
+    # ComfyUI imports all nodes when it starts, so numpy and the engine are imported on first use.
     if name in {"Finisher", "finish"}:
         from avlink_genvideo import library
 

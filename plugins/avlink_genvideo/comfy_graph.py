@@ -1,7 +1,7 @@
-"""A ComfyUI graph as it was run: nodes by id, whose inputs are values or links to other nodes' outputs.
+"""A ComfyUI graph as it ran: nodes by id, whose inputs are values or links to other nodes' outputs.
 
-This is what ComfyUI calls a prompt, and what its nodes leave in files under that name. What the editor keeps, the
-workflow, is turned into the same in `avlink_genvideo.comfy_workflow`.
+ComfyUI calls it a prompt, and its nodes write it into files under that key. The editor's form of it, the workflow, is
+turned into the same in `avlink_genvideo.comfy_workflow`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Node:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def links(self) -> Iterator[tuple[str, NodeLink]]:
-        """The inputs that come from other nodes."""
+        """Return the inputs that come from other nodes."""
         return ((name, value) for name, value in self.inputs.items() if isinstance(value, NodeLink))
 
     def link(self, name: str) -> NodeLink | None:
-        """The link of an input; None where it has a value, or is not there."""
+        """Return the link of an input; None if it has a value or does not exist."""
         value = self.inputs.get(name)
         return value if isinstance(value, NodeLink) else None
 
@@ -43,14 +43,14 @@ Graph: TypeAlias = Mapping[str, Node]
 
 
 def parse_json(text: str) -> Any:
-    """JSON as Python writes it, with NaN and infinities, also where it was put into a string once or twice more.
+    """Return the value of a JSON text as Python writes it, with NaN and infinities, even if it is encoded repeatedly.
 
-    Raises ValueError for what is no JSON, or is nested too deep to be meant.
+    Raises ValueError for other text, and for values that are nested too deep.
     """
     try:
         value = json.loads(text)
         for _ in range(2):
-            # Some writers encode what is encoded already; the words of a plain string are no JSON.
+            # Some writers encode JSON text once more. A string that is not JSON text is a plain prompt.
             if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
                 break
             value = json.loads(value)
@@ -60,12 +60,12 @@ def parse_json(text: str) -> Any:
 
 
 def is_graph(value: Any) -> bool:
-    """Whether a JSON value is a graph as it was run."""
+    """Return True for a JSON value that is a graph."""
     return isinstance(value, dict) and any(isinstance(node, dict) and "class_type" in node for node in value.values())
 
 
 def read_graph(value: Mapping[str, Any]) -> Graph:
-    """The nodes of a JSON value that `is_graph`; what is no node is left out."""
+    """Return the nodes of a JSON value that `is_graph`; entries that are no nodes are left out."""
     nodes = {}
     for key, raw in value.items():
         if not isinstance(raw, dict) or "class_type" not in raw:
@@ -83,11 +83,11 @@ def read_graph(value: Mapping[str, Any]) -> Graph:
 
 
 def _input(item: Any, nodes: Mapping[str, Any]) -> Any:
-    """A link, which is written as [node, slot], or the value. Lists of two may also be values."""
+    """Return the link, which is written as [node, slot], or the value, which may also be a list of two."""
     if isinstance(item, list) and len(item) == 2:
         node, slot = item
         known = isinstance(node, str | int) and str(node) in nodes
         if known and isinstance(slot, int) and not isinstance(slot, bool):
             return NodeLink(str(node), slot)
-    # Newer nodes wrap what they were given: {"__value__": ...}.
+    # Newer versions of ComfyUI wrap lists, so that they are not taken for links: {"__value__": ...}.
     return item["__value__"] if isinstance(item, dict) and "__value__" in item else item

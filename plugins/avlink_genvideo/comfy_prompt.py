@@ -1,7 +1,10 @@
-"""Which words a ComfyUI graph was run with: back from the node that saved the video to the sampler, and to its texts.
+"""The prompt of a ComfyUI graph: upstream from the node that saved the video to the sampler, and to its texts.
 
-The nearest sampler before the saved video counts: an image that a video begins with is often generated in the same
-graph, with a prompt of its own. Whatever had to be chosen is said.
+The sampler nearest to the saved video counts: the image that a video begins with is often generated in the same graph,
+with a prompt of its own. Choices that had to be made are noted.
+
+Any package may add node classes, so nodes are recognised by patterns in the names of their classes and inputs, taken
+from the sources of ComfyUI and of its packages for video.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ Role: TypeAlias = Literal["positive", "negative"]
 _SAVES = re.compile(r"save|combine|export|output|write|preview", re.IGNORECASE)
 _SAVES_VIDEO = re.compile(r"video|webm|webp|apng|animated|gif|mp4|combine", re.IGNORECASE)
 _SAMPLES = re.compile(r"sampler|guider|detailer", re.IGNORECASE)
-# Such nodes only choose how to sample: KSamplerSelect, or hold what never was a prompt.
+# Such nodes only choose a method, such as KSamplerSelect, or take conditioning that is no prompt.
 _NO_SAMPLER = re.compile(r"select|scheduler|sigmas|nag", re.IGNORECASE)
 _MODEL_SIDE = re.compile(r"(^|_)(model|clip|vae|unet|lora|control_net|t5|text_encoder|upscale_model)(s|_name|_\d+)?$")
 _CONDITION = re.compile(r"^(positive|negative|cond|conditioning|guider)|(embeds|embeddings)$|cond(itioning)?(_\d+)?$")
@@ -42,18 +45,18 @@ _EMPTIES = re.compile(r"zero_?out", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphPrompt:
-    """The words of a graph, as they stand there. `notes` are sentences on what was chosen or could not be known."""
+    """The prompt of a graph as it is written. `notes` are sentences on choices, and on text that is not in the file."""
 
     positive: str = ""
     negative: str = ""
     node: str = ""
-    """The sampler that they were taken from, as "kind id"."""
+    """The sampler that it was taken from, as "kind id"."""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _PromptSearch:
-    """One search: what was noted on the way."""
+    """A search in a graph, with its notes."""
 
     graph: Graph
     notes: list[str] = field(default_factory=list)
@@ -63,14 +66,14 @@ class _PromptSearch:
 
 
 def find_prompt(graph: Graph, *, file_name: str = "") -> GraphPrompt:
-    """The words that the video of this name was generated with; empty ones where the graph holds none."""
+    """Return the prompt of the video with this file name; an empty one if the graph holds none."""
     search = _PromptSearch(graph)
     found: list[tuple[Node, str, str]] = []
     for node in _upstream(graph, _savers(graph, PurePath(file_name).stem)):
         if _is_sampler(node):
-            positive = _joined(_of_sampler(search, node, "positive"))
-            negative = _joined(_of_sampler(search, node, "negative"))
-            # One text for both sides is no negative one: the wire brought only one.
+            positive = _joined(_sampler_texts(search, node, "positive"))
+            negative = _joined(_sampler_texts(search, node, "negative"))
+            # The same text for both sides means that the link leads to a single, positive one.
             negative = "" if negative == positive else negative
             if positive or negative:
                 found.append((node, positive, negative))
@@ -86,7 +89,7 @@ def find_prompt(graph: Graph, *, file_name: str = "") -> GraphPrompt:
 
 
 def _savers(graph: Graph, stem: str) -> list[Node]:
-    """The nodes that wrote the file, likeliest first: all others count only where none does."""
+    """Return the nodes that may have written the file, by name, by kind, or all if none is recognised."""
     used = {link.node for node in graph.values() for _, link in node.links()}
     ends = [node for node in graph.values() if node.id not in used and any(node.links())]
     named = [node for node in ends if (prefix := _prefix(node)) and stem.startswith(prefix)]
@@ -97,12 +100,12 @@ def _savers(graph: Graph, stem: str) -> list[Node]:
 
 def _prefix(node: Node) -> str:
     prefix = node.inputs.get("filename_prefix")
-    # Such a prefix may have folders, and dates and other things between percent signs.
+    # "video/%date:yyyy%/clip": folders and placeholders are no part of the file's name.
     return PurePath(prefix.replace("\\", "/")).name.partition("%")[0] if isinstance(prefix, str) else ""
 
 
 def _upstream(graph: Graph, begin: Sequence[Node]) -> Iterator[Node]:
-    """Nodes before others, the nearest first; models and what is loaded for them are no part of that."""
+    """Yield the nodes upstream of others, nearest first, without the models and their loaders."""
     waiting, seen = list(begin), {node.id for node in begin}
     while waiting:
         node = waiting.pop(0)
@@ -121,9 +124,9 @@ def _is_sampler(node: Node) -> bool:
     return bool(_SAMPLES.search(node.kind)) or any(name == "model" for name, _ in node.links())
 
 
-def _of_sampler(search: _PromptSearch, node: Node, role: Role) -> list[str]:
-    """The texts behind a sampler's conditions."""
-    literal = [node.inputs[name] for name in _texts_of(role) if isinstance(node.inputs.get(name), str)]
+def _sampler_texts(search: _PromptSearch, node: Node, role: Role) -> list[str]:
+    """Return the texts behind the conditioning of a sampler."""
+    literal = [node.inputs[name] for name in _text_inputs(role) if isinstance(node.inputs.get(name), str)]
     seen = frozenset({node.id})
     if node.link(role) is not None:
         return _texts(search, node.link(role), role, seen)
@@ -132,21 +135,23 @@ def _of_sampler(search: _PromptSearch, node: Node, role: Role) -> list[str]:
     found: list[str] = []
     for name, link in node.links():
         if _CONDITION.search(name) and not _PICTURE_SIDE.search(name):
-            # A guider, and the embeddings of video wrappers, bring both sides through one wire.
+            # Guiders and the embeddings of video wrappers carry both sides through one link.
             shared = name == "guider" or name.endswith(("embeds", "embeddings"))
             if shared or _is_negative(name) == (role == "negative"):
                 found += _texts(search, link, role, seen, shared=shared)
     return found
 
 
-def _texts(search: _PromptSearch, link: NodeLink | None, role: Role, seen: frozenset[str], *, shared: bool = False) -> list[str]:
-    """The texts that a condition was made of."""
+def _texts(
+    search: _PromptSearch, link: NodeLink | None, role: Role, seen: frozenset[str], *, shared: bool = False
+) -> list[str]:
+    """Return the texts from which conditioning was encoded."""
     node = search.node(link)
     if node is None or link is None or node.id in seen or _EMPTIES.search(node.kind):
         return []
     seen |= {node.id}
     if node.link("positive") is not None and node.link("negative") is not None:
-        # Such nodes give their first output for what came in as positive, and the second for the other.
+        # Nodes with both sides hand on the positive one at their first output, the negative one at their second.
         sides: dict[int, Role] = {} if shared else {0: "positive", 1: "negative"}
         side = sides.get(link.slot, role)
         return _texts(search, node.link(side), side, seen)
@@ -168,24 +173,24 @@ def _fits(name: str, role: Role) -> bool:
     return _is_negative(name) == (role == "negative") or name.startswith(("cond", "text_embeds"))
 
 
-def _texts_of(role: Role) -> tuple[str, ...]:
+def _text_inputs(role: Role) -> tuple[str, ...]:
     return _POSITIVE_TEXTS if role == "positive" else _NEGATIVE_TEXTS
 
 
 def _encoded(search: _PromptSearch, node: Node, role: Role, seen: frozenset[str]) -> list[str] | None:
-    """The texts in a node that holds some: an encoder, or a loader that encodes. None for any other node."""
+    """Return the texts of a node that holds some: an encoder, or a loader that encodes. None for any other node."""
     held = {name for name in (*_POSITIVE_TEXTS, *_NEGATIVE_TEXTS) if name in node.inputs}
     texts = {name: text for name in held if (text := _string(search, node, name, seen)) is not None}
     if not texts:
         return None
     has_sides = any(name in texts for name in _NEGATIVE_TEXTS) and any(name in texts for name in _POSITIVE_TEXTS)
-    names = _texts_of(role) if has_sides else (*_POSITIVE_TEXTS, *_NEGATIVE_TEXTS)
-    # Encoders with two or three text models are mostly given the same words for each.
+    names = _text_inputs(role) if has_sides else (*_POSITIVE_TEXTS, *_NEGATIVE_TEXTS)
+    # Encoders with two or three text models mostly get the same text for each.
     return list(dict.fromkeys(texts[name] for name in names if texts.get(name)))
 
 
 def _string(search: _PromptSearch, node: Node, name: str, seen: frozenset[str]) -> str | None:
-    """The text of an input: as it stands there, or as the nodes before it put it together; None where it is none."""
+    """Return the text of an input: its value, or the text that upstream nodes compose; None if it is no text."""
     value = node.inputs[name]
     if isinstance(value, str):
         return value
@@ -201,7 +206,7 @@ def _string(search: _PromptSearch, node: Node, name: str, seen: frozenset[str]) 
         if part:
             parts.append(part)
     if "populated_text" in before.inputs and isinstance(before.inputs["populated_text"], str):
-        # What wildcards became, beside the text with the wildcards.
+        # The text after wildcards were filled in, which the node keeps beside the one before.
         parts = [before.inputs["populated_text"]]
     if not parts:
         passed = [_string(search, before, other, seen) for other, _ in before.links() if not _MODEL_SIDE.search(other)]
@@ -216,7 +221,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _without_sampler(search: _PromptSearch, file_name: str) -> GraphPrompt:
-    """For nodes that call a service, which have no sampler before them: the nearest one that was given words."""
+    """Return the texts of the nearest node with any: nodes that call a service have no sampler upstream."""
     for node in _upstream(search.graph, _savers(search.graph, PurePath(file_name).stem)):
         positive = _first_text(search, node, "positive")
         if positive:
@@ -227,7 +232,7 @@ def _without_sampler(search: _PromptSearch, file_name: str) -> GraphPrompt:
 
 
 def _first_text(search: _PromptSearch, node: Node, role: Role) -> str:
-    texts = (_string(search, node, name, frozenset({node.id})) for name in _texts_of(role) if name in node.inputs)
+    texts = (_string(search, node, name, frozenset({node.id})) for name in _text_inputs(role) if name in node.inputs)
     return next((text.strip() for text in texts if text and text.strip()), "")
 
 

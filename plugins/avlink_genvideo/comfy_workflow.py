@@ -1,7 +1,7 @@
-"""A ComfyUI workflow, the graph as the editor draws it, turned into the graph as it runs.
+"""A ComfyUI workflow, the editor's form of a graph, turned into the graph as it runs.
 
-Some writers leave only this. Values have no names in it, only the order of their widgets; wires go through reroutes,
-"set" and "get" nodes and subgraphs; nodes may be switched off.
+Some writers leave only this. Its values have no names, only the order of their widgets; links lead through reroutes,
+"set" and "get" nodes and subgraphs; nodes may be muted or bypassed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from typing import Any
 
 from avlink_genvideo.comfy_graph import Graph, Node, NodeLink
 
+# LiteGraph's values of `mode`.
 _MUTED, _BYPASSED = 2, 4
+# Node ids that stand for the inputs and outputs of a subgraph inside of it.
 _INPUT_SIDE, _OUTPUT_SIDE = "-10", "-20"
+# The widget "control after generate", which follows each seed and has no input.
 _AFTER_SEED = frozenset({"fixed", "increment", "decrement", "randomize"})
-# Names of widgets of older editors, which did not write them, in the order of their values.
+# Older editors wrote the values of widgets without their names: these are the names in that order.
 _WIDGETS = {
     "CLIPTextEncode": ("text",),
     "WanVideoTextEncode": ("positive_prompt", "negative_prompt"),
@@ -30,17 +33,17 @@ _WIDGETS = {
     "SaveAnimatedPNG": ("filename_prefix",),
 }
 _HOLDS_TEXT = re.compile(r"text|prompt|string|note", re.IGNORECASE)
-# A chain of wires that leads back to itself must end some day.
-_LONGEST_WIRE = 200
+# Links may lead back to themselves in a damaged workflow.
+_MAX_HOPS = 200
 
 
 def is_workflow(value: Any) -> bool:
-    """Whether a JSON value is a workflow."""
+    """Return True for a JSON value that is a workflow."""
     return isinstance(value, dict) and isinstance(value.get("nodes"), list) and "links" in value
 
 
 def read_workflow(value: Mapping[str, Any]) -> Graph:
-    """The nodes of a JSON value that `is_workflow`, as they would run; what makes no sense is left out."""
+    """Return the nodes of a JSON value that `is_workflow`, as they would run; invalid entries are left out."""
     sheet = _flatten(value, _definitions(value), prefix="", depth=0)
     nodes = {}
     for node in sheet.nodes.values():
@@ -61,14 +64,17 @@ def read_workflow(value: Mapping[str, Any]) -> Graph:
 
 @dataclass(frozen=True, slots=True)
 class _WidgetValue:
-    """What a wire brings when it comes from a widget instead of a node."""
+    """The value of a link that ends at a widget instead of a node."""
 
     value: Any
 
 
 @dataclass(slots=True, kw_only=True)
 class _EditorNode:
-    """A node as drawn. `wires` are (node, slot) by the name of the input, `types` those of inputs."""
+    """A node of the editor. `wires` are (node, slot) by the name of the input, `types` the types of the inputs.
+
+    `first` is the value of the first widget. A node that `passes` has no effect of its own, such as a reroute.
+    """
 
     id: str
     kind: str
@@ -81,20 +87,20 @@ class _EditorNode:
     first: Any
     passes: bool
     inner: Mapping[int, tuple[str, int]] | None = None
-    """What comes out of a subgraph, by its slots."""
+    """Of a subgraph: the inner (node, slot) behind each of its output slots."""
 
 
 @dataclass(slots=True)
 class _EditorGraph:
-    """All nodes of a workflow, those in subgraphs too."""
+    """All nodes of a workflow, including those in subgraphs."""
 
     nodes: dict[str, _EditorNode] = field(default_factory=dict)
     given: dict[tuple[str, int], tuple[str, int] | _WidgetValue | None] = field(default_factory=dict)
-    """What comes into a subgraph from outside: by its input side and slot."""
+    """The outer wire or value behind each input of a subgraph, by (input side, slot)."""
 
     def origin(self, wire: tuple[str, int]) -> NodeLink | _WidgetValue | None:
-        """Where a wire really comes from."""
-        for _ in range(_LONGEST_WIRE):
+        """Return the link or value at the end of a wire; None if it leads nowhere."""
+        for _ in range(_MAX_HOPS):
             if wire in self.given:
                 outer = self.given[wire]
                 if outer is None or isinstance(outer, _WidgetValue):
@@ -113,10 +119,11 @@ class _EditorGraph:
         return None
 
     def _through(self, node: _EditorNode, slot: int) -> tuple[str, int] | _WidgetValue | None:
-        """One step back: what stands behind an output, which is the output itself for a node that does something."""
+        """Follow a wire one step upstream. An output of a node with an effect of its own is its own end."""
         if node.inner is not None:
             return node.inner.get(slot)
         if node.mode == _BYPASSED:
+            # A bypassed node hands on its first input of the type of the output.
             wanted = node.outputs[slot] if slot < len(node.outputs) else "*"
             fits = (wire for name, wire in node.wires.items() if node.types.get(name) in (wanted, "*"))
             return next(fits, None)
@@ -142,14 +149,14 @@ def _definitions(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _tables(value: Any) -> list[Mapping[str, Any]]:
-    """The objects in a list; nothing where there is none."""
+    """Return the objects in a list; nothing for any other value."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _flatten(
     value: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]], *, prefix: str, depth: int
 ) -> _EditorGraph:
-    """The nodes of a workflow or of a subgraph, whose ids then begin with those of the nodes around them."""
+    """Return the nodes of a workflow or a subgraph. Ids in subgraphs begin with those of the nodes around them."""
     sheet = _EditorGraph()
     wires = {link: (f"{prefix}{origin}", slot) for link, origin, slot in _links(value.get("links"))}
     for raw in _tables(value.get("nodes")):
@@ -204,7 +211,7 @@ def _is_in(entry: Mapping[str, Any], links: Mapping[int, tuple[str, int]]) -> bo
 
 
 def _values(kind: str, entries: Sequence[Mapping[str, Any]], widgets: Any) -> Iterator[tuple[str, Any]]:
-    """Values with their names, as far as these can be known."""
+    """Yield the values of widgets with their names, as far as these are known."""
     if isinstance(widgets, dict):
         yield from ((str(name), value) for name, value in widgets.items())
         return
@@ -224,7 +231,7 @@ def _values(kind: str, entries: Sequence[Mapping[str, Any]], widgets: Any) -> It
 
 
 def _links(links: Any) -> Iterator[tuple[int, str, int]]:
-    """(id, origin, slot) of the wires, which are lists in a workflow and objects in a subgraph."""
+    """Yield (id, origin, slot) of the links, which are lists in a workflow and objects in a subgraph."""
     for link in links if isinstance(links, list) else []:
         if isinstance(link, list) and len(link) >= 5 and isinstance(link[0], int) and isinstance(link[2], int):
             yield link[0], str(link[1]), link[2]
@@ -233,6 +240,7 @@ def _links(links: Any) -> Iterator[tuple[int, str, int]]:
 
 
 def _ends(links: Any) -> Iterator[tuple[str, int, str, int]]:
+    """Yield (origin, slot, target, slot) of the links of a subgraph."""
     for link in links if isinstance(links, list) else []:
         if isinstance(link, dict) and all(isinstance(link.get(key), int) for key in ("origin_slot", "target_slot")):
             yield str(link.get("origin_id")), link["origin_slot"], str(link.get("target_id")), link["target_slot"]

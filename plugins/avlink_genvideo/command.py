@@ -1,23 +1,24 @@
-"""`avlink finish`."""
+"""`avlink finish`: from its options to a request, and from the report to an answer."""
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from avlink.hooks import Answer
+import avlink
+from avlink import InputError, Override
+from avlink.hooks import Answer, Grid, find_recipe
+from avlink_genvideo.request import FinishRequest, parse_loudness
 
+if TYPE_CHECKING:
+    from avlink_genvideo.report import FinishReport
 
-class Device(str, Enum):
-    """Where the model runs."""
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
+_COLUMNS = ("video", "status", "prompt", "sound", "result")
+_HIGHEST_DBTP, _LOWEST_DBTP = 0.0, -30.0
 
 
 def finish(
@@ -84,7 +85,7 @@ def finish(
     ] = None,
     device: Annotated[
         Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")
-    ] = Device.auto,
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Finish anew what is finished already.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the prompts that are found, and write nothing.")
@@ -105,25 +106,51 @@ def finish(
       avlink finish output/*.mp4 output/*.webp -o finished --loudness youtube
       avlink finish clip.webm --prompt "footsteps on gravel" --dry-run
     """  # noqa: D301
-    from avlink_genvideo.answer import answer_for
+    # numpy comes with it, which `avlink finish --help` does not need.
+    from avlink_genvideo.run import finish_videos
 
-    return answer_for(
-        videos=tuple(videos),
+    if replace and mix:
+        raise InputError("--replace and --mix exclude each other: a sound that is there goes, or stays")
+    if prompt is not None and no_prompt:
+        raise InputError("--prompt and --no-prompt exclude each other")
+    lufs, peak_dbtp = parse_loudness(loudness)
+    if peak is not None:
+        if not _LOWEST_DBTP <= peak <= _HIGHEST_DBTP:
+            raise InputError(f"--peak {peak:g}: it is a number of dBTP from {_LOWEST_DBTP:g} to {_HIGHEST_DBTP:g}")
+        peak_dbtp = peak
+    overrides: list[str | Override] = list(settings or ())
+    if seed is not None:
+        overrides.append(Override(key="run.seed", value=seed, label=f"--seed {seed}"))
+    request = FinishRequest(
+        inputs=tuple(dict.fromkeys(videos)),
+        recipe=find_recipe(recipe, "sonify", overrides),
         output=output,
+        in_place=in_place,
         prompt=prompt,
         use_prompt=not no_prompt,
         negative=negative,
-        loudness=loudness,
-        peak=peak,
-        replace=replace,
-        mix=mix,
+        lufs=lufs,
+        peak_dbtp=peak_dbtp,
         channels=1 if mono else 2,
+        existing="replace" if replace else "mix" if mix else "refuse",
         lossless=lossless,
-        in_place=in_place,
-        seed=seed,
-        recipe=recipe,
-        settings=tuple(settings or ()),
-        device=device.value,
+        device=device,
         force=force,
         dry_run=dry_run,
     )
+    with avlink.progress() as listener:
+        report = finish_videos(request, avlink.open_session(device=device, listener=listener))
+    return Answer(
+        command="finish", payload=report.to_json(), blocks=_blocks(report, dry_run=dry_run), exit_code=report.exit_code
+    )
+
+
+def _blocks(report: FinishReport, *, dry_run: bool) -> list[str | Grid]:
+    """Return the report for people: a table, a line for each reason, and the counts."""
+    blocks: list[str | Grid] = [Grid(heads=_COLUMNS, rows=report.rows(dry_run=dry_run))]
+    blocks += [f"{item.source.name}: {item.status}: {item.reason}" for item in report.items if item.reason]
+    counts = ", ".join(f"{count} {status}" for status, count in report.counts.items() if count)
+    blocks.append(counts.replace("generated", "to generate") if dry_run else counts)
+    if dry_run:
+        blocks.append("this was the plan: nothing was written")
+    return blocks

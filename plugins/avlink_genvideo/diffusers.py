@@ -1,8 +1,8 @@
-"""Around a video pipeline of diffusers, or one that is called and answers like these: its frames come back with sound.
+"""A wrapper around a video pipeline of diffusers, or one with the same interface, that adds sound to its videos.
 
     pipe = WithSound(WanPipeline.from_pretrained(...), fps=16)
     result = pipe(prompt="a dog runs through dry leaves", num_frames=81)
-    result.save("dog.mp4")                 # result.frames, result.audio: what export_to_video and others take
+    result.save("dog.mp4")                 # result.frames, result.audio: for export_to_video and others
 
 Nothing of diffusers is imported: the pipeline is only called.
 """
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class VideosWithSound:
-    """What a pipeline gave, as it gave it, and one sound for each of its videos."""
+    """The frames that a pipeline returned, unchanged, and one sound for each of its videos."""
 
     frames: Any
     audio: tuple[Waveform, ...]
     output: Any
-    """The pipeline's whole answer."""
+    """The pipeline's complete output."""
     fps: Fraction | float
     prompts: tuple[str, ...]
     seed: int
     finisher: Finisher
 
     def save(self, path: str | Path, index: int = 0) -> Path:
-        """Write video number `index` of the batch with its sound; see `Finisher.write`. Gives the path."""
+        """Write video number `index` of the batch with its sound, and return the path; see `Finisher.write`."""
         video = videos_of(self.frames)[index]
         return self.finisher.write(
             path, video, self.fps, self.prompts[index], seed=self.seed + index, sound=self.audio[index]
@@ -45,20 +45,20 @@ class VideosWithSound:
 
 
 class WithSound:
-    """A pipeline whose videos get sound. It is called as the pipeline is."""
+    """A pipeline whose videos get sound, called with the arguments of the pipeline."""
 
     def __init__(self, pipeline: Callable[..., Any], *, fps: float | Fraction, **options: Any) -> None:
-        """`fps` is the rate at which the frames are meant to be seen; `options` are those of `Finisher`."""
+        """`fps` is the rate at which the frames are to be played; `options` are those of `Finisher`."""
         self.pipeline, self.fps = pipeline, fps
         self.finisher = get_finisher(**options)
 
     def __call__(
         self, *arguments: Any, sound_prompt: str | None = None, sound_seed: int = 0, **named: Any
     ) -> VideosWithSound:
-        """Call the pipeline and make the sound of each of its videos; video n gets seed `sound_seed` + n.
+        """Call the pipeline and generate the sound of each of its videos; video n gets seed `sound_seed` + n.
 
-        The words are those of the pipeline's `prompt`, its first argument, unless there is a `sound_prompt`. Raises
-        MediaError where the answer has no frames that can be used (with `output_type="latent"` it has none).
+        The sound has the pipeline's `prompt`, which is its first argument, unless there is a `sound_prompt`. Raises
+        MediaError if the output has no usable frames, as with `output_type="latent"`.
         """
         output = self.pipeline(*arguments, **named)
         frames = output[0] if isinstance(output, tuple) else getattr(output, "frames", None)
@@ -81,9 +81,9 @@ class WithSound:
 
 
 def videos_of(frames: Any) -> Sequence[Any]:
-    """The videos in a pipeline's `frames`: a batch as an array or tensor of five axes, or a list of lists of images.
+    """Return the videos in a pipeline's `frames`: an array or tensor of five axes, or a list of lists of images.
 
-    Raises MediaError where there are none.
+    Raises MediaError if there are none.
     """
     if frames is None:
         raise MediaError("the pipeline's answer has no frames; is it one that makes video?")
@@ -93,7 +93,7 @@ def videos_of(frames: Any) -> Sequence[Any]:
         first = frames[0]
         if isinstance(first, Sequence) or getattr(first, "ndim", 0) == 4:
             return frames
-    # A single video.
+    # A single video without a batch, if it is one.
     as_frames(frames, 1)
     return [frames]
 
@@ -106,6 +106,6 @@ def _prompts(given: Any, count: int) -> tuple[str, ...]:
         return tuple(str(prompt) for prompt in prompts)
     if count % len(prompts):
         raise MediaError(f"there are {len(prompts)} prompts for {count} videos")
-    # num_videos_per_prompt: all of the first prompt come first.
+    # With num_videos_per_prompt, diffusers returns all videos of the first prompt first.
     each = count // len(prompts)
     return tuple(str(prompt) for prompt in prompts for _ in range(each))

@@ -1,4 +1,4 @@
-"""Frames as pipelines hand them over: arrays, tensors or images, in bytes or from 0 to 1, told apart or refused."""
+"""Frames as pipelines return them: arrays, tensors or images, as bytes or in [0, 1], in any unambiguous layout."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ Layout: TypeAlias = Literal["THWC", "TCHW", "CTHW"]
 """The order of time, height, width and colour channels."""
 
 _CHANNELS = (1, 3, 4)
-# Sampling in half precision ends a little outside.
-_SLACK = 0.02
+# Values that were computed in half precision lie a little outside of [0, 1].
+_TOLERANCE = 0.02
 _CHUNK = 16
 
 
 def as_frames(frames: Any, fps: float | Fraction, *, layout: Layout | None = None) -> ArrayFrames:
-    """A `FrameSource` of one video's frames at `fps` per second.
+    """Return one video's frames at `fps` per second as a `FrameSource`.
 
     `frames` are a numpy array or torch tensor of shape (T, H, W, 3) or (T, 3, H, W), uint8 or floating point in [0, 1],
-    or a list of PIL images or of single such frames. A batch of one video is taken for that video, as diffusers gives
-    it. Grey is made RGB, transparency is ignored. `layout` says what the shape does not tell.
+    or a list of PIL images or of single such frames. A batch of one video, as diffusers returns
+    it, is unpacked. Grey becomes RGB, transparency is ignored. `layout` resolves an ambiguous shape.
 
-    Raises MediaError in words for anything else.
+    Raises MediaError for anything else.
     """
     try:
         rate = exact_rate(fps)
     except (TypeError, ValueError) as error:
         raise MediaError(f"fps = {fps!r} is no frame rate: {error}") from None
-    array = _array(frames)
+    array = _to_array(frames)
     if array.ndim == 5:
         if len(array) != 1:
             raise MediaError(f"these are {len(array)} videos in one batch; give one at a time, such as frames[0]")
@@ -47,15 +47,15 @@ def as_frames(frames: Any, fps: float | Fraction, *, layout: Layout | None = Non
 
 
 class ArrayFrames:
-    """A `FrameSource` over an array of shape (T, H, W, C), turned into bytes a stretch at a time."""
+    """A `FrameSource` over an array of shape (T, H, W, C), converted to bytes only where it is read."""
 
     def __init__(self, array: NDArray[Any], rate: Fraction) -> None:
-        """Frames of a checked array."""
+        """`array` has passed the checks of `as_frames`."""
         self._array, self.rate = array, rate
         self.num_frames, self.height, self.width = (int(size) for size in array.shape[:3])
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Frames [start, stop) as RGB uint8 of shape (frames, height, width, 3)."""
+        """Return frames [start, stop) as RGB uint8 of shape (frames, height, width, 3)."""
         import numpy as np
 
         part = self._array[start:stop]
@@ -65,13 +65,13 @@ class ArrayFrames:
         return np.ascontiguousarray(part)
 
 
-def _array(frames: Any) -> NDArray[Any]:
-    """Anything that holds frames as one array, without a copy where that is possible."""
+def _to_array(frames: Any) -> NDArray[Any]:
+    """Return frames of any kind as one array, without a copy where that is possible."""
     import numpy as np
 
     if hasattr(frames, "detach"):
         tensor = frames.detach().cpu()
-        # numpy has no bfloat16.
+        # numpy has no bfloat16, in which pipelines often run.
         return np.asarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())
     if isinstance(frames, np.ndarray):
         return frames
@@ -82,27 +82,27 @@ def _array(frames: Any) -> NDArray[Any]:
         if isinstance(first, Sequence) and not isinstance(first, str | bytes):
             if len(frames) != 1:
                 raise MediaError(f"these are {len(frames)} videos in one batch; give one at a time, such as frames[0]")
-            return _array(first)
-        parts = [_one(frame) for frame in frames]
+            return _to_array(first)
+        parts = [_single_frame(frame) for frame in frames]
         if len({part.shape for part in parts}) != 1:
             raise MediaError("the frames are not all of one size; make them alike")
         return np.stack(parts)
     raise MediaError(f"frames are an array, a tensor or a list of images, not {type(frames).__name__}")
 
 
-def _one(frame: Any) -> NDArray[Any]:
+def _single_frame(frame: Any) -> NDArray[Any]:
     import numpy as np
 
     if hasattr(frame, "convert"):
         return np.asarray(frame.convert("RGB"))
-    array = _array(frame)
+    array = _to_array(frame)
     if array.ndim == 4 and len(array) == 1:
         array = array[0]
     return array
 
 
 def _time_first(array: NDArray[Any], layout: Layout | None) -> NDArray[Any]:
-    """The array as (T, H, W, C)."""
+    """Return the array as (T, H, W, C). Raises MediaError if the layout is ambiguous."""
     import numpy as np
 
     if layout is None:
@@ -131,10 +131,11 @@ def _check_values(array: NDArray[Any]) -> None:
         return
     if not np.issubdtype(array.dtype, np.floating):
         raise MediaError(f"frames are uint8, or floating point from 0 to 1, not {array.dtype}")
+    # In parts, so that no second array of the size of the video is made.
     parts = [array[at : at + _CHUNK] for at in range(0, len(array), _CHUNK)]
     lowest, highest = min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
     if lowest != lowest or highest != highest or not all(np.isfinite(part).all() for part in parts):
         raise MediaError("the frames hold values that are no numbers (NaN or infinite)")
-    if lowest < -_SLACK or highest > 1 + _SLACK:
-        hint = "give (frames + 1) / 2" if lowest >= -1 - _SLACK and highest <= 1 + _SLACK else "divide by 255"
+    if lowest < -_TOLERANCE or highest > 1 + _TOLERANCE:
+        hint = "give (frames + 1) / 2" if lowest >= -1 - _TOLERANCE and highest <= 1 + _TOLERANCE else "divide by 255"
         raise MediaError(f"floating point frames lie in [0, 1]; these go from {lowest:.3g} to {highest:.3g}: {hint}")

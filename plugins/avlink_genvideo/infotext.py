@@ -1,4 +1,4 @@
-"""The "parameters" text of Stable Diffusion WebUI (Automatic1111), Forge, SD.Next and those that write the same.
+"""Infotext: the "parameters" text of Stable Diffusion WebUI (Automatic1111), Forge, SD.Next and others.
 
 a dog runs through leaves, (sharp:1.2) <lora:dogs:0.8>
 Negative prompt: blurry
@@ -11,15 +11,15 @@ import re
 from dataclasses import dataclass
 
 _NEGATIVE = "Negative prompt:"
-# The settings are one line in the end. Three of them, so that a sentence with a colon is none.
+# The settings are the last line. At least three of them, so that a sentence with a colon is not taken for settings.
 _SETTING = re.compile(r'\s*([\w \-/]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
-_LEAST_SETTINGS = 3
+_FEWEST_SETTINGS = 3
 _FIRST = re.compile(r"^\s*(Steps|Sampler|Seed|Size|CFG scale|Model|Width|Frames|FPS)\s*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Infotext:
-    """What such a text says; `settings` as they stand there."""
+    """The parts of an infotext; `settings` as they are written."""
 
     positive: str
     negative: str
@@ -27,7 +27,7 @@ class Infotext:
 
 
 def read_infotext(text: str) -> Infotext | None:
-    """The parts of such a text; None for a text of another kind."""
+    """Return the parts of an infotext; None for any other text."""
     lines = text.replace("\r\n", "\n").strip().split("\n")
     at = next((index for index in reversed(range(len(lines))) if _is_settings(lines[index])), None)
     has_negative = any(line.strip().startswith(_NEGATIVE) for line in lines)
@@ -46,4 +46,4 @@ def read_infotext(text: str) -> Infotext | None:
 
 
 def _is_settings(line: str) -> bool:
-    return bool(_FIRST.match(line)) and len(_SETTING.findall(line)) >= _LEAST_SETTINGS
+    return bool(_FIRST.match(line)) and len(_SETTING.findall(line)) >= _FEWEST_SETTINGS

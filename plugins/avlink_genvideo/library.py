@@ -1,4 +1,4 @@
-"""Sound for frames in memory, as a call: for pipelines that generate video. No files, and the model stays loaded."""
+"""Sound for frames in memory, for programs that generate video. The model stays loaded between calls."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from avlink.hooks import find_recipe
 from avlink_genvideo.frames import ArrayFrames, Layout, as_frames
 from avlink_genvideo.mixing import UpmixedSound
 from avlink_genvideo.prompt_cleaning import clean_prompt
-from avlink_genvideo.provenance import Provenance
-from avlink_genvideo.write import describe_model, mux_at_loudness
+from avlink_genvideo.provenance import Provenance, describe_model
+from avlink_genvideo.write import mux_at_loudness
 
 if TYPE_CHECKING:
     from avlink import OnStep, Session, SonifyRecipe, SoundSource, Waveform
@@ -29,11 +29,11 @@ _CRF = 14
 
 @dataclass(frozen=True)
 class Finisher:
-    """Makes the sound of one video after another; the model is loaded once, when it is first needed, and shared.
+    """Generates the sound of videos. The model is loaded at the first call, and shared by all finishers of a device.
 
     `recipe` and `settings` are those of `avlink sonify`, `device` is "auto", "cpu", "cuda" or "mps". The sound is
-    brought to `lufs` (None leaves it as the model made it) with a true peak of at most `peak_dbtp`, on `channels`
-    channels that are alike.
+    mastered to `lufs` (None leaves it as the model made it) with a true peak of at most `peak_dbtp`, on `channels`
+    identical channels.
     """
 
     recipe: str = "foley"
@@ -54,11 +54,11 @@ class Finisher:
         layout: Layout | None = None,
         on_step: OnStep | None = None,
     ) -> Waveform:
-        """The sound of `frames` (see `avlink_genvideo.frames.as_frames`), round(T / fps * rate) samples long.
+        """Return the sound of `frames` (see `avlink_genvideo.frames.as_frames`), round(T / fps * rate) samples long.
 
-        `prompt` may be the one that the pictures were made with: weights, LoRA tags and praise are taken out. The same
-        frames, words and seed give the same sound. `on_step(done, total)` is told of progress; what it raises ends
-        the work.
+        `prompt` may be the one of the pictures: weights, LoRA tags and quality tags are removed. The same frames,
+        prompt and seed give the same sound. `on_step(done, total)` reports progress; an exception that it raises
+        interrupts the call.
 
         Raises MediaError for frames that cannot be used, RecipeError, BundleError and PluginError for models.
         """
@@ -81,36 +81,37 @@ class Finisher:
         tags: Mapping[str, str] | None = None,
         sound: Waveform | None = None,
     ) -> Path:
-        """Write `frames` with their sound as a video, H.264 and AAC in .mp4, .m4v or .mov, FLAC in .mkv.
+        """Write `frames` with their sound as a video, and return its path.
 
-        What it was made with stands in it, and so do `tags`, such as the settings of the pipeline. A `sound` that a
-        call with the same frames, words and seed has given is not made again. Gives the path.
-        Raises OutputError where it cannot be written, and otherwise as a call.
+        It holds H.264 and AAC in .mp4, .m4v or .mov, H.264 and FLAC in .mkv. Its provenance is written into it, and so
+        are `tags`, such as the settings of the pipeline. Pass the `sound` of a call with the same frames, prompt and
+        seed to avoid generating it again.
+        Raises OutputError if it cannot be written, and otherwise the same as a call.
         """
         path = Path(path)
         if path.suffix.lower() not in _MOVIES:
             raise OutputError(f"{path} cannot be written: a finished video is one of {', '.join(_MOVIES)}")
-        seen = as_frames(frames, fps, layout=layout)
-        words = Prompt(text=clean_prompt(prompt), negative=negative)
-        heard = self._generate(seen, words, seed, None) if sound is None else sound
+        source = as_frames(frames, fps, layout=layout)
+        cleaned = Prompt(text=clean_prompt(prompt), negative=negative)
+        generated = self._generate(source, cleaned, seed, None) if sound is None else sound
         details = {
             **describe_model(self._recipe, self._session),
             "seed": seed,
-            "prompt": words.text,
-            "negative": words.negative,
+            "prompt": cleaned.text,
+            "negative": cleaned.negative,
             "prompt_from": "the call",
             "sound": "generated",
         }
         with tempfile.TemporaryDirectory(prefix="avlink-finish-") as folder, atomic_write(path) as temporary:
             picture = Path(folder) / f"picture{path.suffix.lower()}"
-            avlink.write_video(picture, seen, crf=_CRF)
+            avlink.write_video(picture, source, crf=_CRF)
             mux_at_loudness(
                 picture,
-                heard,
+                generated,
                 temporary,
                 target=avlink.LoudnessTarget(lufs=self.lufs, peak_dbtp=self.peak_dbtp),
                 provenance=Provenance(
-                    key=digest([details["model_fingerprint"], words.text, words.negative, seed]), details=details
+                    key=digest([details["model_fingerprint"], cleaned.text, cleaned.negative, seed]), details=details
                 ),
                 tags=tags or {},
             )
@@ -118,14 +119,14 @@ class Finisher:
 
     @property
     def fingerprint(self) -> str:
-        """A name for the model and everything else that the sound depends on besides frames, words and seed."""
+        """A digest of everything that the sound depends on besides frames, prompt and seed."""
         model = describe_model(self._recipe, self._session)["model_fingerprint"]
         post = [step.model_dump(mode="json") for step in self._recipe.stems.post]
         return digest([model, post, self._recipe.stems.sample_rate, self.lufs, self.peak_dbtp, self.channels])
 
     def _generate(self, frames: ArrayFrames, prompt: Prompt, seed: int, on_step: OnStep | None) -> SoundSource:
         shared = _shared(self.device)
-        # One model is not asked two things at once.
+        # Models are not thread-safe.
         with shared.lock:
             sound = avlink.sound_for_frames(
                 frames, prompt=prompt, seed=seed, recipe=self._recipe, session=shared.session, on_step=on_step
@@ -144,7 +145,7 @@ class Finisher:
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What all finishers of a device have in common: the model above all, which is large."""
+    """The session of all finishers of a device, which holds the model."""
 
     session: Session
     lock: Lock
@@ -161,7 +162,7 @@ def _finisher(options: tuple[tuple[str, Any], ...]) -> Finisher:
 
 
 def get_finisher(**options: Any) -> Finisher:
-    """A `Finisher` of these options, the same one each time."""
+    """Return the `Finisher` with these options, the same object each time."""
     kept = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     return _finisher(tuple(sorted(kept.items())))
 
@@ -177,7 +178,7 @@ def finish(
     on_step: OnStep | None = None,
     **options: Any,
 ) -> Waveform:
-    """The sound of one video's frames: `Finisher(**options)`, kept between calls, called with the rest.
+    """Return the sound of one video's frames, by a `Finisher(**options)` that is kept between calls.
 
     wave = finish(pipe(prompt).frames[0], fps=16, prompt=prompt, seed=1)
     """

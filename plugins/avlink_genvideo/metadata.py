@@ -1,6 +1,6 @@
-"""The texts that a generator left with a video: in the file, or in one of the same name beside it.
+"""Metadata that a generator left with a video: texts in the file, or in a file of the same name beside it.
 
-| writer | where |
+| writer | location |
 | --- | --- |
 | ComfyUI SaveVideo, SaveWEBM; VideoHelperSuite from 2026 on | tags `prompt` and `workflow` |
 | ComfyUI SaveAnimatedWEBP | EXIF `Model` and `Make` as "prompt:{...}", "workflow:{...}" |
@@ -22,13 +22,11 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-ANIMATED = (".webp", ".gif", ".png", ".apng")
-"""Suffixes of images that may move. They hold no sound."""
+from avlink_genvideo.animated_images import is_animated
 
-LARGEST_NOTE_BYTES = 64 << 20
-"""A text beyond this is no prompt, whatever it is."""
-
-_SIDECARS = (".json", ".txt")
+# A longer text is no prompt.
+_LARGEST_TEXT_BYTES = 64 << 20
+_SIDECAR_SUFFIXES = (".json", ".txt")
 _EXIF = {0x010D, 0x010E, 0x010F, 0x0110, 0x0131, 0x010C, 0x010B, 0x010A, 0x013B}
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _COMFY_CHUNK = b"comf"
@@ -39,29 +37,31 @@ _XMP = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataText:
-    """A text with its name in lower case, and for people the place where it stands."""
+    """A text, its key in lower case, and its location in words."""
 
     name: str
     text: str
-    place: str
+    location: str
 
 
 def read_metadata(path: Path, tags: Mapping[str, str]) -> list[MetadataText]:
-    """All texts of a video or animated image, then those beside it. `tags` are the container's, as libav reads them.
+    """Return all texts in a video or animated image, then those beside it.
 
-    What cannot be read is no text: a note is never a reason to fail.
+    `tags` are the container's, as libav reads them. A text that cannot be read is left out: metadata is never a reason
+    to fail.
     """
     suffix = path.suffix.lower().lstrip(".")
-    notes = [
-        MetadataText(name=name.lower(), text=text, place=f"the {suffix}'s tag {name.lower()}") for name, text in tags.items()
+    texts = [
+        MetadataText(name=name.lower(), text=text, location=f"the {suffix}'s tag {name.lower()}")
+        for name, text in tags.items()
     ]
-    if path.suffix.lower() in ANIMATED:
-        notes += _of_image(path)
-    notes += _beside(path)
-    return [note for note in notes if note.text.strip() and len(note.text) <= LARGEST_NOTE_BYTES]
+    if is_animated(path):
+        texts += _image_texts(path)
+    texts += _sidecars(path)
+    return [text for text in texts if text.text.strip() and len(text.text) <= _LARGEST_TEXT_BYTES]
 
 
-def _of_image(path: Path) -> Iterator[MetadataText]:
+def _image_texts(path: Path) -> Iterator[MetadataText]:
     from PIL import Image
 
     try:
@@ -70,15 +70,15 @@ def _of_image(path: Path) -> Iterator[MetadataText]:
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         return
     for tag in sorted(_EXIF & set(exif), reverse=True):
-        # "prompt:{...}": the name stands in front of the text.
+        # "prompt:{...}": ComfyUI puts the key in front of the text.
         name, _, text = str(exif[tag]).partition(":")
         if name.isidentifier() and text:
-            yield MetadataText(name=name.lower(), text=text, place=f"EXIF {name}")
+            yield MetadataText(name=name.lower(), text=text, location=f"EXIF {name}")
         else:
-            yield MetadataText(name="description", text=str(exif[tag]), place="EXIF")
+            yield MetadataText(name="description", text=str(exif[tag]), location="EXIF")
     comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
     if comment is not None:
-        yield MetadataText(name="usercomment", text=_user_comment(comment), place="EXIF UserComment")
+        yield MetadataText(name="usercomment", text=_user_comment(comment), location="EXIF UserComment")
     for key, value in info.items():
         named = str(key).lower()
         if named in ("exif", "icc_profile"):
@@ -86,57 +86,58 @@ def _of_image(path: Path) -> Iterator[MetadataText]:
         if isinstance(value, bytes) and named in ("xmp", "comment"):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str) and named == "xmp":
-            yield MetadataText(name="xmp", text=_of_xmp(value), place="its XMP")
+            yield MetadataText(name="xmp", text=_xmp_text(value), location="its XMP")
         elif isinstance(value, str):
-            yield MetadataText(name=named, text=value, place=f"its text {named}")
+            yield MetadataText(name=named, text=value, location=f"its text {named}")
     if path.suffix.lower() in (".png", ".apng"):
         yield from _comfy_chunks(path)
 
 
 def _user_comment(value: Any) -> str:
-    """EXIF 2.32, 4.6.5: eight bytes say how the text is written. The order of UTF-16's bytes is up to the writer."""
+    """Decode EXIF's UserComment (EXIF 2.32, 4.6.5), whose first eight bytes name the character code."""
     if not isinstance(value, bytes):
         return str(value)
     kind, body = value[:8], value[8:]
     if kind == b"UNICODE\0":
+        # The standard leaves the byte order of UTF-16 open: of Latin text every second byte is zero.
         swapped = body[:1] == b"\0" or (body[1:2] != b"\0" and len(body) > 1)
         return body.decode("utf-16-be" if swapped else "utf-16-le", "replace").strip("\0\ufeff")
     return (body if kind[:5] in (b"ASCII", b"JIS\0\0", bytes(5)) else value).decode("utf-8", "replace").strip("\0")
 
 
-def _of_xmp(text: str) -> str:
-    """The words in an XMP packet: of the elements that are known to hold some, the first."""
+def _xmp_text(text: str) -> str:
+    """Return the text of the first element of an XMP packet that is known to hold a prompt; "" if there is none."""
     found = _XMP.search(text)
     return unescape(re.sub(r"<[^<>]+>", " ", found[2])).strip() if found else ""
 
 
 def _comfy_chunks(path: Path) -> Iterator[MetadataText]:
-    """Texts of ComfyUI's own kind, which stand behind the first picture, where readers of PNG do not look."""
+    """Yield the texts of ComfyUI's own chunks, which follow the first picture, where PNG readers do not look."""
     try:
         with path.open("rb") as file:
             if file.read(8) != b"\x89PNG\r\n\x1a\n":
                 return
             while len(head := file.read(8)) == 8:
                 size, kind = struct.unpack(">I4s", head)
-                if kind != _COMFY_CHUNK or size > LARGEST_NOTE_BYTES:
+                if kind != _COMFY_CHUNK or size > _LARGEST_TEXT_BYTES:
                     file.seek(size + 4, 1)
                     continue
                 body, check = file.read(size), file.read(4)
                 name, _, text = body.partition(b"\0")
                 if check == struct.pack(">I", zlib.crc32(kind + body)):
                     named = name.decode("latin-1").lower()
-                    yield MetadataText(name=named, text=text.decode("utf-8", "replace"), place=f"its chunk {named}")
+                    yield MetadataText(name=named, text=text.decode("utf-8", "replace"), location=f"its chunk {named}")
     except OSError:
         return
 
 
-def _beside(path: Path) -> Iterator[MetadataText]:
-    """clip.json, clip.mp4.json and the same as .txt."""
-    for suffix in _SIDECARS:
+def _sidecars(path: Path) -> Iterator[MetadataText]:
+    """Yield the texts of clip.json and clip.mp4.json, then of clip.txt and clip.mp4.txt."""
+    for suffix in _SIDECAR_SUFFIXES:
         for beside in (path.with_suffix(suffix), path.with_name(path.name + suffix)):
             try:
-                if beside.stat().st_size <= LARGEST_NOTE_BYTES:
+                if beside.stat().st_size <= _LARGEST_TEXT_BYTES:
                     text = beside.read_text(encoding="utf-8-sig", errors="replace")
-                    yield MetadataText(name=suffix, text=text, place=beside.name)
+                    yield MetadataText(name=suffix, text=text, location=beside.name)
             except (OSError, ValueError):
                 continue

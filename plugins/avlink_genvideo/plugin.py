@@ -1,4 +1,4 @@
-"""What this plugin offers: `avlink finish`. All else is imported when the command is used."""
+"""The hook implementations of `avlink_genvideo`. The command is imported when it is used."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from avlink import hookimpl
 from avlink.hooks import Command
 
 
-def load() -> Any:
-    """The command's function."""
+def load_command() -> Any:
+    """Return the function behind `avlink finish`."""
     from avlink_genvideo.command import finish
 
     return finish
@@ -17,5 +17,5 @@ def load() -> Any:
 
 @hookimpl
 def avlink_commands() -> list[Command]:
-    """Offer `avlink finish`."""
-    return [Command(name="finish", summary="Give generated videos their sound.", load=load)]
+    """Add `avlink finish`."""
+    return [Command(name="finish", summary="Give generated videos their sound.", load=load_command)]

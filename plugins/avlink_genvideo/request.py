@@ -1,4 +1,4 @@
-"""What a finishing run is asked for, and where its results go."""
+"""The request of a finishing run: its inputs, options and loudness target, and the paths of its outputs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,22 @@ from avlink_genvideo.animated_images import is_animated
 
 Existing: TypeAlias = Literal["refuse", "replace", "mix"]
 
-# Containers that keep texts of any name, and the picture as it is.
+LOUDNESS_TARGETS: dict[str, tuple[float | None, float]] = {
+    "ebu": (-23.0, -1.0),
+    "atsc": (-24.0, -2.0),
+    "netflix": (-27.0, -2.0),
+    "youtube": (-14.0, -1.0),
+    "spotify": (-14.0, -1.0),
+    "apple": (-16.0, -1.0),
+    "none": (None, -1.0),
+}
+"""Integrated loudness in LUFS and true peak in dBTP: EBU R 128, ATSC A/85, and the platforms' own pages. "none" leaves
+the loudness as the model made it."""
+
+_QUIETEST_LUFS, _LOUDEST_LUFS = -70.0, -5.0
+# Containers that keep metadata of any key, and the coded picture as it is.
 _KEPT = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
-# Others become Matroska, which takes any picture but this one's.
+# All others become Matroska, except this one, whose codecs Matroska does not take.
 _INSTEAD = {".3gp": ".mov"}
 _MARK = ".finished"
 
@@ -24,8 +37,8 @@ class FinishRequest:
     """`inputs` are videos or animated images. `output` is a file for one of them or a folder; None means beside each.
 
     `prompt` overrides the one found in a file, `use_prompt=False` ignores that. `lufs` None leaves the loudness as the
-    model made it. Animated images are encoded without loss if `lossless`. `existing` says what becomes of sound that
-    a video has. `force` makes anew what is finished already; `dry_run` looks and writes nothing.
+    model made it. Animated images are encoded without loss if `lossless`. `existing` is the treatment of sound that a
+    video has already. `force` repeats what is finished already; `dry_run` reads and writes nothing.
     """
 
     inputs: tuple[Path, ...]
@@ -45,23 +58,41 @@ class FinishRequest:
     dry_run: bool = False
 
 
-def output_paths(request: FinishRequest) -> tuple[Path, ...]:
-    """The file that each input becomes.
+def parse_loudness(text: str) -> tuple[float | None, float]:
+    """Return (LUFS, dBTP) for a platform's name, or for a number of LUFS with a peak of -1 dBTP. Raises InputError."""
+    known = LOUDNESS_TARGETS.get(text.strip().lower())
+    if known is not None:
+        return known
+    try:
+        lufs = float(text)
+    except ValueError:
+        lufs = 0.0
+    # Written so that NaN is refused, too.
+    if not _QUIETEST_LUFS <= lufs <= _LOUDEST_LUFS:
+        names = ", ".join(LOUDNESS_TARGETS)
+        raise InputError(
+            f"--loudness {text}: it is one of {names}, or a number of LUFS from {_QUIETEST_LUFS:g} to {_LOUDEST_LUFS:g}"
+        )
+    return lufs, -1.0
 
-    Raises InputError for wishes that exclude each other, OutputError where two would become one file.
+
+def output_paths(request: FinishRequest) -> tuple[Path, ...]:
+    """Return the output of each input.
+
+    Raises InputError for options that exclude each other, OutputError where two inputs would become one file.
     """
     if not request.inputs:
         raise InputError("there is nothing to finish; name a video")
     if request.in_place and request.output is not None:
         raise InputError("--in-place and -o exclude each other: one writes over the input, the other does not")
-    folder = _folder(request)
-    found = tuple(_output(path, request, folder) for path in request.inputs)
-    _refuse_clashes(request.inputs, found)
-    return found
+    folder = _output_folder(request)
+    outputs = tuple(_output_path(path, request, folder) for path in request.inputs)
+    _refuse_collisions(request.inputs, outputs)
+    return outputs
 
 
-def _folder(request: FinishRequest) -> Path | None:
-    """The folder for the results, if `output` is one: there already, or with no suffix, or for several inputs."""
+def _output_folder(request: FinishRequest) -> Path | None:
+    """Return `output` if it is a folder: an existing one, a name without a suffix, or the output of several inputs."""
     output = request.output
     if output is None:
         return None
@@ -72,7 +103,7 @@ def _folder(request: FinishRequest) -> Path | None:
     return None
 
 
-def _output(path: Path, request: FinishRequest, folder: Path | None) -> Path:
+def _output_path(path: Path, request: FinishRequest, folder: Path | None) -> Path:
     if request.in_place:
         if is_animated(path):
             raise OutputError(
@@ -95,11 +126,11 @@ def _output(path: Path, request: FinishRequest, folder: Path | None) -> Path:
     return path.with_name(f"{path.stem}{_MARK}{suffix}")
 
 
-def _refuse_clashes(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
-    seen: dict[Path, Path] = {}
+def _refuse_collisions(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    first: dict[Path, Path] = {}
     for path, output in zip(inputs, outputs, strict=True):
-        other = seen.setdefault(output.resolve(), path)
-        if other.resolve() != path.resolve():
+        other = first.setdefault(output.resolve(), path)
+        if not _same(other, path):
             raise OutputError(f"{other} and {path} would both become {output}; finish them one by one")
 
 

@@ -1,12 +1,14 @@
-"""Finishing many videos in one run. One that fails is named, and the others go on."""
+"""Finishing videos in one run, one after another. A failed one is reported, and the others go on."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import avlink
 from avlink import (
     AvlinkError,
     Event,
@@ -15,88 +17,118 @@ from avlink import (
     JobFailed,
     JobStarted,
     Listener,
+    MediaError,
     Message,
     OutputError,
     PlanReady,
     StepDone,
+    digest,
+    file_digest,
 )
+from avlink.hooks import resolve_backend, resolve_chain
+from avlink_genvideo.animated_images import is_animated
+from avlink_genvideo.metadata import MetadataText, read_metadata
+from avlink_genvideo.prompt import FoundPrompt, extract_prompt
+from avlink_genvideo.provenance import TAG, read_file_provenance, read_provenance
+from avlink_genvideo.report import FinishedVideo, FinishReport
 from avlink_genvideo.request import FinishRequest, output_paths
-from avlink_genvideo.video import finish_one, read_file_provenance
-from avlink_genvideo.work import FinishedVideo
+from avlink_genvideo.write import FinishJob, encode_animation, write_finished
 
 if TYPE_CHECKING:
-    from avlink import Session
+    from avlink import MediaInfo, Session, SoundSource
 
-STATES = ("generated", "cached", "skipped", "failed")
-"""As in `avlink sonify`: "cached" is written anew with a sound that was generated before, "skipped" was left alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishReport:
-    """The whole run, in the order of the inputs."""
-
-    items: tuple[FinishedVideo, ...]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many videos ended in which way."""
-        return {state: sum(item.status == state for item in self.items) for state in STATES}
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 3 when some failed."""
-        return 3 if self.counts["failed"] else 0
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
-        return {
-            "inputs": [str(item.source) for item in self.items],
-            "items": [_item(item) for item in self.items],
-            "counts": self.counts,
-        }
+_KEY_FORMAT = 1
+# Some generators write an audio track with nothing in it.
+_SILENT_DBTP = -80.0
 
 
 def finish_videos(request: FinishRequest, session: Session) -> FinishReport:
     """Finish every input of a request.
 
-    Raises InputError for wishes that exclude each other, and where the only input is at fault; what goes wrong with
-    one of several is in the report.
+    Raises InputError for options that exclude each other, and where the only input is at fault; the failure of one of
+    several inputs is in the report.
     """
     outputs = output_paths(request)
-    results = {} if request.in_place else _results(request.inputs, outputs)
+    earlier = {} if request.in_place else _earlier_outputs(request.inputs, outputs)
     session.tell(PlanReady(jobs=len(outputs)))
     items = []
     for number, (path, output) in enumerate(zip(request.inputs, outputs, strict=True)):
         id = str(number)
         session.tell(JobStarted(job_id=id, name=path.name))
         try:
-            if path in results:
-                # As when a folder is finished a second time.
-                reason = f"it is what {results[path].name} became"
+            if path in earlier:
+                # `avlink finish *.mp4` the second time: the pattern matches the results of the first.
+                reason = f"it is what {earlier[path].name} became"
                 item = FinishedVideo(source=path, output=None, status="skipped", reason=reason)
             else:
-                item = finish_one(path, output, request, replace(session, listener=_passing_on(session, id)))
+                item = finish_video(path, output, request, replace(session, listener=_forward(session, id)))
         except AvlinkError as error:
             if len(outputs) == 1 and isinstance(error, InputError):
-                # There is but one: what is wrong with it is all there is to say.
+                # With a single input, its error is the error of the command.
                 raise
             session.tell(JobFailed(job_id=id, name=path.name, reason=str(error)))
             items.append(FinishedVideo(source=path, output=None, status="failed", reason=str(error)))
             continue
         for note in item.notes:
             session.tell(Message(text=f"{path.name}: {note}"))
-        ending = "to be generated" if request.dry_run and item.status == "generated" else item.status
-        session.tell(JobDone(job_id=id, name=path.name, note=item.reason or ending))
+        status = "to be generated" if request.dry_run and item.status == "generated" else item.status
+        session.tell(JobDone(job_id=id, name=path.name, note=item.reason or status))
         items.append(item)
     return FinishReport(items=tuple(items))
 
 
-def _results(inputs: Sequence[Path], outputs: Sequence[Path]) -> Mapping[Path, Path]:
-    """Inputs that are results of others, with these. Raises OutputError for one that is not of our making."""
-    by_place = {path.resolve(): path for path in inputs}
+def finish_video(path: Path, output: Path, request: FinishRequest, session: Session) -> FinishedVideo:
+    """Give one video its sound and write it to `output`, or return why it was skipped.
+
+    Raises InputError for a file or an output that cannot be used, PluginError where the model fails.
+    """
+    job = FinishJob(path, output, request, session)
+    animated = is_animated(path)
+    tags = {} if animated else avlink.read_tags(path)
+    done = read_provenance(tags)
+    if done is not None and not request.force:
+        return _skipped(job, f"already finished: {done.describe()}")
+    if done is not None and done.details.get("sound") == "mixed":
+        raise InputError(
+            f"the sound of {path} is a mix already, which cannot be taken apart; finish the original again"
+        )
+    info = None if animated else _probe_video(path)
+    texts = read_metadata(path, {name: text for name, text in tags.items() if name.lower() != TAG})
+    job.prompt = _choose_prompt(request, texts, path.name)
+    job.notes += job.prompt.notes
+    if request.use_prompt and request.prompt is None and not job.prompt.text:
+        job.notes.append("no prompt was found in it; the sound follows the picture alone")
+    key = _result_key(job)
+    there = read_file_provenance(output) if not request.in_place and output.exists() else None
+    if there is not None and there.key == key and not request.force:
+        return replace(_skipped(job, f"{output.name} is finished already; --force makes it anew"), output=output)
+    if output.exists() and there is None and not request.in_place and not request.force:
+        raise OutputError(f"{output} is there already and was not made by avlink finish; move it, or give --force")
+    # The sound of a finished video was generated by us, and is replaced without asking.
+    existing = None if info is None or done is not None else _existing_sound(job, info)
+    if request.dry_run:
+        return FinishedVideo(
+            source=path,
+            output=output,
+            status="generated",
+            prompt=job.prompt,
+            seed=request.recipe.run.seed,
+            notes=tuple(job.notes),
+        )
+    # Muxing copies the tags of a video; those of an image have to be carried over, but not the files beside it.
+    job.tags = {text.name: text.text for text in texts if animated and not text.name.startswith(".")}
+    with tempfile.TemporaryDirectory(prefix="avlink-finish-") as name:
+        folder = Path(name)
+        picture = encode_animation(job, folder) if animated else path
+        return write_finished(job, picture, existing, key, folder)
+
+
+def _earlier_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> Mapping[Path, Path]:
+    """Return inputs that are the outputs of other inputs, with these. Raises OutputError for a foreign file."""
+    by_path = {path.resolve(): path for path in inputs}
     found = {}
     for path, output in zip(inputs, outputs, strict=True):
-        result = by_place.get(output.resolve())
+        result = by_path.get(output.resolve())
         if result is None or not output.exists():
             continue
         if read_file_provenance(result) is None:
@@ -105,8 +137,8 @@ def _results(inputs: Sequence[Path], outputs: Sequence[Path]) -> Mapping[Path, P
     return found
 
 
-def _passing_on(session: Session, id: str) -> Listener:
-    """What the engine tells of its one clip, as steps of a job of ours."""
+def _forward(session: Session, id: str) -> Listener:
+    """Return a listener that passes steps of the pipeline on as steps of this video's job."""
 
     def listen(event: Event) -> None:
         if isinstance(event, StepDone):
@@ -117,48 +149,56 @@ def _passing_on(session: Session, id: str) -> Listener:
     return listen
 
 
-def _item(item: FinishedVideo) -> Mapping[str, Any]:
-    prompt = item.prompt
-    return {
-        "name": item.source.name,
-        "source": str(item.source),
-        "output": None if item.output is None else str(item.output),
-        "status": item.status,
-        "reason": item.reason,
-        "prompt": None if prompt is None else prompt.text,
-        "negative": None if prompt is None else prompt.negative,
-        "prompt_from": None if prompt is None else prompt.place or None,
-        "prompt_as_written": None if prompt is None else prompt.as_written or None,
-        "seed": item.seed,
-        "duration_s": item.duration_s,
-        "sample_rate": item.sample_rate,
-        "channels": item.channels,
-        "lufs": None if item.level is None or item.level.lufs is None else round(item.level.lufs, 2),
-        "true_peak_dbtp": None if item.level is None else round(item.level.true_peak_dbtp, 2),
-        "notes": list(item.notes),
-    }
+def _skipped(job: FinishJob, reason: str) -> FinishedVideo:
+    return FinishedVideo(source=job.path, output=None, status="skipped", reason=reason, notes=tuple(job.notes))
 
 
-def table_rows(report: FinishReport, *, dry_run: bool) -> Sequence[Sequence[str]]:
-    """The report as rows for people: name, status, prompt, loudness and peak, what was written."""
-    return [
-        (
-            item.source.name,
-            "to generate" if dry_run and item.status == "generated" else item.status,
-            "" if item.prompt is None else _short(item.prompt.text),
-            _level(item),
-            "" if item.output is None else Path(item.output).name,
+def _probe_video(path: Path) -> MediaInfo:
+    info = avlink.probe(path)
+    if info.video is None:
+        raise MediaError(f"'{path}' has no picture, only sound; name a video")
+    return info
+
+
+def _choose_prompt(request: FinishRequest, texts: Sequence[MetadataText], name: str) -> FoundPrompt:
+    """Return the prompt of the sound: given, found, or empty."""
+    if request.prompt is not None:
+        found = FoundPrompt(text=request.prompt, location="--prompt")
+    else:
+        found = extract_prompt(texts, file_name=name) if request.use_prompt else FoundPrompt()
+    return found if request.negative is None else replace(found, negative=request.negative)
+
+
+def _result_key(job: FinishJob) -> str:
+    """Return a digest of everything that the result depends on."""
+    request, recipe = job.request, job.recipe
+    backend = resolve_backend(recipe, job.session.registry)
+    chain = resolve_chain(recipe, job.session.registry)
+    return digest(
+        [
+            _KEY_FORMAT,
+            file_digest(job.path, job.session.store),
+            [backend.name, backend.fingerprint(), [dict(step.key) for step in chain]],
+            [recipe.stems.sample_rate, recipe.run.seed, job.prompt.text, job.prompt.negative],
+            [request.lufs, request.peak_dbtp, request.channels, request.existing, request.lossless],
+        ]
+    )
+
+
+def _existing_sound(job: FinishJob, info: MediaInfo) -> SoundSource | None:
+    """Return the sound of the video that is to be mixed; None if there is none or it is replaced."""
+    if info.audio is None:
+        return None
+    if job.request.existing == "replace":
+        job.notes.append("the sound that it had was replaced")
+        return None
+    rate = job.request.recipe.stems.sample_rate
+    sound = avlink.read_audio(job.path, sample_rate=rate, mono=False, duration_s=info.duration_s)
+    if avlink.measure_loudness(sound).true_peak_dbtp < _SILENT_DBTP:
+        job.notes.append("its sound track was silent, and was replaced")
+        return None
+    if job.request.existing == "refuse":
+        raise InputError(
+            f"{job.path} has a sound already; --replace makes another in its place, --mix puts the new one under it"
         )
-        for item in report.items
-    ]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _level(item: FinishedVideo) -> str:
-    if item.level is None:
-        return ""
-    lufs = "" if item.level.lufs is None else f"{item.level.lufs:.1f} LUFS, "
-    return f"{lufs}{item.level.true_peak_dbtp:.1f} dBTP"
+    return sound

@@ -1,67 +1,81 @@
-"""Writing a finished video: the sound is made, brought to its loudness, and put beside the picture, which is copied."""
+"""Writing a finished video: its sound is generated, mastered, and muxed with the picture, which is copied."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import avlink
-from avlink import BUILTIN, AvlinkError, MediaError, atomic_write, file_digest, fraction_text, to_index
-from avlink.hooks import resolve_backend
+from avlink import AmplifiedSound, AvlinkError, MediaError, atomic_write, file_digest, fraction_text, to_index
 from avlink_genvideo.animated_images import read_pictures
 from avlink_genvideo.mixing import LayeredSound, UpmixedSound
-from avlink_genvideo.provenance import TAG, Provenance
-from avlink_genvideo.work import FinishedVideo, Work
+from avlink_genvideo.prompt import FoundPrompt
+from avlink_genvideo.provenance import TAG, Provenance, describe_model
+from avlink_genvideo.report import FinishedVideo
+from avlink_genvideo.request import FinishRequest
 
 if TYPE_CHECKING:
     from avlink import Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SoundSource
 
-# Lossy codecs overshoot: the peak is measured in the file, and the ceiling lowered until it holds.
 _TRIES = 4
 _MARGIN_DB = 0.05
 _FAR_LU = 0.5
-_ONE_CONTAINER = ({".mp4", ".m4v", ".mov"}, {".mkv", ".webm"})
+# Containers of a family store packets in the same form, so that copies can be compared byte for byte.
+_FAMILIES = ({".mp4", ".m4v", ".mov"}, {".mkv", ".webm"})
 
 
-def encode_animation(work: Work, folder: Path) -> Path:
-    """An animated image as a silent movie of the output's kind."""
-    kind = work.path.suffix.lower().lstrip(".")
-    how = "without loss" if work.request.lossless else "anew, visually alike (--lossless keeps every bit)"
-    suffix = work.output.suffix.lower()
-    work.notes.append(f"{kind} holds no sound: the result is {suffix.lstrip('.')}, its picture encoded {how}")
+@dataclass(slots=True)
+class FinishJob:
+    """One video of a request. `tags` are written into the output beside those that muxing copies."""
+
+    path: Path
+    output: Path
+    request: FinishRequest
+    session: Session
+    notes: list[str] = field(default_factory=list)
+    prompt: FoundPrompt = field(default_factory=FoundPrompt)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def recipe(self) -> SonifyRecipe:
+        """The recipe with the prompt of this video, for a single take."""
+        recipe = self.request.recipe
+        # Braces would be taken for placeholders of the prompt template.
+        text = self.prompt.text.replace("{", "(").replace("}", ")")
+        prompt = recipe.prompt.model_copy(update={"template": text, "negative": self.prompt.negative})
+        return recipe.model_copy(update={"prompt": prompt, "run": recipe.run.model_copy(update={"takes": 1})})
+
+
+def encode_animation(job: FinishJob, folder: Path) -> Path:
+    """Encode an animated image as a silent movie with the output's suffix, and return its path."""
+    kind = job.path.suffix.lower().lstrip(".")
+    how = "without loss" if job.request.lossless else "anew, visually alike (--lossless keeps every bit)"
+    suffix = job.output.suffix.lower()
+    job.notes.append(f"{kind} holds no sound: the result is {suffix.lstrip('.')}, its picture encoded {how}")
     movie = folder / f"picture{suffix}"
-    avlink.write_animation(movie, read_pictures(work.path), lossless=work.request.lossless)
+    avlink.write_animation(movie, read_pictures(job.path), lossless=job.request.lossless)
     return movie
 
 
-def _sound(work: Work, picture: Path, folder: Path) -> tuple[SoundSource, bool]:
-    """The generated sound after the recipe's chain, and whether the model had made it before."""
-    wav = folder / "sound.wav"
-    request = avlink.SonifyRequest(
-        input=picture, recipe=work.recipe, output=wav, device=work.request.device, force=work.request.force
-    )
-    report = avlink.sonify(request, work.session)
-    (item,) = report.items
-    if item.status not in ("generated", "cached"):
-        raise AvlinkError(item.reason or "no sound was made")
-    return avlink.WaveFile(wav), item.status == "cached"
+def write_finished(
+    job: FinishJob, picture: Path, existing: SoundSource | None, key: str, folder: Path
+) -> FinishedVideo:
+    """Generate the sound of `picture`, mix it under an `existing` one, and write the video.
 
-
-def write_finished(work: Work, picture: Path, existing: SoundSource | None, key: str, folder: Path) -> FinishedVideo:
-    """Make the sound of `picture`, alone or under an `existing` one, and write the video. Passing files go to `folder`.
-
-    Raises PluginError where the model fails, OutputError for a place that cannot be written.
+    Temporary files go to `folder`. Raises PluginError where the model fails, OutputError for an output that cannot be
+    written.
     """
-    request, info = work.request, avlink.probe(picture)
-    generated, cached = _sound(work, picture, folder)
+    request, info = job.request, avlink.probe(picture)
+    generated, cached = _generate(job, picture, folder)
     wanted = to_index(info.duration_s, generated.sample_rate)
     if generated.num_samples != wanted:
         raise AvlinkError(f"the sound is {generated.num_samples} samples long and the picture {wanted}")
-    sound = _together(existing, UpmixedSound(generated, existing.channels if existing is not None else request.channels))
-    details = {**_details(work, info), "sound": "generated" if existing is None else "mixed"}
-    with atomic_write(work.output) as temporary:
+    channels = existing.channels if existing is not None else request.channels
+    sound = _mix_under(existing, UpmixedSound(generated, channels))
+    details = {**_details(job, info), "sound": "generated" if existing is None else "mixed"}
+    with atomic_write(job.output) as temporary:
         try:
             level = mux_at_loudness(
                 picture,
@@ -69,29 +83,29 @@ def write_finished(work: Work, picture: Path, existing: SoundSource | None, key:
                 temporary,
                 target=avlink.LoudnessTarget(lufs=request.lufs, peak_dbtp=request.peak_dbtp),
                 provenance=Provenance(key=key, details=details),
-                tags=work.tags,
+                tags=job.tags,
             )
         except MediaError as error:
-            # What does not fit into the container is said of the file that was asked for.
-            raise MediaError(str(error).replace(str(temporary), str(work.output))) from error
+            # An error of the container names the temporary file, which nobody knows.
+            raise MediaError(str(error).replace(str(temporary), str(job.output))) from error
         _check_picture(picture, temporary)
     if request.lufs is not None and level.lufs is not None and request.lufs - level.lufs > _FAR_LU:
-        work.notes.append(f"it stays {request.lufs - level.lufs:.1f} LU below the target: its peaks leave no more room")
+        job.notes.append(f"it stays {request.lufs - level.lufs:.1f} LU below the target: its peaks leave no more room")
     if level.true_peak_dbtp > request.peak_dbtp:
-        work.notes.append(f"its true peak is {level.true_peak_dbtp:.2f} dBTP, which its codec does not let be lower")
+        job.notes.append(f"its true peak is {level.true_peak_dbtp:.2f} dBTP, which its codec does not let be lower")
     if level.lufs is None:
-        work.notes.append("it is silent or shorter than 0.4 s, and has no loudness that could be changed")
+        job.notes.append("it is silent or shorter than 0.4 s, and has no loudness that could be changed")
     return FinishedVideo(
-        source=work.path,
-        output=work.output,
+        source=job.path,
+        output=job.output,
         status="cached" if cached else "generated",
-        prompt=work.prompt,
+        prompt=job.prompt,
         seed=request.recipe.run.seed,
         duration_s=round(float(info.duration_s), 6),
         level=level,
         sample_rate=sound.sample_rate,
         channels=sound.channels,
-        notes=tuple(work.notes),
+        notes=tuple(job.notes),
     )
 
 
@@ -104,7 +118,11 @@ def mux_at_loudness(
     provenance: Provenance,
     tags: Mapping[str, str],
 ) -> Loudness:
-    """Write `movie`: the picture copied, the sound at its loudness, and both texts. The level is measured in it."""
+    """Write `movie` from the copied picture, the mastered sound and both kinds of metadata; return its loudness.
+
+    The loudness is measured in the written file. Lossy codecs overshoot, so the ceiling is lowered until the true peak
+    of the decoded sound is within the target.
+    """
     duration_s = avlink.probe(picture).duration_s
     asked = target
     for _ in range(_TRIES):
@@ -114,10 +132,10 @@ def mux_at_loudness(
             "lufs": _rounded(mastered.level.lufs),
             "true_peak_dbtp": _rounded(mastered.level.true_peak_dbtp),
         }
-        said = replace(provenance, details={**provenance.details, "loudness": loudness})
-        avlink.mux_sound(picture, mastered.sound, movie, tags={**tags, TAG: said.to_text()})
-        heard = avlink.read_audio(movie, sample_rate=sound.sample_rate, mono=False, duration_s=duration_s)
-        level = avlink.measure_loudness(heard)
+        full = replace(provenance, details={**provenance.details, "loudness": loudness})
+        avlink.mux_sound(picture, mastered.sound, movie, tags={**tags, TAG: full.to_text()})
+        decoded = avlink.read_audio(movie, sample_rate=sound.sample_rate, mono=False, duration_s=duration_s)
+        level = avlink.measure_loudness(decoded)
         over_db = level.true_peak_dbtp - asked.peak_dbtp
         if over_db <= 0:
             break
@@ -125,48 +143,46 @@ def mux_at_loudness(
     return level
 
 
-def describe_model(recipe: SonifyRecipe, session: Session) -> Mapping[str, Any]:
-    """Which tool and model a sound comes from, for its provenance."""
-    backend = resolve_backend(recipe, session.registry)
-    model = getattr(backend.options, "model", None)
-    return {
-        "tool": "avlink",
-        "version": avlink.__version__,
-        "backend": backend.name,
-        "model": BUILTIN if model == "builtin" else model,
-        "model_fingerprint": backend.fingerprint(),
-        "recipe": recipe.source.label,
-        **({"licence": backend.licence} if backend.licence else {}),
-    }
+def _generate(job: FinishJob, picture: Path, folder: Path) -> tuple[SoundSource, bool]:
+    """Return the generated sound after the recipe's chain, and True if it was in the cache."""
+    wav = folder / "sound.wav"
+    request = avlink.SonifyRequest(
+        input=picture, recipe=job.recipe, output=wav, device=job.request.device, force=job.request.force
+    )
+    report = avlink.sonify(request, job.session)
+    (item,) = report.items
+    if item.status not in ("generated", "cached"):
+        raise AvlinkError(item.reason or "no sound was made")
+    return avlink.WaveFile(wav), item.status == "cached"
 
 
-def _together(existing: SoundSource | None, generated: SoundSource) -> SoundSource:
-    """The generated sound, or under an existing one as loud as that."""
+def _mix_under(existing: SoundSource | None, generated: SoundSource) -> SoundSource:
+    """Return the generated sound, or the sum of an existing one and the generated one at the same loudness."""
     if existing is None:
         return generated
-    there, new = avlink.measure_loudness(existing).lufs, avlink.measure_loudness(generated).lufs
-    factor = 1.0 if there is None or new is None else 10 ** ((there - new) / 20)
-    return LayeredSound(existing, generated, factor)
+    target, level = avlink.measure_loudness(existing).lufs, avlink.measure_loudness(generated).lufs
+    factor = 1.0 if target is None or level is None else 10 ** ((target - level) / 20)
+    return LayeredSound(existing, AmplifiedSound(generated, factor))
 
 
-def _details(work: Work, info: MediaInfo) -> Mapping[str, Any]:
-    prompt = work.prompt
+def _details(job: FinishJob, info: MediaInfo) -> Mapping[str, Any]:
+    prompt = job.prompt
     return {
-        **describe_model(work.recipe, work.session),
-        "seed": work.recipe.run.seed,
+        **describe_model(job.recipe, job.session),
+        "seed": job.recipe.run.seed,
         "prompt": prompt.text,
         "negative": prompt.negative,
-        "prompt_from": prompt.place,
-        "source": work.path.name,
-        "source_digest": file_digest(work.path, work.session.store),
+        "prompt_from": prompt.location,
+        "source": job.path.name,
+        "source_digest": file_digest(job.path, job.session.store),
         "duration_s": fraction_text(info.duration_s),
     }
 
 
 def _check_picture(before: Path, after: Path) -> None:
-    """The picture is a copy; where both containers write packets alike, that can be seen."""
-    kinds = {before.suffix.lower(), after.suffix.lower()}
-    if not any(kinds <= family for family in _ONE_CONTAINER):
+    """Raise AvlinkError if the copied picture differs, as far as both containers store packets in the same form."""
+    suffixes = {before.suffix.lower(), after.suffix.lower()}
+    if not any(suffixes <= family for family in _FAMILIES):
         return
     if avlink.picture_digest(before) != avlink.picture_digest(after):
         raise AvlinkError(f"the picture of {before} did not come through unchanged; nothing was written")

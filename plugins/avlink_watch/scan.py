@@ -227,7 +227,7 @@ def _folder_signature(folder: Path, found: os.stat_result) -> Signature:
 
 
 def _is_text(name: str) -> bool:
-    # The system's names are bytes; those that are no UTF-8 come with surrogates, which neither JSON nor SQLite takes.
+    # Linux allows any bytes in names. Python decodes invalid ones to surrogates, which SQLite and UTF-8 output refuse.
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The node. Light to import: ComfyUI loads all nodes when it starts."""
+"""The node. AVLink is imported when it runs, because ComfyUI imports all nodes when it starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class AVLinkFoley:
-    """An IMAGE batch, its frame rate and words become AUDIO of exactly the same length."""
+    """Generates AUDIO for an IMAGE batch, its frame rate and a prompt, of exactly the same length."""
 
     CATEGORY = "audio/AVLink"
     DESCRIPTION = (
@@ -26,7 +26,7 @@ class AVLinkFoley:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """What the node takes, as ComfyUI asks for it."""
+        """Return the inputs of the node in ComfyUI's form."""
         words = {"multiline": True, "default": "", "dynamicPrompts": False}
         seed = {"default": 0, "min": 0, "max": _LARGEST_SEED, "control_after_generate": True}
         fps = {"default": 16.0, "min": 1.0, "max": 240.0, "step": 0.001}
@@ -50,7 +50,7 @@ class AVLinkFoley:
     def VALIDATE_INPUTS(
         cls, fps: float | None = None, loudness: float | None = None, model: str | None = None
     ) -> bool | str:
-        """True, or a sentence on what is wrong. Inputs that come from other nodes are not known yet, and are None."""
+        """Return True, or a sentence on an invalid input. Inputs that come from other nodes are None here."""
         from avlink import BundleError, find_bundle
 
         if fps is not None and not fps > 0:
@@ -66,7 +66,7 @@ class AVLinkFoley:
 
     @classmethod
     def IS_CHANGED(cls, model: str | None = None, **inputs: Any) -> str:
-        """The model's name by its content: the same inputs give the same sound until that changes."""
+        """Return the model's fingerprint, so that ComfyUI runs the node again when the model's content changes."""
         from avlink import BundleError, bundle_fingerprint, find_bundle
 
         try:
@@ -85,7 +85,7 @@ class AVLinkFoley:
         model: str = "builtin",
         device: str = "auto",
     ) -> tuple[dict[str, Any]]:
-        """AUDIO as ComfyUI has it: {"waveform": float tensor of shape (1, channels, samples), "sample_rate": hertz}."""
+        """Return ComfyUI's AUDIO: {"waveform": float tensor of shape (1, channels, samples), "sample_rate": hertz}."""
         import torch
 
         from avlink_genvideo.library import get_finisher
@@ -100,7 +100,7 @@ class AVLinkFoley:
             fps,
             prompt,
             negative=negative,
-            # ComfyUI's seeds have a bit more than ours.
+            # ComfyUI's seeds have 64 bits, ours 63.
             seed=int(seed) & _LARGEST_OF_OURS,
             layout="THWC",
             on_step=_progress(),
@@ -109,12 +109,12 @@ class AVLinkFoley:
 
 
 def _quoted(text: str) -> str:
-    """As a string of TOML, for a value of a recipe."""
+    """Return a text as a TOML string, for a value of a recipe."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _progress() -> Callable[[int, int], None]:
-    """ComfyUI's progress bar and its stop button, where ComfyUI is there."""
+    """Return a callback for ComfyUI's progress bar and stop button; outside of ComfyUI one that does nothing."""
     try:
         from comfy.model_management import throw_exception_if_processing_interrupted as stop
         from comfy.utils import ProgressBar

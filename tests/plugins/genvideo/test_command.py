@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from avlink_genvideo.targets import LOUDNESS_TARGETS, parse_loudness
+from avlink_genvideo.request import LOUDNESS_TARGETS, parse_loudness
 
 from avlink import probe
 from avlink.cli import main, tree

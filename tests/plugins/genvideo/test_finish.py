@@ -13,8 +13,9 @@ import av
 import numpy as np
 import pytest
 from avlink_genvideo.provenance import read_provenance
+from avlink_genvideo.report import FinishReport
 from avlink_genvideo.request import FinishRequest, output_paths
-from avlink_genvideo.run import FinishReport, finish_videos
+from avlink_genvideo.run import finish_videos
 
 from avlink import Session, measure_loudness, probe, read_audio, read_tags
 from avlink.core.errors import InputError, MediaError, OutputError
@@ -232,7 +233,7 @@ def test_words_are_chosen_by_the_user_first(clip: Any, finish: Any) -> None:
     source = clip()
     assert finish(source, dry_run=True).items[0].prompt.text == "a stick strikes wood"
     (given,) = finish(source, prompt="rain {on} tin", negative="wind", dry_run=True).items
-    assert (given.prompt.text, given.prompt.negative, given.prompt.place) == ("rain {on} tin", "wind", "--prompt")
+    assert (given.prompt.text, given.prompt.negative, given.prompt.location) == ("rain {on} tin", "wind", "--prompt")
     (none,) = finish(source, use_prompt=False, dry_run=True).items
     assert (none.prompt.text, none.notes) == ("", ())
     assert not list(source.parent.glob("*.finished*"))

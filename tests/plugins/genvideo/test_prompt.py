@@ -27,7 +27,7 @@ def test_comfyui_s_tags(kit: Any, tmp_path: Path, suffix: str, movflags: str) ->
     found = found_in(kit.write(tmp_path / f"a{suffix}", kit.strokes(4), tags=tags, movflags=movflags))
     assert (found.text, found.negative) == ("a stick strikes wood", "music")
     assert (found.as_written, found.negative_as_written) == (kit.POSITIVE, kit.NEGATIVE)
-    assert found.place == f"the {suffix[1:]}'s tag prompt (KSampler 10)"
+    assert found.location == f"the {suffix[1:]}'s tag prompt (KSampler 10)"
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
@@ -68,7 +68,7 @@ def test_wan2gp_s_settings(kit: Any, tmp_path: Path) -> None:
 def test_animated_webp(kit: Any, tmp_path: Path) -> None:
     exif = kit.comfy_exif(prompt=kit.simple_graph(), workflow={"nodes": [], "links": []})
     found = found_in(kit.write_image(tmp_path / "a.webp", kit.strokes(4), exif=exif))
-    assert (found.text, found.place) == ("a stick strikes wood", "EXIF prompt (KSampler 10)")
+    assert (found.text, found.location) == ("a stick strikes wood", "EXIF prompt (KSampler 10)")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le"])
@@ -117,7 +117,7 @@ def test_a_file_beside_it(kit: Any, tmp_path: Path, name: str, text: str) -> Non
     path = kit.write(tmp_path / "a.mp4", kit.strokes(4))
     (tmp_path / name).write_text(text, encoding="utf-8")
     found = found_in(path)
-    assert (found.text, found.place) == ("hail on a roof", name)
+    assert (found.text, found.location) == ("hail on a roof", name)
 
 
 def test_a_graph_beside_it(kit: Any, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_graph_of_ten_megabytes_is_read(kit: Any, tmp_path: Path, suffix: str)
 
 
 def test_nothing_but_praise_is_no_prompt() -> None:
-    found = extract_prompt([MetadataText(name="prompt", text="masterpiece, 8k", place="there")], file_name="a.mp4")
+    found = extract_prompt([MetadataText(name="prompt", text="masterpiece, 8k", location="there")], file_name="a.mp4")
     assert found == FoundPrompt(notes=("the prompt in there says nothing but how good the picture shall be",))
 
 

@@ -1,11 +1,10 @@
-"""Words for sound: what happens in the picture stays, how a picture model reads the words and praise of it goes."""
+"""Prompt cleaning: what happens in the picture stays, syntax of picture models and quality tags go."""
 
 from __future__ import annotations
 
 import pytest
 from avlink_genvideo.infotext import read_infotext
-from avlink_genvideo.praise import is_quality_phrase
-from avlink_genvideo.prompt_cleaning import clean_negative, clean_prompt
+from avlink_genvideo.prompt_cleaning import clean_negative, clean_prompt, is_quality_phrase
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,19 +49,17 @@ def test_no_word_of_what_happens_is_lost(words: list[str]) -> None:
 @pytest.mark.parametrize(
     "phrase", ["masterpiece", "8K UHD", "highly detailed", "cinematic lighting", "film grain", "score_9"]
 )
-def test_praise_is_known(phrase: str) -> None:
+def test_quality_phrases_is_known(phrase: str) -> None:
     assert is_quality_phrase(phrase)
 
 
 @pytest.mark.parametrize("phrase", ["film", "a video", "a shot", "a high wall", "quality street", "rain", ""])
-def test_what_may_be_meant_is_no_praise(phrase: str) -> None:
+def test_what_may_be_meant_is_no_quality_phrase(phrase: str) -> None:
     assert not is_quality_phrase(phrase)
 
 
 def test_of_a_picture_s_negative_only_what_is_heard_stays() -> None:
-    assert (
-        clean_negative("blurry, (worst quality:1.4), music, people talking, watermark") == "music, people talking"
-    )
+    assert clean_negative("blurry, (worst quality:1.4), music, people talking, watermark") == "music, people talking"
     assert clean_negative("色调艳丽, 过曝, low quality") == ""
 
 
