@@ -1,4 +1,4 @@
-"""A text-to-video pipeline's frames go in, a finished mp4 comes out.
+"""Give the video of a text-to-video pipeline its sound, and write it as an mp4.
 
     python examples/diffusers_video_with_sound.py out.mp4 [FRAMES]
 
@@ -7,8 +7,8 @@ With diffusers and its weights, the pipeline is one of theirs:
     from diffusers import WanPipeline
     pipeline = WanPipeline.from_pretrained("Wan-AI/Wan2.1-T2V-1.3B-Diffusers").to("cuda")
 
-Neither is part of this repository, so what runs here is a stand-in that is called and answers in the same way: it draws
-a stick that strikes the ground, and no network is asked. Everything behind it is real.
+Neither is part of this repository, so a stand-in with the same interface runs here: it draws a stick that strikes the
+ground, without a network. Everything after it is real.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ FPS = 16
 
 @dataclass
 class FakeOutput:
-    """As diffusers' pipelines answer: `frames` of shape (batch, time, height, width, 3), from 0 to 1."""
+    """The output of diffusers' pipelines: `frames` of shape (batch, time, height, width, 3), in [0, 1]."""
 
     frames: NDArray[np.float32]
 
 
 class FakePipeline:
-    """Called as a text-to-video pipeline of diffusers is. It draws, and understands no word of the prompt."""
+    """A stand-in for a text-to-video pipeline of diffusers. It ignores the prompt."""
 
     def __call__(
         self, prompt: str, *, num_frames: int = 81, height: int = 240, width: int = 416, **_: Any
     ) -> FakeOutput:
-        """One video for one prompt."""
+        """Return one video."""
         frames = np.full((1, num_frames, height, width, 3), 0.2, np.float32)
         frames[0, :, height * 4 // 5 :] = (0.45, 0.33, 0.22)
         for index in range(num_frames):
-            # Falls quicker and quicker, rests for a moment, is lifted again: a stroke every second.
+            # The stick falls with constant acceleration, rests, and is lifted again: a strike every second.
             phase = index / FPS % 1
             height_left = 1 - (phase / 0.4) ** 2 if phase < 0.4 else max(0.0, (phase - 0.5) / 0.5)
             bottom = int(height * (0.8 - 0.5 * height_left))

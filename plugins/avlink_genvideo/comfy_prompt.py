@@ -25,8 +25,11 @@ _SAVES_VIDEO = re.compile(r"video|webm|webp|apng|animated|gif|mp4|combine", re.I
 _SAMPLES = re.compile(r"sampler|guider|detailer", re.IGNORECASE)
 # Such nodes only choose a method, such as KSamplerSelect, or take conditioning that is no prompt.
 _NO_SAMPLER = re.compile(r"select|scheduler|sigmas|nag", re.IGNORECASE)
+# Links of these inputs lead to loaders, which all branches of a graph share.
 _MODEL_SIDE = re.compile(r"(^|_)(model|clip|vae|unet|lora|control_net|t5|text_encoder|upscale_model)(s|_name|_\d+)?$")
+# Inputs of conditioning, in the names of ComfyUI and of packages that wrap one model ("text_embeds").
 _CONDITION = re.compile(r"^(positive|negative|cond|conditioning|guider)|(embeds|embeddings)$|cond(itioning)?(_\d+)?$")
+# Conditioning by pictures: it leads to image encoders and never to a prompt.
 _PICTURE_SIDE = re.compile(r"(image|vision|clip_embeds|img|control|mask|latent|samples|add_cond|unianimate|audio)")
 _POSITIVE_TEXTS = (
     "positive_prompt", "prompt_positive", "text_positive", "positive", "populated_text", "prompt", "text",
@@ -37,9 +40,11 @@ _STRINGS = re.compile(
     r"^(string|text|value|prompt|populated_text|positive|negative|part|input|any|concat)(_?[a-z]|_?\d+)?$",
     re.IGNORECASE,
 )
+# The text of these nodes exists only while the graph runs: captions, rewritten prompts.
 _COMPUTES = re.compile(
     r"llm|gpt|gemini|ollama|florence|caption|joy|qwen.*vl|vlm|enhanc|interrogat|tagger|claude", re.IGNORECASE
 )
+# ConditioningZeroOut discards the text that it is given.
 _EMPTIES = re.compile(r"zero_?out", re.IGNORECASE)
 
 
@@ -92,6 +97,7 @@ def _savers(graph: Graph, stem: str) -> list[Node]:
     """Return the nodes that may have written the file, by name, by kind, or all if none is recognised."""
     used = {link.node for node in graph.values() for _, link in node.links()}
     ends = [node for node in graph.values() if node.id not in used and any(node.links())]
+    # A file's name begins with the prefix of its saver, which tells several savers in one graph apart.
     named = [node for node in ends if (prefix := _prefix(node)) and stem.startswith(prefix)]
     video = [node for node in ends if _SAVES.search(node.kind) and _SAVES_VIDEO.search(node.kind)]
     both = [node for node in named if node in video]
@@ -106,6 +112,7 @@ def _prefix(node: Node) -> str:
 
 def _upstream(graph: Graph, begin: Sequence[Node]) -> Iterator[Node]:
     """Yield the nodes upstream of others, nearest first, without the models and their loaders."""
+    # Breadth first, so that the order is that of distance.
     waiting, seen = list(begin), {node.id for node in begin}
     while waiting:
         node = waiting.pop(0)
@@ -121,11 +128,13 @@ def _is_sampler(node: Node) -> bool:
     conditions = [name for name, _ in node.links() if _CONDITION.search(name) and not _PICTURE_SIDE.search(name)]
     if not conditions or _NO_SAMPLER.search(node.kind):
         return False
+    # Packages name their samplers as they like, but each takes a model beside its conditioning.
     return bool(_SAMPLES.search(node.kind)) or any(name == "model" for name, _ in node.links())
 
 
 def _sampler_texts(search: _PromptSearch, node: Node, role: Role) -> list[str]:
     """Return the texts behind the conditioning of a sampler."""
+    # Samplers with a text field of their own need no encoder.
     literal = [node.inputs[name] for name in _text_inputs(role) if isinstance(node.inputs.get(name), str)]
     seen = frozenset({node.id})
     if node.link(role) is not None:
@@ -161,6 +170,7 @@ def _texts(
     names = [name for name, _ in node.links() if _CONDITION.search(name) and not _PICTURE_SIDE.search(name)]
     names = [name for name in names if name == role] or [name for name in names if _fits(name, role)]
     if not names:
+        # A reroute or a switch: its inputs may have any name.
         names = [name for name, _ in node.links() if not _MODEL_SIDE.search(name) and not _PICTURE_SIDE.search(name)]
     return list(dict.fromkeys(chain.from_iterable(_texts(search, node.link(name), role, seen) for name in names)))
 
@@ -183,6 +193,7 @@ def _encoded(search: _PromptSearch, node: Node, role: Role, seen: frozenset[str]
     texts = {name: text for name in held if (text := _string(search, node, name, seen)) is not None}
     if not texts:
         return None
+    # An encoder of a single text serves either side: which one, only its link says.
     has_sides = any(name in texts for name in _NEGATIVE_TEXTS) and any(name in texts for name in _POSITIVE_TEXTS)
     names = _text_inputs(role) if has_sides else (*_POSITIVE_TEXTS, *_NEGATIVE_TEXTS)
     # Encoders with two or three text models mostly get the same text for each.
@@ -197,6 +208,7 @@ def _string(search: _PromptSearch, node: Node, name: str, seen: frozenset[str]) 
     before = search.node(value) if isinstance(value, NodeLink) else None
     if before is None or before.id in seen:
         return None
+    # A new set for each branch: two inputs may share a node, but a loop must end.
     seen |= {before.id}
     if _COMPUTES.search(before.kind):
         search.notes.append(f"words made by {_name(before)} while the graph ran are not in the file")
@@ -217,6 +229,7 @@ def _string(search: _PromptSearch, node: Node, name: str, seen: frozenset[str]) 
 
 def _order(name: str) -> tuple[int, str]:
     number = re.search(r"\d+$", name)
+    # Numbers by value: string_2 comes before string_10.
     return (int(number[0]) if number else -1, name)
 
 

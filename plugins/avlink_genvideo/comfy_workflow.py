@@ -165,6 +165,7 @@ def _flatten(
         node = _read_node(raw, prefix, wires)
         sheet.nodes[node.id] = node
         inner = definitions.get(node.kind)
+        # A damaged file may hold a subgraph that contains itself.
         if inner is not None and depth < 20:
             below = _flatten(inner, definitions, prefix=f"{node.id}:", depth=depth + 1)
             sheet.nodes.update(below.nodes)
@@ -218,6 +219,7 @@ def _values(kind: str, entries: Sequence[Mapping[str, Any]], widgets: Any) -> It
     if not isinstance(widgets, list):
         return
     named = [str(entry["widget"].get("name", "")) for entry in entries if isinstance(entry.get("widget"), dict)]
+    # Newer editors name the widget at the input that can replace it.
     names: Sequence[str] = named or _WIDGETS.get(kind, ())
     if not names and _HOLDS_TEXT.search(kind):
         names = ("text",)
@@ -226,6 +228,7 @@ def _values(kind: str, entries: Sequence[Mapping[str, Any]], widgets: Any) -> It
         if not left:
             return
         yield name, left.pop(0)
+        # It has a value in the list, but no name.
         if "seed" in name and left and left[0] in _AFTER_SEED:
             left.pop(0)
 

@@ -61,6 +61,7 @@ class WithSound:
         MediaError if the output has no usable frames, as with `output_type="latent"`.
         """
         output = self.pipeline(*arguments, **named)
+        # Pipelines return a tuple with return_dict=False.
         frames = output[0] if isinstance(output, tuple) else getattr(output, "frames", None)
         videos = videos_of(frames)
         given = sound_prompt if sound_prompt is not None else named.get("prompt", arguments[0] if arguments else "")

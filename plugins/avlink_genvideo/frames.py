@@ -107,6 +107,7 @@ def _time_first(array: NDArray[Any], layout: Layout | None) -> NDArray[Any]:
 
     if layout is None:
         last, second = array.shape[3] in _CHANNELS, array.shape[1] in _CHANNELS
+        # A height or width of 1, 3 or 4 pixels looks like colours.
         if last == second:
             why = "both the second and the last axis could be colours" if last else "no axis has 3 colours"
             raise MediaError(
@@ -137,5 +138,6 @@ def _check_values(array: NDArray[Any]) -> None:
     if lowest != lowest or highest != highest or not all(np.isfinite(part).all() for part in parts):
         raise MediaError("the frames hold values that are no numbers (NaN or infinite)")
     if lowest < -_TOLERANCE or highest > 1 + _TOLERANCE:
+        # The usual mistakes: the output of a VAE without postprocessing, and bytes that became floats.
         hint = "give (frames + 1) / 2" if lowest >= -1 - _TOLERANCE and highest <= 1 + _TOLERANCE else "divide by 255"
         raise MediaError(f"floating point frames lie in [0, 1]; these go from {lowest:.3g} to {highest:.3g}: {hint}")

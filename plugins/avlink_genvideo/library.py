@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from avlink import OnStep, Session, SonifyRecipe, SoundSource, Waveform
 
 _MOVIES = (".mp4", ".m4v", ".mov", ".mkv")
+# Visually lossless for x264: the frames exist nowhere else.
 _CRF = 14
 
 
@@ -133,6 +134,7 @@ class Finisher:
             )
         return UpmixedSound(sound, self.channels)
 
+    # It writes to __dict__ directly, which also works in a frozen dataclass.
     @cached_property
     def _recipe(self) -> SonifyRecipe:
         changes: list[str | Override] = list(self.settings)
@@ -151,6 +153,7 @@ class _Shared:
     lock: Lock
 
 
+# Each entry keeps a model in memory.
 @lru_cache(maxsize=2)
 def _shared(device: str) -> _Shared:
     return _Shared(avlink.open_session(device=device), Lock())
@@ -163,6 +166,7 @@ def _finisher(options: tuple[tuple[str, Any], ...]) -> Finisher:
 
 def get_finisher(**options: Any) -> Finisher:
     """Return the `Finisher` with these options, the same object each time."""
+    # Arguments of a cached function have to be hashable.
     kept = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     return _finisher(tuple(sorted(kept.items())))
 

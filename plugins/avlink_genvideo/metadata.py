@@ -27,6 +27,8 @@ from avlink_genvideo.animated_images import is_animated
 # A longer text is no prompt.
 _LARGEST_TEXT_BYTES = 64 << 20
 _SIDECAR_SUFFIXES = (".json", ".txt")
+# SaveAnimatedWEBP writes the prompt to Model, and further texts to Make and the tags below it.
+# Others write to ImageDescription, Software or Artist.
 _EXIF = {0x010D, 0x010E, 0x010F, 0x0110, 0x0131, 0x010C, 0x010B, 0x010A, 0x013B}
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _COMFY_CHUNK = b"comf"
@@ -69,6 +71,7 @@ def _image_texts(path: Path) -> Iterator[MetadataText]:
             exif, info = image.getexif(), dict(image.info)
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         return
+    # Downwards, as SaveAnimatedWEBP fills them.
     for tag in sorted(_EXIF & set(exif), reverse=True):
         # "prompt:{...}": ComfyUI puts the key in front of the text.
         name, _, text = str(exif[tag]).partition(":")
@@ -124,6 +127,7 @@ def _comfy_chunks(path: Path) -> Iterator[MetadataText]:
                     continue
                 body, check = file.read(size), file.read(4)
                 name, _, text = body.partition(b"\0")
+                # A chunk that was cut off by an interrupted copy fails its checksum.
                 if check == struct.pack(">I", zlib.crc32(kind + body)):
                     named = name.decode("latin-1").lower()
                     yield MetadataText(name=named, text=text.decode("utf-8", "replace"), location=f"its chunk {named}")
@@ -136,6 +140,7 @@ def _sidecars(path: Path) -> Iterator[MetadataText]:
     for suffix in _SIDECAR_SUFFIXES:
         for beside in (path.with_suffix(suffix), path.with_name(path.name + suffix)):
             try:
+                # The size first: a file of that name may hold anything.
                 if beside.stat().st_size <= _LARGEST_TEXT_BYTES:
                     text = beside.read_text(encoding="utf-8-sig", errors="replace")
                     yield MetadataText(name=suffix, text=text, location=beside.name)

@@ -45,6 +45,7 @@ class LayeredSound:
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        # `astype` copies, so that the sum does not change a block that the source keeps.
         mixed = self._first.read(start, stop).astype(np.float32)
         added = self._second.read(start, stop)[:, : mixed.shape[1]]
         mixed[:, : added.shape[1]] += added

@@ -31,7 +31,9 @@ _CONTAINERS = (
     "extra",
     "comment",
 )
+# Longer plain text is some document, not a prompt.
 _LONGEST_CAPTION = 5000
+# Metadata may be damaged or hostile: this bounds the search in it.
 _DEEPEST = 4
 
 
@@ -115,6 +117,7 @@ def _read_value(value: Any, location: str, file_name: str, *, depth: int) -> Ite
     if depth > _DEEPEST:
         return
     if isinstance(value, list):
+        # Batches list the same prompt for every video.
         for item in value[:20]:
             yield from _read_value(item, location, file_name, depth=depth + 1)
         return
@@ -130,7 +133,9 @@ def _read_value(value: Any, location: str, file_name: str, *, depth: int) -> Ite
         if inner is not None:
             yield from _read_value(inner, location, file_name, depth=depth + 1)
     words = [value[key] for key in _POSITIVE if isinstance(value.get(key), str) and value[key].strip()]
+    # A graph in a string was read above.
     if words and _inner(words[0]) is None:
+        # Some programs store a complete infotext as the prompt.
         infotext = read_infotext(words[0])
         negative = next((value[key] for key in _NEGATIVE if isinstance(value.get(key), str)), "")
         if infotext is not None:

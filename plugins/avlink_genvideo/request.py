@@ -29,6 +29,7 @@ _QUIETEST_LUFS, _LOUDEST_LUFS = -70.0, -5.0
 _KEPT = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
 # All others become Matroska, except this one, whose codecs Matroska does not take.
 _INSTEAD = {".3gp": ".mov"}
+# Beside the input the output needs another name; in another folder it keeps the name.
 _MARK = ".finished"
 
 

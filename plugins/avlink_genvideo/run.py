@@ -85,6 +85,7 @@ def finish_video(path: Path, output: Path, request: FinishRequest, session: Sess
     job = FinishJob(path, output, request, session)
     animated = is_animated(path)
     tags = {} if animated else avlink.read_tags(path)
+    # Before anything is decoded: the second run over a folder takes no time.
     done = read_provenance(tags)
     if done is not None and not request.force:
         return _skipped(job, f"already finished: {done.describe()}")
@@ -175,6 +176,7 @@ def _result_key(job: FinishJob) -> str:
     backend = resolve_backend(recipe, job.session.registry)
     chain = resolve_chain(recipe, job.session.registry)
     return digest(
+        # Neither name nor path: a renamed video is the same one.
         [
             _KEY_FORMAT,
             file_digest(job.path, job.session.store),

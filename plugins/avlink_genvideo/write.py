@@ -19,6 +19,7 @@ from avlink_genvideo.request import FinishRequest
 if TYPE_CHECKING:
     from avlink import Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SoundSource
 
+# A codec that overshoots below every ceiling must not be tried for ever.
 _TRIES = 4
 _MARGIN_DB = 0.05
 _FAR_LU = 0.5
@@ -70,6 +71,7 @@ def write_finished(
     request, info = job.request, avlink.probe(picture)
     generated, cached = _generate(job, picture, folder)
     wanted = to_index(info.duration_s, generated.sample_rate)
+    # Muxing would hide a sound of another length: players go on with silence.
     if generated.num_samples != wanted:
         raise AvlinkError(f"the sound is {generated.num_samples} samples long and the picture {wanted}")
     channels = existing.channels if existing is not None else request.channels
@@ -145,6 +147,7 @@ def mux_at_loudness(
 
 def _generate(job: FinishJob, picture: Path, folder: Path) -> tuple[SoundSource, bool]:
     """Return the generated sound after the recipe's chain, and True if it was in the cache."""
+    # By way of a file, so that planning, seed and cache key are those of `avlink sonify`.
     wav = folder / "sound.wav"
     request = avlink.SonifyRequest(
         input=picture, recipe=job.recipe, output=wav, device=job.request.device, force=job.request.force

@@ -29,6 +29,7 @@ EventName: TypeAlias = Literal[
     "warning",
     "ended",
 ]
+# Of interest to programs; on a terminal they would hide the results.
 _QUIET: frozenset[EventName] = frozenset({"seen", "started", "progress", "worker"})
 
 

@@ -108,6 +108,7 @@ class WatchedFolder:
         """Return the next task: a few checks of new files, then work, so that neither starves the other."""
         if self.identity is None:
             return None
+        # A copy of a whole folder brings hundreds of files; the first of them is processed meanwhile.
         if self._checks < _CHECKS_IN_A_ROW and (task := self.inbox.next_task(now)) is not None:
             self._checks += 1
             return task
@@ -160,6 +161,7 @@ class WatchedFolder:
                 continue
             if not self.outcomes.begin(work, path, rule.label):
                 continue
+            # Reserved, so that shot.mp4 and shot.mov do not write the same results.
             base = self.layout.output / self.ledger.claim(self.layout.output_stems(path, work.key), path)
             message = {**make_message("sonify", path, rule, self.layout, self.recipe), "base": str(base)}
             self.emit("started", "working on it", path)

@@ -86,6 +86,7 @@ class Inbox:
         elif read_signature(self._layout.original(task.path)) != task.signature or not self._media_unchanged(candidate):
             candidate.stage, candidate.next_check_s = "inspect", now + self.tracker.quiet_s
         else:
+            # The recipe is part of the key: the same content under another rule is other work.
             self._on_ready(candidate, task, digest([result["key"], task.rule.digest]))
 
     def on_error(self, task: WorkerTask, fault: Fault, reason: str, now: float) -> None:
@@ -93,6 +94,7 @@ class Inbox:
         candidate = self._unchanged(task)
         if candidate is None:
             return
+        # Failures of the machine are bounded by number, those of the file by patience.
         candidate.tries += fault != "file"
         patient = not self.tracker.out_of_patience(candidate, now)
         given_up = candidate.tries >= self._recipe.retry.attempts and not patient
@@ -137,6 +139,7 @@ class Inbox:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         self._wait(candidate, now, f"waiting up to {self._media_wait_s:g} s for {count}: {', '.join(names[:5])}{more}")
         waited_s = now - (now if candidate.waits_since is None else candidate.waits_since)
+        # Often at first, then rarely: media mostly follows its timeline within seconds.
         candidate.next_check_s = now + max(self.tracker.quiet_s, min(waited_s / 4, _LONGEST_MEDIA_PAUSE_S))
 
     def _may_wait(self, candidate: Candidate, now: float, *, start: bool = False) -> bool:

@@ -143,6 +143,7 @@ def layout_of(root: Path, recipe: WatchRecipe) -> FolderLayout:
             f'output = "{recipe.output}": results in {output} would be taken for new files of {root}; name a folder '
             "in it or beside it"
         )
+    # Folders of the same name have different digests; the name is for people.
     return FolderLayout(root=root, output=output, state=state_dir() / f"{_slug(root.name)}-{digest(str(root))[:12]}")
 
 

@@ -23,6 +23,7 @@ from avlink import OutputError, make_folder
 Status: TypeAlias = Literal["queued", "working", "done", "failed"]
 
 _VERSION = 1
+# A file that takes down the machine each time must not be tried for ever; a reboot now and then is harmless.
 _MOST_INTERRUPTIONS = 10
 _TABLES = """
 CREATE TABLE files (path TEXT PRIMARY KEY, signature TEXT NOT NULL, key TEXT NOT NULL);
@@ -74,10 +75,12 @@ class WatchLedger:
         try:
             self._db = self._open()
         except sqlite3.DatabaseError as error:
+            # Locked, no permission, disk full: that is no damage, and renaming the file would lose the state.
             if isinstance(error, sqlite3.OperationalError):
                 raise LedgerError(f"the state in {path} cannot be used: {error}") from error
             aside = path.with_name(f"{path.name}.damaged")
             os.replace(path, aside)
+            # SQLite would replay the log of the damaged file into the new one.
             for suffix in ("-wal", "-shm"):
                 with contextlib.suppress(OSError):
                     path.with_name(f"{path.name}{suffix}").unlink()
@@ -86,6 +89,7 @@ class WatchLedger:
         self.files = {
             str(path): (str(signature), str(key)) for path, signature, key in self._all("SELECT * FROM files")
         }
+        # The lock admits one process, so started work belongs to one that died.
         with self._transaction():
             self._db.execute("UPDATE work SET status = 'queued' WHERE status = 'working'")
 
@@ -226,9 +230,11 @@ class WatchLedger:
         return bases[-1]
 
     def _open(self) -> sqlite3.Connection:
+        # Python opens no transactions of its own: `_transaction` does.
         db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
         try:
             db.execute("PRAGMA journal_mode = WAL")
+            # With a log, this survives a killed process; a power failure loses the last steps, which are then repeated.
             db.execute("PRAGMA synchronous = NORMAL")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > _VERSION:
@@ -247,6 +253,7 @@ class WatchLedger:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
+            # Immediate: the write lock is taken here rather than by the first write in the middle of a step.
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -117,6 +117,7 @@ class WatchLoop:
     def _start(self, folder: WatchedFolder, task: WorkerTask) -> None:
         if task.work is not None:
             self._files += 1
+            # Decoders and models may leak; a new process from time to time bounds the memory.
             if self._files > self._recipe.worker.files:
                 self._worker.kill()
                 self._files = 1
@@ -149,10 +150,12 @@ class WatchLoop:
             self.stopped = True
         elif message[0] == "changed":
             root: Path = message[1]
+            # Never later than planned: a steady stream of changes would postpone the scan for ever.
             self._scan_at[root] = min(self._scan_at[root], self._clock() + _BURST_S)
         elif message[1] == self._worker.generation:
             self._heard_at = self._clock()
             if message[0] == "exited":
+                # It is dead already; this closes its pipes and makes later messages stale.
                 self._worker.kill()
                 self._files = 0
                 self._on_error("machine", message[2])

@@ -38,6 +38,7 @@ class ChangeObserver:
         self.unwatch(root)
         try:
             if self._observer is None:
+                # Only when needed: it starts threads.
                 self._observer = Observer()
                 self._observer.start()
             watched = self._observer.schedule(_Handler(root, self._wake), str(root), recursive=recursive)

@@ -106,6 +106,7 @@ class OutcomeHandler:
                 self._report_end_of(key, label=label)
             return
         if known.status == "done" and not all(Path(output).exists() for output in known.outputs):
+            # Somebody removed the results, so they are wanted again. The sound comes from the cache.
             self._ledger.redo(key, path)
         elif known.status == "failed":
             before = "" if known.path == path else f"the same as {known.path}, which failed: "
@@ -156,6 +157,7 @@ class OutcomeHandler:
         pause = min(self._backoff_s(self._pauses), _LONGEST_PAUSE_S)
         self.paused_until = wall + pause
         self._ledger.postpone(work.key, reason, not_before=0, counts=False)
+        # Reported once, however often it is tried.
         if self._pauses == 1:
             self._emit("paused", f"{reason}; waiting until that is better", reason=reason, wait_s=pause)
 

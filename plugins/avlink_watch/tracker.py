@@ -78,6 +78,7 @@ class StabilityTracker:
 
     def postpone(self, candidate: Candidate, now: float) -> None:
         """Delay the next check, the longer the file has been stable, but never beyond the end of patience."""
+        # Half of the time that it has been stable: an upload of hours is not read hundreds of times.
         pause = min(max(self.quiet_s, (now - candidate.since) / 2), max(self.quiet_s, _LONGEST_PAUSE_S))
         last = candidate.since + self.quiet_s + self.patience_s
         candidate.next_check_s = min(now + pause, last) if now < last else now + pause

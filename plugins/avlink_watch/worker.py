@@ -115,6 +115,7 @@ class TaskRunner:
         self._report({"read": path.name})
         if not path.is_dir():
             return file_digest(path, self._get_session().store)
+        # A bundle folder: names count as well, because its timeline refers to them.
         inside = sorted(file for file in path.rglob("*") if file.is_file())
         return digest(
             [[file.relative_to(path).as_posix(), file_digest(file, self._get_session().store)] for file in inside]
@@ -135,6 +136,7 @@ class TaskRunner:
             input=Path(task["path"]),
             recipe=check_values(SonifyRecipe, dict(task["recipe"]), label=task["label"]),
             base=Path(task["base"]) if task.get("base") else None,
+            # A folder of the recipe may be a disk that is not mounted now.
             media_root=tuple(Path(root) for root in task["media_root"] if Path(root).is_dir()),
             device=self._device,
         )
@@ -191,6 +193,7 @@ def explain(error: BaseException) -> dict[str, str]:
 
 
 def _is_transient(error: BaseException) -> bool:
+    # AVLink wraps the errors of the system; the original is the cause.
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _TRANSIENT:

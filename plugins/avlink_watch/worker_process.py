@@ -13,6 +13,8 @@ from typing import Any
 
 _KEPT_LINES = 20
 _WAIT_S = 5.0
+# The child imports the same packages, whatever has been added to sys.path since the start. multiprocessing would import
+# the main module once more, or fork a process that has threads.
 _CODE = "import sys; sys.path[:] = {path!r}; from avlink_watch.worker import main; main({device!r})"
 
 
@@ -86,6 +88,7 @@ class WorkerProcess:
                 except ValueError:
                     output.append(line.decode("utf-8", "replace").rstrip())
         code = process.wait()
+        # The reason of a crash is often its last line, which the other thread may not have read yet.
         stderr.join(timeout=5)
         self._post(("exited", generation, _exit_reason(code, output)))
 
