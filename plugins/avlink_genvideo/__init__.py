@@ -1,7 +1,7 @@
 """Sound for generated video: `avlink finish`, the same as a library call, and a node for ComfyUI.
 
-Prompt extraction from metadata, muxing and provenance are here; planning, caching, generating and mastering belong to
-AVLink, and only names that `avlink` and `avlink.hooks` export are used.
+Prompt extraction, provenance and the names of results are here; planning, caching, generating, mastering and muxing
+belong to AVLink, and only names that `avlink` and `avlink.hooks` export are used.
 
     from avlink_genvideo import finish
 

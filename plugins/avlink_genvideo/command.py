@@ -36,9 +36,9 @@ def finish(
     ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option("--prompt", metavar="TEXT", help="Words instead of those in the file.", show_default=False),
+        typer.Option("--prompt", metavar="TEXT", help="The prompt, instead of that in the file.", show_default=False),
     ] = None,
-    no_prompt: Annotated[bool, typer.Option("--no-prompt", help="Ignore the words in the file.")] = False,
+    no_prompt: Annotated[bool, typer.Option("--no-prompt", help="Ignore the prompt in the file.")] = False,
     negative: Annotated[
         str | None,
         typer.Option("--negative", metavar="TEXT", help="What it should not sound like.", show_default=False),
@@ -60,13 +60,9 @@ def finish(
             show_default=False,
         ),
     ] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Put the new sound in the place of one that is there.")
-    ] = False,
-    mix: Annotated[
-        bool, typer.Option("--mix", help="Put the new sound under one that is there, as loud as that.")
-    ] = False,
-    mono: Annotated[bool, typer.Option("--mono", help="One channel instead of two alike.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the sound that the video has.")] = False,
+    mix: Annotated[bool, typer.Option("--mix", help="Mix the new sound with that of the video, equally loud.")] = False,
+    mono: Annotated[bool, typer.Option("--mono", help="One channel instead of two identical ones.")] = False,
     lossless: Annotated[
         bool, typer.Option("--lossless", help="Encode animated images without loss; fewer players show them.")
     ] = False,
@@ -86,7 +82,7 @@ def finish(
     device: Annotated[
         Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")
     ] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Finish anew what is finished already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Finish again what is finished already.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the prompts that are found, and write nothing.")
     ] = False,
@@ -96,9 +92,9 @@ def finish(
 ) -> Answer:
     """Give generated videos their sound.
 
-    The words come from where the generator left them: ComfyUI's graph, VideoHelperSuite's, Wan2GP's or WebUI's notes in
-    the file, or a .json or .txt beside it. The picture of a video is copied bit for bit and the generator's notes stay.
-    Of clip.mp4, clip.finished.mp4 is written, or OUT/clip.mp4 if OUT is a folder. What is finished already is skipped.
+    The prompt is read from the generator's metadata: ComfyUI's graph, the texts of VideoHelperSuite, Wan2GP or WebUI in
+    the file, or a .json or .txt beside it. The picture of a video is copied bit for bit and the metadata is kept. The
+    result of clip.mp4 is clip.finished.mp4, or OUT/clip.mp4 if OUT is a folder. A finished video is skipped.
 
     \b
     Examples:

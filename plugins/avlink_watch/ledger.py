@@ -36,6 +36,7 @@ CREATE TABLE work (
 CREATE TABLE wants (name TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (name, path));
 CREATE TABLE names (base TEXT PRIMARY KEY, path TEXT NOT NULL);
 """
+# `told` is `WorkItem.reported`: files of earlier versions have that column.
 _COLUMNS = "key, path, recipe, status, reason, outputs, attempts, starts, not_before, told"
 
 

@@ -52,7 +52,7 @@ class Rule(Options):
 
 
 class ReadyOptions(Options):
-    """When a file counts as complete."""
+    """Conditions under which a file counts as complete."""
 
     quiet_s: float = Field(default=5.0, gt=0)
     """Its size, modification time and inode have to stay the same for this long."""
@@ -63,7 +63,7 @@ class ReadyOptions(Options):
 
 
 class ScanOptions(Options):
-    """When the folder is scanned."""
+    """The schedule of scans."""
 
     every_s: float = Field(default=5.0, gt=0)
     """The interval between two full scans, whatever change notifications arrive."""

@@ -66,7 +66,7 @@ class Desk:
         self.folder.on_error(task, fault, reason, now, self.clock.wall())
 
     def take_in(self, now: float, key: str = "key") -> WorkerTask:
-        """Look at and weigh the next file; the task of working on it."""
+        """Look at and fingerprint the next file; the task of working on it."""
         self.answer(self.task(now), now)
         self.answer(self.task(now), now, unfinished=[], key=key)
         task = self.task(now)
@@ -89,15 +89,16 @@ def made(*outputs: str, **more: Any) -> dict[str, Any]:
     return {"outputs": list(outputs), "failed": [], "transient": False, "counts": {"generated": 1}, **more}
 
 
-def test_a_file_is_looked_at_weighed_and_worked_on(desk: Desk) -> None:
+def test_a_file_is_inspected_fingerprinted_and_sonified(desk: Desk) -> None:
     desk.file("a.mp4")
     assert desk.task(0) is None and desk.folder.next_task_in_s(0, wall=1000) == 5
-    look = desk.task(5)
-    assert look is not None and look.kind == "inspect"
-    desk.answer(look, 5.1)
-    weigh = desk.task(5.1)
-    assert weigh is not None and (weigh.kind, weigh.message["media"], weigh.message["check"]) == ("fingerprint", [], [])
-    desk.answer(weigh, 5.2, unfinished=[], key="content")
+    inspect = desk.task(5)
+    assert inspect is not None and inspect.kind == "inspect"
+    desk.answer(inspect, 5.1)
+    fingerprint = desk.task(5.1)
+    assert fingerprint is not None and fingerprint.kind == "fingerprint"
+    assert (fingerprint.message["media"], fingerprint.message["check"]) == ([], [])
+    desk.answer(fingerprint, 5.2, unfinished=[], key="content")
     work = desk.task(5.2)
     assert work is not None and work.message["base"] == str(desk.root / "AVLink" / "a")
     assert desk.task(5.2) is None
@@ -106,21 +107,21 @@ def test_a_file_is_looked_at_weighed_and_worked_on(desk: Desk) -> None:
     assert desk.folder.is_idle and desk.task(1000) is None
 
 
-def test_what_changes_while_it_is_looked_at_begins_anew(desk: Desk) -> None:
+def test_what_changes_while_it_is_inspected_begins_anew(desk: Desk) -> None:
     desk.file("a.mp4")
     desk.task(0)
-    look = desk.task(5)
+    inspect = desk.task(5)
     desk.file("a.mp4", b"more")
     assert desk.task(5.5) is None
-    desk.answer(look, 6)
+    desk.answer(inspect, 6)
     assert desk.task(10) is None
-    weigh_later = desk.task(10.5)
-    assert weigh_later is not None and weigh_later.kind == "inspect"
-    desk.answer(weigh_later, 10.5)
-    weigh = desk.task(10.5)
+    inspect_later = desk.task(10.5)
+    assert inspect_later is not None and inspect_later.kind == "inspect"
+    desk.answer(inspect_later, 10.5)
+    fingerprint = desk.task(10.5)
     desk.file("a.mp4", b"more and more")
-    # Not scanned yet, but what was weighed is not what lies there.
-    desk.answer(weigh, 11, unfinished=[], key="old")
+    # Not scanned yet, but the content that was fingerprinted is not there any more.
+    desk.answer(fingerprint, 11, unfinished=[], key="old")
     assert desk.ledger.work("old") is None and desk.ledger.pending() == 0
 
 
@@ -197,8 +198,8 @@ def test_what_only_may_be_unfinished_is_taken_when_patience_ends(desk: Desk) -> 
     desk.answer(desk.task(5), 5, doubt="it ends in the middle of a part")
     assert desk.last == ("waiting", "it ends in the middle of a part: more may be to come") and desk.told[-1].quiet
     desk.answer(desk.task(65), 65, doubt="it ends in the middle of a part")
-    weigh = desk.task(65)
-    assert weigh is not None and weigh.kind == "fingerprint"
+    fingerprint = desk.task(65)
+    assert fingerprint is not None and fingerprint.kind == "fingerprint"
 
 
 def test_trouble_of_the_machine_has_patience_and_attempts(desk: Desk) -> None:
@@ -208,8 +209,8 @@ def test_trouble_of_the_machine_has_patience_and_attempts(desk: Desk) -> None:
         desk.fail(desk.task(now), now, "machine", "the disk does not answer")
     assert desk.last == ("waiting", "the disk does not answer")
     desk.answer(desk.task(40), 40)
-    weigh = desk.task(40)
-    assert weigh is not None and weigh.kind == "fingerprint"
+    fingerprint = desk.task(40)
+    assert fingerprint is not None and fingerprint.kind == "fingerprint"
 
 
 def test_attempts_at_work_are_counted_and_wait_longer_each_time(desk: Desk) -> None:
@@ -271,31 +272,31 @@ class TestTimelines:
         assert desk.task(5) is None
         desk.file("media/a.mov", b"growing")
         assert desk.task(10) is None
-        weigh = desk.task(15)
-        assert weigh is not None and weigh.kind == "fingerprint"
-        assert weigh.message["media"] == [str(here), str(there)] and weigh.message["check"] == [str(here)]
-        desk.answer(weigh, 16, unfinished=[[str(here), "cut short"]], key=None)
+        fingerprint = desk.task(15)
+        assert fingerprint is not None and fingerprint.kind == "fingerprint"
+        assert fingerprint.message["media"] == [str(here), str(there)] and fingerprint.message["check"] == [str(here)]
+        desk.answer(fingerprint, 16, unfinished=[[str(here), "cut short"]], key=None)
         assert desk.last[1].endswith("for 1 media file: a.mov, which is there in part")
-        # Until the end of the wait; then it is weighed as it is.
+        # Until the end of the wait; then it is fingerprinted as it is.
         cut(110, here, there)
-        weigh = desk.task(115)
-        assert weigh is not None and weigh.message["check"] == [str(here)]
-        desk.answer(weigh, 117, unfinished=[[str(here), "cut short"]], key=None)
-        weigh = desk.task(117)
-        assert weigh is not None and (weigh.kind, weigh.message["check"]) == ("fingerprint", [])
-        desk.answer(weigh, 118, unfinished=[], key="as it is")
+        fingerprint = desk.task(115)
+        assert fingerprint is not None and fingerprint.message["check"] == [str(here)]
+        desk.answer(fingerprint, 117, unfinished=[[str(here), "cut short"]], key=None)
+        fingerprint = desk.task(117)
+        assert fingerprint is not None and (fingerprint.kind, fingerprint.message["check"]) == ("fingerprint", [])
+        desk.answer(fingerprint, 118, unfinished=[], key="as it is")
         assert desk.ledger.pending() == 1
 
-    def test_media_that_changes_while_it_is_weighed(self, desk: Desk, cut) -> None:
+    def test_media_that_changes_while_it_is_fingerprinted(self, desk: Desk, cut) -> None:
         here = desk.file("media/a.mov")
         cut(5, here)
         desk.task(5)
-        weigh = desk.task(10)
+        fingerprint = desk.task(10)
         desk.file("media/a.mov", b"changed")
-        desk.answer(weigh, 11, unfinished=[], key="old")
+        desk.answer(fingerprint, 11, unfinished=[], key="old")
         assert desk.ledger.pending() == 0
-        look = desk.task(16)
-        assert look is not None and look.kind == "inspect"
+        inspect = desk.task(16)
+        assert inspect is not None and inspect.kind == "inspect"
 
 
 def test_a_run_that_ends_waits_no_longer_than_patience_lasts(tmp_path: Path) -> None:
@@ -313,8 +314,8 @@ def test_a_run_that_ends_waits_no_longer_than_patience_lasts(tmp_path: Path) -> 
     late = desk.task(66)
     assert late is not None and (late.kind, late.path) == ("inspect", "late.mp4")
     desk.answer(late, 66)
-    weigh = desk.task(66)
-    assert weigh is not None and (weigh.kind, weigh.path) == ("fingerprint", "cut.otio")
+    fingerprint = desk.task(66)
+    assert fingerprint is not None and (fingerprint.kind, fingerprint.path) == ("fingerprint", "cut.otio")
     desk.ledger.close()
 
 
