@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 
-class Bell:
+class ChangeNotifier:
     """Rings in the event loop in which it is awaited."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from starlette.exceptions import HTTPException
 
-from avlink_remote.wire import ServerInfo, Wish, unit_bytes
+from avlink_remote.protocol import JobRequest, ServerInfo, unit_bytes
 
 CHUNK_BYTES = 4 << 20
 """What one request carries of an upload or a result at most."""
@@ -17,7 +17,7 @@ _LONGER_S = 10
 """Pictures may be asked for so much longer than the sound is: a retimed end, a held frame."""
 
 
-def check_wish(wish: Wish, job_id: str, info: ServerInfo) -> None:
+def check_job(wish: JobRequest, job_id: str, info: ServerInfo) -> None:
     """Raise HTTPException for a job that cannot be done here, or that is not what its name says."""
     if wish.id != job_id:
         raise HTTPException(422, f"the name of this job is {wish.id}: the digest of what it asks for")
@@ -39,7 +39,7 @@ def check_wish(wish: Wish, job_id: str, info: ServerInfo) -> None:
             raise HTTPException(422, f"{asked.duration_s} s do not fit {asked.count} pictures or samples")
 
 
-def plain_chunk(body: bytes, encoding: str | None) -> bytes:
+def decode_chunk(body: bytes, encoding: str | None) -> bytes:
     """The chunk, unpacked to no more than a chunk may be."""
     if encoding in {None, "", "identity"}:
         if len(body) > CHUNK_BYTES:
@@ -59,7 +59,7 @@ def plain_chunk(body: bytes, encoding: str | None) -> bytes:
     return data
 
 
-def span_of(header: str | None, size: int) -> tuple[int, int]:
+def byte_range(header: str | None, size: int) -> tuple[int, int]:
     """The range that is answered, [start, stop): as asked (RFC 9110, 14.2), a chunk at most."""
     if header is None:
         return 0, min(size, CHUNK_BYTES)

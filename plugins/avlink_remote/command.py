@@ -14,10 +14,10 @@ import typer
 
 from avlink import InputError, Override, asked_to_end, find_recipe
 from avlink.hooks import Line, Lines, load_registry
-from avlink_remote.extra import import_server
+from avlink_remote.extra import import_http_server
 from avlink_remote.options import DEFAULT_PORT
 from avlink_remote.recipe import ServeRecipe, served_backends
-from avlink_remote.secret import VARIABLE, make_token, read_token
+from avlink_remote.token import TOKEN_VARIABLE, make_token, read_token
 
 _INTERRUPTED = 130
 _TICK_S = 0.5
@@ -25,7 +25,7 @@ _STOP_S = 60.0
 """A step of a large model can take a while; a second signal does not wait for it."""
 
 
-class Device(str, Enum):
+class ServeDevice(str, Enum):
     """Where the model runs."""
 
     auto = "auto"
@@ -41,7 +41,7 @@ TokenFile = Annotated[
     typer.Option(
         "--token-file",
         metavar="FILE",
-        help=f"A file whose only line is the token. [default: {VARIABLE} of the environment, else one is made]",
+        help=f"A file whose only line is the token. [default: {TOKEN_VARIABLE} of the environment, else one is made]",
         show_default=False,
     ),
 ]
@@ -64,7 +64,9 @@ Settings = Annotated[
         show_default=False,
     ),
 ]
-DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
+DeviceName = Annotated[
+    ServeDevice, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")
+]
 MaxUpload = Annotated[
     float | None,
     typer.Option(
@@ -86,7 +88,7 @@ def serve(
     token_file: TokenFile = None,
     recipe: RecipeName = "serve",
     settings: Settings = None,
-    device: DeviceName = Device.auto,
+    device: DeviceName = ServeDevice.auto,
     max_upload: MaxUpload = None,
     places: Places = None,
     as_json: AsJson = False,
@@ -118,17 +120,17 @@ def serve(
         taken = wanted.limits
     backends = served_backends(wanted, registry)
     token = read_token(token_file)
-    host_module = import_server("avlink serve")
+    host_module = import_http_server("avlink serve")
     if token is None and not host_module.is_loopback(host):
         raise InputError(
             f"--host {host} lets other machines in, which needs a token that you choose: write one into a file and "
-            f"give it with --token-file, or set {VARIABLE}"
+            f"give it with --token-file, or set {TOKEN_VARIABLE}"
         )
     mail: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with contextlib.closing(host_module.listen(host, port)) as listener:
-        from avlink_remote.station import Station
+        from avlink_remote.server import Server
 
-        station = Station(
+        station = Server(
             backends, registry=registry, device=device.value, limits=taken, token=token or make_token(), mail=mail
         )
         # Until here a signal ends the program as it does others: nothing is under way yet.

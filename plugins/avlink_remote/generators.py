@@ -20,12 +20,12 @@ from avlink import (
     fraction_text,
 )
 from avlink.hooks import Direction
-from avlink_remote.errand import Errand, ModelChanged
-from avlink_remote.known import UNSEEN, fingerprint, forget, offer_of
-from avlink_remote.link import Link
+from avlink_remote.backend import NEVER_REACHED, backend_info, fingerprint, forget
+from avlink_remote.client import ServerClient
 from avlink_remote.options import RemoteOptions
 from avlink_remote.payload import Payload, Read
-from avlink_remote.wire import SAMPLE_BYTES, Asked, Part, Wish, unit_bytes
+from avlink_remote.protocol import SAMPLE_BYTES, GenerationRequest, JobRequest, ResultPart, unit_bytes
+from avlink_remote.remote_job import ModelChanged, RemoteJob
 
 AnyRequest = TypeVar("AnyRequest", SoundRequest, PictureRequest)
 Made = TypeVar("Made")
@@ -34,7 +34,7 @@ _SAMPLE = np.dtype("<f4")
 _FIRST_CONTACT_S = 5.0
 
 
-class _Remote(Generic[AnyRequest]):
+class RemoteGenerator(Generic[AnyRequest]):
     """What both directions share: a server that is there, and has the model that the run was planned with."""
 
     direction: Direction
@@ -42,24 +42,24 @@ class _Remote(Generic[AnyRequest]):
     def __init__(self, options: RemoteOptions) -> None:
         self._options = options
         planned = fingerprint(options, self.direction)
-        self._link = Link(options)
+        self._link = ServerClient(options)
         try:
             info = self._link.info(patience_s=min(_FIRST_CONTACT_S, options.patience_s))
-            self._offer = offer_of(info, options, self.direction)
+            self._offer = backend_info(info, options, self.direction)
             if self._offer.fingerprint != planned:
-                before = "could not be reached" if planned == UNSEEN else "had another model"
+                before = "could not be reached" if planned == NEVER_REACHED else "had another model"
                 raise ModelChanged(f"the server {options.url} {before} when this run was planned; start it again")
         except AvlinkError:
             forget(options, self.direction)
             raise
-        self._errand = Errand(self._link, info.limits, timeout_s=options.timeout_s, compress=options.compress)
+        self._errand = RemoteJob(self._link, info.limits, timeout_s=options.timeout_s, compress=options.compress)
         self.sample_rate = self._offer.sample_rate
         self.picture = self._offer.picture.spec
         self._unit = unit_bytes(self.direction, self._offer.picture)
 
-    def _wish(self, requests: Sequence[AnyRequest], counts: Sequence[int], payload: Payload) -> Wish:
+    def _wish(self, requests: Sequence[AnyRequest], counts: Sequence[int], payload: Payload) -> JobRequest:
         asked = [
-            Asked(
+            GenerationRequest(
                 count=count,
                 duration_s=fraction_text(Fraction(request.duration_s)),
                 prompt=request.prompt.text,
@@ -68,7 +68,7 @@ class _Remote(Generic[AnyRequest]):
             )
             for request, count in zip(requests, counts, strict=True)
         ]
-        return Wish(
+        return JobRequest(
             direction=self.direction,
             fingerprint=self._offer.fingerprint,
             requests=tuple(asked),
@@ -78,11 +78,11 @@ class _Remote(Generic[AnyRequest]):
 
     def _run(
         self,
-        wish: Wish,
+        wish: JobRequest,
         payload: Payload,
         on_step: OnStep | None,
-        take: Callable[[Sequence[tuple[Part, Iterator[bytes]]]], Made],
-        unit: Callable[[Part], int],
+        take: Callable[[Sequence[tuple[ResultPart, Iterator[bytes]]]], Made],
+        unit: Callable[[ResultPart], int],
     ) -> Made:
         try:
             return self._errand.run(wish, payload, on_step, take, unit)
@@ -92,7 +92,7 @@ class _Remote(Generic[AnyRequest]):
             raise
 
 
-class RemoteSound(_Remote[SoundRequest]):
+class RemoteSound(RemoteGenerator[SoundRequest]):
     """A `SoundGenerator`: the server's."""
 
     direction: Direction = "v2a"
@@ -108,7 +108,7 @@ class RemoteSound(_Remote[SoundRequest]):
         payload = Payload([(_frames(one), one.frames.num_frames) for one in requests], self._unit)
         wish = self._wish(requests, [one.frames.num_frames for one in requests], payload)
 
-        def take(parts: Sequence[tuple[Part, Iterator[bytes]]]) -> tuple[SoundSource, ...]:
+        def take(parts: Sequence[tuple[ResultPart, Iterator[bytes]]]) -> tuple[SoundSource, ...]:
             return tuple(
                 SpooledSound(
                     (np.frombuffer(block, _SAMPLE).reshape(-1, part.channels or 1).T for block in blocks),
@@ -121,7 +121,7 @@ class RemoteSound(_Remote[SoundRequest]):
         return self._run(wish, payload, on_step, take, lambda part: SAMPLE_BYTES * (part.channels or 1))
 
 
-class RemotePicture(_Remote[PictureRequest]):
+class RemotePicture(RemoteGenerator[PictureRequest]):
     """A `PictureGenerator`: the server's."""
 
     direction: Direction = "a2v"
@@ -137,7 +137,7 @@ class RemotePicture(_Remote[PictureRequest]):
         wish = self._wish(requests, [one.sound.num_samples for one in requests], payload)
         height, width = self.picture.height, self.picture.width
 
-        def take(parts: Sequence[tuple[Part, Iterator[bytes]]]) -> tuple[FrameSource, ...]:
+        def take(parts: Sequence[tuple[ResultPart, Iterator[bytes]]]) -> tuple[FrameSource, ...]:
             return tuple(
                 SpooledPictures(
                     (np.frombuffer(block, np.uint8).reshape(-1, height, width, 3) for block in blocks),

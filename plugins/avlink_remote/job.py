@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import IO
 
-from avlink_remote.wire import Failure, Part, State, Status, Wish
+from avlink_remote.protocol import JobFailure, JobRequest, JobStatus, ResultPart, State
 
 OPEN: frozenset[State] = frozenset({"uploading", "queued", "running"})
 """A job in one of these states has a place in the queue."""
@@ -22,30 +22,30 @@ OPEN: frozenset[State] = frozenset({"uploading", "queued", "running"})
 _DIGEST_BYTES = 20
 
 
-class Misplaced(Exception):
+class WrongOffset(Exception):
     """A chunk that does not begin where the upload ends."""
 
 
-class Altered(Exception):
+class WrongDigest(Exception):
     """An upload that is not what was announced."""
 
 
-class Gone(Exception):
+class JobDropped(Exception):
     """What the job held has been given back."""
 
 
-class Cancelled(Exception):
+class JobCancelled(Exception):
     """Raised between two steps of a generator whose job nobody wants any more."""
 
 
 @dataclass(slots=True, eq=False)
-class Job:
-    """A job. Its state is changed by the `Board` alone; `clients` are those that want it, with when they were heard.
+class ServerJob:
+    """A job. Its state is changed by the `JobQueue` alone; `clients` are those that want it, with when they were heard.
 
     All times are of one monotonic clock, in seconds.
     """
 
-    wish: Wish
+    wish: JobRequest
     id: str
     state: State = "uploading"
     version: int = 0
@@ -54,8 +54,8 @@ class Job:
     clients: dict[str, float] = field(default_factory=dict)
     upload: Upload = field(init=False)
     result: Result | None = None
-    parts: tuple[Part, ...] | None = None
-    failure: Failure | None = None
+    parts: tuple[ResultPart, ...] | None = None
+    failure: JobFailure | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     ended_at: float = 0.0
 
@@ -67,9 +67,9 @@ class Job:
         """How large the result is."""
         return sum(part.bytes for part in self.parts or ())
 
-    def status(self, ahead: int) -> Status:
+    def status(self, ahead: int) -> JobStatus:
         """How the job is, for the wire."""
-        return Status(
+        return JobStatus(
             id=self.id,
             state=self.state,
             version=self.version,
@@ -106,17 +106,17 @@ class Upload:
         return self.received == self.size
 
     def add(self, offset: int, chunk: bytes) -> None:
-        """Take a chunk that begins at byte `offset`; one that is there already changes nothing.
+        """Write a chunk that begins at byte `offset`. A chunk that was received before changes nothing.
 
-        Raises Misplaced when it begins or ends elsewhere than it can, Altered when it is the last and the whole is
-        not what was announced, which begins the upload anew, Gone when the job was dropped, and OSError when the disk
-        is full.
+        Raises WrongOffset for a chunk that does not follow the bytes received so far or exceeds the announced size,
+        WrongDigest when the upload is complete and differs from its announced digest (it then starts again at byte 0),
+        JobDropped when the job was dropped, and OSError when the disk is full.
         """
         with self._lock:
             if offset + len(chunk) <= self.received:
                 return
             if offset != self.received or offset + len(chunk) > self.size:
-                raise Misplaced
+                raise WrongOffset
             file = self._open()
             file.seek(offset)
             file.write(chunk)
@@ -127,13 +127,13 @@ class Upload:
                 self._check()
 
     def check_empty(self) -> None:
-        """Check an upload of no bytes, which has no last chunk. Raises Altered."""
+        """Check an upload of no bytes, which has no last chunk. Raises WrongDigest."""
         with self._lock:
             if self.size == 0:
                 self._check()
 
     def file(self) -> IO[bytes]:
-        """The file with all of it. Raises Gone."""
+        """The file with all of it. Raises JobDropped."""
         with self._lock:
             return self._open()
 
@@ -146,7 +146,7 @@ class Upload:
 
     def _open(self) -> IO[bytes]:
         if self._closed:
-            raise Gone
+            raise JobDropped
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="avlink-upload-")  # noqa: SIM115 (closed with the job)
             weakref.finalize(self, self._file.close)
@@ -156,7 +156,7 @@ class Upload:
         if self._hash.hexdigest() != self._digest:
             self._hash = hashlib.blake2b(digest_size=_DIGEST_BYTES)
             self.received = 0
-            raise Altered
+            raise WrongDigest
 
 
 class Result:
@@ -177,10 +177,10 @@ class Result:
         return size, hasher.hexdigest()
 
     def read(self, start: int, size: int) -> bytes:
-        """A stretch of it. Raises Gone when it was dropped."""
+        """A stretch of it. Raises JobDropped when it was dropped."""
         with self._lock:
             if self._file.closed:
-                raise Gone
+                raise JobDropped
             self._file.seek(start)
             return self._file.read(size)
 

@@ -33,7 +33,7 @@ class Payload:
         return b"".join(pieces)
 
     def digest(self) -> str:
-        """The name of all of it; see `Wish.upload_digest`."""
+        """The name of all of it; see `JobRequest.upload_digest`."""
         hasher = hashlib.blake2b(digest_size=20)
         for block in self._blocks():
             hasher.update(block)

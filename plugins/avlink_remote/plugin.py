@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def sound_fingerprint(options: RemoteOptions) -> str:
-    """What names the server's model for sound; see `avlink_remote.known`."""
-    from avlink_remote.known import fingerprint
+    """What names the server's model for sound; see `avlink_remote.backend`."""
+    from avlink_remote.backend import fingerprint
 
     return fingerprint(options, "v2a")
 
 
 def picture_fingerprint(options: RemoteOptions) -> str:
     """What names the server's model for pictures."""
-    from avlink_remote.known import fingerprint
+    from avlink_remote.backend import fingerprint
 
     return fingerprint(options, "a2v")
 

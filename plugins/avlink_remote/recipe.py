@@ -11,7 +11,7 @@ from avlink import Options, Override, RecipeError, SonifyRecipe, VisualizeRecipe
 from avlink.hooks import ReadyBackend, Recipe, Registry, find_recipe, resolve_backend
 
 
-class Served(Options):
+class ServedBackend(Options):
     """A backend that is served, and its own options."""
 
     name: str
@@ -42,9 +42,9 @@ class ServeRecipe(Recipe):
 
     kind: Literal["serve"] = "serve"
     format: Literal[1] = 1
-    sound: Served = Served(name="fusion-v2a")
+    sound: ServedBackend = ServedBackend(name="fusion-v2a")
     """Sound for pictures: what `remote` uses."""
-    picture: Served = Served(name="fusion-a2v")
+    picture: ServedBackend = ServedBackend(name="fusion-a2v")
     """Pictures for sound: what `remote-a2v` uses."""
     limits: Limits = Limits()
 
@@ -85,7 +85,7 @@ def _on(recipe: ServeRecipe) -> list[str]:
 
 
 def _ready(recipe: ServeRecipe, key: str, registry: Registry) -> ReadyBackend:
-    served: Served = getattr(recipe, key)
+    served: ServedBackend = getattr(recipe, key)
     values = [
         Override(key="backend.name", value=served.name, label=f"{key}.name"),
         Override(key="backend.options", value=dict(served.options), label=f"{key}.options"),

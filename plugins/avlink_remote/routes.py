@@ -12,14 +12,14 @@ from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from avlink_remote import wire
-from avlink_remote.bell import Bell
-from avlink_remote.board import Board, Closing, Full, Unknown
-from avlink_remote.checks import check_wish, plain_chunk, span_of
-from avlink_remote.gate import refusal
-from avlink_remote.job import Altered, Gone, Job, Misplaced
-from avlink_remote.page import html_page
-from avlink_remote.wire import CLIENT_HEADER, PROTOCOL, Alive, Refusal, ServerInfo, Status, Wish
+from avlink_remote import protocol
+from avlink_remote.auth import refusal
+from avlink_remote.bell import ChangeNotifier
+from avlink_remote.checks import byte_range, check_job, decode_chunk
+from avlink_remote.docs_page import html_page
+from avlink_remote.job import JobDropped, ServerJob, WrongDigest, WrongOffset
+from avlink_remote.job_queue import JobQueue, QueueClosed, QueueFull, UnknownJob
+from avlink_remote.protocol import CLIENT_HEADER, PROTOCOL, ErrorResponse, Health, JobRequest, JobStatus, ServerInfo
 
 BODY_BYTES = 8 << 20
 """The largest body of a request: a chunk, or the description of a job."""
@@ -42,22 +42,22 @@ Encoding = Annotated[str | None, Header(alias="content-encoding", description="g
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class AppState:
     """What the routes work on. `clock` is monotonic, in seconds."""
 
     info: ServerInfo
-    board: Board
-    bell: Bell
+    board: JobQueue
+    bell: ChangeNotifier
     clock: Callable[[], float]
 
 
-def make_app(service: Service) -> FastAPI:
-    """The application, without its `Gate`."""
+def make_app(service: AppState) -> FastAPI:
+    """The application, without its `AuthMiddleware`."""
     app = FastAPI(
         title="avlink serve",
         version=str(PROTOCOL),
         summary="Sound for pictures and pictures for sound, generated on this machine.",
-        description=(wire.__doc__ or "").strip(),
+        description=(protocol.__doc__ or "").strip(),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -68,9 +68,9 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
 
     @app.get("/health", tags=["health"])
-    async def health() -> Alive:
+    async def health() -> Health:
         """Whether the server lives. Needs no token, and tells nothing else."""
-        return Alive()
+        return Health()
 
     app.include_router(_jobs(service))
 
@@ -86,7 +86,7 @@ def make_app(service: Service) -> FastAPI:
     return app
 
 
-def _jobs(service: Service) -> APIRouter:
+def _jobs(service: AppState) -> APIRouter:
     board = service.board
     router = APIRouter(
         prefix="/v1",
@@ -95,10 +95,10 @@ def _jobs(service: Service) -> APIRouter:
         responses={401: _refusal("The token is missing or wrong."), 404: _refusal("There is no such job, or no more.")},
     )
 
-    def find(job_id: str, client: str | None) -> Job:
+    def find(job_id: str, client: str | None) -> ServerJob:
         try:
             return board.find(job_id, client, service.clock())
-        except Unknown:
+        except UnknownJob:
             raise HTTPException(404, "there is no such job, or no more: ask for it again") from None
 
     @router.get("/server")
@@ -109,24 +109,24 @@ def _jobs(service: Service) -> APIRouter:
     @router.put(
         "/jobs/{id}",
         responses={
-            201: {"model": Status, "description": "The job is new."},
+            201: {"model": JobStatus, "description": "The job is new."},
             409: _refusal("Another model is served than was asked for."),
             413: _refusal("The upload would be too large."),
             429: _refusal("All places are taken; Retry-After says when to come back."),
             503: _refusal("The server is about to end."),
         },
     )
-    async def ask(job_id: JobId, wish: Wish, response: Response, client: Client = "") -> Status:
+    async def ask(job_id: JobId, wish: JobRequest, response: Response, client: Client = "") -> JobStatus:
         """Ask for a job. Asking again is asking once: the answer is the job as it is.
 
         One whose upload is whole waits for its turn; one that failed before is begun anew.
         """
-        check_wish(wish, job_id, service.info)
+        check_job(wish, job_id, service.info)
         try:
             status, is_new = board.ask(wish, client, service.clock())
-        except Full as full:
+        except QueueFull as full:
             raise HTTPException(429, "all places in the queue are taken", {"retry-after": str(full.retry_s)}) from None
-        except Closing:
+        except QueueClosed:
             raise _closing() from None
         if is_new:
             response.status_code = 201
@@ -135,7 +135,7 @@ def _jobs(service: Service) -> APIRouter:
         return status
 
     @router.get("/jobs/{id}", responses={503: _refusal("The server is about to end.")})
-    async def look(job_id: JobId, client: Client = "", version: Seen = None, wait_s: WaitS = 0.0) -> Status:
+    async def look(job_id: JobId, client: Client = "", version: Seen = None, wait_s: WaitS = 0.0) -> JobStatus:
         """How a job is; with `version`, as soon as it is another one, or after `wait_s` seconds."""
         job = find(job_id, client)
         until = service.clock() + wait_s
@@ -165,17 +165,17 @@ def _jobs(service: Service) -> APIRouter:
     )
     async def upload(
         job_id: JobId, offset: Offset, request: Request, client: Client = "", encoding: Encoding = None
-    ) -> Status:
+    ) -> JobStatus:
         """Send the chunk of the upload that begins at `offset`. One that is there already changes nothing."""
         job = find(job_id, client)
         body = await request.body()
         try:
-            await run_in_threadpool(lambda: job.upload.add(offset, plain_chunk(body, encoding)))
-        except Misplaced:
+            await run_in_threadpool(lambda: job.upload.add(offset, decode_chunk(body, encoding)))
+        except WrongOffset:
             raise HTTPException(409, f"the upload goes on at byte {job.upload.received}") from None
-        except Altered:
+        except WrongDigest:
             raise HTTPException(400, "the upload is not what was announced: send it again") from None
-        except Gone:
+        except JobDropped:
             raise HTTPException(404, "there is no such job any more: ask for it again") from None
         except OSError as error:
             raise HTTPException(507, f"the server cannot keep the upload: {error.strerror or error}") from error
@@ -199,10 +199,10 @@ def _jobs(service: Service) -> APIRouter:
         if job.state != "done" or job.result is None:
             raise HTTPException(409, f"the job is not done, but {job.state}")
         size = job.result_bytes
-        start, stop = span_of(span, size)
+        start, stop = byte_range(span, size)
         try:
             data = await run_in_threadpool(job.result.read, start, stop - start)
-        except Gone:
+        except JobDropped:
             raise HTTPException(404, "there is no such job any more: ask for it again") from None
         headers = {"accept-ranges": "bytes"}
         if len(data) < size:
@@ -223,7 +223,7 @@ def _closing() -> HTTPException:
 
 
 def _refusal(description: str) -> dict[str, Any]:
-    return {"model": Refusal, "description": description}
+    return {"model": ErrorResponse, "description": description}
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

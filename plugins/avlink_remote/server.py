@@ -1,139 +1,141 @@
-"""Listening: a socket of our own, uvicorn in a thread, and connections that may not dawdle."""
+"""The running server: models, board, worker and HTTP put together."""
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import logging
+import queue
 import socket
-import threading
 import time
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
 
-import h11
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
-from avlink import InputError
-
-_CONNECTIONS = 256
-_KEEP_ALIVE_S = 30
-_HEAD_S = 10.0
-_GRACE_S = 3
-
-
-class PromptProtocol(H11Protocol):
-    """HTTP/1.1 by h11, where a connection on which no whole head of a request arrives in time is closed."""
-
-    head_s = _HEAD_S
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the first head."""
-        super().connection_made(transport)
-        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(self.head_s, self._too_slow)
-
-    def data_received(self, data: bytes) -> None:
-        """Take what came; while that is no whole head, the time for it runs on."""
-        super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._stop_timer()
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_s, self._too_slow)
-
-    def on_response_complete(self) -> None:
-        """What counts from here on is uvicorn's own limit for idle connections."""
-        self._stop_timer()
-        super().on_response_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _too_slow(self) -> None:
-        self._head_timer = None
-        if not self.transport.is_closing():
-            self.transport.abort()
+import avlink
+from avlink import digest, open_session
+from avlink.hooks import Direction, Line, ReadyBackend, Registry
+from avlink_remote.auth import AuthMiddleware
+from avlink_remote.bell import ChangeNotifier
+from avlink_remote.checks import CHUNK_BYTES
+from avlink_remote.http_server import HttpServer
+from avlink_remote.job import ServerJob
+from avlink_remote.job_queue import JobQueue
+from avlink_remote.protocol import PROTOCOL, BackendInfo, ServerInfo, ServerLimits, State, format_of
+from avlink_remote.recipe import Limits
+from avlink_remote.routes import BODY_BYTES, AppState, make_app
+from avlink_remote.worker import Generator, JobWorker
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine only. Raises InputError for one that is none."""
-    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in _addresses(host))
+class Server:
+    """Everything that serves. `mail` gets a `Line` for whatever is worth telling."""
 
+    def __init__(
+        self,
+        backends: Sequence[ReadyBackend],
+        *,
+        registry: Registry,
+        device: str,
+        limits: Limits,
+        token: str,
+        mail: queue.SimpleQueue[Any],
+    ) -> None:
+        self._backends, self._registry, self._device = backends, registry, device
+        self._limits, self._token, self._mail = limits, token, mail
+        self.generators: dict[Direction, Generator] = {}
+        """What is served, once it is loaded."""
+        self._bell = ChangeNotifier()
+        self._board = JobQueue(limits, self._bell.ring)
+        self._work = JobWorker(self._board, self.generators, on_start=self._tell_start, on_end=self._tell_end)
+        self._serving: HttpServer | None = None
+        self._offers: dict[str, BackendInfo] = {}
 
-def _addresses(host: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise InputError(
-            f"--host {host} is no address of this machine; 127.0.0.1 is for programs on it alone"
-        ) from error
-    return [str(entry[4][0]) for entry in found]
+    def load(self) -> Iterator[Line]:
+        """Load the models. Raises what they raise: BundleError, PluginError, InputError for the device."""
+        for ready in self._backends:
+            began = time.monotonic()
+            # A session each: one alone keeps a single model loaded.
+            session = open_session(device=self._device, registry=self._registry)
+            generator: Generator = session.generator(ready)
+            direction = ready.backend.direction
+            self.generators[direction] = generator
+            self._offers[direction] = BackendInfo(
+                backend=ready.name,
+                fingerprint=digest([ready.name, ready.fingerprint()]),
+                sample_rate=generator.sample_rate,
+                picture=format_of(generator.picture),
+            )
+            took_s = time.monotonic() - began
+            yield Line(
+                payload={"event": "loaded", "backend": ready.name, "direction": direction, "took_s": round(took_s, 3)},
+                text=f"loaded {ready.name} in {took_s:.1f} s",
+            )
 
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket at that address; port 0 is any free one. Raises InputError when it cannot be had."""
-    address = _addresses(host)[0]
-    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"{host} port {port} cannot be listened on: {reason}; choose another --port, or 0 for any that is free"
-        ) from error
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """The address to give to `remote`."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-class Serving:
-    """uvicorn with an application, in a thread of its own: signals stay with the main thread."""
-
-    def __init__(self, app: Any, listener: socket.socket, *, request_s: float) -> None:
-        """`request_s` is how long a request may take to arrive; its head has ten seconds at most."""
-        # What it would say of foreign connections is no news; what breaks is told by the gate.
-        logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-        config = uvicorn.Config(
-            app,
-            http=type("Prompt", (PromptProtocol,), {"head_s": min(_HEAD_S, request_s)}),
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_GRACE_S,
+    def start(self, listener: socket.socket) -> None:
+        """Serve on a socket."""
+        info = ServerInfo(
+            protocol=PROTOCOL,
+            version=avlink.__version__,
+            v2a=self._offers.get("v2a"),
+            a2v=self._offers.get("a2v"),
+            limits=ServerLimits(
+                upload_bytes=round(self._limits.upload_mb * 1e6), chunk_bytes=CHUNK_BYTES, queue=self._limits.queue
+            ),
         )
-        self._server = uvicorn.Server(config)
-        self._listener = listener
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, name="avlink-http", daemon=True
+        service = AppState(info=info, board=self._board, bell=self._bell, clock=time.monotonic)
+        gate = AuthMiddleware(
+            cast(Any, make_app(service)),
+            token=self._token,
+            body_bytes=BODY_BYTES,
+            request_s=self._limits.request_s,
+            on_error=self._tell_error,
         )
+        self._work.start()
+        self._serving = HttpServer(gate, listener, request_s=self._limits.request_s)
+        self._serving.start()
 
-    def start(self) -> None:
-        """Serve; returns once connections are taken."""
-        self._thread.start()
-        while not self._server.started and self._thread.is_alive():
-            time.sleep(0.01)
-        if not self._server.started:
-            raise InputError(f"{url_of(self._listener)} cannot be served")
+    def ready(self, url: str, *, show_token: bool) -> Line:
+        """That it serves, and where. A token that the user chose is not shown."""
+        payload: dict[str, Any] = {"event": "serving", "url": url, "backends": [one.name for one in self._backends]}
+        text = f"serving {', '.join(payload['backends'])} at {url} (its interface: {url}/docs); Ctrl-C ends it"
+        if show_token:
+            payload["token"] = self._token
+            text += f"\nthe token, for this time: {self._token}"
+        return Line(payload=payload, text=text)
 
-    def end(self) -> None:
-        """Take no more connections, let answers that are under way go out, and end."""
-        self._server.should_exit = True
-        self._thread.join(_GRACE_S + 2)
+    def tidy(self) -> Iterator[Line]:
+        """Drop what nobody wants any more."""
+        for job in self._board.tidy(time.monotonic()):
+            yield _line("dropped", job, "nobody wants it any more")
+
+    def close(self) -> None:
+        """Take nothing new, and stop the job at work at its next step."""
+        self._board.close()
+
+    def ended(self, timeout_s: float) -> bool:
+        """Whether the job at work has stopped, after waiting for it; then nothing is served any more either."""
+        if not self._work.ended(timeout_s):
+            return False
+        if self._serving is not None:
+            self._serving.end()
+            self._serving = None
+        return True
+
+    def _tell_start(self, job: ServerJob) -> None:
+        self._mail.put(_line("started", job, f"{len(job.wish.requests)} to generate"))
+
+    def _tell_end(self, job: ServerJob, state: State, took_s: float) -> None:
+        why = f": {job.failure.message}" if state == "failed" and job.failure is not None else ""
+        self._mail.put(_line(state, job, f"{state} in {took_s:.1f} s{why}", took_s=round(took_s, 3)))
+
+    def _tell_error(self, error: Exception) -> None:
+        words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        if where is not None:
+            words += f" ({Path(where.tb_frame.f_code.co_filename).name}, line {where.tb_lineno})"
+        self._mail.put(Line(payload={"event": "error", "reason": words}, text=f"a request failed: {words}"))
+
+
+def _line(event: str, job: ServerJob, text: str, **more: Any) -> Line:
+    return Line(
+        payload={"event": event, "job": job.id, **more}, text=f"{time.strftime('%H:%M:%S')}  {job.id[:8]}: {text}"
+    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avlink import InputError, MediaError, MediaInfo, atomic_write, digest, file_digest, mux_sound, probe, read_audio
-from avlink_study.folders import Material
-from avlink_study.plan import Clip, Pair
+from avlink_study.folders import StudyFiles
+from avlink_study.plan import Clip, ClipPair
 
 _MP4_PICTURES = frozenset({"h264", "hevc"})
 _WEBM_PICTURES = frozenset({"vp8", "vp9", "av1", "libvpx", "libvpx-vp9", "libdav1d", "libaom-av1"})
@@ -18,14 +18,16 @@ _MUX_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class PlayableClip:
     """A clip, and the file that is sent to browsers."""
 
     clip: Clip
     path: Path
 
 
-def prepare(material: Material, pairs: tuple[Pair, ...], *, folder: Path) -> Iterator[tuple[tuple[int, str], Shown]]:
+def prepare(
+    material: StudyFiles, pairs: tuple[ClipPair, ...], *, folder: Path
+) -> Iterator[tuple[tuple[int, str], PlayableClip]]:
     """Each clip that takes part, by number of its method and stem, checked and if need be put together in `folder`.
 
     What was put together before is used as it is. Raises MediaError for what cannot be read or played by browsers.
@@ -41,17 +43,17 @@ def prepare(material: Material, pairs: tuple[Pair, ...], *, folder: Path) -> Ite
         yield (method, stem), shown
 
 
-def _as_it_is(path: Path) -> Shown:
+def _as_it_is(path: Path) -> PlayableClip:
     info = probe(path)
     if info.video is None or info.audio is None:
         lacks = "sound" if info.audio is None else "picture"
         raise MediaError(f"'{path}' has no {lacks}: raters compare movies with sound (or give --pictures or --sounds)")
     if info.video.codec not in _MP4_PICTURES | _WEBM_PICTURES or info.audio.codec not in _PLAYED_SOUNDS:
         raise MediaError(f"'{path}' is {info.video.codec} with {info.audio.codec}, not for browsers; {_CONVERT}")
-    return Shown(clip=Clip(digest=file_digest(path), duration_s=_length_s(info)), path=path.resolve())
+    return PlayableClip(clip=Clip(digest=file_digest(path), duration_s=_length_s(info)), path=path.resolve())
 
 
-def _joined(picture: Path, sound: Path, folder: Path) -> Shown:
+def _joined(picture: Path, sound: Path, folder: Path) -> PlayableClip:
     """The picture as it is, with the sound in AAC or Opus: every method's in the same way."""
     name = digest(["study", _MUX_VERSION, file_digest(picture), file_digest(sound)])
     seen, heard = probe(picture), probe(sound)
@@ -66,7 +68,7 @@ def _joined(picture: Path, sound: Path, folder: Path) -> Shown:
         # A movie that is half there after a kill must not count as made before.
         with atomic_write(path) as whole:
             mux_sound(picture, read_audio(sound, sample_rate=heard.audio.sample_rate, mono=False), whole)
-    return Shown(clip=Clip(digest=name, duration_s=_length_s(probe(path))), path=path)
+    return PlayableClip(clip=Clip(digest=name, duration_s=_length_s(probe(path))), path=path)
 
 
 def _length_s(info: MediaInfo) -> float:

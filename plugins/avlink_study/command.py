@@ -128,9 +128,9 @@ def ask(
       avlink study ours=out/a mmaudio=out/b --pictures clips -o study.db --links 5 --host 0.0.0.0
       avlink study -o study.db
     """  # noqa: D301
-    from avlink_study.run import Wishes, run
+    from avlink_study.server import StudyRequest, run
 
-    wishes = Wishes(
+    wishes = StudyRequest(
         folders=tuple(folders or ()),
         output=output,
         recipe=recipe,
@@ -175,12 +175,12 @@ def results(
     """  # noqa: D301
     import contextlib
 
-    from avlink_study.ledger import Ledger
+    from avlink_study.database import StudyDatabase
     from avlink_study.report import answer_for, table_csv, votes_csv
     from avlink_study.table import tabulate
     from avlink_study.votes import read_votes
 
-    with contextlib.closing(Ledger(path, make=False)) as ledger:
+    with contextlib.closing(StudyDatabase(path, make=False)) as ledger:
         plan, cast = ledger.plan(), read_votes(ledger)
     questions = () if plan is None else plan.questions
     counted = tabulate(cast, questions, clusters=over.value, seed=seed, level=level)

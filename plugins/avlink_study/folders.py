@@ -17,7 +17,7 @@ SOUNDS = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folder:
+class MethodFolder:
     """A folder under the name of its method."""
 
     name: str
@@ -25,7 +25,7 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
+class StudyFiles:
     """What is shown: for each method its files by stem, and, where half of each comes from elsewhere, that half.
 
     `pictures` are movies for methods that made sounds, `sounds` are sounds for methods that made pictures.
@@ -46,7 +46,7 @@ class Material:
         return tuple(sorted(frozenset().union(*self.files) - frozenset().union(*self.stems())))
 
 
-def named_folders(given: Sequence[str], recipe: StudyRecipe) -> tuple[Folder, ...]:
+def named_folders(given: Sequence[str], recipe: StudyRecipe) -> tuple[MethodFolder, ...]:
     """The methods: folders of the command line, as DIR or NAME=DIR, else those of the recipe.
 
     Raises InputError if there are fewer than two, or two of one name.
@@ -55,7 +55,8 @@ def named_folders(given: Sequence[str], recipe: StudyRecipe) -> tuple[Folder, ..
         folders = tuple(_named(text) for text in given)
     else:
         folders = tuple(
-            Folder(name=method.name, path=recipe.source.path("methods", method.folder)) for method in recipe.methods
+            MethodFolder(name=method.name, path=recipe.source.path("methods", method.folder))
+            for method in recipe.methods
         )
     if len(folders) < 2:
         raise InputError("a study compares at least two folders: avlink study DIR_A DIR_B -o study.db")
@@ -66,12 +67,12 @@ def named_folders(given: Sequence[str], recipe: StudyRecipe) -> tuple[Folder, ..
     return folders
 
 
-def gather(folders: Sequence[Folder], recipe: StudyRecipe) -> Material:
+def gather(folders: Sequence[MethodFolder], recipe: StudyRecipe) -> StudyFiles:
     """Look into the folders. Raises InputError for one that cannot be read or holds nothing of the kind."""
     kinds, what = (SOUNDS, "sounds") if recipe.pictures is not None else (MOVIES, "movies")
     pictures = None if recipe.pictures is None else recipe.source.path("pictures", recipe.pictures)
     sounds = None if recipe.sounds is None else recipe.source.path("sounds", recipe.sounds)
-    return Material(
+    return StudyFiles(
         names=tuple(folder.name for folder in folders),
         files=tuple(_files(folder.path, kinds, what) for folder in folders),
         pictures=None if pictures is None else _files(pictures, MOVIES, "movies"),
@@ -79,13 +80,13 @@ def gather(folders: Sequence[Folder], recipe: StudyRecipe) -> Material:
     )
 
 
-def _named(text: str) -> Folder:
+def _named(text: str) -> MethodFolder:
     name, equals, folder = text.partition("=")
     # A folder may have "=" in its name.
     if equals and name and not Path(text).is_dir():
-        return Folder(name=name, path=Path(folder).expanduser())
+        return MethodFolder(name=name, path=Path(folder).expanduser())
     path = Path(text).expanduser()
-    return Folder(name=Path(os.path.abspath(path)).name, path=path)
+    return MethodFolder(name=Path(os.path.abspath(path)).name, path=path)
 
 
 def _files(folder: Path, kinds: frozenset[str], what: str) -> dict[str, Path]:

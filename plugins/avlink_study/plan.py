@@ -23,7 +23,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Pair:
+class ClipPair:
     """Two results for one and the same input; `first` and `second` are numbers of methods."""
 
     first: int
@@ -32,7 +32,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class StudyPlan:
     """A study. `clips` are by number of the method and stem."""
 
     task: Task
@@ -40,7 +40,7 @@ class Plan:
     seed: int
     methods: tuple[str, ...]
     clips: Mapping[tuple[int, str], Clip]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ClipPair, ...]
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -57,7 +57,7 @@ class Plan:
 class Drawn:
     """The pairs of a study, and the stems of each method that lack a partner in a method that it is compared with."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ClipPair, ...]
     alone: Mapping[int, tuple[str, ...]]
 
 
@@ -71,7 +71,7 @@ def draw_pairs(stems: Mapping[str, frozenset[str]], *, compare: str, samples: in
     numbers = range(len(names))
     against = [(0, other) for other in numbers[1:]] if compare == "first" else list(combinations(numbers, 2))
     shuffled = sorted(frozenset().union(*of), key=lambda stem: digest(["sample", seed, stem]))
-    pairs: list[Pair] = []
+    pairs: list[ClipPair] = []
     alone: dict[int, set[str]] = {}
     for first, second in against:
         common = of[first] & of[second]
@@ -79,7 +79,9 @@ def draw_pairs(stems: Mapping[str, frozenset[str]], *, compare: str, samples: in
             raise InputError(
                 f"'{names[first]}' and '{names[second]}' have no file name in common (suffixes aside): there is no pair"
             )
-        pairs += sorted(Pair(first, second, stem) for stem in [stem for stem in shuffled if stem in common][:samples])
+        pairs += sorted(
+            ClipPair(first, second, stem) for stem in [stem for stem in shuffled if stem in common][:samples]
+        )
         for one, other in ((first, second), (second, first)):
             alone.setdefault(one, set()).update(of[one] - of[other])
     return Drawn(
@@ -87,7 +89,7 @@ def draw_pairs(stems: Mapping[str, frozenset[str]], *, compare: str, samples: in
     )
 
 
-def difference(known: Plan, new: Plan) -> str | None:
+def difference(known: StudyPlan, new: StudyPlan) -> str | None:
     """What makes `new` another study than `known`, in words; None if it is the same one."""
     if known.methods != new.methods:
         return f"it compares {_listed(known.methods)}, not {_listed(new.methods)}"

@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from avlink import derive_seed
-from avlink_study.ledger import Ledger
-from avlink_study.plan import Plan, is_flipped, order_for
+from avlink_study.database import StudyDatabase
+from avlink_study.plan import StudyPlan, is_flipped, order_for
 
 SIDES = ("left", "right")
 _SLACK_S = 0.25
 """Players end a clip a little before its length is over, and clocks are not exact."""
 
 
-class Refused(Exception):
+class RatingRefused(Exception):
     """What was asked for is not possible now; `code` tells the page, the text tells people."""
 
     def __init__(self, code: str, words: str) -> None:
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Showing:
+class Trial:
     """A pair before a rater. `duration_s`, `played` and `clips` are by side; `clips` are keys of the plan."""
 
     pair: int
@@ -57,7 +57,9 @@ class Progress:
 class Rating:
     """The rules. `clock` gives seconds since the epoch."""
 
-    def __init__(self, ledger: Ledger, plan: Plan, *, raters: int, lease_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, ledger: StudyDatabase, plan: StudyPlan, *, raters: int, lease_s: float, clock: Callable[[], float]
+    ) -> None:
         self._ledger, self.plan, self._clock = ledger, plan, clock
         self._raters, self._lease_s = raters, lease_s
         self._names = frozenset(question.name for question in plan.questions)
@@ -82,7 +84,7 @@ class Rating:
         found = self._ledger.rows("SELECT number FROM raters WHERE key = ?", key)
         return int(found[0][0]) if found else None
 
-    def current(self, rater: int) -> Showing | None:
+    def current(self, rater: int) -> Trial | None:
         """The pair that the rater is at; the next one, if it is at none. None if nothing is left for it now."""
         with self._ledger.step() as db:
             taken = self._taken(db, rater)
@@ -108,21 +110,21 @@ class Rating:
                     return self._showing(db, rater, pair)
         return None
 
-    def shown(self, rater: int, place: int) -> Showing | None:
+    def shown(self, rater: int, place: int) -> Trial | None:
         """What the rater was shown at that place, if it was."""
         with self._ledger.step() as db:
             found = db.execute("SELECT pair FROM showings WHERE rater = ? AND place = ?", (rater, place)).fetchone()
             return None if found is None else self._showing(db, rater, found[0])
 
-    def played(self, rater: int, place: int, side: str) -> Showing:
-        """Note that one side was played to its end. Raises Refused if so much time has not passed yet."""
+    def played(self, rater: int, place: int, side: str) -> Trial:
+        """Note that one side was played to its end. Raises RatingRefused if so much time has not passed yet."""
         with self._ledger.step() as db:
             showing = self._open(db, rater, place)
             sides = [one for one in SIDES if showing.played[one] or one == side]
             # One sound is heard at a time, so the lengths add up.
             needed_s = sum(showing.duration_s[one] - _SLACK_S for one in sides)
             if self._clock() - showing.opened < needed_s:
-                raise Refused("too_soon", "both clips have to be played to their ends")
+                raise RatingRefused("too_soon", "both clips have to be played to their ends")
             column = "left_played" if side == "left" else "right_played"
             db.execute(
                 f"UPDATE showings SET {column} = COALESCE({column}, ?) WHERE rater = ? AND pair = ?",
@@ -130,23 +132,23 @@ class Rating:
             )
             return self._showing(db, rater, showing.pair)
 
-    def answer(self, rater: int, place: int, question: str, choice: str) -> Showing:
-        """Keep an answer, in the place of an earlier one. Raises Refused."""
+    def answer(self, rater: int, place: int, question: str, choice: str) -> Trial:
+        """Keep an answer, in the place of an earlier one. Raises RatingRefused."""
         if question not in self._names or choice not in self.plan.choices:
-            raise Refused("unknown", "there is no such question or answer")
+            raise RatingRefused("unknown", "there is no such question or answer")
         with self._ledger.step() as db:
             showing = self._open(db, rater, place)
             if not all(showing.played.values()):
-                raise Refused("not_played", "both clips have to be played to their ends first")
+                raise RatingRefused("not_played", "both clips have to be played to their ends first")
             if not showing.answers and self._taken(db, rater).get(showing.pair, 0) >= self._raters:
-                raise Refused("gone", "others have answered this pair in the meantime; here is the next one")
+                raise RatingRefused("gone", "others have answered this pair in the meantime; here is the next one")
             db.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)",
                 (rater, showing.pair, question, choice, self._clock()),
             )
             return self._showing(db, rater, showing.pair)
 
-    def trouble(self, rater: int, place: int, words: str) -> Showing:
+    def trouble(self, rater: int, place: int, words: str) -> Trial:
         """Note that a clip of the pair cannot be played by the rater's browser; the pair may then be left out."""
         with self._ledger.step() as db:
             showing = self._open(db, rater, place)
@@ -155,12 +157,12 @@ class Rating:
             )
             return self._showing(db, rater, showing.pair)
 
-    def close(self, rater: int, place: int) -> Showing:
-        """The rater is done with a pair: answered, or one that could not be played. Raises Refused."""
+    def close(self, rater: int, place: int) -> Trial:
+        """The rater is done with a pair: answered, or one that could not be played. Raises RatingRefused."""
         with self._ledger.step() as db:
             showing = self._open(db, rater, place)
             if frozenset(showing.answers) != self._names and showing.trouble is None:
-                raise Refused("unanswered", "not all questions are answered yet")
+                raise RatingRefused("unanswered", "not all questions are answered yet")
             db.execute(
                 "UPDATE showings SET closed = ? WHERE rater = ? AND pair = ?", (self._clock(), rater, showing.pair)
             )
@@ -191,15 +193,15 @@ class Rating:
             ).fetchall()
         )
 
-    def _open(self, db: sqlite3.Connection, rater: int, place: int) -> Showing:
+    def _open(self, db: sqlite3.Connection, rater: int, place: int) -> Trial:
         found = db.execute(
             "SELECT pair FROM showings WHERE rater = ? AND place = ? AND closed IS NULL", (rater, place)
         ).fetchone()
         if found is None:
-            raise Refused("gone", "this pair is over; here is the next one")
+            raise RatingRefused("gone", "this pair is over; here is the next one")
         return self._showing(db, rater, found[0])
 
-    def _showing(self, db: sqlite3.Connection, rater: int, number: int) -> Showing:
+    def _showing(self, db: sqlite3.Connection, rater: int, number: int) -> Trial:
         place, flipped, opened, left, right, trouble = db.execute(
             "SELECT place, flipped, opened, left_played, right_played, trouble FROM showings "
             "WHERE rater = ? AND pair = ?",
@@ -209,7 +211,7 @@ class Rating:
         methods = (pair.second, pair.first) if flipped else (pair.first, pair.second)
         clips = {side: (method, pair.stem) for side, method in zip(SIDES, methods, strict=True)}
         answers = db.execute("SELECT question, choice FROM answers WHERE rater = ? AND pair = ?", (rater, number))
-        return Showing(
+        return Trial(
             pair=number,
             place=place,
             clips=clips,

@@ -11,14 +11,14 @@ from typing import Any
 from avlink.hooks import Answer, Grid
 from avlink_study.questions import Question, Task
 from avlink_study.resampling import RESAMPLES
-from avlink_study.shares import Interval, sign_test
-from avlink_study.table import Cell, Results
+from avlink_study.statistics import Interval, sign_test
+from avlink_study.table import Cell, StudyResults
 from avlink_study.votes import Vote
 
 _DRAWN = {"clips": "clips", "raters": "raters", "both": "clips and raters"}
 
 
-def answer_for(results: Results, questions: Sequence[Question], *, task: Task, name: str) -> Answer:
+def answer_for(results: StudyResults, questions: Sequence[Question], *, task: Task, name: str) -> Answer:
     """What `avlink study results` says."""
     left, preferences = results.left
     payload = {
@@ -73,7 +73,7 @@ def cell_json(cell: Cell) -> dict[str, Any]:
     }
 
 
-def table_csv(results: Results) -> str:
+def table_csv(results: StudyResults) -> str:
     """The cells, one a line, with a head (RFC 4180)."""
     rows = []
     for cell in results.cells:
@@ -148,7 +148,7 @@ def _details(cells: Sequence[Cell], questions: Sequence[Question], *, resampled:
     )
 
 
-def _agreement_text(results: Results, questions: Sequence[Question]) -> str:
+def _agreement_text(results: StudyResults, questions: Sequence[Question]) -> str:
     said = [
         f"{question.head} {'-' if alpha is None else f'{alpha:.2f}'}"
         for question in questions

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink_study.shares import Interval
+from avlink_study.statistics import Interval
 
 Clusters: TypeAlias = Literal["clips", "raters", "both"]
 

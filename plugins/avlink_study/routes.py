@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from avlink_study.movies import send_movie
-from avlink_study.rating import SIDES, Rating, Refused, Showing
+from avlink_study.rating import SIDES, Rating, RatingRefused, Trial
 
 BODY_BYTES = 4096
 _BODY_S = 10.0
@@ -40,7 +40,7 @@ _HEADERS = {
 _FILES = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
 
 
-class Service:
+class StudyApp:
     """The routes over the rules. `paths` are the files of clips; `tell` is called with what is worth telling."""
 
     def __init__(
@@ -129,11 +129,11 @@ class Service:
                 if closed.answers:
                     self._tell("rated", rater=rater, done=far.done, answered=far.answered, wanted=far.wanted)
                 return self._state(rater, following)
-        except Refused as refused:
+        except RatingRefused as refused:
             return _json({"error": {"code": refused.code, "message": str(refused)}}, 409)
         raise HTTPException(404, "there is no such path")
 
-    def _state(self, rater: int, showing: Showing | None) -> Response:
+    def _state(self, rater: int, showing: Trial | None) -> Response:
         plan, far = self._rating.plan, self._rating.progress(rater)
         return _json(
             {

@@ -12,7 +12,7 @@ from avlink import derive_seed
 from avlink_study.agreement import krippendorff_alpha
 from avlink_study.questions import Question
 from avlink_study.resampling import Clusters, bootstrap_interval
-from avlink_study.shares import Interval, sign_test, wilson
+from avlink_study.statistics import Interval, sign_test, wilson
 from avlink_study.votes import Vote
 
 
@@ -53,7 +53,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class StudyResults:
     """All of it.
 
     `agreement` is Krippendorff's alpha by question, None where nothing can be said. `left` is in how many showings of a
@@ -71,7 +71,7 @@ class Results:
 
 def tabulate(
     votes: Sequence[Vote], questions: Sequence[Question], *, clusters: Clusters, seed: int, level: float = 0.95
-) -> Results:
+) -> StudyResults:
     """Count votes; cells are in the order in which the methods first occur, then in that of the questions."""
     compared = list(dict.fromkeys((vote.first, vote.second) for vote in votes))
     cells = []
@@ -82,7 +82,7 @@ def tabulate(
             ]
             if these:
                 cells.append(_cell(these, clusters=clusters, seed=seed, level=level))
-    return Results(
+    return StudyResults(
         cells=tuple(cells),
         agreement={
             question.name: _agreement([vote for vote in votes if vote.question == question.name])

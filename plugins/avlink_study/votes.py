@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from avlink_study.ledger import Ledger
+from avlink_study.database import StudyDatabase
 
 Preferred: TypeAlias = Literal["first", "second", "neither"]
 
@@ -34,7 +34,7 @@ class Vote:
         return None if self.preferred == "neither" else self.preferred == self.left
 
 
-def read_votes(ledger: Ledger) -> tuple[Vote, ...]:
+def read_votes(ledger: StudyDatabase) -> tuple[Vote, ...]:
     """All answers, by rater and in the order of pairs."""
     found = ledger.rows(
         "SELECT a.rater, p.stem, f.name, s.name, a.question, a.choice, w.flipped, a.at FROM answers a "

@@ -196,10 +196,10 @@ def kit() -> type[Kit]:
 @pytest.fixture(autouse=True)
 def token(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients of this process know the token, and nothing of servers of other tests."""
-    from avlink_remote import known
+    from avlink_remote import backend
 
     monkeypatch.setenv("AVLINK_TOKEN", TOKEN)
-    monkeypatch.setattr(known, "_planned", {})
+    monkeypatch.setattr(backend, "_planned", {})
 
 
 @pytest.fixture(scope="session")

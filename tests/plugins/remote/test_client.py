@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from avlink_remote.backend import fingerprint
 from avlink_remote.generators import open_picture
-from avlink_remote.known import fingerprint
 from avlink_remote.options import RemoteOptions
 
 from avlink.core.errors import AvlinkError, InputError
@@ -49,16 +49,16 @@ def same(sounds: Any, requests: Any) -> bool:
 
 def test_the_built_in_model_gives_the_same_samples_and_pixels_from_a_server() -> None:
     import avlink_fusion.plugin
+    from avlink_remote.http_server import listen, url_of
     from avlink_remote.recipe import ServeRecipe, served_backends
-    from avlink_remote.server import listen, url_of
-    from avlink_remote.station import Station
+    from avlink_remote.server import Server
 
     steps = {"steps": 1}
     recipe = ServeRecipe.model_validate(
         {"sound": {"name": "fusion-v2a", "options": steps}, "picture": {"name": "fusion-a2v", "options": steps}}
     )
     registry = make_registry(avlink_fusion.plugin)
-    station = Station(
+    station = Server(
         served_backends(recipe, registry),
         registry=registry,
         device="cpu",
@@ -199,14 +199,14 @@ def test_where_no_server_is_it_says_so_at_once_and_only_when_something_must_be_g
 def test_a_plan_needs_no_server_once_its_model_is_known_and_another_model_is_noticed(
     start: Callable[..., Any], kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from avlink_remote import known
+    from avlink_remote import backend
 
     first = start()
     options = RemoteOptions(url=first.url)
     told = fingerprint(options, "v2a")
     remote = kit.remote(first.url)
     assert first.end() == 0
-    monkeypatch.setattr(known, "_planned", {})
+    monkeypatch.setattr(backend, "_planned", {})
     assert fingerprint(options, "v2a") == told
     second = start("--port", first.url.rpartition(":")[2], "-s", "sound.options.peak=0.25")
     with pytest.raises(AvlinkError, match="had another model when this run was planned; start it again"):

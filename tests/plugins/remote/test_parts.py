@@ -6,13 +6,13 @@ import hashlib
 from typing import Any
 
 import pytest
-from avlink_remote.board import Board, Closing, Full, Unknown
-from avlink_remote.job import Gone, Job, Result
+from avlink_remote.job import JobDropped, Result, ServerJob
+from avlink_remote.job_queue import JobQueue, QueueClosed, QueueFull, UnknownJob
 from avlink_remote.options import RemoteOptions
 from avlink_remote.payload import Payload
+from avlink_remote.protocol import JobRequest, ResultPart
 from avlink_remote.recipe import Limits
-from avlink_remote.secret import read_token, shows_token
-from avlink_remote.wire import Part, Wish
+from avlink_remote.token import has_token, read_token
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from avlink.core.errors import InputError
 
 
-def wish(seed: int, size: int = 4) -> Wish:
+def wish(seed: int, size: int = 4) -> JobRequest:
     value: dict[str, Any] = {
         "direction": "a2v",
         "fingerprint": "f",
@@ -28,10 +28,10 @@ def wish(seed: int, size: int = 4) -> Wish:
         "upload_bytes": size,
         "upload_digest": hashlib.blake2b(bytes(size), digest_size=20).hexdigest(),
     }
-    return Wish.model_validate(value)
+    return JobRequest.model_validate(value)
 
 
-def queued(board: Board, seed: int, now: float, client: str = "a") -> Job:
+def queued(board: JobQueue, seed: int, now: float, client: str = "a") -> ServerJob:
     status, is_new = board.ask(wish(seed), client, now)
     assert is_new
     job = board.find(status.id, client, now)
@@ -40,12 +40,12 @@ def queued(board: Board, seed: int, now: float, client: str = "a") -> Job:
     return job
 
 
-def finished(board: Board, seed: int, now: float, size: int) -> Job:
+def finished(board: JobQueue, seed: int, now: float, size: int) -> ServerJob:
     job = queued(board, seed, now)
     assert board.take() is job
     job.result = Result()
     size, digest = job.result.add([bytes(size)])
-    assert board.end(job, (Part(bytes=size, digest=digest, count=1),), now=now, took_s=1) == "done"
+    assert board.end(job, (ResultPart(bytes=size, digest=digest, count=1),), now=now, took_s=1) == "done"
     return job
 
 
@@ -71,22 +71,22 @@ def test_a_stretch_of_a_payload_is_that_stretch_of_all_its_bytes(
 
 
 def test_jobs_are_worked_on_in_the_order_in_which_they_were_whole() -> None:
-    board = Board(Limits())
+    board = JobQueue(Limits())
     first, second = queued(board, 1, 0.0), queued(board, 2, 0.0)
     assert [board.status(job).ahead for job in (first, second)] == [0, 1]
     assert board.take() is first and board.take() is second
     board.close()
     assert board.take() is None
-    with pytest.raises(Closing):
+    with pytest.raises(QueueClosed):
         board.ask(wish(3), "a", 0.0)
 
 
 def test_places_are_counted_until_a_job_ends_and_results_take_none() -> None:
-    board = Board(Limits(queue=2))
+    board = JobQueue(Limits(queue=2))
     finished(board, 1, 0.0, 10)
     job = queued(board, 2, 0.0)
     board.ask(wish(3), "a", 0.0)
-    with pytest.raises(Full):
+    with pytest.raises(QueueFull):
         board.ask(wish(4), "a", 0.0)
     # Who has a place keeps it, however often it asks.
     assert not board.ask(wish(3), "b", 0.0)[1]
@@ -95,7 +95,7 @@ def test_places_are_counted_until_a_job_ends_and_results_take_none() -> None:
 
 
 def test_a_job_lives_as_long_as_one_of_its_clients_is_heard_of() -> None:
-    board = Board(Limits(client_s=10))
+    board = JobQueue(Limits(client_s=10))
     job = queued(board, 1, 0.0)
     board.ask(wish(1), "b", 5.0)
     assert board.tidy(14.0) == ()
@@ -104,14 +104,14 @@ def test_a_job_lives_as_long_as_one_of_its_clients_is_heard_of() -> None:
     # A stranger that looks does not want it.
     board.find(job.id, "c", 24.0)
     assert board.tidy(25.0) == (job,)
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownJob):
         board.find(job.id, "b", 25.0)
-    with pytest.raises(Gone):
+    with pytest.raises(JobDropped):
         job.upload.file()
 
 
 def test_a_running_job_that_nobody_wants_is_stopped_and_asked_for_again_it_is_a_new_one() -> None:
-    board = Board(Limits(client_s=10))
+    board = JobQueue(Limits(client_s=10))
     job = queued(board, 1, 0.0)
     assert board.take() is job
     assert board.tidy(11.0) == (job,) and board.tidy(12.0) == ()
@@ -121,7 +121,7 @@ def test_a_running_job_that_nobody_wants_is_stopped_and_asked_for_again_it_is_a_
 
 
 def test_results_are_kept_for_a_bounded_time_and_size_the_newest_always() -> None:
-    board = Board(Limits(keep_s=100, keep_mb=0.002))
+    board = JobQueue(Limits(keep_s=100, keep_mb=0.002))
     jobs = [finished(board, seed, float(seed), size) for seed, size in ((1, 900), (2, 900), (3, 900))]
     board.tidy(4.0)
     assert board.counts() == {"done": 2} and jobs[0].result is None
@@ -151,7 +151,7 @@ def test_results_are_kept_for_a_bounded_time_and_size_the_newest_always() -> Non
     ],
 )
 def test_a_token_is_shown_whole_or_not_at_all(header: str, browser: bool, shown: bool) -> None:
-    assert shows_token(header, "0123456789abcdef", browser=browser) == shown
+    assert has_token(header, "0123456789abcdef", browser=browser) == shown
 
 
 def test_a_token_comes_from_its_file_before_the_environment(tmp_path: Any) -> None:

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 import httpx
 import jsonschema
 import pytest
-from avlink_remote.wire import Wish
+from avlink_remote.protocol import JobRequest
 
 
-def make_wish(info: Any, seed: int = 1, *, words: str = "", pictures: int = 4, data: bytes | None = None) -> Wish:
+def make_wish(info: Any, seed: int = 1, *, words: str = "", pictures: int = 4, data: bytes | None = None) -> JobRequest:
     """A job for the tone backend, whose upload is zeros unless it is given."""
     data = bytes(pictures * 8 * 8 * 3) if data is None else data
-    return Wish.model_validate(
+    return JobRequest.model_validate(
         {
             "direction": "v2a",
             "fingerprint": info["v2a"]["fingerprint"],
@@ -55,14 +55,16 @@ class Asker:
         getattr(self, "met", set()).add((route, method, expected))
         return answer
 
-    def ask(self, wish: Wish, expected: int = 201) -> httpx.Response:
+    def ask(self, wish: JobRequest, expected: int = 201) -> httpx.Response:
         return self("PUT", f"/v1/jobs/{wish.id}", expected, json=wish.model_dump(mode="json"))
 
-    def send(self, wish: Wish, data: bytes, offset: int = 0, expected: int = 200, **headers: str) -> httpx.Response:
+    def send(
+        self, wish: JobRequest, data: bytes, offset: int = 0, expected: int = 200, **headers: str
+    ) -> httpx.Response:
         path = f"/v1/jobs/{wish.id}/upload?offset={offset}"
         return self("PUT", path, expected, content=data, headers=headers)
 
-    def until(self, wish: Wish, state: str) -> Any:
+    def until(self, wish: JobRequest, state: str) -> Any:
         status = self("GET", f"/v1/jobs/{wish.id}").json()
         while status["state"] != state:
             status = self("GET", f"/v1/jobs/{wish.id}?version={status['version']}&wait_s=10").json()
@@ -170,7 +172,7 @@ def test_an_upload_that_arrived_changed_begins_anew(ask: Asker) -> None:
 def test_what_makes_no_sense_is_refused_in_words(ask: Asker, change: Any, status: int, words: str) -> None:
     value = {**make_wish(ask.info).model_dump(mode="json"), **change}
     try:
-        name = Wish.model_validate(value).id
+        name = JobRequest.model_validate(value).id
     except ValueError:
         name = "0" * 40
     assert words in ask("PUT", f"/v1/jobs/{name}", status, json=value).json()["error"]["message"]

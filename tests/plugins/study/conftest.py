@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from avlink_study.ledger import Ledger
-from avlink_study.plan import Clip, Pair, Plan
+from avlink_study.database import StudyDatabase
+from avlink_study.plan import Clip, ClipPair, StudyPlan
 from avlink_study.rating import Rating
 from avlink_study.votes import Vote
 
@@ -143,10 +143,10 @@ class Kit:
     """The builders above, for test modules: they cannot import this one."""
 
     @staticmethod
-    def plan(*, methods: int = 2, clips: int = 4, no_preference: bool = False, seed: int = 1) -> Plan:
+    def plan(*, methods: int = 2, clips: int = 4, no_preference: bool = False, seed: int = 1) -> StudyPlan:
         """The first method against each other one, over clips of a second."""
-        pairs = [Pair(0, other, f"clip{clip}") for other in range(1, methods) for clip in range(clips)]
-        return Plan(
+        pairs = [ClipPair(0, other, f"clip{clip}") for other in range(1, methods) for clip in range(clips)]
+        return StudyPlan(
             task="v2a",
             no_preference=no_preference,
             seed=seed,
@@ -160,8 +160,8 @@ class Kit:
         )
 
     @staticmethod
-    def rating(path: Path, plan: Plan, clock: FakeClock, *, raters: int = 5, lease_s: float = 600.0) -> Rating:
-        ledger = Ledger(path)
+    def rating(path: Path, plan: StudyPlan, clock: FakeClock, *, raters: int = 5, lease_s: float = 600.0) -> Rating:
+        ledger = StudyDatabase(path)
         ledger.settle(plan, folders=[path.parent] * len(plan.methods), raters=raters)
         return Rating(ledger, plan, raters=raters, lease_s=lease_s, clock=clock.wall)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from avlink_study.ledger import Ledger
+from avlink_study.database import StudyDatabase
 
 PAGE, SCRIPT, STYLE = (
     resources.files("avlink_study").joinpath(name).read_text(encoding="utf-8")
@@ -212,7 +212,7 @@ def test_a_rater_uses_it_by_keys_and_by_mouse(start: Callable[..., Any], bench: 
         False,
     ]
 
-    ledger = Ledger(bench.folder / "page.db")
+    ledger = StudyDatabase(bench.folder / "page.db")
     answers = ledger.rows("SELECT choice FROM answers ORDER BY rowid")
     ledger.close()
     assert sorted(choice for (choice,) in answers) == ["left", "left", "none", "right"]

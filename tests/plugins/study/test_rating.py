@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from avlink_study.ledger import VERSION, Ledger
-from avlink_study.plan import Pair, draw_pairs, is_flipped, order_for
+from avlink_study.database import VERSION, StudyDatabase
+from avlink_study.plan import ClipPair, draw_pairs, is_flipped, order_for
 from avlink_study.questions import QUESTIONS
-from avlink_study.rating import Rating, Refused
+from avlink_study.rating import Rating, RatingRefused
 from avlink_study.table import tabulate
 from avlink_study.votes import read_votes
 
@@ -82,11 +82,11 @@ def test_order_and_sides_are_drawn_for_each_rater_from_a_seed_that_is_kept(tmp_p
     first, second = ([[(one.pair, one.clips) for one in of] for of in order] for order in orders)
     assert first == second
     assert len({tuple(pair for pair, _ in of) for of in first}) == 3
-    for (seed,) in Ledger(tmp_path / "a.db").rows("SELECT seed FROM raters"):
+    for (seed,) in StudyDatabase(tmp_path / "a.db").rows("SELECT seed FROM raters"):
         assert sorted(order_for(seed, 40)) == list(range(40))
     flips = [is_flipped(seed, pair) for seed in range(100) for pair in range(40)]
     assert sum(flips) / 4000 == pytest.approx(0.5, abs=0.03)
-    ledger = Ledger(tmp_path / "a.db")
+    ledger = StudyDatabase(tmp_path / "a.db")
     kept = ledger.rows("SELECT r.seed, s.pair, s.flipped FROM showings s JOIN raters r ON r.number = s.rater")
     assert all(bool(flipped) == is_flipped(seed, pair) for seed, pair, flipped in kept)
 
@@ -96,21 +96,21 @@ def test_nothing_can_be_answered_before_both_were_played_and_playing_takes_its_t
     rating = kit.rating(tmp_path / "study.db", kit.plan(), clock)
     rater, _ = rating.join()
     place = rating.current(rater).place
-    with pytest.raises(Refused, match="to their ends first"):
+    with pytest.raises(RatingRefused, match="to their ends first"):
         rating.answer(rater, place, "audio_quality", "left")
     clock.advance(1)
     assert rating.played(rater, place, "left").played == {"left": True, "right": False}
     clock.advance(0.2)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RatingRefused) as refused:
         rating.played(rater, place, "right")
     assert refused.value.code == "too_soon"
     clock.advance(0.8)
     rating.played(rater, place, "right")
     for question, choice in (("audio_quality", "none"), ("audio_quality", "up"), ("video_quality", "left")):
-        with pytest.raises(Refused, match="no such question or answer"):
+        with pytest.raises(RatingRefused, match="no such question or answer"):
             rating.answer(rater, place, question, choice)
     rating.answer(rater, place, "audio_quality", "left")
-    with pytest.raises(Refused, match="not all questions"):
+    with pytest.raises(RatingRefused, match="not all questions"):
         rating.close(rater, place)
     assert rating.answer(rater, place, "audio_quality", "right").answers == {"audio_quality": "right"}
 
@@ -128,7 +128,7 @@ def test_a_pair_that_is_left_alone_goes_to_others_but_never_one_that_was_answere
     clock.advance(1)
     for side in ("left", "right"):
         rating.played(idle, place, side)
-    with pytest.raises(Refused, match="others have answered"):
+    with pytest.raises(RatingRefused, match="others have answered"):
         rating.answer(idle, place, "audio_quality", "left")
     assert rating.current(idle) is None
     clock.advance(101)
@@ -149,7 +149,7 @@ def test_a_clip_that_cannot_be_played_is_left_out_and_asked_of_somebody_else(tmp
     rating = kit.rating(tmp_path / "study.db", kit.plan(clips=1), clock, raters=1)
     first, second = rating.join()[0], rating.join()[0]
     place = rating.current(first).place
-    with pytest.raises(Refused):
+    with pytest.raises(RatingRefused):
         rating.close(first, place)
     rating.trouble(first, place, "left: no decoder")
     rating.close(first, place)
@@ -168,7 +168,7 @@ def test_votes_are_for_methods_whatever_side_they_were_on(tmp_path: Path, kit: A
         rater, _ = rating.join()
         while whole(rating, clock, rater, choose) is not None:
             pass
-    votes = read_votes(Ledger(tmp_path / "study.db"))
+    votes = read_votes(StudyDatabase(tmp_path / "study.db"))
     assert {vote.preferred for vote in votes if vote.rater == 1} == {"first"}
     assert {vote.was_left for vote in votes if vote.rater == 2} == {True}
     assert {vote.preferred for vote in votes if vote.rater == 3} == {"neither"}
@@ -240,7 +240,7 @@ def test_answers_are_never_mixed_with_those_to_another_study(tmp_path: Path, kit
     again = kit.rating(path, kit.plan(seed=7), clock, raters=9)
     assert again.rater(key) == rater
     assert again.progress(rater).done == 1
-    assert Ledger(path).plan() == kit.plan(seed=7)
+    assert StudyDatabase(path).plan() == kit.plan(seed=7)
 
 
 def test_files_that_are_no_study_stay_as_they_are(tmp_path: Path, kit: Any) -> None:
@@ -256,16 +256,16 @@ def test_files_that_are_no_study_stay_as_they_are(tmp_path: Path, kit: Any) -> N
     for path, said in ((text, "is no study"), (foreign, "is no study"), (newer, "by a newer AVLink")):
         before = path.read_bytes()
         with pytest.raises(InputError, match=said):
-            Ledger(path)
+            StudyDatabase(path)
         assert path.read_bytes() == before
     with pytest.raises(InputError, match="there is no study in"):
-        Ledger(tmp_path / "none.db", make=False)
+        StudyDatabase(tmp_path / "none.db", make=False)
     assert not (tmp_path / "none.db").exists()
 
 
 def test_pairs_have_an_order() -> None:
-    assert sorted([Pair(0, 2, "a"), Pair(0, 1, "b"), Pair(0, 1, "a")]) == [
-        Pair(0, 1, "a"),
-        Pair(0, 1, "b"),
-        Pair(0, 2, "a"),
+    assert sorted([ClipPair(0, 2, "a"), ClipPair(0, 1, "b"), ClipPair(0, 1, "a")]) == [
+        ClipPair(0, 1, "a"),
+        ClipPair(0, 1, "b"),
+        ClipPair(0, 2, "a"),
     ]

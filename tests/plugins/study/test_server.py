@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from avlink_study.ledger import Ledger
+from avlink_study.database import StudyDatabase
 from avlink_study.movies import parse_range
 from starlette.exceptions import HTTPException
 
@@ -79,7 +79,7 @@ def test_a_study_from_the_first_link_to_the_table_with_a_kill_in_between(
 
     # Whatever a rater was told is kept, is; of what was under way when the end came, at most one answer each.
     kept = {(number, *answer) for number, rater in enumerate(raters, 1) for answer in rater.kept}
-    ledger = Ledger(database)
+    ledger = StudyDatabase(database)
     rows = ledger.rows(
         "SELECT a.rater, s.place, a.question, a.choice FROM answers a JOIN showings s USING (rater, pair)"
     )
@@ -220,8 +220,8 @@ def test_ranges_of_every_form() -> None:
 def test_sounds_are_put_to_pictures_that_stay_as_they_are(bench: Any, tmp_path: Path) -> None:
     import soundfile
     from avlink_study.clips import prepare
-    from avlink_study.folders import Folder, gather
-    from avlink_study.plan import Pair
+    from avlink_study.folders import MethodFolder, gather
+    from avlink_study.plan import ClipPair
     from avlink_study.recipe import StudyRecipe
 
     pictures = bench.folder / "medlar"
@@ -231,13 +231,13 @@ def test_sounds_are_put_to_pictures_that_stay_as_they_are(bench: Any, tmp_path: 
             wave = read_audio(bench.folder / method / f"walnut_{number}.mp4", sample_rate=48000)
             soundfile.write(tmp_path / name / f"walnut_{number}.wav", wave.samples.T, 48000)
     (tmp_path / "a" / "no_movie.wav").write_bytes((tmp_path / "a" / "walnut_0.wav").read_bytes())
-    folders = [Folder(name=name, path=tmp_path / name) for name in ("a", "b")]
+    folders = [MethodFolder(name=name, path=tmp_path / name) for name in ("a", "b")]
     for recipe in (StudyRecipe(pictures=str(pictures)), StudyRecipe(sounds=str(tmp_path / "a"))):
         if recipe.sounds is not None:
-            folders = [Folder(name=name, path=bench.folder / name) for name in ("quince", "medlar")]
+            folders = [MethodFolder(name=name, path=bench.folder / name) for name in ("quince", "medlar")]
         material = gather(folders, recipe)
         assert material.stems() == (frozenset({"walnut_0", "walnut_1"}),) * 2
-        pairs = (Pair(0, 1, "walnut_0"), Pair(0, 1, "walnut_1"))
+        pairs = (ClipPair(0, 1, "walnut_0"), ClipPair(0, 1, "walnut_1"))
         shown = dict(prepare(material, pairs, folder=tmp_path / "clips"))
         assert Counter(number for number, _ in shown) == {0: 2, 1: 2}
         for (number, stem), one in shown.items():

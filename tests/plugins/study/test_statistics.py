@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from avlink_study.agreement import krippendorff_alpha
 from avlink_study.resampling import bootstrap_interval
-from avlink_study.shares import sign_test, wilson
+from avlink_study.statistics import sign_test, wilson
 from scipy.stats import binom, binomtest
 
 

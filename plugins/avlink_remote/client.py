@@ -16,13 +16,13 @@ from pydantic import ValidationError
 
 from avlink import AvlinkError, InputError
 from avlink_remote.options import RemoteOptions
-from avlink_remote.secret import VARIABLE, read_token
-from avlink_remote.wire import CLIENT_HEADER, PROTOCOL, Model, Refusal, ServerInfo
+from avlink_remote.protocol import CLIENT_HEADER, PROTOCOL, ErrorResponse, ProtocolObject, ServerInfo
+from avlink_remote.token import TOKEN_VARIABLE, read_token
 
 if TYPE_CHECKING:
     import httpx
 
-AnyModel = TypeVar("AnyModel", bound=Model)
+AnyModel = TypeVar("AnyModel", bound=ProtocolObject)
 
 _CONNECT_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
@@ -30,11 +30,11 @@ _LONGEST_RETRY_AFTER_S = 60.0
 _FAREWELL_S = 2.0
 
 
-class Unreachable(AvlinkError):
+class ServerUnreachable(AvlinkError):
     """The server does not answer, or only that it cannot."""
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The server refused a request, in words, and will again."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -42,7 +42,7 @@ class Refused(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-class Link:
+class ServerClient:
     """One server, as one client of it. Raises InputError without a token, or without the packages of the extra."""
 
     def __init__(self, options: RemoteOptions) -> None:
@@ -53,7 +53,7 @@ class Link:
         token = read_token(file)
         if token is None:
             raise InputError(
-                f"the server {self.url} wants its token: set {VARIABLE} to it, or write it into a file that "
+                f"the server {self.url} wants its token: set {TOKEN_VARIABLE} to it, or write it into a file that "
                 "backend.options.token_file names"
             )
         timeout = self._httpx.Timeout(options.timeout_s, connect=min(_CONNECT_S, options.timeout_s))
@@ -73,10 +73,10 @@ class Link:
         self._http.close()
 
     def info(self, *, patience_s: float) -> ServerInfo:
-        """What is served. Raises Unreachable, and InputError for a wrong token or another protocol."""
+        """What is served. Raises ServerUnreachable, and InputError for a wrong token or another protocol."""
         try:
             answer = self.call("GET", "/v1/server", patience_s=patience_s)
-        except Refused as refused:
+        except RequestRefused as refused:
             if refused.code == "unknown_path":
                 raise self._other_version() from None
             raise self.refusal(refused) from None
@@ -103,7 +103,7 @@ class Link:
 
         Once the patience was used up, the next request is made only once: when a server is gone, it is for all clips.
 
-        Raises Unreachable, Refused, and InputError for a wrong token.
+        Raises ServerUnreachable, RequestRefused, and InputError for a wrong token.
         """
         patience_s = (0.0 if self._gave_up else self._options.patience_s) if patience_s is None else patience_s
         began, full_since, pause_s = time.monotonic(), None, _FIRST_PAUSE_S
@@ -160,40 +160,40 @@ class Link:
         except ValidationError:
             raise self._not_ours(answer) from None
 
-    def refusal(self, refused: Refused) -> AvlinkError:
+    def refusal(self, refused: RequestRefused) -> AvlinkError:
         """A refusal that nobody knows better what to do about, in a sentence."""
         words = f"the server {self.url} refuses: {refused.message}"
         return InputError(words) if refused.status in {413, 422} else AvlinkError(words)
 
-    def _refused(self, answer: httpx.Response) -> Refused | None:
+    def _refused(self, answer: httpx.Response) -> RequestRefused | None:
         try:
-            trouble = Refusal.model_validate_json(answer.content).error
+            trouble = ErrorResponse.model_validate_json(answer.content).error
         except ValidationError:
             return None
-        return Refused(answer.status_code, trouble.code, trouble.message)
+        return RequestRefused(answer.status_code, trouble.code, trouble.message)
 
-    def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
+    def _unreachable(self, error: httpx.HTTPError) -> ServerUnreachable:
         if isinstance(error, self._httpx.TimeoutException):
             reason = "it does not answer in time"
         else:
             reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
-        return Unreachable(
+        return ServerUnreachable(
             f"the server {self.url} cannot be reached ({reason}); start it with avlink serve, or correct "
             "backend.options.url"
         )
 
-    def _failing(self, answer: httpx.Response, refused: Refused | None) -> AvlinkError:
+    def _failing(self, answer: httpx.Response, refused: RequestRefused | None) -> AvlinkError:
         if answer.status_code == 429:
-            return Unreachable(f"the server {self.url} is full, and no place became free; try again later")
+            return ServerUnreachable(f"the server {self.url} is full, and no place became free; try again later")
         if refused is None:
             return self._not_ours(answer)
-        return Unreachable(f"the server {self.url} fails: {refused.message}")
+        return ServerUnreachable(f"the server {self.url} fails: {refused.message}")
 
-    def _not_ours(self, answer: httpx.Response) -> Unreachable:
+    def _not_ours(self, answer: httpx.Response) -> ServerUnreachable:
         kind = answer.headers.get("content-type", "nothing").partition(";")[0]
         title = re.search(r"<title>([^<]{1,80})</title>", answer.text[:4000]) if "html" in kind else None
         said = f"{answer.status_code}, {kind}" + (f', "{title[1].strip()}"' if title else "")
-        return Unreachable(
+        return ServerUnreachable(
             f"{self.url} answers with something that is not from avlink serve ({said}); look at backend.options.url, "
             "and at the proxy in between if there is one"
         )

@@ -13,12 +13,12 @@ import contextlib
 
 from avlink import InputError, OutputError, Store, cache_dir, digest
 from avlink.hooks import Direction
-from avlink_remote.link import Link, Unreachable
+from avlink_remote.client import ServerClient, ServerUnreachable
 from avlink_remote.options import RemoteOptions
-from avlink_remote.wire import Offer, ServerInfo
+from avlink_remote.protocol import BackendInfo, ServerInfo
 
 _PATIENCE_S = 1.0
-UNSEEN = "a server that was never reached"
+NEVER_REACHED = "a server that was never reached"
 _planned: dict[tuple[str, Direction], str] = {}
 
 
@@ -35,7 +35,7 @@ def forget(options: RemoteOptions, direction: Direction) -> None:
     _planned.pop((options.url, direction), None)
 
 
-def offer_of(info: ServerInfo, options: RemoteOptions, direction: Direction) -> Offer:
+def backend_info(info: ServerInfo, options: RemoteOptions, direction: Direction) -> BackendInfo:
     """What a server has in a direction. Raises InputError when that is nothing."""
     offer = info.offer(direction)
     if offer is None:
@@ -47,11 +47,11 @@ def offer_of(info: ServerInfo, options: RemoteOptions, direction: Direction) -> 
 def _ask(options: RemoteOptions, direction: Direction) -> str:
     store, key = Store(cache_dir()), digest(["avlink_remote", options.url, direction])
     try:
-        with contextlib.closing(Link(options)) as link:
+        with contextlib.closing(ServerClient(options)) as link:
             info = link.info(patience_s=min(_PATIENCE_S, options.patience_s))
-    except Unreachable:
-        return store.text(key) or UNSEEN
-    told = offer_of(info, options, direction).fingerprint
+    except ServerUnreachable:
+        return store.text(key) or NEVER_REACHED
+    told = backend_info(info, options, direction).fingerprint
     with contextlib.suppress(OutputError):
         store.put_note(key, ".txt", told)
     return told

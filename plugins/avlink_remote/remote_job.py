@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from avlink import AvlinkError, InputError, OnStep, PluginError
-from avlink_remote.link import Link, Refused
+from avlink_remote.client import RequestRefused, ServerClient
 from avlink_remote.payload import Payload
-from avlink_remote.wire import Part, ServerLimits, Status, Wish
+from avlink_remote.protocol import JobRequest, JobStatus, ResultPart, ServerLimits
 
 Made = TypeVar("Made")
 
@@ -31,11 +31,11 @@ class ModelChanged(AvlinkError):
     """The server has another model than the one that was planned with."""
 
 
-class _Lost(Exception):
+class _JobLost(Exception):
     """The server does not know the job any more."""
 
 
-class _Pace:
+class _ChunkSize:
     """How much one request carries: little at first, more while that is quick, so that slow networks are in time."""
 
     def __init__(self, most: int) -> None:
@@ -54,21 +54,21 @@ class _Pace:
             self.size = max(self.size // 2, _LEAST_BYTES)
 
 
-class Errand:
+class RemoteJob:
     """A job at a server."""
 
-    def __init__(self, link: Link, limits: ServerLimits, *, timeout_s: float, compress: bool) -> None:
+    def __init__(self, link: ServerClient, limits: ServerLimits, *, timeout_s: float, compress: bool) -> None:
         self._link, self._limits, self._compress = link, limits, compress
-        self._up, self._down = _Pace(limits.chunk_bytes), _Pace(limits.chunk_bytes)
+        self._up, self._down = _ChunkSize(limits.chunk_bytes), _ChunkSize(limits.chunk_bytes)
         self._wait_s = min(_WAIT_S, timeout_s / 2)
 
     def run(
         self,
-        wish: Wish,
+        wish: JobRequest,
         payload: Payload,
         on_step: OnStep | None,
-        take: Callable[[Sequence[tuple[Part, Iterator[bytes]]]], Made],
-        unit: Callable[[Part], int],
+        take: Callable[[Sequence[tuple[ResultPart, Iterator[bytes]]]], Made],
+        unit: Callable[[ResultPart], int],
     ) -> Made:
         """What `take` makes of the parts of the result, each with its bytes in blocks of whole `unit`s.
 
@@ -82,15 +82,15 @@ class Errand:
                 try:
                     status = self._wait(self._send(self._ask(wish), payload), on_step)
                     return take(self._parts(status, unit))
-                except _Lost:
+                except _JobLost:
                     continue
             raise AvlinkError(f"the server {self._link.url} lost the job {_ROUNDS} times; see what it says there")
-        except Refused as refused:
+        except RequestRefused as refused:
             raise self._link.refusal(refused) from None
         finally:
             self._link.leave(wish.id)
 
-    def _ask(self, wish: Wish) -> Status:
+    def _ask(self, wish: JobRequest) -> JobStatus:
         if wish.upload_bytes > self._limits.upload_bytes:
             raise InputError(
                 f"the server {self._link.url} takes uploads of {self._limits.upload_bytes / 1e6:g} MB at most, and "
@@ -99,15 +99,15 @@ class Errand:
             )
         try:
             answer = self._link.call("PUT", f"/v1/jobs/{wish.id}", json=wish.model_dump(mode="json"))
-        except Refused as refused:
+        except RequestRefused as refused:
             if refused.status == 409:
                 raise ModelChanged(
                     f"the server {self._link.url} has another model than when this run began; start it again"
                 ) from None
             raise
-        return self._link.parse(Status, answer)
+        return self._link.parse(JobStatus, answer)
 
-    def _send(self, status: Status, payload: Payload) -> Status:
+    def _send(self, status: JobStatus, payload: Payload) -> JobStatus:
         altered = 0
         while status.state == "uploading":
             chunk = payload.read(status.received, self._up.size)
@@ -125,19 +125,19 @@ class Errand:
                         headers=headers,
                         params={"offset": status.received},
                     )
-            except Refused as refused:
+            except RequestRefused as refused:
                 altered += refused.code == "bad_request"
                 if refused.status == 404:
-                    raise _Lost from None
+                    raise _JobLost from None
                 if refused.status != 409 and (refused.code != "bad_request" or altered > 1):
                     raise
                 # Somebody else sent it too, or it arrived changed: the server says where to go on.
                 status = self._look(status, wait_s=0.0)
                 continue
-            status = self._link.parse(Status, answer)
+            status = self._link.parse(JobStatus, answer)
         return status
 
-    def _wait(self, status: Status, on_step: OnStep | None) -> Status:
+    def _wait(self, status: JobStatus, on_step: OnStep | None) -> JobStatus:
         told = (0, 0)
         while True:
             if on_step is not None and status.of_steps and (status.steps, status.of_steps) != told:
@@ -146,7 +146,7 @@ class Errand:
             if status.state == "done":
                 return status
             if status.state == "cancelled":
-                raise _Lost
+                raise _JobLost
             if status.state == "failed":
                 failure = status.failure
                 message = "it does not say why" if failure is None else failure.message
@@ -155,20 +155,20 @@ class Errand:
                 raise PluginError(f"on the server {self._link.url}: {message}")
             status = self._look(status, wait_s=self._wait_s)
 
-    def _look(self, status: Status, *, wait_s: float) -> Status:
+    def _look(self, status: JobStatus, *, wait_s: float) -> JobStatus:
         params = {"version": status.version, "wait_s": wait_s} if wait_s else {}
         with _lost():
             answer = self._link.call("GET", f"/v1/jobs/{status.id}", params=params)
-        return self._link.parse(Status, answer)
+        return self._link.parse(JobStatus, answer)
 
-    def _parts(self, status: Status, unit: Callable[[Part], int]) -> list[tuple[Part, Iterator[bytes]]]:
+    def _parts(self, status: JobStatus, unit: Callable[[ResultPart], int]) -> list[tuple[ResultPart, Iterator[bytes]]]:
         parts, start = [], 0
         for part in status.result or ():
             parts.append((part, self._fetch(status.id, part, start, unit(part))))
             start += part.bytes
         return parts
 
-    def _fetch(self, job_id: str, part: Part, start: int, unit: int) -> Iterator[bytes]:
+    def _fetch(self, job_id: str, part: ResultPart, start: int, unit: int) -> Iterator[bytes]:
         hasher, done = hashlib.blake2b(digest_size=20), 0
         while done < part.bytes:
             step = max(1, self._down.size // unit) * unit
@@ -205,7 +205,7 @@ class Errand:
 def _lost() -> Iterator[None]:
     try:
         yield
-    except Refused as refused:
+    except RequestRefused as refused:
         if refused.status in {404, 409}:
-            raise _Lost from None
+            raise _JobLost from None
         raise

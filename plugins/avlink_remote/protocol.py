@@ -31,19 +31,19 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 
 
-class Model(BaseModel):
+class ProtocolObject(BaseModel):
     """Base of all objects: what is not known is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Alive(Model):
+class Health(ProtocolObject):
     """All that is told without the token."""
 
     status: Literal["ok"] = "ok"
 
 
-class PictureFormat(Model):
+class PictureFormat(ProtocolObject):
     """The pictures that the generator reads or makes: frames per second, and size in pixels."""
 
     rate: FractionText
@@ -56,7 +56,7 @@ class PictureFormat(Model):
         return PictureSpec(rate=Fraction(self.rate), width=self.width, height=self.height)
 
 
-class Offer(Model):
+class BackendInfo(ProtocolObject):
     """One direction that is served. `fingerprint` changes when the same request would be answered differently."""
 
     backend: str
@@ -65,7 +65,7 @@ class Offer(Model):
     picture: PictureFormat
 
 
-class ServerLimits(Model):
+class ServerLimits(ProtocolObject):
     """How much the server takes: bytes of one upload and of one chunk of it, and jobs that wait or are worked on."""
 
     upload_bytes: int
@@ -73,21 +73,21 @@ class ServerLimits(Model):
     queue: int
 
 
-class ServerInfo(Model):
+class ServerInfo(ProtocolObject):
     """What is served: sound for pictures (v2a), pictures for sound (a2v), or both."""
 
     protocol: int
     version: str
-    v2a: Offer | None
-    a2v: Offer | None
+    v2a: BackendInfo | None
+    a2v: BackendInfo | None
     limits: ServerLimits
 
-    def offer(self, direction: Direction) -> Offer | None:
+    def offer(self, direction: Direction) -> BackendInfo | None:
         """What is served in a direction."""
         return self.v2a if direction == "v2a" else self.a2v
 
 
-class Asked(Model):
+class GenerationRequest(ProtocolObject):
     """One request: `count` pictures or samples of the upload are its own."""
 
     count: int = Field(ge=0)
@@ -97,12 +97,12 @@ class Asked(Model):
     seed: int = Field(ge=0, lt=2**63)
 
 
-class Wish(Model):
+class JobRequest(ProtocolObject):
     """A job. `fingerprint` is the one that was planned with: another model's answer would be the wrong one."""
 
     direction: Direction
     fingerprint: str = Field(max_length=200)
-    requests: tuple[Asked, ...] = Field(min_length=1, max_length=_MAX_REQUESTS)
+    requests: tuple[GenerationRequest, ...] = Field(min_length=1, max_length=_MAX_REQUESTS)
     upload_bytes: int = Field(ge=0)
     upload_digest: Digest
     """BLAKE2b of 20 bytes over the whole upload."""
@@ -114,7 +114,7 @@ class Wish(Model):
         return digest(["avlink_remote", PROTOCOL, value])
 
 
-class Part(Model):
+class ResultPart(ProtocolObject):
     """The answer to one request: bytes and their digest, and `count` samples of `channels`, or `count` pictures."""
 
     bytes: int
@@ -123,14 +123,14 @@ class Part(Model):
     channels: int | None = None
 
 
-class Failure(Model):
+class JobFailure(ProtocolObject):
     """What went wrong, in words. `kind` is "input" when the request is at fault."""
 
     kind: Literal["input", "failed"]
     message: str
 
 
-class Status(Model):
+class JobStatus(ProtocolObject):
     """How a job is. `version` counts its changes; `ahead` are the jobs before it; `steps` of `of_steps` are done."""
 
     id: Digest
@@ -140,21 +140,21 @@ class Status(Model):
     ahead: int = 0
     steps: int = 0
     of_steps: int = 0
-    failure: Failure | None = None
-    result: tuple[Part, ...] | None = None
+    failure: JobFailure | None = None
+    result: tuple[ResultPart, ...] | None = None
 
 
-class Trouble(Model):
+class ErrorDetail(ProtocolObject):
     """Why a request was refused, in words. `code` is for programs."""
 
     code: str
     message: str
 
 
-class Refusal(Model):
+class ErrorResponse(ProtocolObject):
     """The body of every answer of 400 and above."""
 
-    error: Trouble
+    error: ErrorDetail
 
 
 def format_of(spec: PictureSpec) -> PictureFormat:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from avlink_remote.job import OPEN, Job
+from avlink_remote.job import OPEN, ServerJob
+from avlink_remote.protocol import JobFailure, JobRequest, JobStatus, ResultPart, State
 from avlink_remote.recipe import Limits
-from avlink_remote.wire import Failure, Part, State, Status, Wish
 
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 1, 30
 
 
-class Full(Exception):
+class QueueFull(Exception):
     """There is no place for another job; come back in `retry_s` seconds."""
 
     def __init__(self, retry_s: int) -> None:
@@ -23,64 +23,64 @@ class Full(Exception):
         self.retry_s = retry_s
 
 
-class Unknown(Exception):
+class UnknownJob(Exception):
     """There is no such job, or no more."""
 
 
-class Closing(Exception):
+class QueueClosed(Exception):
     """The server ends, and takes nothing new."""
 
 
-class Board:
+class JobQueue:
     """The jobs. `ring` is called after every change of one, without any lock held."""
 
     def __init__(self, limits: Limits, ring: Callable[[], None] = lambda: None) -> None:
         self._limits = limits
         self._ring = ring
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, ServerJob] = {}
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._last_took_s = float(_SHORTEST_WAIT_S)
         self.closing = False
 
-    def ask(self, wish: Wish, client: str, now: float) -> tuple[Status, bool]:
+    def ask(self, wish: JobRequest, client: str, now: float) -> tuple[JobStatus, bool]:
         """The job of that wish, new or as it is, and whether it is new. One that failed before is begun anew.
 
-        Raises Full, and Closing.
+        Raises QueueFull, and QueueClosed.
         """
         with self._lock:
             if self.closing:
-                raise Closing
+                raise QueueClosed
             job = self._jobs.get(wish.id)
             is_new = job is None or job.state in {"failed", "cancelled"}
             if is_new:
                 if len(self._open()) >= self._limits.queue:
-                    raise Full(round(min(max(self._last_took_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)))
+                    raise QueueFull(round(min(max(self._last_took_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)))
                 if job is not None:
                     job.forget()
                     # It takes its place at the end of the queue.
                     del self._jobs[job.id]
-                job = self._jobs[wish.id] = Job(wish, wish.id)
+                job = self._jobs[wish.id] = ServerJob(wish, wish.id)
             assert job is not None
             job.clients[client] = now
             return self._status(job), is_new
 
-    def find(self, job_id: str, client: str | None, now: float) -> Job:
-        """The job of that name; `client` was heard of, if it wants the job. Raises Unknown."""
+    def find(self, job_id: str, client: str | None, now: float) -> ServerJob:
+        """The job of that name; `client` was heard of, if it wants the job. Raises UnknownJob."""
         with self._lock:
             job = self._jobs.get(job_id)
             if job is None:
-                raise Unknown
+                raise UnknownJob
             if client in job.clients:
                 job.clients[client] = now
             return job
 
-    def status(self, job: Job) -> Status:
+    def status(self, job: ServerJob) -> JobStatus:
         """How a job is."""
         with self._lock:
             return self._status(job)
 
-    def arrived(self, job: Job) -> Status:
+    def arrived(self, job: ServerJob) -> JobStatus:
         """Say that more of a job's upload has arrived; a job that is all there waits for its turn."""
         with self._lock:
             if job.state == "uploading" and job.upload.whole:
@@ -90,7 +90,7 @@ class Board:
         self._ring()
         return status
 
-    def leave(self, job: Job, client: str, now: float) -> None:
+    def leave(self, job: ServerJob, client: str, now: float) -> None:
         """A client does not want a job any more; when no other does, it is stopped and dropped."""
         with self._lock:
             job.clients.pop(client, None)
@@ -98,7 +98,7 @@ class Board:
                 self._drop(job, now)
         self._ring()
 
-    def take(self) -> Job | None:
+    def take(self) -> ServerJob | None:
         """The next job to work on, which is running then; waits for one. None once the server ends."""
         with self._work:
             while not self.closing:
@@ -109,21 +109,21 @@ class Board:
                 self._work.wait()
             return None
 
-    def step(self, job: Job, done: int, total: int) -> None:
+    def step(self, job: ServerJob, done: int, total: int) -> None:
         """Say how far a running job is."""
         with self._lock:
             job.steps, job.of_steps = done, total
             job.version += 1
         self._ring()
 
-    def end(self, job: Job, outcome: tuple[Part, ...] | Failure, *, now: float, took_s: float) -> State:
+    def end(self, job: ServerJob, outcome: tuple[ResultPart, ...] | JobFailure, *, now: float, took_s: float) -> State:
         """Say what came of a running job, and which state that is."""
         with self._lock:
             self._last_took_s = took_s
             if job.stop.is_set():
                 self._change(job, "cancelled", now)
                 job.forget()
-            elif isinstance(outcome, Failure):
+            elif isinstance(outcome, JobFailure):
                 job.failure = outcome
                 self._change(job, "failed", now)
                 job.forget()
@@ -135,7 +135,7 @@ class Board:
         self._ring()
         return state
 
-    def tidy(self, now: float) -> tuple[Job, ...]:
+    def tidy(self, now: float) -> tuple[ServerJob, ...]:
         """Drop what nobody wants any more, and results that are too old or too many; the jobs that were dropped."""
         dropped = []
         with self._lock:
@@ -176,18 +176,18 @@ class Board:
             states = [job.state for job in self._jobs.values()]
         return {state: states.count(state) for state in sorted(set(states))}
 
-    def _open(self) -> list[Job]:
+    def _open(self) -> list[ServerJob]:
         return [job for job in self._jobs.values() if job.state in OPEN]
 
-    def _status(self, job: Job) -> Status:
+    def _status(self, job: ServerJob) -> JobStatus:
         waiting = [other for other in self._jobs.values() if other.state in {"queued", "running"}]
         return job.status(waiting.index(job) if job in waiting and job.state == "queued" else 0)
 
-    def _change(self, job: Job, state: State, ended_at: float = 0.0) -> None:
+    def _change(self, job: ServerJob, state: State, ended_at: float = 0.0) -> None:
         job.state, job.ended_at = state, ended_at
         job.version += 1
 
-    def _drop(self, job: Job, now: float) -> None:
+    def _drop(self, job: ServerJob, now: float) -> None:
         job.stop.set()
         if job.state == "running":
             # Its files are in use until the step ends at which it stops.
@@ -196,7 +196,7 @@ class Board:
         if job.state in OPEN:
             self._change(job, "cancelled", now)
 
-    def _remove(self, job: Job) -> None:
+    def _remove(self, job: ServerJob) -> None:
         job.forget()
         if self._jobs.get(job.id) is job:
             del self._jobs[job.id]

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avlink_remote.extra import import_server
+from avlink_remote.extra import import_http_server
 
 from avlink import InputError, Override, asked_to_end, find_recipe
 from avlink.hooks import Line, Lines, load_registry
-from avlink_study.clips import Shown, prepare
-from avlink_study.folders import Material, gather, named_folders
-from avlink_study.ledger import Ledger
-from avlink_study.plan import Drawn, Plan, draw_pairs
+from avlink_study.clips import PlayableClip, prepare
+from avlink_study.database import StudyDatabase
+from avlink_study.folders import StudyFiles, gather, named_folders
+from avlink_study.plan import Drawn, StudyPlan, draw_pairs
 from avlink_study.rating import Rating
 from avlink_study.recipe import StudyRecipe
 
@@ -29,7 +29,7 @@ _REQUEST_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class StudyRequest:
     """What the command line says."""
 
     folders: tuple[str, ...]
@@ -45,15 +45,15 @@ class Wishes:
     url: str | None
 
 
-def run(wishes: Wishes) -> Lines:
+def run(wishes: StudyRequest) -> Lines:
     """Set up the study, or take it up again, and serve it until a signal comes; yields what happens."""
-    server = import_server("avlink study")
+    server = import_http_server("avlink study")
     recipe = _recipe(wishes)
     with contextlib.ExitStack() as stack:
         ledger = None
         given = wishes.folders
         if not given and not recipe.methods and wishes.output.is_file():
-            ledger = stack.enter_context(contextlib.closing(Ledger(wishes.output, make=False)))
+            ledger = stack.enter_context(contextlib.closing(StudyDatabase(wishes.output, make=False)))
             given = tuple(ledger.folders())
         folders = named_folders(given, recipe)
         material = gather(folders, recipe)
@@ -68,7 +68,7 @@ def run(wishes: Wishes) -> Lines:
         shown = dict(prepare(material, drawn.pairs, folder=media))
         plan = _plan(recipe, material, drawn, shown)
         if ledger is None:
-            ledger = stack.enter_context(contextlib.closing(Ledger(wishes.output)))
+            ledger = stack.enter_context(contextlib.closing(StudyDatabase(wishes.output)))
         ledger.settle(plan, folders=[folder.path for folder in folders], raters=recipe.raters)
         rating = Rating(ledger, plan, raters=recipe.raters, lease_s=recipe.lease_s, clock=time.time)
         listener = stack.enter_context(contextlib.closing(server.listen(wishes.host, wishes.port)))
@@ -82,16 +82,16 @@ def run(wishes: Wishes) -> Lines:
 def _serve(
     server: Any,
     listener: socket.socket,
-    ledger: Ledger,
+    ledger: StudyDatabase,
     rating: Rating,
-    shown: Mapping[tuple[int, str], Shown],
+    shown: Mapping[tuple[int, str], PlayableClip],
     links: list[str],
-    wishes: Wishes,
+    wishes: StudyRequest,
 ) -> Lines:
-    from avlink_study.routes import Service
+    from avlink_study.routes import StudyApp
 
     mail: queue.SimpleQueue[Line | int] = queue.SimpleQueue()
-    service = Service(
+    service = StudyApp(
         rating,
         paths={key: one.path for key, one in shown.items()},
         invitation=ledger.about("invitation"),
@@ -113,7 +113,7 @@ def _serve(
     return _INTERRUPTED if news == signal.SIGINT else 0
 
 
-def _recipe(wishes: Wishes) -> StudyRecipe:
+def _recipe(wishes: StudyRequest) -> StudyRecipe:
     named = [
         Override(key=key, value=str(value), label=f"--{key} {value}")
         for key, value in (("task", wishes.task), ("pictures", wishes.pictures), ("sounds", wishes.sounds))
@@ -128,8 +128,10 @@ def _recipe(wishes: Wishes) -> StudyRecipe:
     return recipe
 
 
-def _plan(recipe: StudyRecipe, material: Material, drawn: Drawn, shown: Mapping[tuple[int, str], Shown]) -> Plan:
-    return Plan(
+def _plan(
+    recipe: StudyRecipe, material: StudyFiles, drawn: Drawn, shown: Mapping[tuple[int, str], PlayableClip]
+) -> StudyPlan:
+    return StudyPlan(
         task=recipe.task,
         no_preference=recipe.no_preference,
         seed=recipe.seed,
@@ -139,7 +141,7 @@ def _plan(recipe: StudyRecipe, material: Material, drawn: Drawn, shown: Mapping[
     )
 
 
-def _left_out(material: Material, drawn: Drawn) -> Lines:
+def _left_out(material: StudyFiles, drawn: Drawn) -> Lines:
     """What has no partner, or lacks its other half; and how much of the rest was drawn."""
     for number, stems in drawn.alone.items():
         name = material.names[number]
@@ -156,7 +158,9 @@ def _left_out(material: Material, drawn: Drawn) -> Lines:
     return 0
 
 
-def _ready(plan: Plan, links: list[str], ledger: Ledger, wishes: Wishes, *, lets_others_in: bool) -> Line:
+def _ready(
+    plan: StudyPlan, links: list[str], ledger: StudyDatabase, wishes: StudyRequest, *, lets_others_in: bool
+) -> Line:
     answers = ledger.count("answers")
     text = [f"{len(plan.pairs)} pairs of {', '.join(plan.methods)}; {answers} answers so far are in {wishes.output}"]
     if lets_others_in and wishes.url is None:
@@ -198,5 +202,5 @@ def _base(url: str) -> str:
     return url
 
 
-def _invitation(base: str, ledger: Ledger) -> str:
+def _invitation(base: str, ledger: StudyDatabase) -> str:
     return f"{base}/join/{ledger.about('invitation')}"

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from avlink_remote.secret import shows_token
+from avlink_remote.token import has_token
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -25,7 +25,7 @@ BROWSER_PATHS = frozenset({"/docs", "/openapi.json"})
 """A browser cannot send a bearer token, but asks for a password; these pages change nothing and tell no secret."""
 
 
-class Gate:
+class AuthMiddleware:
     """Refuses, in words and without reading on, what has no token, is too large or too slow."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Gate:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        passage = _Passage(receive, send, body_bytes=self._body_bytes, request_s=self._request_s)
+        passage = _Exchange(receive, send, body_bytes=self._body_bytes, request_s=self._request_s)
         try:
             if scope["path"] not in OPEN_PATHS:
                 self._check_token(scope["path"], headers.get("authorization", ""))
@@ -63,12 +63,12 @@ class Gate:
 
     def _check_token(self, path: str, header: str) -> None:
         browser = path in BROWSER_PATHS
-        if not shows_token(header, self._token, browser=browser):
+        if not has_token(header, self._token, browser=browser):
             scheme = 'Basic realm="avlink", charset="UTF-8"' if browser else "Bearer"
             raise HTTPException(401, "the token is missing or wrong", {"www-authenticate": scheme})
 
 
-class _Passage:
+class _Exchange:
     """One request on its way in, and its answer on its way out."""
 
     def __init__(self, receive: Receive, send: Send, *, body_bytes: int, request_s: float) -> None:
@@ -137,6 +137,6 @@ _CODES = {
 
 
 def refusal(error: HTTPException, code: str | None = None) -> bytes:
-    """The body of a refusal; see `avlink_remote.wire.Refusal`."""
+    """The body of a refusal; see `avlink_remote.protocol.ErrorResponse`."""
     words = {"code": code or _CODES.get(error.status_code, "refused"), "message": str(error.detail)}
     return json.dumps({"error": words}).encode()

@@ -26,27 +26,27 @@ from avlink import (
     read_blocks,
 )
 from avlink.hooks import Direction
-from avlink_remote.board import Board
-from avlink_remote.job import Cancelled, Job, Result
-from avlink_remote.wire import Failure, Part, State
+from avlink_remote.job import JobCancelled, Result, ServerJob
+from avlink_remote.job_queue import JobQueue
+from avlink_remote.protocol import JobFailure, ResultPart, State
 
 SAMPLE = np.dtype("<f4")
 _FRAMES = 64
 
 Generator = SoundGenerator | PictureGenerator
-OnEnd = Callable[[Job, State, float], None]
+OnEnd = Callable[[ServerJob, State, float], None]
 """Called with a job that ended, how, and the seconds it took."""
 
 
-class Work:
+class JobWorker:
     """Works off the board until that closes."""
 
     def __init__(
         self,
-        board: Board,
+        board: JobQueue,
         generators: dict[Direction, Generator],
         *,
-        on_start: Callable[[Job], None],
+        on_start: Callable[[ServerJob], None],
         on_end: OnEnd,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,19 +72,19 @@ class Work:
             state = self._board.end(job, outcome, now=now, took_s=now - began)
             self._on_end(job, state, now - began)
 
-    def _outcome(self, job: Job) -> tuple[Part, ...] | Failure:
+    def _outcome(self, job: ServerJob) -> tuple[ResultPart, ...] | JobFailure:
         try:
             return self._made(job)
-        except Cancelled:
-            return Failure(kind="failed", message="cancelled")
+        except JobCancelled:
+            return JobFailure(kind="failed", message="cancelled")
         except Exception as error:
             # A backend is foreign code: whatever it raises must not end the server.
             return explain(error)
 
-    def _made(self, job: Job) -> tuple[Part, ...]:
+    def _made(self, job: ServerJob) -> tuple[ResultPart, ...]:
         def on_step(done: int, total: int) -> None:
             if job.stop.is_set():
-                raise Cancelled
+                raise JobCancelled
             self._board.step(job, done, total)
 
         generator = self._generators[job.wish.direction]
@@ -96,7 +96,7 @@ class Work:
         return tuple(_part(answer, job, job.result) for answer in answers)
 
 
-def requests_of(job: Job, generator: Generator) -> list[SoundRequest] | list[PictureRequest]:
+def requests_of(job: ServerJob, generator: Generator) -> list[SoundRequest] | list[PictureRequest]:
     """The requests of a job, whose pictures or sounds are read from its upload as they are needed."""
     upload, start = np.zeros(0, np.uint8), 0
     if job.wish.upload_bytes:
@@ -120,33 +120,33 @@ def requests_of(job: Job, generator: Generator) -> list[SoundRequest] | list[Pic
     return sounds if job.wish.direction == "v2a" else pictures
 
 
-def explain(error: Exception) -> Failure:
+def explain(error: Exception) -> JobFailure:
     """What a generator raised, in words."""
     words = " ".join(str(error).split())
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return Failure(kind="failed", message="there is not enough memory for it on the server")
+        return JobFailure(kind="failed", message="there is not enough memory for it on the server")
     if isinstance(error, InputError):
-        return Failure(kind="input", message=words)
-    return Failure(
+        return JobFailure(kind="input", message=words)
+    return JobFailure(
         kind="failed", message=words if isinstance(error, AvlinkError) else f"{type(error).__name__}: {words}"
     )
 
 
-def _part(answer: SoundSource | FrameSource, job: Job, result: Result) -> Part:
+def _part(answer: SoundSource | FrameSource, job: ServerJob, result: Result) -> ResultPart:
     if job.wish.direction == "v2a":
         sound = cast(SoundSource, answer)
         size, digest = result.add(_watched(_sound_bytes(sound), job))
-        return Part(bytes=size, digest=digest, count=sound.num_samples, channels=sound.channels)
+        return ResultPart(bytes=size, digest=digest, count=sound.num_samples, channels=sound.channels)
     frames = cast(FrameSource, answer)
     size, digest = result.add(_watched(_frame_bytes(frames), job))
-    return Part(bytes=size, digest=digest, count=frames.num_frames)
+    return ResultPart(bytes=size, digest=digest, count=frames.num_frames)
 
 
-def _watched(blocks: Iterator[bytes], job: Job) -> Iterator[bytes]:
+def _watched(blocks: Iterator[bytes], job: ServerJob) -> Iterator[bytes]:
     """The same blocks, until nobody wants them: long results are made while they are read."""
     for block in blocks:
         if job.stop.is_set():
-            raise Cancelled
+            raise JobCancelled
         yield block
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from avlink import InputError
 
-VARIABLE = "AVLINK_TOKEN"
+TOKEN_VARIABLE = "AVLINK_TOKEN"
 _SHORTEST = 16
 _MAKE_ONE = """python -c "import secrets; print(secrets.token_urlsafe(32))" makes one"""
 
@@ -23,7 +23,7 @@ def read_token(file: Path | None, environ: Mapping[str, str] = os.environ) -> st
     Raises InputError for one that cannot be read or is none.
     """
     if file is None:
-        token, where = environ.get(VARIABLE, ""), f"the environment variable {VARIABLE}"
+        token, where = environ.get(TOKEN_VARIABLE, ""), f"the environment variable {TOKEN_VARIABLE}"
         if not token:
             return None
     else:
@@ -45,7 +45,7 @@ def make_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def shows_token(header: str, token: str, *, browser: bool = False) -> bool:
+def has_token(header: str, token: str, *, browser: bool = False) -> bool:
     """Whether an Authorization header has the token; compared in a time that does not depend on what is wrong.
 
     With `browser`, the token may also be the password of what a browser asks its user for (RFC 7617), any user name.

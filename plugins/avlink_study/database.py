@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from avlink import InputError, OutputError, make_folder
-from avlink_study.plan import Clip, Pair, Plan, difference
+from avlink_study.plan import Clip, ClipPair, StudyPlan, difference
 
 VERSION = 1
 _APPLICATION = 0x41565354  # "AVST": tells the file from other programs' databases
@@ -48,7 +48,7 @@ CREATE TABLE answers (
 """
 
 
-class Ledger:
+class StudyDatabase:
     """An open study file."""
 
     def __init__(self, path: Path, *, make: bool = True) -> None:
@@ -135,22 +135,22 @@ class Ledger:
         """The folders of the last start, as NAME=DIR."""
         return [f"{name}={folder}" for name, folder in self.rows("SELECT name, folder FROM methods ORDER BY number")]
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> StudyPlan | None:
         """What is compared; None in a new file."""
         if self.about("task") is None:
             return None
         clips = self.rows("SELECT method, stem, digest, duration_s FROM clips")
         pairs = self.rows("SELECT first, second, stem FROM pairs ORDER BY number")
-        return Plan(
+        return StudyPlan(
             task=self.about("task"),
             no_preference=self.about("no_preference"),
             seed=self.about("seed"),
             methods=tuple(name for (name,) in self.rows("SELECT name FROM methods ORDER BY number")),
             clips={(method, stem): Clip(digest=name, duration_s=length) for method, stem, name, length in clips},
-            pairs=tuple(Pair(*pair) for pair in pairs),
+            pairs=tuple(ClipPair(*pair) for pair in pairs),
         )
 
-    def settle(self, plan: Plan, *, folders: Sequence[Path], raters: int) -> None:
+    def settle(self, plan: StudyPlan, *, folders: Sequence[Path], raters: int) -> None:
         """Make this file the one of `plan`, whose clips lie in `folders`; each pair is for `raters` people.
 
         A file without any answer takes whatever plan comes. Raises InputError if there are answers to another one.

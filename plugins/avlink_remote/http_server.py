@@ -1,0 +1,139 @@
+"""Listening: a socket of our own, uvicorn in a thread, and connections that may not dawdle."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import threading
+import time
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from avlink import InputError
+
+_CONNECTIONS = 256
+_KEEP_ALIVE_S = 30
+_HEAD_S = 10.0
+_GRACE_S = 3
+
+
+class HeadTimeoutProtocol(H11Protocol):
+    """HTTP/1.1 by h11, where a connection on which no whole head of a request arrives in time is closed."""
+
+    head_s = _HEAD_S
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(self.head_s, self._too_slow)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; while that is no whole head, the time for it runs on."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_timer()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.head_s, self._too_slow)
+
+    def on_response_complete(self) -> None:
+        """What counts from here on is uvicorn's own limit for idle connections."""
+        self._stop_timer()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine only. Raises InputError for one that is none."""
+    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in _addresses(host))
+
+
+def _addresses(host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"--host {host} is no address of this machine; 127.0.0.1 is for programs on it alone"
+        ) from error
+    return [str(entry[4][0]) for entry in found]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at that address; port 0 is any free one. Raises InputError when it cannot be had."""
+    address = _addresses(host)[0]
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{host} port {port} cannot be listened on: {reason}; choose another --port, or 0 for any that is free"
+        ) from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address to give to `remote`."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class HttpServer:
+    """uvicorn with an application, in a thread of its own: signals stay with the main thread."""
+
+    def __init__(self, app: Any, listener: socket.socket, *, request_s: float) -> None:
+        """`request_s` is how long a request may take to arrive; its head has ten seconds at most."""
+        # What it would say of foreign connections is no news; what breaks is told by the gate.
+        logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+        config = uvicorn.Config(
+            app,
+            http=type("Prompt", (HeadTimeoutProtocol,), {"head_s": min(_HEAD_S, request_s)}),
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="avlink-http", daemon=True
+        )
+
+    def start(self) -> None:
+        """Serve; returns once connections are taken."""
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.01)
+        if not self._server.started:
+            raise InputError(f"{url_of(self._listener)} cannot be served")
+
+    def end(self) -> None:
+        """Take no more connections, let answers that are under way go out, and end."""
+        self._server.should_exit = True
+        self._thread.join(_GRACE_S + 2)
