@@ -44,6 +44,9 @@ class Session:
             self._loaded.clear()
             if backend.licence:
                 self.tell(Message(text=f"backend '{backend.name}': {backend.licence}", level="warning"))
+            if backend.backend.deprecated:
+                words = f'backend.name = "{backend.name}" is deprecated: {backend.backend.deprecated}'
+                self.tell(Message(text=words, level="warning"))
             # What "auto" is, is to be seen where the model works.
             device = pick_device(self.device) if backend.executor is None else self.device
             self._loaded[key] = cast(SoundGenerator, backend.load(device))

@@ -116,6 +116,7 @@ _FIELDS: Mapping[type[Component], Mapping[str, tuple[Callable[[Any], bool], str]
         "fingerprint": _FUNCTION,
         "load": _FUNCTION,
         "licence": (lambda value: isinstance(value, str), "text"),
+        "deprecated": (lambda value: isinstance(value, str), "text"),
     },
     Executor: {"options": _OPTIONS, "load": _FUNCTION},
     AudioProcessor: {

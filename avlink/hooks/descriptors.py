@@ -49,6 +49,9 @@ class Backend:
 
     `licence` says what its weights may be used for, where that is not everything: people read it when the model is
     loaded, and it stays with every stem that the model made.
+
+    `deprecated` says what to write instead of this backend, which older recipes still name: a warning when the model
+    is loaded.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Backend:
     fingerprint: Callable[[Any], str]
     load: Callable[[Any, str], SoundGenerator | PictureGenerator]
     licence: str = ""
+    deprecated: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

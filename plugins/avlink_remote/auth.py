@@ -1,4 +1,4 @@
-"""What stands before every request: the token, how large it may be, and how long it may take.
+"""The middleware that every request passes first: it checks the token and limits the request's size and time.
 
 An ASGI application around the real one: nothing of a request is parsed, and no body is read, before it has passed.
 """
@@ -6,6 +6,9 @@ An ASGI application around the real one: nothing of a request is parsed, and no 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
+import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -13,11 +16,9 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from avlink_remote.token import has_token
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+AsgiMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[AsgiMessage]]
+Send = Callable[[AsgiMessage], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 OPEN_PATHS = frozenset({"/health"})
@@ -26,7 +27,7 @@ BROWSER_PATHS = frozenset({"/docs", "/openapi.json"})
 
 
 class AuthMiddleware:
-    """Refuses, in words and without reading on, what has no token, is too large or too slow."""
+    """Refuses a request without the token, and one that is too large or too slow, without reading on."""
 
     def __init__(
         self,
@@ -43,23 +44,23 @@ class AuthMiddleware:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        passage = _Exchange(receive, send, body_bytes=self._body_bytes, request_s=self._request_s)
+        exchange = _Exchange(receive, send, body_bytes=self._body_bytes, request_s=self._request_s)
         try:
             if scope["path"] not in OPEN_PATHS:
                 self._check_token(scope["path"], headers.get("authorization", ""))
-            passage.check_length(headers.get("content-length", "0"))
-            await self._app(scope, passage.receive, passage.send)
+            exchange.check_length(headers.get("content-length", "0"))
+            await self._app(scope, exchange.receive, exchange.send)
         except HTTPException as error:
-            await passage.refuse(error)
+            await exchange.refuse(error)
         except asyncio.TimeoutError:
-            # Whoever does not read its answer gets no other one.
+            # The client does not read its response, so another one would not reach it either.
             raise
         except ClientDisconnect:
-            # It went away in the midst of what it sent: nobody is there to be answered.
+            # Nobody is left to be answered.
             return
         except Exception as error:
             self._on_error(error)
-            await passage.refuse(HTTPException(500, "this is a bug in avlink serve; it says more on its own terminal"))
+            await exchange.refuse(HTTPException(500, "this is a bug in avlink serve; it says more on its own terminal"))
 
     def _check_token(self, path: str, header: str) -> None:
         browser = path in BROWSER_PATHS
@@ -69,45 +70,47 @@ class AuthMiddleware:
 
 
 class _Exchange:
-    """One request on its way in, and its answer on its way out."""
+    """One request and its response, with the limits of both."""
 
     def __init__(self, receive: Receive, send: Send, *, body_bytes: int, request_s: float) -> None:
         self._receive, self._send = receive, send
         self._body_bytes, self._request_s = body_bytes, request_s
-        self._until = asyncio.get_running_loop().time() + request_s
-        self._came, self._whole, self._answered = 0, False, False
+        self._deadline = asyncio.get_running_loop().time() + request_s
+        self._received, self._complete, self._answered = 0, False, False
 
     def check_length(self, announced: str) -> None:
         if not announced.isdigit() or int(announced) > self._body_bytes:
             raise self._too_large()
 
-    async def receive(self) -> Message:
-        if self._whole:
+    async def receive(self) -> AsgiMessage:
+        if self._complete:
             return await self._receive()
-        left = self._until - asyncio.get_running_loop().time()
+        left = self._deadline - asyncio.get_running_loop().time()
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, left))
         except asyncio.TimeoutError:
             raise HTTPException(
                 408, f"the request did not arrive within {self._request_s:g} s", {"connection": "close"}
             ) from None
-        self._came += len(message.get("body", b""))
-        if self._came > self._body_bytes:
+        # Counted here too: a chunked body announces no length.
+        self._received += len(message.get("body", b""))
+        if self._received > self._body_bytes:
             raise self._too_large()
-        self._whole = not message.get("more_body", False)
+        self._complete = not message.get("more_body", False)
         return message
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: AsgiMessage) -> None:
         self._answered = True
         await asyncio.wait_for(self._send(message), self._request_s)
 
     async def refuse(self, error: HTTPException) -> None:
         if self._answered:
             raise error
-        body = refusal(error)
+        body = error_body(error)
         headers = {
             "content-type": "application/json",
             "content-length": str(len(body)),
+            # The rest of the request was not read, so nothing more can be received on this connection.
             "connection": "close",
             **(error.headers or {}),
         }
@@ -117,6 +120,24 @@ class _Exchange:
 
     def _too_large(self) -> HTTPException:
         return HTTPException(413, f"a request may have {self._body_bytes} bytes at most")
+
+
+def has_token(header: str, token: str, *, browser: bool = False) -> bool:
+    """Return True if an Authorization header holds the token.
+
+    With `browser`, the token may also be the password that a browser asks its user for (RFC 7617), with any user name.
+    """
+    scheme, _, value = header.partition(" ")
+    value = value.strip()
+    if browser and scheme.lower() == "basic":
+        try:
+            value = base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+        except (binascii.Error, ValueError):
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    # The time of a plain comparison would tell how many characters are right.
+    return hmac.compare_digest(value.encode("utf-8", "replace"), token.encode())
 
 
 _CODES = {
@@ -136,7 +157,7 @@ _CODES = {
 }
 
 
-def refusal(error: HTTPException, code: str | None = None) -> bytes:
-    """The body of a refusal; see `avlink_remote.protocol.ErrorResponse`."""
+def error_body(error: HTTPException, code: str | None = None) -> bytes:
+    """Return the body of an error response; see `avlink_remote.protocol.ErrorResponse`."""
     words = {"code": code or _CODES.get(error.status_code, "refused"), "message": str(error.detail)}
     return json.dumps({"error": words}).encode()

@@ -1,57 +1,92 @@
-"""Which model a server has, for cache keys: asked for once a run, and remembered for when the server is not there.
+"""The backends `remote` and `remote-a2v`: the model of a server, whatever it is.
 
-A plan is made with what this says, and what is generated is kept under keys that hold it. So it must not change until
-the run is over, whatever the server does: it is the same as long as this process lives, goes along with every job, and
-a server that has another model by then refuses (`forget` is called, and the next run asks anew). While a server cannot
-be reached a run is planned with what it had the last time; so what is in the cache needs no server, and `--dry-run`
-works without one. Generating does not, and finds out then if the model is another one.
+This is the spelling of older recipes. The executor `remote` is preferred, since its results are those of the named
+backend and so are its cache keys. Here the server's fingerprint goes into the keys: it is asked for once per run, goes
+along with every job, and a server that has another model by then refuses the job. While a server cannot be reached, a
+run is planned with the fingerprint of the last time, so that cached clips need no server and `--dry-run` works without
+one. If the model is another one by then, generating finds that out.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from typing import Any
 
-from avlink import InputError, OutputError, Store, cache_dir, digest
+from avlink import AvlinkError, InputError, OnStep, OutputError, Store, cache_dir, digest
 from avlink.hooks import Direction
-from avlink_remote.client import ServerClient, ServerUnreachable
-from avlink_remote.options import RemoteOptions
-from avlink_remote.protocol import BackendInfo, ServerInfo
+from avlink_remote.client import FIRST_CONTACT_S, ServerClient, ServerUnreachable
+from avlink_remote.generators import make_generator
+from avlink_remote.plugin import RemoteOptions
+from avlink_remote.protocol import BackendInfo, ServerInfo, direction_text
+from avlink_remote.remote_job import ModelChanged
 
 _PATIENCE_S = 1.0
+_TABLE = "backend.options"
 NEVER_REACHED = "a server that was never reached"
+# A run's keys must not change while it lasts, whatever the server does.
 _planned: dict[tuple[str, Direction], str] = {}
 
 
 def fingerprint(options: RemoteOptions, direction: Direction) -> str:
-    """The fingerprint of a server's model. Raises InputError for a wrong token, and one that does not serve this."""
+    """Return the fingerprint of a server's model. Raises InputError for a wrong token, or a direction not served."""
     key = (options.url, direction)
     if key not in _planned:
         _planned[key] = _ask(options, direction)
     return _planned[key]
 
 
-def forget(options: RemoteOptions, direction: Direction) -> None:
-    """Ask anew the next time."""
-    _planned.pop((options.url, direction), None)
+class ServedGenerator:
+    """The generator of a server for one direction. Raises AvlinkError when the server cannot be used."""
+
+    def __init__(self, options: RemoteOptions, direction: Direction) -> None:
+        self._key = (options.url, direction)
+        planned = fingerprint(options, direction)
+        client = ServerClient(options, table=_TABLE)
+        try:
+            info = client.info(patience_s=min(FIRST_CONTACT_S, options.patience_s))
+            served = _served(info, options, direction)
+            if served.fingerprint != planned:
+                before = "could not be reached" if planned == NEVER_REACHED else "had another model"
+                raise ModelChanged(f"the server {options.url} {before} when this run was planned; start it again")
+        except AvlinkError:
+            client.close()
+            self._forget()
+            raise
+        self._generator: Any = make_generator(client, info, served, options, direction)
+        self.sample_rate, self.picture = self._generator.sample_rate, self._generator.picture
+
+    def generate(self, requests: Sequence[Any], *, on_step: OnStep | None = None) -> tuple[Any, ...]:
+        """Return one answer for each request, bit for bit that of the server's generator to the same batch."""
+        try:
+            return self._generator.generate(requests, on_step=on_step)
+        except ModelChanged:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        # The next run asks again which model there is.
+        _planned.pop(self._key, None)
 
 
-def backend_info(info: ServerInfo, options: RemoteOptions, direction: Direction) -> BackendInfo:
-    """What a server has in a direction. Raises InputError when that is nothing."""
-    offer = info.offer(direction)
-    if offer is None:
-        made = "sound for pictures" if direction == "v2a" else "pictures for sound"
-        raise InputError(f"the server {options.url} makes no {made}; start one whose recipe names such a backend")
-    return offer
+def _served(info: ServerInfo, options: RemoteOptions, direction: Direction) -> BackendInfo:
+    served = info.backend_for(direction)
+    if served is None:
+        raise InputError(
+            f"the server {options.url} makes no {direction_text(direction)}; start one whose recipe names such a "
+            "backend"
+        )
+    return served
 
 
 def _ask(options: RemoteOptions, direction: Direction) -> str:
     store, key = Store(cache_dir()), digest(["avlink_remote", options.url, direction])
     try:
-        with contextlib.closing(ServerClient(options)) as link:
-            info = link.info(patience_s=min(_PATIENCE_S, options.patience_s))
+        with contextlib.closing(ServerClient(options, table=_TABLE)) as client:
+            info = client.info(patience_s=min(_PATIENCE_S, options.patience_s))
     except ServerUnreachable:
         return store.text(key) or NEVER_REACHED
-    told = backend_info(info, options, direction).fingerprint
+    current = _served(info, options, direction).fingerprint
     with contextlib.suppress(OutputError):
-        store.put_note(key, ".txt", told)
-    return told
+        store.put_note(key, ".txt", current)
+    return current

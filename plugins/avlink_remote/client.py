@@ -1,4 +1,4 @@
-"""Requests to a server, made again where that helps, and what is wrong in one sentence where it does not."""
+"""Requests to a server, repeated where that helps; other errors become one sentence."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from avlink import AvlinkError, InputError
-from avlink_remote.options import RemoteOptions
+from avlink_remote.plugin import RemoteOptions
 from avlink_remote.protocol import CLIENT_HEADER, PROTOCOL, ErrorResponse, ProtocolObject, ServerInfo
 from avlink_remote.token import TOKEN_VARIABLE, read_token
 
 if TYPE_CHECKING:
     import httpx
 
-AnyModel = TypeVar("AnyModel", bound=ProtocolObject)
+AnyObject = TypeVar("AnyObject", bound=ProtocolObject)
+
+FIRST_CONTACT_S = 5.0
+"""A server that does not answer at all is given up after so long: it was probably never started."""
 
 _CONNECT_S = 5.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
-_LONGEST_RETRY_AFTER_S = 60.0
-_FAREWELL_S = 2.0
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.2, 10.0
+_MAX_RETRY_AFTER_S = 60.0
+_RELEASE_TIMEOUT_S = 2.0
 
 
 class ServerUnreachable(AvlinkError):
-    """The server does not answer, or only that it cannot."""
+    """The server does not answer, or answers only that it cannot serve."""
 
 
 class RequestRefused(Exception):
-    """The server refused a request, in words, and will again."""
+    """The server refused a request, in words, and would refuse it again."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -43,37 +46,40 @@ class RequestRefused(Exception):
 
 
 class ServerClient:
-    """One server, as one client of it. Raises InputError without a token, or without the packages of the extra."""
+    """A client of one server.
 
-    def __init__(self, options: RemoteOptions) -> None:
+    `table` is where the recipe has the options, for error messages. Raises InputError without a token, and without the
+    packages of the extra `remote`.
+    """
+
+    def __init__(self, options: RemoteOptions, *, table: str = "backend.on") -> None:
         self.url = options.url
-        self._options = options
-        self._httpx = _httpx()
-        file = None if options.token_file is None else Path(options.token_file)
-        token = read_token(file)
+        self._options, self._table = options, table
+        self._httpx = _import_httpx()
+        token = read_token(None if options.token_file is None else Path(options.token_file))
         if token is None:
             raise InputError(
                 f"the server {self.url} wants its token: set {TOKEN_VARIABLE} to it, or write it into a file that "
-                "backend.options.token_file names"
+                f"{table}.token_file names"
             )
         timeout = self._httpx.Timeout(options.timeout_s, connect=min(_CONNECT_S, options.timeout_s))
+        # A proxy that the environment names cannot reach servers of this machine.
         direct: Any = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
         self._http = self._httpx.Client(
             timeout=timeout,
             headers={"authorization": f"Bearer {token}", CLIENT_HEADER: secrets.token_hex(8)},
-            # A proxy of the environment knows nothing of this machine's own servers.
             mounts=direct,
         )
-        # Generators are never closed, only forgotten.
+        # Generators have no `close`: connections end with the last reference.
         weakref.finalize(self, self._http.close)
         self._gave_up = False
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._http.close()
 
     def info(self, *, patience_s: float) -> ServerInfo:
-        """What is served. Raises ServerUnreachable, and InputError for a wrong token or another protocol."""
+        """Return what is served. Raises ServerUnreachable, and InputError for a wrong token or another protocol."""
         try:
             answer = self.call("GET", "/v1/server", patience_s=patience_s)
         except RequestRefused as refused:
@@ -81,10 +87,11 @@ class ServerClient:
                 raise self._other_version() from None
             raise self.refusal(refused) from None
         try:
-            told = answer.json()
+            value = answer.json()
         except ValueError:
             raise self._not_ours(answer) from None
-        if isinstance(told, Mapping) and told.get("protocol") != PROTOCOL:
+        # Before the object is checked: another version may well have other fields.
+        if isinstance(value, Mapping) and value.get("protocol") != PROTOCOL:
             raise self._other_version()
         return self.parse(ServerInfo, answer)
 
@@ -99,9 +106,10 @@ class ServerClient:
         params: Mapping[str, Any] | None = None,
         patience_s: float | None = None,
     ) -> httpx.Response:
-        """The answer to a request, which is made again while it is lost on the way, or the server is full or failing.
+        """Return the response to a request, which is repeated while it gets lost or the server is full or failing.
 
-        Once the patience was used up, the next request is made only once: when a server is gone, it is for all clips.
+        After one request has used up its patience, the following ones are made only once each: a server that is gone
+        is gone for all clips.
 
         Raises ServerUnreachable, RequestRefused, and InputError for a wrong token.
         """
@@ -135,7 +143,7 @@ class ServerClient:
                 wait_s = _retry_after(answer)
                 trouble = self._failing(answer, refused)
                 if answer.status_code == 429:
-                    # A full server is well: another patience holds for it.
+                    # A full server works as it should, so `queue_s` limits the wait instead of `patience_s`.
                     full_since, began = full_since or time.monotonic(), time.monotonic()
                     if time.monotonic() - full_since >= self._options.queue_s:
                         raise trouble
@@ -144,33 +152,37 @@ class ServerClient:
             if time.monotonic() - began >= patience_s and full_since is None:
                 self._gave_up = True
                 raise trouble
-            pause_s = min(pause_s, _LONGEST_PAUSE_S)
+            pause_s = min(pause_s, _MAX_PAUSE_S)
+            # Random, or all clients of a server that comes back would ask at the same moment.
             time.sleep(wait_s if wait_s is not None else pause_s * random.uniform(0.75, 1.25))
             pause_s *= 2
 
-    def leave(self, job_id: str) -> None:
-        """Say that a job is not wanted any more; if that does not arrive, the server finds out by itself."""
-        with contextlib.suppress(self._httpx.HTTPError):
-            self._http.delete(f"{self.url}/v1/jobs/{job_id}", timeout=_FAREWELL_S)
+    def release(self, job_id: str) -> None:
+        """Tell the server that a job is no longer wanted.
 
-    def parse(self, model: type[AnyModel], answer: httpx.Response) -> AnyModel:
-        """The object of an answer. Raises AvlinkError for one that is not ours."""
+        Failures are ignored: the server also drops a job whose clients are silent.
+        """
+        with contextlib.suppress(self._httpx.HTTPError):
+            self._http.delete(f"{self.url}/v1/jobs/{job_id}", timeout=_RELEASE_TIMEOUT_S)
+
+    def parse(self, model: type[AnyObject], answer: httpx.Response) -> AnyObject:
+        """Return the object in a response. Raises AvlinkError for a response of another program."""
         try:
             return model.model_validate_json(answer.content)
         except ValidationError:
             raise self._not_ours(answer) from None
 
     def refusal(self, refused: RequestRefused) -> AvlinkError:
-        """A refusal that nobody knows better what to do about, in a sentence."""
+        """Return the error for a refusal that the caller cannot handle."""
         words = f"the server {self.url} refuses: {refused.message}"
         return InputError(words) if refused.status in {413, 422} else AvlinkError(words)
 
     def _refused(self, answer: httpx.Response) -> RequestRefused | None:
         try:
-            trouble = ErrorResponse.model_validate_json(answer.content).error
+            error = ErrorResponse.model_validate_json(answer.content).error
         except ValidationError:
             return None
-        return RequestRefused(answer.status_code, trouble.code, trouble.message)
+        return RequestRefused(answer.status_code, error.code, error.message)
 
     def _unreachable(self, error: httpx.HTTPError) -> ServerUnreachable:
         if isinstance(error, self._httpx.TimeoutException):
@@ -179,7 +191,7 @@ class ServerClient:
             reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
         return ServerUnreachable(
             f"the server {self.url} cannot be reached ({reason}); start it with avlink serve, or correct "
-            "backend.options.url"
+            f"{self._table}.url"
         )
 
     def _failing(self, answer: httpx.Response, refused: RequestRefused | None) -> AvlinkError:
@@ -192,10 +204,10 @@ class ServerClient:
     def _not_ours(self, answer: httpx.Response) -> ServerUnreachable:
         kind = answer.headers.get("content-type", "nothing").partition(";")[0]
         title = re.search(r"<title>([^<]{1,80})</title>", answer.text[:4000]) if "html" in kind else None
-        said = f"{answer.status_code}, {kind}" + (f', "{title[1].strip()}"' if title else "")
+        received = f"{answer.status_code}, {kind}" + (f', "{title[1].strip()}"' if title else "")
         return ServerUnreachable(
-            f"{self.url} answers with something that is not from avlink serve ({said}); look at backend.options.url, "
-            "and at the proxy in between if there is one"
+            f"{self.url} answers with something that is not from avlink serve ({received}); look at "
+            f"{self._table}.url, and at the proxy in between if there is one"
         )
 
     def _other_version(self) -> InputError:
@@ -207,17 +219,17 @@ class ServerClient:
 
 def _retry_after(answer: httpx.Response) -> float | None:
     try:
-        return min(max(float(answer.headers["retry-after"]), 0.1), _LONGEST_RETRY_AFTER_S)
+        return min(max(float(answer.headers["retry-after"]), 0.1), _MAX_RETRY_AFTER_S)
     except (KeyError, ValueError):
         return None
 
 
-def _httpx() -> Any:
+def _import_httpx() -> Any:
     try:
         import httpx
     except ImportError as error:
         raise InputError(
-            f"the backend 'remote' needs the packages of the extra 'remote' ({error.name} is not installed); install "
+            f"working on a server needs the packages of the extra 'remote' ({error.name} is not installed); install "
             "them with: pip install 'avlink[remote]'"
         ) from error
     return httpx

@@ -14,19 +14,18 @@ import typer
 
 from avlink import InputError, Override, asked_to_end, find_recipe
 from avlink.hooks import Line, Lines, load_registry
-from avlink_remote.extra import import_http_server
-from avlink_remote.options import DEFAULT_PORT
+from avlink_remote.plugin import DEFAULT_PORT
 from avlink_remote.recipe import ServeRecipe, served_backends
 from avlink_remote.token import TOKEN_VARIABLE, make_token, read_token
 
 _INTERRUPTED = 130
-_TICK_S = 0.5
+_POLL_S = 0.5
 _STOP_S = 60.0
-"""A step of a large model can take a while; a second signal does not wait for it."""
+"""The longest wait for the step at work, which takes long with a large model; a second signal ends the wait."""
 
 
 class ServeDevice(str, Enum):
-    """Where the model runs."""
+    """The devices that a model can run on."""
 
     auto = "auto"
     cpu = "cpu"
@@ -73,7 +72,7 @@ MaxUpload = Annotated[
         "--max-upload", min=0.001, metavar="MB", help="Megabytes of one upload. [default: 1024]", show_default=False
     ),
 ]
-Places = Annotated[
+QueueSize = Annotated[
     int | None,
     typer.Option(
         "--queue", min=1, max=1000, metavar="N", help="Jobs that are taken at a time. [default: 8]", show_default=False
@@ -90,10 +89,10 @@ def serve(
     settings: Settings = None,
     device: DeviceName = ServeDevice.auto,
     max_upload: MaxUpload = None,
-    places: Places = None,
+    queue_size: QueueSize = None,
     as_json: AsJson = False,
 ) -> Lines:
-    """Generate for other machines, which use the backend `remote`.
+    """Generate for other machines, which use `backend.on = "remote"`.
 
     The model is loaded once. Whoever has the token may use it; what is asked for is never read from or written to a
     path, and results are dropped when they were fetched. Other machines reach it with --host and a token of yours;
@@ -104,10 +103,10 @@ def serve(
     Examples:
       avlink serve
       avlink serve --host 0.0.0.0 --token-file ~/.avlink-token --device cuda
-      avlink sonify cut.otio -s backend.name=remote -s backend.options.url=http://render-box:8765
+      avlink sonify cut.otio -s 'backend.on={use="remote",url="http://render-box:8765"}'
     """  # noqa: D301
     registry = load_registry()
-    named = [("upload_mb", max_upload, "--max-upload"), ("queue", places, "--queue")]
+    named = [("upload_mb", max_upload, "--max-upload"), ("queue", queue_size, "--queue")]
     limits = [
         Override(key=f"limits.{key}", value=value, label=f"{label} {value}")
         for key, value, label in named
@@ -120,54 +119,66 @@ def serve(
         taken = wanted.limits
     backends = served_backends(wanted, registry)
     token = read_token(token_file)
-    host_module = import_http_server("avlink serve")
-    if token is None and not host_module.is_loopback(host):
+    http_server = import_http_server("avlink serve")
+    if token is None and not http_server.is_loopback(host):
         raise InputError(
             f"--host {host} lets other machines in, which needs a token that you choose: write one into a file and "
             f"give it with --token-file, or set {TOKEN_VARIABLE}"
         )
-    mail: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    with contextlib.closing(host_module.listen(host, port)) as listener:
+    events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with contextlib.closing(http_server.listen(host, port)) as listener:
         from avlink_remote.server import Server
 
-        station = Server(
-            backends, registry=registry, device=device.value, limits=taken, token=token or make_token(), mail=mail
+        server = Server(
+            backends, registry=registry, device=device.value, limits=taken, token=token or make_token(), events=events
         )
-        # Until here a signal ends the program as it does others: nothing is under way yet.
-        yield from station.load()
-        with asked_to_end(mail.put):
-            station.start(listener)
-            yield station.ready(host_module.url_of(listener), show_token=token is None)
-            code = yield from _follow(station, mail)
+        # While the models are loaded a signal ends the program as it does others: nothing is under way yet.
+        yield from server.load()
+        with asked_to_end(events.put):
+            server.start(listener)
+            yield server.ready(http_server.url_of(listener), show_token=token is None)
+            code = yield from _run(server, events)
     return code
 
 
-def _follow(station: Any, mail: queue.SimpleQueue[Any]) -> Lines:
-    """Tell what happens until a signal comes; then end."""
+def import_http_server(command: str) -> Any:
+    """Return the module `avlink_remote.http_server`. Raises InputError if the packages that it needs are missing."""
+    try:
+        from avlink_remote import http_server
+    except ImportError as error:
+        raise InputError(
+            f"{command} needs the packages of the extra 'remote' ({error.name} is not installed); "
+            "install them with: pip install 'avlink[remote]'"
+        ) from error
+    return http_server
+
+
+def _run(server: Any, events: queue.SimpleQueue[Any]) -> Lines:
+    """Yield what happens until a signal comes, then stop the server. `events` holds lines and numbers of signals."""
     number = None
     while number is None:
         try:
-            news = mail.get(timeout=_TICK_S)
+            event = events.get(timeout=_POLL_S)
         except queue.Empty:
-            news = None
-        if isinstance(news, Line):
-            yield news
-        elif news is not None:
-            number = int(news)
-        yield from station.tidy()
+            event = None
+        if isinstance(event, Line):
+            yield event
+        elif event is not None:
+            number = int(event)
+        yield from server.expire()
     yield Line(payload={"event": "stopping"}, text="stopping; Ctrl-C again does not wait for the step at work")
-    station.close()
-    until = time.monotonic() + _STOP_S
-    while not station.ended(_TICK_S) and time.monotonic() < until:
-        while not mail.empty():
-            news = mail.get()
-            if isinstance(news, Line):
-                yield news
+    server.close()
+    deadline = time.monotonic() + _STOP_S
+    while not server.join(_POLL_S) and time.monotonic() < deadline:
+        while not events.empty():
+            event = events.get()
+            if isinstance(event, Line):
+                yield event
             else:
-                until = 0.0
-    while not mail.empty():
-        news = mail.get()
-        if isinstance(news, Line):
-            yield news
+                deadline = 0.0
+    while not events.empty():
+        event = events.get()
+        if isinstance(event, Line):
+            yield event
     yield Line(payload={"event": "stopped"}, text="stopped")
     return _INTERRUPTED if number == signal.SIGINT else 0

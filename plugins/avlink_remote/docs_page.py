@@ -1,4 +1,7 @@
-"""The OpenAPI document as a page to read: no script, nothing from other hosts."""
+"""The OpenAPI document as a page to read.
+
+FastAPI's own page loads scripts from another host, which machines without the internet cannot.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ table { border-collapse: collapse; width: 100%; } td, th { text-align: left; ver
 
 
 def html_page(document: Mapping[str, Any]) -> str:
-    """A page of all routes and objects."""
+    """Return a page of all routes and objects, without scripts."""
     info = document["info"]
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(info['title'])}</title>",
@@ -68,11 +71,11 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " or ".join(_type(one) for one in schema["anyOf"])
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
-    said = [str(schema.get("type", ""))]
+    words = [str(schema.get("type", ""))]
     if "const" in schema or "enum" in schema:
-        said = [", ".join(f"“{one}”" for one in schema.get("enum", [schema.get("const")]))]
-    said += [f"{word} {schema[key]}" for key, word in _BOUNDS.items() if key in schema]
-    return escape(" ".join(said))
+        words = [", ".join(f"“{one}”" for one in schema.get("enum", [schema.get("const")]))]
+    words += [f"{word} {schema[key]}" for key, word in _BOUNDS.items() if key in schema]
+    return escape(" ".join(words))
 
 
 _BOUNDS = {

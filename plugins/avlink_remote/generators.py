@@ -1,15 +1,16 @@
-"""Generators that are somewhere else."""
+"""Generators whose work is done by a server, and the executor `remote` that makes them for any backend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+import avlink
 from avlink import (
-    AvlinkError,
+    ExecutorError,
     FrameSource,
     OnStep,
     PictureRequest,
@@ -19,46 +20,41 @@ from avlink import (
     SpooledSound,
     fraction_text,
 )
-from avlink.hooks import Direction
-from avlink_remote.backend import NEVER_REACHED, backend_info, fingerprint, forget
-from avlink_remote.client import ServerClient
-from avlink_remote.options import RemoteOptions
-from avlink_remote.payload import Payload, Read
-from avlink_remote.protocol import SAMPLE_BYTES, GenerationRequest, JobRequest, ResultPart, unit_bytes
-from avlink_remote.remote_job import ModelChanged, RemoteJob
+from avlink.hooks import Direction, ReadyBackend
+from avlink_remote.client import FIRST_CONTACT_S, ServerClient, ServerUnreachable
+from avlink_remote.plugin import RemoteOptions
+from avlink_remote.protocol import (
+    SAMPLE_BYTES,
+    BackendInfo,
+    GenerationRequest,
+    JobRequest,
+    ResultPart,
+    ServerInfo,
+    direction_text,
+    model_fingerprint,
+    unit_bytes,
+)
+from avlink_remote.remote_job import ModelChanged, Payload, ReadUnits, RemoteJob
 
 AnyRequest = TypeVar("AnyRequest", SoundRequest, PictureRequest)
-Made = TypeVar("Made")
 
 _SAMPLE = np.dtype("<f4")
-_FIRST_CONTACT_S = 5.0
 
 
 class RemoteGenerator(Generic[AnyRequest]):
-    """What both directions share: a server that is there, and has the model that the run was planned with."""
+    """Base of both directions. `served` is the backend that the server of `client` has for this direction."""
 
     direction: Direction
 
-    def __init__(self, options: RemoteOptions) -> None:
-        self._options = options
-        planned = fingerprint(options, self.direction)
-        self._link = ServerClient(options)
-        try:
-            info = self._link.info(patience_s=min(_FIRST_CONTACT_S, options.patience_s))
-            self._offer = backend_info(info, options, self.direction)
-            if self._offer.fingerprint != planned:
-                before = "could not be reached" if planned == NEVER_REACHED else "had another model"
-                raise ModelChanged(f"the server {options.url} {before} when this run was planned; start it again")
-        except AvlinkError:
-            forget(options, self.direction)
-            raise
-        self._errand = RemoteJob(self._link, info.limits, timeout_s=options.timeout_s, compress=options.compress)
-        self.sample_rate = self._offer.sample_rate
-        self.picture = self._offer.picture.spec
-        self._unit = unit_bytes(self.direction, self._offer.picture)
+    def __init__(self, client: ServerClient, info: ServerInfo, served: BackendInfo, options: RemoteOptions) -> None:
+        self._job = RemoteJob(client, info.limits, timeout_s=options.timeout_s, compress=options.compress)
+        self._fingerprint = served.fingerprint
+        self._unit = unit_bytes(self.direction, served.picture)
+        self.sample_rate = served.sample_rate
+        self.picture = served.picture.spec
 
-    def _wish(self, requests: Sequence[AnyRequest], counts: Sequence[int], payload: Payload) -> JobRequest:
-        asked = [
+    def _job_request(self, requests: Sequence[AnyRequest], counts: Sequence[int], payload: Payload) -> JobRequest:
+        items = [
             GenerationRequest(
                 count=count,
                 duration_s=fraction_text(Fraction(request.duration_s)),
@@ -70,45 +66,32 @@ class RemoteGenerator(Generic[AnyRequest]):
         ]
         return JobRequest(
             direction=self.direction,
-            fingerprint=self._offer.fingerprint,
-            requests=tuple(asked),
+            fingerprint=self._fingerprint,
+            requests=tuple(items),
             upload_bytes=payload.size,
             upload_digest=payload.digest(),
         )
 
-    def _run(
-        self,
-        wish: JobRequest,
-        payload: Payload,
-        on_step: OnStep | None,
-        take: Callable[[Sequence[tuple[ResultPart, Iterator[bytes]]]], Made],
-        unit: Callable[[ResultPart], int],
-    ) -> Made:
-        try:
-            return self._errand.run(wish, payload, on_step, take, unit)
-        except ModelChanged:
-            # The next run asks which model there is.
-            forget(self._options, self.direction)
-            raise
-
 
 class RemoteSound(RemoteGenerator[SoundRequest]):
-    """A `SoundGenerator`: the server's."""
+    """A `SoundGenerator` on a server."""
 
     direction: Direction = "v2a"
 
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[SoundSource, ...]:
-        """One sound a request, sample for sample what the server's generator gives to the same requests."""
+        """Return one sound for each request, sample for sample as the backend gives it to the same batch."""
         for request in requests:
             found = (request.frames.rate, request.frames.width, request.frames.height)
             if found != (self.picture.rate, self.picture.width, self.picture.height):
                 raise ValueError(f"the pictures are {found}, and the server wants {self.picture}")
         if not requests:
             return ()
-        payload = Payload([(_frames(one), one.frames.num_frames) for one in requests], self._unit)
-        wish = self._wish(requests, [one.frames.num_frames for one in requests], payload)
+        counts = [request.frames.num_frames for request in requests]
+        payload = Payload(
+            [(_frame_reader(one), count) for one, count in zip(requests, counts, strict=True)], self._unit
+        )
 
-        def take(parts: Sequence[tuple[ResultPart, Iterator[bytes]]]) -> tuple[SoundSource, ...]:
+        def collect(parts: Sequence[tuple[ResultPart, Iterator[bytes]]]) -> tuple[SoundSource, ...]:
             return tuple(
                 SpooledSound(
                     (np.frombuffer(block, _SAMPLE).reshape(-1, part.channels or 1).T for block in blocks),
@@ -118,26 +101,27 @@ class RemoteSound(RemoteGenerator[SoundRequest]):
                 for part, blocks in parts
             )
 
-        return self._run(wish, payload, on_step, take, lambda part: SAMPLE_BYTES * (part.channels or 1))
+        job_request = self._job_request(requests, counts, payload)
+        return self._job.run(job_request, payload, on_step, collect, lambda part: SAMPLE_BYTES * (part.channels or 1))
 
 
 class RemotePicture(RemoteGenerator[PictureRequest]):
-    """A `PictureGenerator`: the server's."""
+    """A `PictureGenerator` on a server."""
 
     direction: Direction = "a2v"
 
     def generate(self, requests: Sequence[PictureRequest], *, on_step: OnStep | None = None) -> tuple[FrameSource, ...]:
-        """Pictures for each request, pixel for pixel what the server's generator gives to the same requests."""
+        """Return pictures for each request, pixel for pixel as the backend gives them to the same batch."""
         for request in requests:
             if request.sound.sample_rate != self.sample_rate or request.sound.channels != 1:
                 raise ValueError(f"the sound must be mono at {self.sample_rate} Hz")
         if not requests:
             return ()
-        payload = Payload([(_samples(one), one.sound.num_samples) for one in requests], self._unit)
-        wish = self._wish(requests, [one.sound.num_samples for one in requests], payload)
+        counts = [request.sound.num_samples for request in requests]
+        payload = Payload([(_sample_reader(one), one.sound.num_samples) for one in requests], self._unit)
         height, width = self.picture.height, self.picture.width
 
-        def take(parts: Sequence[tuple[ResultPart, Iterator[bytes]]]) -> tuple[FrameSource, ...]:
+        def collect(parts: Sequence[tuple[ResultPart, Iterator[bytes]]]) -> tuple[FrameSource, ...]:
             return tuple(
                 SpooledPictures(
                     (np.frombuffer(block, np.uint8).reshape(-1, height, width, 3) for block in blocks),
@@ -148,22 +132,85 @@ class RemotePicture(RemoteGenerator[PictureRequest]):
                 for _, blocks in parts
             )
 
-        return self._run(wish, payload, on_step, take, lambda _: height * width * 3)
+        job_request = self._job_request(requests, counts, payload)
+        return self._job.run(job_request, payload, on_step, collect, lambda _: height * width * 3)
 
 
-def open_sound(options: RemoteOptions) -> RemoteSound:
-    """The server's generator of sound. Raises AvlinkError in words when it cannot be used."""
-    return RemoteSound(options)
+def make_generator(
+    client: ServerClient, info: ServerInfo, served: BackendInfo, options: RemoteOptions, direction: Direction
+) -> RemoteSound | RemotePicture:
+    """Return the generator of one direction of a server."""
+    if direction == "v2a":
+        return RemoteSound(client, info, served, options)
+    return RemotePicture(client, info, served, options)
 
 
-def open_picture(options: RemoteOptions) -> RemotePicture:
-    """The server's generator of pictures. Raises AvlinkError in words when it cannot be used."""
-    return RemotePicture(options)
+class ExecutedGenerator:
+    """A generator whose errors say whether a clip or the executor is at fault.
+
+    A lost server, or one that has another model by now, is an ExecutorError: it ends the run, as no other clip would
+    fare better.
+    """
+
+    def __init__(self, generator: RemoteSound | RemotePicture) -> None:
+        self._generator: Any = generator
+        self.sample_rate, self.picture = generator.sample_rate, generator.picture
+
+    def generate(self, requests: Sequence[Any], *, on_step: OnStep | None = None) -> tuple[Any, ...]:
+        """Return one answer for each request. Raises ExecutorError when the server is gone or has another model."""
+        try:
+            return self._generator.generate(requests, on_step=on_step)
+        except (ServerUnreachable, ModelChanged) as error:
+            raise ExecutorError(str(error)) from error
 
 
-def _frames(request: SoundRequest) -> Read:
+def load_on_server(backend: ReadyBackend, options: RemoteOptions) -> ExecutedGenerator:
+    """Return a generator of `backend` whose work is done by the server at `options.url`.
+
+    The server loaded its model when it was started, on a device of its choice. Its answers are bit for bit those of
+    this machine only with the same model, so anything else is refused: the run's cache keys name the model of here.
+
+    Raises InputError without a token or with a wrong one, ExecutorError when the server cannot be reached or has no
+    such model.
+    """
+    client = ServerClient(options)
+    try:
+        info = client.info(patience_s=min(FIRST_CONTACT_S, options.patience_s))
+        served = _matching(info, backend, options.url)
+    except ServerUnreachable as error:
+        client.close()
+        raise ExecutorError(str(error)) from error
+    except BaseException:
+        client.close()
+        raise
+    return ExecutedGenerator(make_generator(client, info, served, options, backend.backend.direction))
+
+
+def _matching(info: ServerInfo, backend: ReadyBackend, url: str) -> BackendInfo:
+    """Return what the server has for the direction of `backend`, if that is the same model of the same version."""
+    direction = backend.backend.direction
+    served, table = info.backend_for(direction), "sound" if direction == "v2a" else "picture"
+    start = f"start one with avlink serve -s {table}.name={backend.name}"
+    if served is None:
+        raise ExecutorError(f"the server {url} makes no {direction_text(direction)}; {start}")
+    if served.backend != backend.name:
+        raise ExecutorError(f"the server {url} has the backend '{served.backend}', not '{backend.name}'; {start}")
+    if info.version != avlink.__version__:
+        raise ExecutorError(
+            f"the server {url} runs AVLink {info.version} and this machine {avlink.__version__}, which may make "
+            "another result; install the same version on both"
+        )
+    if served.fingerprint != model_fingerprint(backend):
+        raise ExecutorError(
+            f"the server {url} has another '{backend.name}' than this machine: its weights, the version of its plugin "
+            f"or its options are not the same; start it with the same ones (-s {table}.options...)"
+        )
+    return served
+
+
+def _frame_reader(request: SoundRequest) -> ReadUnits:
     return lambda start, stop: np.ascontiguousarray(request.frames.read(start, stop), np.uint8).tobytes()
 
 
-def _samples(request: PictureRequest) -> Read:
+def _sample_reader(request: PictureRequest) -> ReadUnits:
     return lambda start, stop: np.ascontiguousarray(request.sound.read(start, stop)[0], _SAMPLE).tobytes()

@@ -1,4 +1,4 @@
-"""Listening: a socket of our own, uvicorn in a thread, and connections that may not dawdle."""
+"""The HTTP server: a listening socket, uvicorn in a thread, and a time limit for the head of a request."""
 
 from __future__ import annotations
 
@@ -16,37 +16,40 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from avlink import InputError
 
-_CONNECTIONS = 256
+_MAX_CONNECTIONS = 256
 _KEEP_ALIVE_S = 30
 _HEAD_S = 10.0
-_GRACE_S = 3
+_SHUTDOWN_S = 3
 
 
 class HeadTimeoutProtocol(H11Protocol):
-    """HTTP/1.1 by h11, where a connection on which no whole head of a request arrives in time is closed."""
+    """HTTP/1.1 by h11, which closes a connection on which no whole head of a request arrives in time.
+
+    uvicorn itself waits without a limit, so that a few clients that send nothing could take all connections.
+    """
 
     head_s = _HEAD_S
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the first head."""
+        """Start the time limit of the first head."""
         super().connection_made(transport)
-        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(self.head_s, self._too_slow)
+        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(self.head_s, self._close)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; while that is no whole head, the time for it runs on."""
+        """Handle what arrived; the time limit stays in force until it is a whole head."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._stop_timer()
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_s, self._too_slow)
+            self._head_timer = self.loop.call_later(self.head_s, self._close)
 
     def on_response_complete(self) -> None:
-        """What counts from here on is uvicorn's own limit for idle connections."""
+        """Stop the time limit: from here on uvicorn's own limit for idle connections applies."""
         self._stop_timer()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Stop the time limit of a connection that is gone."""
         self._stop_timer()
         super().connection_lost(exc)
 
@@ -55,15 +58,15 @@ class HeadTimeoutProtocol(H11Protocol):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _too_slow(self) -> None:
+    def _close(self) -> None:
         self._head_timer = None
         if not self.transport.is_closing():
             self.transport.abort()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine only. Raises InputError for one that is none."""
-    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in _addresses(host))
+    """Return True if only this machine can reach that address. Raises InputError for something that is no address."""
+    return all(ipaddress.ip_address(address).is_loopback for address in _addresses(host))
 
 
 def _addresses(host: str) -> list[str]:
@@ -77,10 +80,11 @@ def _addresses(host: str) -> list[str]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket at that address; port 0 is any free one. Raises InputError when it cannot be had."""
+    """Return a socket bound to that address; port 0 is any free one. Raises InputError if it cannot be bound."""
     address = _addresses(host)[0]
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
+        # A server that is started again would else wait for minutes until the system frees its port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
     except (OSError, OverflowError) as error:
@@ -93,21 +97,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The address to give to `remote`."""
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class HttpServer:
-    """uvicorn with an application, in a thread of its own: signals stay with the main thread."""
+    """uvicorn with an ASGI application, in a thread of its own: signals stay with the main thread."""
 
     def __init__(self, app: Any, listener: socket.socket, *, request_s: float) -> None:
-        """`request_s` is how long a request may take to arrive; its head has ten seconds at most."""
-        # What it would say of foreign connections is no news; what breaks is told by the gate.
+        """`request_s` is the time in which a request must arrive; its head has ten seconds at most."""
+        # It would report every malformed request of a stranger; our own errors are reported by the application.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
             app,
-            http=type("Prompt", (HeadTimeoutProtocol,), {"head_s": min(_HEAD_S, request_s)}),
+            http=type("LimitedProtocol", (HeadTimeoutProtocol,), {"head_s": min(_HEAD_S, request_s)}),
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -115,9 +119,9 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
+            limit_concurrency=_MAX_CONNECTIONS,
             timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_GRACE_S,
+            timeout_graceful_shutdown=_SHUTDOWN_S,
         )
         self._server = uvicorn.Server(config)
         self._listener = listener
@@ -126,14 +130,14 @@ class HttpServer:
         )
 
     def start(self) -> None:
-        """Serve; returns once connections are taken."""
+        """Serve; returns once connections are accepted."""
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             time.sleep(0.01)
         if not self._server.started:
             raise InputError(f"{url_of(self._listener)} cannot be served")
 
-    def end(self) -> None:
-        """Take no more connections, let answers that are under way go out, and end."""
+    def stop(self) -> None:
+        """Accept no more connections, let responses under way go out, and stop."""
         self._server.should_exit = True
-        self._thread.join(_GRACE_S + 2)
+        self._thread.join(_SHUTDOWN_S + 2)

@@ -1,7 +1,7 @@
-"""One job on the server: what was asked for, what of it has arrived, and what came of it.
+"""A job on the server: its request, its upload, and its result.
 
-Nothing here is named on the disk: uploads and results lie in temporary files that have no name (on Windows: that are
-removed when they are closed), so they are gone with the process, however it ends.
+Uploads and results are temporary files without a name (on Windows: files that are removed when they are closed), so
+they are gone with the process, however it ends.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import IO
 
 from avlink_remote.protocol import JobFailure, JobRequest, JobStatus, ResultPart, State
 
-OPEN: frozenset[State] = frozenset({"uploading", "queued", "running"})
-"""A job in one of these states has a place in the queue."""
+ACTIVE: frozenset[State] = frozenset({"uploading", "queued", "running"})
+"""The states in which a job has a place in the queue."""
 
 _DIGEST_BYTES = 20
 
 
 class WrongOffset(Exception):
-    """A chunk that does not begin where the upload ends."""
+    """A chunk does not begin where the upload ends."""
 
 
 class WrongDigest(Exception):
-    """An upload that is not what was announced."""
+    """An upload differs from its announced digest."""
 
 
 class JobDropped(Exception):
-    """What the job held has been given back."""
+    """The files of the job have been removed."""
 
 
 class JobCancelled(Exception):
@@ -40,12 +40,13 @@ class JobCancelled(Exception):
 
 @dataclass(slots=True, eq=False)
 class ServerJob:
-    """A job. Its state is changed by the `JobQueue` alone; `clients` are those that want it, with when they were heard.
+    """A job. Only the `JobQueue` changes its state.
 
-    All times are of one monotonic clock, in seconds.
+    `clients` are the clients that want it, each with the time of its last request. All times are in seconds of one
+    monotonic clock.
     """
 
-    wish: JobRequest
+    request: JobRequest
     id: str
     state: State = "uploading"
     version: int = 0
@@ -60,15 +61,15 @@ class ServerJob:
     ended_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.upload = Upload(self.wish.upload_bytes, self.wish.upload_digest)
+        self.upload = Upload(self.request.upload_bytes, self.request.upload_digest)
 
     @property
     def result_bytes(self) -> int:
-        """How large the result is."""
+        """The size of the result."""
         return sum(part.bytes for part in self.parts or ())
 
     def status(self, ahead: int) -> JobStatus:
-        """How the job is, for the wire."""
+        """Return the status for clients; `ahead` jobs come before this one."""
         return JobStatus(
             id=self.id,
             state=self.state,
@@ -81,8 +82,8 @@ class ServerJob:
             result=self.parts,
         )
 
-    def forget(self) -> None:
-        """Give back all that the job holds on the disk."""
+    def remove_files(self) -> None:
+        """Remove the upload and the result from the disk."""
         self.upload.close()
         if self.result is not None:
             self.result.close()
@@ -90,7 +91,7 @@ class ServerJob:
 
 
 class Upload:
-    """What arrives for a job, chunk after chunk, in a temporary file."""
+    """An upload of `size` bytes that arrives chunk by chunk, in a temporary file."""
 
     def __init__(self, size: int, digest: str) -> None:
         self.size, self.received = size, 0
@@ -101,8 +102,8 @@ class Upload:
         self._lock = threading.Lock()
 
     @property
-    def whole(self) -> bool:
-        """Whether all has arrived."""
+    def complete(self) -> bool:
+        """True once all bytes have arrived."""
         return self.received == self.size
 
     def add(self, offset: int, chunk: bytes) -> None:
@@ -113,6 +114,7 @@ class Upload:
         JobDropped when the job was dropped, and OSError when the disk is full.
         """
         with self._lock:
+            # The response to it may have been lost, and the client sent it again.
             if offset + len(chunk) <= self.received:
                 return
             if offset != self.received or offset + len(chunk) > self.size:
@@ -126,19 +128,13 @@ class Upload:
                 file.flush()
                 self._check()
 
-    def check_empty(self) -> None:
-        """Check an upload of no bytes, which has no last chunk. Raises WrongDigest."""
-        with self._lock:
-            if self.size == 0:
-                self._check()
-
     def file(self) -> IO[bytes]:
-        """The file with all of it. Raises JobDropped."""
+        """Return the file with the whole upload. Raises JobDropped."""
         with self._lock:
             return self._open()
 
     def close(self) -> None:
-        """Remove it from the disk."""
+        """Remove the upload from the disk."""
         with self._lock:
             self._closed = True
             if self._file is not None:
@@ -160,7 +156,7 @@ class Upload:
 
 
 class Result:
-    """What came of a job, in a temporary file."""
+    """The result of a job, in a temporary file."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="avlink-result-")  # noqa: SIM115 (closed with the job)
@@ -168,7 +164,7 @@ class Result:
         self._lock = threading.Lock()
 
     def add(self, blocks: Iterable[bytes]) -> tuple[int, str]:
-        """Write bytes at its end; how many, and their digest. Raises OSError when the disk is full."""
+        """Append bytes; return their number and their digest. Raises OSError when the disk is full."""
         hasher, size = hashlib.blake2b(digest_size=_DIGEST_BYTES), 0
         for block in blocks:
             self._file.write(block)
@@ -177,7 +173,7 @@ class Result:
         return size, hasher.hexdigest()
 
     def read(self, start: int, size: int) -> bytes:
-        """A stretch of it. Raises JobDropped when it was dropped."""
+        """Return the bytes [start, start + size). Raises JobDropped."""
         with self._lock:
             if self._file.closed:
                 raise JobDropped
@@ -185,6 +181,6 @@ class Result:
             return self._file.read(size)
 
     def close(self) -> None:
-        """Remove it from the disk."""
+        """Remove the result from the disk."""
         with self._lock:
             self._file.close()

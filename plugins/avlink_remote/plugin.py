@@ -1,65 +1,130 @@
-"""What this plugin offers. The work is in the sibling modules, which are imported when it is used."""
+"""The components of this plugin: the executor `remote`, `avlink serve` and its recipes.
+
+Everything else is in the sibling modules, which are imported when a component is used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from avlink import hookimpl
-from avlink.hooks import Backend, Command, RecipeKind
-from avlink_remote.options import RemoteOptions
+from pydantic import Field, field_validator
+
+from avlink import Options, hookimpl
+from avlink.hooks import Backend, Command, Executor, ReadyBackend, RecipeKind
 from avlink_remote.recipe import ServeRecipe, check_served
 
 if TYPE_CHECKING:
     from avlink import PictureGenerator, SoundGenerator
 
+DEFAULT_PORT = 8765
+_DEPRECATED = (
+    'write backend.on = { use = "remote", url = "..." } instead, and as backend.name the backend that the server has, '
+    'such as "%s"; the cache then knows its results as those of that backend'
+)
+
+
+class RemoteOptions(Options):
+    """The server and how it is used. The token comes from `token_file` or the environment variable AVLINK_TOKEN.
+
+    None of these options is part of a cache key: a result depends on the server's model only.
+    """
+
+    url: str = f"http://127.0.0.1:{DEFAULT_PORT}"
+    """The address that `avlink serve` shows, or that of a reverse proxy in front of it."""
+    token_file: str | None = None
+    """A file whose only line is the token."""
+    timeout_s: float = Field(default=30.0, gt=0)
+    """A request that is not answered within this time is repeated."""
+    patience_s: float = Field(default=120.0, ge=0)
+    """A server that cannot be reached, or fails, is tried again for this long."""
+    queue_s: float = Field(default=1800.0, ge=0)
+    """The longest wait for a place in a full queue."""
+    compress: bool = True
+    """Compress uploads, without loss: worth it unless the network is faster than a processor can compress."""
+
+    @field_validator("url")
+    @classmethod
+    def _plain(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be like http://render-box:8765 or https://studio.example/avlink")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must not hold a user, password, query or fragment; the token goes into a file")
+        return url.rstrip("/")
+
+
+def load_remote(backend: ReadyBackend, options: RemoteOptions, device: str) -> SoundGenerator | PictureGenerator:
+    """Return a generator whose work is done by a server; the server was started with a device of its own.
+
+    Raises InputError for the token, ExecutorError for a server that cannot be reached or has no such model.
+    """
+    from avlink_remote.generators import load_on_server
+
+    return load_on_server(backend, options)
+
 
 def sound_fingerprint(options: RemoteOptions) -> str:
-    """What names the server's model for sound; see `avlink_remote.backend`."""
+    """Return the fingerprint of the server's model for sound."""
     from avlink_remote.backend import fingerprint
 
     return fingerprint(options, "v2a")
 
 
 def picture_fingerprint(options: RemoteOptions) -> str:
-    """What names the server's model for pictures."""
+    """Return the fingerprint of the server's model for pictures."""
     from avlink_remote.backend import fingerprint
 
     return fingerprint(options, "a2v")
 
 
 def load_sound(options: RemoteOptions, device: str) -> SoundGenerator:
-    """Sound from the server; the device is the server's affair."""
-    from avlink_remote.generators import open_sound
+    """Return the server's generator of sound."""
+    from avlink_remote.backend import ServedGenerator
 
-    return open_sound(options)
+    return ServedGenerator(options, "v2a")
 
 
 def load_picture(options: RemoteOptions, device: str) -> PictureGenerator:
-    """Pictures from the server."""
-    from avlink_remote.generators import open_picture
+    """Return the server's generator of pictures."""
+    from avlink_remote.backend import ServedGenerator
 
-    return open_picture(options)
+    return ServedGenerator(options, "a2v")
 
 
 def load_command() -> Callable[..., Any]:
-    """The function behind `avlink serve`."""
+    """Return the function of `avlink serve`."""
     from avlink_remote.command import serve
 
     return serve
 
 
 @hookimpl
+def avlink_executors() -> list[Executor]:
+    """Offer `remote`, for any backend in both directions."""
+    return [Executor(name="remote", options=RemoteOptions, load=load_remote)]
+
+
+@hookimpl
 def avlink_backends() -> list[Backend]:
-    """Offer both directions of a server. Nothing of it is asked before a recipe names one."""
+    """Offer `remote` as recipes wrote it before there were executors."""
     return [
-        Backend(name="remote", direction="v2a", options=RemoteOptions, fingerprint=sound_fingerprint, load=load_sound),
+        Backend(
+            name="remote",
+            direction="v2a",
+            options=RemoteOptions,
+            fingerprint=sound_fingerprint,
+            load=load_sound,
+            deprecated=_DEPRECATED % "fusion-v2a",
+        ),
         Backend(
             name="remote-a2v",
             direction="a2v",
             options=RemoteOptions,
             fingerprint=picture_fingerprint,
             load=load_picture,
+            deprecated=_DEPRECATED % "fusion-a2v",
         ),
     ]
 

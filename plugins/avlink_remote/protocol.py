@@ -1,9 +1,9 @@
-"""What goes over the wire, version 1: the JSON objects of both sides, and how large things are cut.
+"""The protocol, version 1: the JSON objects that client and server exchange.
 
 A job is one call of a generator: one or more requests whose pictures (or sounds) are uploaded one after the other, as
 the generator would read them, and whose sounds (or pictures) come back in the same order. Pictures are RGB bytes,
-sound is little-endian float32 with the samples of one moment together. The name of a job is the digest of what it asks
-for, so asking twice is asking once.
+sound is little-endian float32 with the samples of one moment together. A job's id is the digest of what it asks for,
+so that submitting it twice is submitting it once.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from avlink import PictureSpec, digest, fraction_text
-from avlink.hooks import Direction
+from avlink.hooks import Direction, ReadyBackend
 
 PROTOCOL = 1
 """Raised when an older side would misunderstand a newer one."""
 
 CLIENT_HEADER = "avlink-client"
-"""Who asks, a name that a client makes up: a job is dropped once all that asked for it are gone."""
+"""Names the client, by a word that it makes up. A job is dropped once all clients that submitted it are gone."""
 
 SAMPLE_BYTES = 4
 _MAX_REQUESTS = 4096
-_MAX_WORDS = 20_000
+_MAX_PROMPT_LENGTH = 20_000
 
 FractionText = Annotated[str, Field(pattern=r"^[0-9]{1,18}/[1-9][0-9]{0,17}$", examples=["5/2"])]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -32,13 +32,13 @@ State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 
 
 class ProtocolObject(BaseModel):
-    """Base of all objects: what is not known is refused."""
+    """Base of all objects: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Health(ProtocolObject):
-    """All that is told without the token."""
+    """The answer that needs no token."""
 
     status: Literal["ok"] = "ok"
 
@@ -52,12 +52,12 @@ class PictureFormat(ProtocolObject):
 
     @property
     def spec(self) -> PictureSpec:
-        """The same as a value."""
+        """The format as a `PictureSpec`."""
         return PictureSpec(rate=Fraction(self.rate), width=self.width, height=self.height)
 
 
 class BackendInfo(ProtocolObject):
-    """One direction that is served. `fingerprint` changes when the same request would be answered differently."""
+    """The backend of one direction. `fingerprint` changes when the same request would be answered differently."""
 
     backend: str
     fingerprint: str
@@ -66,7 +66,7 @@ class BackendInfo(ProtocolObject):
 
 
 class ServerLimits(ProtocolObject):
-    """How much the server takes: bytes of one upload and of one chunk of it, and jobs that wait or are worked on."""
+    """Bytes of one upload and of one chunk of it, and the number of jobs that wait or are worked on, at most."""
 
     upload_bytes: int
     chunk_bytes: int
@@ -74,7 +74,7 @@ class ServerLimits(ProtocolObject):
 
 
 class ServerInfo(ProtocolObject):
-    """What is served: sound for pictures (v2a), pictures for sound (a2v), or both."""
+    """The served backends: sound for pictures (v2a), pictures for sound (a2v), or both."""
 
     protocol: int
     version: str
@@ -82,23 +82,23 @@ class ServerInfo(ProtocolObject):
     a2v: BackendInfo | None
     limits: ServerLimits
 
-    def offer(self, direction: Direction) -> BackendInfo | None:
-        """What is served in a direction."""
+    def backend_for(self, direction: Direction) -> BackendInfo | None:
+        """Return the backend of a direction, or None if it is not served."""
         return self.v2a if direction == "v2a" else self.a2v
 
 
 class GenerationRequest(ProtocolObject):
-    """One request: `count` pictures or samples of the upload are its own."""
+    """One request of a job: the next `count` pictures or samples of the upload belong to it."""
 
     count: int = Field(ge=0)
     duration_s: FractionText
-    prompt: str = Field(default="", max_length=_MAX_WORDS)
-    negative: str = Field(default="", max_length=_MAX_WORDS)
+    prompt: str = Field(default="", max_length=_MAX_PROMPT_LENGTH)
+    negative: str = Field(default="", max_length=_MAX_PROMPT_LENGTH)
     seed: int = Field(ge=0, lt=2**63)
 
 
 class JobRequest(ProtocolObject):
-    """A job. `fingerprint` is the one that was planned with: another model's answer would be the wrong one."""
+    """A job. `fingerprint` is that of the model that the client planned with: any other model is refused."""
 
     direction: Direction
     fingerprint: str = Field(max_length=200)
@@ -109,7 +109,7 @@ class JobRequest(ProtocolObject):
 
     @property
     def id(self) -> str:
-        """The job's name."""
+        """The job's id."""
         value: dict[str, Any] = self.model_dump(mode="json")
         return digest(["avlink_remote", PROTOCOL, value])
 
@@ -124,14 +124,14 @@ class ResultPart(ProtocolObject):
 
 
 class JobFailure(ProtocolObject):
-    """What went wrong, in words. `kind` is "input" when the request is at fault."""
+    """The reason of a failed job, in words. `kind` is "input" when the request is at fault."""
 
     kind: Literal["input", "failed"]
     message: str
 
 
 class JobStatus(ProtocolObject):
-    """How a job is. `version` counts its changes; `ahead` are the jobs before it; `steps` of `of_steps` are done."""
+    """A job's state. `version` counts its changes; `ahead` jobs come before it; `steps` of `of_steps` are done."""
 
     id: Digest
     state: State
@@ -145,23 +145,33 @@ class JobStatus(ProtocolObject):
 
 
 class ErrorDetail(ProtocolObject):
-    """Why a request was refused, in words. `code` is for programs."""
+    """The reason why a request was refused, in words. `code` is for programs."""
 
     code: str
     message: str
 
 
 class ErrorResponse(ProtocolObject):
-    """The body of every answer of 400 and above."""
+    """The body of every response with a status of 400 and above."""
 
     error: ErrorDetail
 
 
-def format_of(spec: PictureSpec) -> PictureFormat:
-    """A specification of pictures for the wire."""
+def model_fingerprint(backend: ReadyBackend) -> str:
+    """Return the fingerprint of a served backend: it covers the backend's name and its own fingerprint."""
+    return digest([backend.name, backend.fingerprint()])
+
+
+def picture_format(spec: PictureSpec) -> PictureFormat:
+    """Return a `PictureSpec` as an object of the protocol."""
     return PictureFormat(rate=fraction_text(spec.rate), width=spec.width, height=spec.height)
 
 
 def unit_bytes(direction: Direction, picture: PictureFormat) -> int:
-    """Bytes of one picture, or of one sample of mono sound: what an upload is made of."""
+    """Return the size of one unit of an upload: bytes of a picture, or of a sample of mono sound."""
     return picture.width * picture.height * 3 if direction == "v2a" else SAMPLE_BYTES
+
+
+def direction_text(direction: Direction) -> str:
+    """Return a direction in words, for messages."""
+    return "sound for pictures" if direction == "v2a" else "pictures for sound"

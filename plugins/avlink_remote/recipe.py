@@ -1,4 +1,4 @@
-"""What a recipe of `kind = "serve"` may say."""
+"""The content of recipes of `kind = "serve"`."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from avlink.hooks import ReadyBackend, Recipe, Registry, find_recipe, resolve_ba
 
 
 class ServedBackend(Options):
-    """A backend that is served, and its own options."""
+    """A backend and its options."""
 
     name: str
     options: dict[str, object] = Field(default_factory=dict)
     on: bool = True
-    """Whether this direction is served at all."""
+    """False leaves this direction out."""
 
 
 class Limits(Options):
-    """How much is taken, and for how long. What they allow together must fit on the disk of temporary files."""
+    """Limits of size and time. `queue` uploads and `keep_mb` of results must fit on the disk of temporary files."""
 
     queue: int = Field(default=8, ge=1, le=1000)
-    """Jobs that are uploaded, wait or are worked on; more are told to come back later."""
+    """Jobs that are uploaded, wait or are worked on, at most; clients of more jobs are told to try again later."""
     upload_mb: float = Field(default=1024.0, gt=0)
-    """One job's pictures or sounds, in megabytes (of a million bytes)."""
+    """The size of one job's pictures or sounds, in megabytes (of a million bytes)."""
     keep_s: float = Field(default=600.0, ge=0)
-    """Results that nobody fetches are dropped after so long,"""
+    """A result is dropped after this time."""
     keep_mb: float = Field(default=2048.0, ge=0)
-    """and the oldest before that, when all together are larger."""
+    """The oldest results are dropped before that when all together are larger."""
     client_s: float = Field(default=30.0, gt=0)
-    """A job is dropped when nobody who wants it was heard of for so long."""
+    """A job is dropped when all clients that want it have been silent for this time."""
     request_s: float = Field(default=30.0, gt=0)
-    """A request must have arrived, and its answer left, in so long."""
+    """The time in which a request must have arrived, and in which its response must have been read."""
 
 
 class ServeRecipe(Recipe):
-    """`kind = "serve"`: which backends `avlink serve` offers, and how much it takes."""
+    """`kind = "serve"`: the backends of `avlink serve`, and its limits."""
 
     kind: Literal["serve"] = "serve"
     format: Literal[1] = 1
     sound: ServedBackend = ServedBackend(name="fusion-v2a")
-    """Sound for pictures: what `remote` uses."""
+    """The backend for sound."""
     picture: ServedBackend = ServedBackend(name="fusion-a2v")
-    """Pictures for sound: what `remote-a2v` uses."""
+    """The backend for pictures."""
     limits: Limits = Limits()
 
 
 def served_backends(recipe: Recipe, registry: Registry) -> tuple[ReadyBackend, ...]:
-    """The backends that a recipe of kind serve, sonify or visualize names, checked. Raises RecipeError."""
+    """Return the backends that a recipe of kind serve, sonify or visualize names. Raises RecipeError."""
     if isinstance(recipe, SonifyRecipe | VisualizeRecipe):
         return (resolve_backend(recipe, registry),)
     if not isinstance(recipe, ServeRecipe):
@@ -58,17 +58,14 @@ def served_backends(recipe: Recipe, registry: Registry) -> tuple[ReadyBackend, .
             f'{recipe.source.label}: kind = "{recipe.kind}": only recipes of kind serve, sonify and '
             "visualize name a backend"
         )
-    ready = []
     mistakes = check_served(recipe, registry)
     if mistakes:
         raise RecipeError("\n  ".join([f"{recipe.source.label}:", *mistakes]))
-    for direction in _on(recipe):
-        ready.append(_ready(recipe, direction, registry))
-    return tuple(ready)
+    return tuple(_ready(recipe, key, registry) for key in _on(recipe))
 
 
 def check_served(recipe: ServeRecipe, registry: Registry) -> Sequence[str]:
-    """A sentence for each mistake in the backends that are named."""
+    """Return a sentence for each mistake in the named backends."""
     mistakes = []
     for key in _on(recipe):
         try:
@@ -90,6 +87,7 @@ def _ready(recipe: ServeRecipe, key: str, registry: Registry) -> ReadyBackend:
         Override(key="backend.name", value=served.name, label=f"{key}.name"),
         Override(key="backend.options", value=dict(served.options), label=f"{key}.options"),
     ]
+    # By way of the recipe that a run would use, so that options are checked, and explained, as they are there.
     if key == "sound":
         return resolve_backend(find_recipe("foley", "sonify", values, registry=registry), registry)
     return resolve_backend(find_recipe("visualize", VisualizeRecipe, values, registry=registry), registry)

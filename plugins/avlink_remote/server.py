@@ -1,4 +1,4 @@
-"""The running server: models, board, worker and HTTP put together."""
+"""The running server: its models, the job queue, the worker and HTTP."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from pathlib import Path
 from typing import Any, cast
 
 import avlink
-from avlink import digest, open_session
+from avlink import open_session
 from avlink.hooks import Direction, Line, ReadyBackend, Registry
 from avlink_remote.auth import AuthMiddleware
-from avlink_remote.bell import ChangeNotifier
-from avlink_remote.checks import CHUNK_BYTES
 from avlink_remote.http_server import HttpServer
 from avlink_remote.job import ServerJob
 from avlink_remote.job_queue import JobQueue
-from avlink_remote.protocol import PROTOCOL, BackendInfo, ServerInfo, ServerLimits, State, format_of
+from avlink_remote.protocol import (
+    PROTOCOL,
+    BackendInfo,
+    ServerInfo,
+    ServerLimits,
+    State,
+    model_fingerprint,
+    picture_format,
+)
 from avlink_remote.recipe import Limits
-from avlink_remote.routes import BODY_BYTES, AppState, make_app
+from avlink_remote.routes import BODY_BYTES, CHUNK_BYTES, AppState, ChangeNotifier, make_app
 from avlink_remote.worker import Generator, JobWorker
 
 
 class Server:
-    """Everything that serves. `mail` gets a `Line` for whatever is worth telling."""
+    """A server of `backends`. `events` receives a `Line` for everything that is to be printed."""
 
     def __init__(
         self,
@@ -35,32 +41,32 @@ class Server:
         device: str,
         limits: Limits,
         token: str,
-        mail: queue.SimpleQueue[Any],
+        events: queue.SimpleQueue[Any],
     ) -> None:
         self._backends, self._registry, self._device = backends, registry, device
-        self._limits, self._token, self._mail = limits, token, mail
+        self._limits, self._token, self._events = limits, token, events
         self.generators: dict[Direction, Generator] = {}
-        """What is served, once it is loaded."""
-        self._bell = ChangeNotifier()
-        self._board = JobQueue(limits, self._bell.ring)
-        self._work = JobWorker(self._board, self.generators, on_start=self._tell_start, on_end=self._tell_end)
-        self._serving: HttpServer | None = None
-        self._offers: dict[str, BackendInfo] = {}
+        """The generators of both directions, once they are loaded."""
+        self._notifier = ChangeNotifier()
+        self._jobs = JobQueue(limits, self._notifier.notify)
+        self._worker = JobWorker(self._jobs, self.generators, on_start=self._report_start, on_end=self._report_end)
+        self._http: HttpServer | None = None
+        self._served: dict[str, BackendInfo] = {}
 
     def load(self) -> Iterator[Line]:
-        """Load the models. Raises what they raise: BundleError, PluginError, InputError for the device."""
+        """Load the models. Raises BundleError and PluginError when one cannot be loaded, InputError for the device."""
         for ready in self._backends:
             began = time.monotonic()
-            # A session each: one alone keeps a single model loaded.
+            # A session each: one session keeps a single model loaded.
             session = open_session(device=self._device, registry=self._registry)
             generator: Generator = session.generator(ready)
             direction = ready.backend.direction
             self.generators[direction] = generator
-            self._offers[direction] = BackendInfo(
+            self._served[direction] = BackendInfo(
                 backend=ready.name,
-                fingerprint=digest([ready.name, ready.fingerprint()]),
+                fingerprint=model_fingerprint(ready),
                 sample_rate=generator.sample_rate,
-                picture=format_of(generator.picture),
+                picture=picture_format(generator.picture),
             )
             took_s = time.monotonic() - began
             yield Line(
@@ -73,26 +79,26 @@ class Server:
         info = ServerInfo(
             protocol=PROTOCOL,
             version=avlink.__version__,
-            v2a=self._offers.get("v2a"),
-            a2v=self._offers.get("a2v"),
+            v2a=self._served.get("v2a"),
+            a2v=self._served.get("a2v"),
             limits=ServerLimits(
                 upload_bytes=round(self._limits.upload_mb * 1e6), chunk_bytes=CHUNK_BYTES, queue=self._limits.queue
             ),
         )
-        service = AppState(info=info, board=self._board, bell=self._bell, clock=time.monotonic)
-        gate = AuthMiddleware(
-            cast(Any, make_app(service)),
+        state = AppState(info=info, jobs=self._jobs, notifier=self._notifier, clock=time.monotonic)
+        app = AuthMiddleware(
+            cast(Any, make_app(state)),
             token=self._token,
             body_bytes=BODY_BYTES,
             request_s=self._limits.request_s,
-            on_error=self._tell_error,
+            on_error=self._report_error,
         )
-        self._work.start()
-        self._serving = HttpServer(gate, listener, request_s=self._limits.request_s)
-        self._serving.start()
+        self._worker.start()
+        self._http = HttpServer(app, listener, request_s=self._limits.request_s)
+        self._http.start()
 
     def ready(self, url: str, *, show_token: bool) -> Line:
-        """That it serves, and where. A token that the user chose is not shown."""
+        """Return the line that says where the server is. A token that the user chose is not shown."""
         payload: dict[str, Any] = {"event": "serving", "url": url, "backends": [one.name for one in self._backends]}
         text = f"serving {', '.join(payload['backends'])} at {url} (its interface: {url}/docs); Ctrl-C ends it"
         if show_token:
@@ -100,39 +106,39 @@ class Server:
             text += f"\nthe token, for this time: {self._token}"
         return Line(payload=payload, text=text)
 
-    def tidy(self) -> Iterator[Line]:
-        """Drop what nobody wants any more."""
-        for job in self._board.tidy(time.monotonic()):
+    def expire(self) -> Iterator[Line]:
+        """Drop jobs that no client wants any more."""
+        for job in self._jobs.expire(time.monotonic()):
             yield _line("dropped", job, "nobody wants it any more")
 
     def close(self) -> None:
-        """Take nothing new, and stop the job at work at its next step."""
-        self._board.close()
+        """Take no new jobs, and stop the running one at its next step."""
+        self._jobs.close()
 
-    def ended(self, timeout_s: float) -> bool:
-        """Whether the job at work has stopped, after waiting for it; then nothing is served any more either."""
-        if not self._work.ended(timeout_s):
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the running job after `close`; return True once it has ended and nothing is served any more."""
+        if not self._worker.join(timeout_s):
             return False
-        if self._serving is not None:
-            self._serving.end()
-            self._serving = None
+        if self._http is not None:
+            self._http.stop()
+            self._http = None
         return True
 
-    def _tell_start(self, job: ServerJob) -> None:
-        self._mail.put(_line("started", job, f"{len(job.wish.requests)} to generate"))
+    def _report_start(self, job: ServerJob) -> None:
+        self._events.put(_line("started", job, f"{len(job.request.requests)} to generate"))
 
-    def _tell_end(self, job: ServerJob, state: State, took_s: float) -> None:
+    def _report_end(self, job: ServerJob, state: State, took_s: float) -> None:
         why = f": {job.failure.message}" if state == "failed" and job.failure is not None else ""
-        self._mail.put(_line(state, job, f"{state} in {took_s:.1f} s{why}", took_s=round(took_s, 3)))
+        self._events.put(_line(state, job, f"{state} in {took_s:.1f} s{why}", took_s=round(took_s, 3)))
 
-    def _tell_error(self, error: Exception) -> None:
+    def _report_error(self, error: Exception) -> None:
         words = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        where = error.__traceback__
-        while where is not None and where.tb_next is not None:
-            where = where.tb_next
-        if where is not None:
-            words += f" ({Path(where.tb_frame.f_code.co_filename).name}, line {where.tb_lineno})"
-        self._mail.put(Line(payload={"event": "error", "reason": words}, text=f"a request failed: {words}"))
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if trace is not None:
+            words += f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})"
+        self._events.put(Line(payload={"event": "error", "reason": words}, text=f"a request failed: {words}"))
 
 
 def _line(event: str, job: ServerJob, text: str, **more: Any) -> Line:

@@ -1,4 +1,4 @@
-"""The thread that generates: one job after the other, each as the generator would be called on this machine."""
+"""The thread that generates: one job after the other, each as one call of the generator."""
 
 from __future__ import annotations
 
@@ -30,99 +30,100 @@ from avlink_remote.job import JobCancelled, Result, ServerJob
 from avlink_remote.job_queue import JobQueue
 from avlink_remote.protocol import JobFailure, ResultPart, State
 
-SAMPLE = np.dtype("<f4")
-_FRAMES = 64
+_SAMPLE = np.dtype("<f4")
+_FRAMES_PER_BLOCK = 64
 
 Generator = SoundGenerator | PictureGenerator
 OnEnd = Callable[[ServerJob, State, float], None]
-"""Called with a job that ended, how, and the seconds it took."""
+"""Called with a job that ended, its state, and the seconds it took."""
 
 
 class JobWorker:
-    """Works off the board until that closes."""
+    """Works on the jobs of a queue until that is closed."""
 
     def __init__(
         self,
-        board: JobQueue,
+        jobs: JobQueue,
         generators: dict[Direction, Generator],
         *,
         on_start: Callable[[ServerJob], None],
         on_end: OnEnd,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._board, self._generators = board, generators
+        self._jobs, self._generators = jobs, generators
         self._on_start, self._on_end, self._clock = on_start, on_end, clock
         self._thread = threading.Thread(target=self._run, name="avlink-work", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
-    def ended(self, timeout_s: float) -> bool:
-        """Wait for the end, once the board is closed; whether it came."""
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread, which ends after the queue is closed; return True if it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (job := self._board.take()) is not None:
+        while (job := self._jobs.take()) is not None:
             self._on_start(job)
             began = self._clock()
             outcome = self._outcome(job)
             now = self._clock()
-            state = self._board.end(job, outcome, now=now, took_s=now - began)
+            state = self._jobs.finish(job, outcome, now=now, took_s=now - began)
             self._on_end(job, state, now - began)
 
     def _outcome(self, job: ServerJob) -> tuple[ResultPart, ...] | JobFailure:
         try:
-            return self._made(job)
+            return self._generate(job)
         except JobCancelled:
             return JobFailure(kind="failed", message="cancelled")
         except Exception as error:
             # A backend is foreign code: whatever it raises must not end the server.
-            return explain(error)
+            return job_failure(error)
 
-    def _made(self, job: ServerJob) -> tuple[ResultPart, ...]:
+    def _generate(self, job: ServerJob) -> tuple[ResultPart, ...]:
         def on_step(done: int, total: int) -> None:
             if job.stop.is_set():
                 raise JobCancelled
-            self._board.step(job, done, total)
+            self._jobs.set_progress(job, done, total)
 
-        generator = self._generators[job.wish.direction]
+        generator = self._generators[job.request.direction]
         generate = cast("Callable[..., Sequence[Any]]", generator.generate)
         answers = generate(requests_of(job, generator), on_step=on_step)
-        if len(answers) != len(job.wish.requests):
-            raise PluginError(f"it answered {len(answers)} of {len(job.wish.requests)} requests")
+        if len(answers) != len(job.request.requests):
+            raise PluginError(f"it answered {len(answers)} of {len(job.request.requests)} requests")
         job.result = Result()
         return tuple(_part(answer, job, job.result) for answer in answers)
 
 
 def requests_of(job: ServerJob, generator: Generator) -> list[SoundRequest] | list[PictureRequest]:
-    """The requests of a job, whose pictures or sounds are read from its upload as they are needed."""
+    """Return the requests of a job, whose pictures or sounds are read from its upload as they are needed."""
     upload, start = np.zeros(0, np.uint8), 0
-    if job.wish.upload_bytes:
-        # Copy on write: a generator may write to what it read, as to anybody's pictures.
-        upload = np.memmap(job.upload.file(), np.uint8, mode="c", shape=(job.wish.upload_bytes,))
+    if job.request.upload_bytes:
+        # Copy on write: generators may write to what they read.
+        upload = np.memmap(job.upload.file(), np.uint8, mode="c", shape=(job.request.upload_bytes,))
     spec, sounds, pictures = generator.picture, [], []
-    for asked in job.wish.requests:
-        prompt = Prompt(text=asked.prompt, negative=asked.negative)
-        duration_s = Fraction(asked.duration_s)
-        if job.wish.direction == "v2a":
-            shape = (asked.count, spec.height, spec.width, 3)
-            stop = start + asked.count * spec.height * spec.width * 3
+    for item in job.request.requests:
+        prompt = Prompt(text=item.prompt, negative=item.negative)
+        duration_s = Fraction(item.duration_s)
+        if job.request.direction == "v2a":
+            shape = (item.count, spec.height, spec.width, 3)
+            stop = start + item.count * spec.height * spec.width * 3
             frames = Frames(pixels=np.asarray(upload[start:stop]).reshape(shape), rate=spec.rate)
-            sounds.append(SoundRequest(frames=frames, duration_s=duration_s, prompt=prompt, seed=asked.seed))
+            sounds.append(SoundRequest(frames=frames, duration_s=duration_s, prompt=prompt, seed=item.seed))
         else:
-            stop = start + asked.count * SAMPLE.itemsize
-            samples = np.asarray(upload[start:stop]).view(SAMPLE)[None]
+            stop = start + item.count * _SAMPLE.itemsize
+            samples = np.asarray(upload[start:stop]).view(_SAMPLE)[None]
             wave = Waveform(samples=samples, sample_rate=generator.sample_rate)
-            pictures.append(PictureRequest(sound=wave, duration_s=duration_s, prompt=prompt, seed=asked.seed))
+            pictures.append(PictureRequest(sound=wave, duration_s=duration_s, prompt=prompt, seed=item.seed))
         start = stop
-    return sounds if job.wish.direction == "v2a" else pictures
+    return sounds if job.request.direction == "v2a" else pictures
 
 
-def explain(error: Exception) -> JobFailure:
-    """What a generator raised, in words."""
+def job_failure(error: Exception) -> JobFailure:
+    """Return the failure that tells a client of an error of the generator."""
     words = " ".join(str(error).split())
+    # torch has an error of its own, which cannot be named without importing torch.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return JobFailure(kind="failed", message="there is not enough memory for it on the server")
     if isinstance(error, InputError):
@@ -133,17 +134,17 @@ def explain(error: Exception) -> JobFailure:
 
 
 def _part(answer: SoundSource | FrameSource, job: ServerJob, result: Result) -> ResultPart:
-    if job.wish.direction == "v2a":
+    if job.request.direction == "v2a":
         sound = cast(SoundSource, answer)
-        size, digest = result.add(_watched(_sound_bytes(sound), job))
+        size, digest = result.add(_until_stopped(_sound_bytes(sound), job))
         return ResultPart(bytes=size, digest=digest, count=sound.num_samples, channels=sound.channels)
     frames = cast(FrameSource, answer)
-    size, digest = result.add(_watched(_frame_bytes(frames), job))
+    size, digest = result.add(_until_stopped(_frame_bytes(frames), job))
     return ResultPart(bytes=size, digest=digest, count=frames.num_frames)
 
 
-def _watched(blocks: Iterator[bytes], job: ServerJob) -> Iterator[bytes]:
-    """The same blocks, until nobody wants them: long results are made while they are read."""
+def _until_stopped(blocks: Iterator[bytes], job: ServerJob) -> Iterator[bytes]:
+    """Yield the blocks while the job is wanted: generators make long results only while they are read."""
     for block in blocks:
         if job.stop.is_set():
             raise JobCancelled
@@ -151,9 +152,9 @@ def _watched(blocks: Iterator[bytes], job: ServerJob) -> Iterator[bytes]:
 
 
 def _sound_bytes(sound: SoundSource) -> Iterator[bytes]:
-    return (np.ascontiguousarray(block.T, SAMPLE).tobytes() for block in read_blocks(sound))
+    return (np.ascontiguousarray(block.T, _SAMPLE).tobytes() for block in read_blocks(sound))
 
 
 def _frame_bytes(frames: FrameSource) -> Iterator[bytes]:
-    for start in range(0, frames.num_frames, _FRAMES):
-        yield np.ascontiguousarray(frames.read(start, start + _FRAMES), np.uint8).tobytes()
+    for start in range(0, frames.num_frames, _FRAMES_PER_BLOCK):
+        yield np.ascontiguousarray(frames.read(start, start + _FRAMES_PER_BLOCK), np.uint8).tobytes()

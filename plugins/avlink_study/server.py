@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avlink_remote.extra import import_http_server
+from avlink_remote.command import import_http_server
 
 from avlink import InputError, Override, asked_to_end, find_recipe
 from avlink.hooks import Line, Lines, load_registry

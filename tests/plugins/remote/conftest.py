@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from avlink_remote.generators import open_sound
-from avlink_remote.options import RemoteOptions
+from avlink_remote.backend import ServedGenerator
+from avlink_remote.plugin import RemoteOptions
 
 from avlink.cli.main import main
 from avlink.core.values import Frames, Prompt, SoundRequest
@@ -185,7 +185,7 @@ class Kit:
     @staticmethod
     def remote(url: str, **options: Any) -> Any:
         """The generator of a server."""
-        return open_sound(RemoteOptions(url=url, **options))
+        return ServedGenerator(RemoteOptions(url=url, **options), "v2a")
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from avlink_remote.backend import fingerprint
-from avlink_remote.generators import open_picture
-from avlink_remote.options import RemoteOptions
+from avlink_remote.backend import ServedGenerator, fingerprint
+from avlink_remote.plugin import RemoteOptions
 
 from avlink.core.errors import AvlinkError, InputError
 from avlink.core.sound import read_whole
@@ -33,11 +32,12 @@ LASTING = """
 import sys, numpy as np
 from fractions import Fraction
 from avlink.core.values import Frames, Prompt, SoundRequest
-from avlink_remote.generators import open_sound
-from avlink_remote.options import RemoteOptions
+from avlink_remote.backend import ServedGenerator
+from avlink_remote.plugin import RemoteOptions
 frames = Frames(pixels=np.zeros((4, 8, 8, 3), np.uint8), rate=Fraction(4))
-wish = SoundRequest(frames=frames, duration_s=Fraction(1), prompt=Prompt(text="lasts"), seed=int(sys.argv[2]))
-open_sound(RemoteOptions(url=sys.argv[1])).generate([wish], on_step=lambda done, total: print(done, flush=True))
+request = SoundRequest(frames=frames, duration_s=Fraction(1), prompt=Prompt(text="lasts"), seed=int(sys.argv[2]))
+generator = ServedGenerator(RemoteOptions(url=sys.argv[1]), "v2a")
+generator.generate([request], on_step=lambda done, total: print(done, flush=True))
 """
 
 
@@ -58,17 +58,17 @@ def test_the_built_in_model_gives_the_same_samples_and_pixels_from_a_server() ->
         {"sound": {"name": "fusion-v2a", "options": steps}, "picture": {"name": "fusion-a2v", "options": steps}}
     )
     registry = make_registry(avlink_fusion.plugin)
-    station = Server(
+    served = Server(
         served_backends(recipe, registry),
         registry=registry,
         device="cpu",
         limits=recipe.limits,
         token=os.environ["AVLINK_TOKEN"],
-        mail=queue.SimpleQueue(),
+        events=queue.SimpleQueue(),
     )
-    assert len(list(station.load())) == 2
+    assert len(list(served.load())) == 2
     listener = listen("127.0.0.1", 0)
-    station.start(listener)
+    served.start(listener)
     options = RemoteOptions(url=url_of(listener))
     noise = np.random.default_rng(1)
     sights = [
@@ -83,16 +83,14 @@ def test_the_built_in_model_gives_the_same_samples_and_pixels_from_a_server() ->
     sound = Waveform(samples=noise.standard_normal((1, 12_000)).astype(np.float32), sample_rate=16_000)
     sounds = [PictureRequest(sound=sound, duration_s=Fraction(3, 4), prompt=Prompt(), seed=5)]
 
-    from avlink_remote.generators import open_sound
-
-    heard = open_sound(options).generate(sights)
-    seen = open_picture(options).generate(sounds)
-    for far, near in zip(heard, station.generators["v2a"].generate(sights), strict=True):  # type: ignore[arg-type]
+    heard = ServedGenerator(options, "v2a").generate(sights)
+    seen = ServedGenerator(options, "a2v").generate(sounds)
+    for far, near in zip(heard, served.generators["v2a"].generate(sights), strict=True):  # type: ignore[arg-type]
         assert read_whole(far).samples.tobytes() == read_whole(near).samples.tobytes()
-    near = station.generators["a2v"].generate(sounds)[0]  # type: ignore[arg-type]
+    near = served.generators["a2v"].generate(sounds)[0]  # type: ignore[arg-type]
     assert seen[0].read(0, 99).tobytes() == near.read(0, 99).tobytes()
-    station.close()
-    assert station.ended(60)
+    served.close()
+    assert served.join(60)
 
 
 def test_clients_at_the_same_time_get_each_their_own(server: Any, kit: Any) -> None:
@@ -104,17 +102,17 @@ def test_clients_at_the_same_time_get_each_their_own(server: Any, kit: Any) -> N
 
 def test_pictures_come_as_they_are_and_uploads_may_go_uncompressed(server: Any, kit: Any) -> None:
     sound = Waveform(samples=np.zeros((1, 16_000), np.float32), sample_rate=16_000)
-    wish = [PictureRequest(sound=sound, duration_s=Fraction(1), prompt=Prompt(), seed=77)]
-    frames = open_picture(RemoteOptions(url=server.url, compress=False)).generate(wish)[0]
-    own = FlatGenerator(FlatOptions()).generate(wish)[0]
+    requests = [PictureRequest(sound=sound, duration_s=Fraction(1), prompt=Prompt(), seed=77)]
+    frames = ServedGenerator(RemoteOptions(url=server.url, compress=False), "a2v").generate(requests)[0]
+    own = FlatGenerator(FlatOptions()).generate(requests)[0]
     assert (frames.rate, frames.num_frames) == (own.rate, own.num_frames)
     assert (frames.read(0, 99) == own.pixels).all()
 
 
 def test_a_large_upload_and_a_large_result_go_in_chunks(server: Any, kit: Any) -> None:
     frames = kit.request(3, pictures=30_000).frames  # 5.8 MB of noise, and 5.1 MB of sound
-    wish = [SoundRequest(frames=frames, duration_s=Fraction(80), prompt=Prompt(), seed=3)]
-    assert same(kit.remote(server.url).generate(wish), wish)
+    requests = [SoundRequest(frames=frames, duration_s=Fraction(80), prompt=Prompt(), seed=3)]
+    assert same(kit.remote(server.url).generate(requests), requests)
 
 
 def test_a_server_that_is_killed_at_work_and_started_again_gives_the_right_sound(
@@ -122,7 +120,7 @@ def test_a_server_that_is_killed_at_work_and_started_again_gives_the_right_sound
 ) -> None:
     first = start()
     port = first.url.rpartition(":")[2]
-    wish = [kit.request(4712, "lasts"), kit.request(4713)]
+    requests = [kit.request(4712, "lasts"), kit.request(4713)]
     again: list[threading.Thread] = []
 
     def kill(done: int, total: int) -> None:
@@ -134,7 +132,7 @@ def test_a_server_that_is_killed_at_work_and_started_again_gives_the_right_sound
             again.append(threading.Thread(target=lambda: start("--port", port)))
             again[0].start()
 
-    assert same(kit.remote(first.url).generate(wish, on_step=kill), wish)
+    assert same(kit.remote(first.url).generate(requests, on_step=kill), requests)
     assert bench.made().count("4712 4713") == 2
     again[0].join()
     del bench.env["QUICK"]
@@ -291,9 +289,9 @@ def test_whatever_is_lost_on_the_way_is_asked_again_and_generated_once(
             return 502, "text/html", b"<html><title>Bad Gateway</title></html>"
         return plain(answer)
 
-    wish = [kit.request(5150), kit.request(5151)]
+    requests = [kit.request(5150), kit.request(5151)]
     front = proxy(lossy)
-    assert same(kit.remote(front.url).generate(wish), wish)
+    assert same(kit.remote(front.url).generate(requests), requests)
     assert bench.made().count("5150 5151") == 1 and len(front.asked) >= 12
 
 
@@ -347,8 +345,8 @@ def test_a_full_server_is_waited_for_and_one_that_takes_less_is_not_sent_more(
         with pytest.raises(AvlinkError, match="is full, and no place became free; try again later"):
             kit.remote(server.url, queue_s=0.0).generate([kit.request(2)])
         threading.Timer(0.3, stop.set).start()
-        wish = [kit.request(2)]
-        assert same(kit.remote(server.url).generate(wish), wish)
+        requests = [kit.request(2)]
+        assert same(kit.remote(server.url).generate(requests), requests)
         busy.result()
 
 

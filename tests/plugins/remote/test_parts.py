@@ -6,13 +6,14 @@ import hashlib
 from typing import Any
 
 import pytest
+from avlink_remote.auth import has_token
 from avlink_remote.job import JobDropped, Result, ServerJob
 from avlink_remote.job_queue import JobQueue, QueueClosed, QueueFull, UnknownJob
-from avlink_remote.options import RemoteOptions
-from avlink_remote.payload import Payload
+from avlink_remote.plugin import RemoteOptions
 from avlink_remote.protocol import JobRequest, ResultPart
 from avlink_remote.recipe import Limits
-from avlink_remote.token import has_token, read_token
+from avlink_remote.remote_job import Payload
+from avlink_remote.token import read_token
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 from avlink.core.errors import InputError
 
 
-def wish(seed: int, size: int = 4) -> JobRequest:
+def job_request(seed: int, size: int = 4) -> JobRequest:
     value: dict[str, Any] = {
         "direction": "a2v",
         "fingerprint": "f",
@@ -31,21 +32,21 @@ def wish(seed: int, size: int = 4) -> JobRequest:
     return JobRequest.model_validate(value)
 
 
-def queued(board: JobQueue, seed: int, now: float, client: str = "a") -> ServerJob:
-    status, is_new = board.ask(wish(seed), client, now)
+def queued(jobs: JobQueue, seed: int, now: float, client: str = "a") -> ServerJob:
+    status, is_new = jobs.submit(job_request(seed), client, now)
     assert is_new
-    job = board.find(status.id, client, now)
+    job = jobs.find(status.id, client, now)
     job.upload.add(0, bytes(4))
-    assert board.arrived(job).state == "queued"
+    assert jobs.update_upload(job).state == "queued"
     return job
 
 
-def finished(board: JobQueue, seed: int, now: float, size: int) -> ServerJob:
-    job = queued(board, seed, now)
-    assert board.take() is job
+def finished(jobs: JobQueue, seed: int, now: float, size: int) -> ServerJob:
+    job = queued(jobs, seed, now)
+    assert jobs.take() is job
     job.result = Result()
     size, digest = job.result.add([bytes(size)])
-    assert board.end(job, (ResultPart(bytes=size, digest=digest, count=1),), now=now, took_s=1) == "done"
+    assert jobs.finish(job, (ResultPart(bytes=size, digest=digest, count=1),), now=now, took_s=1) == "done"
     return job
 
 
@@ -71,66 +72,66 @@ def test_a_stretch_of_a_payload_is_that_stretch_of_all_its_bytes(
 
 
 def test_jobs_are_worked_on_in_the_order_in_which_they_were_whole() -> None:
-    board = JobQueue(Limits())
-    first, second = queued(board, 1, 0.0), queued(board, 2, 0.0)
-    assert [board.status(job).ahead for job in (first, second)] == [0, 1]
-    assert board.take() is first and board.take() is second
-    board.close()
-    assert board.take() is None
+    jobs = JobQueue(Limits())
+    first, second = queued(jobs, 1, 0.0), queued(jobs, 2, 0.0)
+    assert [jobs.status(job).ahead for job in (first, second)] == [0, 1]
+    assert jobs.take() is first and jobs.take() is second
+    jobs.close()
+    assert jobs.take() is None
     with pytest.raises(QueueClosed):
-        board.ask(wish(3), "a", 0.0)
+        jobs.submit(job_request(3), "a", 0.0)
 
 
 def test_places_are_counted_until_a_job_ends_and_results_take_none() -> None:
-    board = JobQueue(Limits(queue=2))
-    finished(board, 1, 0.0, 10)
-    job = queued(board, 2, 0.0)
-    board.ask(wish(3), "a", 0.0)
+    jobs = JobQueue(Limits(queue=2))
+    finished(jobs, 1, 0.0, 10)
+    job = queued(jobs, 2, 0.0)
+    jobs.submit(job_request(3), "a", 0.0)
     with pytest.raises(QueueFull):
-        board.ask(wish(4), "a", 0.0)
+        jobs.submit(job_request(4), "a", 0.0)
     # Who has a place keeps it, however often it asks.
-    assert not board.ask(wish(3), "b", 0.0)[1]
-    board.leave(job, "a", 0.0)
-    assert board.ask(wish(4), "a", 0.0)[1]
+    assert not jobs.submit(job_request(3), "b", 0.0)[1]
+    jobs.release(job, "a", 0.0)
+    assert jobs.submit(job_request(4), "a", 0.0)[1]
 
 
 def test_a_job_lives_as_long_as_one_of_its_clients_is_heard_of() -> None:
-    board = JobQueue(Limits(client_s=10))
-    job = queued(board, 1, 0.0)
-    board.ask(wish(1), "b", 5.0)
-    assert board.tidy(14.0) == ()
-    board.find(job.id, "b", 14.0)
-    assert board.tidy(23.0) == () and set(job.clients) == {"b"}
+    jobs = JobQueue(Limits(client_s=10))
+    job = queued(jobs, 1, 0.0)
+    jobs.submit(job_request(1), "b", 5.0)
+    assert jobs.expire(14.0) == ()
+    jobs.find(job.id, "b", 14.0)
+    assert jobs.expire(23.0) == () and set(job.clients) == {"b"}
     # A stranger that looks does not want it.
-    board.find(job.id, "c", 24.0)
-    assert board.tidy(25.0) == (job,)
+    jobs.find(job.id, "c", 24.0)
+    assert jobs.expire(25.0) == (job,)
     with pytest.raises(UnknownJob):
-        board.find(job.id, "b", 25.0)
+        jobs.find(job.id, "b", 25.0)
     with pytest.raises(JobDropped):
         job.upload.file()
 
 
 def test_a_running_job_that_nobody_wants_is_stopped_and_asked_for_again_it_is_a_new_one() -> None:
-    board = JobQueue(Limits(client_s=10))
-    job = queued(board, 1, 0.0)
-    assert board.take() is job
-    assert board.tidy(11.0) == (job,) and board.tidy(12.0) == ()
+    jobs = JobQueue(Limits(client_s=10))
+    job = queued(jobs, 1, 0.0)
+    assert jobs.take() is job
+    assert jobs.expire(11.0) == (job,) and jobs.expire(12.0) == ()
     assert job.stop.is_set() and job.state == "running"
-    assert board.end(job, (), now=13.0, took_s=13.0) == "cancelled"
-    assert board.ask(wish(1), "a", 14.0)[1]
+    assert jobs.finish(job, (), now=13.0, took_s=13.0) == "cancelled"
+    assert jobs.submit(job_request(1), "a", 14.0)[1]
 
 
 def test_results_are_kept_for_a_bounded_time_and_size_the_newest_always() -> None:
-    board = JobQueue(Limits(keep_s=100, keep_mb=0.002))
-    jobs = [finished(board, seed, float(seed), size) for seed, size in ((1, 900), (2, 900), (3, 900))]
-    board.tidy(4.0)
-    assert board.counts() == {"done": 2} and jobs[0].result is None
-    jobs.append(finished(board, 4, 5.0, 5000))
-    board.tidy(6.0)
-    assert board.counts() == {"done": 1}
+    queue = JobQueue(Limits(keep_s=100, keep_mb=0.002))
+    jobs = [finished(queue, seed, float(seed), size) for seed, size in ((1, 900), (2, 900), (3, 900))]
+    queue.expire(4.0)
+    assert queue.counts() == {"done": 2} and jobs[0].result is None
+    jobs.append(finished(queue, 4, 5.0, 5000))
+    queue.expire(6.0)
+    assert queue.counts() == {"done": 1}
     assert jobs[3].result is not None and jobs[3].result.read(4990, 100) == bytes(10)
-    board.tidy(106.0)
-    assert board.counts() == {}
+    queue.expire(106.0)
+    assert queue.counts() == {}
 
 
 @pytest.mark.parametrize(

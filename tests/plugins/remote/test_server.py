@@ -19,7 +19,9 @@ import pytest
 from avlink_remote.protocol import JobRequest
 
 
-def make_wish(info: Any, seed: int = 1, *, words: str = "", pictures: int = 4, data: bytes | None = None) -> JobRequest:
+def make_request(
+    info: Any, seed: int = 1, *, words: str = "", pictures: int = 4, data: bytes | None = None
+) -> JobRequest:
     """A job for the tone backend, whose upload is zeros unless it is given."""
     data = bytes(pictures * 8 * 8 * 3) if data is None else data
     return JobRequest.model_validate(
@@ -55,19 +57,19 @@ class Asker:
         getattr(self, "met", set()).add((route, method, expected))
         return answer
 
-    def ask(self, wish: JobRequest, expected: int = 201) -> httpx.Response:
-        return self("PUT", f"/v1/jobs/{wish.id}", expected, json=wish.model_dump(mode="json"))
+    def ask(self, job: JobRequest, expected: int = 201) -> httpx.Response:
+        return self("PUT", f"/v1/jobs/{job.id}", expected, json=job.model_dump(mode="json"))
 
     def send(
-        self, wish: JobRequest, data: bytes, offset: int = 0, expected: int = 200, **headers: str
+        self, job: JobRequest, data: bytes, offset: int = 0, expected: int = 200, **headers: str
     ) -> httpx.Response:
-        path = f"/v1/jobs/{wish.id}/upload?offset={offset}"
+        path = f"/v1/jobs/{job.id}/upload?offset={offset}"
         return self("PUT", path, expected, content=data, headers=headers)
 
-    def until(self, wish: JobRequest, state: str) -> Any:
-        status = self("GET", f"/v1/jobs/{wish.id}").json()
+    def until(self, job: JobRequest, state: str) -> Any:
+        status = self("GET", f"/v1/jobs/{job.id}").json()
         while status["state"] != state:
-            status = self("GET", f"/v1/jobs/{wish.id}?version={status['version']}&wait_s=10").json()
+            status = self("GET", f"/v1/jobs/{job.id}?version={status['version']}&wait_s=10").json()
         return status
 
 
@@ -98,28 +100,28 @@ def test_without_the_token_nothing_is_told_but_that_it_lives(server: Any, kit: A
 
 def test_every_answer_is_as_the_openapi_document_says(ask: Asker) -> None:
     data = bytes(range(192)) * 4
-    wish, lasting, bad = (
-        make_wish(ask.info, 11, data=data),
-        make_wish(ask.info, 12, words="lasts"),
-        make_wish(ask.info, 13, words="fails"),
+    job, lasting, bad = (
+        make_request(ask.info, 11, data=data),
+        make_request(ask.info, 12, words="lasts"),
+        make_request(ask.info, 13, words="fails"),
     )
-    path = f"/v1/jobs/{wish.id}"
+    path = f"/v1/jobs/{job.id}"
     assert ask("GET", "/health").json() == {"status": "ok"}
     ask("GET", path, 404)
-    assert ask.ask(wish).json()["state"] == "uploading"
-    assert ask.ask(wish, 200).json()["received"] == 0
+    assert ask.ask(job).json()["state"] == "uploading"
+    assert ask.ask(job, 200).json()["received"] == 0
     ask("GET", f"{path}/result", 409)
-    assert ask.send(wish, data[:100]).json()["received"] == 100
+    assert ask.send(job, data[:100]).json()["received"] == 100
     # The same chunk again changes nothing; one that leaves a gap is told where to go on.
-    assert ask.send(wish, data[:100]).json()["received"] == 100
-    assert "goes on at byte 100" in ask.send(wish, data[200:], 200, 409).text
+    assert ask.send(job, data[:100]).json()["received"] == 100
+    assert "goes on at byte 100" in ask.send(job, data[200:], 200, 409).text
     packed = gzip.compress(data[100:])
-    ask.send(wish, packed[:-9], 100, 400, **{"content-encoding": "gzip"})
-    ask.send(wish, packed, 100, 400, **{"content-encoding": "br"})
-    ask.send(wish, gzip.compress(bytes(1 << 23)), 100, 413, **{"content-encoding": "gzip"})
-    ask.send(wish, bytes((4 << 20) + 1), 100, 413)
-    ask.send(wish, packed, 100, **{"content-encoding": "gzip"})
-    parts = ask.until(wish, "done")["result"]
+    ask.send(job, packed[:-9], 100, 400, **{"content-encoding": "gzip"})
+    ask.send(job, packed, 100, 400, **{"content-encoding": "br"})
+    ask.send(job, gzip.compress(bytes(1 << 23)), 100, 413, **{"content-encoding": "gzip"})
+    ask.send(job, bytes((4 << 20) + 1), 100, 413)
+    ask.send(job, packed, 100, **{"content-encoding": "gzip"})
+    parts = ask.until(job, "done")["result"]
     assert [part["count"] for part in parts] == [16_000] and parts[0]["bytes"] == 64_000
     whole = ask("GET", f"{path}/result").content
     assert hashlib.blake2b(whole, digest_size=20).hexdigest() == parts[0]["digest"]
@@ -148,12 +150,12 @@ def test_every_answer_is_as_the_openapi_document_says(ask: Asker) -> None:
 
 
 def test_an_upload_that_arrived_changed_begins_anew(ask: Asker) -> None:
-    wish = make_wish(ask.info, 21)
-    ask.ask(wish)
-    ask.send(wish, b"x" + bytes(767), 0, 400)
-    assert ask("GET", f"/v1/jobs/{wish.id}").json()["received"] == 0
-    ask.send(wish, bytes(768))
-    ask.until(wish, "done")
+    job = make_request(ask.info, 21)
+    ask.ask(job)
+    ask.send(job, b"x" + bytes(767), 0, 400)
+    assert ask("GET", f"/v1/jobs/{job.id}").json()["received"] == 0
+    ask.send(job, bytes(768))
+    ask.until(job, "done")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_an_upload_that_arrived_changed_begins_anew(ask: Asker) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(ask: Asker, change: Any, status: int, words: str) -> None:
-    value = {**make_wish(ask.info).model_dump(mode="json"), **change}
+    value = {**make_request(ask.info).model_dump(mode="json"), **change}
     try:
         name = JobRequest.model_validate(value).id
     except ValueError:
@@ -179,9 +181,9 @@ def test_what_makes_no_sense_is_refused_in_words(ask: Asker, change: Any, status
 
 
 def test_a_job_has_the_name_of_what_it_asks_for_and_no_path_is_one(ask: Asker) -> None:
-    wish = make_wish(ask.info)
-    assert wish.id in ask("PUT", f"/v1/jobs/{'0' * 40}", 422, json=wish.model_dump(mode="json")).text
-    for name in ("..%2f..%2fetc%2fpasswd", "%2e%2e", "x", f"{wish.id}%00"):
+    job = make_request(ask.info)
+    assert job.id in ask("PUT", f"/v1/jobs/{'0' * 40}", 422, json=job.model_dump(mode="json")).text
+    for name in ("..%2f..%2fetc%2fpasswd", "%2e%2e", "x", f"{job.id}%00"):
         assert ask.client.get(f"/v1/jobs/{name}").status_code in {404, 422}
 
 
@@ -193,10 +195,10 @@ def test_half_requests_hold_nobody_up_and_are_ended(ask: Asker, server: Any, kit
     for index, connection in enumerate(slow):
         connection.sendall(half[index % 3])
     began = time.monotonic()
-    wish = make_wish(ask.info, 51)
-    ask.ask(wish)
-    ask.send(wish, bytes(768))
-    ask.until(wish, "done")
+    job = make_request(ask.info, 51)
+    ask.ask(job)
+    ask.send(job, bytes(768))
+    ask.until(job, "done")
     assert time.monotonic() - began < 10
     for index, connection in enumerate(slow):
         connection.settimeout(20)
@@ -224,18 +226,18 @@ def test_a_body_is_not_read_before_its_size_is_known_to_be_fine(ask: Asker, serv
 
 
 def test_two_clients_want_one_job_and_it_stops_when_both_left(server: Any, ask: Asker) -> None:
-    wish = make_wish(ask.info, 61, words="lasts")
+    job = make_request(ask.info, 61, words="lasts")
     with server.client(name="another") as client:
         other = Asker(client)
-        ask.ask(wish)
-        ask.send(wish, bytes(768))
-        assert other.ask(wish, 200).json()["id"] == wish.id
-        ask("DELETE", f"/v1/jobs/{wish.id}", 204)
-        assert other("GET", f"/v1/jobs/{wish.id}").json()["state"] in {"queued", "running"}
-        assert not server.of("cancelled", wish.id)
-        other("DELETE", f"/v1/jobs/{wish.id}", 204)
-    server.until("started", wish.id)
-    server.until("cancelled", wish.id)
+        ask.ask(job)
+        ask.send(job, bytes(768))
+        assert other.ask(job, 200).json()["id"] == job.id
+        ask("DELETE", f"/v1/jobs/{job.id}", 204)
+        assert other("GET", f"/v1/jobs/{job.id}").json()["state"] in {"queued", "running"}
+        assert not server.of("cancelled", job.id)
+        other("DELETE", f"/v1/jobs/{job.id}", 204)
+    server.until("started", job.id)
+    server.until("cancelled", job.id)
 
 
 def test_a_token_is_made_and_shown_where_there_is_none_and_a_signal_ends_it_in_the_midst_of_a_job(
@@ -249,11 +251,11 @@ def test_a_token_is_made_and_shown_where_there_is_none_and_a_signal_ends_it_in_t
         assert client.get("/v1/server").status_code == 401
     with server.client(token=made) as client:
         ask = Asker(client)
-        wish = make_wish(ask.info, words="lasts")
-        ask.ask(wish)
-        ask.send(wish, bytes(768))
+        job = make_request(ask.info, words="lasts")
+        ask.ask(job)
+        ask.send(job, bytes(768))
         server.until("started")
-        full = ask.ask(make_wish(ask.info, 2), 429)
+        full = ask.ask(make_request(ask.info, 2), 429)
         assert 1 <= int(full.headers["retry-after"]) <= 30
         assert server.end(signal.SIGINT) == 130
     told = [event["event"] for event in server.events if "event" in event]
