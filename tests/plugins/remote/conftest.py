@@ -148,10 +148,10 @@ class Bench:
         )
         return Server(process)
 
-    def python(self, code: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start another program of ours."""
+    def python(self, *words: str) -> subprocess.Popen[str]:
+        """Start another program of ours: `-c`, code and its arguments, or `-m avlink` and its arguments."""
         return subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
+            [sys.executable, *words],
             env=self.env,
             cwd=self.folder,
             stdout=subprocess.PIPE,

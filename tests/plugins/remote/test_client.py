@@ -140,7 +140,7 @@ def test_a_server_that_is_killed_at_work_and_started_again_gives_the_right_sound
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_job_of_a_client_that_is_gone_is_stopped(server: Any, bench: Any, number: int) -> None:
-    client = bench.python(LASTING, server.url, str(int(number)))
+    client = bench.python("-c", LASTING, server.url, str(int(number)))
     assert client.stdout is not None and client.stderr is not None
     assert client.stdout.readline()
     began = time.monotonic()
