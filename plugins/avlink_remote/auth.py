@@ -87,6 +87,7 @@ class _Exchange:
             return await self._receive()
         left = self._deadline - asyncio.get_running_loop().time()
         try:
+            # One deadline for the whole body: a limit for each message would let a client send one byte at a time.
             message = await asyncio.wait_for(self._receive(), max(0.0, left))
         except asyncio.TimeoutError:
             raise HTTPException(
@@ -137,6 +138,7 @@ def has_token(header: str, token: str, *, browser: bool = False) -> bool:
     elif scheme.lower() != "bearer":
         return False
     # The time of a plain comparison would tell how many characters are right.
+    # `compare_digest` refuses text beyond ASCII, so both sides are bytes.
     return hmac.compare_digest(value.encode("utf-8", "replace"), token.encode())
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from avlink import AvlinkError, InputError
+from avlink_remote.access_token import TOKEN_VARIABLE, read_token
 from avlink_remote.plugin import RemoteOptions
 from avlink_remote.protocol import CLIENT_HEADER, PROTOCOL, ErrorResponse, ProtocolObject, ServerInfo
-from avlink_remote.token import TOKEN_VARIABLE, read_token
 
 if TYPE_CHECKING:
     import httpx
@@ -27,6 +27,7 @@ AnyObject = TypeVar("AnyObject", bound=ProtocolObject)
 FIRST_CONTACT_S = 5.0
 """A server that does not answer at all is given up after so long: it was probably never started."""
 
+# A machine that is off answers nothing at all, so connecting is given up before a slow request would be.
 _CONNECT_S = 5.0
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.2, 10.0
 _MAX_RETRY_AFTER_S = 60.0
@@ -62,6 +63,7 @@ class ServerClient:
                 f"the server {self.url} wants its token: set {TOKEN_VARIABLE} to it, or write it into a file that "
                 f"{table}.token_file names"
             )
+        # `timeout_s` limits each wait for data rather than the whole transfer, so large chunks may take longer.
         timeout = self._httpx.Timeout(options.timeout_s, connect=min(_CONNECT_S, options.timeout_s))
         # A proxy that the environment names cannot reach servers of this machine.
         direct: Any = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
@@ -130,7 +132,9 @@ class ServerClient:
                 if answer.status_code < 300:
                     self._gave_up = False
                     return answer
+                # An error of the server comes as our JSON object; one of a proxy in between does not.
                 refused = self._refused(answer)
+                # A proxy's 502 goes away once the server is back; a page of it, such as a login, does not.
                 if refused is None and answer.status_code < 500 and answer.status_code not in {408, 429}:
                     raise self._not_ours(answer)
                 if answer.status_code == 401:
@@ -150,6 +154,7 @@ class ServerClient:
                 else:
                     full_since = None
             if time.monotonic() - began >= patience_s and full_since is None:
+                # From here on one attempt per request, see above.
                 self._gave_up = True
                 raise trouble
             pause_s = min(pause_s, _MAX_PAUSE_S)
@@ -163,6 +168,7 @@ class ServerClient:
         Failures are ignored: the server also drops a job whose clients are silent.
         """
         with contextlib.suppress(self._httpx.HTTPError):
+            # Not `call`: nothing is worth repeated attempts here, least of all after Ctrl-C.
             self._http.delete(f"{self.url}/v1/jobs/{job_id}", timeout=_RELEASE_TIMEOUT_S)
 
     def parse(self, model: type[AnyObject], answer: httpx.Response) -> AnyObject:
@@ -188,6 +194,7 @@ class ServerClient:
         if isinstance(error, self._httpx.TimeoutException):
             reason = "it does not answer in time"
         else:
+            # "[Errno 111] Connection refused" without the number, which means nothing to most people.
             reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
         return ServerUnreachable(
             f"the server {self.url} cannot be reached ({reason}); start it with avlink serve, or correct "
@@ -219,6 +226,7 @@ class ServerClient:
 
 def _retry_after(answer: httpx.Response) -> float | None:
     try:
+        # RFC 9110 also allows a date, which our server never sends.
         return min(max(float(answer.headers["retry-after"]), 0.1), _MAX_RETRY_AFTER_S)
     except (KeyError, ValueError):
         return None

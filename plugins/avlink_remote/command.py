@@ -14,9 +14,9 @@ import typer
 
 from avlink import InputError, Override, asked_to_end, find_recipe
 from avlink.hooks import Line, Lines, load_registry
+from avlink_remote.access_token import TOKEN_VARIABLE, make_token, read_token
 from avlink_remote.plugin import DEFAULT_PORT
 from avlink_remote.recipe import ServeRecipe, served_backends
-from avlink_remote.token import TOKEN_VARIABLE, make_token, read_token
 
 _INTERRUPTED = 130
 _POLL_S = 0.5
@@ -106,6 +106,7 @@ def serve(
       avlink sonify cut.otio -s 'backend.on={use="remote",url="http://render-box:8765"}'
     """  # noqa: D301
     registry = load_registry()
+    # Options of the command line are overrides of the recipe, so both are checked, and explained, alike.
     named = [("upload_mb", max_upload, "--max-upload"), ("queue", queue_size, "--queue")]
     limits = [
         Override(key=f"limits.{key}", value=value, label=f"{label} {value}")
@@ -126,7 +127,9 @@ def serve(
             f"give it with --token-file, or set {TOKEN_VARIABLE}"
         )
     events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    # Bound before the models are loaded: a port in use is told at once, not after minutes.
     with contextlib.closing(http_server.listen(host, port)) as listener:
+        # Here, since it imports FastAPI, which only the extra `remote` installs.
         from avlink_remote.server import Server
 
         server = Server(
@@ -158,6 +161,7 @@ def _run(server: Any, events: queue.SimpleQueue[Any]) -> Lines:
     number = None
     while number is None:
         try:
+            # The time limit makes `expire` run even if nothing happens.
             event = events.get(timeout=_POLL_S)
         except queue.Empty:
             event = None

@@ -54,6 +54,7 @@ def _objects(schemas: Mapping[str, Any]) -> Iterator[str]:
     for name, schema in sorted(schemas.items()):
         yield f"<h3 id={escape(name)}>{escape(name)}</h3><p>{escape(schema.get('description', ''))}</p><table>"
         for field, of in schema.get("properties", {}).items():
+            # Fields with a default need not be sent.
             optional = "" if field in schema.get("required", ()) else " <small>(optional)</small>"
             yield _row(f"{escape(field)}{optional}", _type(of))
         yield "</table>"

@@ -94,6 +94,7 @@ class RemoteSound(RemoteGenerator[SoundRequest]):
         def collect(parts: Sequence[tuple[ResultPart, Iterator[bytes]]]) -> tuple[SoundSource, ...]:
             return tuple(
                 SpooledSound(
+                    # The protocol has the samples of one moment together; sound in memory has one row for each channel.
                     (np.frombuffer(block, _SAMPLE).reshape(-1, part.channels or 1).T for block in blocks),
                     sample_rate=self.sample_rate,
                     channels=part.channels or 1,
@@ -195,6 +196,7 @@ def _matching(info: ServerInfo, backend: ReadyBackend, url: str) -> BackendInfo:
         raise ExecutorError(f"the server {url} makes no {direction_text(direction)}; {start}")
     if served.backend != backend.name:
         raise ExecutorError(f"the server {url} has the backend '{served.backend}', not '{backend.name}'; {start}")
+    # Fingerprints cover the weights and the plugin, but not the code of AVLink itself.
     if info.version != avlink.__version__:
         raise ExecutorError(
             f"the server {url} runs AVLink {info.version} and this machine {avlink.__version__}, which may make "
@@ -209,6 +211,7 @@ def _matching(info: ServerInfo, backend: ReadyBackend, url: str) -> BackendInfo:
 
 
 def _frame_reader(request: SoundRequest) -> ReadUnits:
+    # Readers, not bytes: an upload may be larger than memory.
     return lambda start, stop: np.ascontiguousarray(request.frames.read(start, stop), np.uint8).tobytes()
 
 

@@ -112,12 +112,15 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             http=type("LimitedProtocol", (HeadTimeoutProtocol,), {"head_s": min(_HEAD_S, request_s)}),
+            # Fewer protocols, fewer ways in. asyncio's loop, since uvloop would be another dependency.
             ws="none",
             loop="asyncio",
             lifespan="off",
             log_config=None,
+            # Job ids and addresses of clients are nobody else's business.
             access_log=False,
             server_header=False,
+            # Anybody can send X-Forwarded-For; nothing here depends on the address of a client.
             proxy_headers=False,
             limit_concurrency=_MAX_CONNECTIONS,
             timeout_keep_alive=_KEEP_ALIVE_S,
@@ -125,6 +128,7 @@ class HttpServer:
         )
         self._server = uvicorn.Server(config)
         self._listener = listener
+        # A daemon: a hanging connection must not keep the program from ending.
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="avlink-http", daemon=True
         )
@@ -132,6 +136,7 @@ class HttpServer:
     def start(self) -> None:
         """Serve; returns once connections are accepted."""
         self._thread.start()
+        # uvicorn tells of its start by this attribute only.
         while not self._server.started and self._thread.is_alive():
             time.sleep(0.01)
         if not self._server.started:

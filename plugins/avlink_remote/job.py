@@ -57,6 +57,7 @@ class ServerJob:
     result: Result | None = None
     parts: tuple[ResultPart, ...] | None = None
     failure: JobFailure | None = None
+    # An event, since it is set by the thread that serves and read by the one that works.
     stop: threading.Event = field(default_factory=threading.Event)
     ended_at: float = 0.0
 
@@ -119,12 +120,14 @@ class Upload:
                 return
             if offset != self.received or offset + len(chunk) > self.size:
                 raise WrongOffset
+            # The file is made with the first chunk, so jobs that never send one cost nothing.
             file = self._open()
             file.seek(offset)
             file.write(chunk)
             self._hash.update(chunk)
             self.received += len(chunk)
             if self.received == self.size:
+                # The worker maps the file into memory, which does not see what Python still buffers.
                 file.flush()
                 self._check()
 
@@ -175,6 +178,7 @@ class Result:
     def read(self, start: int, size: int) -> bytes:
         """Return the bytes [start, start + size). Raises JobDropped."""
         with self._lock:
+            # The queue may drop the job between a request's check of its state and this read.
             if self._file.closed:
                 raise JobDropped
             self._file.seek(start)

@@ -71,6 +71,7 @@ class JobQueue:
             job = self._jobs.get(job_id)
             if job is None:
                 raise UnknownJob
+            # Asking about a job is not wanting it: only `submit` adds a client.
             if client in job.clients:
                 job.clients[client] = now
             return job
@@ -85,6 +86,7 @@ class JobQueue:
         with self._lock:
             if job.state == "uploading" and job.upload.complete:
                 self._change(job, "queued")
+                # One worker waits at most.
                 self._available.notify()
             status = self._status(job)
         self._on_change()
@@ -121,6 +123,7 @@ class JobQueue:
     ) -> State:
         """Note the outcome of a running job, and return its new state."""
         with self._lock:
+            # The time of the last job is the best guess at when the next place becomes free.
             self._last_took_s = took_s
             if job.stop.is_set():
                 self._change(job, "cancelled", now)
@@ -144,11 +147,13 @@ class JobQueue:
         """
         dropped = []
         with self._lock:
+            # A copy, since dropping a job changes the dict.
             for job in list(self._jobs.values()):
                 if job.state in ACTIVE:
                     job.clients = {
                         name: heard for name, heard in job.clients.items() if now - heard <= self._limits.client_s
                     }
+                    # A running job was dropped before if it is stopped already; it is reported once.
                     if not job.clients and not job.stop.is_set():
                         dropped.append(job)
                         self._drop(job, now)

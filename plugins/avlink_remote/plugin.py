@@ -47,6 +47,7 @@ class RemoteOptions(Options):
     @field_validator("url")
     @classmethod
     def _plain(cls, url: str) -> str:
+        # A recipe and its URL are written into projects and reports, where a secret must not be.
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be like http://render-box:8765 or https://studio.example/avlink")

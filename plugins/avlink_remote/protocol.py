@@ -26,6 +26,7 @@ SAMPLE_BYTES = 4
 _MAX_REQUESTS = 4096
 _MAX_PROMPT_LENGTH = 20_000
 
+# Times are exact fractions as text: a float in JSON would round them, and rounding may cost a sample.
 FractionText = Annotated[str, Field(pattern=r"^[0-9]{1,18}/[1-9][0-9]{0,17}$", examples=["5/2"])]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
@@ -34,6 +35,7 @@ State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 class ProtocolObject(BaseModel):
     """Base of all objects: unknown fields are refused."""
 
+    # A side that ignored a field it does not know would answer another request than the one that was sent.
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -110,6 +112,7 @@ class JobRequest(ProtocolObject):
     @property
     def id(self) -> str:
         """The job's id."""
+        # All fields count, with their defaults: both sides have to come to the same id.
         value: dict[str, Any] = self.model_dump(mode="json")
         return digest(["avlink_remote", PROTOCOL, value])
 

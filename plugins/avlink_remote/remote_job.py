@@ -22,7 +22,9 @@ ReadUnits = Callable[[int, int], bytes]
 """Reads the bytes of the pictures (or samples) [start, stop) of a request."""
 
 _POLL_S = 10.0
+# Each loss generates anew; a server that ends this often at the same job is probably ended by it.
 _MAX_LOSSES = 8
+# The fastest level: on a fast network a higher one would take more time than it saves.
 _COMPRESSION = 1
 _MIN_CHUNK_BYTES, _FIRST_CHUNK_BYTES = 1 << 14, 1 << 18
 _FAST_S, _SLOW_S = 1.0, 5.0
@@ -116,6 +118,7 @@ class RemoteJob:
             for _ in range(_MAX_LOSSES):
                 try:
                     status = self._wait(self._upload(self._submit(request), payload), on_step)
+                    # Within the loop, since the server may be restarted while its result is fetched.
                     return collect(self._parts(status, unit))
                 except _JobLost:
                     continue
@@ -123,9 +126,11 @@ class RemoteJob:
         except RequestRefused as refused:
             raise self._client.refusal(refused) from None
         finally:
+            # After success too, so that the server need not keep the result until it expires.
             self._client.release(request.id)
 
     def _submit(self, request: JobRequest) -> JobStatus:
+        # The server would refuse it as well, but in words that name none of the options that help.
         if request.upload_bytes > self._limits.upload_bytes:
             raise InputError(
                 f"the server {self._client.url} takes uploads of {self._limits.upload_bytes / 1e6:g} MB at most, and "
@@ -181,6 +186,7 @@ class RemoteJob:
                 on_step(*reported)
             if status.state == "done":
                 return status
+            # Not by us: the server heard nothing of this client for too long, or another client with this job left.
             if status.state == "cancelled":
                 raise _JobLost
             if status.state == "failed":
@@ -205,6 +211,7 @@ class RemoteJob:
         return parts
 
     def _fetch(self, job_id: str, part: ResultPart, start: int, unit: int) -> Iterator[bytes]:
+        # The blocks go into a temporary file before the digest is known; if it is wrong, the file is never used.
         hasher, done = hashlib.blake2b(digest_size=20), 0
         while done < part.bytes:
             size = max(1, self._down.size // unit) * unit
@@ -220,6 +227,7 @@ class RemoteJob:
 
     def _range(self, job_id: str, start: int, size: int) -> Iterator[bytes]:
         """Yield the bytes [start, start + size) of the result, in as many responses as it takes."""
+        # The server sends one chunk at most, so one range may need several requests.
         stop, empty = start + size, 0
         while start < stop:
             with _detect_loss(), self._down.measured():
@@ -228,6 +236,7 @@ class RemoteJob:
                 )
             data = answer.content
             empty += not data
+            # A proxy may answer with a page of its own and status 200, which must not count as samples.
             if len(data) > stop - start or empty > 2 or "html" in answer.headers.get("content-type", ""):
                 raise AvlinkError(
                     f"a result of the server {self._client.url} is cut short: {size} bytes were announced, and "
@@ -243,6 +252,7 @@ def _detect_loss() -> Iterator[None]:
     try:
         yield
     except RequestRefused as refused:
+        # 404: the server does not know the job any more. 409: it knows it, but the result is not there (yet).
         if refused.status in {404, 409}:
             raise _JobLost from None
         raise

@@ -198,9 +198,11 @@ def _job_routes(state: AppState) -> APIRouter:
         job = find(job_id, client)
         until = state.clock() + wait_s
         while True:
+            # Before the status is read, so that no change is missed.
             changed = state.notifier.next_change()
             status = jobs.status(job)
             left_s = until - state.clock()
+            # Also for a client that waits: it is told at once, so that the shutdown need not wait for it.
             if jobs.closed:
                 raise _closing()
             if version is None or status.version != version or left_s <= 0:
@@ -229,6 +231,7 @@ def _job_routes(state: AppState) -> APIRouter:
         job = find(job_id, client)
         body = await request.body()
         try:
+            # In a thread: decompressing, hashing and writing 4 MiB would hold up all other requests.
             await run_in_threadpool(lambda: job.upload.add(offset, decode_chunk(body, encoding)))
         except WrongOffset:
             raise HTTPException(409, f"the upload goes on at byte {job.upload.received}") from None
@@ -352,6 +355,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 async def _refuse_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    # Pydantic repeats the whole input in its errors; place and message are enough.
     mistakes = "; ".join(
         f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" for mistake in list(error.errors())[:3]
     )

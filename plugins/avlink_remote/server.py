@@ -93,6 +93,7 @@ class Server:
             request_s=self._limits.request_s,
             on_error=self._report_error,
         )
+        # The worker first: a job may arrive as soon as connections are accepted.
         self._worker.start()
         self._http = HttpServer(app, listener, request_s=self._limits.request_s)
         self._http.start()
@@ -133,6 +134,7 @@ class Server:
 
     def _report_error(self, error: Exception) -> None:
         words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        # The innermost line: the outer ones are those of Starlette.
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next

@@ -52,6 +52,7 @@ class JobWorker:
     ) -> None:
         self._jobs, self._generators = jobs, generators
         self._on_start, self._on_end, self._clock = on_start, on_end, clock
+        # A daemon: a second Ctrl-C must be able to end the program in the middle of a step.
         self._thread = threading.Thread(target=self._run, name="avlink-work", daemon=True)
 
     def start(self) -> None:
@@ -89,6 +90,7 @@ class JobWorker:
 
         generator = self._generators[job.request.direction]
         generate = cast("Callable[..., Sequence[Any]]", generator.generate)
+        # All requests of a job in one call: the same batch as on the client's machine gives the same last bits.
         answers = generate(requests_of(job, generator), on_step=on_step)
         if len(answers) != len(job.request.requests):
             raise PluginError(f"it answered {len(answers)} of {len(job.request.requests)} requests")
@@ -152,6 +154,7 @@ def _until_stopped(blocks: Iterator[bytes], job: ServerJob) -> Iterator[bytes]:
 
 
 def _sound_bytes(sound: SoundSource) -> Iterator[bytes]:
+    # Blocks, since a sound of hours would not fit into memory twice.
     return (np.ascontiguousarray(block.T, _SAMPLE).tobytes() for block in read_blocks(sound))
 
 

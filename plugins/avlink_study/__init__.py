@@ -1,5 +1,5 @@
-"""`avlink study`: a page on which people compare the results of methods in pairs, and the table of what they preferred.
+"""`avlink study`: a page on which people compare the results of methods in pairs, and the table of their preferences.
 
-`plan` says what is compared, `rating` what a rater may do next, `routes` how a browser asks for it; the answers are in
-SQLite (`ledger`). `votes`, `shares`, `resampling`, `agreement` and `table` count them, and know nothing of all that.
+Everything from the folders of clips to the statistics is here; `stats` and `table` count votes and know no server.
+Measures that need no people are those of `avlink evaluate`.
 """

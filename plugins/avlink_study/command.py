@@ -17,21 +17,22 @@ class _WithDefault(typer.core.TyperGroup):
     """A group whose command `ask` need not be named: `avlink study DIR_A DIR_B`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # A folder named "results" is therefore written ./results.
         if args and args[0] not in {*self.commands, "--help"}:
             args = ["ask", *args]
         return super().parse_args(ctx, args)
 
 
-class Task(str, Enum):
-    """What was generated."""
+class TaskName(str, Enum):
+    """The generated half of the clips."""
 
     v2a = "v2a"
     a2v = "a2v"
     av = "av"
 
 
-class Drawn(str, Enum):
-    """What is drawn anew for the intervals."""
+class ResampledUnits(str, Enum):
+    """The units that are drawn anew for the intervals."""
 
     clips = "clips"
     raters = "raters"
@@ -68,7 +69,7 @@ def ask(
         Path, typer.Option("--output", "-o", metavar="STUDY", help="The file of the study, which keeps the answers.")
     ] = Path("study.db"),
     task: Annotated[
-        Task | None,
+        TaskName | None,
         typer.Option("--task", help="What was generated: sound, pictures, or both. [default: v2a]", show_default=False),
     ] = None,
     pictures: Annotated[
@@ -128,9 +129,9 @@ def ask(
       avlink study ours=out/a mmaudio=out/b --pictures clips -o study.db --links 5 --host 0.0.0.0
       avlink study -o study.db
     """  # noqa: D301
-    from avlink_study.server import StudyRequest, run
+    from avlink_study.server import StudyRequest, serve_study
 
-    wishes = StudyRequest(
+    request = StudyRequest(
         folders=tuple(folders or ()),
         output=output,
         recipe=recipe,
@@ -143,7 +144,7 @@ def ask(
         port=port,
         url=url,
     )
-    return (yield from run(wishes))
+    return (yield from serve_study(request))
 
 
 @app.command()
@@ -156,7 +157,9 @@ def results(
         Path | None,
         typer.Option("--votes", metavar="FILE", help="Also write every answer.", show_default=False),
     ] = None,
-    over: Annotated[Drawn, typer.Option("--over", help="What is drawn anew for the intervals.")] = Drawn.clips,
+    over: Annotated[
+        ResampledUnits, typer.Option("--over", help="What is drawn anew for the intervals.")
+    ] = ResampledUnits.clips,
     level: Annotated[
         float, typer.Option("--level", min=0.5, max=0.999, metavar="P", help="The confidence of the intervals.")
     ] = 0.95,
@@ -180,8 +183,8 @@ def results(
     from avlink_study.table import tabulate
     from avlink_study.votes import read_votes
 
-    with contextlib.closing(StudyDatabase(path, make=False)) as ledger:
-        plan, cast = ledger.plan(), read_votes(ledger)
+    with contextlib.closing(StudyDatabase(path, create=False)) as database:
+        plan, cast = database.plan(), read_votes(database)
     questions = () if plan is None else plan.questions
     counted = tabulate(cast, questions, clusters=over.value, seed=seed, level=level)
     if csv is not None:

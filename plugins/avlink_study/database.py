@@ -1,8 +1,8 @@
-"""The file of a study: what it compares, who rates, and every answer.
+"""The file of a study: its plan, its raters, and every answer.
 
-SQLite with a write-ahead log. Each step is one transaction that is on the disk when it returns (synchronous = FULL): an
-answer that a rater was told is kept outlives the process and the machine. Nothing is kept in memory only, so several
-servers may work on one file, and results may be read while one does.
+SQLite with a write-ahead log. Each transaction is on the disk when it returns (synchronous = FULL): an answer that was
+confirmed to a rater survives the process and the machine. Nothing is kept in memory only, so several servers may use
+one file, and results may be read meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from avlink import InputError, OutputError, make_folder
 from avlink_study.plan import Clip, ClipPair, StudyPlan, difference
 
 VERSION = 1
-_APPLICATION = 0x41565354  # "AVST": tells the file from other programs' databases
+_APPLICATION_ID = 0x41565354  # "AVST": tells the file from other programs' databases
+# Names of tables and columns are those of existing files.
 _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE methods (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, folder TEXT NOT NULL);
@@ -51,13 +52,17 @@ CREATE TABLE answers (
 class StudyDatabase:
     """An open study file."""
 
-    def __init__(self, path: Path, *, make: bool = True) -> None:
-        """Open the file, or with `make` begin it. Raises InputError for one that is missing or no study."""
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open the file; with `create`, make one that is missing.
+
+        Raises InputError for a file that is missing or no study, OutputError for one that cannot be opened.
+        """
         self.path = path
-        if not make and not path.is_file():
+        if not create and not path.is_file():
             raise InputError(f"there is no study in {path}; avlink study DIR_A DIR_B -o {path} begins one")
         make_folder(path.parent)
         try:
+            # isolation_level None: sqlite3 opens no transactions by itself, `transaction` does.
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
         except sqlite3.Error as error:
             raise OutputError(f"the study {path} cannot be opened: {error}") from error
@@ -68,43 +73,48 @@ class StudyDatabase:
             if isinstance(error, sqlite3.OperationalError):
                 raise OutputError(f"the study {path} cannot be used: {error}") from error
             if isinstance(error, sqlite3.DatabaseError):
-                raise self._no_study() from error
+                raise self._not_a_study() from error
             raise
 
     def _begin(self) -> None:
+        # SQLite checks no foreign keys unless each connection asks for it.
         self._db.execute("PRAGMA foreign_keys = ON")
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         is_empty = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0] == 0
-        if not is_empty and application != _APPLICATION:
-            raise self._no_study()
+        # Any file may be named with -o: one of another program must not be touched.
+        if not is_empty and application != _APPLICATION_ID:
+            raise self._not_a_study()
         if version > VERSION:
             raise InputError(
                 f"the study {self.path} was written by a newer AVLink (its tables are of version {version}, this one "
                 f"knows {VERSION}); update AVLink"
             )
+        # With a write-ahead log, `avlink study results` reads while raters answer.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         if is_empty:
-            with self.step() as db:
-                # Another process may have been quicker.
+            with self.transaction() as db:
+                # Looked at again within the transaction: another process may have made the tables meanwhile.
                 if db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0] == 0:
                     for statement in _TABLES.split(";"):
                         db.execute(statement)
-                    db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                    db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                     db.execute(f"PRAGMA user_version = {VERSION}")
 
-    def _no_study(self) -> InputError:
+    def _not_a_study(self) -> InputError:
         return InputError(f"{self.path} is no study of avlink, and stays as it is; name another file with -o")
 
     def close(self) -> None:
-        """Let go of the file; the log beside it is merged into it."""
+        """Close the file; the log beside it is merged into it."""
         self._db.close()
 
     @contextlib.contextmanager
-    def step(self) -> Iterator[sqlite3.Connection]:
-        """All that is done within, on the disk at its end; or nothing of it, if it raises."""
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run one transaction: on the disk at its end, or undone if it raises."""
         try:
+            # A deferred transaction that reads first and writes later fails at once when another process writes in
+            # between, whatever the timeout; this one waits for its turn at the start.
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -116,27 +126,27 @@ class StudyDatabase:
             raise OutputError(f"the study {self.path} cannot be written: {error}") from error
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """What is found."""
+        """Return the rows of a query."""
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise OutputError(f"the study {self.path} cannot be read: {error}") from error
 
     def about(self, key: str) -> Any:
-        """A value that was noted; None without."""
+        """Return a value that was stored under a key; None without."""
         found = self.rows("SELECT value FROM about WHERE key = ?", key)
         return json.loads(found[0][0]) if found else None
 
     def count(self, table: str) -> int:
-        """How many rows a table of ours has."""
+        """Return the number of rows of a table."""
         return int(self.rows(f"SELECT COUNT(*) FROM {table}")[0][0])
 
     def folders(self) -> list[str]:
-        """The folders of the last start, as NAME=DIR."""
+        """Return the folders of the last start, as NAME=DIR."""
         return [f"{name}={folder}" for name, folder in self.rows("SELECT name, folder FROM methods ORDER BY number")]
 
     def plan(self) -> StudyPlan | None:
-        """What is compared; None in a new file."""
+        """Return the plan; None in a new file."""
         if self.about("task") is None:
             return None
         clips = self.rows("SELECT method, stem, digest, duration_s FROM clips")
@@ -150,8 +160,8 @@ class StudyDatabase:
             pairs=tuple(ClipPair(*pair) for pair in pairs),
         )
 
-    def settle(self, plan: StudyPlan, *, folders: Sequence[Path], raters: int) -> None:
-        """Make this file the one of `plan`, whose clips lie in `folders`; each pair is for `raters` people.
+    def save_plan(self, plan: StudyPlan, *, folders: Sequence[Path], raters: int) -> None:
+        """Store `plan`, whose clips are in `folders`; each pair is for `raters` people.
 
         A file without any answer takes whatever plan comes. Raises InputError if there are answers to another one.
         """
@@ -161,24 +171,26 @@ class StudyDatabase:
             raise InputError(
                 f"{self.path} has answers to another study: {other}; give a new file with -o, or what it was begun with"
             )
-        with self.step() as db:
+        with self.transaction() as db:
+            # Without an answer nothing is lost: the file takes the new plan.
             if known is None or other is not None:
+                # In the order of the references between them.
                 for table in ("showings", "pairs", "clips", "methods"):
                     db.execute(f"DELETE FROM {table}")
-                self._note(db, task=plan.task, no_preference=plan.no_preference, seed=plan.seed)
+                self._store(db, task=plan.task, no_preference=plan.no_preference, seed=plan.seed)
                 db.executemany("INSERT INTO methods VALUES (?, ?, '')", enumerate(plan.methods))
                 clips = [(*key, clip.digest, clip.duration_s) for key, clip in sorted(plan.clips.items())]
                 db.executemany("INSERT INTO clips VALUES (?, ?, ?, ?)", clips)
                 pairs = [(number, pair.first, pair.second, pair.stem) for number, pair in enumerate(plan.pairs)]
                 db.executemany("INSERT INTO pairs VALUES (?, ?, ?, ?)", pairs)
             if known is None:
-                self._note(db, invitation=secrets.token_urlsafe(24))
-            self._note(db, raters=raters)
+                self._store(db, invitation=secrets.token_urlsafe(24))
+            self._store(db, raters=raters)
             for number, folder in enumerate(folders):
                 db.execute("UPDATE methods SET folder = ? WHERE number = ?", (str(folder.resolve()), number))
 
     @staticmethod
-    def _note(db: sqlite3.Connection, **values: object) -> None:
+    def _store(db: sqlite3.Connection, **values: object) -> None:
         db.executemany(
             "INSERT OR REPLACE INTO about VALUES (?, ?)", [(key, json.dumps(value)) for key, value in values.items()]
         )

@@ -1,11 +1,12 @@
-"""What a study compares: methods, clips, and the pairs of them that are shown. Pure.
+"""The plan of a study: its methods, its clips, and the pairs of them that are shown. Pure.
 
-Two starts are the same study when their plans are equal: names of methods, contents of clips, pairs, questions. Where
-the files lie is not part of it.
+Two starts are the same study when their plans are equal: names of methods, contents of clips, pairs, questions. The
+paths of the files are not part of a plan.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,7 +17,7 @@ from avlink_study.questions import QUESTIONS, Question, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """One result of a method: what its content is called, and how long it lasts in seconds."""
+    """One result of a method: the digest of its content, and its duration in seconds."""
 
     digest: str
     duration_s: float
@@ -24,7 +25,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ClipPair:
-    """Two results for one and the same input; `first` and `second` are numbers of methods."""
+    """Two results for the same input; `first` and `second` are numbers of methods."""
 
     first: int
     second: int
@@ -33,7 +34,7 @@ class ClipPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPlan:
-    """A study. `clips` are by number of the method and stem."""
+    """A study. The keys of `clips` are the number of the method and the stem."""
 
     task: Task
     no_preference: bool
@@ -44,32 +45,32 @@ class StudyPlan:
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What is asked of each pair, in order."""
+        """The questions about each pair, in order."""
         return QUESTIONS[self.task]
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The answers that there are."""
+        """The possible answers."""
         return ("left", "right", "none") if self.no_preference else ("left", "right")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class DrawnPairs:
     """The pairs of a study, and the stems of each method that lack a partner in a method that it is compared with."""
 
     pairs: tuple[ClipPair, ...]
     alone: Mapping[int, tuple[str, ...]]
 
 
-def draw_pairs(stems: Mapping[str, frozenset[str]], *, compare: str, samples: int | None, seed: int) -> Drawn:
+def draw_pairs(stems: Mapping[str, frozenset[str]], *, compare: str, samples: int | None, seed: int) -> DrawnPairs:
     """Pair the stems of methods, which are by name and in order; `samples` of each two methods at most.
 
-    All pairs of methods draw from one shuffled list of stems, so that they are compared over the same clips as far as
-    they have them. Raises InputError if two methods have no stem in common.
+    Raises InputError if two methods have no stem in common.
     """
     names, of = tuple(stems), tuple(stems.values())
     numbers = range(len(names))
     against = [(0, other) for other in numbers[1:]] if compare == "first" else list(combinations(numbers, 2))
+    # One order for all, so that all pairs of methods are compared over the same clips as far as they have them.
     shuffled = sorted(frozenset().union(*of), key=lambda stem: digest(["sample", seed, stem]))
     pairs: list[ClipPair] = []
     alone: dict[int, set[str]] = {}
@@ -84,13 +85,13 @@ def draw_pairs(stems: Mapping[str, frozenset[str]], *, compare: str, samples: in
         )
         for one, other in ((first, second), (second, first)):
             alone.setdefault(one, set()).update(of[one] - of[other])
-    return Drawn(
+    return DrawnPairs(
         pairs=tuple(pairs), alone={number: tuple(sorted(left)) for number, left in sorted(alone.items()) if left}
     )
 
 
 def difference(known: StudyPlan, new: StudyPlan) -> str | None:
-    """What makes `new` another study than `known`, in words; None if it is the same one."""
+    """Return in words why `new` is another study than `known`; None if it is the same one."""
     if known.methods != new.methods:
         return f"it compares {_listed(known.methods)}, not {_listed(new.methods)}"
     if known.task != new.task:
@@ -108,13 +109,18 @@ def difference(known: StudyPlan, new: StudyPlan) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=256)
 def order_for(seed: int, count: int) -> tuple[int, ...]:
-    """The numbers below `count` in the order of the rater with this seed: the same on every machine."""
+    """Return the numbers below `count` in the order of the rater with this seed.
+
+    A sort by digests, since it gives the same order on every machine and in every version of Python.
+    """
     return tuple(sorted(range(count), key=lambda number: digest(["order", seed, number])))
 
 
 def is_flipped(seed: int, number: int) -> bool:
-    """Whether the rater with this seed sees the second method of that pair on the left."""
+    """Return True if the rater with this seed sees the second method of that pair on the left."""
+    # The first hexadecimal digit is odd half of the time.
     return int(digest(["side", seed, number])[0], 16) % 2 == 1
 
 

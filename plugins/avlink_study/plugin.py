@@ -1,4 +1,7 @@
-"""What this plugin offers. The work is in the sibling modules, which are imported when the command is used."""
+"""The components of this plugin: `avlink study` and its recipes.
+
+Everything else is in the sibling modules, which are imported when the command is used.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from avlink_study.recipe import StudyRecipe, check_study
 
 
 def load_command() -> Any:
-    """The commands behind `avlink study`."""
+    """Return the commands of `avlink study`."""
     from avlink_study.command import app
 
     return app

@@ -1,4 +1,4 @@
-"""What raters are asked, after the user study of AV-Link (appendix D.5).
+"""The questions to raters, after the user study of AV-Link (appendix D.5).
 
 The paper names five aspects. For sound that was made for pictures it asks four of them, for pictures that were made for
 sound the mirror image of these four (its Table 4 has no video quality in the one case and no audio quality in the
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Task: TypeAlias = Literal["v2a", "a2v", "av"]
-"""What was generated: the sound, the pictures, or both."""
+"""The generated half of the clips: the sound, the pictures, or both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """`name` is what answers are kept under, `head` stands over a column, `title` and `text` are what raters read."""
+    """A question: its `name` in the database, its `head` of a column, and the `title` and `text` that raters read."""
 
     name: str
     head: str

@@ -1,13 +1,12 @@
-"""What a rater sees next and may say: the rules of a study, over its ledger.
+"""The rules of a study: the pair that a rater sees next, and the answers that are accepted.
 
-A rater has a key, which is all that tells who it is, and a seed, from which the order of pairs and their sides are
-drawn. Of each pair that was shown there is one showing; its `place` counts what a rater was shown and is all that a
-browser learns of it.
+A rater has a key, which is all that identifies them, and a seed, from which the order of the pairs and their sides are
+drawn. A pair that is shown to a rater is a trial (table `showings`). Its `place` is its number among the trials of the
+rater, and all that a browser learns of it.
 """
 
 from __future__ import annotations
 
-import functools
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ _SLACK_S = 0.25
 
 
 class RatingRefused(Exception):
-    """What was asked for is not possible now; `code` tells the page, the text tells people."""
+    """A request is not possible now; `code` is for the page, the text for people."""
 
     def __init__(self, code: str, words: str) -> None:
         super().__init__(words)
@@ -32,7 +31,7 @@ class RatingRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A pair before a rater. `duration_s`, `played` and `clips` are by side; `clips` are keys of the plan."""
+    """A pair before a rater. `duration_s`, `played` and `clips` are by side; `clips` holds keys of the plan's clips."""
 
     pair: int
     place: int
@@ -46,7 +45,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a rater is, and how far the study is: pairs with all their raters, and pairs."""
+    """Progress of a rater, in pairs that are done and left, and of the study, in answered and wanted trials."""
 
     done: int
     left: int
@@ -55,126 +54,130 @@ class Progress:
 
 
 class Rating:
-    """The rules. `clock` gives seconds since the epoch."""
+    """The rules of one study. `clock` gives seconds since the epoch."""
 
     def __init__(
-        self, ledger: StudyDatabase, plan: StudyPlan, *, raters: int, lease_s: float, clock: Callable[[], float]
+        self, database: StudyDatabase, plan: StudyPlan, *, raters: int, lease_s: float, clock: Callable[[], float]
     ) -> None:
-        self._ledger, self.plan, self._clock = ledger, plan, clock
+        self._database, self.plan, self._clock = database, plan, clock
         self._raters, self._lease_s = raters, lease_s
         self._names = frozenset(question.name for question in plan.questions)
 
     def join(self) -> tuple[int, str]:
-        """A new rater: its number, and the key that only it has."""
+        """Make a new rater; return its number and its secret key."""
+        # 128 bits: whoever guesses a key can answer in that rater's name.
         key = secrets.token_urlsafe(16)
-        with self._ledger.step() as db:
+        with self._database.transaction() as db:
+            # Not `lastrowid`: the seed is derived from the number and stored in the same row.
             number = db.execute("SELECT COALESCE(MAX(number), 0) + 1 FROM raters").fetchone()[0]
             seed = derive_seed("rater", self.plan.seed, number)
             db.execute("INSERT INTO raters VALUES (?, ?, ?, ?, 0)", (number, key, seed, self._clock()))
         return int(number), key
 
     def keys(self, count: int) -> list[str]:
-        """The keys of the first `count` raters, who are made if they are not there yet."""
-        while self._ledger.count("raters") < count:
+        """Return the keys of the first `count` raters, who are made if they do not exist yet."""
+        while self._database.count("raters") < count:
             self.join()
-        return [key for (key,) in self._ledger.rows("SELECT key FROM raters ORDER BY number LIMIT ?", count)]
+        return [key for (key,) in self._database.rows("SELECT key FROM raters ORDER BY number LIMIT ?", count)]
 
     def rater(self, key: str) -> int | None:
-        """Whose key that is."""
-        found = self._ledger.rows("SELECT number FROM raters WHERE key = ?", key)
+        """Return the number of the rater with that key; None if there is none."""
+        found = self._database.rows("SELECT number FROM raters WHERE key = ?", key)
         return int(found[0][0]) if found else None
 
     def current(self, rater: int) -> Trial | None:
-        """The pair that the rater is at; the next one, if it is at none. None if nothing is left for it now."""
-        with self._ledger.step() as db:
+        """Return the rater's open trial, else a new one; None if no pair is left for this rater now."""
+        with self._database.transaction() as db:
             taken = self._taken(db, rater)
             for pair, answers in db.execute(
                 "SELECT s.pair, (SELECT COUNT(*) FROM answers a WHERE a.rater = s.rater AND a.pair = s.pair) "
                 "FROM showings s WHERE s.rater = ? AND s.closed IS NULL",
                 (rater,),
             ).fetchall():
+                # A pair that was answered in part stays the rater's own, however long ago that was.
                 if answers or taken.get(pair, 0) < self._raters:
-                    return self._showing(db, rater, pair)
-                # It was left alone for so long that others have answered it.
+                    return self._trial(db, rater, pair)
+                # The lease is over, and others have answered the pair meanwhile.
                 db.execute("DELETE FROM showings WHERE rater = ? AND pair = ?", (rater, pair))
             seed = db.execute("SELECT seed FROM raters WHERE number = ?", (rater,)).fetchone()[0]
             seen = {pair for (pair,) in db.execute("SELECT pair FROM showings WHERE rater = ?", (rater,))}
-            for pair in _order(seed, len(self.plan.pairs)):
+            for pair in order_for(seed, len(self.plan.pairs)):
                 if pair not in seen and taken.get(pair, 0) < self._raters:
+                    # Counted, not the number of trials: a place is never used again, so browsers may cache its clips.
                     db.execute("UPDATE raters SET places = places + 1 WHERE number = ?", (rater,))
                     db.execute(
                         "INSERT INTO showings SELECT number, ?, places, ?, ?, NULL, NULL, NULL, NULL FROM raters "
                         "WHERE number = ?",
                         (pair, int(is_flipped(seed, pair)), self._clock(), rater),
                     )
-                    return self._showing(db, rater, pair)
+                    return self._trial(db, rater, pair)
         return None
 
     def shown(self, rater: int, place: int) -> Trial | None:
-        """What the rater was shown at that place, if it was."""
-        with self._ledger.step() as db:
+        """Return the rater's trial of that place, open or closed; None if there is none."""
+        with self._database.transaction() as db:
             found = db.execute("SELECT pair FROM showings WHERE rater = ? AND place = ?", (rater, place)).fetchone()
-            return None if found is None else self._showing(db, rater, found[0])
+            return None if found is None else self._trial(db, rater, found[0])
 
     def played(self, rater: int, place: int, side: str) -> Trial:
-        """Note that one side was played to its end. Raises RatingRefused if so much time has not passed yet."""
-        with self._ledger.step() as db:
-            showing = self._open(db, rater, place)
-            sides = [one for one in SIDES if showing.played[one] or one == side]
-            # One sound is heard at a time, so the lengths add up.
-            needed_s = sum(showing.duration_s[one] - _SLACK_S for one in sides)
-            if self._clock() - showing.opened < needed_s:
+        """Store that one side was played to its end. Raises RatingRefused if less time than that has passed."""
+        with self._database.transaction() as db:
+            trial = self._open(db, rater, place)
+            sides = [one for one in SIDES if trial.played[one] or one == side]
+            # One sound is heard at a time, so the durations add up.
+            needed_s = sum(trial.duration_s[one] - _SLACK_S for one in sides)
+            if self._clock() - trial.opened < needed_s:
                 raise RatingRefused("too_soon", "both clips have to be played to their ends")
+            # The name of a column cannot be a parameter of a statement; both are ours.
             column = "left_played" if side == "left" else "right_played"
             db.execute(
                 f"UPDATE showings SET {column} = COALESCE({column}, ?) WHERE rater = ? AND pair = ?",
-                (self._clock(), rater, showing.pair),
+                (self._clock(), rater, trial.pair),
             )
-            return self._showing(db, rater, showing.pair)
+            return self._trial(db, rater, trial.pair)
 
     def answer(self, rater: int, place: int, question: str, choice: str) -> Trial:
-        """Keep an answer, in the place of an earlier one. Raises RatingRefused."""
+        """Store an answer, which replaces an earlier one. Raises RatingRefused."""
         if question not in self._names or choice not in self.plan.choices:
             raise RatingRefused("unknown", "there is no such question or answer")
-        with self._ledger.step() as db:
-            showing = self._open(db, rater, place)
-            if not all(showing.played.values()):
+        with self._database.transaction() as db:
+            trial = self._open(db, rater, place)
+            if not all(trial.played.values()):
                 raise RatingRefused("not_played", "both clips have to be played to their ends first")
-            if not showing.answers and self._taken(db, rater).get(showing.pair, 0) >= self._raters:
+            if not trial.answers and self._taken(db, rater).get(trial.pair, 0) >= self._raters:
                 raise RatingRefused("gone", "others have answered this pair in the meantime; here is the next one")
             db.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)",
-                (rater, showing.pair, question, choice, self._clock()),
+                (rater, trial.pair, question, choice, self._clock()),
             )
-            return self._showing(db, rater, showing.pair)
+            return self._trial(db, rater, trial.pair)
 
     def trouble(self, rater: int, place: int, words: str) -> Trial:
-        """Note that a clip of the pair cannot be played by the rater's browser; the pair may then be left out."""
-        with self._ledger.step() as db:
-            showing = self._open(db, rater, place)
-            db.execute(
-                "UPDATE showings SET trouble = ? WHERE rater = ? AND pair = ?", (words[:200], rater, showing.pair)
-            )
-            return self._showing(db, rater, showing.pair)
+        """Store that the rater's browser cannot play a clip of the pair, which may then be closed without answers."""
+        with self._database.transaction() as db:
+            trial = self._open(db, rater, place)
+            db.execute("UPDATE showings SET trouble = ? WHERE rater = ? AND pair = ?", (words[:200], rater, trial.pair))
+            return self._trial(db, rater, trial.pair)
 
     def close(self, rater: int, place: int) -> Trial:
-        """The rater is done with a pair: answered, or one that could not be played. Raises RatingRefused."""
-        with self._ledger.step() as db:
-            showing = self._open(db, rater, place)
-            if frozenset(showing.answers) != self._names and showing.trouble is None:
+        """Close a trial that is answered, or could not be played. Raises RatingRefused."""
+        with self._database.transaction() as db:
+            trial = self._open(db, rater, place)
+            if frozenset(trial.answers) != self._names and trial.trouble is None:
                 raise RatingRefused("unanswered", "not all questions are answered yet")
             db.execute(
-                "UPDATE showings SET closed = ? WHERE rater = ? AND pair = ?", (self._clock(), rater, showing.pair)
+                "UPDATE showings SET closed = ? WHERE rater = ? AND pair = ?", (self._clock(), rater, trial.pair)
             )
-            return showing
+            return trial
 
     def progress(self, rater: int) -> Progress:
-        """How far it is."""
-        with self._ledger.step() as db:
+        """Return the progress of a rater and of the study."""
+        with self._database.transaction() as db:
             taken = self._taken(db, rater)
             closed = {
                 pair for (pair,) in db.execute("SELECT pair FROM showings WHERE rater = ? AND closed > 0", (rater,))
             }
+            # Trials with all questions answered; one that could not be played has none.
             full = db.execute(
                 "SELECT COUNT(*) FROM (SELECT 1 FROM answers GROUP BY rater, pair HAVING COUNT(*) = ?)",
                 (len(self._names),),
@@ -184,7 +187,7 @@ class Rating:
         return Progress(done=len(closed), left=len(mine), answered=int(full), wanted=len(pairs) * self._raters)
 
     def _taken(self, db: sqlite3.Connection, rater: int) -> dict[int, int]:
-        """By how many others each pair was answered, even in part, or is being looked at just now."""
+        """Return for each pair the number of other raters who answered it, even in part, or are looking at it now."""
         return dict(
             db.execute(
                 "SELECT s.pair, COUNT(*) FROM showings s WHERE s.rater != ? AND ((s.closed IS NULL AND s.opened > ?) "
@@ -199,9 +202,9 @@ class Rating:
         ).fetchone()
         if found is None:
             raise RatingRefused("gone", "this pair is over; here is the next one")
-        return self._showing(db, rater, found[0])
+        return self._trial(db, rater, found[0])
 
-    def _showing(self, db: sqlite3.Connection, rater: int, number: int) -> Trial:
+    def _trial(self, db: sqlite3.Connection, rater: int, number: int) -> Trial:
         place, flipped, opened, left, right, trouble = db.execute(
             "SELECT place, flipped, opened, left_played, right_played, trouble FROM showings "
             "WHERE rater = ? AND pair = ?",
@@ -221,8 +224,3 @@ class Rating:
             answers=dict(answers.fetchall()),
             trouble=trouble,
         )
-
-
-@functools.lru_cache(maxsize=256)
-def _order(seed: int, count: int) -> tuple[int, ...]:
-    return order_for(seed, count)

@@ -1,4 +1,4 @@
-"""What a recipe of `kind = "study"` may say."""
+"""The content of recipes of `kind = "study"`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Method(Options):
 
 
 class StudyRecipe(Recipe):
-    """`kind = "study"`: what `avlink study` compares, and how it asks."""
+    """`kind = "study"`: the methods, clips and raters of `avlink study`."""
 
     kind: Literal["study"] = "study"
     format: Literal[1] = 1
     task: Task = "v2a"
-    """What was generated: sound for pictures, pictures for sound, or both. It chooses the questions."""
+    """The generated half: sound for pictures, pictures for sound, or both. It chooses the questions."""
     methods: Annotated[tuple[Method, ...], Field(strict=False)] = ()
-    """What is compared, unless the command line names folders. Files of one name without suffix are partners."""
+    """The compared methods, unless the command line names folders. Files of one name, suffixes aside, are partners."""
     pictures: str | None = None
     """A folder of movies: the methods' folders then hold sounds alone, each put to the movie of its name."""
     sounds: str | None = None
@@ -35,19 +35,19 @@ class StudyRecipe(Recipe):
     compare: Literal["first", "all"] = "first"
     """The first method against each of the others, or each against each."""
     samples: Annotated[int, Field(ge=1)] | Literal["all"] = 50
-    """So many clips of each pair of methods, drawn from those that there are."""
+    """The number of clips of each pair of methods, drawn from those that there are."""
     raters: int = Field(default=5, ge=1)
-    """Each pair of clips is answered by so many different people at most."""
+    """The number of different people who answer each pair of clips, at most."""
     no_preference: bool = False
-    """Whether "no preference" is an answer. The paper's raters had to choose."""
+    """Offer "no preference" as an answer. The paper's raters had to choose."""
     lease_s: float = Field(default=1800.0, gt=0)
-    """A pair that somebody looks at and has not answered is kept from others for so long."""
+    """The time for which a pair that somebody looks at is kept from others."""
     seed: int = Field(default=1, ge=0, lt=2**63)
-    """What the clips, the order of pairs and the sides are drawn from."""
+    """The seed of the drawn clips, the order of the pairs, and the sides."""
 
 
 def check_study(recipe: StudyRecipe, registry: Registry) -> Sequence[str]:
-    """A sentence for each mistake that the fields alone do not show."""
+    """Return a sentence for each mistake that the fields alone do not show."""
     mistakes = []
     names = [method.name for method in recipe.methods]
     if len(names) == 1:

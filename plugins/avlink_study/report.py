@@ -10,16 +10,15 @@ from typing import Any
 
 from avlink.hooks import Answer, Grid
 from avlink_study.questions import Question, Task
-from avlink_study.resampling import RESAMPLES
-from avlink_study.statistics import Interval, sign_test
+from avlink_study.stats import RESAMPLES, Interval, sign_test
 from avlink_study.table import Cell, StudyResults
 from avlink_study.votes import Vote
 
-_DRAWN = {"clips": "clips", "raters": "raters", "both": "clips and raters"}
+_RESAMPLED = {"clips": "clips", "raters": "raters", "both": "clips and raters"}
 
 
 def answer_for(results: StudyResults, questions: Sequence[Question], *, task: Task, name: str) -> Answer:
-    """What `avlink study results` says."""
+    """Return the answer of `avlink study results`."""
     left, preferences = results.left
     payload = {
         "study": name,
@@ -40,10 +39,10 @@ def answer_for(results: StudyResults, questions: Sequence[Question], *, task: Ta
         f"{name}: % of votes for the first of two methods, with {percent} intervals; - is not asked",
         _table_4(results.cells, questions),
         "",
-        _details(results.cells, questions, resampled=f"over {_DRAWN[results.clusters]}"),
+        _details(results.cells, questions, resampled=f"over {_RESAMPLED[results.clusters]}"),
         "",
         "An interval in the first table is the wider of two at each end: Wilson's, which takes votes as independent, "
-        f"and that of {RESAMPLES} drawn studies with other {_DRAWN[results.clusters]}. "
+        f"and that of {RESAMPLES} drawn studies with other {_RESAMPLED[results.clusters]}. "
         "p: two-sided sign test over clips, each by its majority; many tests, no correction.",
         _agreement_text(results, questions),
         f"Sides: of {preferences} pairs that a rater leaned to one side of, {left} to the left "
@@ -53,7 +52,7 @@ def answer_for(results: StudyResults, questions: Sequence[Question], *, task: Ta
 
 
 def cell_json(cell: Cell) -> dict[str, Any]:
-    """A cell as an object of `--json`."""
+    """Return a cell as an object of `--json`."""
     return {
         "first": cell.first,
         "second": cell.second,
@@ -74,11 +73,12 @@ def cell_json(cell: Cell) -> dict[str, Any]:
 
 
 def table_csv(results: StudyResults) -> str:
-    """The cells, one a line, with a head (RFC 4180)."""
+    """Return the cells as CSV with a head (RFC 4180), one a line."""
     rows = []
     for cell in results.cells:
         row = cell_json(cell)
         for key in ("interval", "wilson", "resampled"):
+            # Two columns each: CSV has no lists.
             low, high = row.pop(key) or ("", "")
             row |= {f"{key}_low": low, f"{key}_high": high}
         rows.append(row)
@@ -86,7 +86,7 @@ def table_csv(results: StudyResults) -> str:
 
 
 def votes_csv(votes: Iterable[Vote]) -> str:
-    """Every answer, one a line, with a head; raters are numbers."""
+    """Return every answer as CSV with a head, one a line; raters are numbers."""
     return _csv(
         {
             "rater": vote.rater,
@@ -107,6 +107,7 @@ def _csv(rows: Iterable[Mapping[str, object]]) -> str:
     if not rows:
         return ""
     text = io.StringIO()
+    # Line ends as in all other files that AVLink writes; the module's own are CR LF.
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -149,12 +150,12 @@ def _details(cells: Sequence[Cell], questions: Sequence[Question], *, resampled:
 
 
 def _agreement_text(results: StudyResults, questions: Sequence[Question]) -> str:
-    said = [
+    words = [
         f"{question.head} {'-' if alpha is None else f'{alpha:.2f}'}"
         for question in questions
         for alpha in (results.agreement[question.name],)
     ]
-    return f"Agreement of raters (Krippendorff's alpha; 0 is chance, 1 is perfect): {', '.join(said)}"
+    return f"Agreement of raters (Krippendorff's alpha; 0 is chance, 1 is perfect): {', '.join(words)}"
 
 
 def _share(cell: Cell) -> str:

@@ -1,7 +1,7 @@
-"""What a browser may ask: the page, the clips of the pair that it is at, and to keep an answer.
+"""The routes of a study: the page, the clips of the open trial, and the requests that store answers.
 
-Who asks is told by a key in the path, which only the rater's link has; nothing is told by cookies, so no other site can
-ask in a rater's name. Names of methods and files are in no answer.
+A key in the path, which only the rater's link has, identifies a rater. There are no cookies, so no other site can send
+requests in a rater's name. Names of methods and files are in no response.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import os
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from importlib import resources
@@ -18,10 +20,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from avlink_study.movies import send_movie
 from avlink_study.rating import SIDES, Rating, RatingRefused, Trial
 
 BODY_BYTES = 4096
@@ -38,10 +40,17 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 _FILES = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
+# .mov holds what .mp4 does, and browsers play it under that name only.
+_MOVIE_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}
+_RANGE = re.compile(rb"\s*bytes=([0-9]{0,18})-([0-9]{0,18})\s*")
 
 
 class StudyApp:
-    """The routes over the rules. `paths` are the files of clips; `tell` is called with what is worth telling."""
+    """The routes over the rules of `rating`.
+
+    `paths` are the files of clips; `report` is called with an event, and its values, for everything that is to be
+    printed.
+    """
 
     def __init__(
         self,
@@ -49,14 +58,14 @@ class StudyApp:
         *,
         paths: Mapping[tuple[int, str], Path],
         invitation: str,
-        tell: Callable[..., None],
+        report: Callable[..., None],
     ) -> None:
-        self._rating, self._paths, self._invitation, self._tell = rating, paths, invitation, tell
+        self._rating, self._paths, self._invitation, self._report = rating, paths, invitation, report
         folder = resources.files(__package__)
         self._files = {name: folder.joinpath(name).read_bytes() for name in _FILES}
 
-    def app(self) -> Starlette:
-        """The application."""
+    def asgi(self) -> Starlette:
+        """Return the ASGI application."""
         routes = [
             Route("/health", self._health),
             Route("/page.css", self._file),
@@ -80,7 +89,7 @@ class StudyApp:
         return Response(self._files[name], media_type=_FILES[name], headers=headers)
 
     async def _page(self, request: Request) -> Response:
-        # Looking at a link makes no rater: chat programs look at all that are sent.
+        # A GET makes no rater: chat programs fetch every link that is sent.
         if "token" in request.path_params:
             self._check_invitation(request)
         else:
@@ -91,17 +100,15 @@ class StudyApp:
         self._check_invitation(request)
         await _body(request)
         number, key = self._rating.join()
-        self._tell("joined", rater=number)
+        self._report("joined", rater=number)
         return _json({"key": key}, 201)
 
     async def _clip(self, request: Request) -> Response:
         rater, side = self._rater(request), request.path_params["side"]
-        showing = self._rating.shown(rater, request.path_params["place"])
-        if showing is None or side not in SIDES:
+        trial = self._rating.shown(rater, request.path_params["place"])
+        if trial is None or side not in SIDES:
             raise HTTPException(404, "there is no such clip")
-        answer = send_movie(self._paths[showing.clips[side]], request.headers.get("range"))
-        answer.headers.update(_HEADERS)
-        return answer
+        return movie_response(self._paths[trial.clips[side]])
 
     async def _act(self, request: Request) -> Response:
         rater, act = self._rater(request), request.path_params["act"]
@@ -110,6 +117,7 @@ class StudyApp:
             if act == "pair":
                 return self._state(rater, self._rating.current(rater))
             place = body.get("place")
+            # True is an int in Python, and SQLite's integers have an end.
             if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < 2**31:
                 raise HTTPException(422, "place must be the number of what is shown")
             if act == "played":
@@ -118,38 +126,42 @@ class StudyApp:
                 question, choice = _word(body, "question"), _word(body, "choice")
                 return self._state(rater, self._rating.answer(rater, place, question, choice))
             if act == "trouble":
-                showing = self._rating.trouble(rater, place, _word(body, "words"))
-                stems = {stem for _, stem in showing.clips.values()}
-                self._tell("trouble", rater=rater, clip=next(iter(stems)), words=" ".join(_word(body, "words").split()))
-                return self._state(rater, showing)
+                trial = self._rating.trouble(rater, place, _word(body, "words"))
+                stems = {stem for _, stem in trial.clips.values()}
+                self._report(
+                    "trouble", rater=rater, clip=next(iter(stems)), words=" ".join(_word(body, "words").split())
+                )
+                return self._state(rater, trial)
             if act == "done":
                 closed = self._rating.close(rater, place)
                 following = self._rating.current(rater)
-                far = self._rating.progress(rater)
+                progress = self._rating.progress(rater)
                 if closed.answers:
-                    self._tell("rated", rater=rater, done=far.done, answered=far.answered, wanted=far.wanted)
+                    self._report(
+                        "rated", rater=rater, done=progress.done, answered=progress.answered, wanted=progress.wanted
+                    )
                 return self._state(rater, following)
         except RatingRefused as refused:
             return _json({"error": {"code": refused.code, "message": str(refused)}}, 409)
         raise HTTPException(404, "there is no such path")
 
-    def _state(self, rater: int, showing: Trial | None) -> Response:
-        plan, far = self._rating.plan, self._rating.progress(rater)
+    def _state(self, rater: int, trial: Trial | None) -> Response:
+        plan, progress = self._rating.plan, self._rating.progress(rater)
         return _json(
             {
-                "progress": {"done": far.done, "left": far.left},
+                "progress": {"done": progress.done, "left": progress.left},
                 "questions": [
                     {"name": question.name, "title": question.title, "text": question.text}
                     for question in plan.questions
                 ],
                 "choices": list(plan.choices),
                 "pair": None
-                if showing is None
+                if trial is None
                 else {
-                    "place": showing.place,
-                    "played": dict(showing.played),
-                    "answers": dict(showing.answers),
-                    "trouble": showing.trouble is not None,
+                    "place": trial.place,
+                    "played": dict(trial.played),
+                    "answers": dict(trial.answers),
+                    "trouble": trial.trouble is not None,
                 },
             }
         )
@@ -161,18 +173,61 @@ class StudyApp:
         return rater
 
     def _check_invitation(self, request: Request) -> None:
+        # The time of a plain comparison would tell how many characters are right.
         if not hmac.compare_digest(request.path_params["token"].encode(), self._invitation.encode()):
             raise HTTPException(404, "this link is not known here; ask who sent it to you for the whole of it")
 
     async def _bug(self, request: Request, error: Exception) -> Response:
-        self._tell("error", words=f"{type(error).__name__}: {' '.join(str(error).split())}")
+        self._report("error", words=f"{type(error).__name__}: {' '.join(str(error).split())}")
         return _json({"error": {"code": "bug", "message": "the server could not do that; try again"}}, 500)
 
 
+class MovieResponse(FileResponse):
+    """A file, whole or one range of its bytes (RFC 9110, section 14).
+
+    Browsers need that: Safari plays nothing from a server without ranges, others cannot seek. Anything else that a
+    Range header may hold, such as several ranges, is ignored, and the whole file is sent.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        kept = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name != b"if-range" and (name != b"range" or _is_single_range(value))
+        ]
+        await super().__call__({**scope, "headers": kept}, receive, send)
+
+
+def movie_response(path: Path) -> Response:
+    """Return the response that sends a movie. Raises HTTPException 404 for a file that is gone."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        raise HTTPException(404, "this clip is not there any more") from None
+    # A place is never given to another clip, so what was loaded once can be played again.
+    headers = {**_HEADERS, "cache-control": "private, max-age=3600"}
+    media_type = _MOVIE_TYPES.get(path.suffix.lower(), "application/octet-stream")
+    response = MovieResponse(path, headers=headers, media_type=media_type, stat_result=stat)
+    # Both tell when the file was written, from which raters could guess its method.
+    for name in ("last-modified", "etag"):
+        del response.headers[name]
+    return response
+
+
+def _is_single_range(value: bytes) -> bool:
+    match = _RANGE.fullmatch(value)
+    if match is None or not (match[1] or match[2]):
+        return False
+    return not (match[1] and match[2]) or int(match[1]) <= int(match[2])
+
+
 async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object of a request: small, soon there, and not from another site's form."""
+    """Return the JSON object of a request. Raises HTTPException for one that is large, slow, or of another site."""
+    # Browsers send this with every request, and no script can change it.
     if request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
         raise HTTPException(403, "another site cannot answer for you")
+    # A form of another site cannot send JSON without a preflight request, which is never granted here.
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HTTPException(415, "the request must be JSON")
     try:
@@ -190,6 +245,7 @@ async def _body(request: Request) -> dict[str, Any]:
 
 async def _read(request: Request) -> bytes:
     text = b""
+    # `request.body()` has no limit.
     async for block in request.stream():
         text += block
         if len(text) > BODY_BYTES:
@@ -211,7 +267,7 @@ def _json(value: object, status: int = 200) -> Response:
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("accept", ""):
-        # Somebody with half a link reads this.
+        # Read by people whose link is incomplete.
         return Response(
             f"<!doctype html><html lang=en><meta charset=utf-8><title>?</title><p>{escape(str(error.detail))}",
             error.status_code,

@@ -1,4 +1,4 @@
-"""Table 4 of a study: for each two methods and each question, what share preferred the first. Pure."""
+"""Table 4 of the paper: for each two methods and each question, the share that preferred the first. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from avlink import derive_seed
-from avlink_study.agreement import krippendorff_alpha
 from avlink_study.questions import Question
-from avlink_study.resampling import Clusters, bootstrap_interval
-from avlink_study.statistics import Interval, sign_test, wilson
+from avlink_study.stats import Clusters, Interval, bootstrap_interval, krippendorff_alpha, sign_test, wilson
 from avlink_study.votes import Vote
 
 
@@ -20,9 +18,9 @@ from avlink_study.votes import Vote
 class Cell:
     """One share. A vote without a preference counts half.
 
-    `wilson` takes all votes as independent. `resampled` draws clips (or raters) anew; None if there are too few.
-    `p_votes` and `p_clips` are two-sided sign tests, over votes and over clips: in the latter each clip counts once,
-    for the method that most of its votes preferred.
+    `wilson` is an interval that takes all votes as independent, `resampled` one over drawn clips (or raters), None if
+    there are too few. `p_votes` and `p_clips` are two-sided sign tests, over votes and over clips: in the latter each
+    clip counts once, for the method that most of its votes preferred.
     """
 
     first: str
@@ -41,12 +39,15 @@ class Cell:
 
     @property
     def answers(self) -> int:
-        """How many votes there are."""
+        """The number of votes."""
         return self.for_first + self.for_second + self.neither
 
     @property
     def interval(self) -> Interval:
-        """The interval to show: each end is the farther one of the two. Drawn studies of one mind have no width."""
+        """The interval to show: at each end the farther one of the two.
+
+        Where all raters agree, so do all drawn studies, and the interval of these has no width.
+        """
         if self.resampled is None:
             return self.wilson
         return min(self.wilson[0], self.resampled[0]), max(self.wilson[1], self.resampled[1])
@@ -54,11 +55,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResults:
-    """All of it.
+    """The whole table.
 
-    `agreement` is Krippendorff's alpha by question, None where nothing can be said. `left` is in how many showings of a
-    pair to a rater most answers were for the left side, of how many that leaned to a side: the answers of one showing
-    hang together.
+    `agreement` is Krippendorff's alpha by question, None where nothing can be said. `left` is the number of trials with
+    most answers for the left side, and the number of trials that leaned to a side: trials are counted since the answers
+    of one trial are not independent.
     """
 
     cells: tuple[Cell, ...]
@@ -72,7 +73,7 @@ class StudyResults:
 def tabulate(
     votes: Sequence[Vote], questions: Sequence[Question], *, clusters: Clusters, seed: int, level: float = 0.95
 ) -> StudyResults:
-    """Count votes; cells are in the order in which the methods first occur, then in that of the questions."""
+    """Return the table of votes; cells are in the order of the methods' first votes, then in that of the questions."""
     compared = list(dict.fromkeys((vote.first, vote.second) for vote in votes))
     cells = []
     for first, second in compared:
@@ -98,10 +99,12 @@ def tabulate(
 def _cell(votes: Sequence[Vote], *, clusters: Clusters, seed: int, level: float) -> Cell:
     one = votes[0]
     counts = {kind: sum(vote.preferred == kind for vote in votes) for kind in ("first", "second", "neither")}
+    # Sorted, since the bootstrap draws by number: the same votes in any order give the same interval.
     stems = sorted({vote.stem for vote in votes})
     numbers = {stem: number for number, stem in enumerate(stems)}
     credit = np.array([vote.credit for vote in votes])
     clips = np.array([numbers[vote.stem] for vote in votes])
+    # Votes for the first method minus those for the second, clip by clip; its sign is the clip's majority.
     balance = np.bincount(clips, weights=2 * credit - 1)
     share = float(credit.mean())
     return Cell(
@@ -120,6 +123,7 @@ def _cell(votes: Sequence[Vote], *, clusters: Clusters, seed: int, level: float)
             clips,
             np.array([vote.rater for vote in votes]),
             clusters=clusters,
+            # A seed of its own for each cell: an interval does not depend on which other cells there are.
             seed=derive_seed("resample", seed, one.first, one.second, one.question),
             level=level,
         ),

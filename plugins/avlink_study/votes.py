@@ -1,4 +1,4 @@
-"""The answers of a study as votes: which method was preferred, whatever side it was on."""
+"""The answers of a study as votes for methods, whatever side they were on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Preferred: TypeAlias = Literal["first", "second", "neither"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """One answer. `first` and `second` are methods, `left` the one that was there; `at` is in seconds of the epoch."""
+    """One answer. `first` and `second` are methods, `left` is the one on the left; `at` is in seconds of the epoch."""
 
     rater: int
     stem: str
@@ -25,18 +25,18 @@ class Vote:
 
     @property
     def credit(self) -> float:
-        """What it counts for the first method."""
+        """The credit of the first method: 1, 0, or a half without a preference."""
         return {"first": 1.0, "second": 0.0, "neither": 0.5}[self.preferred]
 
     @property
     def was_left(self) -> bool | None:
-        """Whether the left side was preferred; None without a preference."""
+        """True if the left side was preferred; None without a preference."""
         return None if self.preferred == "neither" else self.preferred == self.left
 
 
-def read_votes(ledger: StudyDatabase) -> tuple[Vote, ...]:
-    """All answers, by rater and in the order of pairs."""
-    found = ledger.rows(
+def read_votes(database: StudyDatabase) -> tuple[Vote, ...]:
+    """Return all answers, by rater and in the order of the pairs."""
+    found = database.rows(
         "SELECT a.rater, p.stem, f.name, s.name, a.question, a.choice, w.flipped, a.at FROM answers a "
         "JOIN showings w ON w.rater = a.rater AND w.pair = a.pair JOIN pairs p ON p.number = a.pair "
         "JOIN methods f ON f.number = p.first JOIN methods s ON s.number = p.second "
@@ -60,4 +60,5 @@ def read_votes(ledger: StudyDatabase) -> tuple[Vote, ...]:
 def _preferred(choice: str, *, flipped: bool) -> Preferred:
     if choice == "none":
         return "neither"
+    # The first method is on the left unless the trial is flipped.
     return "first" if (choice == "left") != flipped else "second"

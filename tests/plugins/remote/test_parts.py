@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from avlink_remote.access_token import read_token
 from avlink_remote.auth import has_token
 from avlink_remote.job import JobDropped, Result, ServerJob
 from avlink_remote.job_queue import JobQueue, QueueClosed, QueueFull, UnknownJob
@@ -13,7 +14,6 @@ from avlink_remote.plugin import RemoteOptions
 from avlink_remote.protocol import JobRequest, ResultPart
 from avlink_remote.recipe import Limits
 from avlink_remote.remote_job import Payload
-from avlink_remote.token import read_token
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError

@@ -161,9 +161,9 @@ class Kit:
 
     @staticmethod
     def rating(path: Path, plan: StudyPlan, clock: FakeClock, *, raters: int = 5, lease_s: float = 600.0) -> Rating:
-        ledger = StudyDatabase(path)
-        ledger.settle(plan, folders=[path.parent] * len(plan.methods), raters=raters)
-        return Rating(ledger, plan, raters=raters, lease_s=lease_s, clock=clock.wall)
+        database = StudyDatabase(path)
+        database.save_plan(plan, folders=[path.parent] * len(plan.methods), raters=raters)
+        return Rating(database, plan, raters=raters, lease_s=lease_s, clock=clock.wall)
 
     @staticmethod
     def vote(stem: str, rater: int, preferred: Any, *, left: Any = "first", question: str = "audio_quality") -> Vote:

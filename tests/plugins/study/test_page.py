@@ -212,9 +212,9 @@ def test_a_rater_uses_it_by_keys_and_by_mouse(start: Callable[..., Any], bench: 
         False,
     ]
 
-    ledger = StudyDatabase(bench.folder / "page.db")
-    answers = ledger.rows("SELECT choice FROM answers ORDER BY rowid")
-    ledger.close()
+    database = StudyDatabase(bench.folder / "page.db")
+    answers = database.rows("SELECT choice FROM answers ORDER BY rowid")
+    database.close()
     assert sorted(choice for (choice,) in answers) == ["left", "left", "none", "right"]
     wrong = [event for event in browser.events if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")]
     assert wrong == []

@@ -20,17 +20,17 @@ from avlink.core.errors import InputError
 from avlink.testing import FakeClock
 
 
-def whole(rating: Rating, clock: FakeClock, rater: int, choose: Any = lambda showing: "left") -> Any:
-    """Rate the pair that the rater is at; the showing, or None if nothing is left."""
-    showing = rating.current(rater)
-    if showing is None:
+def whole(rating: Rating, clock: FakeClock, rater: int, choose: Any = lambda trial: "left") -> Any:
+    """Rate the pair that the rater is at; the trial, or None if nothing is left."""
+    trial = rating.current(rater)
+    if trial is None:
         return None
     clock.advance(3)
     for side in ("left", "right"):
-        rating.played(rater, showing.place, side)
+        rating.played(rater, trial.place, side)
     for question in rating.plan.questions:
-        rating.answer(rater, showing.place, question.name, choose(showing))
-    return rating.close(rater, showing.place)
+        rating.answer(rater, trial.place, question.name, choose(trial))
+    return rating.close(rater, trial.place)
 
 
 def test_the_paper_asks_four_questions_of_each_task_and_five_in_all() -> None:
@@ -59,13 +59,13 @@ def test_no_pair_has_more_raters_than_wanted_and_all_get_them_whoever_comes_when
             rating.current(rater)
             clock.advance(chance.choice([1, 700]))
             continue
-        showing = whole(rating, clock, rater)
-        if showing is None:
+        trial = whole(rating, clock, rater)
+        if trial is None:
             clock.advance(700)
             if rating.current(rater) is None:
                 waiting.discard(rater)
         else:
-            seen[rater].append(showing.pair)
+            seen[rater].append(trial.pair)
     assert all(len(set(pairs)) == len(pairs) for pairs in seen.values())
     assert Counter(pair for pairs in seen.values() for pair in pairs) == dict.fromkeys(range(10), 3)
     assert rating.progress(raters[0]).answered == rating.progress(raters[0]).wanted == 30
@@ -86,8 +86,8 @@ def test_order_and_sides_are_drawn_for_each_rater_from_a_seed_that_is_kept(tmp_p
         assert sorted(order_for(seed, 40)) == list(range(40))
     flips = [is_flipped(seed, pair) for seed in range(100) for pair in range(40)]
     assert sum(flips) / 4000 == pytest.approx(0.5, abs=0.03)
-    ledger = StudyDatabase(tmp_path / "a.db")
-    kept = ledger.rows("SELECT r.seed, s.pair, s.flipped FROM showings s JOIN raters r ON r.number = s.rater")
+    database = StudyDatabase(tmp_path / "a.db")
+    kept = database.rows("SELECT r.seed, s.pair, s.flipped FROM showings s JOIN raters r ON r.number = s.rater")
     assert all(bool(flipped) == is_flipped(seed, pair) for seed, pair, flipped in kept)
 
 
@@ -161,9 +161,9 @@ def test_votes_are_for_methods_whatever_side_they_were_on(tmp_path: Path, kit: A
     clock = FakeClock()
     rating = kit.rating(tmp_path / "study.db", kit.plan(clips=8, no_preference=True), clock)
     for choose in (
-        lambda showing: next(side for side, (method, _) in showing.clips.items() if method == 0),
-        lambda showing: "left",
-        lambda showing: "none",
+        lambda trial: next(side for side, (method, _) in trial.clips.items() if method == 0),
+        lambda trial: "left",
+        lambda trial: "none",
     ):
         rater, _ = rating.join()
         while whole(rating, clock, rater, choose) is not None:
@@ -259,7 +259,7 @@ def test_files_that_are_no_study_stay_as_they_are(tmp_path: Path, kit: Any) -> N
             StudyDatabase(path)
         assert path.read_bytes() == before
     with pytest.raises(InputError, match="there is no study in"):
-        StudyDatabase(tmp_path / "none.db", make=False)
+        StudyDatabase(tmp_path / "none.db", create=False)
     assert not (tmp_path / "none.db").exists()
 
 

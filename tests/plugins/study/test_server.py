@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -18,7 +19,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from avlink_study.database import StudyDatabase
-from avlink_study.movies import parse_range
 from starlette.exceptions import HTTPException
 
 from avlink import picture_digest, probe, read_audio
@@ -48,8 +48,8 @@ def join(study: Any, meet: Choose) -> Any:
 def test_a_study_from_the_first_link_to_the_table_with_a_kill_in_between(
     start: Choose, bench: Any, meet: Choose, avlink: Choose
 ) -> None:
-    database = bench.folder / "whole.db"
-    study = start("quince", "medlar", "-o", database.name, "-s", "raters=3")
+    path = bench.folder / "whole.db"
+    study = start("quince", "medlar", "-o", path.name, "-s", "raters=3")
     told = study.events
     assert told[0] == {
         "format": 1,
@@ -79,15 +79,15 @@ def test_a_study_from_the_first_link_to_the_table_with_a_kill_in_between(
 
     # Whatever a rater was told is kept, is; of what was under way when the end came, at most one answer each.
     kept = {(number, *answer) for number, rater in enumerate(raters, 1) for answer in rater.kept}
-    ledger = StudyDatabase(database)
-    rows = ledger.rows(
+    database = StudyDatabase(path)
+    rows = database.rows(
         "SELECT a.rater, s.place, a.question, a.choice FROM answers a JOIN showings s USING (rater, pair)"
     )
-    ledger.close()
+    database.close()
     assert kept <= set(rows)
     assert len(set(rows) - kept) <= 3
 
-    study = start("-o", database.name, "--port", port, "-s", "raters=3")
+    study = start("-o", path.name, "--port", port, "-s", "raters=3")
     assert study.events[-1]["answers"] == len(rows)
     for rater in raters:
         state = rater.rate(choose)
@@ -97,7 +97,7 @@ def test_a_study_from_the_first_link_to_the_table_with_a_kill_in_between(
     assert late.post("pair")["pair"] is None
 
     # Asked for while it is served.
-    code, out, _ = avlink("study", "results", database.name, "--json", "--csv", "table.csv", "--votes", "votes.csv")
+    code, out, _ = avlink("study", "results", path.name, "--json", "--csv", "table.csv", "--votes", "votes.csv")
     results = json.loads(out)
     assert code == 0
     assert study.end() == 0
@@ -113,12 +113,12 @@ def test_a_study_from_the_first_link_to_the_table_with_a_kill_in_between(
     assert (results["answers"], results["raters"]) == (36, 3)
     assert len((bench.folder / "table.csv").read_text().splitlines()) == 5
     assert len((bench.folder / "votes.csv").read_text().splitlines()) == 37
-    _, out, _ = avlink("study", "results", database.name)
+    _, out, _ = avlink("study", "results", path.name)
     assert re.search(r"quince - medlar +100\.0 \(70\.1 to 100\.0\) .* 0\.0 \(0\.0 to 29\.9\)", out)
 
     # Another study does not get in between, in words.
     shutil.copytree(bench.folder / "medlar", bench.folder / "sorb", dirs_exist_ok=True)
-    code, _, err = avlink("study", "quince", "sorb", "-o", database.name, "-s", "raters=3", "--port", "0")
+    code, _, err = avlink("study", "quince", "sorb", "-o", path.name, "-s", "raters=3", "--port", "0")
     assert code == 2
     assert "has answers to another study: it compares quince and medlar, not quince and sorb" in err
 
@@ -203,24 +203,51 @@ def test_names_are_never_told_and_every_answer_is_guarded(
     assert study.end(signal.SIGINT) == 130
 
 
-def test_ranges_of_every_form() -> None:
-    for first, last in itertools.product(range(12), repeat=2):
-        if first <= last and first < 10:
-            assert parse_range(f"bytes={first}-{last}", 10) == (first, min(10, last + 1))
-        elif first > last:
-            assert parse_range(f"bytes={first}-{last}", 10) is None
-    for nonsense in (None, "", "bytes", "bytes=-", "lines=0-1", "bytes=a-b", "bytes=0-1, 3-4", "bytes=0-" + "9" * 40):
-        assert parse_range(nonsense, 10) is None
-    for beyond in ("bytes=10-", "bytes=10-11", "bytes=-0"):
-        with pytest.raises(HTTPException):
-            parse_range(beyond, 10)
-    assert parse_range("bytes=-99", 10) == (0, 10)
+def test_ranges_of_every_form(tmp_path: Path) -> None:
+    from avlink_study.routes import movie_response
+
+    path = tmp_path / "ten.webm"
+    path.write_bytes(b"0123456789")
+    transport = httpx.ASGITransport(movie_response(path))  # type: ignore[arg-type]
+
+    async def ask(values: list[str | None]) -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://study") as client:
+            return [
+                await client.get("/", headers={} if value is None else {"range": value, "if-range": "x"})
+                for value in values
+            ]
+
+    def all_of(values: list[str | None]) -> list[httpx.Response]:
+        return asyncio.run(ask(values))
+
+    spans = list(itertools.product(range(12), repeat=2))
+    for (first, last), answer in zip(spans, all_of([f"bytes={a}-{b}" for a, b in spans]), strict=True):
+        if first > last:
+            assert (answer.status_code, answer.content) == (200, b"0123456789")
+        elif first < 10:
+            assert (answer.status_code, answer.content) == (206, b"0123456789"[first : last + 1])
+            assert answer.headers["content-range"] == f"bytes {first}-{min(last, 9)}/10"
+        else:
+            assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */10")
+    nonsense = [None, "", "bytes", "bytes=-", "lines=0-1", "bytes=a-b", "bytes=0-1, 3-4", "bytes=0-" + "9" * 40]
+    for answer in all_of(nonsense):
+        assert (answer.status_code, answer.content, answer.headers["content-type"]) == (
+            200,
+            b"0123456789",
+            "video/webm",
+        )
+        # From the time of a file a rater could guess its method.
+        assert not {"last-modified", "etag"} & set(answer.headers)
+    assert {answer.status_code for answer in all_of(["bytes=10-", "bytes=10-11", "bytes=-0"])} == {416}
+    assert all_of(["bytes=-99"])[0].content == b"0123456789"
+    path.unlink()
+    with pytest.raises(HTTPException, match="not there any more"):
+        movie_response(path)
 
 
 def test_sounds_are_put_to_pictures_that_stay_as_they_are(bench: Any, tmp_path: Path) -> None:
     import soundfile
-    from avlink_study.clips import prepare
-    from avlink_study.folders import MethodFolder, gather
+    from avlink_study.clips import MethodFolder, find_files, prepare_clips
     from avlink_study.plan import ClipPair
     from avlink_study.recipe import StudyRecipe
 
@@ -235,10 +262,10 @@ def test_sounds_are_put_to_pictures_that_stay_as_they_are(bench: Any, tmp_path: 
     for recipe in (StudyRecipe(pictures=str(pictures)), StudyRecipe(sounds=str(tmp_path / "a"))):
         if recipe.sounds is not None:
             folders = [MethodFolder(name=name, path=bench.folder / name) for name in ("quince", "medlar")]
-        material = gather(folders, recipe)
+        material = find_files(folders, recipe)
         assert material.stems() == (frozenset({"walnut_0", "walnut_1"}),) * 2
         pairs = (ClipPair(0, 1, "walnut_0"), ClipPair(0, 1, "walnut_1"))
-        shown = dict(prepare(material, pairs, folder=tmp_path / "clips"))
+        shown = dict(prepare_clips(material, pairs, folder=tmp_path / "clips"))
         assert Counter(number for number, _ in shown) == {0: 2, 1: 2}
         for (number, stem), one in shown.items():
             source = pictures if recipe.pictures is not None else folders[number].path
@@ -249,7 +276,7 @@ def test_sounds_are_put_to_pictures_that_stay_as_they_are(bench: Any, tmp_path: 
             assert material.without_half() == ("no_movie",)
             assert len({file_digest(one.path) for one in shown.values()}) == 4
         made = {one.path: one.path.stat().st_mtime_ns for one in shown.values()}
-        assert dict(prepare(material, pairs, folder=tmp_path / "clips")) == shown
+        assert dict(prepare_clips(material, pairs, folder=tmp_path / "clips")) == shown
         assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
