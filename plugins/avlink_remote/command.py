@@ -64,7 +64,7 @@ Settings = Annotated[
     ),
 ]
 DeviceName = Annotated[
-    ServeDevice, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")
+    ServeDevice, typer.Option("--device", help="Run the model on this device; auto is the fastest there is.")
 ]
 MaxUpload = Annotated[
     float | None,

@@ -70,7 +70,7 @@ def ask(
     ] = Path("study.db"),
     task: Annotated[
         TaskName | None,
-        typer.Option("--task", help="What was generated: sound, pictures, or both. [default: v2a]", show_default=False),
+        typer.Option("--task", help="The generated half: sound, pictures, or both. [default: v2a]", show_default=False),
     ] = None,
     pictures: Annotated[
         Path | None,
@@ -110,7 +110,7 @@ def ask(
     url: Annotated[
         str | None,
         typer.Option(
-            "--url", metavar="URL", help="What links begin with, where raters reach it elsewhere.", show_default=False
+            "--url", metavar="URL", help="The start of all links, if raters reach it elsewhere.", show_default=False
         ),
     ] = None,
     as_json: Annotated[
@@ -158,12 +158,12 @@ def results(
         typer.Option("--votes", metavar="FILE", help="Also write every answer.", show_default=False),
     ] = None,
     over: Annotated[
-        ResampledUnits, typer.Option("--over", help="What is drawn anew for the intervals.")
+        ResampledUnits, typer.Option("--over", help="Draw these anew for the intervals.")
     ] = ResampledUnits.clips,
     level: Annotated[
         float, typer.Option("--level", min=0.5, max=0.999, metavar="P", help="The confidence of the intervals.")
     ] = 0.95,
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="What they are drawn from.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The seed of these draws.")] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")
     ] = False,

@@ -86,7 +86,7 @@ def bootstrap_interval(
     )
     credits, votes = ((by_clip @ counts) * by_rater for counts in table)
     credit_sums, vote_sums = credits.sum(axis=1), votes.sum(axis=1)
-    # Where raters saw different clips, a drawn study may hold no vote at all; it says nothing.
+    # A drawn study may hold no vote at all, if raters saw different clips; it says nothing.
     shares = credit_sums[vote_sums > 0] / vote_sums[vote_sums > 0]
     if len(shares) < 2:
         return None

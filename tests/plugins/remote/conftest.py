@@ -26,7 +26,7 @@ from avlink.core.values import Frames, Prompt, SoundRequest
 ROOT = Path(__file__).parents[3]
 TOKEN = "a-token-of-the-tests-0123456789"
 PATIENCE_S = 120.0
-"""How long a test waits for what must come: this machine may be busy."""
+"""A test waits this long for an event that must come: the machine may be busy."""
 
 # A plugin of a distribution of its own: the tone backend, which notes each call, and as a prompt asks takes many steps
 # or fails.
@@ -82,7 +82,7 @@ class Server:
             self._news.notify_all()
 
     def of(self, event: str, job: str | None = None) -> list[dict[str, Any]]:
-        """What was told of that kind, of a job if it is named."""
+        """The events of that kind, of one job if it is named."""
         return [one for one in self.events if one.get("event") == event and job in (None, one.get("job"))]
 
     def until(self, event: str, job: str | None = None) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Server:
 
 
 class Bench:
-    """Where servers run: their environment, and what their backend noted."""
+    """The folder and environment in which servers run, and the notes of their backend."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

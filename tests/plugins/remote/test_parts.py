@@ -89,7 +89,7 @@ def test_places_are_counted_until_a_job_ends_and_results_take_none() -> None:
     jobs.submit(job_request(3), "a", 0.0)
     with pytest.raises(QueueFull):
         jobs.submit(job_request(4), "a", 0.0)
-    # Who has a place keeps it, however often it asks.
+    # A client that has a place keeps it, however often it asks.
     assert not jobs.submit(job_request(3), "b", 0.0)[1]
     jobs.release(job, "a", 0.0)
     assert jobs.submit(job_request(4), "a", 0.0)[1]

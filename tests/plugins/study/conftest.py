@@ -44,7 +44,7 @@ class Study:
         self.url = self.links[0].rpartition("/")[0].rpartition("/")[0]
 
     def rest(self) -> list[dict[str, Any]]:
-        """What it told after that, once it has ended."""
+        """The events after that, once it has ended."""
         assert self.process.stdout is not None
         return [json.loads(line) for line in self.process.stdout]
 
@@ -106,7 +106,7 @@ def movie(path: Path, *, tone_hz: float, seed: int = 0) -> Path:
 
 
 class Bench:
-    """Where studies run."""
+    """The folder and environment in which studies run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

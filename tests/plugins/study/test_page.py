@@ -199,7 +199,7 @@ def test_a_rater_uses_it_by_keys_and_by_mouse(start: Callable[..., Any], bench: 
     browser.until("!find('next').disabled && !busy")
     assert browser.js("find('progress').textContent") == "Pair 1 of 3"
 
-    # What was said is there again after a reload, which is how somebody goes on later.
+    # The answers are there again after a reload, by which a rater continues later.
     browser("Page.reload")
     browser.until("typeof state === 'object' && state !== null && isHeard() && !find('next').disabled")
     pressed = "[...document.querySelectorAll('[aria-pressed=true]')].map((one) => one.dataset.choice)"

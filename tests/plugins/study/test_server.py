@@ -125,7 +125,7 @@ def test_a_study_from_the_first_link_to_the_table_with_a_kill_in_between(
 
 @pytest.fixture(scope="module")
 def names() -> tuple[str, ...]:
-    """What no answer may hold."""
+    """Words that no response may hold."""
     return ("quince", "medlar", "walnut")
 
 
