@@ -18,10 +18,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avlink.core.architecture import PAPER, AVLinkConfig, DiTConfig, FusionConfig, VideoConfig
 from avlink.core.training import ParallelTable
-from avlink.engine.avlink import AVLink, Fusion, Text
+from avlink.engine.avlink import AVLink, Fusion
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
+from avlink.engine.text.encoder import TextEmbeddings
 from avlink.engine.train.optim import EMA, OptimConfig, Optimiser
 from avlink.engine.train.parallel import Learner
 from avlink.engine.train.ranks import Ranks
@@ -62,7 +63,7 @@ class _Step:
         self.pixels = torch.rand(shape, device=device) * 2 - 1
         self.latents = torch.randn(batch, config.window_tokens, config.vae.latent_channels, device=device)
         words = torch.randn(batch, _WORDS, text, device=device)
-        self.text = Text(tokens=words, mask=torch.ones(batch, _WORDS, dtype=torch.bool, device=device))
+        self.text = TextEmbeddings(tokens=words, mask=torch.ones(batch, _WORDS, dtype=torch.bool, device=device))
         pt, ph, pw = picture.patch
         video_tokens = (picture.frames // pt) * (picture.height // ph) * (picture.width // pw)
         self.tokens = batch * (config.window_tokens + video_tokens)
@@ -155,13 +156,15 @@ def _measured(config: AVLinkConfig, batch: int, device: torch.device, table: Par
         flops = batch * _flops(config)
         step = _Step(config, batch, device)
         around = (step.audio, step.video)
-        learner = Learner(step, around=around, parallel=table, bf16=device.type == "cuda", ranks=Ranks(device=device))
+        learner = Learner(
+            step, frozen_modules=around, parallel=table, bf16=device.type == "cuda", ranks=Ranks(device=device)
+        )
         named = learner.named()
         optimiser, ema = Optimiser(named, OptimConfig(lr=3e-4), 1000), EMA(named, 0.9999)
 
         def once(number: int) -> None:
             generator = torch.Generator().manual_seed(number)
-            learner.run(list(range(batch)), generator)["total"].backward()
+            learner.forward(list(range(batch)), generator)["total"].backward()
             optimiser.clip()
             optimiser.step(number)
             ema.update(number)

@@ -6,11 +6,11 @@ velocities (see flow/path.py); how a velocity becomes sound or picture is the sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from avlink.core.architecture import AVLinkConfig
@@ -19,16 +19,9 @@ from avlink.engine.nn.dit import AudioDiT, Stream, VideoDiT
 from avlink.engine.nn.embed import TimeEmbedding
 from avlink.engine.nn.fusion import FusionBlock, aligned_rope
 from avlink.engine.nn.inject import DirectBlock, TextLink
+from avlink.engine.text.encoder import TextEmbeddings
 
 Direction: TypeAlias = Literal["audio", "video", "both"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """Encoded prompts; `mask` is True where there is a word."""
-
-    tokens: Float[Tensor, "batch words dim"]
-    mask: Bool[Tensor, "batch words"]
 
 
 class Velocities(NamedTuple):
@@ -96,8 +89,8 @@ class AVLink(nn.Module):
         *,
         t_audio: Float[Tensor, " batch"],
         t_video: Float[Tensor, " batch"],
-        audio_text: Text,
-        video_text: Text | None = None,
+        audio_text: TextEmbeddings,
+        video_text: TextEmbeddings | None = None,
         motion: Float[Tensor, "batch motion_frames dim"] | None = None,
         features: Float[Tensor, "batch pictures features"] | None = None,
     ) -> Velocities:

@@ -14,7 +14,8 @@ from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import build_vocoder
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.nn.motion import MotionStem
-from avlink.engine.text.byte_encoder import ByteEncoder, TextEncoder
+from avlink.engine.text.byte_encoder import ByteEncoder
+from avlink.engine.text.encoder import TextEncoder
 
 COMPONENTS = (
     "vae",

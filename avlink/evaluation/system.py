@@ -77,7 +77,7 @@ class BundleSystem:
     ) -> None:
         """Load all weights. Raises BundleError where there is no such bundle, or it is damaged."""
         from avlink.core.bundles import find_bundle
-        from avlink.engine.bundle.bundle import load_system, read_bundle
+        from avlink.engine.bundle import load_system, read_bundle
         from avlink.engine.sampling import SampleConfig, SoundSampler
 
         bundle = read_bundle(find_bundle(name))

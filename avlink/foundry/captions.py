@@ -16,7 +16,7 @@ def pick(rng: Rng, *lines: str) -> str:
     return lines[int(rng.integers(len(lines)))]
 
 
-def thing(material: str, noun: str) -> str:
+def noun_phrase(material: str, noun: str) -> str:
     """A body in words: "a wooden ball"."""
     if material == "water":
         return "a blob of water"
@@ -26,9 +26,9 @@ def thing(material: str, noun: str) -> str:
 
 def bounce(rng: Rng, materials: Sequence[str], nouns: Sequence[str]) -> str:
     """Bodies that bounce."""
-    first = thing(materials[0], nouns[0])
+    first = noun_phrase(materials[0], nouns[0])
     if len(materials) > 1:
-        return f"{first} and {thing(materials[1], nouns[1])} " + pick(
+        return f"{first} and {noun_phrase(materials[1], nouns[1])} " + pick(
             rng, "bounce", "bounce on the floor", "are bouncing"
         )
     return pick(
@@ -43,7 +43,7 @@ def bounce(rng: Rng, materials: Sequence[str], nouns: Sequence[str]) -> str:
 
 def between_walls(rng: Rng, material: str, noun: str) -> str:
     """A body between two walls."""
-    return f"{thing(material, noun)} " + pick(
+    return f"{noun_phrase(material, noun)} " + pick(
         rng, "bounces between two walls", "flies from wall to wall", "hits the walls"
     )
 
@@ -53,7 +53,7 @@ def drop(rng: Rng, materials: Sequence[str], noun: str) -> str:
     names = list(dict.fromkeys(materials))
     if len(names) > 1:
         return " and ".join(names) + pick(rng, " pieces fall down", " things drop on the floor", " objects fall")
-    first = thing(names[0], noun)
+    first = noun_phrase(names[0], noun)
     if len(materials) > 1:
         return pick(rng, f"{names[0]} pieces fall one by one", f"several pieces of {names[0]} drop")
     return pick(rng, f"{first} falls", f"{first} drops on the floor", f"{first} hits the ground")
@@ -89,12 +89,16 @@ def steps(rng: Rng, material: str) -> str:
 def collide(rng: Rng, first: str, second: str, noun: str, other: str, *, wall: bool) -> str:
     """Two bodies that meet."""
     if wall:
-        return f"{thing(first, noun)} " + pick(rng, "hits a wall", "runs against a wall", "knocks on the wall")
+        return f"{noun_phrase(first, noun)} " + pick(rng, "hits a wall", "runs against a wall", "knocks on the wall")
     if first == second:
         return pick(
             rng, f"two pieces of {first} collide", f"{first} knocks against {first}", f"{first} objects bump together"
         )
-    return f"{thing(first, noun)} " + pick(rng, "hits ", "collides with ", "bumps into ") + thing(second, other)
+    return (
+        f"{noun_phrase(first, noun)} "
+        + pick(rng, "hits ", "collides with ", "bumps into ")
+        + noun_phrase(second, other)
+    )
 
 
 def flash(rng: Rng, number: int) -> str:
@@ -113,7 +117,7 @@ def explosion(rng: Rng, number: int) -> str:
 
 def roll(rng: Rng, material: str, *, knock: bool) -> str:
     """A rolling body."""
-    first = thing(material, "ball")
+    first = noun_phrase(material, "ball")
     if knock:
         return pick(rng, f"{first} rolls and hits a wall", f"{first} rolls against a stop")
     return pick(rng, f"{first} rolls over the floor", f"{first} rolling")

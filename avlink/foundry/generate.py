@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from avlink.foundry.ambience import level_of, sound_of
 from avlink.foundry.clip import (
     CLIP_FRAMES,
     CLIP_SAMPLES,
@@ -21,9 +20,10 @@ from avlink.foundry.clip import (
 )
 from avlink.foundry.kinds import TRAINED_KINDS, TRANSFER_KINDS
 from avlink.foundry.look import Look, add_clutter, plan_look
-from avlink.foundry.picture import draw
-from avlink.foundry.scene import Body, Scene, Surface
-from avlink.foundry.stage import Stage, Unplayable
+from avlink.foundry.render import render_frames
+from avlink.foundry.sampler import InvalidPlan, SceneSampler
+from avlink.foundry.scene import Body, ScenePlan, Surface
+from avlink.foundry.sound import continuous_level, render_sound
 
 LATE_FRAMES = 2
 """How far a still may lie from the frame of its event: what is struck is seen just before and after as well."""
@@ -32,7 +32,7 @@ _STREAMS = {"train": 1, "held_out": 2, "transfer": 3}
 _ATTEMPTS = 200
 
 
-def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, tuple[np.random.Generator, np.random.Generator]]:
+def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.random.Generator, np.random.Generator]]:
     """Plan one clip: its scene, its look, its facts, and the streams that draw and sound it."""
     streams = np.random.SeedSequence([_STREAMS[split], seed]).spawn(5)
     looks, kinds, scenes, drawing, sounding = (np.random.Generator(np.random.PCG64(stream)) for stream in streams)
@@ -41,7 +41,7 @@ def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, tuple[np.rando
     weights = np.asarray([weight for _, weight in table.values()])
     kind = list(table)[int(kinds.choice(len(table), p=weights / weights.sum()))]
     recoloured = bool(kinds.random() < 0.5)
-    stage = Stage(
+    sampler = SceneSampler(
         rng=scenes,
         t=look.t,
         narrow=look.narrow,
@@ -51,18 +51,18 @@ def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, tuple[np.rando
     )
     for _ in range(_ATTEMPTS):
         try:
-            scene = table[kind][0](stage)
-        except Unplayable:
+            scene = table[kind][0](sampler)
+        except InvalidPlan:
             continue
         break
     else:
         raise RuntimeError(f"no playable plan of kind {kind} for seed {seed} within {_ATTEMPTS} attempts")
-    add_clutter(look, stage)
+    add_clutter(look, sampler)
     if look.style in ("outline", "mosaic"):
-        restyle(scene, look, stage)
-    hits = sorted(scene.hits, key=lambda hit: hit.time_s)
-    named = [hit.material for hit in hits if hit.material != "air"]
-    named += [drone.material for drone in scene.drones if drone.material is not None]
+        restyle(scene, look, sampler)
+    contacts = sorted(scene.contacts, key=lambda contact: contact.time_s)
+    named = [contact.material for contact in contacts if contact.material != "air"]
+    named += [sound.material for sound in scene.continuous if sound.material is not None]
     info = ClipInfo(
         seed=seed,
         split=split,
@@ -73,15 +73,17 @@ def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, tuple[np.rando
         materials=tuple(dict.fromkeys(named)),
         recoloured=recoloured,
         caption=scene.caption,
-        events=tuple(Event(time_s=hit.time_s, material=hit.material, strength=hit.strength) for hit in hits),
-        envelope=level_of(scene),
+        events=tuple(
+            Event(time_s=contact.time_s, material=contact.material, strength=contact.strength) for contact in contacts
+        ),
+        envelope=continuous_level(scene),
     )
     return scene, look, info, (drawing, sounding)
 
 
-def restyle(scene: Scene, look: Look, stage: Stage) -> None:
+def restyle(scene: ScenePlan, look: Look, sampler: SceneSampler) -> None:
     """Draw everything in one ink: lines only (outline) or filled silhouettes (mosaic)."""
-    colour = stage.colour()
+    colour = sampler.colour()
     ink = Surface(texture="flat", low=colour, high=colour)
 
     def inked(body: Body) -> Body:
@@ -116,8 +118,8 @@ def make_clips(seeds: Sequence[int], *, split: Split, device: str | torch.device
     clips = []
     for row, seed in enumerate(seeds):
         scene, look, info, (drawing, sounding) = plan(int(seed), split)
-        frames[row] = draw(scene, look, drawing, where)
-        sound[row] = sound_of(scene, look.t, sounding, where)
+        frames[row] = render_frames(scene, look, drawing, where)
+        sound[row] = render_sound(scene, look.t, sounding, where)
         clips.append(info)
     return ClipBatch(frames=frames, sound=sound, clips=tuple(clips))
 
@@ -140,7 +142,7 @@ def make_stills(
         event = events[int(sounding.integers(len(events)))]
         late = int(sounding.integers(-LATE_FRAMES, LATE_FRAMES + 1))
         number = min(max(0, int(event.time_s * FRAME_RATE) + late), CLIP_FRAMES - 1)
-        frames.append(draw(scene, look, drawing, where, np.array([number])))
+        frames.append(render_frames(scene, look, drawing, where, np.array([number])))
         names.append(event.material)
     empty = torch.empty((0, HEIGHT, WIDTH, 3), dtype=torch.uint8, device=where)
     return torch.cat([empty, *frames]), tuple(names)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.foundry.clip import CLIP_FRAMES, CLIP_S
-from avlink.foundry.scene import Array, Body, Colour, Surface
-from avlink.foundry.shapes import box, capsule, disc, polygon
-from avlink.foundry.stage import Stage
+from avlink.foundry.sampler import SceneSampler
+from avlink.foundry.scene import Body, Colour, Surface
+from avlink.foundry.shapes import Array, box, capsule, disc, polygon
 
 BACKDROPS = ("plain", "gradient", "cloud", "stripes", "blobs")
 TRANSFER_STYLES = ("outline", "halftone", "mosaic")
@@ -59,7 +59,7 @@ class Look:
     silent: list[Body] = field(default_factory=list)
 
 
-def wander(rng: np.random.Generator, amount: float, smooth: int) -> Array:
+def random_walk(rng: np.random.Generator, amount: float, smooth: int) -> Array:
     """A smooth random walk about zero over the clip with standard deviation `amount`."""
     kernel = np.hanning(smooth + 2)[1:-1]
     noise = np.convolve(rng.standard_normal(CLIP_FRAMES + smooth), kernel / np.sqrt((kernel**2).sum()), mode="valid")
@@ -85,8 +85,8 @@ def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_inde
     ramp = np.linspace(-1, 1, CLIP_FRAMES)
     if rng.random() < 0.5:
         smooth, amount = int(rng.integers(2, 9)), float(rng.uniform(0.15, 1.0))
-        camera.shift_x = camera.shift_x + wander(rng, amount, smooth)
-        camera.shift_y = camera.shift_y + wander(rng, amount, smooth)
+        camera.shift_x = camera.shift_x + random_walk(rng, amount, smooth)
+        camera.shift_y = camera.shift_y + random_walk(rng, amount, smooth)
     if rng.random() < 0.4:
         angle, amount = rng.uniform(0, 2 * np.pi), rng.uniform(1, 6)
         camera.shift_x = camera.shift_x + amount * np.cos(angle) * ramp
@@ -123,7 +123,7 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
     moves = wide and bool(rng.random() < (0.7 if not transfer else 0.3))
     flicker = np.ones(CLIP_FRAMES)
     if wide and not transfer and rng.random() < 0.35:
-        flicker = 1 + np.clip(wander(rng, rng.uniform(0.01, 0.06), int(rng.integers(1, 20))), -0.2, 0.2)
+        flicker = 1 + np.clip(random_walk(rng, rng.uniform(0.01, 0.06), int(rng.integers(1, 20))), -0.2, 0.2)
         flicker = flicker[np.searchsorted(source_index, source_index)]
     # The transfer split is hard by its kinds and styles; the rest of its nuisances are mild.
     rough = wide and not transfer
@@ -153,48 +153,50 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
     )
 
 
-def add_clutter(look: Look, stage: Stage) -> None:
+def add_clutter(look: Look, sampler: SceneSampler) -> None:
     """Things that stand about, and things that move smoothly without ever making a sound."""
     if look.narrow:
         return
-    if stage.chance(0.45):
-        for _ in range(int(stage.rng.integers(1, 6))):
-            size = stage.uniform(1.5, 6)
-            form = (disc(size), box(size, size * stage.uniform(0.3, 1.5)), polygon(size, 5), capsule(size * 2, 1.0))
-            shape = form[int(stage.rng.integers(len(form)))]
-            colour = _muted(look, stage)
+    if sampler.chance(0.45):
+        for _ in range(int(sampler.rng.integers(1, 6))):
+            size = sampler.uniform(1.5, 6)
+            form = (disc(size), box(size, size * sampler.uniform(0.3, 1.5)), polygon(size, 5), capsule(size * 2, 1.0))
+            shape = form[int(sampler.rng.integers(len(form)))]
+            colour = _muted(look, sampler)
             look.clutter.append(
                 Body(
                     shape=shape,
                     surface=Surface(texture="flat", low=colour, high=colour),
-                    x=stage.uniform(0, 64),
-                    y=stage.uniform(0, 36),
-                    angle=stage.uniform(0, 6.28),
+                    x=sampler.uniform(0, 64),
+                    y=sampler.uniform(0, 36),
+                    angle=sampler.uniform(0, 6.28),
                 )
             )
-    if stage.chance(0.4):
-        for _ in range(int(stage.rng.integers(1, 3))):
-            size, pace = stage.uniform(1.5, 4.5), stage.uniform(0.6, 3.0)
-            phase = stage.rng.uniform(0, 2 * np.pi, 4)
-            x = stage.uniform(8, 56) + stage.uniform(2, 20) * np.sin(pace * stage.t + phase[0])
-            y = stage.uniform(4, 32) + stage.uniform(1, 9) * np.sin(pace * stage.uniform(0.6, 1.6) * stage.t + phase[1])
-            if stage.chance(0.3):
+    if sampler.chance(0.4):
+        for _ in range(int(sampler.rng.integers(1, 3))):
+            size, pace = sampler.uniform(1.5, 4.5), sampler.uniform(0.6, 3.0)
+            phase = sampler.rng.uniform(0, 2 * np.pi, 4)
+            x = sampler.uniform(8, 56) + sampler.uniform(2, 20) * np.sin(pace * sampler.t + phase[0])
+            y = sampler.uniform(4, 32) + sampler.uniform(1, 9) * np.sin(
+                pace * sampler.uniform(0.6, 1.6) * sampler.t + phase[1]
+            )
+            if sampler.chance(0.3):
                 # One that crosses the picture once, at even speed.
-                x = (stage.t - stage.uniform(0, CLIP_S)) * stage.uniform(-40, 40) + 32
-            colour = _muted(look, stage)
+                x = (sampler.t - sampler.uniform(0, CLIP_S)) * sampler.uniform(-40, 40) + 32
+            colour = _muted(look, sampler)
             look.silent.append(
                 Body(
-                    shape=stage.shape(size),
+                    shape=sampler.shape(size),
                     surface=Surface(texture="flat", low=colour, high=colour),
                     x=x,
                     y=y,
-                    angle=stage.uniform(-2, 2) * stage.t,
+                    angle=sampler.uniform(-2, 2) * sampler.t,
                 )
             )
 
 
-def _muted(look: Look, stage: Stage) -> Colour:
-    mix = stage.uniform(0.3, 0.9)
-    back, front = np.asarray(look.back[0]), np.asarray(stage.colour())
+def _muted(look: Look, sampler: SceneSampler) -> Colour:
+    mix = sampler.uniform(0.3, 0.9)
+    back, front = np.asarray(look.back[0]), np.asarray(sampler.colour())
     red, green, blue = (float(c) for c in back * (1 - mix) + front * mix)
     return red, green, blue

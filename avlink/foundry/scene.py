@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.foundry.shapes import Shape
+from avlink.foundry.shapes import Array, Shape
 
-Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
 
 
@@ -46,22 +45,22 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class Contact:
     """A contact that is heard: when, what sounds, how hard (0 to 1), how large the sounding body is."""
 
     time_s: float
     material: str
     strength: float
     size_px: float
-    place: float = 0.3
+    strike_point: float = 0.3
     tool: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drone:
+class ContinuousSound:
     """A sound that lasts: `level` (0 to 1) and `speed` (0 to 1) at each frame."""
 
-    sort: str
+    kind: str
     level: Array
     speed: Array
     material: str | None = None
@@ -80,18 +79,18 @@ class Streaks:
 
 
 @dataclass(slots=True, kw_only=True)
-class Scene:
+class ScenePlan:
     """One clip as planned, bodies from back to front."""
 
     kind: str
     group: str
     fixed: list[Body] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
-    hits: list[Hit] = field(default_factory=list)
-    drones: list[Drone] = field(default_factory=list)
+    contacts: list[Contact] = field(default_factory=list)
+    continuous: list[ContinuousSound] = field(default_factory=list)
     streaks: Streaks | None = None
     light: Array | None = None
-    jolt: Array | None = None
+    shake: Array | None = None
     caption: str = ""
 
 
@@ -104,20 +103,20 @@ class Ground:
     tilt: float = 0.0
     mirrored: bool = False
 
-    def place(self, along: Array | float, height: Array | float) -> tuple[Array, Array]:
+    def to_world(self, along: Array | float, height: Array | float) -> tuple[Array, Array]:
         """World position of a point given on the plane."""
         side = -1.0 if self.mirrored else 1.0
         s, h = side * np.asarray(along, dtype=np.float64), np.asarray(height, dtype=np.float64)
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
         return self.x + s * cos + h * sin, self.y + s * sin - h * cos
 
-    def turn(self, angle: Array | float) -> Array:
+    def to_world_angle(self, angle: Array | float) -> Array:
         """World angle of a direction given on the plane (0 along it, a quarter turn away from it)."""
         angle = np.asarray(angle, dtype=np.float64)
         return np.asarray(self.tilt + angle + np.pi if self.mirrored else self.tilt - angle)
 
 
-def latest(times: Sequence[float], t: Array) -> tuple[NDArray[np.int64], Array]:
+def latest_event(times: Sequence[float], t: Array) -> tuple[NDArray[np.int64], Array]:
     """Index of the last of `times` (ascending) at or before each `t` (-1: none) and the time since then."""
     index = np.searchsorted(np.asarray(times), t, side="right") - 1
     since = np.where(index >= 0, t - np.asarray([*times, 0.0])[index], np.inf)

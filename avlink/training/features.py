@@ -13,7 +13,7 @@ from avlink.core.events import JobDone, JobStarted, Listener, StepDone
 from avlink.core.features import FeatureExtractor
 from avlink.core.hashing import digest
 from avlink.core.recipe import TrainRecipe
-from avlink.engine.extracted import describe
+from avlink.engine.pixels import extract_features
 from avlink.evaluation.extracted import extractor_of
 from avlink.training.data.clip_rows import ClipRows
 from avlink.training.data.clips import ClipStore
@@ -54,12 +54,12 @@ def _make(
 ) -> None:
     """Make the lacking shards of features of prepared clips; `on_clips` hears how many clips are done.
 
-    Raises InputError as `describe` does, OutputError where they cannot be written.
+    Raises InputError as `extract_features` does, OutputError where they cannot be written.
     """
     for shard in shards:
         indices = store.indices(shard)
         rows = [
-            describe(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted).numpy()
+            extract_features(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted).numpy()
             for index in indices
         ]
         store.put(shard, np.stack(rows))

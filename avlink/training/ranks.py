@@ -61,7 +61,7 @@ def open_ranks(mode: str, environ: Mapping[str, str] = os.environ) -> Iterator[R
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=index, world_size=count)
     groups: list[Any] = [dist.new_group(backend="gloo", timeout=_PATIENCE) for _ in range(2)]
-    ranks = Ranks(index=index, count=count, device=device, waiting=groups[0], saving=groups[1])
+    ranks = Ranks(index=index, count=count, device=device, wait_group=groups[0], save_group=groups[1])
     try:
         yield ranks
     except (Exception, KeyboardInterrupt) as error:

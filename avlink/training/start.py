@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from avlink.engine.bundle.bundle import Bundle
+    from avlink.engine.bundle import Bundle
     from avlink.engine.system import System
-    from avlink.engine.text.byte_encoder import TextEncoder
+    from avlink.engine.text.encoder import TextEncoder
 
 
 def system_for(recipe: TrainRecipe, out: Path, stage: str, device: torch.device) -> System:
@@ -55,7 +55,7 @@ def start_bundles(recipe: TrainRecipe) -> list[Bundle]:
     Raises BundleError where there is none of that name.
     """
     from avlink.core.bundles import find_bundle, shipped_bundles
-    from avlink.engine.bundle.bundle import read_bundle
+    from avlink.engine.bundle import read_bundle
 
     shipped = (*shipped_bundles(), "builtin")
     return [
@@ -97,7 +97,7 @@ def begin_weights(recipe: TrainRecipe, system: System, prepared: Path | None = N
 
     `prepared` is the folder of clips whose captions may be encoded already.
     """
-    from avlink.engine.bundle.bundle import load_into
+    from avlink.engine.bundle import load_into
 
     have: set[str] = set()
     bundles = start_bundles(recipe)
@@ -129,14 +129,14 @@ def _fits(part: nn.Module, bundle: Bundle, name: str) -> bool:
 
 def _text_of(recipe: TrainRecipe, bundle: Bundle, prepared: Path | None, device: str) -> TextEncoder | None:
     """T5, or what it said of the captions of prepared clips; it is loaded then for other words alone."""
-    from avlink.engine.bundle.text import load_text
+    from avlink.engine.bundle import load_text_encoder
     from avlink.training.data.cached_texts import CachedText, TextStore
     from avlink.training.data.derived import texts_folder
 
     length = recipe.model.text.max_length
 
     def load() -> TextEncoder:
-        encoder = load_text(bundle.folder, bundle.text, device, length)
+        encoder = load_text_encoder(bundle.folder, bundle.text, device, length)
         assert encoder is not None
         return encoder
 

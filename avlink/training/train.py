@@ -31,7 +31,7 @@ else:
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from avlink.engine.bundle.bundle import Bundle
+    from avlink.engine.bundle import Bundle
     from avlink.engine.train.ranks import Ranks
     from avlink.training.data.clips import ClipStore
 
@@ -74,7 +74,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
         _claim(recipe, out, resume)
         note_environment(out, ranks=ranks.count, device=str(ranks.device))
 
-    ranks.lead(begin)
+    ranks.on_first(begin)
     on_cpu = ranks.device.type == "cpu"
     if on_cpu:
         _quicken()
@@ -86,11 +86,11 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
         listener(JobStarted(job_id="data", name="clips"))
         return clips_for(recipe, out, listener)
 
-    root, fps = ranks.lead(prepare), stored_fps(recipe)
+    root, fps = ranks.on_first(prepare), stored_fps(recipe)
     clips, held_out = ClipStore(root / "train", fps=fps), ClipStore(root / "held_out", fps=fps)
     listener(JobDone(job_id="data", name="clips", note=f"{len(clips)} to train on, {len(held_out)} held out"))
     for name in chosen:
-        if ranks.lead(partial(is_done, out, name)):
+        if ranks.on_first(partial(is_done, out, name)):
             listener(JobDone(job_id=name, name=name, note="done before"))
             continue
         listener(JobStarted(job_id=name, name=name))
@@ -98,7 +98,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
         system = system_for(recipe, out, name, ranks.device)
         # The first rank writes what all read, such as latents.
         build = partial(stage_of, name, recipe, system, clips, held_out, out, keep=ranks.first, listener=listener)
-        stage = ranks.lead_then_all(build)
+        stage = ranks.first_then_others(build)
 
         def tell(job: str, done: int, total: int, figures: dict[str, float]) -> None:
             shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
@@ -112,16 +112,16 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
                 loop_of(recipe, name),
                 out,
                 tell,
-                around=around(system, stage),
+                frozen_modules=around(system, stage),
                 ranks=ranks,
                 on_warning=lambda text: listener(Message(text=text, level="warning")),
             )
         weights = learner.whole()
         if name == "vae" and ranks.first:
             weights["vae"] = _whitened(recipe, weights["vae"], clips, ranks)
-        ranks.lead(partial(save_stage, out, name, weights))
+        ranks.on_first(partial(save_stage, out, name, weights))
         listener(JobDone(job_id=name, name=name))
-    return ranks.lead(partial(_finish, recipe, out, listener))
+    return ranks.on_first(partial(_finish, recipe, out, listener))
 
 
 def _whitened(recipe: TrainRecipe, weights: dict[str, Tensor], clips: ClipStore, ranks: Ranks) -> dict[str, Tensor]:
@@ -185,7 +185,7 @@ def _quick_attention() -> AbstractContextManager[None]:
 def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
     """Write the bundle once every stage of the recipe is done."""
     from avlink import __version__
-    from avlink.engine.bundle.bundle import write_bundle
+    from avlink.engine.bundle import write_bundle
     from avlink.engine.system import System
     from avlink.engine.text.t5 import T5Encoder
     from avlink.training.weights import is_done, load_before

@@ -17,7 +17,7 @@ from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.nn.motion import ONSETS_PER_FRAME
 from avlink.engine.pixels import to_pixels
-from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_both
+from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
 from avlink.evaluation.system import slower
@@ -218,7 +218,7 @@ def made_at_once(
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """When it sounds and when the picture changes, in seconds, made of the captions of some clips alone."""
     captions = [note.caption for note in clips.notes[:count]]
-    sounds, pictures = generate_both(system, captions, range(count), steps=steps, guidance=guidance)
+    sounds, pictures = generate_joint(system, captions, range(count), steps=steps, guidance=guidance)
     rate, fps = system.config.mel.sample_rate, Fraction(system.config.picture.fps)
     if out is not None:
         keep_sounds(system, list(sounds[:SAMPLES]), None, out, "both")

@@ -70,13 +70,13 @@ def test_micro_batches_add_up_to_the_batch(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_ranks_cannot_share_is_refused_in_words() -> None:
-    assert config(1, micro_batch=2).micro(2) == 2
-    assert config(1, micro_batch=64).micro(2) == 2
-    assert config(1).micro(4) == 1
+    assert config(1, micro_batch=2).micro_batch_size(2) == 2
+    assert config(1, micro_batch=64).micro_batch_size(2) == 2
+    assert config(1).micro_batch_size(4) == 1
     with pytest.raises(InputError, match=r"batch = 4 cannot be shared out among 3 ranks: make it a multiple of 3"):
-        config(1).micro(3)
+        config(1).micro_batch_size(3)
     with pytest.raises(InputError, match="1 rank with micro_batch = 3: make it a multiple of 3"):
-        config(1, micro_batch=3).micro(1)
+        config(1, micro_batch=3).micro_batch_size(1)
 
 
 def test_every_micro_batch_draws_its_own_noise_and_all_share_what_decides_the_layers() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.engine.train.sampler import ClipOrder, share
+from avlink.engine.train.sampler import ClipOrder, rank_slice
 
 counts, seeds, places = st.integers(1, 60), st.integers(0, 2**40), st.integers(0, 500)
 
@@ -29,7 +29,7 @@ def test_the_row_is_the_same_however_it_is_cut(count: int, seed: int, place: int
 @given(counts, seeds, places, st.integers(1, 12), st.sampled_from([1, 2, 4]))
 def test_the_slices_of_all_ranks_are_the_batch(count: int, seed: int, place: int, each: int, ranks: int) -> None:
     batch = ClipOrder(count, seed).take(place, each * ranks)
-    assert [clip for rank in range(ranks) for clip in share(batch, rank, ranks)] == batch
+    assert [clip for rank in range(ranks) for clip in rank_slice(batch, rank, ranks)] == batch
 
 
 @given(counts, seeds, places, st.integers(1, 40))

@@ -152,11 +152,11 @@ def test_variants_that_do_not_fit_are_refused() -> None:
 
 
 def test_sound_and_pictures_are_made_at_once_from_words() -> None:
-    from avlink.engine.sampling import generate_both
+    from avlink.engine.sampling import generate_joint
 
     system = _system(shared=True)
-    sounds, pictures = generate_both(system, ["wood", "metal"], [1, 2], steps=2)
-    again, seen = generate_both(system, ["metal"], [2], steps=2)
+    sounds, pictures = generate_joint(system, ["wood", "metal"], [1, 2], steps=2)
+    again, seen = generate_joint(system, ["metal"], [2], steps=2)
     assert sounds.shape == (2, 129 * 640) and pictures.shape == (2, 31, 36, 64, 3)
     assert (sounds[1] == again[0]).all() and (pictures[1] == seen[0]).all()
     assert (sounds[0] != sounds[1]).any()

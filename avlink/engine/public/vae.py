@@ -12,7 +12,7 @@ from avlink.core.architecture import MelSpec, VAEConfig
 from avlink.core.errors import BundleError
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.public.checkpoint import Checkpoint
-from avlink.engine.public.part import Part
+from avlink.engine.public.component import PublicComponent
 
 GENAU_MEL = MelSpec(scaled=False)
 """GenAU: 64 Slaney bands of 16 kHz every 10 ms, natural logarithm of the magnitude."""
@@ -27,7 +27,7 @@ def is_vae(tensors: Mapping[str, Tensor]) -> bool:
     return "encoder.conv_in.weight" in tensors and "quant_conv.weight" in tensors
 
 
-def read_vae(checkpoint: Checkpoint) -> Part:
+def read_vae(checkpoint: Checkpoint) -> PublicComponent:
     """The VAE of a checkpoint of GenAU or Make-An-Audio 2, at whatever width.
 
     A kernel of five at the ends is Make-An-Audio 2's mark. Raises BundleError for other networks.
@@ -42,9 +42,9 @@ def read_vae(checkpoint: Checkpoint) -> Part:
         "latent_mean": torch.zeros(config.latent_channels),
         "latent_std": torch.full((config.latent_channels,), scale),
     }
-    return Part(
+    return PublicComponent(
         name="vae",
-        what="Make-An-Audio 2's 1D-VAE" if second else "GenAU's 1D-VAE",
+        title="Make-An-Audio 2's 1D-VAE" if second else "GenAU's 1D-VAE",
         licence="MIT" if second else "Snap, non-commercial research only",
         mel=mel,
         config=config,

@@ -15,7 +15,7 @@ from avlink.core.architecture import BigVGANConfig, HiFiGANConfig, MelSpec, Voco
 from avlink.core.errors import BundleError
 from avlink.engine.codec.vocoder import build_vocoder
 from avlink.engine.public.checkpoint import Checkpoint
-from avlink.engine.public.part import Part
+from avlink.engine.public.component import PublicComponent
 
 VOCOS_MEL = MelSpec(
     sample_rate=24000,
@@ -34,7 +34,7 @@ VOCOS_MEL = MelSpec(
 class _Known:
     """What shapes do not tell: the rates and the spectrogram of a published model, and whose it is."""
 
-    what: str
+    title: str
     licence: str
     mel: MelSpec
     rates: tuple[int, ...]
@@ -43,16 +43,16 @@ class _Known:
 _HIFIGAN_22K = MelSpec(sample_rate=22050, hop_samples=256, n_mels=80, scaled=False, power_floor=1e-9)
 _KNOWN: dict[tuple[str, tuple[int, ...], int], _Known] = {
     ("hifigan", (16, 16, 8, 4, 4), 64): _Known(
-        what="AudioLDM's HiFi-GAN",
+        title="AudioLDM's HiFi-GAN",
         licence="CC-BY-NC-SA-4.0",
         mel=MelSpec(scaled=False, power_floor=1e-9),
         rates=(5, 4, 2, 2, 2),
     ),
-    ("hifigan", (16, 16, 4, 4), 80): _Known(what="HiFi-GAN", licence="MIT", mel=_HIFIGAN_22K, rates=(8, 8, 2, 2)),
-    ("hifigan", (16, 16, 8), 80): _Known(what="HiFi-GAN V3", licence="MIT", mel=_HIFIGAN_22K, rates=(8, 8, 4)),
+    ("hifigan", (16, 16, 4, 4), 80): _Known(title="HiFi-GAN", licence="MIT", mel=_HIFIGAN_22K, rates=(8, 8, 2, 2)),
+    ("hifigan", (16, 16, 8), 80): _Known(title="HiFi-GAN V3", licence="MIT", mel=_HIFIGAN_22K, rates=(8, 8, 4)),
     # Without NVIDIA's configuration beside it, a network of this shape is the one of 16 kHz.
     ("bigvgan", (8, 8, 4, 4, 4, 4), 80): _Known(
-        what="Make-An-Audio 2's BigVGAN",
+        title="Make-An-Audio 2's BigVGAN",
         licence="MIT",
         mel=MelSpec(hop_samples=256, n_mels=80, scaled=False, log="decimal", power_floor=1e-9),
         rates=(4, 4, 2, 2, 2, 2),
@@ -67,7 +67,7 @@ def is_vocoder(tensors: Mapping[str, Tensor]) -> bool:
     )
 
 
-def read_vocoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor] | None = None) -> Part:
+def read_vocoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor] | None = None) -> PublicComponent:
     """The vocoder of a checkpoint; `tensors` are its own where it lies inside another one's.
 
     Raises BundleError for networks that AVLink cannot build, or whose rates are told nowhere.
@@ -94,7 +94,7 @@ def read_vocoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor] | None = 
         ) from None
 
 
-def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> Part:
+def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> PublicComponent:
     n_mels = found["backbone.embed.weight"].shape[1]
     n_fft = found["head.out.weight"].shape[0] - 2
     if (n_mels, n_fft) != (VOCOS_MEL.n_mels, VOCOS_MEL.n_fft):
@@ -109,9 +109,9 @@ def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> Part:
         for key, value in found.items()
         if not key.startswith("feature_extractor.") and key != "head.istft.window"
     }
-    return Part(
+    return PublicComponent(
         name="vocoder",
-        what="Vocos",
+        title="Vocos",
         licence="MIT",
         mel=VOCOS_MEL,
         config=config,
@@ -120,7 +120,7 @@ def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> Part:
     ).loaded(renamed)
 
 
-def _hifigan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Part:
+def _hifigan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapping[str, Any]) -> PublicComponent:
     second = "resblocks.0.convs.0.weight" in found
     kernels = tuple(found[f"ups.{stage}.weight"].shape[-1] for stage in range(_stages(found)))
     rates, dilations, known = _told(checkpoint, "hifigan", kernels, found, settings)
@@ -137,7 +137,7 @@ def _hifigan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapp
     return _part(checkpoint, config, known, found)
 
 
-def _bigvgan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Part:
+def _bigvgan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapping[str, Any]) -> PublicComponent:
     if settings and not settings.get("snake_logscale", True):
         raise BundleError(f"{checkpoint.path} keeps its activations in linear numbers; AVLink reads logarithms alone")
     if not any(key.endswith("convs2.0.weight") for key in found):
@@ -176,12 +176,12 @@ def _told(
             )
         return known.rates, (), known
     mel = _mel(settings, known, n_mels)
-    what, licence = ("BigVGAN", "MIT") if kind == "bigvgan" else ("HiFi-GAN", "unknown: see where the file came from")
+    title, licence = ("BigVGAN", "MIT") if kind == "bigvgan" else ("HiFi-GAN", "unknown: see where the file came from")
     if known is not None and known.mel == mel:
-        what, licence = known.what, known.licence
+        title, licence = known.title, known.licence
     dilations = tuple(tuple(row) for row in settings.get("resblock_dilation_sizes", ()))
     rates = tuple(settings["upsample_rates"])
-    return rates, dilations, _Known(what=what, licence=licence, mel=mel, rates=rates)
+    return rates, dilations, _Known(title=title, licence=licence, mel=mel, rates=rates)
 
 
 def _mel(settings: Mapping[str, Any], known: _Known | None, n_mels: int) -> MelSpec:
@@ -204,10 +204,10 @@ def _mel(settings: Mapping[str, Any], known: _Known | None, n_mels: int) -> MelS
 
 def _part(
     checkpoint: Checkpoint, config: HiFiGANConfig | BigVGANConfig, known: _Known, found: Mapping[str, Tensor]
-) -> Part:
-    return Part(
+) -> PublicComponent:
+    return PublicComponent(
         name="vocoder",
-        what=known.what,
+        title=known.title,
         licence=known.licence,
         mel=known.mel,
         config=config,

@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from avlink.engine.avlink import Text
 from avlink.engine.system import System
+from avlink.engine.text.encoder import TextEmbeddings
 from avlink.engine.windows import Window, blend
 
 SHORTEST_S = 0.64
@@ -53,7 +51,7 @@ class Sampler:
         self.rate = system.config.tokens_per_second
         self.window_s = system.config.window_tokens / self.rate
 
-    def _text(self, side: Literal["audio", "video"], prompt: str) -> Text:
+    def _text(self, side: Literal["audio", "video"], prompt: str) -> TextEmbeddings:
         return self.system.text_encoder(side).encode([prompt])
 
     def _over_windows(
@@ -80,12 +78,6 @@ class Sampler:
         return blend(pieces, starts, x.shape[0])
 
 
-def repeat(text: Text, count: int) -> Text:
+def repeat(text: TextEmbeddings, count: int) -> TextEmbeddings:
     """One encoded prompt for `count` windows."""
-    return Text(tokens=text.tokens.expand(count, -1, -1), mask=text.mask.expand(count, -1))
-
-
-def to_bytes(pixels: Float[Tensor, "frames 3 height width"]) -> NDArray[np.uint8]:
-    """Pixels in [-1, 1] as RGB bytes, channels last."""
-    values = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return values.permute(0, 2, 3, 1).cpu().numpy()
+    return TextEmbeddings(tokens=text.tokens.expand(count, -1, -1), mask=text.mask.expand(count, -1))

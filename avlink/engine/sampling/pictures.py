@@ -25,8 +25,9 @@ from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import guide
-from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise, to_bytes
-from avlink.engine.sampling.rows import Rows, euler_step
+from avlink.engine.pixels import to_bytes
+from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
+from avlink.engine.sampling.spooled import SpooledTensor, euler_step
 from avlink.engine.system import System
 from avlink.engine.windows import Window, plan_windows
 
@@ -58,7 +59,7 @@ class PictureSampler(Sampler):
         latents = self._latents(request.sound, frames)
         picture = self.system.config.picture
         shape = (3, picture.height, picture.width)
-        x = Rows(_noise_blocks(frames, shape, request.seed), shape=shape)
+        x = SpooledTensor(_noise_blocks(frames, shape, request.seed), shape=shape)
         spans = [self._span(window, frames) for window in windows]
         text_v = self._text("video", request.prompt.text)
         text_a = self._text("audio", request.prompt.text)

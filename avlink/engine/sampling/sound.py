@@ -20,11 +20,10 @@ from avlink.core.values import (
     SoundSource,
 )
 from avlink.engine.avlink import AVLink
-from avlink.engine.extracted import describe
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import euler, guide
-from avlink.engine.pixels import slower, to_pixels
+from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
 from avlink.engine.system import System
 from avlink.engine.windows import Window, plan_windows
@@ -131,11 +130,11 @@ class SoundSampler(Sampler):
             return torch.empty(0)
         pixels = ((self._frames(request, window) + 1) * 127.5).round().to(torch.uint8)
         shown = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        return describe(self.extractor, shown, Fraction(self.fps * self.factor), self.extracted).to(self.device)
+        return extract_features(self.extractor, shown, Fraction(self.fps * self.factor), self.extracted).to(self.device)
 
     def _pixels(self, request: SoundRequest, window: Window) -> Tensor:
         """The conditioning picture at its fixed flow time: mostly data, a little noise of the request's own."""
-        pixels = slower(self._frames(request, window)[None], self.factor)[0]
+        pixels = lower_frame_rate(self._frames(request, window)[None], self.factor)[0]
         noise = seeded_noise(tuple(pixels.shape), request.seed, 1 + window.start_s).to(self.device)
         t = torch.full((1,), self.config.t_condition, device=self.device)
         return sample_path(noise[None], pixels[None], t).x_t[0]

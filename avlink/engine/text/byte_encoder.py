@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from avlink.core.architecture import TextConfig
-from avlink.engine.avlink import Text
 from avlink.engine.nn.attention import SelfAttention
 from avlink.engine.nn.rope import rotary_1d
+from avlink.engine.text.encoder import TextEmbeddings
 
 
-@runtime_checkable
-class TextEncoder(Protocol):
-    """What the engine asks of any text encoder; T5 answers it too."""
-
-    def encode(self, prompts: Sequence[str]) -> Text:
-        """Encoded prompts; the empty prompt is the null condition and still has one word."""
-        ...
-
-
-class _Block(nn.Module):
+class _TransformerBlock(nn.Module):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.norm_1, self.norm_2 = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
@@ -51,7 +41,7 @@ class ByteEncoder(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(258, config.dim)
         self.gather = nn.Conv1d(config.dim, config.dim, 7, padding=3)
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(_TransformerBlock(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
 
     def bytes_of(self, prompts: Sequence[str]) -> Int[Tensor, "batch words"]:
@@ -70,7 +60,7 @@ class ByteEncoder(nn.Module):
             x = block(x, rope, mask)
         return self.norm(x), mask
 
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
         """Encoded prompts on this module's device."""
         tokens, mask = self(self.bytes_of(prompts).to(self.embedding.weight.device))
-        return Text(tokens=tokens, mask=mask)
+        return TextEmbeddings(tokens=tokens, mask=mask)

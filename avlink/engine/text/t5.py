@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from avlink.core.errors import BundleError, InputError
-from avlink.engine.avlink import Text
+from avlink.engine.text.encoder import TextEmbeddings
 
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json")
 
@@ -50,7 +50,7 @@ class T5Encoder:
         return int(self.model.config.d_model)
 
     @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
         """The last hidden states of the prompts, cut to `max_length` tokens, in single precision.
 
         Padding is masked out, which GenAU does not do: its means count it. The empty prompt is its end mark alone.
@@ -60,7 +60,7 @@ class T5Encoder:
             list(prompts), padding="longest", truncation=True, max_length=self.max_length, return_tensors="pt"
         ).to(device)
         hidden = self.model(input_ids=found.input_ids, attention_mask=found.attention_mask).last_hidden_state
-        return Text(tokens=hidden.float(), mask=found.attention_mask.bool())
+        return TextEmbeddings(tokens=hidden.float(), mask=found.attention_mask.bool())
 
     def save(self, folder: Path) -> None:
         """Write the encoder half and its tokenizer into `folder`, to be read by this class again."""

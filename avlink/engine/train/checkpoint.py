@@ -24,7 +24,7 @@ _KEPT = 2
 _HALF = ".part"
 
 
-class Keeper:
+class Checkpointer:
     """The checkpoints in one folder: written whole or not at all, the newest two kept."""
 
     def __init__(
@@ -46,12 +46,12 @@ class Keeper:
 
         self.finish()
         half = self.folder / f"step-{step:09d}{_HALF}"
-        self.ranks.lead(lambda: _begin(half, {"format": _FORMAT, "step": step, "order": order}))
+        self.ranks.on_first(lambda: _begin(half, {"format": _FORMAT, "step": step, "order": order}))
         state: dict[str, Any] = {f"model.{name}": value for name, value in self.learner.state().items()}
         state |= {f"ema.{name}": value for name, value in self.ema.named.items()}
         state |= {f"optimiser.{name}": value for name, value in self.optimiser.state().items()}
         writer = HuggingFaceStorageWriter(str(half), save_distributed=True)
-        group = self.ranks.saving
+        group = self.ranks.save_group
         _hush()
         if self.aside:
             future: Any = async_save(state, storage_writer=writer, process_group=group, no_dist=group is None)
@@ -78,7 +78,7 @@ class Keeper:
             for old in sorted(_whole(self.folder))[:-_KEPT]:
                 shutil.rmtree(old, ignore_errors=True)
 
-        self.ranks.lead(put)
+        self.ranks.on_first(put)
 
     def load(self) -> tuple[int, dict[str, int] | None]:
         """Restore what `save` kept last: the number of steps done and the place in the row of clips, or (0, None).
@@ -90,7 +90,7 @@ class Keeper:
         from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
         from torch.distributed.checkpoint.state_dict_loader import load
 
-        newest = self.ranks.lead(lambda: _sweep(self.folder))
+        newest = self.ranks.on_first(lambda: _sweep(self.folder))
         if newest is None:
             return 0, None
         try:
@@ -103,7 +103,7 @@ class Keeper:
             room = self.optimiser.blank(kept)
             state |= {f"optimiser.{name}": value for name, value in room.items()}
             _hush()
-            group = self.ranks.waiting
+            group = self.ranks.wait_group
             load(state, storage_reader=reader, process_group=group, no_dist=group is None)
             step, order = int(note["step"]), {key: int(value) for key, value in note["order"].items()}
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, CheckpointException) as error:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from avlink.core.errors import AvlinkError, InputError
 from avlink.core.training import ParallelTable
-from avlink.engine.train.checkpoint import Keeper
+from avlink.engine.train.checkpoint import Checkpointer
 from avlink.engine.train.optim import EMA, OptimConfig, Optimiser
 from avlink.engine.train.parallel import Learner, Stage
 from avlink.engine.train.ranks import Ranks
-from avlink.engine.train.sampler import ClipOrder, share
+from avlink.engine.train.sampler import ClipOrder, rank_slice
 from avlink.training.journal import Journal
 
 __all__ = ["LoopConfig", "OnTrain", "OnWarning", "Stage", "StepGenerator", "step_generator", "train_stage"]
@@ -44,7 +44,7 @@ class LoopConfig:
     parallel: ParallelTable = field(default_factory=ParallelTable)
     tensorboard: bool = False
 
-    def micro(self, ranks: int) -> int:
+    def micro_batch_size(self, ranks: int) -> int:
         """Clips in one forward pass on one of so many ranks.
 
         Raises InputError where the batch does not divide.
@@ -96,24 +96,24 @@ def train_stage(
     folder: Path,
     on_train: OnTrain,
     *,
-    around: Iterable[nn.Module] = (),
+    frozen_modules: Iterable[nn.Module] = (),
     ranks: Ranks = Ranks(),  # noqa: B008
     on_warning: OnWarning = lambda text: None,
 ) -> Learner:
     """Run `stage` to its end, from its newest checkpoint in `folder` if there is one; leaves EMA weights in place.
 
-    `around` are frozen modules that its loss runs through. Returns what holds the weights. Raises AvlinkError where
+    `frozen_modules` are those that its loss runs through. Returns what holds the weights. Raises AvlinkError where
     losses or gradients are no numbers several steps in a row.
     """
-    micro = config.micro(ranks.count)
-    learner = Learner(stage, around=around, parallel=config.parallel, bf16=config.bf16, ranks=ranks)
+    micro = config.micro_batch_size(ranks.count)
+    learner = Learner(stage, frozen_modules=frozen_modules, parallel=config.parallel, bf16=config.bf16, ranks=ranks)
     named = learner.named()
     optimiser = Optimiser(named, config.optim, config.steps)
     ema = EMA(named, config.ema)
     checkpoints = folder / "checkpoints" / stage.name
-    keeper = Keeper(checkpoints, learner, optimiser, ema, ranks, aside=config.parallel.async_save)
+    checkpointer = Checkpointer(checkpoints, learner, optimiser, ema, ranks, aside=config.parallel.async_save)
     order = ClipOrder(stage.num_clips, config.seed)
-    start, state = keeper.load()
+    start, state = checkpointer.load()
     place = order.place(state) if state is not None else 0
     bad = 0
     with ExitStack() as open_files:
@@ -132,7 +132,7 @@ def train_stage(
             if wrong:
                 optimiser.forget()
                 bad += 1
-                _warn(stage.name, done, wrong, bad, keeper, on_warning)
+                _warn(stage.name, done, wrong, bad, checkpointer, on_warning)
             else:
                 bad = 0
                 optimiser.step(step)
@@ -151,8 +151,8 @@ def train_stage(
                     journal.show(done, folder / "samples")
                 on_train(stage.name, done, config.steps, figures)
             if (done % config.checkpoint_every == 0 and not bad) or done == config.steps:
-                keeper.save(done, order.state(place))
-        keeper.finish()
+                checkpointer.save(done, order.state(place))
+        checkpointer.finish()
     ema.swap()
     for module in stage.trained.values():
         module.requires_grad_(False).eval()
@@ -162,25 +162,25 @@ def train_stage(
 def _descend(learner: Learner, batch: list[int], config: LoopConfig, step: int, micro: int) -> dict[str, Tensor]:
     """Gradients of the step's mean loss on this rank's share of the batch, and the mean losses there."""
     ranks = learner.ranks
-    mine = share(batch, ranks.index, ranks.count)
+    mine = rank_slice(batch, ranks.index, ranks.count)
     count = len(mine) // micro
     sums: dict[str, Tensor] = {}
     for turn in range(count):
         generator = step_generator(learner.stage.name, config.seed, step, ranks.index * count + turn)
         with learner.last_only(turn + 1 == count):
-            losses = learner.run(mine[turn * micro : (turn + 1) * micro], generator)
+            losses = learner.forward(mine[turn * micro : (turn + 1) * micro], generator)
             (losses["total"] / count).backward()
         for name, value in losses.items():
             sums[name] = sums.get(name, torch.zeros_like(value.detach())) + value.detach() / count
     return sums
 
 
-def _warn(stage: str, step: int, wrong: list[str], bad: int, keeper: Keeper, on_warning: OnWarning) -> None:
+def _warn(stage: str, step: int, wrong: list[str], bad: int, checkpointer: Checkpointer, on_warning: OnWarning) -> None:
     what = ", ".join(wrong)
     if bad < BAD_STEPS:
         on_warning(f"stage '{stage}', step {step}: no finite number in {what}; this step changes nothing")
         return
-    last = keeper.newest()
+    last = checkpointer.newest()
     kept = "no checkpoint was written yet" if last is None else f"the last good checkpoint is {last}"
     raise AvlinkError(
         f"stage '{stage}' stops at step {step}: no finite number in {what}, {bad} steps in a row; {kept}. "

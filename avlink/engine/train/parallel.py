@@ -66,26 +66,26 @@ class Learner:
     """What a stage trains, spread over the ranks, and how its loss is computed there."""
 
     def __init__(
-        self, stage: Stage, *, around: Iterable[nn.Module], parallel: ParallelTable, bf16: bool, ranks: Ranks
+        self, stage: Stage, *, frozen_modules: Iterable[nn.Module], parallel: ParallelTable, bf16: bool, ranks: Ranks
     ) -> None:
-        """`around` are the frozen modules that gradients pass through or that condition: they run in half precision."""
+        """Freeze `frozen_modules`, which condition or pass gradients on: they run in half precision."""
         self.stage, self.ranks = stage, ranks
         for module in stage.trained.values():
             module.requires_grad_(True).train()
         for part in stage.frozen:
             part.requires_grad_(False)
-        around = [module.requires_grad_(False) for module in around]
+        frozen_modules = [module.requires_grad_(False) for module in frozen_modules]
         if bf16:
-            for module in around:
+            for module in frozen_modules:
                 _halve(module)
-        _ready_blocks([*stage.trained.values(), *around], parallel)
+        _ready_blocks([*stage.trained.values(), *frozen_modules], parallel)
         self.loss = _Loss(stage, bf16, ranks.device)
-        self.run: nn.Module = self.loss
+        self.forward: nn.Module = self.loss
         self.sharded = parallel.mode == "fsdp"
         if self.sharded:
             _shard(self.loss, bf16, ranks)
         elif ranks.count > 1:
-            self.run = DistributedDataParallel(
+            self.forward = DistributedDataParallel(
                 self.loss, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
             )
 
@@ -111,8 +111,8 @@ class Learner:
         if isinstance(self.loss, FSDPModule):
             self.loss.set_requires_gradient_sync(last)
             yield
-        elif isinstance(self.run, DistributedDataParallel) and not last:
-            with self.run.no_sync():
+        elif isinstance(self.forward, DistributedDataParallel) and not last:
+            with self.forward.no_sync():
                 yield
         else:
             yield

@@ -25,8 +25,8 @@ class Ranks:
     index: int = 0
     count: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    waiting: Any = None
-    saving: Any = None
+    wait_group: Any = None
+    save_group: Any = None
 
     @property
     def first(self) -> bool:
@@ -36,9 +36,9 @@ class Ranks:
     @property
     def grouped(self) -> bool:
         """Whether there is a process group, be it of one."""
-        return self.waiting is not None
+        return self.wait_group is not None
 
-    def lead(self, work: Callable[[], Result]) -> Result:
+    def on_first(self, work: Callable[[], Result]) -> Result:
         """What `work` returns on the first rank, on all of them; the others wait and do nothing.
 
         Raises what it raised there, and PeerFailed on the others.
@@ -54,7 +54,7 @@ class Ranks:
                 error = caught
                 said = [(getattr(caught, "exit_code", 1), None)]
         # Pickled, but only from process to process of one run.
-        dist.broadcast_object_list(said, src=0, group=self.waiting)
+        dist.broadcast_object_list(said, src=0, group=self.wait_group)
         if error is not None:
             raise error
         failed, result = said[0]
@@ -62,14 +62,14 @@ class Ranks:
             raise PeerFailed(failed)
         return result
 
-    def lead_then_all(self, work: Callable[[], Result]) -> Result:
+    def first_then_others(self, work: Callable[[], Result]) -> Result:
         """What `work` returns on each rank; the first one is through before the others begin, for what it writes."""
         mine: list[Result] = []
 
         def first() -> None:
             mine.append(work())
 
-        self.lead(first)
+        self.on_first(first)
         return mine[0] if mine else work()
 
     def mean(self, values: Mapping[str, torch.Tensor]) -> dict[str, float]:

@@ -44,7 +44,7 @@ class ClipOrder:
         return state["epoch"] * self.count + min(state["index"], self.count)
 
 
-def share(batch: list[int], rank: int, ranks: int) -> list[int]:
+def rank_slice(batch: list[int], rank: int, ranks: int) -> list[int]:
     """The slice of a global batch that belongs to one rank; `ranks` divides its length."""
     size = len(batch) // ranks
     return batch[rank * size : (rank + 1) * size]

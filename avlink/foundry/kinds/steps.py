@@ -6,21 +6,21 @@ import numpy as np
 
 from avlink.foundry import captions
 from avlink.foundry.clip import CLIP_S
-from avlink.foundry.scene import Array, Body, Hit, Scene
-from avlink.foundry.shapes import box, capsule, disc
-from avlink.foundry.stage import Stage
+from avlink.foundry.sampler import SceneSampler
+from avlink.foundry.scene import Body, Contact, ScenePlan
+from avlink.foundry.shapes import Array, box, capsule, disc
 
 
-def footfalls(stage: Stage) -> list[float]:
+def footfalls(sampler: SceneSampler) -> list[float]:
     """Times at which feet land in turn, with an even stride, perhaps a pause."""
-    stride = stage.uniform(0.3, 0.75)
-    now = stage.uniform(0.15, 0.8)
-    pause_after = int(stage.rng.integers(2, 6)) if stage.chance(0.35) else 99
+    stride = sampler.uniform(0.3, 0.75)
+    now = sampler.uniform(0.15, 0.8)
+    pause_after = int(sampler.rng.integers(2, 6)) if sampler.chance(0.35) else 99
     times: list[float] = []
-    end = CLIP_S - 0.15 if stage.chance(0.7) else stage.uniform(2.5, 4.5)
+    end = CLIP_S - 0.15 if sampler.chance(0.7) else sampler.uniform(2.5, 4.5)
     while now < end:
         times.append(now)
-        now += stride * stage.uniform(0.94, 1.06) + (stage.uniform(0.5, 1.2) if len(times) == pause_after else 0)
+        now += stride * sampler.uniform(0.94, 1.06) + (sampler.uniform(0.5, 1.2) if len(times) == pause_after else 0)
     return times
 
 
@@ -49,29 +49,29 @@ def foot_path(
     return np.asarray(along), np.asarray(np.where(after, 0.0, height))
 
 
-def plan_steps(stage: Stage) -> Scene:
+def plan_steps(sampler: SceneSampler) -> ScenePlan:
     """A walker's legs (or only the shoes), heard on the material of the ground."""
-    scene = Scene(kind="steps", group="step")
-    ground = stage.ground(stage.uniform(9, 14), upright=1.0)
-    material = stage.material("wood", "stone", "metal", "water", "cloth", "rubber", "glass", "wood", "stone")
-    stage.floor(scene, ground, material, shown=stage.chance(0.85))
-    times = footfalls(stage)
-    stage.check(times, fewest=3)
+    scene = ScenePlan(kind="steps", group="step")
+    ground = sampler.ground(sampler.uniform(9, 14), upright=1.0)
+    material = sampler.material("wood", "stone", "metal", "water", "cloth", "rubber", "glass", "wood", "stone")
+    sampler.add_floor(scene, ground, material, shown=sampler.chance(0.85))
+    times = footfalls(sampler)
+    sampler.check_times(times, fewest=3)
     stride = float(np.median(np.diff(times)))
-    close = stage.chance(0.3)
-    leg = stage.uniform(13, 22) if not close else stage.uniform(24, 32)
-    length = leg * stage.uniform(0.14, 0.24)
-    high = stage.uniform(3.0, 6.5)
-    across = stage.uniform(-4, 4) if stage.chance(0.5) else 0.0
-    hips = across * (stage.t - 2.5)
-    thick = stage.uniform(0.9, 2.2) if not close else stage.uniform(2.0, 3.6)
-    shoe = box(stage.uniform(2.0, 3.6) + (1.5 if close else 0), stage.uniform(0.9, 1.7), 0.7)
-    trousers, shoes = stage.flat(), stage.flat()
-    strength = [stage.uniform(0.35, 0.9) for _ in times]
-    bob = np.zeros_like(stage.t)
+    close = sampler.chance(0.3)
+    leg = sampler.uniform(13, 22) if not close else sampler.uniform(24, 32)
+    length = leg * sampler.uniform(0.14, 0.24)
+    high = sampler.uniform(3.0, 6.5)
+    across = sampler.uniform(-4, 4) if sampler.chance(0.5) else 0.0
+    hips = across * (sampler.t - 2.5)
+    thick = sampler.uniform(0.9, 2.2) if not close else sampler.uniform(2.0, 3.6)
+    shoe = box(sampler.uniform(2.0, 3.6) + (1.5 if close else 0), sampler.uniform(0.9, 1.7), 0.7)
+    trousers, shoes = sampler.plain_surface(), sampler.plain_surface()
+    strength = [sampler.uniform(0.35, 0.9) for _ in times]
+    bob = np.zeros_like(sampler.t)
     for foot in (0, 1):
         falls = times[foot::2]
-        along, height = foot_path(stage.t, falls, stride, length, high, across)
+        along, height = foot_path(sampler.t, falls, stride, length, high, across)
         heel = hips + along
         ankle = height + 2 * shoe.half_v
         hip_h = leg + shoe.half_v + bob
@@ -83,27 +83,33 @@ def plan_steps(stage: Stage) -> Scene:
         knee_s = (heel + hips) / 2 + bend * dy / span
         knee_h = (ankle + hip_h) / 2 - bend * dx / span
         for (s0, h0), (s1, h1) in (((heel, ankle), (knee_s, knee_h)), ((knee_s, knee_h), (hips, hip_h))):
-            x, y = ground.place((s0 + s1) / 2, (h0 + h1) / 2)
-            angle = ground.turn(np.arctan2(h1 - h0, s1 - s0))
+            x, y = ground.to_world((s0 + s1) / 2, (h0 + h1) / 2)
+            angle = ground.to_world_angle(np.arctan2(h1 - h0, s1 - s0))
             scene.bodies.append(
                 Body(shape=capsule(bone / 2 + thick * 0.7, thick), surface=trousers, x=x, y=y, angle=angle)
             )
-        x, y = ground.place(heel + 1.2, height + shoe.half_v)
+        x, y = ground.to_world(heel + 1.2, height + shoe.half_v)
         tip = 0.35 * np.clip(height / high, 0, 1)
-        scene.bodies.append(Body(shape=shoe, surface=shoes, x=x, y=y, angle=ground.turn(tip)))
-        if stage.chance(0.3) or material == "water":
-            at_s = np.interp(falls, stage.t, heel)
-            px, py = ground.place(at_s, np.zeros(len(falls)))
-            stage.puffs(scene, falls, px, py, strength[foot::2], "drop" if material == "water" else "dust")
+        scene.bodies.append(Body(shape=shoe, surface=shoes, x=x, y=y, angle=ground.to_world_angle(tip)))
+        if sampler.chance(0.3) or material == "water":
+            at_s = np.interp(falls, sampler.t, heel)
+            px, py = ground.to_world(at_s, np.zeros(len(falls)))
+            sampler.add_particles(scene, falls, px, py, strength[foot::2], "drop" if material == "water" else "dust")
     if not close:
-        x, y = ground.place(hips, leg + 6.0)
+        x, y = ground.to_world(hips, leg + 6.0)
         scene.bodies.append(
-            Body(shape=capsule(6.5, thick * 1.9), surface=stage.flat(), x=x, y=y, angle=ground.turn(np.pi / 2))
+            Body(
+                shape=capsule(6.5, thick * 1.9),
+                surface=sampler.plain_surface(),
+                x=x,
+                y=y,
+                angle=ground.to_world_angle(np.pi / 2),
+            )
         )
-        x, y = ground.place(hips, leg + 15.0)
-        scene.bodies.append(Body(shape=disc(thick * 1.8), surface=stage.flat(), x=x, y=y))
-    size = stage.uniform(4.5, 8.5)
+        x, y = ground.to_world(hips, leg + 15.0)
+        scene.bodies.append(Body(shape=disc(thick * 1.8), surface=sampler.plain_surface(), x=x, y=y))
+    size = sampler.uniform(4.5, 8.5)
     for time, force in zip(times, strength, strict=True):
-        scene.hits.append(Hit(time_s=time, material=material, strength=force, size_px=size, tool="rubber"))
-    scene.caption = captions.steps(stage.rng, material)
+        scene.contacts.append(Contact(time_s=time, material=material, strength=force, size_px=size, tool="rubber"))
+    scene.caption = captions.steps(sampler.rng, material)
     return scene

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from avlink.core.hashing import digest
 from avlink.core.paths import atomic_write, write_text
-from avlink.engine.avlink import Text
-from avlink.engine.text.byte_encoder import TextEncoder
+from avlink.engine.text.encoder import TextEmbeddings, TextEncoder
 from avlink.training.data.arrays import MappedArrays
 
 FILE_TEXTS = 1024
@@ -72,7 +71,7 @@ class CachedText:
         self._store, self._load = store, load
         self._encoder: TextEncoder | None = None
 
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
         """Encoded prompts, padded to the longest."""
         unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._store]
         made: dict[str, Tensor] = {}
@@ -84,4 +83,4 @@ class CachedText:
         rows = [made[prompt] if prompt in made else self._store.tokens(prompt) for prompt in prompts]
         tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         lengths = torch.tensor([len(row) for row in rows])
-        return Text(tokens=tokens, mask=torch.arange(tokens.shape[1])[None] < lengths[:, None])
+        return TextEmbeddings(tokens=tokens, mask=torch.arange(tokens.shape[1])[None] < lengths[:, None])

@@ -19,7 +19,7 @@ from avlink.training.data.work import Part
 
 if TYPE_CHECKING:
     from avlink.core.architecture import AVLinkConfig
-    from avlink.engine.bundle.bundle import Bundle
+    from avlink.engine.bundle import Bundle
     from avlink.engine.codec.vae import MelVAE
     from avlink.training.data.cached_texts import TextStore
     from avlink.training.data.clip_rows import ClipRows
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def start_vae(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> MelVAE | None:
     """The VAE that training starts from; None where the recipe trains its own, or has none to start from."""
-    from avlink.engine.bundle.bundle import load_into
+    from avlink.engine.bundle import load_into
     from avlink.engine.codec.vae import MelVAE
     from avlink.training.start import taken
 
@@ -123,7 +123,7 @@ def prepare_texts(
 
     Raises BundleError where the encoder is broken, OutputError where nothing can be written.
     """
-    from avlink.engine.bundle.text import load_text
+    from avlink.engine.bundle import load_text_encoder
     from avlink.training.data.cached_texts import FILE_TEXTS, TextStore
 
     if recipe.model.text.kind != "t5" or not bundle.text:
@@ -139,7 +139,7 @@ def prepare_texts(
     lacking = [text for text in wanted if text not in store and part.mine(int(digest(text)[:8], 16))]
     if lacking:
         listener(JobStarted(job_id="texts", name="texts"))
-        encoder = load_text(bundle.folder, bundle.text, device, max_length)
+        encoder = load_text_encoder(bundle.folder, bundle.text, device, max_length)
         assert encoder is not None
         tell = _counter("texts", len(lacking), listener)
         for start in range(0, len(lacking), FILE_TEXTS):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from avlink.core.architecture import AVLinkConfig, MelSpec
 from avlink.core.hashing import digest
-from avlink.engine.bundle.bundle import tensor_digest
+from avlink.engine.bundle import tensor_digest
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
 from avlink.training.data.clip_rows import ClipRows

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from avlink.core.training import BACKBONE_RATES, Rates
 from avlink.engine.flow.path import data_to_velocity, sample_path
 from avlink.engine.flow.schedule import logit_normal
-from avlink.engine.pixels import slower
+from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
 from avlink.training.data.clip_rows import RowsByClip
 from avlink.training.data.clips import ClipStore
@@ -72,7 +72,7 @@ class VideoStage:
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         rates = self.rates
-        x_1 = slower(pictures(self.clips, indices, generator, self.device), self.factor)
+        x_1 = lower_frame_rate(pictures(self.clips, indices, generator, self.device), self.factor)
         t = logit_normal(len(indices), location=rates.time_location, scale=rates.time_scale, generator=generator)
         t = t.to(self.device)
         path = sample_path(noise_like(x_1, generator), x_1, t)

@@ -69,7 +69,7 @@ def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> No
         import_tensorboard()
     for name in stages:
         try:
-            loop_of(recipe, name).micro(ranks)
+            loop_of(recipe, name).micro_batch_size(ranks)
         except InputError as error:
             raise InputError(f"stage '{name}': {error}") from None
         if recipe.parallel.mode == "fsdp" and recipe.stages[name].muon_lr is not None:  # type: ignore[index]

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from avlink.core.training import FUSION_RATES, Conditioning, Rates, Task
-from avlink.engine.avlink import Text
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
-from avlink.engine.pixels import slower
+from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
+from avlink.engine.text.encoder import TextEmbeddings
 from avlink.training.data.clip_rows import RowsByClip
 from avlink.training.data.clips import ClipNote, ClipStore
 from avlink.training.objectives import motion_losses
@@ -203,7 +203,7 @@ class FusionStage:
         pairs = {"flow_both_a": (out.audio, audio), "flow_both_v": (out.video, video)}
         return {name: (made.float() - path.velocity).square().mean() for name, (made, path) in pairs.items()}
 
-    def _text(self, side: str, prompts: list[str]) -> Text:
+    def _text(self, side: str, prompts: list[str]) -> TextEmbeddings:
         return self.system.text_encoder(side).encode(prompts)  # type: ignore[arg-type]
 
     def _moving(self, count: int, generator: torch.Generator) -> Tensor:
@@ -233,7 +233,7 @@ class FusionStage:
             features = self.features[indices][:, start_s * fps : start_s * fps + -int(-seconds * fps // 1)]
             features = features.to(self.device)
         notes = [self.clips.notes[index] for index in indices]
-        slow = slower(pixels, self.factor)
+        slow = lower_frame_rate(pixels, self.factor)
         return _Batch(pixels=pixels, slow=slow, latents=latents, features=features, notes=notes, start_s=start_s)
 
     def _stretch(self, generator: torch.Generator) -> tuple[int, float]:

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from avlink.core.architecture import PAPER, AVLinkConfig
-from avlink.engine.avlink import Text, placement
+from avlink.engine.avlink import placement
 from avlink.engine.nn.fusion import aligned_rope
 from avlink.engine.nn.rope import rotate
 from avlink.engine.system import System, parameter_counts
+from avlink.engine.text.encoder import TextEmbeddings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import TINY
@@ -83,7 +84,7 @@ def test_padding_of_text_is_not_heard() -> None:
 
     short = system.audio_text.encode(["wood"])
     padded = system.audio_text.encode(["wood", "a very much longer caption than that"])
-    first = Text(tokens=padded.tokens[:1], mask=padded.mask[:1])
+    first = TextEmbeddings(tokens=padded.tokens[:1], mask=padded.mask[:1])
     torch.testing.assert_close(answer(short), answer(first), atol=1e-5, rtol=1e-5)
 
 

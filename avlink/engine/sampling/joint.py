@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import guide
-from avlink.engine.sampling.base import to_bytes
+from avlink.engine.pixels import to_bytes
 from avlink.engine.system import System
 
 
 @torch.no_grad()
-def generate_both(
+def generate_joint(
     system: System, captions: Sequence[str], seeds: Sequence[int], *, steps: int = 16, guidance: float = 3.0
 ) -> tuple[Float[np.ndarray, "clips samples"], UInt8[np.ndarray, "clips frames height width 3"]]:
     """One window of sound in [-1, 1] and RGB pictures a caption, along one flow time.

@@ -21,7 +21,7 @@ _FLOAT_BYTES = 4
 Span = tuple[int, int]
 
 
-class Rows:
+class SpooledTensor:
     """A float32 tensor whose first axis may be long, in a temporary file, or in memory while it is short."""
 
     def __init__(self, blocks: Iterable[Tensor], *, shape: tuple[int, ...]) -> None:
@@ -38,7 +38,7 @@ class Rows:
             self.write(self.num_rows, block)
 
     def read(self, start: int, stop: int) -> Float[Tensor, "rows ..."]:
-        """Rows [start, stop), a copy."""
+        """SpooledTensor [start, stop), a copy."""
         self._file.seek(start * self._row_bytes)
         data = bytearray(self._file.read((stop - start) * self._row_bytes))
         return torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, *self.shape))
@@ -57,7 +57,7 @@ class Rows:
 
 
 def euler_step(
-    rows: Rows,
+    rows: SpooledTensor,
     spans: Sequence[Span],
     velocity: Callable[[Float[Tensor, "windows length ..."], list[int]], Float[Tensor, "windows length ..."]],
     *,

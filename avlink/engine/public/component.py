@@ -14,11 +14,11 @@ from avlink.core.errors import BundleError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PublicComponent:
     """A VAE or a vocoder with its weights, the spectrogram that it speaks, and whose it is."""
 
     name: Literal["vae", "vocoder"]
-    what: str
+    title: str
     licence: str
     """As its publisher states it; "unknown" where the file does not tell whose it is."""
     mel: MelSpec
@@ -26,7 +26,7 @@ class Part:
     module: nn.Module
     source: Path
 
-    def loaded(self, tensors: Mapping[str, Tensor]) -> Part:
+    def loaded(self, tensors: Mapping[str, Tensor]) -> PublicComponent:
         """This part with `tensors` as its weights: every one has its place, and no place stays empty.
 
         Raises BundleError naming the first that does not fit.
@@ -41,6 +41,6 @@ class Part:
         ]
         if wrong:
             more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-            raise BundleError(f"{self.source} does not fit {self.what}: {wrong[0]}{more}")
+            raise BundleError(f"{self.source} does not fit {self.title}: {wrong[0]}{more}")
         self.module.load_state_dict({key: value.float() for key, value in tensors.items()})
         return self

@@ -9,19 +9,19 @@ import numpy as np
 
 from avlink.foundry.clip import CLIP_S
 from avlink.foundry.materials import MATERIALS
-from avlink.foundry.scene import Array, Body, Colour, Ground, Scene, Surface, latest
-from avlink.foundry.shapes import Shape, box, capsule, disc, half_plane, polygon
+from avlink.foundry.scene import Body, Colour, Ground, ScenePlan, Surface, latest_event
+from avlink.foundry.shapes import Array, Shape, box, capsule, disc, half_plane, polygon
 
 MIN_GAP_S = 0.125
 FIRST_S, LAST_S = 0.12, CLIP_S - 0.14
 
 
-class Unplayable(Exception):
+class InvalidPlan(Exception):
     """A drawn plan breaks a rule (contacts too close, too many); the planner draws another."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Stage:
+class SceneSampler:
     """Where a scene is planned. `t` are the moments of the frames in seconds."""
 
     rng: np.random.Generator
@@ -77,7 +77,7 @@ class Stage:
             edge_px=1.3 if material == "cloth" else 0.0,
         )
 
-    def flat(self, colour: Colour | None = None, opacity: float = 1.0) -> Surface:
+    def plain_surface(self, colour: Colour | None = None, opacity: float = 1.0) -> Surface:
         """A plain surface, of `colour` or of one that stands off the background."""
         low = colour or self.colour()
         return Surface(texture="flat", low=low, high=low, opacity=opacity)
@@ -112,29 +112,29 @@ class Stage:
             mirrored=mirrored,
         )
 
-    def floor(self, scene: Scene, ground: Ground, material: str | None = None, *, shown: bool = False) -> None:
+    def add_floor(self, scene: ScenePlan, ground: Ground, material: str | None = None, *, shown: bool = False) -> None:
         """Draw the surface: a half-plane, a platform, a line, or nothing at all."""
         draw = self.rng.random()
-        surface = self.surface(material) if material else self.flat()
-        x, y = ground.place(0.0, 0.0)
+        surface = self.surface(material) if material else self.plain_surface()
+        x, y = ground.to_world(0.0, 0.0)
         if draw < 0.5 or shown:
             scene.fixed.append(Body(shape=half_plane(), surface=surface, x=float(x), y=float(y), angle=ground.tilt))
         elif draw < 0.92:
             thick = self.uniform(1.0, 3.5) if draw < 0.75 else 0.6
-            x, y = ground.place(0.0, -thick)
+            x, y = ground.to_world(0.0, -thick)
             half = self.uniform(24, 40)
             slab = box(half, thick, 0.4)
             scene.fixed.append(Body(shape=slab, surface=surface, x=float(x), y=float(y), angle=ground.tilt))
 
-    def check(self, times: list[float], *, fewest: int = 1, most: int = 12) -> None:
+    def check_times(self, times: list[float], *, fewest: int = 1, most: int = 12) -> None:
         """Refuse contact times that cannot be heard apart or fall outside the clip."""
         times = sorted(times)
         if not fewest <= len(times) <= most or times[0] < FIRST_S or times[-1] > LAST_S:
-            raise Unplayable
+            raise InvalidPlan
         if any(b - a < MIN_GAP_S for a, b in pairwise(times)):
-            raise Unplayable
+            raise InvalidPlan
 
-    def moments(self, *, low: float, high: float, rest: float = 0.3) -> list[float]:
+    def contact_times(self, *, low: float, high: float, rest: float = 0.3) -> list[float]:
         """Contact times over the clip with gaps from `low` seconds; some clips start late, end early or pause."""
         now = self.uniform(0.2, 0.3 + high) if self.chance(0.8) else self.uniform(0.8, 2.2)
         end = LAST_S if self.chance(0.75) else self.uniform(2.5, LAST_S)
@@ -146,13 +146,15 @@ class Stage:
             now += gap + (self.uniform(0.5, 1.6) if self.chance(rest * 0.4) else 0.0)
         return times
 
-    def puffs(self, scene: Scene, times: list[float], x: Array, y: Array, strength: list[float], sort: str) -> None:
+    def add_particles(
+        self, scene: ScenePlan, times: list[float], x: Array, y: Array, strength: list[float], kind: str
+    ) -> None:
         """Dust, sparks or drops at each contact; `x` and `y` are the contact points."""
         if not times:
             return
-        index, since = latest(times, self.t)
+        index, since = latest_event(times, self.t)
         x, y, force = (np.asarray([*np.broadcast_to(a, len(times)), 0.0])[index] for a in (x, y, strength))
-        if sort == "dust":
+        if kind == "dust":
             size = (1.5 + 9 * np.minimum(since, 1.0)) * (0.5 + force)
             fade = np.where(since < 0.28, 1 - since / 0.28, 0.0) * (0.35 + 0.4 * force)
             grey = self.uniform(0.55, 0.9)
@@ -161,14 +163,14 @@ class Stage:
                 Body(shape=disc(1.0), surface=soft, x=x, y=y, stretch_u=size, stretch_v=size, opacity=fade)
             )
             return
-        colour: Colour = (1.0, 0.9, 0.5) if sort == "spark" else (0.65, 0.85, 1.0)
-        life = 0.14 if sort == "spark" else 0.3
-        bright = Surface(texture="flat", low=colour, high=colour, glow=sort == "spark")
+        colour: Colour = (1.0, 0.9, 0.5) if kind == "spark" else (0.65, 0.85, 1.0)
+        life = 0.14 if kind == "spark" else 0.3
+        bright = Surface(texture="flat", low=colour, high=colour, glow=kind == "spark")
         tau = np.minimum(since, 1.0)
-        for _ in range(2 if sort == "spark" else 3):
+        for _ in range(2 if kind == "spark" else 3):
             away = self.rng.uniform(-1, 1, len(times) + 1)[index]
             rise = self.rng.uniform(0.4, 1.0, len(times) + 1)[index]
-            fly = 70 if sort == "spark" else 32
+            fly = 70 if kind == "spark" else 32
             dx, dy = away * fly * tau, -rise * fly * tau + 120 * tau**2
             fade = np.where(since < life, 1 - 0.6 * since / life, 0.0)
             scene.bodies.append(
@@ -184,6 +186,6 @@ def _mixed(colour: Colour, towards: float, share: float) -> Colour:
     return _colour(np.asarray(colour) * (1 - share) + towards * share)
 
 
-def heard(speed: float) -> float:
+def impact_strength(speed: float) -> float:
     """Strength (0 to 1) of a contact at `speed` pixels per second."""
     return float(np.clip(speed / 190.0, 0.06, 1.0))

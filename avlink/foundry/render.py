@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from avlink.foundry.clip import CLIP_FRAMES, HEIGHT, WIDTH
 from avlink.foundry.look import Camera, Look
-from avlink.foundry.paint import column, paint_body, paint_fixed, paint_streaks
-from avlink.foundry.scene import Scene
+from avlink.foundry.paint import frame_column, paint_body, paint_fixed, paint_streaks
+from avlink.foundry.scene import ScenePlan
 
 MARGIN_X, MARGIN_Y = 32, 26
 
@@ -50,7 +50,7 @@ def backdrop(look: Look, rng: np.random.Generator, device: torch.device) -> torc
     return first + mix.expand(rows, columns)[..., None] * (other - first)
 
 
-def film(world: torch.Tensor, camera: Camera, shown: NDArray[np.int64]) -> torch.Tensor:
+def view_world(world: torch.Tensor, camera: Camera, shown: NDArray[np.int64]) -> torch.Tensor:
     """The fixed world as the camera sees it in the frames `shown`: (frames, height, width, 3)."""
     inner = world[MARGIN_Y : MARGIN_Y + HEIGHT, MARGIN_X : MARGIN_X + WIDTH]
     if not camera.moves:
@@ -58,10 +58,20 @@ def film(world: torch.Tensor, camera: Camera, shown: NDArray[np.int64]) -> torch
     device = world.device
     still = all(float(np.ptp(a)) == 0 for a in (camera.zoom, camera.roll, camera.shift_x, camera.shift_y))
     frames = shown[:1] if still else shown
-    x = torch.arange(WIDTH, device=device)[None, None, :] + 0.5 - WIDTH / 2 - column(camera.shift_x[frames], device)
-    y = torch.arange(HEIGHT, device=device)[None, :, None] + 0.5 - HEIGHT / 2 - column(camera.shift_y[frames], device)
-    cos = column((np.cos(camera.roll) / camera.zoom)[frames], device)
-    sin = column((np.sin(camera.roll) / camera.zoom)[frames], device)
+    x = (
+        torch.arange(WIDTH, device=device)[None, None, :]
+        + 0.5
+        - WIDTH / 2
+        - frame_column(camera.shift_x[frames], device)
+    )
+    y = (
+        torch.arange(HEIGHT, device=device)[None, :, None]
+        + 0.5
+        - HEIGHT / 2
+        - frame_column(camera.shift_y[frames], device)
+    )
+    cos = frame_column((np.cos(camera.roll) / camera.zoom)[frames], device)
+    sin = frame_column((np.sin(camera.roll) / camera.zoom)[frames], device)
     rows, columns = world.shape[:2]
     grid = torch.stack([(cos * x + sin * y) * (2 / columns), (cos * y - sin * x) * (2 / rows)], dim=-1)
     source = world.permute(2, 0, 1).expand(grid.shape[0], -1, -1, -1)
@@ -69,8 +79,8 @@ def film(world: torch.Tensor, camera: Camera, shown: NDArray[np.int64]) -> torch
     return seen.permute(0, 2, 3, 1).expand(len(shown), -1, -1, -1).contiguous()
 
 
-def draw(
-    scene: Scene,
+def render_frames(
+    scene: ScenePlan,
     look: Look,
     rng: np.random.Generator,
     device: torch.device,
@@ -83,12 +93,12 @@ def draw(
     for body in [*look.clutter, *scene.fixed]:
         paint_fixed(world, body, (-MARGIN_X, -MARGIN_Y), outline=outline)
     camera = look.camera
-    if scene.jolt is not None:
-        shake = rng.uniform(-1, 1, (2, CLIP_FRAMES)) * scene.jolt
+    if scene.shake is not None:
+        shake = rng.uniform(-1, 1, (2, CLIP_FRAMES)) * scene.shake
         camera = Camera(
             zoom=camera.zoom, roll=camera.roll, shift_x=camera.shift_x + shake[0], shift_y=camera.shift_y + shake[1]
         )
-    canvas = film(world, camera, shown)
+    canvas = view_world(world, camera, shown)
     for body in [*look.silent, *scene.bodies]:
         paint_body(canvas, body, camera, look.t, shown, shutter=look.shutter, outline=outline)
     if scene.streaks is not None:
@@ -98,11 +108,11 @@ def draw(
         long = max(1, round(scene.streaks.length_px))
         drops = np.min(np.stack([np.roll(drops, k, axis=0) for k in range(long)]), axis=0)
         paint_streaks(canvas, scene.streaks, torch.from_numpy(drops).to(device), shown)
-    return develop(canvas, scene, look, rng, shown)
+    return post_process(canvas, scene, look, rng, shown)
 
 
-def develop(
-    canvas: torch.Tensor, scene: Scene, look: Look, rng: np.random.Generator, shown: NDArray[np.int64]
+def post_process(
+    canvas: torch.Tensor, scene: ScenePlan, look: Look, rng: np.random.Generator, shown: NDArray[np.int64]
 ) -> torch.Tensor:
     """Light, contrast, colour, blur, noise, compression and bars; then uint8."""
     device = canvas.device
@@ -110,9 +120,9 @@ def develop(
         if not look.dark_back:
             # Light needs something darker than itself to show.
             canvas *= 0.6
-        canvas += 0.5 * column(scene.light[shown], device)[..., None]
+        canvas += 0.5 * frame_column(scene.light[shown], device)[..., None]
     if np.ptp(look.flicker):
-        canvas *= column(look.flicker[shown], device)[..., None]
+        canvas *= frame_column(look.flicker[shown], device)[..., None]
     if any(look.shade):
         x = torch.linspace(-1, 1, WIDTH, device=device)[None, :] * look.shade[0]
         y = torch.linspace(-1, 1, HEIGHT, device=device)[:, None] * look.shade[1]

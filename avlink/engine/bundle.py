@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ from torch import Tensor, nn
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.errors import BundleError
 from avlink.core.paths import atomic_write, make_folder, write_text
-from avlink.engine.bundle.text import load_text, save_text
 from avlink.engine.system import COMPONENTS, System
 from avlink.engine.text.t5 import T5Encoder
 
@@ -34,6 +34,7 @@ else:
 
 FORMAT = 1
 SHARD_BYTES = 15 * 2**20
+_TEXT_FOLDER = "text"
 V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion")
 A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusion")
 
@@ -113,7 +114,7 @@ def write_bundle(
         "training": training,
     }
     if text is not None:
-        table["text"] = {"files": save_text(text, folder)}
+        table["text"] = {"files": save_text_encoder(text, folder)}
     write_text(folder / "bundle.toml", tomli_w.dumps(table))
 
 
@@ -158,7 +159,7 @@ def load_system(bundle: Bundle, components: Iterable[str] | None = None, device:
     wanted = set(components) if components is not None else set(system.components())
     load_into({name: part for name, part in system.components().items() if name in wanted}, bundle)
     if bundle.config.text.kind == "t5":
-        system.external_text = load_text(bundle.folder, bundle.text, device, bundle.config.text.max_length)
+        system.external_text = load_text_encoder(bundle.folder, bundle.text, device, bundle.config.text.max_length)
     return system.to(device)
 
 
@@ -170,6 +171,35 @@ def load_into(parts: Mapping[str, nn.Module], bundle: Bundle) -> None:
         for key, value in state.items():
             state[key] = _tensor(bundle, f"{name}.{key}", value, shards).to(value.dtype)
         module.load_state_dict(state)
+
+
+def save_text_encoder(encoder: T5Encoder, bundle: Path) -> dict[str, str]:
+    """Write `encoder` into the bundle's folder; returns its files with their digests."""
+    hidden, place = bundle / f".{_TEXT_FOLDER}.part", bundle / _TEXT_FOLDER
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir()
+    encoder.save(hidden)
+    shutil.rmtree(place, ignore_errors=True)
+    hidden.rename(place)
+    return {path.name: _file_digest(path) for path in sorted(place.iterdir())}
+
+
+def load_text_encoder(bundle: Path, files: Mapping[str, str] | None, device: str, max_length: int) -> T5Encoder | None:
+    """The text encoder of a bundle; None where it has none.
+
+    Raises BundleError for a file that is missing or altered.
+    """
+    if files is None:
+        return None
+    for name, digest in files.items():
+        path = bundle / _TEXT_FOLDER / Path(name).name
+        if not path.is_file():
+            raise BundleError(f"the bundle {bundle} lacks {_TEXT_FOLDER}/{name}; copy the whole folder again")
+        if _file_digest(path) != digest:
+            raise BundleError(
+                f"{path} was altered: its digest is not the one in bundle.toml; copy the whole bundle again"
+            )
+    return T5Encoder(bundle / _TEXT_FOLDER, max_length=max_length, device=device)
 
 
 def _tensor(bundle: Bundle, name: str, like: Tensor, shards: dict[str, dict[str, Tensor]]) -> Tensor:
@@ -210,3 +240,11 @@ def _toml(path: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is no valid TOML: {error}") from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
