@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from avlink.core.architecture import PAPER, AVLinkConfig, DiTConfig, FusionConfig, VideoConfig
 from avlink.core.training import ParallelTable
 from avlink.engine.avlink import AVLink, Fusion
+from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
@@ -77,7 +78,7 @@ class _Step:
             "audio", audio.x_t, video.x_t, t_audio=t_a, t_video=t_v, audio_text=self.text, video_text=self.text
         ).audio
         assert out is not None
-        return {"total": (out.float() - audio.velocity).square().mean()}
+        return {"total": flow_matching_loss(out, audio)}
 
     def validate(self) -> dict[str, float]:
         return {}
@@ -159,13 +160,13 @@ def _measured(config: AVLinkConfig, batch: int, device: torch.device, table: Par
         learner = Learner(
             step, frozen_modules=around, parallel=table, bf16=device.type == "cuda", ranks=Ranks(device=device)
         )
-        named = learner.named()
+        named = learner.named_parameters()
         optimiser, ema = Optimiser(named, OptimConfig(lr=3e-4), 1000), EMA(named, 0.9999)
 
         def once(number: int) -> None:
             generator = torch.Generator().manual_seed(number)
             learner.forward(list(range(batch)), generator)["total"].backward()
-            optimiser.clip()
+            optimiser.clip_gradients()
             optimiser.step(number)
             ema.update(number)
 

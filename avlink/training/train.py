@@ -67,6 +67,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
     from avlink.engine.train.optim import computes_in_bf16
     from avlink.training.curves import draw_curves
     from avlink.training.data.clips import ClipStore
+    from avlink.training.journal import Journal
     from avlink.training.weights import is_done, save_stage
 
     def begin() -> None:
@@ -112,11 +113,12 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
                 loop_of(recipe, name),
                 out,
                 tell,
+                journal=partial(Journal, out, name, tensorboard=recipe.log.tensorboard),
                 frozen_modules=around(system, stage),
                 ranks=ranks,
                 on_warning=lambda text: listener(Message(text=text, level="warning")),
             )
-        weights = learner.whole()
+        weights = learner.full_state()
         if name == "vae" and ranks.first:
             weights["vae"] = _whitened(recipe, weights["vae"], clips, ranks)
         ranks.on_first(partial(save_stage, out, name, weights))

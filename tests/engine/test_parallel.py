@@ -67,7 +67,7 @@ def _trained(
     learner = train_stage(
         stage, config, folder, lambda *step: told.append(step[3]["total"]), frozen_modules=around, ranks=ranks
     )
-    return told, learner.whole()["fusion_v2a"], system
+    return told, learner.full_state()["fusion_v2a"], system
 
 
 def test_shards_and_recomputed_blocks_change_nothing(clips: ClipStore, alone: Ranks, tmp_path: Path) -> None:

@@ -57,7 +57,6 @@ def loop_of(recipe: TrainRecipe, name: str) -> LoopConfig:
         validate_every=(table.validate_every or table.steps) if recipe.log.judge else 0,
         seed=recipe.seed,
         parallel=recipe.parallel,
-        tensorboard=recipe.log.tensorboard,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from avlink.core.training import FUSION_RATES, Conditioning, Rates, Task
+from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.pixels import lower_frame_rate
@@ -160,7 +161,7 @@ class FusionStage:
                     features=None if batch.features is None else batch.features[gone:],
                 ).audio
             )
-        return losses | {"flow_a": (torch.cat(made).float() - audio.velocity).square().mean()}
+        return losses | {"flow_a": flow_matching_loss(torch.cat(made), audio)}
 
     def _a2v(self, batch: _Batch, generator: torch.Generator) -> Tensor:
         count, rates = len(batch), self.rates
@@ -183,7 +184,7 @@ class FusionStage:
             audio_text=self._text("audio", text_a),
             video_text=self._text("video", text_v),
         ).video
-        return (out.float() - video.velocity).square().mean()
+        return flow_matching_loss(out, video)
 
     def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Both sides from noise, at one flow time."""
@@ -201,7 +202,7 @@ class FusionStage:
             video_text=self._text("video", text),
         )
         pairs = {"flow_both_a": (out.audio, audio), "flow_both_v": (out.video, video)}
-        return {name: (made.float() - path.velocity).square().mean() for name, (made, path) in pairs.items()}
+        return {name: flow_matching_loss(made, path) for name, (made, path) in pairs.items()}
 
     def _text(self, side: str, prompts: list[str]) -> TextEmbeddings:
         return self.system.text_encoder(side).encode(prompts)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""The order in which clips are learned from: every clip once an epoch, the same on any number of ranks.
+"""The order in which clips are trained on: every clip once an epoch, the same for any number of ranks.
 
-Clips form one endless row, epoch after epoch, each a permutation of its own. Which clip stands where is a function of
-seed and place alone, so a run that goes on needs to know nothing but its place, also in the middle of an epoch.
+Clips form one endless sequence, epoch after epoch, each a permutation of its own. The clip at a position is a function
+of seed and position alone, so a resumed run needs nothing but its position, also in the middle of an epoch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 
 class ClipOrder:
-    """Clips 0 to `count` - 1 in the order of `seed`."""
+    """The endless sequence of clips 0 to `count` - 1 under `seed`."""
 
     def __init__(self, count: int, seed: int) -> None:
         self.count, self.seed = count, seed
@@ -21,30 +21,31 @@ class ClipOrder:
         self._permutation = lru_cache(maxsize=2)(self._shuffled)
 
     def _shuffled(self, epoch: int) -> list[int]:
+        # Hashed, so that epoch e + 1 under one seed is not epoch e under the next one.
         digest = hashlib.blake2b(f"epoch/{self.seed}/{epoch}".encode(), digest_size=7).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest, "little"))
         order: list[int] = torch.randperm(self.count, generator=generator).tolist()
         return order
 
-    def take(self, place: int, number: int) -> list[int]:
-        """The clips at places [place, place + number) of the row."""
+    def take(self, position: int, number: int) -> list[int]:
+        """Return the clips at positions [position, position + number)."""
         taken: list[int] = []
         while len(taken) < number:
-            epoch, index = divmod(place + len(taken), self.count)
+            epoch, index = divmod(position + len(taken), self.count)
             taken += self._permutation(epoch)[index : index + number - len(taken)]
         return taken
 
-    def state(self, place: int) -> dict[str, int]:
-        """Where a run stands, to be kept with its checkpoint."""
-        epoch, index = divmod(place, self.count)
+    def state(self, position: int) -> dict[str, int]:
+        """Return a position as epoch and index, to be written into a checkpoint."""
+        epoch, index = divmod(position, self.count)
         return {"epoch": epoch, "index": index, "seed": self.seed}
 
-    def place(self, state: dict[str, int]) -> int:
-        """The place of such a state; a store that has shrunk since then begins its next epoch."""
+    def position(self, state: dict[str, int]) -> int:
+        """Return the position of a `state`; if there are fewer clips now, the next epoch begins early."""
         return state["epoch"] * self.count + min(state["index"], self.count)
 
 
 def rank_slice(batch: list[int], rank: int, ranks: int) -> list[int]:
-    """The slice of a global batch that belongs to one rank; `ranks` divides its length."""
+    """Return the part of a global batch that belongs to one rank; `ranks` divides its length."""
     size = len(batch) // ranks
     return batch[rank * size : (rank + 1) * size]
