@@ -74,9 +74,7 @@ class _Step:
         t_v = torch.full((self.batch,), 0.96, device=self.device)
         audio = sample_path(torch.randn_like(self.latents), self.latents, t_a)
         video = sample_path(torch.randn_like(self.pixels), self.pixels, t_v)
-        out = self.model(
-            "audio", audio.x_t, video.x_t, t_audio=t_a, t_video=t_v, audio_text=self.text, video_text=self.text
-        ).audio
+        out = self.model("audio", audio.x_t, video.x_t, t_a=t_a, t_v=t_v, text_a=self.text, text_v=self.text).audio
         assert out is not None
         return {"total": flow_matching_loss(out, audio)}
 

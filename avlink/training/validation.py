@@ -76,7 +76,7 @@ def appearance(system: System, stills: StillStore) -> dict[str, float]:
     for at in range(0, len(stills), 200):
         indices = range(at, min(at + 200, len(stills)))
         pixels = to_pixels(stills.frames(indices)[:, None].to(device_of(system)))[:, 0]
-        guesses = system.motion.appearance.name(pixels).argmax(-1).tolist()
+        guesses = system.motion.appearance.classify(pixels).argmax(-1).tolist()
         right += sum(classes[guess] == stills.names[i] for guess, i in zip(guesses, indices, strict=True))
     return {"class": right / len(stills)}
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from avlink.core.architecture import PAPER, AVLinkConfig
-from avlink.engine.avlink import placement
-from avlink.engine.nn.fusion import aligned_rope
+from avlink.engine.avlink import aligned_rope, fusion_positions
+from avlink.engine.nn.attention import AlignedHeads
 from avlink.engine.nn.rope import rotate
 from avlink.engine.system import System, parameter_counts
 from avlink.engine.text.encoder import TextEmbeddings
@@ -34,7 +34,7 @@ def test_paper_window_is_129_tokens() -> None:
 
 @pytest.mark.parametrize(("depth", "blocks"), [(24, 8), (6, 3), (6, 4), (8, 3)])
 def test_fusions_stand_at_regular_intervals_and_after_the_last_block(depth: int, blocks: int) -> None:
-    places = placement(depth, blocks)
+    places = fusion_positions(depth, blocks)
     assert len(places) == blocks and places[-1] == depth
     gaps = {b - a for a, b in zip((0, *places), places, strict=False)}
     assert max(gaps) - min(gaps) <= 1
@@ -61,16 +61,14 @@ def test_fresh_fusion_leaves_both_backbones_bit_equal(with_motion: bool) -> None
     assert system.audio_text is not None and system.video_text is not None
     text_a, text_v = system.audio_text.encode(["a", "metal hammer"]), system.video_text.encode(["", "b"])
     seen = system.motion(torch.randn(2, 124, 3, 36, 64)).tokens if system.motion is not None else None
-    alone_a = system.audio.close_after(system.audio.open(latents, t_a, text_a.tokens, text_a.mask))
-    alone_v = system.video.close_after(system.video.open(pixels, t_v, text_v.tokens, text_v.mask))
-    both = {"t_audio": t_a, "t_video": t_v, "audio_text": text_a, "video_text": text_v}
+    alone_a = system.audio(latents, t_a, text_a)
+    alone_v = system.video(pixels, t_v, text_v)
+    both = {"t_a": t_a, "t_v": t_v, "text_a": text_a, "text_v": text_v}
     v2a = system.linked("audio")("audio", latents, pixels, motion=seen, **both).audio
     a2v = system.linked("video")("video", latents, pixels, **both).video
     assert alone_a.abs().max() > 0
     assert torch.equal(v2a, alone_a)
-    from avlink.engine.flow.path import data_to_velocity
-
-    assert torch.equal(a2v, data_to_velocity(alone_v, pixels, t_v))
+    assert torch.equal(a2v, alone_v)
 
 
 @torch.no_grad()
@@ -80,7 +78,7 @@ def test_padding_of_text_is_not_heard() -> None:
     latents, t = torch.randn(1, 20, 4), torch.tensor([0.4])
 
     def answer(text: Text) -> torch.Tensor:
-        return system.audio.close_after(system.audio.open(latents, t, text.tokens, text.mask))
+        return system.audio(latents, t, text)
 
     short = system.audio_text.encode(["wood"])
     padded = system.audio_text.encode(["wood", "a very much longer caption than that"])
@@ -101,8 +99,6 @@ def test_tokens_of_the_same_moment_are_turned_by_the_same_angle() -> None:
 
 @torch.no_grad()
 def test_aligned_start_looks_at_the_same_moment() -> None:
-    from avlink.engine.nn.fusion import AlignedHeads
-
     heads = AlignedHeads(TINY.fusion.model_copy(update={"dim": 64}))
     assert heads.bias is not None
     blank = torch.zeros(1, 2, 30, 32)

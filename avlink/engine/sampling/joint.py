@@ -41,10 +41,10 @@ def generate_joint(
                     "both",
                     latents,
                     pixels,
-                    t_audio=t,
-                    t_video=t,
-                    audio_text=system.text_encoder("audio").encode([words]),
-                    video_text=system.text_encoder("video").encode([words]),
+                    t_a=t,
+                    t_v=t,
+                    text_a=system.text_encoder("audio").encode([words]),
+                    text_v=system.text_encoder("video").encode([words]),
                 )
                 for words in (caption, "")
             )

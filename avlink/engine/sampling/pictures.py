@@ -81,20 +81,20 @@ class PictureSampler(Sampler):
                 "video",
                 sounds,
                 stacked,
-                t_audio=t_a,
-                t_video=t_v,
-                audio_text=repeat(text_a, count),
-                video_text=repeat(text_v, count),
+                t_a=t_a,
+                t_v=t_v,
+                text_a=repeat(text_a, count),
+                text_v=repeat(text_v, count),
             ).video
             # Without the sound nothing is left to attend to: noise at flow time 0 stands for it.
             drop = self.model(
                 "video",
                 torch.stack([hushed[: s.shape[0]] for s in sounds]),
                 stacked,
-                t_audio=torch.zeros_like(t_a),
-                t_video=t_v,
-                audio_text=repeat(nothing, count),
-                video_text=repeat(negative, count),
+                t_a=torch.zeros_like(t_a),
+                t_v=t_v,
+                text_a=repeat(nothing, count),
+                text_v=repeat(negative, count),
             ).video
             return guide(keep, drop, self.config.guidance)
 

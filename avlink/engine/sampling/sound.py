@@ -77,13 +77,9 @@ class SoundSampler(Sampler):
                 count = len(part)
                 t_a = torch.full((count,), now, device=self.device)
                 t_v = torch.full((count,), self.config.t_condition, device=self.device)
-                drop = self.model(
-                    "audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=repeat(negative, count)
-                ).audio
+                drop = self.model("audio", stacked, None, t_a=t_a, t_v=t_v, text_a=repeat(negative, count)).audio
                 if not self.config.use_picture:
-                    plain = self.model(
-                        "audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=repeat(prompt, count)
-                    ).audio
+                    plain = self.model("audio", stacked, None, t_a=t_a, t_v=t_v, text_a=repeat(prompt, count)).audio
                     return guide(plain, drop, self.config.guidance)
                 pictures = torch.stack([self._pixels(request, windows[i]) for i in part])
                 motion = [seen[i] for i in part]
@@ -91,10 +87,10 @@ class SoundSampler(Sampler):
                     "audio",
                     stacked,
                     pictures,
-                    t_audio=t_a,
-                    t_video=t_v,
-                    audio_text=repeat(prompt, count),
-                    video_text=repeat(scene, count),
+                    t_a=t_a,
+                    t_v=t_v,
+                    text_a=repeat(prompt, count),
+                    text_v=repeat(scene, count),
                     motion=None if motion[0] is None else torch.stack([m for m in motion if m is not None]),
                     features=None if self.extracted is None else torch.stack([features[i] for i in part]),
                 ).audio

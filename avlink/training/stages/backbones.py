@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from avlink.core.training import BACKBONE_RATES, Rates
 from avlink.engine.flow.loss import flow_matching_loss
-from avlink.engine.flow.path import data_to_velocity, sample_path
+from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
@@ -51,8 +51,7 @@ class AudioStage:
         t = t.to(self.device)
         path = sample_path(noise_like(x_1, generator), x_1, t)
         text = self.text.encode(drop_text([self.clips.notes[i].caption for i in indices], rates.text_drop, generator))
-        out = self.audio.close_after(self.audio.open(path.x_t, t, text.tokens, text.mask))
-        return {"total": flow_matching_loss(out, path)}
+        return {"total": flow_matching_loss(self.audio(path.x_t, t, text), path)}
 
 
 class VideoStage:
@@ -78,6 +77,4 @@ class VideoStage:
         t = t.to(self.device)
         path = sample_path(noise_like(x_1, generator), x_1, t)
         text = self.text.encode(drop_text([self.clips.notes[i].caption for i in indices], rates.text_drop, generator))
-        out = self.video.close_after(self.video.open(path.x_t, t, text.tokens, text.mask)).float()
-        velocity = data_to_velocity(out, path.x_t, t) if self.video.config.prediction == "data" else out
-        return {"total": flow_matching_loss(velocity, path)}
+        return {"total": flow_matching_loss(self.video(path.x_t, t, text), path)}

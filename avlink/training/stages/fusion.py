@@ -141,11 +141,9 @@ class FusionStage:
             losses |= motion_losses(seen, batch.notes, stem.fps, stem.classes, shift_s=float(batch.start_s))
         made = []
         if gone:
-            times = {"t_audio": t_a[:gone], "t_video": t_v[:gone]}
+            times = {"t_a": t_a[:gone], "t_v": t_v[:gone]}
             made.append(
-                self.model(
-                    "audio", audio.x_t[:gone], None, **times, audio_text=self._text("audio", text_a[:gone])
-                ).audio
+                self.model("audio", audio.x_t[:gone], None, **times, text_a=self._text("audio", text_a[:gone])).audio
             )
         if gone < count:
             made.append(
@@ -153,10 +151,10 @@ class FusionStage:
                     "audio",
                     audio.x_t[gone:],
                     video.x_t[gone:],
-                    t_audio=t_a[gone:],
-                    t_video=t_v[gone:],
-                    audio_text=self._text("audio", text_a[gone:]),
-                    video_text=self._text("video", text_v[gone:]),
+                    t_a=t_a[gone:],
+                    t_v=t_v[gone:],
+                    text_a=self._text("audio", text_a[gone:]),
+                    text_v=self._text("video", text_v[gone:]),
                     motion=motion,
                     features=None if batch.features is None else batch.features[gone:],
                 ).audio
@@ -179,10 +177,10 @@ class FusionStage:
             "video",
             audio.x_t,
             video.x_t,
-            t_audio=t_a,
-            t_video=t_v,
-            audio_text=self._text("audio", text_a),
-            video_text=self._text("video", text_v),
+            t_a=t_a,
+            t_v=t_v,
+            text_a=self._text("audio", text_a),
+            text_v=self._text("video", text_v),
         ).video
         return flow_matching_loss(out, video)
 
@@ -196,10 +194,10 @@ class FusionStage:
             "both",
             audio.x_t,
             video.x_t,
-            t_audio=t,
-            t_video=t,
-            audio_text=self._text("audio", text),
-            video_text=self._text("video", text),
+            t_a=t,
+            t_v=t,
+            text_a=self._text("audio", text),
+            text_v=self._text("video", text),
         )
         pairs = {"flow_both_a": (out.audio, audio), "flow_both_v": (out.video, video)}
         return {name: flow_matching_loss(made, path) for name, (made, path) in pairs.items()}
