@@ -1,6 +1,7 @@
-"""Model bundles: a folder of `bundle.toml`, `tensors.json`, safetensors shards and a card (see the design).
+"""Model bundles: a folder of `bundle.toml`, `tensors.json`, safetensors shards and a card.
 
-Nothing is unpickled. Every tensor's name, shape and digest is checked before a weight is used.
+An external text encoder lies in the folder `text`, in the format of transformers. Nothing is unpickled. The name, shape
+and digest of every tensor, and the digest of every file in `text`, is checked before it is used.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ else:
 
 FORMAT = 1
 SHARD_BYTES = 15 * 2**20
+"""Shards stay below 16 MiB, so that version control and package indices take them."""
 _TEXT_FOLDER = "text"
 V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion")
 A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusion")
@@ -41,7 +43,7 @@ A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """What a bundle's tables say, before any weight is read."""
+    """The tables of a bundle: everything but its weights."""
 
     folder: Path
     name: str
@@ -51,16 +53,16 @@ class Bundle:
     training: dict[str, Any]
     tensors: dict[str, dict[str, Any]]
     text: dict[str, str] | None = None
-    """Files of its external text encoder with their digests; None where it has none."""
+    """Files of its external text encoder with their digests; None if it has none."""
 
     @property
     def components(self) -> tuple[str, ...]:
-        """The components that it has weights of."""
+        """The components that it has weights for."""
         return tuple(name for name in COMPONENTS if any(key.startswith(f"{name}.") for key in self.tensors))
 
 
 def tensor_digest(tensor: Tensor) -> str:
-    """BLAKE2b of a tensor's bytes."""
+    """Return the BLAKE2b digest of a tensor's bytes."""
     raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
@@ -78,10 +80,9 @@ def write_bundle(
     shard_bytes: int = SHARD_BYTES,
     text: T5Encoder | None = None,
 ) -> None:
-    """Write components as a bundle: its card is written by whoever measured it.
+    """Write components as a bundle, without its card.
 
-    Weights are stored in half precision, which onset F1 does not notice, and run in single. An external text encoder
-    goes into the folder `text`, whole.
+    Weights are stored in `dtype` and run in fp32; half precision does not change onset F1.
     """
     make_folder(folder)
     shards: list[dict[str, Tensor]] = [{}]
@@ -89,6 +90,7 @@ def write_bundle(
     index: dict[str, dict[str, Any]] = {}
     for part, module in parts.items():
         for key, value in module.state_dict().items():
+            # clone: safetensors refuses tensors that share memory.
             stored = value.detach().to(dtype).contiguous().clone() if value.is_floating_point() else value.clone()
             if size and size + stored.nbytes > shard_bytes:
                 shards.append({})
@@ -119,9 +121,9 @@ def write_bundle(
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """The tables of the bundle in `folder`.
+    """Read the tables of the bundle in `folder`.
 
-    Raises BundleError where something is missing, unreadable or of another format.
+    Raises BundleError if something is missing, unreadable or of another format.
     """
     table = _toml(folder / "bundle.toml")
     if table.get("format") != FORMAT:
@@ -131,7 +133,7 @@ def read_bundle(folder: Path) -> Bundle:
         )
     try:
         tensors = json.loads((folder / "tensors.json").read_text("utf-8"))
-        # JSON lists stand for tuples: lax validation.
+        # Through JSON, whose lists pydantic's strict mode takes as tuples; TOML's lists it refuses.
         config = AVLinkConfig.model_validate_json(json.dumps(table["model"]))
         return Bundle(
             folder=folder,
@@ -151,7 +153,7 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def load_system(bundle: Bundle, components: Iterable[str] | None = None, device: str = "cpu") -> System:
-    """The system of `bundle` in fp32 on `device`, with the weights of `components` (default: all) checked and loaded.
+    """Return the system of `bundle` in fp32 on `device`, with the weights of `components` (default: all) loaded.
 
     Raises BundleError naming the first shard or tensor that is missing or altered.
     """
@@ -164,7 +166,10 @@ def load_system(bundle: Bundle, components: Iterable[str] | None = None, device:
 
 
 def load_into(parts: Mapping[str, nn.Module], bundle: Bundle) -> None:
-    """Give components, by name, the weights of `bundle`, each tensor checked."""
+    """Load the weights of `bundle` into components, by name; every tensor is checked.
+
+    Raises BundleError naming the first shard or tensor that is missing or altered.
+    """
     shards: dict[str, dict[str, Tensor]] = {}
     for name, module in parts.items():
         state = module.state_dict()
@@ -174,20 +179,20 @@ def load_into(parts: Mapping[str, nn.Module], bundle: Bundle) -> None:
 
 
 def save_text_encoder(encoder: T5Encoder, bundle: Path) -> dict[str, str]:
-    """Write `encoder` into the bundle's folder; returns its files with their digests."""
-    hidden, place = bundle / f".{_TEXT_FOLDER}.part", bundle / _TEXT_FOLDER
-    shutil.rmtree(hidden, ignore_errors=True)
-    hidden.mkdir()
-    encoder.save(hidden)
-    shutil.rmtree(place, ignore_errors=True)
-    hidden.rename(place)
-    return {path.name: _file_digest(path) for path in sorted(place.iterdir())}
+    """Write `encoder` into the folder of a bundle; returns its files with their digests."""
+    partial, folder = bundle / f".{_TEXT_FOLDER}.part", bundle / _TEXT_FOLDER
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    encoder.save(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return {path.name: _file_digest(path) for path in sorted(folder.iterdir())}
 
 
 def load_text_encoder(bundle: Path, files: Mapping[str, str] | None, device: str, max_length: int) -> T5Encoder | None:
-    """The text encoder of a bundle; None where it has none.
+    """Return the external text encoder of a bundle, or None if it has none.
 
-    Raises BundleError for a file that is missing or altered.
+    Raises BundleError if a file is missing or altered.
     """
     if files is None:
         return None

@@ -1,4 +1,7 @@
-"""Generation: from requests to sound (V2A), picture (A2V), or both."""
+"""Inference (section 3.3): from requests to sound (V2A), pictures (A2V), or both at once.
+
+Windows, seeds and guidance. The solver belongs in `engine.flow`, what is done with the result in `avlink.edit`.
+"""
 
 from avlink.engine.sampling.base import SampleConfig
 from avlink.engine.sampling.joint import generate_joint

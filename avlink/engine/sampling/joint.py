@@ -1,4 +1,4 @@
-"""Sound and picture at once, both from noise, for a model whose one fusion learned that (section 4.4)."""
+"""Sound and pictures at once, both from noise, for a model whose shared fusion was trained for it (section 4.4)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from avlink.engine.system import System
 def generate_joint(
     system: System, captions: Sequence[str], seeds: Sequence[int], *, steps: int = 16, guidance: float = 3.0
 ) -> tuple[Float[np.ndarray, "clips samples"], UInt8[np.ndarray, "clips frames height width 3"]]:
-    """One window of sound in [-1, 1] and RGB pictures a caption, along one flow time.
+    """Generate one window of sound in [-1, 1] and of RGB pictures per caption.
 
-    Raises InputError where the model has a fusion for each direction instead of a shared one.
+    Both modalities share one flow time. Raises InputError if the model has a fusion for each direction instead.
     """
     model, config = system.linked("both"), system.config
     device = system.vae.latent_mean.device
@@ -29,18 +29,19 @@ def generate_joint(
     pictures: list[NDArray[np.uint8]] = []
     for caption, seed in zip(captions, seeds, strict=True):
         generator = torch.Generator().manual_seed(seed)
-        latents = torch.randn(1, config.window_tokens, config.vae.latent_channels, generator=generator).to(device)
+        a_t = torch.randn(1, config.window_tokens, config.vae.latent_channels, generator=generator).to(device)
         picture = config.picture
         shape = (1, picture.frames, 3, picture.height, picture.width)
-        pixels = torch.randn(shape, generator=generator).to(device)
+        v_t = torch.randn(shape, generator=generator).to(device)
         knots = euler_times(steps)
-        for now, step in zip(knots[:-1], knots.diff(), strict=True):
+        # Not `euler`, which moves one tensor: each velocity depends on both states, which must step together.
+        for now, dt in zip(knots[:-1], knots.diff(), strict=True):
             t = now.repeat(1).to(device)
             keep, drop = (
                 model(
                     "both",
-                    latents,
-                    pixels,
+                    a_t,
+                    v_t,
                     t_a=t,
                     t_v=t,
                     text_a=system.text_encoder("audio").encode([words]),
@@ -48,8 +49,8 @@ def generate_joint(
                 )
                 for words in (caption, "")
             )
-            latents = latents + float(step) * guide(keep.audio, drop.audio, guidance)
-            pixels = pixels + float(step) * guide(keep.video, drop.video, guidance)
-        sounds.append(system.codec.decode(latents)[0].clamp(-1, 1).float().cpu().numpy())
-        pictures.append(to_bytes(pixels[0]))
+            a_t = a_t + float(dt) * guide(keep.audio, drop.audio, guidance)
+            v_t = v_t + float(dt) * guide(keep.video, drop.video, guidance)
+        sounds.append(system.codec.decode(a_t)[0].clamp(-1, 1).float().cpu().numpy())
+        pictures.append(to_bytes(v_t[0]))
     return np.stack(sounds), np.stack(pictures)
