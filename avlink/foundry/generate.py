@@ -1,4 +1,4 @@
-"""From seeds to clips. Every clip has its own random streams, so its neighbours never change it."""
+"""Clips from seeds. Every clip has random streams of its own, so other clips of a batch never change it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ from avlink.foundry.scene import Body, ScenePlan, Surface
 from avlink.foundry.sound import continuous_level, render_sound
 
 LATE_FRAMES = 2
-"""How far a still may lie from the frame of its event: what is struck is seen just before and after as well."""
+"""Most frames between a still and its event: the struck body is visible just before and after as well."""
 
 _STREAMS = {"train": 1, "held_out": 2, "transfer": 3}
 _ATTEMPTS = 200
+"""Plans that are drawn for one clip before it is given up as impossible."""
 
 
 def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.random.Generator, np.random.Generator]]:
-    """Plan one clip: its scene, its look, its facts, and the streams that draw and sound it."""
+    """Plan one clip; returns its scene, look, ground truth, and the random streams of pictures and sound."""
+    # A stream per purpose: a change of how something is drawn leaves plans, and so event times, as they were.
     streams = np.random.SeedSequence([_STREAMS[split], seed]).spawn(5)
     looks, kinds, scenes, drawing, sounding = (np.random.Generator(np.random.PCG64(stream)) for stream in streams)
     look = plan_look(looks, transfer=split == "transfer")
@@ -82,7 +84,7 @@ def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.r
 
 
 def restyle(scene: ScenePlan, look: Look, sampler: SceneSampler) -> None:
-    """Draw everything in one ink: lines only (outline) or filled silhouettes (mosaic)."""
+    """Give all bodies one flat colour: as lines only (outline) or as silhouettes (mosaic)."""
     colour = sampler.colour()
     ink = Surface(texture="flat", low=colour, high=colour)
 
@@ -105,10 +107,10 @@ def restyle(scene: ScenePlan, look: Look, sampler: SceneSampler) -> None:
 
 @torch.no_grad()
 def make_clips(seeds: Sequence[int], *, split: Split, device: str | torch.device = "cpu") -> ClipBatch:
-    """Make one clip a seed, the same bit for bit whenever and in whatever company it is made on a device.
+    """Make one clip per seed, bit for bit the same on a device, whatever else is in the batch.
 
-    "train" and "held_out" draw from one distribution with streams that never meet; "transfer" has scene kinds and
-    visual styles of its own. Raises ValueError for an unknown split.
+    "train" and "held_out" are one distribution under disjoint streams; "transfer" has scene kinds and visual styles of
+    its own. Raises ValueError for an unknown split.
     """
     if split not in _STREAMS:
         raise ValueError(f"unknown split {split!r}; the foundry makes {', '.join(_STREAMS)}")
@@ -128,9 +130,10 @@ def make_clips(seeds: Sequence[int], *, split: Split, device: str | torch.device
 def make_stills(
     seeds: Sequence[int], *, split: Split, device: str | torch.device = "cpu"
 ) -> tuple[torch.Tensor, tuple[str, ...]]:
-    """One frame of each clip at about one of its events, uint8 (stills, 36, 64, 3), and the material that sounds there.
+    """Make one frame per clip near one of its events; returns uint8 (stills, 36, 64, 3) and the struck materials.
 
-    A clip without events ("air" is none: nothing is struck) gives no still. Twenty times as quick as whole clips.
+    Clips without events give no still, and neither do flashes and explosions ("air"), where nothing is struck. Twenty
+    times as fast as whole clips.
     """
     where = torch.device(device)
     frames, names = [], []

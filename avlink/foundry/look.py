@@ -1,4 +1,7 @@
-"""Everything that must not matter: background, camera, light, noise, blur, compression, bars, frame rate, clutter."""
+"""Nuisances, which a model must learn to ignore: background, camera, light, noise, blur, compression, frame rate.
+
+They are drawn independently of the scene (domain randomisation, Tobin et al. 2017).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ TRANSFER_STYLES = ("outline", "halftone", "mosaic")
 
 @dataclass(slots=True, kw_only=True)
 class Camera:
-    """Similarity per frame: picture = middle + zoom * turn(roll) * (world - middle) + shift."""
+    """A similarity per frame: picture = centre + zoom * rotate(roll) * (world - centre) + shift."""
 
     zoom: Array
     roll: Array
@@ -27,14 +30,14 @@ class Camera:
 
     @property
     def moves(self) -> bool:
-        """Whether anything but a fixed identity view is asked for."""
+        """True unless the view is the identity in all frames."""
         still = np.ptp(self.zoom) + np.ptp(self.roll) + np.ptp(self.shift_x) + np.ptp(self.shift_y) == 0
         return not (still and self.zoom[0] == 1 and not self.roll[0] and not self.shift_x[0] and not self.shift_y[0])
 
 
 @dataclass(slots=True, kw_only=True)
 class Look:
-    """How one clip is filmed and shown."""
+    """The appearance of one clip: its style, camera, light and degradations."""
 
     style: str
     narrow: bool
@@ -60,14 +63,16 @@ class Look:
 
 
 def random_walk(rng: np.random.Generator, amount: float, smooth: int) -> Array:
-    """A smooth random walk about zero over the clip with standard deviation `amount`."""
+    """Return smooth noise about zero, one value per frame, with standard deviation `amount`."""
+    # A kernel of unit energy keeps the variance of white noise.
     kernel = np.hanning(smooth + 2)[1:-1]
     noise = np.convolve(rng.standard_normal(CLIP_FRAMES + smooth), kernel / np.sqrt((kernel**2).sum()), mode="valid")
     return np.asarray(noise[:CLIP_FRAMES] * amount)
 
 
 def frame_times(rng: np.random.Generator, slow: bool) -> tuple[Array, NDArray[np.int64]]:
-    """Moments shown by the 24 fps frames, and which source frame each is; `slow` sources repeat frames."""
+    """Return the times that the 24 fps frames show, and the source frame of each; a `slow` source repeats frames."""
+    # A frame shows the middle of its interval, as a camera's shutter does.
     middle = (np.arange(CLIP_FRAMES) + 0.5) / 24
     if not slow:
         return middle, np.arange(CLIP_FRAMES)
@@ -77,7 +82,7 @@ def frame_times(rng: np.random.Generator, slow: bool) -> tuple[Array, NDArray[np
 
 
 def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_index: NDArray[np.int64]) -> Camera:
-    """A fixed view, or one with some of shake, pan, zoom and roll."""
+    """Draw a fixed view, or one with some of shake, pan, zoom and roll."""
     still = np.zeros(CLIP_FRAMES)
     camera = Camera(zoom=still + zoom, roll=still, shift_x=still, shift_y=still)
     if not moves:
@@ -95,7 +100,7 @@ def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_inde
         camera.zoom = camera.zoom * (1 + rng.uniform(-0.14, 0.14) * ramp)
     if rng.random() < 0.4:
         camera.roll = rng.uniform(-0.1, 0.1) * ramp + rng.uniform(-0.08, 0.08)
-    # Repeated source frames repeat the camera as well.
+    # Repeated source frames repeat the camera as well, or the camera would give the true frame rate away.
     first = np.searchsorted(slow_index, slow_index)
     for name in ("zoom", "roll", "shift_x", "shift_y"):
         setattr(camera, name, np.asarray(getattr(camera, name))[first])
@@ -103,7 +108,7 @@ def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_inde
 
 
 def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
-    """Draw the look of one clip: about two in five are narrow (plain, still, clear)."""
+    """Draw the look of one clip; about two in five are narrow: plain, without camera motion, undegraded."""
     narrow = bool(rng.random() < 0.4) and not transfer
     wide = not narrow
     t, source_index = frame_times(rng, slow=wide and bool(rng.random() < 0.25))
@@ -125,7 +130,7 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
     if wide and not transfer and rng.random() < 0.35:
         flicker = 1 + np.clip(random_walk(rng, rng.uniform(0.01, 0.06), int(rng.integers(1, 20))), -0.2, 0.2)
         flicker = flicker[np.searchsorted(source_index, source_index)]
-    # The transfer split is hard by its kinds and styles; the rest of its nuisances are mild.
+    # The transfer split is hard by its kinds and styles, so its other nuisances are mild.
     rough = wide and not transfer
     low_contrast = rough and bool(rng.random() < 0.4)
     return Look(
@@ -154,7 +159,7 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
 
 
 def add_clutter(look: Look, sampler: SceneSampler) -> None:
-    """Things that stand about, and things that move smoothly without ever making a sound."""
+    """Add bodies that stand still, and bodies that move smoothly and never make a sound."""
     if look.narrow:
         return
     if sampler.chance(0.45):
@@ -181,7 +186,7 @@ def add_clutter(look: Look, sampler: SceneSampler) -> None:
                 pace * sampler.uniform(0.6, 1.6) * sampler.t + phase[1]
             )
             if sampler.chance(0.3):
-                # One that crosses the picture once, at even speed.
+                # Crosses the picture once, at constant speed.
                 x = (sampler.t - sampler.uniform(0, CLIP_S)) * sampler.uniform(-40, 40) + 32
             colour = _muted(look, sampler)
             look.silent.append(

@@ -1,4 +1,7 @@
-"""Drawing bodies: each is painted only in a window that follows it, over all frames at once."""
+"""Painting bodies and textures: each body in a window that follows it, over all frames at once.
+
+A texture is a field between the dark (0) and the light (1) colour of a surface.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from avlink.foundry.shapes import Array
 
 @dataclass(frozen=True, slots=True)
 class TexturePoint:
-    """Where a texture is evaluated: own `u`, `v`, screen `x`, `y`, signed distance, seconds; they broadcast."""
+    """Coordinates of a texture: the body's `u`, `v`, the screen's `x`, `y`, signed distance, seconds; they broadcast."""
 
     u: torch.Tensor
     v: torch.Tensor
@@ -30,25 +33,26 @@ class TexturePoint:
 
 @lru_cache(maxsize=4)
 def speckle(device: str) -> torch.Tensor:
-    """A fixed table of 64 x 64 random levels, the grain of stone."""
+    """Return a fixed table of 64 x 64 random levels, the grain of stone."""
     generator = torch.Generator().manual_seed(20)
     return torch.rand(64 * 64, generator=generator).to(device)
 
 
 def texture_level(surface: Surface, at: TexturePoint) -> torch.Tensor:
-    """The level of `surface` at every pixel, 0 (its dark colour) to 1 (its light one)."""
+    """Return the level of `surface` at every pixel, 0 (its dark colour) to 1 (its light one)."""
     grain, phase = surface.grain_px, surface.phase
     if surface.texture == "wood":
         wave = at.v * (2 * math.pi / grain) + 1.4 * torch.sin(at.u * (0.9 / grain) + phase)
         return 0.5 + 0.5 * torch.sin(wave)
     if surface.texture == "metal":
-        # A band that stays with the light while the body moves under it, and a darker rim.
+        # A reflection that stays on the screen while the body moves under it, and a darker rim.
         band = torch.sin((at.x * 0.8 + at.y * 1.1) * (2.2 / (grain + 4)) + 2.0 * at.t + phase)
         return (0.25 + 0.75 * band.clamp(min=0).square() + 0.12 * at.distance.clamp(-1.5, 0)).clamp(0, 1)
     if surface.texture == "glass":
         return (1.0 - (at.distance + 1.0).abs() * 0.8).clamp(0.15, 1)
     if surface.texture == "stone":
         cell = 6.0 / grain / 2.4
+        # & 63 repeats the table; the offset keeps truncation towards zero from mirroring it at the centre.
         column = (at.u * cell + 512 + phase * 9).to(torch.int32) & 63
         row = (at.v * cell + 512 + phase * 5).to(torch.int32) & 63
         return speckle(str(at.u.device))[row * 64 + column]
@@ -64,19 +68,19 @@ def texture_level(surface: Surface, at: TexturePoint) -> torch.Tensor:
 
 
 def per_frame(value: Array | float) -> Array:
-    """A pose value for each frame."""
+    """Return a pose value for each frame."""
     return np.broadcast_to(np.asarray(value, dtype=np.float64), (CLIP_FRAMES,))
 
 
 def world_to_picture(camera: Camera, x: Array, y: Array) -> tuple[Array, Array]:
-    """World positions as picture positions, per frame."""
+    """Return picture positions of world positions, per frame."""
     cos, sin = np.cos(camera.roll) * camera.zoom, np.sin(camera.roll) * camera.zoom
     dx, dy = x - WIDTH / 2, y - HEIGHT / 2
     return WIDTH / 2 + cos * dx - sin * dy + camera.shift_x, HEIGHT / 2 + sin * dx + cos * dy + camera.shift_y
 
 
 def frame_column(values: Array, device: torch.device) -> torch.Tensor:
-    """Per-frame numbers as (frames, 1, 1) float32."""
+    """Return per-frame numbers as a float32 tensor (frames, 1, 1)."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)[:, None, None]
 
 
@@ -92,7 +96,7 @@ def paint_body(
 ) -> None:
     """Paint one moving body onto `canvas` (frames, height, width, 3) in place; `shown` are the clip's frames on it.
 
-    Fast bodies get a wider edge, by the way they go while the shutter (a fraction of the frame) is open.
+    `shutter` is the fraction of a frame during which it is open.
     """
     device = canvas.device
     x, y = world_to_picture(camera, per_frame(body.x), per_frame(body.y))
@@ -101,7 +105,8 @@ def paint_body(
     opacity = np.clip(per_frame(body.opacity), 0, 1)
     smaller = np.minimum(scale_u, scale_v)
     pace = np.hypot(np.gradient(x), np.gradient(y)) * shutter
-    # A jump (a spark that starts anew) is no motion.
+    # Motion blur as a wider edge, by the distance covered while the shutter is open. A jump, of a particle that starts
+    # again, is no motion.
     edge = 1.0 + np.where(pace > 14, 0, 0.7 * pace) + body.surface.edge_px
     wide, high = body.shape.extent(angle)
     larger = np.maximum(scale_u, scale_v)
@@ -111,6 +116,7 @@ def paint_body(
     if not len(rows):
         return
     frames = shown[rows]
+    # One window size for all frames, so that they are one tensor: painting frame by frame is many times slower.
     span_x = int(min(WIDTH, 2 * math.ceil(wide[frames].max()) + 1))
     span_y = int(min(HEIGHT, 2 * math.ceil(high[frames].max()) + 1))
     left = np.clip(np.floor(x[frames] - span_x / 2 + 0.5), 0, WIDTH - span_x).astype(np.int64)
@@ -123,6 +129,7 @@ def paint_body(
     u = dx * frame_column(cos / scale_u[frames], device) + dy * frame_column(sin / scale_u[frames], device)
     v = dy * frame_column(cos / scale_v[frames], device) - dx * frame_column(sin / scale_v[frames], device)
     distance = body.shape.distance(u, v)
+    # Distances are in the body's own units; stretched unevenly, the smaller scale keeps edges from blurring.
     in_pixels = distance * frame_column(smaller[frames], device)
     if outline:
         in_pixels = in_pixels.abs() - 0.45
@@ -130,11 +137,13 @@ def paint_body(
     surface = body.surface
     point = TexturePoint(u, v, dx, dy, distance, frame_column(t[frames], device))
     if surface.texture == "metal":
+        # Reflections belong to the screen, not to the body.
         point = TexturePoint(u, v, grid_x.float(), grid_y.float(), distance, frame_column(0.3 * t[frames], device))
     if surface.texture == "glass":
         cover = cover * (0.45 + 0.55 * texture_level(surface, point))
     else:
         cover = cover * frame_column(opacity[frames] * surface.opacity, device)
+    # Indexed as one row of pixels: index_select is faster than advanced indexing on three axes.
     flat_index = (torch.from_numpy(rows).to(device)[:, None, None] * HEIGHT + grid_y) * WIDTH + grid_x
     flat_index = flat_index.reshape(-1)
     pixels = canvas.view(-1, 3)
@@ -154,7 +163,7 @@ def paint_body(
 
 
 def paint_fixed(canvas: torch.Tensor, body: Body, origin: tuple[float, float], *, outline: bool = False) -> None:
-    """Paint a body that never moves onto a world picture (height, width, 3) whose corner lies at `origin`."""
+    """Paint a body that never moves onto a world picture (height, width, 3) whose corner is at `origin`."""
     device = canvas.device
     rows, columns = canvas.shape[:2]
     dx = torch.arange(columns, device=device)[None, :] + (0.5 + origin[0] - float(np.mean(body.x)))
@@ -174,7 +183,7 @@ def paint_fixed(canvas: torch.Tensor, body: Body, origin: tuple[float, float], *
 
 
 def paint_streaks(canvas: torch.Tensor, streaks: Streaks, ranks: torch.Tensor, shown: NDArray[np.int64]) -> None:
-    """Paint rain or flakes: `ranks` (96, 128) in 0..1 says at which density each drop of the tile appears."""
+    """Paint rain or flakes; `ranks` (96, 128), 0 to 1, is the density at which each drop of the tile appears."""
     device = canvas.device
     shift_x = torch.from_numpy((np.cumsum(streaks.velocity_x) / 24)[shown]).to(device)
     shift_y = torch.from_numpy((np.cumsum(streaks.velocity_y) / 24)[shown]).to(device)

@@ -1,4 +1,4 @@
-"""From a planned scene and its look to frames."""
+"""Rendering of a planned scene and its look into frames."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from avlink.foundry.paint import frame_column, paint_body, paint_fixed, paint_st
 from avlink.foundry.scene import ScenePlan
 
 MARGIN_X, MARGIN_Y = 32, 26
+"""World pixels beyond each edge of the picture, for cameras that shake, pan, roll and zoom out."""
 
 
 def backdrop(look: Look, rng: np.random.Generator, device: torch.device) -> torch.Tensor:
-    """The world behind everything: (36 + 2*26, 64 + 2*32, 3) around the picture."""
+    """Return the background, (36 + 2 * 26, 64 + 2 * 32, 3), with margins around the picture."""
     rows, columns = HEIGHT + 2 * MARGIN_Y, WIDTH + 2 * MARGIN_X
     x = (torch.arange(columns, device=device) - MARGIN_X)[None, :] / WIDTH
     y = (torch.arange(rows, device=device) - MARGIN_Y)[:, None] / HEIGHT
@@ -51,11 +52,12 @@ def backdrop(look: Look, rng: np.random.Generator, device: torch.device) -> torc
 
 
 def view_world(world: torch.Tensor, camera: Camera, shown: NDArray[np.int64]) -> torch.Tensor:
-    """The fixed world as the camera sees it in the frames `shown`: (frames, height, width, 3)."""
+    """Return the fixed world as the camera sees it in the frames `shown`: (frames, height, width, 3)."""
     inner = world[MARGIN_Y : MARGIN_Y + HEIGHT, MARGIN_X : MARGIN_X + WIDTH]
     if not camera.moves:
         return inner.expand(len(shown), -1, -1, -1).clone()
     device = world.device
+    # A camera that is set up once but does not move needs one frame, which is repeated.
     still = all(float(np.ptp(a)) == 0 for a in (camera.zoom, camera.roll, camera.shift_x, camera.shift_y))
     frames = shown[:1] if still else shown
     x = (
@@ -86,7 +88,7 @@ def render_frames(
     device: torch.device,
     shown: NDArray[np.int64] | None = None,
 ) -> torch.Tensor:
-    """Frames of one clip: uint8 (frames, 36, 64, 3), all 124 or the `shown` ones, which are the same bit for bit."""
+    """Return uint8 frames of one clip, (frames, 36, 64, 3): all 124, or the `shown` ones, bit for bit the same."""
     shown = np.arange(CLIP_FRAMES) if shown is None else shown
     outline = look.style == "outline"
     world = backdrop(look, rng, device)
@@ -114,11 +116,11 @@ def render_frames(
 def post_process(
     canvas: torch.Tensor, scene: ScenePlan, look: Look, rng: np.random.Generator, shown: NDArray[np.int64]
 ) -> torch.Tensor:
-    """Light, contrast, colour, blur, noise, compression and bars; then uint8."""
+    """Apply light, contrast, colour, blur, noise, compression and bars; returns uint8."""
     device = canvas.device
     if scene.light is not None:
         if not look.dark_back:
-            # Light needs something darker than itself to show.
+            # A flash is visible only against something darker.
             canvas *= 0.6
         canvas += 0.5 * frame_column(scene.light[shown], device)[..., None]
     if np.ptp(look.flicker):
@@ -136,10 +138,12 @@ def post_process(
         soft = F.avg_pool2d(canvas.permute(0, 3, 1, 2), 3, stride=1, padding=1, count_include_pad=False)
         canvas = torch.lerp(canvas, soft.permute(0, 2, 3, 1), look.blur)
     if look.style == "halftone":
+        # Bayer's matrix (1973).
         screen = torch.tensor([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], device=device)
         screen = (screen.float() / 16 + 1 / 32).repeat(HEIGHT // 4, WIDTH // 4)
         canvas = torch.where(canvas > screen[None, :, :, None], 0.95, 0.05)
     if look.block:
+        # Coarse averages and a threshold on the rest resemble strong block compression.
         cells = F.avg_pool2d(canvas.permute(0, 3, 1, 2), 4).mul_(24).round_().div_(24)
         cells = F.interpolate(cells, scale_factor=4, mode="nearest").permute(0, 2, 3, 1)
         rest = canvas - cells
@@ -147,7 +151,7 @@ def post_process(
     if look.noise:
         table = torch.from_numpy(rng.standard_normal((1 << 17) + HEIGHT * WIDTH * 3).astype(np.float32)).to(device)
         starts = rng.integers(0, 1 << 17, CLIP_FRAMES)
-        # A source frame that is shown twice carries the same noise twice.
+        # A repeated source frame repeats its noise.
         starts = starts[np.searchsorted(look.source_index, look.source_index)][shown]
         size = HEIGHT * WIDTH * 3
         grain = torch.stack([table[int(start) : int(start) + size] for start in starts]).view_as(canvas)

@@ -1,4 +1,4 @@
-"""What every planner needs at hand: the clip's random stream, its frame times, and bodies that fit the style."""
+"""Random choices that all scene kinds share: numbers, materials, surfaces, shapes, grounds and contact times."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from avlink.foundry.scene import Body, Colour, Ground, ScenePlan, Surface, lates
 from avlink.foundry.shapes import Array, Shape, box, capsule, disc, half_plane, polygon
 
 MIN_GAP_S = 0.125
+"""Least time between contacts: three frames, below which neither pictures nor ears tell two of them apart."""
 FIRST_S, LAST_S = 0.12, CLIP_S - 0.14
 
 
 class InvalidPlan(Exception):
-    """A drawn plan breaks a rule (contacts too close, too many); the planner draws another."""
+    """A plan breaks a rule, such as contacts too close together; another one is drawn."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SceneSampler:
-    """Where a scene is planned. `t` are the moments of the frames in seconds."""
+    """Draws the parts of one scene from its random stream; `t` are the times of the frames in seconds.
+
+    The order of draws is part of a clip's identity: a draw more or less changes all clips.
+    """
 
     rng: np.random.Generator
     t: Array
@@ -32,23 +36,23 @@ class SceneSampler:
     back_level: float
 
     def uniform(self, low: float, high: float) -> float:
-        """A number drawn evenly from `low` to `high`."""
+        """Draw a number uniformly from `low` to `high`."""
         return float(self.rng.uniform(low, high))
 
     def chance(self, probability: float) -> bool:
-        """True with the given probability."""
+        """Return True with the given probability."""
         return bool(self.rng.random() < probability)
 
     def choose(self, *options: str) -> str:
-        """One of `options`, evenly."""
+        """Draw one of `options` uniformly."""
         return str(options[int(self.rng.integers(len(options)))])
 
     def material(self, *options: str) -> str:
-        """A material's name, of all seven unless `options` are given."""
+        """Draw the name of a material, of all seven unless `options` are given."""
         return self.choose(*(options or tuple(MATERIALS)))
 
     def colour(self) -> Colour:
-        """A colour that stands off the background (dark on light or light on dark)."""
+        """Draw a colour that contrasts with the background, dark on light or light on dark."""
         hue = self.rng.random(3)
         hue = hue / max(hue.max(), 1e-3)
         tint = 1.0 - self.uniform(0.0, 0.7) * (1.0 - hue)
@@ -56,7 +60,8 @@ class SceneSampler:
         return _colour(tint * level)
 
     def surface(self, material: str) -> Surface:
-        """The look of a material: its texture always, its usual colour unless the clip is recoloured."""
+        """Draw a surface of a material: always its texture, and its usual colours unless the clip is recoloured."""
+        # Recoloured clips keep models from telling materials by colour alone.
         colours = MATERIALS[material].colours
         low, high = colours[int(self.rng.integers(len(colours)))]
         if self.recoloured:
@@ -65,7 +70,7 @@ class SceneSampler:
             low, high = _colour(base * (1 - spread)), _colour(base + (1 - base) * spread * 0.8)
         level = (sum(low) + sum(high)) / 6
         if abs(level - self.back_level) < (0.2 if self.narrow else 0.12):
-            # What cannot be told from the background teaches nothing: lighter on dark, darker on light.
+            # A body that is invisible against the background teaches nothing.
             low, high = (_mixed(colour, 1.0 if self.dark_back else 0.0, 0.3) for colour in (low, high))
         return Surface(
             texture=material,
@@ -78,12 +83,12 @@ class SceneSampler:
         )
 
     def plain_surface(self, colour: Colour | None = None, opacity: float = 1.0) -> Surface:
-        """A plain surface, of `colour` or of one that stands off the background."""
+        """Return a surface without texture, of `colour` or of a drawn one that contrasts with the background."""
         low = colour or self.colour()
         return Surface(texture="flat", low=low, high=low, opacity=opacity)
 
     def shape(self, radius: float) -> Shape:
-        """A body of about `radius` pixels: mostly discs, also boxes, capsules and polygons."""
+        """Draw a shape of about `radius` pixels: mostly discs, also boxes, capsules and polygons."""
         draw = self.rng.random()
         if draw < (0.6 if self.narrow else 0.4):
             return disc(radius)
@@ -94,16 +99,16 @@ class SceneSampler:
         return capsule(radius * 1.2, radius * self.uniform(0.5, 0.75))
 
     def radius(self) -> float:
-        """A body radius in pixels: mostly large enough for its texture to be seen, from 3 to 9."""
+        """Draw a body's radius, 3 to 9 pixels, mostly large enough for its texture to be visible."""
         return self.uniform(4.5, 8.5) if self.chance(0.75) else self.uniform(3.0, 9.0)
 
     def ground(self, floor: float, *, upright: float = 0.65) -> Ground:
-        """A contact plane `floor` pixels below the middle; upright for most clips, else turned anyhow."""
+        """Draw a contact plane `floor` pixels below the centre: nearly horizontal, or at any angle."""
         mirrored = self.chance(0.5)
         if self.narrow or self.chance(upright):
             tilt = 0.0 if self.chance(0.6) else self.uniform(-0.12, 0.12)
         else:
-            # Lying on its side the picture is wide, not high, so there is more room and nothing to shrink.
+            # A turned plane has the width of the picture above it, so it needs no smaller bodies.
             tilt = self.uniform(-np.pi, np.pi)
         return Ground(
             x=32 - floor * np.sin(tilt) * 1.3 + self.uniform(-2, 2),
@@ -113,7 +118,7 @@ class SceneSampler:
         )
 
     def add_floor(self, scene: ScenePlan, ground: Ground, material: str | None = None, *, shown: bool = False) -> None:
-        """Draw the surface: a half-plane, a platform, a line, or nothing at all."""
+        """Add the visible surface of a plane: a half-plane, a platform, a line, or nothing unless `shown`."""
         draw = self.rng.random()
         surface = self.surface(material) if material else self.plain_surface()
         x, y = ground.to_world(0.0, 0.0)
@@ -127,7 +132,7 @@ class SceneSampler:
             scene.fixed.append(Body(shape=slab, surface=surface, x=float(x), y=float(y), angle=ground.tilt))
 
     def check_times(self, times: list[float], *, fewest: int = 1, most: int = 12) -> None:
-        """Refuse contact times that cannot be heard apart or fall outside the clip."""
+        """Check the number of contacts, their gaps, and that they lie within the clip; raises InvalidPlan."""
         times = sorted(times)
         if not fewest <= len(times) <= most or times[0] < FIRST_S or times[-1] > LAST_S:
             raise InvalidPlan
@@ -135,13 +140,14 @@ class SceneSampler:
             raise InvalidPlan
 
     def contact_times(self, *, low: float, high: float, rest: float = 0.3) -> list[float]:
-        """Contact times over the clip with gaps from `low` seconds; some clips start late, end early or pause."""
+        """Draw contact times with gaps from `low` seconds; some clips start late, end early or pause."""
         now = self.uniform(0.2, 0.3 + high) if self.chance(0.8) else self.uniform(0.8, 2.2)
         end = LAST_S if self.chance(0.75) else self.uniform(2.5, LAST_S)
         steady = self.uniform(low, high) if self.chance(0.4) else 0.0
         times: list[float] = []
         while now < end and len(times) < 11:
             times.append(now)
+            # Exponential gaps: the next contact cannot be guessed from the last ones.
             gap = steady or (low + float(self.rng.exponential(high - low)))
             now += gap + (self.uniform(0.5, 1.6) if self.chance(rest * 0.4) else 0.0)
         return times
@@ -149,7 +155,7 @@ class SceneSampler:
     def add_particles(
         self, scene: ScenePlan, times: list[float], x: Array, y: Array, strength: list[float], kind: str
     ) -> None:
-        """Dust, sparks or drops at each contact; `x` and `y` are the contact points."""
+        """Add dust, sparks or drops at each contact; `x` and `y` are the contact points."""
         if not times:
             return
         index, since = latest_event(times, self.t)
@@ -168,6 +174,7 @@ class SceneSampler:
         bright = Surface(texture="flat", low=colour, high=colour, glow=kind == "spark")
         tau = np.minimum(since, 1.0)
         for _ in range(2 if kind == "spark" else 3):
+            # One more than there are contacts: frames before the first one have the index -1.
             away = self.rng.uniform(-1, 1, len(times) + 1)[index]
             rise = self.rng.uniform(0.4, 1.0, len(times) + 1)[index]
             fly = 70 if kind == "spark" else 32
@@ -187,5 +194,5 @@ def _mixed(colour: Colour, towards: float, share: float) -> Colour:
 
 
 def impact_strength(speed: float) -> float:
-    """Strength (0 to 1) of a contact at `speed` pixels per second."""
+    """Return the strength (0 to 1) of a contact at `speed` pixels per second."""
     return float(np.clip(speed / 190.0, 0.06, 1.0))

@@ -1,4 +1,4 @@
-"""A planned clip before anything is drawn or sounded: bodies with their paths, contacts, lasting sounds."""
+"""A planned clip, before it is rendered: bodies with their paths, contacts, continuous sounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """What covers a body: a texture between two colours (0 to 1), `grain_px` wide.
+    """The texture of a body between two colours (0 to 1), `grain_px` wide.
 
     `edge_px` softens the outline; `glow` adds light instead of covering.
     """
@@ -32,7 +32,7 @@ class Surface:
 
 @dataclass(slots=True, kw_only=True)
 class Body:
-    """Something drawn: pose per frame (or constant) in world pixels, y down; `stretch_*` scale its own axes."""
+    """A drawn shape: its pose per frame, or constant, in world pixels, y down; `stretch_*` scale its own axes."""
 
     shape: Shape
     surface: Surface
@@ -46,7 +46,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """A contact that is heard: when, what sounds, how hard (0 to 1), how large the sounding body is."""
+    """An audible contact: its time, the sounding material, its strength (0 to 1) and the size of the sounding body.
+
+    `strike_point` (0 to 1) is the position along the body, which decides the levels of its partials.
+    """
 
     time_s: float
     material: str
@@ -58,7 +61,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContinuousSound:
-    """A sound that lasts: `level` (0 to 1) and `speed` (0 to 1) at each frame."""
+    """A continuous sound: `level` (0 to 1) and `speed` (0 to 1) at each frame."""
 
     kind: str
     level: Array
@@ -68,7 +71,7 @@ class ContinuousSound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streaks:
-    """Rain or drifting flakes over the whole picture: `density` a frame, `slant`, speed in pixels per second."""
+    """Rain or drifting flakes over the whole picture: density (0 to 1) and velocity, pixels per second, per frame."""
 
     density: Array
     velocity_x: Array
@@ -80,7 +83,7 @@ class Streaks:
 
 @dataclass(slots=True, kw_only=True)
 class ScenePlan:
-    """One clip as planned, bodies from back to front."""
+    """One planned clip; bodies are drawn from first to last, so from back to front."""
 
     kind: str
     group: str
@@ -96,7 +99,7 @@ class ScenePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """A contact plane in the picture: `along` runs on it, `height` away from it, turned by `tilt` radians."""
+    """A contact plane in the picture, turned by `tilt` radians: `along` is measured on it, `height` above it."""
 
     x: float
     y: float
@@ -104,20 +107,21 @@ class Ground:
     mirrored: bool = False
 
     def to_world(self, along: Array | float, height: Array | float) -> tuple[Array, Array]:
-        """World position of a point given on the plane."""
+        """Return the world position of a point given in the plane's coordinates."""
         side = -1.0 if self.mirrored else 1.0
         s, h = side * np.asarray(along, dtype=np.float64), np.asarray(height, dtype=np.float64)
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
         return self.x + s * cos + h * sin, self.y + s * sin - h * cos
 
     def to_world_angle(self, angle: Array | float) -> Array:
-        """World angle of a direction given on the plane (0 along it, a quarter turn away from it)."""
+        """Return the world angle of a direction given on the plane: 0 is along it, pi / 2 away from it."""
         angle = np.asarray(angle, dtype=np.float64)
+        # y points down in the world and up from the plane, so that angles change their sign.
         return np.asarray(self.tilt + angle + np.pi if self.mirrored else self.tilt - angle)
 
 
 def latest_event(times: Sequence[float], t: Array) -> tuple[NDArray[np.int64], Array]:
-    """Index of the last of `times` (ascending) at or before each `t` (-1: none) and the time since then."""
+    """Return the index of the last of `times` (ascending) at or before each `t` (-1: none), and the time since then."""
     index = np.searchsorted(np.asarray(times), t, side="right") - 1
     since = np.where(index >= 0, t - np.asarray([*times, 0.0])[index], np.inf)
     return index, since

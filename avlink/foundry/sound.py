@@ -1,4 +1,8 @@
-"""Sounds that last, the room, and the whole sound of a clip."""
+"""The sound of a clip: contacts by modal synthesis, continuous sounds, and a room.
+
+Contacts are damped partials of the struck body and a short band of noise (van den Doel et al. 2001). They start at
+their exact times, between two samples.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,13 @@ QUIETEST_DB = -18.0
 
 
 def contact_amplitude(strength: float) -> float:
-    """Amplitude of a contact: 18 dB from the faintest touch to the hardest blow."""
+    """Return the amplitude of a contact: a range of 18 dB from the faintest touch to the hardest blow."""
     return float(10 ** (QUIETEST_DB * (1 - strength) / 20))
 
 
 def band_noise(rng: np.random.Generator, num_samples: int, low_hz: float, high_hz: float) -> np.ndarray:
-    """Noise between two frequencies (soft edges), of unit variance."""
+    """Return noise between two frequencies, with soft edges and unit variance."""
+    # A power of two is fast to transform; what is too long is cut off.
     length = 1 << max(9, (num_samples - 1).bit_length())
     spectrum = np.fft.rfft(rng.standard_normal(length))
     hz = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
@@ -31,7 +36,8 @@ def band_noise(rng: np.random.Generator, num_samples: int, low_hz: float, high_h
 
 
 def time_since_contact(hit_s: float, num_samples: int, device: torch.device) -> tuple[int, torch.Tensor]:
-    """First sample of a contact and the seconds since the contact at that and the following samples."""
+    """Return the first sample of a contact, and the seconds since the contact at it and the following samples."""
+    # Rounded up: a sample before the contact would be at a negative time. The fraction stays in the phases.
     first = math.ceil(hit_s * SAMPLE_RATE)
     count = max(0, min(num_samples, CLIP_SAMPLES - first))
     return first, (
@@ -40,7 +46,7 @@ def time_since_contact(hit_s: float, num_samples: int, device: torch.device) -> 
 
 
 def fundamental_hz(voice: Voice, size_px: float) -> float:
-    """Pitch by size: from the low end for 9 pixels of radius to the high end for 3."""
+    """Return the pitch by size: `low_hz` for a radius of 9 pixels to `high_hz` for 3, geometrically."""
     small = np.clip((9.0 - size_px) / 6.0, 0, 1)
     return float(voice.low_hz * (voice.high_hz / voice.low_hz) ** small)
 
@@ -48,7 +54,7 @@ def fundamental_hz(voice: Voice, size_px: float) -> float:
 def contact_sound(
     contact: Contact, rng: np.random.Generator, pitch: float, device: torch.device
 ) -> tuple[int, torch.Tensor]:
-    """Samples of one contact and the index of the first; peak about `contact_amplitude(strength)`."""
+    """Return the index of a contact's first sample, and its samples, whose peak is `contact_amplitude(strength)`."""
     if contact.material == "air":
         return blast_sound(contact, rng, device)
     voice = MATERIALS[contact.material].voice
@@ -57,10 +63,11 @@ def contact_sound(
     longest = 5.5 * decay + 0.03 + 6 * voice.noise_s + (0.25 if voice.bubbles else 0)
     first, t = time_since_contact(contact.time_s, int(longest * SAMPLE_RATE), device)
     ratios = np.asarray([r * (1 + 0.004 * rng.standard_normal()) if k else 1.0 for k, r in enumerate(voice.ratios)])
-    # Where it is hit decides which partials sound (mode shapes of a bar), how hard decides how bright it is.
+    # The point of the strike decides which partials sound (mode shapes of a bar), its strength how bright they are.
     weights = np.abs(np.sin(np.pi * (np.arange(len(ratios)) + 1) * contact.strike_point)) * 0.8 + 0.2
     weights = weights * ratios ** -(1.3 - 0.9 * contact.strength)
     hz = f0 * ratios
+    # Partials near half the sample rate would alias when they glide.
     keep = hz < 0.46 * SAMPLE_RATE
     hz, weights, ratios = hz[keep], weights[keep] / weights[keep].sum(), ratios[keep]
     decays = decay / ratios**voice.damping
@@ -82,6 +89,7 @@ def contact_sound(
         tau = (t - begin).clamp(min=0)
         chirp = torch.sin(2 * math.pi * start_hz * tau * (1 + 5.0 * tau)) * torch.exp(-tau / 0.025)
         sound = sound + 0.22 * chirp * (tau * 2000).clamp(max=1)
+    # A short linear attack: a jump at the first sample would be a click of every frequency.
     attack = (t / voice.attack_s).clamp(max=1)
     sound = sound * attack
     peak = sound.abs().amax() if len(t) else torch.ones(())
@@ -89,7 +97,7 @@ def contact_sound(
 
 
 def blast_sound(contact: Contact, rng: np.random.Generator, device: torch.device) -> tuple[int, torch.Tensor]:
-    """A crack with a low boom; the larger, the longer and darker."""
+    """Return a crack with a low boom, the larger the longer and darker, as `contact_sound` does."""
     large = float(np.clip((contact.size_px - 2) / 7, 0, 1))
     tail = 0.07 + 0.33 * large
     first, t = time_since_contact(contact.time_s, int((5 * tail + 0.1) * SAMPLE_RATE), device)
@@ -105,14 +113,14 @@ def blast_sound(contact: Contact, rng: np.random.Generator, device: torch.device
 
 
 def per_sample(values: Array, frame_times: Array) -> np.ndarray:
-    """Per-frame values at every sample, linear in between."""
+    """Interpolate per-frame values linearly to every sample."""
     return np.interp(np.arange(CLIP_SAMPLES) / SAMPLE_RATE, frame_times, values).astype(np.float32)
 
 
 def continuous_sound(
     continuous: ContinuousSound, t: Array, rng: np.random.Generator, device: torch.device
 ) -> torch.Tensor:
-    """One lasting sound, (82560,), about 0.1 RMS where its level is 1."""
+    """Return one continuous sound, (82560,), about 0.1 RMS where its level is 1."""
     level = torch.from_numpy(per_sample(continuous.level, t)).to(device)
     speed = per_sample(continuous.speed, t)
 
@@ -131,6 +139,7 @@ def continuous_sound(
         return 0.12 * level * (noise(60, 380) * (1 - 0.6 * fast) + noise(350, 1100) * fast)
     if continuous.kind == "hum":
         base = 55 + 150 * speed
+        # The frequency is summed up, so that the phase stays continuous while the speed changes.
         phase = torch.from_numpy((2 * np.pi * np.cumsum(base) / SAMPLE_RATE).astype(np.float32)).to(device)
         hum = sum((torch.sin(k * phase) / k for k in (1, 2, 3, 5)), torch.zeros_like(phase))
         return 0.04 * level * (hum + 0.25 * noise(300, 1600))
@@ -144,12 +153,14 @@ def continuous_sound(
 
 
 def add_room(sound: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """The sound with a faint short room around it."""
+    """Add a faint short reverberation."""
     length = int(rng.uniform(0.12, 0.35) * SAMPLE_RATE)
     t = np.arange(length) / SAMPLE_RATE
     tail = band_noise(rng, length, 150, 4000) * np.exp(-t * 6.9 / (length / SAMPLE_RATE))
+    # Nothing in the first 4 ms, which a listener would fuse with the attack itself.
     tail[: int(0.004 * SAMPLE_RATE)] = 0
     tail *= 10 ** (rng.uniform(-20, -11) / 20) / np.sqrt((tail**2).sum())
+    # 3 * 2^15: room for both lengths, without circular overlap, and fast to transform.
     size = 98304
     wet = torch.fft.irfft(
         torch.fft.rfft(sound, n=size)
@@ -160,7 +171,7 @@ def add_room(sound: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 def render_sound(scene: ScenePlan, t: Array, rng: np.random.Generator, device: torch.device) -> torch.Tensor:
-    """The sound of a clip: float32 (82560,), softly limited to +-1."""
+    """Return the sound of a clip: float32 (82560,), softly limited to [-1, 1]."""
     sound = torch.zeros(CLIP_SAMPLES, device=device)
     pitch = float(rng.uniform(0.88, 1.14))
     for contact in scene.contacts:
@@ -174,13 +185,13 @@ def render_sound(scene: ScenePlan, t: Array, rng: np.random.Generator, device: t
     if rng.random() < 0.5:
         hiss = torch.from_numpy(rng.standard_normal(CLIP_SAMPLES).astype(np.float32)).to(device)
         sound = sound + hiss * float(10 ** (rng.uniform(-85, -66) / 20))
-    # Transparent up to 0.7, then bent towards 1: several hits at once never clip.
+    # Linear up to 0.7, then bent towards 1, so that several contacts at once do not clip.
     over = (sound.abs() - 0.7).clamp(min=0)
     return torch.sign(sound) * torch.where(over > 0, 0.7 + 0.3 * torch.tanh(over / 0.3), sound.abs())
 
 
 def continuous_level(scene: ScenePlan) -> np.ndarray | None:
-    """Level per frame (0 to 1) of what lasts in the clip, None where nothing does."""
+    """Return the level per frame (0 to 1) of the continuous sounds, None if there are none."""
     if not scene.continuous:
         return None
     total = np.max(np.stack([continuous.level for continuous in scene.continuous]), axis=0)

@@ -1,4 +1,8 @@
-"""All scene kinds, how often each is drawn, and which split may show it."""
+"""The scene kinds, the weight with which each is drawn, and the split that shows it.
+
+A module per family of kinds, each with planners from random draws to scenes. Drawing and sound belong in `render` and
+`sound`.
+"""
 
 from __future__ import annotations
 

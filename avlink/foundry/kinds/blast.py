@@ -1,4 +1,4 @@
-"""Flashes of light and explosions: a crack or a boom at the moment the light appears."""
+"""Flashes of light and explosions: a crack or a boom at the time the light appears."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from avlink.foundry.shapes import capsule, disc
 
 
 def plan_flash(sampler: SceneSampler) -> ScenePlan:
-    """One to four flashes: a lamp, a bolt, or the whole picture, with a crack each."""
+    """Plan one to four flashes, a lamp or a bolt, each with a crack."""
     scene = ScenePlan(kind="flash", group="flash")
     number = int(sampler.rng.integers(1, 5))
     times = sorted(sampler.uniform(0.2, CLIP_S - 0.3) for _ in range(number))
     sampler.check_times(times)
+    # Flashes are slower than blows: closer ones would merge into one light.
     if any(b - a < 0.4 for a, b in pairwise(times)):
         times = times[:1]
     strength = [sampler.uniform(0.45, 1.0) for _ in times]
@@ -66,7 +67,7 @@ def plan_flash(sampler: SceneSampler) -> ScenePlan:
 
 
 def plan_explosion(sampler: SceneSampler) -> ScenePlan:
-    """One or two explosions: flash, growing fire, smoke that rises, a boom."""
+    """Plan one or two explosions: a flash, growing fire, rising smoke, a boom."""
     scene = ScenePlan(kind="explosion", group="flash")
     times = [sampler.uniform(0.25, 3.2)]
     if sampler.chance(0.35):

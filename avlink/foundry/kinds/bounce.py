@@ -1,4 +1,4 @@
-"""Bodies that fall and bounce: under gravity onto a surface, against walls, or free between two walls."""
+"""Bodies that fall and bounce on a surface, or fly between two walls."""
 
 from __future__ import annotations
 
@@ -15,25 +15,29 @@ from avlink.foundry.shapes import Array, Shape, box, disc
 
 @dataclass(slots=True)
 class BouncePath:
-    """Flights of one body: (start, duration, gravity) each; a contact where one ends, none where one is thrown."""
+    """The flights of one body as (start, duration, gravity), and the times and speeds of its contacts.
+
+    A flight ends in a contact; a body that is thrown up again starts one without.
+    """
 
     flights: list[tuple[float, float, float]]
     contacts: list[float]
     speeds: list[float]
 
     def height(self, t: Array) -> Array:
-        """Height of the lowest point; before the first flight's top the body is held there."""
+        """Return the height of the lowest point; the body is held at the top of its first flight until it falls."""
         height = np.zeros_like(t)
         for index, (start, duration, gravity) in enumerate(self.flights):
             tau = t - start
             if index == 0:
                 tau = np.maximum(tau, duration / 2)
+            # A parabola that is 0 at both ends of the flight.
             inside = (tau >= 0) & (tau < duration)
             height = np.where(inside, 0.5 * gravity * tau * (duration - tau), height)
         return np.asarray(height)
 
     def moving(self, t: Array) -> Array:
-        """1 while the body flies, 0 while it is held or lies."""
+        """Return 1 while the body flies, 0 while it is held or lies."""
         first = self.flights[0][0] + self.flights[0][1] / 2
         busy = np.zeros_like(t)
         for start, duration, _ in self.flights:
@@ -42,8 +46,9 @@ class BouncePath:
 
 
 def bounce_path(sampler: SceneSampler, top_px: float) -> BouncePath:
-    """A bouncing schedule: hops that shrink by the restitution; it may be thrown up again after a rest."""
+    """Draw hops that shrink by the coefficient of restitution; the body may be thrown up again after a rest."""
     longest, bounciness = sampler.uniform(0.5, 1.1), sampler.uniform(0.68, 0.93)
+    # A hop of duration T reaches g T^2 / 8.
     gravity = 8 * top_px / longest**2
     now = sampler.uniform(0.15, 1.0)
     flights, contacts, speeds = [(now - longest, longest, gravity)], [now], [gravity * longest / 2]
@@ -55,7 +60,7 @@ def bounce_path(sampler: SceneSampler, top_px: float) -> BouncePath:
             rest = sampler.uniform(0.3, 1.2)
             if not sampler.chance(0.65):
                 break
-            # Thrown up again: it rises with no contact, so a body that turns upwards is not always heard.
+            # Thrown up again, without a contact: a body that starts to rise is not always audible.
             now += rest
             duration = longest * sampler.uniform(0.7, 1.0)
         flights.append((now, duration, gravity))
@@ -76,7 +81,8 @@ def body_on_ground(
     surface_of: str,
     squash: Array,
 ) -> Body:
-    """A body whose lowest point is `low` pixels over the ground, squashed towards it by `squash` (0 to 1)."""
+    """Return a body whose lowest point is `low` pixels above the ground, squashed towards it by `squash` (0 to 1)."""
+    # The support puts the outline on the ground, whatever its shape and turn: contacts are seen where they are heard.
     reach = shape.support(-np.pi / 2, turn) * (1 - squash)
     x, y = ground.to_world(along, low + reach)
     return Body(
@@ -91,7 +97,7 @@ def body_on_ground(
 
 
 def squash_near(sampler: SceneSampler, times: list[float], strength: list[float], amount: float) -> Array:
-    """How flat a body is pressed around its contacts."""
+    """Return by how much a body is flattened at each frame, 0 to 0.5: a bump of 35 ms around each contact."""
     total = np.zeros_like(sampler.t)
     for time, force in zip(times, strength, strict=True):
         total += amount * force * np.exp(-(((sampler.t - time) / 0.035) ** 2))
@@ -99,7 +105,7 @@ def squash_near(sampler: SceneSampler, times: list[float], strength: list[float]
 
 
 def plan_bounce(sampler: SceneSampler) -> ScenePlan:
-    """One body, sometimes two, bouncing on a surface; now and then free between two walls."""
+    """Plan one body, sometimes two, bouncing on a surface or between two walls."""
     if sampler.chance(0.14):
         return plan_between_walls(sampler)
     scene = ScenePlan(kind="bounce", group="bounce")
@@ -141,7 +147,7 @@ def plan_bounce(sampler: SceneSampler) -> ScenePlan:
 
 
 def plan_between_walls(sampler: SceneSampler) -> ScenePlan:
-    """A body that flies to and fro between two walls and is heard at each."""
+    """Plan a body that flies to and fro between two walls, with a contact at each."""
     scene = ScenePlan(kind="bounce", group="bounce")
     tilt = 0.0 if sampler.chance(0.5) else sampler.uniform(-0.6, 0.6)
     ground = Ground(x=32, y=18 + sampler.uniform(-4, 4), tilt=tilt)
@@ -183,7 +189,7 @@ def plan_between_walls(sampler: SceneSampler) -> ScenePlan:
 
 
 def plan_drop(sampler: SceneSampler) -> ScenePlan:
-    """One to three bodies fall one after the other, with small rebounds."""
+    """Plan one to three bodies that fall one after the other, with small rebounds."""
     scene = ScenePlan(kind="drop", group="bounce")
     floor = sampler.uniform(8, 14)
     ground = sampler.ground(floor, upright=0.85)

@@ -1,4 +1,4 @@
-"""Two bodies that meet, or one and a wall, with approaches that turn around before contact."""
+"""Two bodies that collide, or one and a wall, with approaches that turn around before contact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from avlink.foundry.shapes import Array, box
 
 
 def gap_between(t: Array, times: list[float], widths: list[float], near: list[float], lead: float) -> Array:
-    """Gap between two bodies, 0 at each of `times`; a stretch with `near` > 0 turns around once more in its middle."""
+    """Return the gap between two bodies, 0 at each of `times`.
+
+    Between two contacts with `near` > 0 they approach once more and turn around: a near miss, which is silent.
+    """
     gap = np.zeros_like(t)
     bounds = [times[0] - lead, *times, times[-1] + lead]
     for k in range(len(bounds) - 1):
@@ -24,7 +27,7 @@ def gap_between(t: Array, times: list[float], widths: list[float], near: list[fl
         if near[k]:
             arch = arch * (1 - near[k] * np.exp(-(((tau - 0.5) / 0.13) ** 2))) * 1.2
         if k == 0:
-            # The first approach comes from afar at even speed, the last one leaves like that.
+            # The first approach comes from a distance at constant speed; after the last contact they part likewise.
             arch = 1.6 * (1 - tau)
         elif k == len(bounds) - 2:
             arch = 1.6 * tau
@@ -34,7 +37,7 @@ def gap_between(t: Array, times: list[float], widths: list[float], near: list[fl
 
 
 def plan_collide(sampler: SceneSampler) -> ScenePlan:
-    """Two bodies knock together at the given times, anywhere, along any line."""
+    """Plan two bodies that knock together, anywhere in the picture and along any line."""
     scene = ScenePlan(kind="collide", group="collide")
     tilt = sampler.uniform(-0.2, 0.2) if sampler.narrow or sampler.chance(0.5) else sampler.uniform(-np.pi, np.pi)
     times = sampler.contact_times(low=0.3, high=0.8)
@@ -69,7 +72,7 @@ def plan_collide(sampler: SceneSampler) -> ScenePlan:
         sampler.add_floor(scene, Ground(x=float(x), y=float(y), tilt=tilt))
     material_a = material_b = sampler.material()
     if sampler.chance(0.35):
-        # Of two unlike bodies the larger is the one that is heard: a rule that can be seen.
+        # Of two unlike bodies the larger one sounds: a rule that a model can learn from the picture.
         material_b = sampler.material()
         if radius_b > radius_a and not wall:
             radius_a, radius_b, shape_a, shape_b = radius_b, radius_a, shape_b, shape_a
@@ -77,7 +80,7 @@ def plan_collide(sampler: SceneSampler) -> ScenePlan:
     reach_b = float(shape_b.support(0.0, 0.0))
     ax, ay = ground.to_world(middle + drift + reach_a + share * gap, 0.0 * gap)
     bx, by = ground.to_world(middle + drift - reach_b - (1 - share) * gap, 0.0 * gap)
-    # ground.to_world_angle(0) may hold half a turn (mirrored), under which `support` directions stay true.
+    # to_world_angle(0) may include half a turn (mirrored), under which the directions of `support` stay true.
     scene.bodies.append(
         Body(
             shape=shape_b,

@@ -1,4 +1,4 @@
-"""Scenes whose sound lasts: rolling, machinery, rain and wind."""
+"""Scenes with a continuous sound: rolling, machines, rain and wind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avlink.foundry.shapes import Array, box, capsule, disc, polygon, ring
 
 
 def smooth_level(sampler: SceneSampler, knots: int, low: float, high: float) -> Array:
-    """A level that wanders smoothly between `low` and `high` over the clip."""
+    """Draw a level that changes smoothly between `low` and `high` over the clip."""
     at = np.linspace(0, CLIP_S, knots)
     levels = sampler.rng.uniform(low, high, knots)
     frac = np.interp(sampler.t, at, np.arange(knots))
@@ -22,7 +22,7 @@ def smooth_level(sampler: SceneSampler, knots: int, low: float, high: float) -> 
 
 
 def plan_roll(sampler: SceneSampler) -> ScenePlan:
-    """A body rolls along the surface and stops at a wall with a knock, or just rolls out."""
+    """Plan a body that rolls along a surface and stops at a wall with a knock, or comes to rest."""
     scene = ScenePlan(kind="roll", group="continuous")
     ground = sampler.ground(sampler.uniform(8, 13), upright=0.9)
     sampler.add_floor(scene, ground, shown=sampler.chance(0.7))
@@ -30,6 +30,7 @@ def plan_roll(sampler: SceneSampler) -> ScenePlan:
     shape = disc(radius) if sampler.chance(0.7) else polygon(radius, int(sampler.rng.integers(6, 9)))
     start, stop = sampler.uniform(0.0, 1.0), sampler.uniform(2.0, 4.7)
     total = sampler.uniform(30, 44)
+    # Integrated in steps of 2.6 ms: at frame times the knock would be off by up to a frame.
     fine = np.linspace(0, CLIP_S, 2000)
     speed = np.where(
         (fine > start) & (fine < stop), 0.6 + 0.4 * np.sin(fine * sampler.uniform(0.5, 2) + sampler.uniform(0, 6)), 0.0
@@ -61,6 +62,7 @@ def plan_roll(sampler: SceneSampler) -> ScenePlan:
             Contact(time_s=stop, material=material, strength=impact_strength(2.5 * last_speed), size_px=radius)
         )
     along = np.interp(sampler.t, fine, along_fine)
+    # Rolling without slipping.
     turn = -along / radius
     reach = radius if shape.form == "box" else shape.support(-np.pi / 2, turn)
     x, y = ground.to_world(along, reach)
@@ -83,7 +85,7 @@ def plan_roll(sampler: SceneSampler) -> ScenePlan:
 
 
 def plan_machine(sampler: SceneSampler) -> ScenePlan:
-    """A turning wheel that hums by its speed; its pin knocks once a revolution against a post."""
+    """Plan a wheel that hums with its speed; its pin knocks against a post once per revolution."""
     scene = ScenePlan(kind="machine", group="continuous")
     x0, y0, radius = 32 + sampler.uniform(-10, 10), 18 + sampler.uniform(-3, 3), sampler.uniform(7.5, 12)
     material = sampler.material("metal", "wood", "metal", "stone")
@@ -133,7 +135,7 @@ def plan_machine(sampler: SceneSampler) -> ScenePlan:
                 y=y0 + reach * np.sin(turn + post),
             )
         )
-        # The post begins where the pin arrives, a pin's radius ahead of it on its way round.
+        # The surface of the post is a pin's radius ahead of the pin's centre at the knock.
         ahead = post + way * (pin + 1.2) / reach
         since = _time_since([contact.time_s for contact in scene.contacts], sampler.t)
         bend = way * 0.5 * np.exp(-np.minimum(since, 9) / 0.08)
@@ -161,7 +163,7 @@ def _time_since(times: list[float], t: Array) -> Array:
 
 
 def plan_rain(sampler: SceneSampler) -> ScenePlan:
-    """Rain whose density is seen and heard."""
+    """Plan rain whose density is visible and audible."""
     scene = ScenePlan(kind="rain", group="continuous")
     density = np.clip(smooth_level(sampler, int(sampler.rng.integers(2, 5)), -0.15, 1.0), 0, 1)
     still = np.zeros_like(sampler.t)
@@ -182,7 +184,7 @@ def plan_rain(sampler: SceneSampler) -> ScenePlan:
 
 
 def plan_wind(sampler: SceneSampler) -> ScenePlan:
-    """Wind: flakes that drift and grass that leans by its strength."""
+    """Plan wind: drifting flakes, and grass that leans with its strength."""
     scene = ScenePlan(kind="wind", group="continuous")
     force = np.clip(smooth_level(sampler, int(sampler.rng.integers(3, 7)), -0.1, 1.0), 0, 1)
     way = -1.0 if sampler.chance(0.5) else 1.0

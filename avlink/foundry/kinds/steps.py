@@ -1,4 +1,4 @@
-"""Walking legs, in place or across the picture, heard at each footfall."""
+"""Walking legs, in place or across the picture, with a contact at each footfall."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avlink.foundry.shapes import Array, box, capsule, disc
 
 
 def footfalls(sampler: SceneSampler) -> list[float]:
-    """Times at which feet land in turn, with an even stride, perhaps a pause."""
+    """Draw the times at which the feet land in turn, with an even stride and sometimes a pause."""
     stride = sampler.uniform(0.3, 0.75)
     now = sampler.uniform(0.15, 0.8)
     pause_after = int(sampler.rng.integers(2, 6)) if sampler.chance(0.35) else 99
@@ -27,9 +27,9 @@ def footfalls(sampler: SceneSampler) -> list[float]:
 def foot_path(
     t: Array, falls: list[float], stride: float, length: float, high: float, drift: float
 ) -> tuple[Array, Array]:
-    """Where one foot is (along, height) when it lands at `falls` and swings in between.
+    """Return the position (along, height) of one foot relative to the hips; it lands at `falls` and swings in between.
 
-    On the ground it stays in place in the world, which is `drift` pixels per second backwards seen from the hips.
+    On the ground it moves from `length` in front of the hips to `length` behind them.
     """
     along, height = np.zeros_like(t), np.zeros_like(t)
     points = [falls[0] - 2 * stride, *falls, falls[-1] + 4 * stride]
@@ -42,7 +42,7 @@ def foot_path(
         back = length - 2 * length * np.clip((t - land) / max(leave - land, 1e-3), 0, 1)
         forward = -length + 2 * length * phase
         along = np.where(inside, np.where(t < leave, back, forward), along)
-        # Lifted quickly, set down with speed: the foot meets the ground, it does not hover onto it.
+        # The foot comes down with speed instead of slowing down above the ground: that is what makes it audible.
         arc = high * 2.6 * phase * (1 - phase) * (0.6 + 0.8 * phase) * 1.6
         height = np.where(inside, np.where(t < leave, 0.0, arc), height)
     after = t >= falls[-1] + stride * 1.2
@@ -50,7 +50,7 @@ def foot_path(
 
 
 def plan_steps(sampler: SceneSampler) -> ScenePlan:
-    """A walker's legs (or only the shoes), heard on the material of the ground."""
+    """Plan a walker's legs, or only the shoes, on a ground whose material sounds."""
     scene = ScenePlan(kind="steps", group="step")
     ground = sampler.ground(sampler.uniform(9, 14), upright=1.0)
     material = sampler.material("wood", "stone", "metal", "water", "cloth", "rubber", "glass", "wood", "stone")
@@ -75,7 +75,7 @@ def plan_steps(sampler: SceneSampler) -> ScenePlan:
         heel = hips + along
         ankle = height + 2 * shoe.half_v
         hip_h = leg + shoe.half_v + bob
-        # Two bones of equal length; the knee is pushed forward.
+        # Two bones of equal length; of the two solutions for the knee, the one in front.
         dx, dy = hips - heel, hip_h - ankle
         span = np.hypot(dx, dy)
         bone = leg * 0.53

@@ -1,4 +1,4 @@
-"""Tools that swing and hit: hammers and sticks, anywhere and in any orientation, with strokes that stop short."""
+"""Tools that swing and strike: hammers and sticks in any orientation, also with strokes that stop short."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def raised_fraction(
     amount: Sequence[float],
     reach: Sequence[float],
 ) -> Array:
-    """How far a tool is raised (1: all the way, 0: in contact) for strokes at `times`.
+    """Return how far a tool is raised (1: fully, 0: in contact) for strokes at `times`.
 
-    A stroke swings down within `down_s` from `amount`, is lowest at its time, at 1 - `reach` of the way (0 at a true
-    contact), and goes back within `up_s`.
+    A stroke swings down within `down_s` from `amount` to 1 - `reach` of that at its time (0 at a true contact), and
+    goes back up within `up_s`.
     """
     raised = np.full_like(t, 0.0)
     level = np.interp(t, [*times], [*amount]) if len(times) else np.ones_like(t)
@@ -32,7 +32,7 @@ def raised_fraction(
     for time, down, up, far in zip(times, down_s, up_s, reach, strict=True):
         before = np.clip(1 - (time - t) / down, 0, 1) * (t <= time)
         after = np.clip(1 - (t - time) / up, 0, 1) * (t > time)
-        # Fast into the contact (a square law has its greatest speed there), slower away from it.
+        # Fast into the contact, where a square law has its greatest speed, and slower away from it.
         here = np.where(t <= time, before**2, after**1.6)
         dip = np.maximum(dip, far * here)
     raised = level * (1 - dip)
@@ -40,7 +40,10 @@ def raised_fraction(
 
 
 def plan_strokes(sampler: SceneSampler, *, low: float, high: float) -> tuple[list[float], list[bool]]:
-    """Times of strokes and whether each makes contact (the others are feints)."""
+    """Draw the times of strokes, and for each True if it makes contact or False if it is a feint.
+
+    Feints are silent: a model must see the contact, not only the stroke.
+    """
     times = sampler.contact_times(low=low, high=high)
     feint = sampler.uniform(0.1, 0.4) if sampler.chance(0.5) else 0.0
     touches = [not sampler.chance(feint) for _ in times]
@@ -49,7 +52,7 @@ def plan_strokes(sampler: SceneSampler, *, low: float, high: float) -> tuple[lis
 
 
 def plan_swing(sampler: SceneSampler, times: list[float], touches: list[bool]) -> tuple[Array, list[float]]:
-    """The raised fraction over time and the strength of each stroke (feints: 0)."""
+    """Draw the raised fraction over time, and the strength of each stroke (0 for feints)."""
     gaps = [b - a for a, b in zip([-1.0, *times], [*times, CLIP_S + 1], strict=False)]
     quick = sampler.uniform(0.35, 0.75)
     down = [min(sampler.uniform(0.1, 0.26), quick * gap) for gap in gaps[:-1]]
@@ -65,7 +68,7 @@ def plan_swing(sampler: SceneSampler, times: list[float], touches: list[bool]) -
 
 
 def recoil(sampler: SceneSampler, times: Sequence[float], strength: Sequence[float], amount: float) -> Array:
-    """Small damped displacement of a struck object, in pixels."""
+    """Return a small damped oscillation of a struck object, in pixels."""
     index, since = latest_event(times, sampler.t)
     force = np.asarray([*strength, 0.0])[index]
     since = np.minimum(since, 10.0)
@@ -73,7 +76,7 @@ def recoil(sampler: SceneSampler, times: Sequence[float], strength: Sequence[flo
 
 
 def object_shape(sampler: SceneSampler, radius: float) -> tuple[Shape, float]:
-    """The struck body and its turn: its highest point along the contact direction is what is hit."""
+    """Draw the struck body and its turn; the tool strikes its highest point along the direction of contact."""
     shape = sampler.shape(radius)
     if shape.form == "polygon":
         return shape, np.pi / 2 - (np.pi / shape.sides if sampler.chance(0.5) else 0.0)
@@ -83,7 +86,7 @@ def object_shape(sampler: SceneSampler, radius: float) -> tuple[Shape, float]:
 def add_tool_and_object(
     sampler: SceneSampler, scene: ScenePlan, ground: Ground, times: list[float], touches: list[bool], *, stick: bool
 ) -> str:
-    """One tool over one object: adds bodies and hits, returns the object's material."""
+    """Add one tool and one object with their contacts to a scene; returns the object's material."""
     raised, strength = plan_swing(sampler, times, touches)
     contact = [(time, force) for time, force, touch in zip(times, strength, touches, strict=True) if touch]
     moments, forces = [time for time, _ in contact], [force for _, force in contact]
@@ -110,7 +113,7 @@ def add_tool_and_object(
     else:
         head_high = sampler.uniform(2.2, 4.2)
         head = box(sampler.uniform(1.6, 3.2), head_high, 0.4)
-    # The tool's axis lies head_high over the contact when it touches.
+    # In contact, the tool's axis lies head_high above the object.
     if pushed:
         height = head_high + raised * sampler.uniform(8, 15)
         angle = np.zeros_like(raised)
@@ -150,7 +153,7 @@ def add_tool_and_object(
 
 
 def plan_strike(sampler: SceneSampler, *, stick: bool) -> ScenePlan:
-    """A hammer or a stick that hits an object; sometimes two tools take turns at two objects."""
+    """Plan a hammer or a stick that strikes an object; sometimes two tools take turns on two objects."""
     scene = ScenePlan(kind="stick" if stick else "hammer", group="strike")
     times, touches = plan_strokes(sampler, low=0.2 if stick else 0.3, high=0.55 if stick else 0.85)
     pair = sampler.chance(0.15)
@@ -188,10 +191,10 @@ def plan_strike(sampler: SceneSampler, *, stick: bool) -> ScenePlan:
 
 
 def plan_hammer(sampler: SceneSampler) -> ScenePlan:
-    """A hammer hits an object."""
+    """Plan a hammer that strikes an object."""
     return plan_strike(sampler, stick=False)
 
 
 def plan_stick(sampler: SceneSampler) -> ScenePlan:
-    """A stick hits an object."""
+    """Plan a stick that strikes an object."""
     return plan_strike(sampler, stick=True)

@@ -1,4 +1,4 @@
-"""ScenePlan kinds kept for the transfer split: pendulum, press, clap and cradle. No other split ever shows them."""
+"""Scene kinds of the transfer split, which no other split shows: pendulum, press, clap and cradle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avlink.foundry.shapes import box, capsule, disc
 
 
 def plan_pendulum(sampler: SceneSampler) -> ScenePlan:
-    """A bob on a string swings against a post and comes back; its far turning point is silent."""
+    """Plan a bob on a string that swings against a post; its other turning point is silent."""
     scene = ScenePlan(kind="pendulum", group="strike")
     period = sampler.uniform(0.55, 1.2)
     times = [float(time) for time in np.arange(sampler.uniform(0.2, 0.9), CLIP_S - 0.2, period)]
@@ -45,7 +45,7 @@ def plan_pendulum(sampler: SceneSampler) -> ScenePlan:
 
 
 def plan_press(sampler: SceneSampler) -> ScenePlan:
-    """A stamp comes down on a plate; some strokes stop short."""
+    """Plan a stamp that comes down on a plate; some strokes stop short."""
     scene = ScenePlan(kind="press", group="strike")
     times, touches = plan_strokes(sampler, low=0.35, high=0.9)
     raised, strength = plan_swing(sampler, times, touches)
@@ -71,7 +71,7 @@ def plan_press(sampler: SceneSampler) -> ScenePlan:
 
 
 def plan_clap(sampler: SceneSampler) -> ScenePlan:
-    """Two plates on a hinge clap together."""
+    """Plan two plates on a hinge that clap together."""
     scene = ScenePlan(kind="clap", group="collide")
     times, touches = plan_strokes(sampler, low=0.3, high=0.7)
     raised, strength = plan_swing(sampler, times, touches)
@@ -97,7 +97,7 @@ def plan_clap(sampler: SceneSampler) -> ScenePlan:
 
 
 def plan_cradle(sampler: SceneSampler) -> ScenePlan:
-    """Newton's cradle: the outer balls swing in turn, a click at every meeting."""
+    """Plan Newton's cradle: the outer balls swing in turn, with a click at every impact."""
     scene = ScenePlan(kind="cradle", group="collide")
     balls = int(sampler.rng.integers(2, 5))
     radius, long, material = sampler.uniform(3.0, 5.0), sampler.uniform(14, 20), sampler.material()
