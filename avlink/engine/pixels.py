@@ -32,7 +32,7 @@ def to_bytes(pixels: Float[Tensor, "frames 3 height width"]) -> NDArray[np.uint8
 def lower_frame_rate(
     pixels: Float[Tensor, "batch frames 3 height width"], factor: int
 ) -> Float[Tensor, "batch frames2 3 height width"]:
-    """Average every `factor` frames into one; the last one may average fewer."""
+    """Average every `factor` frames into one; an incomplete last group repeats the last frame."""
     missing = -pixels.shape[1] % factor
     if missing:
         # The last frame is held, so that a clip keeps its length rounded up to a whole frame.

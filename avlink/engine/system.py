@@ -54,6 +54,7 @@ class System(nn.Module):
         self.video_text = ByteEncoder(config.text) if own_text else None
         self.video = VideoDiT(config.video, config.picture, text)
         self.motion = None if config.motion is None else MotionStem(config.motion)
+        # Built in the order of `COMPONENTS`: with the same seed a model starts from the same weights.
         shared = config.fusion.shared
         self.fusion_v2a = None if shared else make_fusion(config, "audio")
         self.fusion_a2v = None if shared else make_fusion(config, "video")
@@ -103,6 +104,7 @@ def parameter_counts(config: AVLinkConfig) -> dict[str, int]:
     """Return the number of parameters of each component, counted on the meta device: no weight is allocated."""
     import torch
 
+    # At the paper's size the weights would be 8 GB.
     with torch.device("meta"):
         parts = System(config).components()
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}

@@ -36,6 +36,7 @@ def mean_per_moment(
     x: Float[Tensor, "batch tokens dim"], tau: Float[Tensor, " tokens"]
 ) -> tuple[Float[Tensor, "batch moments dim"], Float[Tensor, " moments"]]:
     """Average tokens of equal time, which stand side by side; returns the means and their times."""
+    # Patches of one frame share a time; audio tokens have one each.
     per_moment = int((tau == tau[0]).sum())
     return reduce(x, "b (t k) d -> b t d", "mean", k=per_moment), tau[::per_moment]
 
@@ -140,6 +141,7 @@ class TextAVLink(AVLink):
     ) -> tuple[Stream, Stream | None]:
         assert isinstance(self.fusion, TextFusion)
         tau = self.tau(a, v, None)
+        # Without picture, V2A is the audio backbone on its prompt alone.
         if v is not None:
             # The conditioning backbone runs first and alone: its features are words before the other one starts.
             given, backbone, spans = (

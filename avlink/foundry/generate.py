@@ -40,6 +40,7 @@ def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.r
     looks, kinds, scenes, drawing, sounding = (np.random.Generator(np.random.PCG64(stream)) for stream in streams)
     look = plan_look(looks, transfer=split == "transfer")
     table = TRANSFER_KINDS if split == "transfer" else TRAINED_KINDS
+    # Weights need not add up to 1.
     weights = np.asarray([weight for _, weight in table.values()])
     kind = list(table)[int(kinds.choice(len(table), p=weights / weights.sum()))]
     recoloured = bool(kinds.random() < 0.5)
@@ -142,6 +143,7 @@ def make_stills(
         events = [event for event in info.events if event.material != "air"]
         if not events:
             continue
+        # From the stream of the sound, which a still does not need: its picture is a frame of the clip's.
         event = events[int(sounding.integers(len(events)))]
         late = int(sounding.integers(-LATE_FRAMES, LATE_FRAMES + 1))
         number = min(max(0, int(event.time_s * FRAME_RATE) + late), CLIP_FRAMES - 1)

@@ -101,6 +101,7 @@ def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_inde
     if rng.random() < 0.4:
         camera.roll = rng.uniform(-0.1, 0.1) * ramp + rng.uniform(-0.08, 0.08)
     # Repeated source frames repeat the camera as well, or the camera would give the true frame rate away.
+    # searchsorted: the first 24 fps frame that shows the same source frame.
     first = np.searchsorted(slow_index, slow_index)
     for name in ("zoom", "roll", "shift_x", "shift_y"):
         setattr(camera, name, np.asarray(getattr(camera, name))[first])
@@ -123,6 +124,7 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
     bars = wide and bool(rng.random() < 0.25)
     rows, columns = (int(rng.integers(3, 6)), 0) if rng.random() < 0.5 else (0, int(rng.integers(5, 12)))
     rows, columns = (rows, columns) if bars else (0, 0)
+    # The scene is scaled to fit between the bars.
     zoom = (36 - 2 * rows) / 36 if rows else (64 - 2 * columns) / 64 if columns else 1.0
     zoom *= float(rng.uniform(0.85, 1.08)) if wide and rng.random() < 0.4 else 1.0
     moves = wide and bool(rng.random() < (0.7 if not transfer else 0.3))
@@ -149,6 +151,7 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
         else (0.0, 0.0),
         contrast=float(rng.uniform(0.35, 0.65)) if low_contrast else 1.0,
         brightness=float(rng.uniform(0.3, 0.7)),
+        # 0 is black and white.
         saturation=float(rng.choice([0.0, rng.uniform(0.2, 0.8)])) if rough and rng.random() < 0.3 else 1.0,
         noise=float(rng.uniform(0.005, 0.05)) if wide and rng.random() < (0.2 if transfer else 0.5) else 0.0,
         blur=float(rng.uniform(0.3, 1.0)) if rough and rng.random() < 0.2 else 0.0,

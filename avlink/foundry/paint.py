@@ -21,7 +21,7 @@ from avlink.foundry.shapes import Array
 
 @dataclass(frozen=True, slots=True)
 class TexturePoint:
-    """Coordinates of a texture: the body's `u`, `v`, the screen's `x`, `y`, signed distance, seconds; they broadcast."""
+    """Broadcastable coordinates: the body's `u`, `v`, the screen's `x`, `y`, signed distance in pixels, seconds."""
 
     u: torch.Tensor
     v: torch.Tensor

@@ -35,6 +35,7 @@ def backdrop(look: Look, rng: np.random.Generator, device: torch.device) -> torc
         mix = (((x * WIDTH / size).floor() + (y * HEIGHT / size).floor()) % 2).abs()
     elif look.style == "cloud":
         frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None, :])
+        # Noise whose power falls with frequency, as in natural images (Field 1987).
         power = 1 / np.maximum(frequency, 0.01) ** (0.8 + 0.8 * numbers[1])
         noise = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((rows, columns))) * power, s=(rows, columns))
         mix = torch.from_numpy((0.5 + noise / noise.std() * 0.3).astype(np.float32)).to(device).clamp(0, 1)
@@ -89,6 +90,7 @@ def render_frames(
     shown: NDArray[np.int64] | None = None,
 ) -> torch.Tensor:
     """Return uint8 frames of one clip, (frames, 36, 64, 3): all 124, or the `shown` ones, bit for bit the same."""
+    # Random numbers are drawn for all frames, whichever are shown, so that single frames are those of the clip.
     shown = np.arange(CLIP_FRAMES) if shown is None else shown
     outline = look.style == "outline"
     world = backdrop(look, rng, device)
@@ -108,6 +110,7 @@ def render_frames(
         where = rng.random((96, 128)) < 0.02
         drops[where] = (rng.random(int(where.sum())) * 0.15).astype(np.float32)
         long = max(1, round(scene.streaks.length_px))
+        # Streaks are drops smeared along their fall.
         drops = np.min(np.stack([np.roll(drops, k, axis=0) for k in range(long)]), axis=0)
         paint_streaks(canvas, scene.streaks, torch.from_numpy(drops).to(device), shown)
     return post_process(canvas, scene, look, rng, shown)
@@ -149,6 +152,7 @@ def post_process(
         rest = canvas - cells
         canvas = cells + torch.where(rest.abs() > 0.08 * look.block, rest, torch.zeros_like(rest))
     if look.noise:
+        # One table, read from random places: normal numbers for every pixel of every frame would be slow to draw.
         table = torch.from_numpy(rng.standard_normal((1 << 17) + HEIGHT * WIDTH * 3).astype(np.float32)).to(device)
         starts = rng.integers(0, 1 << 17, CLIP_FRAMES)
         # A repeated source frame repeats its noise.

@@ -13,7 +13,7 @@ from avlink.foundry.scene import Body, Colour, Ground, ScenePlan, Surface, lates
 from avlink.foundry.shapes import Array, Shape, box, capsule, disc, half_plane, polygon
 
 MIN_GAP_S = 0.125
-"""Least time between contacts: three frames, below which neither pictures nor ears tell two of them apart."""
+"""Least time between contacts: three frames, so that pictures show the rebound between two of them."""
 FIRST_S, LAST_S = 0.12, CLIP_S - 0.14
 
 

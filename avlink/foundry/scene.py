@@ -123,5 +123,6 @@ class Ground:
 def latest_event(times: Sequence[float], t: Array) -> tuple[NDArray[np.int64], Array]:
     """Return the index of the last of `times` (ascending) at or before each `t` (-1: none), and the time since then."""
     index = np.searchsorted(np.asarray(times), t, side="right") - 1
+    # The appended time is what index -1 reads; `where` discards it.
     since = np.where(index >= 0, t - np.asarray([*times, 0.0])[index], np.inf)
     return index, since

@@ -62,6 +62,7 @@ def contact_sound(
     decay = float(rng.uniform(*voice.decay_s)) * float(np.clip(contact.size_px / 6, 0.7, 1.3))
     longest = 5.5 * decay + 0.03 + 6 * voice.noise_s + (0.25 if voice.bubbles else 0)
     first, t = time_since_contact(contact.time_s, int(longest * SAMPLE_RATE), device)
+    # Slightly detuned: no two bodies have quite the same partials.
     ratios = np.asarray([r * (1 + 0.004 * rng.standard_normal()) if k else 1.0 for k, r in enumerate(voice.ratios)])
     # The point of the strike decides which partials sound (mode shapes of a bar), its strength how bright they are.
     weights = np.abs(np.sin(np.pi * (np.arange(len(ratios)) + 1) * contact.strike_point)) * 0.8 + 0.2
@@ -70,6 +71,7 @@ def contact_sound(
     # Partials near half the sample rate would alias when they glide.
     keep = hz < 0.46 * SAMPLE_RATE
     hz, weights, ratios = hz[keep], weights[keep] / weights[keep].sum(), ratios[keep]
+    # Higher partials die sooner.
     decays = decay / ratios**voice.damping
     rows = torch.tensor(np.stack([2 * np.pi * hz, 1 / decays, weights]), dtype=torch.float32, device=device)
     phase = t[None, :] * rows[0][:, None]

@@ -71,6 +71,7 @@ class AudioCodec:
         rate, step = self.config.tokens_per_second, self.config.vae.downsampling
         tokens = latents.shape[1]
         stop = tokens * step if stop is None else stop
+        # Keyed by their first frame; the last call's windows are dropped unless this one needs them.
         before, pieces = dict(decoded or {}), dict[int, Tensor]()
         for window in plan_windows(tokens / rate, self.config.window_tokens / rate):
             first = round(window.start_s * rate)
@@ -97,6 +98,7 @@ class AudioCodec:
         """Yield sound of whitened latents in blocks of about five seconds, `samples_per_token` samples per token."""
         hop, frames = self.config.mel.hop_samples, latents.shape[1] * self.config.vae.downsampling
         decoded: dict[int, Tensor] = {}
+        # The mel is decoded with context on both sides, and the sound of the context is cut off.
         for start in range(0, frames, _CHUNK_FRAMES):
             stop = min(start + _CHUNK_FRAMES, frames)
             lead, tail = min(start, _CONTEXT_FRAMES), min(frames - stop, _CONTEXT_FRAMES)

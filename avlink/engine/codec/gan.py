@@ -124,6 +124,7 @@ class _Snake(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples"]:
         alpha = self.alpha.exp()[:, None]
+        # Snake has one parameter per channel, SnakeBeta a magnitude of its own.
         beta = self.beta.exp()[:, None] if hasattr(self, "beta") else alpha
         return x + (alpha * x).sin().square() / (beta + 1e-9)
 
@@ -140,6 +141,7 @@ class _Upsample2(nn.Module):
     def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples2"]:
         channels, taps = x.shape[1], self.filter.shape[-1]
         edge = taps // 2 - 1
+        # Repeated edges, which are cut off again: zeros would ring at both ends.
         wide = pad(x, (edge, edge), mode="replicate")
         # Times 2: zeros between the samples halve the mean.
         made = 2 * conv_transpose1d(wide, self.filter.expand(channels, -1, -1), stride=2, groups=channels)

@@ -19,6 +19,7 @@ from avlink.core.architecture import VAEConfig
 
 
 def _norm(channels: int) -> nn.GroupNorm:
+    # 32 groups and this epsilon are latent diffusion's: public weights depend on both.
     return nn.GroupNorm(32, channels, eps=1e-6)
 
 
@@ -52,6 +53,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c frames"]:
         y = self.norm(x)
+        # Convolutions of kernel 1 are linear layers under the names and shapes of public weights.
         q, k, v = (layer(y).transpose(1, 2)[:, None] for layer in (self.q, self.k, self.v))
         attended = scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2)
         out: Tensor = x + self.proj_out(attended)
@@ -116,6 +118,7 @@ class _MelEncoder(nn.Module):
         super().__init__()
         widths = [config.channels * m for m in config.mult]
         self.conv_in = nn.Conv1d(n_mels, config.channels, config.kernel, padding=config.kernel // 2)
+        # The first block of a level changes the width.
         starts = [config.channels, *widths[:-1]]
         self.down = nn.ModuleList(
             _Level(
@@ -206,6 +209,7 @@ class LinearPath(nn.Module):
         count = self.inward.out_features
         # eigh sorts upwards.
         basis = directions.flip(1)[:, :count]
+        # Directions without any variance would be divided by zero.
         spread = variances.flip(0)[:count].clamp(min=1e-8).sqrt()
         self.inward.weight.copy_((basis / spread).T)
         self.inward.bias.copy_(-(mean @ basis) / spread)
@@ -238,6 +242,7 @@ class MelVAE(nn.Module):
     def posterior(self, mel: Float[Tensor, "batch mels frames"]) -> Posterior:
         """Return the posterior of frames, whose number must be a multiple of the down-sampling."""
         mean, log_variance = self.quant_conv(self.encoder(mel)).chunk(2, dim=1)
+        # The linear path adds to the mean alone: convolutions decide how certain it is.
         if self.linear is not None:
             mean = mean + self.linear.encode(mel)
         # Bounded as in latent diffusion: exp() of an early, untrained prediction must not overflow.
@@ -269,6 +274,7 @@ class MelVAE(nn.Module):
     def encode(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch tokens channels"]:
         """Return whitened posterior means, as the audio backbone models them; frames are padded to whole tokens."""
         step = self.config.downsampling
+        # Repeated: zero in a log-mel is far above silence.
         mel = nn.functional.pad(mel, (0, -mel.shape[-1] % step), mode="replicate")
         mean = self.posterior(mel).mean.transpose(1, 2)
         return (mean - self.latent_mean) / self.latent_std

@@ -32,6 +32,7 @@ def sample_path(
 ) -> PathSample:
     """Return X_t on the straight path from noise `x_0` to data `x_1` at times `t` in [0, 1] (equation 1)."""
     s = spread(t, x_1)
+    # Not x_0 + s (x_1 - x_0), which at s = 1 is the data only up to rounding.
     return PathSample(x_t=(1 - s) * x_0 + s * x_1, velocity=x_1 - x_0)
 
 

@@ -43,6 +43,7 @@ class SelfAttention(nn.Module):
         q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.heads)
         # Normalised first: a rotation keeps the norm, and the learned scale must not depend on the position.
         q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
+        # Padding is masked as keys only: what its queries return is masked wherever it is read.
         seen = None if mask is None else mask[:, None, None, :]
         attended = scaled_dot_product_attention(q, k, v, attn_mask=seen)
         out: Tensor = self.out(rearrange(attended, "b h n d -> b n (h d)"))
@@ -68,6 +69,7 @@ class CrossAttention(nn.Module):
     ) -> Float[Tensor, "batch tokens dim"]:
         q = rearrange(self.q(x), "b n (h d) -> b h n d", h=self.heads)
         k, v = rearrange(self.kv(text), "b n (two h d) -> two b h n d", two=2, h=self.heads)
+        # Every prompt has a word, also the empty one: a row that is masked as a whole would be NaN.
         seen = mask[:, None, None, :]
         attended = scaled_dot_product_attention(self.q_norm(q), self.k_norm(k), v, attn_mask=seen)
         out: Tensor = self.out(rearrange(attended, "b h n d -> b n (h d)"))

@@ -32,6 +32,7 @@ class MLP(nn.Sequential):
     """Linear, GELU (tanh), Linear."""
 
     def __init__(self, dim: int, hidden: int) -> None:
+        # The tanh form of GELU, as in DiT.
         super().__init__(nn.Linear(dim, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, dim))
 
 
@@ -62,6 +63,7 @@ class DiTBlock(nn.Module):
     ) -> Float[Tensor, "batch tokens dim"]:
         shift_1, scale_1, gate_1, gate_text, shift_2, scale_2, gate_2 = self.modulation(time).chunk(7, dim=-1)
         x = x + gate_1[:, None] * self.attention(modulate(self.norm_self(x), shift_1, scale_1), rope)
+        # The text has a gate only: its norm needs no scale and shift that depend on the flow time.
         x = x + gate_text[:, None] * self.text(self.norm_text(x), text, mask)
         return x + gate_2[:, None] * self.mlp(modulate(self.norm_mlp(x), shift_2, scale_2))
 
@@ -83,6 +85,7 @@ class DiT(nn.Module):
     def __init__(self, config: DiTConfig, in_dim: int, text_dim: int) -> None:
         super().__init__()
         self.config = config
+        # Patches are embedded by a linear layer: a strided convolution on whole patches is the same.
         self.inputs = nn.Linear(in_dim, config.dim)
         self.time = TimeEmbedding(config.dim)
         self.blocks = nn.ModuleList(DiTBlock(config, text_dim) for _ in range(config.depth))
@@ -124,6 +127,7 @@ class DiT(nn.Module):
     def _final(
         self, x: Float[Tensor, "batch tokens dim"], time: Float[Tensor, "batch dim"]
     ) -> Float[Tensor, "batch tokens out"]:
+        # A table of 2 D values that scales the time embedding, where DiT has a matrix of D x 2 D.
         shift, scale = self.final_table
         out: Tensor = self.final(modulate(self.final_norm(x), shift * time, scale * time))
         return out
@@ -138,6 +142,7 @@ class AudioDiT(DiT):
     def embed(
         self, x_t: Float[Tensor, "batch tokens channels"], t: Float[Tensor, " batch"], text: TextEmbeddings
     ) -> Stream:
+        # From 0 in every window: a backbone knows positions within its window, not within the clip.
         positions = torch.arange(x_t.shape[1], device=x_t.device, dtype=torch.float32)
         rope = rotary_1d(positions, self.config.dim // self.config.heads, self.config.rope_base)
         return Stream(tokens=self.inputs(x_t), time=self.time(t), rope=rope, text=text.tokens, mask=text.mask)

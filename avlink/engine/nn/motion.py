@@ -69,6 +69,7 @@ class _SpaceTime(nn.Module):
             y = self.space(rearrange(x, "b t h w c -> (b t) c h w"))
             x = rearrange(y, "(b t) c h w -> b t h w c", b=x.shape[0])
         x = self.norm(nn.functional.gelu(x))
+        # Zeros beyond both ends, as a padded convolution has.
         edge = torch.zeros_like(x[:, :1])
         before, after = torch.cat((edge, x[:, :-1]), dim=1), torch.cat((x[:, 1:], edge), dim=1)
         out: Tensor = x + self.mix(torch.cat((before, x, after), dim=-1))
@@ -97,6 +98,7 @@ class _TextureBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        # One group instead of batch statistics: the clips of a batch must not change each other.
         self.norm = nn.GroupNorm(1, channels)
         self.near = nn.Conv2d(channels, channels, 3, padding=1)
         self.mix = nn.Conv2d(channels, channels, 1)
@@ -151,7 +153,7 @@ class _Appearance(nn.Module):
 
 
 class _Temporal(nn.Module):
-    """A gated residual convolution over time."""
+    """A residual depthwise convolution over time, then an MLP over channels."""
 
     def __init__(self, dim: int, kernel: int, dilation: int) -> None:
         super().__init__()
@@ -173,10 +175,12 @@ class MotionStem(nn.Module):
         self.config = config
         widths = config.widths
         self.differences = _Differences(widths[0])
+        # A model that names no materials keeps one unused class: layers of size 0 cannot be initialised.
         classes = max(1, len(config.classes))
         self.appearance = _Appearance(config)
         self.stages = nn.ModuleList(_SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False))
         self.pool = _Pool(widths[-1], config.dim)
+        # Dilations of 1, 2, 4: four layers of five taps see 33 frames, more than a second.
         self.temporal = nn.ModuleList(_Temporal(config.dim, 5, (1, 2, 4)[i % 3]) for i in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
         self.onsets = nn.Linear(config.dim, ONSETS_PER_FRAME)
@@ -189,6 +193,7 @@ class MotionStem(nn.Module):
         some = pixels[..., ::2, ::2]
         mean = some.mean(dim=(1, 3, 4), keepdim=True)
         spread = (some - mean).square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
+        # + 0.1: the noise of a clip without contrast is not amplified.
         y = self.differences((pixels - mean) / (spread + 0.1))
         batch, frames = pixels.shape[:2]
         places, look = self.appearance(rearrange(pixels[:, ::_APPEARANCE_EVERY], "b t c h w -> (b t) c h w"))
@@ -200,6 +205,7 @@ class MotionStem(nn.Module):
         tokens = self.pool(y) + look[:, :frames]
         for layer in self.temporal:
             tokens = layer(tokens)
+        # Normalised: Fusion Blocks and both heads then read the same scale, however long the stem has trained.
         tokens = self.norm(tokens)
         return Motion(
             tokens=tokens,

@@ -28,6 +28,7 @@ def generate_joint(
     sounds: list[NDArray[np.float32]] = []
     pictures: list[NDArray[np.uint8]] = []
     for caption, seed in zip(captions, seeds, strict=True):
+        # One caption after the other, each with its own generator: a clip is the same alone and in a batch.
         generator = torch.Generator().manual_seed(seed)
         a_t = torch.randn(1, config.window_tokens, config.vae.latent_channels, generator=generator).to(device)
         picture = config.picture

@@ -113,6 +113,7 @@ class PictureSampler(Sampler):
     def _latents(self, sound: SoundSource, frames: int) -> Float[Tensor, "tokens channels"]:
         """Return A_1 of a sound for so many frames; a sound that is too short is followed by silence."""
         codec = self.system.codec
+        # At least as many as the sound has: windows of pictures may end before its last token.
         tokens = max(-int(-frames / self.fps * self.rate // 1), -(-sound.num_samples // codec.samples_per_token))
 
         def read(start: int, stop: int) -> Tensor:
@@ -123,6 +124,7 @@ class PictureSampler(Sampler):
 
     def _span(self, window: Window, frames: int) -> tuple[int, int]:
         start = round(window.start_s * self.fps)
+        # Nearly rounded up: a window is a whole number of frames, up to an error of floating point.
         return start, min(frames, start + round(window.duration_s * self.fps + 0.499))
 
 

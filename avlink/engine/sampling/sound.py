@@ -55,7 +55,7 @@ class SoundSampler(Sampler):
         """Generate one sound per request; see `avlink.core.values.SoundGenerator`."""
         made, steps = [], self.config.steps
         for number, request in enumerate(requests):
-
+            # `number` is bound now: a closure would see its last value.
             def tell(done: int, _: int, number: int = number) -> None:
                 if on_step is not None:
                     on_step(number * steps + done, len(requests) * steps)
@@ -65,6 +65,7 @@ class SoundSampler(Sampler):
 
     def _generate_one(self, request: SoundRequest, on_step: OnStep) -> SoundSource:
         duration_s = max(float(request.duration_s), SHORTEST_S)
+        # -int(-x // 1) rounds up: tokens cover the last, partly used one too.
         tokens = -int(-duration_s * self.rate // 1)
         windows = plan_windows(tokens / self.rate, self.window_s)
         a_0 = seeded_noise((tokens, self.system.config.vae.latent_channels), request.seed, 0).to(self.device)
@@ -101,6 +102,7 @@ class SoundSampler(Sampler):
             return self._over_windows(a_t, windows, of_windows)
 
         a_1 = euler(velocity, a_0, euler_times(self.config.steps), on_step)
+        # A generator: the sound is decoded while it is spooled, so that its length does not fill the memory.
         blocks = (block.clamp(-1, 1).float().cpu().numpy() for block in self.system.codec.decode_blocks(a_1[None]))
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
         # Tokens are longer than samples, so the sound is cut to the exact length that was asked for.
@@ -135,6 +137,7 @@ class SoundSampler(Sampler):
         start = window.start_s * rate
         count = -int(-window.duration_s * self.fps // 1) * self.factor
         source = request.frames
+        # A clip may be shorter than its last window: at least one frame is read, and held.
         read = source.read(min(start, source.num_frames - 1), min(start + count, source.num_frames))
         pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(read))[None])[0].to(self.device)
         missing = count - pixels.shape[0]

@@ -142,6 +142,7 @@ def train_stage(
     checkpointer = Checkpointer(checkpoints, learner, optimiser, ema, ranks, in_background=config.parallel.async_save)
     order = ClipOrder(stage.num_clips, config.seed)
     start, state = checkpointer.load()
+    # The clip order and the generators are functions of position and step: nothing else needs to be restored.
     position = order.position(state) if state is not None else 0
     bad = 0
     with ExitStack() as open_files:
@@ -164,11 +165,13 @@ def train_stage(
                 bad = 0
                 optimiser.step(step)
                 ema.update(step)
+            # Without validation, so that the samples per second are those of training.
             seconds = time.perf_counter() - began
             extra = {"grad_norm": norm, "lr": config.optim.lr * optimiser.lr_factor(step), "seconds": seconds}
             extra |= {"skipped": 1.0} if wrong else {}
             judged = config.validate_every and (done % config.validate_every == 0 or done == config.steps)
             if judged:
+                # The averaged weights are what the bundle will hold, so they are validated.
                 ema.swap()
                 figures |= {f"val_{name}": value for name, value in learner.validate().items()}
                 ema.swap()
@@ -182,6 +185,7 @@ def train_stage(
             if (done % config.checkpoint_every == 0 and not bad) or done == config.steps:
                 checkpointer.save(done, order.state(position))
         checkpointer.finish()
+    # Left in place: later stages build on the averaged weights.
     ema.swap()
     for module in stage.trained.values():
         module.requires_grad_(False).eval()

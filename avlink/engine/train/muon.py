@@ -78,6 +78,7 @@ class Muon(torch.optim.Optimizer):
                 self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         buffers = [self.state[p]["momentum_buffer"] for p in parameters]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        # Nesterov: the step looks ahead along the momentum.
         wanted = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
         scale = 0.2 * max(parameters[0].shape) ** 0.5
         torch._foreach_mul_(parameters, 1 - decay)

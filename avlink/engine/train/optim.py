@@ -77,6 +77,7 @@ class Optimiser:
 
     def clip_gradients(self) -> float:
         """Clip the global norm of the gradients; returns the norm before clipping, over all ranks."""
+        # Over the gradients of all parameters and ranks; of shards it is a DTensor that still has to be summed up.
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
@@ -137,6 +138,7 @@ class EMA:
     def __init__(self, named: Mapping[str, nn.Parameter], decay: float) -> None:
         self.decay = decay
         self.live = list(named.values())
+        # fp32 like the master weights: in bf16 a change of 1 - decay would round to nothing.
         self.shadow = [p.detach().clone() for p in self.live]
         self.named = dict(zip(named, self.shadow, strict=True))
 
@@ -149,6 +151,7 @@ class EMA:
     def swap(self) -> None:
         """Exchange averaged and live values; calling it twice restores both."""
         for shadow, live in zip(self.shadow, self.live, strict=True):
+            # Copied in place: shards and optimiser hold references to these tensors.
             kept = live.detach().clone()
             live.copy_(shadow)
             shadow.copy_(kept)

@@ -76,6 +76,7 @@ class Learner:
             part.requires_grad_(False)
         frozen_modules = [module.requires_grad_(False) for module in frozen_modules]
         if bf16:
+            # They have no optimiser step, whose small updates need fp32.
             for module in frozen_modules:
                 _to_bf16(module)
         _prepare_blocks([*stage.trained.values(), *frozen_modules], parallel)
@@ -85,6 +86,7 @@ class Learner:
         if self.sharded:
             _shard(self.loss, bf16, ranks)
         elif ranks.count > 1:
+            # Buffers are constants, so none are broadcast. A step that drops conditions leaves parameters unused.
             self.forward = DistributedDataParallel(
                 self.loss, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
             )
@@ -166,6 +168,7 @@ def _prepare_blocks(modules: Iterable[nn.Module], parallel: ParallelTable) -> No
 
 def _to_bf16(module: nn.Module) -> None:
     for parameter in module.parameters():
+        # Parameters only: buffers, such as the statistics of latents, stay in fp32.
         parameter.data = parameter.data.to(torch.bfloat16)
 
 

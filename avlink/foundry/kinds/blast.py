@@ -27,11 +27,13 @@ def plan_flash(sampler: SceneSampler) -> ScenePlan:
     force = np.asarray([*strength, 0.0])[index]
     fade = sampler.uniform(0.07, 0.22)
     glow = np.where(index >= 0, force * np.exp(-np.minimum(since, 5) / fade), 0.0)
+    # The light appears at full strength with the sound and decays, as lamps and fires do.
     scene.light = glow * sampler.uniform(0.4, 1.2)
     tint = (1.0, sampler.uniform(0.8, 1.0), sampler.uniform(0.55, 1.0))
     light = Surface(texture="flat", low=tint, high=tint, edge_px=sampler.uniform(1.0, 8.0), glow=True)
     spots = np.stack([sampler.rng.uniform(10, 54, number + 1), sampler.rng.uniform(6, 28, number + 1)])
     if sampler.chance(0.5):
+        # Half of the clips flash at one place only.
         spots[:] = spots[:, :1]
     if sampler.chance(0.5):
         size = sampler.uniform(5, 13) * (0.6 + 0.6 * glow)
@@ -100,6 +102,7 @@ def plan_explosion(sampler: SceneSampler) -> ScenePlan:
                 opacity=fade,
             )
         )
+    # From the outside in: dark red, orange, and a bright core that dies first.
     for part, colour in enumerate(((0.85, 0.25, 0.05), (1.0, 0.6, 0.1), (1.0, 0.95, 0.7))):
         fire = Surface(texture="flat", low=colour, high=colour, edge_px=3.0)
         size = reach * (1 - 0.25 * part) * np.minimum(since / 0.12 + 0.35, 1.0) * force

@@ -123,6 +123,7 @@ def plan_bounce(sampler: SceneSampler) -> ScenePlan:
         number_of = len(path.contacts)
         middle = (index - (number - 1) / 2) * 26 + sampler.uniform(-4, 4)
         drift = sampler.uniform(-7, 7) if sampler.chance(0.5) else 0.0
+        # The body drifts and spins only while it flies.
         travelled = np.cumsum(path.moving(sampler.t)) / 24
         along = middle + drift * (travelled - 2.0)
         strength = [impact_strength(speed) for speed in path.speeds]
@@ -140,6 +141,7 @@ def plan_bounce(sampler: SceneSampler) -> ScenePlan:
         all_times += path.contacts
         nouns.append(shape.noun)
         materials.append(material)
+    # The last hop may end after the clip.
     scene.contacts = [contact for contact in scene.contacts if contact.time_s < CLIP_S]
     sampler.check_times(all_times, fewest=2)
     scene.caption = captions.bounce(sampler.rng, materials, nouns)
@@ -166,6 +168,7 @@ def plan_between_walls(sampler: SceneSampler) -> ScenePlan:
     gaps = np.asarray([*np.diff(times), times[-1] - times[-2], gap])
     before = np.clip((sampler.t - (times[0] - gap)) / gap, 0, 1)
     frac = np.where(index >= 0, since / gaps[index], before)
+    # Before the first contact `latest_event` has no time, so the way in is computed by itself.
     frac = np.clip(np.where(np.isfinite(frac), frac, 0), 0, 1)
     origin = np.where(index >= 0, ends[index], -ends[0])
     along = room * origin * (1 - 2 * frac)

@@ -47,6 +47,7 @@ def plan_collide(sampler: SceneSampler) -> ScenePlan:
     radius_b = sampler.uniform(3.5, 8.0)
     shape_a = sampler.shape(radius_a)
     shape_b = box(2.5, sampler.uniform(8, 30), 0.5) if wall else sampler.shape(radius_b)
+    # The picture is wider than high: a steep line has less room.
     steep = abs(np.sin(tilt))
     widest = (26 if wall else 30) * (1 - 0.45 * steep) - radius_a
     lead = sampler.uniform(0.35, 0.8)
@@ -95,6 +96,7 @@ def plan_collide(sampler: SceneSampler) -> ScenePlan:
     )
     strength = []
     for k, time in enumerate(times):
+        # Speed at the contact: the arch 4 tau (1 - tau) has a slope of 4 at its ends, the first approach of 1.6.
         slope_in = widths[k] * (4 if k else 1.6) / gaps[k]
         force = float(np.clip(slope_in / 150, 0.15, 1.0))
         strength.append(force)

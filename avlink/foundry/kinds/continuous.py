@@ -17,6 +17,7 @@ def smooth_level(sampler: SceneSampler, knots: int, low: float, high: float) -> 
     levels = sampler.rng.uniform(low, high, knots)
     frac = np.interp(sampler.t, at, np.arange(knots))
     left = np.minimum(frac.astype(int), knots - 2)
+    # Cosine interpolation: a level with corners would sound like switches.
     ease = 0.5 - 0.5 * np.cos(np.pi * (frac - left))
     return np.asarray(levels[left] * (1 - ease) + levels[left + 1] * ease)
 
@@ -40,6 +41,7 @@ def plan_roll(sampler: SceneSampler) -> ScenePlan:
         speed = speed * np.clip((stop - fine) / 1.2, 0, 1)
     speed *= np.clip((fine - start) / 0.9, 0, 1)
     path = np.cumsum(speed) * CLIP_S / 2000
+    # Scaled to a total that fits into the picture, whatever the speed was.
     path, speed = path / path[-1] * total, speed / path[-1] * total
     along_fine = -total / 2 + path
     last_speed = float(speed[np.searchsorted(fine, stop) - 3])
@@ -104,9 +106,11 @@ def plan_machine(sampler: SceneSampler) -> ScenePlan:
     post = sampler.uniform(0, 2 * np.pi)
     pin = 1.5
     if knocks:
+        # A knock whenever the number of whole revolutions grows; the time is interpolated between fine steps.
         whole = np.floor(turns)
         at = np.nonzero(np.diff(whole) > 0)[0]
         times = [float(np.interp(whole[k + 1], turns[k : k + 2], fine[k : k + 2])) for k in at]
+        # A pin that hardly moves makes no sound.
         times = [time for time in times if float(np.interp(time, fine, rate)) > 0.12]
         times = [time for time in times if 0.12 < time < CLIP_S - 0.14]
         if times:

@@ -35,6 +35,7 @@ def foot_path(
     points = [falls[0] - 2 * stride, *falls, falls[-1] + 4 * stride]
     for k in range(len(points) - 1):
         land, following = points[k], points[k + 1]
+        # After a pause a foot still swings for a normal step: it stands still until then.
         swing_s = min(0.9 * stride, 0.6 * (following - land))
         leave = following - swing_s
         inside = (t >= land) & (t < following)
@@ -70,6 +71,7 @@ def plan_steps(sampler: SceneSampler) -> ScenePlan:
     strength = [sampler.uniform(0.35, 0.9) for _ in times]
     bob = np.zeros_like(sampler.t)
     for foot in (0, 1):
+        # The feet land in turn.
         falls = times[foot::2]
         along, height = foot_path(sampler.t, falls, stride, length, high, across)
         heel = hips + along

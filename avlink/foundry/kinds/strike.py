@@ -55,12 +55,14 @@ def plan_swing(sampler: SceneSampler, times: list[float], touches: list[bool]) -
     """Draw the raised fraction over time, and the strength of each stroke (0 for feints)."""
     gaps = [b - a for a, b in zip([-1.0, *times], [*times, CLIP_S + 1], strict=False)]
     quick = sampler.uniform(0.35, 0.75)
+    # Down and up must fit into the gaps between strokes.
     down = [min(sampler.uniform(0.1, 0.26), quick * gap) for gap in gaps[:-1]]
     up = [min(sampler.uniform(0.15, 0.5), (1 - quick) * gap) for gap in gaps[1:]]
     amount = [sampler.uniform(0.45, 1.0) for _ in times]
     reach = [1.0 if touch else sampler.uniform(0.35, 0.72) for touch in touches]
     raised = raised_fraction(sampler.t, times, down, up, amount, reach)
     strength = [
+        # Faster and longer strokes are louder.
         float(np.clip(0.12 * size / length * (1.2 if touch else 0), 0.08, 1.0)) if touch else 0.0
         for size, length, touch in zip(amount, down, touches, strict=True)
     ]
@@ -159,6 +161,7 @@ def plan_strike(sampler: SceneSampler, *, stick: bool) -> ScenePlan:
     pair = sampler.chance(0.15)
     if pair:
         hand = [int(sampler.rng.integers(2)) for _ in times]
+        # One tool got all strokes: there is nothing for the other to do.
         if len(set(hand)) < 2:
             pair = False
     if not pair:

@@ -115,6 +115,7 @@ def plan_cradle(sampler: SceneSampler) -> ScenePlan:
             way = -1.0 if k == 0 else 1.0
             bounds = [times[0] - half_period, *times, times[-1] + half_period]
             for j in range(len(bounds) - 1):
+                # The outer balls take turns: one swings out and returns while the other one rests.
                 if (j % 2 == 0) == (k == 0):
                     tau = np.clip((sampler.t - bounds[j]) / (bounds[j + 1] - bounds[j]), 0, 1)
                     mine += way * size[j] * np.sin(np.pi * tau)
