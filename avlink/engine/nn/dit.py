@@ -6,6 +6,7 @@ flow time. `AudioDiT` and `VideoDiT` differ only in how their tokens are embedde
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import torch
@@ -79,7 +80,7 @@ class Stream:
     mask: Bool[Tensor, "batch words"]
 
 
-class DiT(nn.Module):
+class DiT(nn.Module, ABC):
     """A stack of blocks on tokens of `in_dim` values; `final` returns as many values per token."""
 
     def __init__(self, config: DiTConfig, in_dim: int, text_dim: int) -> None:
@@ -102,9 +103,9 @@ class DiT(nn.Module):
         """Return G(X_t, t), the velocity that this backbone alone predicts (equation 2)."""
         return self.velocity(self.run(self.embed(x_t, t, text), 0, len(self.blocks)), x_t, t)
 
+    @abstractmethod
     def embed(self, x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"], text: TextEmbeddings) -> Stream:
         """Return `x_t` at flow time `t` as the input of the first block."""
-        raise NotImplementedError
 
     def run(self, stream: Stream, start: int, stop: int) -> Stream:
         """Return the stream after blocks [start, stop)."""
