@@ -1,4 +1,4 @@
-"""AV-Link, in the order and with the symbols of section 3 of the paper (Haji-Ali et al. 2025). Start here.
+"""AV-Link, in the order and with the symbols of section 3 of the paper (Haji-Ali et al.). Start here.
 
 3.1  Background
      X_t = t X_1 + (1 - t) X_0, v = X_1 - X_0  (eq. 1)       flow.path.sample_path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import pytest
 import torch
 
 from avlink.core.architecture import PAPER, AVLinkConfig
+from avlink.engine import avlink as avlink_module
 from avlink.engine.avlink import aligned_rope, fusion_positions
+from avlink.engine.flow.path import data_to_velocity
 from avlink.engine.nn.attention import AlignedHeads
 from avlink.engine.nn.rope import rotate
 from avlink.engine.system import System, parameter_counts
@@ -28,6 +32,19 @@ def test_paper_sizes() -> None:
     assert counts["vocoder"] == 55_264_897
 
 
+def test_the_map_of_the_paper_names_what_there_is() -> None:
+    """Every dotted name in the docstring of engine/avlink.py is a module, or something in one."""
+    names = re.findall(r"(?<=\s)([a-z_]+(?:\.[A-Za-z_0-9]+)+)(?=[\s,;)]|$)", str(avlink_module.__doc__), re.M)
+    assert len(names) >= 12
+    for name in names:
+        package = "avlink" if name.startswith("training") else "avlink.engine"
+        module, _, member = f"{package}.{name}".rpartition(".")
+        try:
+            importlib.import_module(f"{module}.{member}")
+        except ModuleNotFoundError:
+            assert hasattr(importlib.import_module(module), member), name
+
+
 def test_paper_window_is_129_tokens() -> None:
     assert PAPER.window_tokens == 129
 
@@ -38,6 +55,19 @@ def test_fusions_stand_at_regular_intervals_and_after_the_last_block(depth: int,
     assert len(places) == blocks and places[-1] == depth
     gaps = {b - a for a, b in zip((0, *places), places, strict=False)}
     assert max(gaps) - min(gaps) <= 1
+
+
+@torch.no_grad()
+def test_backbones_return_velocities_whatever_they_predict() -> None:
+    for prediction in ("velocity", "data"):
+        audio = TINY.audio.model_copy(update={"prediction": prediction})
+        system = _awake(TINY.model_copy(update={"audio": audio}))
+        assert system.audio_text is not None
+        latents, t, text = torch.randn(1, 20, 4), torch.tensor([0.4]), system.audio_text.encode(["wood"])
+        stream = system.audio.run(system.audio.embed(latents, t, text), 0, audio.depth)
+        out = system.audio.decode(system.audio._final(stream.tokens, stream.time))
+        wanted = out if prediction == "velocity" else data_to_velocity(out, latents, t)
+        assert torch.equal(system.audio(latents, t, text), wanted)
 
 
 def _awake(config: AVLinkConfig) -> System:
