@@ -33,7 +33,7 @@ app = typer.Typer(help="List plugins, and what they offer; begin one of your own
 
 
 @app.callback()
-def plugins(context: typer.Context, verbose: Verbose = False, as_json: given.AsJson = False) -> Answer | None:
+def plugins(context: typer.Context, verbose: Verbose = False, as_json: given.JsonOption = False) -> Answer | None:
     """List plugins, and what they offer; begin one of your own."""
     if context.invoked_subcommand is not None:
         return None
@@ -41,7 +41,7 @@ def plugins(context: typer.Context, verbose: Verbose = False, as_json: given.AsJ
 
 
 @app.command("list")
-def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.AsJson = False) -> Answer:
+def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.JsonOption = False) -> Answer:
     """List plugins with where they come from and what each offers, and what is wrong with those that fail."""
     from avlink.hooks import load_registry
 
@@ -83,7 +83,7 @@ def new(
             show_default=False,
         ),
     ] = None,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Begin a plugin: a small project that works, with tests. Nothing that exists is touched."""
     from avlink.admin.new_plugin import DEFAULT_KINDS, new_plugin

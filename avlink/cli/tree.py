@@ -77,8 +77,10 @@ def owner_of(command: str, registry: Registry) -> str:
 
 def load_command(command: Command, plugin: str) -> Any:
     """A plugin's command, ready to be run; whatever goes wrong in it names the plugin. Raises PluginError."""
+    from avlink.hooks import function_of
+
     with _named(plugin, command.name):
-        offered = command.load()
+        offered = function_of(command.load)()
         if not isinstance(offered, typer.Typer):
             app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
             app.command(command.name)(offered)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.pictures import blocks, require_frames, stretched
 from avlink_metrics.weights import Shapes, fill, open_weights
 
@@ -29,7 +30,7 @@ _STAGES = 4
 _STRIDES = (1, 2, 2, 2)
 
 
-class _Conv(nn.Module):
+class _ConvNorm(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, stride: int = 1) -> None:
         super().__init__()
         out, into, *kernel = shapes.of(f"{prefix}.conv.weight", 5)
@@ -45,11 +46,11 @@ class _Conv(nn.Module):
 class _Bottleneck(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, stride: int) -> None:
         super().__init__()
-        self.conv1 = _Conv(shapes, f"{prefix}.conv1")
-        self.conv2 = _Conv(shapes, f"{prefix}.conv2", stride)
-        self.conv3 = _Conv(shapes, f"{prefix}.conv3")
+        self.conv1 = _ConvNorm(shapes, f"{prefix}.conv1")
+        self.conv2 = _ConvNorm(shapes, f"{prefix}.conv2", stride)
+        self.conv3 = _ConvNorm(shapes, f"{prefix}.conv3")
         has_shortcut = f"{prefix}.downsample.conv.weight" in shapes.tensors
-        self.downsample = _Conv(shapes, f"{prefix}.downsample", stride) if has_shortcut else None
+        self.downsample = _ConvNorm(shapes, f"{prefix}.downsample", stride) if has_shortcut else None
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -61,7 +62,7 @@ class _Bottleneck(nn.Module):
 class _SlowOnly(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str) -> None:
         super().__init__()
-        self.conv1 = _Conv(shapes, f"{prefix}.conv1", 2)
+        self.conv1 = _ConvNorm(shapes, f"{prefix}.conv1", 2)
         for stage in range(1, _STAGES + 1):
             name = f"{prefix}.layer{stage}"
             number = shapes.count(name + ".{}.conv1.conv.weight")
@@ -76,7 +77,7 @@ class _SlowOnly(nn.Module):
         return x.mean(dim=(3, 4))
 
 
-class CavpEyes(nn.Module):
+class CavpVideoEncoder(nn.Module):
     """(clips, 3, pictures, 224, 224) from 0 to 1, to rows of length 1 of (clips, pictures, 512)."""
 
     def __init__(self, shapes: Shapes) -> None:
@@ -97,7 +98,7 @@ class CavpExtractor:
     frame_rate: Fraction | None = RATE
     side: int | None = SIDE
 
-    def __init__(self, network: CavpEyes, device: str) -> None:
+    def __init__(self, network: CavpVideoEncoder, device: str) -> None:
         self._network, self._device = network, device
 
     @torch.inference_mode()
@@ -113,8 +114,8 @@ class CavpExtractor:
         return {"frames": Features(rows=found.numpy(), rate=frames.rate), "embedding": Features(rows=whole.numpy())}
 
 
-def load_cavp(checkpoint: str, device: str) -> CavpExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "CAVP")
+def load_cavp(options: ExtractorOptions, device: str) -> CavpExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "CAVP")
     left = ("spec_", "logit_scale", "video_pool", "spec_pool")
-    return CavpExtractor(fill(CavpEyes(shapes), shapes, device, ignored=left), device)
+    return CavpExtractor(fill(CavpVideoEncoder(shapes), shapes, device, ignored=left), device)

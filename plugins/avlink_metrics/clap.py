@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from avlink import BundleError, Content, Features
-from avlink_metrics.folders import load_helper, load_model, model_type, transformers
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.sound import mono
+from avlink_metrics.transformers_models import load_helper, load_model, model_type, transformers
 
 
 class ClapExtractor:
@@ -61,9 +62,12 @@ def _pooled(found: Any) -> Tensor:
     return torch.nn.functional.normalize(rows, dim=-1)
 
 
-def load_clap(checkpoint: str, device: str) -> ClapExtractor:
-    """Raises BundleError for a folder of something else, InputError where transformers is missing."""
-    folder = Path(checkpoint)
+def load_clap(options: ExtractorOptions, device: str) -> ClapExtractor:
+    """Return the extractor.
+
+    Raises BundleError if the folder holds something else, InputError if transformers is not installed.
+    """
+    folder = Path(options.checkpoint)
     found = model_type(folder)
     if found != "clap":
         raise BundleError(f"'{folder}' holds '{found}', not 'clap'; give the folder of a CLAP model")

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from avlink import BundleError, Content, Features
-from avlink_metrics.folders import load_model, model_type, transformers
+from avlink_metrics.options import PictureExtractorOptions
 from avlink_metrics.pictures import CLIP_MEAN, CLIP_STD, blocks, middle, normalised, require_frames, short_side
+from avlink_metrics.transformers_models import load_model, model_type, transformers
 
 _CLASSES = {
     "clip": "CLIPModel",
@@ -58,15 +59,18 @@ class ClipExtractor:
         return getattr(found, "pooler_output", found)
 
 
-def load_clip(checkpoint: str, rate: Fraction, device: str) -> ClipExtractor:
-    """Raises BundleError for a folder of something else, InputError where transformers is missing."""
-    folder = Path(checkpoint)
+def load_clip(options: PictureExtractorOptions, device: str) -> ClipExtractor:
+    """Return the extractor.
+
+    Raises BundleError if the folder holds something else, InputError if transformers is not installed.
+    """
+    folder = Path(options.checkpoint)
     found = model_type(folder)
     if found not in _CLASSES:
         raise BundleError(f"'{folder}' holds '{found}', not one of {', '.join(_CLASSES)}; give a folder of CLIP's kind")
     library = transformers()
     model = load_model(getattr(library, _CLASSES[found]), folder, "CLIP with a picture tower", device)
-    return ClipExtractor(model, _colours(folder), rate, device)
+    return ClipExtractor(model, _colours(folder), options.exact_frame_rate, device)
 
 
 def _colours(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features, TooShort
+from avlink_metrics.options import I3DOptions
 from avlink_metrics.pictures import blocks, require_frames, stretched
 from avlink_metrics.weights import Shapes, fill, open_weights
 
@@ -129,7 +130,7 @@ class I3DExtractor:
         return {"embedding": Features(rows=self._network(clip.transpose(0, 1)[None]).cpu().numpy())}
 
 
-def load_i3d(checkpoint: str, rate: Fraction, frames: int, device: str) -> I3DExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "I3D")
-    return I3DExtractor(fill(I3D(shapes), shapes, device), rate, frames, device)
+def load_i3d(options: I3DOptions, device: str) -> I3DExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "I3D")
+    return I3DExtractor(fill(I3D(shapes), shapes, device), options.exact_frame_rate, options.frames, device)

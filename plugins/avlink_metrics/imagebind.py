@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features, FrameSource
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.pictures import CLIP_MEAN, CLIP_STD, middle, normalised, short_side
 from avlink_metrics.sound import kaldi_fbank, mono
 from avlink_metrics.weights import Shapes, fill, open_weights
@@ -34,7 +35,7 @@ _LEFT = tuple(
 )
 
 
-class _Block(nn.Module):
+class _TransformerBlock(nn.Module):
     def __init__(self, dim: int, hidden: int, heads: int, *, has_bias_kv: bool) -> None:
         super().__init__()
         self.attn = nn.MultiheadAttention(dim, heads, add_bias_kv=has_bias_kv, batch_first=True)
@@ -88,7 +89,9 @@ class _Trunk(nn.Module):
         norm: nn.Module = nn.LayerNorm(dim, eps=_EPS) if is_vision else nn.Identity()
         self.pre_transformer_layer = nn.Sequential(norm)
         number = shapes.count(prefix + ".blocks.{}.norm_1.weight")
-        self.blocks = nn.Sequential(*(_Block(dim, hidden, heads, has_bias_kv=not is_vision) for _ in range(number)))
+        self.blocks = nn.Sequential(
+            *(_TransformerBlock(dim, hidden, heads, has_bias_kv=not is_vision) for _ in range(number))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.blocks(self.pre_transformer_layer(x))
@@ -191,8 +194,8 @@ def _three_squares(pictures: Tensor) -> list[Tensor]:
     return found
 
 
-def load_imagebind(checkpoint: str, device: str) -> ImageBindExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "ImageBind (huge)")
+def load_imagebind(options: ExtractorOptions, device: str) -> ImageBindExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "ImageBind (huge)")
     left = (*_LEFT, "modality_postprocessors.")
     return ImageBindExtractor(fill(ImageBind(shapes), shapes, device, ignored=left), device)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features
+from avlink_metrics.options import InceptionOptions
 from avlink_metrics.pictures import blocks, require_frames, stretched
 from avlink_metrics.weights import Shapes, fill, open_weights
 
@@ -85,7 +86,7 @@ BLOCKS: Mapping[str, Layout] = {
 }
 
 
-class _Conv(nn.Module):
+class _ConvNormRelu(nn.Module):
     """Convolution, batch norm, rectifier."""
 
     def __init__(self, shapes: Shapes, prefix: str, stride: int, padding: Padding) -> None:
@@ -98,11 +99,11 @@ class _Conv(nn.Module):
         return functional.relu(self.bn(self.conv(x)))
 
 
-class _Block(nn.Module):
+class _InceptionBlock(nn.Module):
     def __init__(self, shapes: Shapes, name: str) -> None:
         super().__init__()
         for branch, (stride, padding) in BLOCKS[name].items():
-            self.add_module(branch, _Conv(shapes, f"{name}.{branch}", stride, padding))
+            self.add_module(branch, _ConvNormRelu(shapes, f"{name}.{branch}", stride, padding))
         self._is_last = name == "Mixed_7c"
 
     def chain(self, x: Tensor, *branches: str) -> Tensor:
@@ -121,34 +122,34 @@ class _Block(nn.Module):
         return self.chain(found, "branch_pool")
 
 
-class _A5(_Block):
+class _A5(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         five = self.chain(x, "branch5x5_1", "branch5x5_2")
         three = self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")
         return torch.cat((self.chain(x, "branch1x1"), five, three, self.pooled(x)), dim=1)
 
 
-class _B6(_Block):
+class _B6(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         three = self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")
         return torch.cat((self.chain(x, "branch3x3"), three, functional.max_pool2d(x, 3, stride=2)), dim=1)
 
 
-class _C6(_Block):
+class _C6(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         seven = self.chain(x, *(f"branch7x7_{number}" for number in range(1, 4)))
         double = self.chain(x, *(f"branch7x7dbl_{number}" for number in range(1, 6)))
         return torch.cat((self.chain(x, "branch1x1"), seven, double, self.pooled(x)), dim=1)
 
 
-class _D7(_Block):
+class _D7(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         three = self.chain(x, "branch3x3_1", "branch3x3_2")
         seven = self.chain(x, *(f"branch7x7x3_{number}" for number in range(1, 5)))
         return torch.cat((three, seven, functional.max_pool2d(x, 3, stride=2)), dim=1)
 
 
-class _E7(_Block):
+class _E7(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         three = self.forks(self.chain(x, "branch3x3_1"), "branch3x3_2a", "branch3x3_2b")
         double = self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2")
@@ -156,7 +157,7 @@ class _E7(_Block):
         return torch.cat((self.chain(x, "branch1x1"), three, double, self.pooled(x)), dim=1)
 
 
-_KINDS: tuple[tuple[Layout, Callable[[Shapes, str], _Block]], ...] = (
+_KINDS: tuple[tuple[Layout, Callable[[Shapes, str], _InceptionBlock]], ...] = (
     (_A, _A5),
     (_B, _B6),
     (_C, _C6),
@@ -171,7 +172,7 @@ class Inception(nn.Module):
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
         for name, stride, padding in (*_STEM, *_NECK):
-            self.add_module(name, _Conv(shapes, name, stride, (padding, padding)))
+            self.add_module(name, _ConvNormRelu(shapes, name, stride, (padding, padding)))
         for name, layout in BLOCKS.items():
             make = next(kind for known, kind in _KINDS if known is layout)
             self.add_module(name, make(shapes, name))
@@ -217,7 +218,9 @@ class InceptionExtractor:
         }
 
 
-def load_inception(checkpoint: str, rate: Fraction, device: str) -> InceptionExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "Inception-v3 of FID")
-    return InceptionExtractor(fill(Inception(shapes), shapes, device, ignored=("AuxLogits.",)), rate, device)
+def load_inception(options: InceptionOptions, device: str) -> InceptionExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "Inception-v3 of FID")
+    return InceptionExtractor(
+        fill(Inception(shapes), shapes, device, ignored=("AuxLogits.",)), options.exact_frame_rate, device
+    )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.sound import mono
 from avlink_metrics.weights import Shapes, fill, open_weights
 
@@ -23,7 +24,7 @@ _LEAST_FRAMES = 32
 """Five halvings leave one."""
 
 
-class _Block(nn.Module):
+class _ConvBlock(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str) -> None:
         super().__init__()
         out, into, *_ = shapes.of(f"{prefix}.conv1.weight", 4)
@@ -52,7 +53,7 @@ class Cnn14(nn.Module):
         self.bn0 = nn.BatchNorm2d(bands)
         self._window = window
         for number in range(1, _BLOCKS + 1):
-            self.add_module(f"conv_block{number}", _Block(shapes, f"conv_block{number}"))
+            self.add_module(f"conv_block{number}", _ConvBlock(shapes, f"conv_block{number}"))
         out, into = shapes.of("fc1.weight", 2)
         self.fc1 = nn.Linear(into, out)
         self.fc_audioset = nn.Linear(out, shapes.of("fc_audioset.weight", 2)[0])
@@ -99,7 +100,7 @@ class PannsExtractor:
         return {"embedding": Features(rows=embedding.cpu().numpy()), "logits": Features(rows=logits.cpu().numpy())}
 
 
-def load_panns(checkpoint: str, device: str) -> PannsExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "Cnn14 of PANNs")
+def load_panns(options: ExtractorOptions, device: str) -> PannsExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "Cnn14 of PANNs")
     return PannsExtractor(fill(Cnn14(shapes), shapes, device), device)

@@ -13,6 +13,11 @@ from avlink import Content, SoundSource, read_whole
 _VGGISH_RATE, _VGGISH_WINDOW, _VGGISH_HOP, _VGGISH_FFT = 16000, 400, 160, 512
 
 
+_SYNC_RATE, _SYNC_FFT, _SYNC_WINDOW, _SYNC_HOP, _SYNC_BANDS = 16000, 1024, 400, 160, 128
+_SYNC_COLUMNS = 66
+_SYNC_MEAN, _SYNC_STD = -4.2677393, 4.5689974
+
+
 def mono(content: Content, sample_rate: int) -> Tensor:
     """The samples of a sound at the rate that it must have. Raises ValueError for another."""
     if not isinstance(content, SoundSource):
@@ -69,6 +74,31 @@ def kaldi_fbank(sound: Tensor, bands: int) -> Tensor:
 def _kaldi_bands(bands: int) -> Tensor:
     bins = _htk_mel(np.arange(256) * 16000 / 512)
     return torch.from_numpy(_triangles(bins, float(_htk_mel(20.0)), float(_htk_mel(8000.0)), bands, with_zero=True))
+
+
+def synchformer_mel(segment: Tensor) -> Tensor:
+    """(128, 66) of 0.64 s: ln(mel + 1e-6) of 25 ms windows every 10 ms, one column of 0 at the end, normalised as AST.
+
+    Windows are centred on their moment, ends are reflected; 128 triangles of HTK's mel scale to 8 kHz on powers.
+    """
+    window = torch.hann_window(_SYNC_WINDOW)
+    spectrum = torch.stft(
+        segment, _SYNC_FFT, _SYNC_HOP, _SYNC_WINDOW, window=window, center=True, pad_mode="reflect", return_complex=True
+    )
+    mel = torch.log(_synchformer_bands() @ spectrum.abs() ** 2 + 1e-6)
+    mel = torch.nn.functional.pad(mel, (0, _SYNC_COLUMNS - mel.shape[1]))[:, :_SYNC_COLUMNS]
+    return (mel - _SYNC_MEAN) / (2 * _SYNC_STD)
+
+
+@lru_cache(maxsize=1)
+def _synchformer_bands() -> Tensor:
+    """Triangles in hertz between places that are even in mel, (128, 513)."""
+    top = 2595 * np.log10(1 + _SYNC_RATE / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, _SYNC_BANDS + 2) / 2595) - 1)
+    bins = np.linspace(0, _SYNC_RATE / 2, _SYNC_FFT // 2 + 1)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    return torch.from_numpy(np.maximum(0.0, np.minimum(rising, falling)).T.copy()).float()
 
 
 def _htk_mel(hz: float | np.ndarray) -> np.ndarray:

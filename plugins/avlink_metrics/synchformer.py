@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from avlink import Content, Features, Scene, TooShort
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.pictures import middle, short_side
-from avlink_metrics.senses import Ears, Eyes, Linears, attend
-from avlink_metrics.sound import mono
-from avlink_metrics.spectrograms import synchformer_mel
+from avlink_metrics.sound import mono, synchformer_mel
+from avlink_metrics.synchformer_encoders import AudioEncoder, Linears, VisualEncoder, attend
 from avlink_metrics.weights import Shapes, fill, open_weights
 
 RATE = Fraction(25)
@@ -31,7 +31,7 @@ _FRAMES, _FRAME_STEP = 16, 8
 _SAMPLES, _SAMPLE_STEP = 10240, 5120
 
 
-class _Block(nn.Module):
+class _OffsetBlock(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, dim: int) -> None:
         super().__init__()
         self.ln1, self.ln2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
@@ -47,7 +47,7 @@ class _Block(nn.Module):
         return x + self.mlp(self.ln2(x))
 
 
-class _Judge(nn.Module):
+class _OffsetHead(nn.Module):
     """Tokens of pictures and sound, (scenes, tokens, dim) each, to the scores of the offsets."""
 
     def __init__(self, shapes: Shapes) -> None:
@@ -59,7 +59,7 @@ class _Judge(nn.Module):
         self.pos_emb_cfg = nn.Module()
         self.pos_emb_cfg.pos_emb = nn.Parameter(torch.empty(1, tokens, dim))
         count = shapes.count(prefix + ".blocks.{}.ln1.weight")
-        self.blocks = nn.Sequential(*(_Block(shapes, f"{prefix}.blocks.{i}", dim) for i in range(count)))
+        self.blocks = nn.Sequential(*(_OffsetBlock(shapes, f"{prefix}.blocks.{i}", dim) for i in range(count)))
         self.off_head = nn.Linear(dim, shapes.of(f"{prefix}.off_head.weight", 2)[0])
 
     def forward(self, seen: Tensor, heard: Tensor) -> Tensor:
@@ -75,11 +75,11 @@ class Synchformer(nn.Module):
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
-        self.vfeat_extractor, self.afeat_extractor = Eyes(shapes), Ears(shapes)
+        self.vfeat_extractor, self.afeat_extractor = VisualEncoder(shapes), AudioEncoder(shapes)
         for name in ("vproj", "aproj"):
             out, into = shapes.of(f"{name}.weight", 2)
             self.add_module(name, nn.Linear(into, out))
-        self.transformer = _Judge(shapes)
+        self.transformer = _OffsetHead(shapes)
 
     def judge(self, seen: Tensor, heard: Tensor) -> Tensor:
         """Scores of the offsets of one scene, (1, 21), from its segments' features (segments, tokens, dim)."""
@@ -123,7 +123,7 @@ class SynchformerExtractor:
         return {"logits": Features(rows=torch.cat(rows).cpu().numpy())}
 
 
-def load_synchformer(checkpoint: str, device: str) -> SynchformerExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "Synchformer")
+def load_synchformer(options: ExtractorOptions, device: str) -> SynchformerExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "Synchformer")
     return SynchformerExtractor(fill(Synchformer(shapes), shapes, device), device)

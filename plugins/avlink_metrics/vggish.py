@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from avlink import Content, Features
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.sound import mono, vggish_patches
 from avlink_metrics.weights import Shapes, fill, open_weights
 
@@ -64,8 +65,8 @@ class VGGishExtractor:
         return {"embedding": Features(rows=torch.cat(rows).numpy(), rate=Fraction(100, 96))}
 
 
-def load_vggish(checkpoint: str, device: str) -> VGGishExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "VGGish")
+def load_vggish(options: ExtractorOptions, device: str) -> VGGishExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "VGGish")
     # Some files have the principal components beside, which FAD does without.
     return VGGishExtractor(fill(VGGish(shapes), shapes, device, ignored=("pproc.",)), device)

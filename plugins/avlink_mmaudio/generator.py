@@ -15,15 +15,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avlink import FittedSound, SpooledSound, derive_seed, to_index
+from avlink_mmaudio.network import load_network
+from avlink_mmaudio.package import installed_package
 from avlink_mmaudio.pictures import SPEC, Box, find_box, look
+from avlink_mmaudio.weights import find_weights
 from avlink_mmaudio.windows import join, plan_windows
 
 if TYPE_CHECKING:
     from avlink import OnStep, SoundRequest, SoundSource
     from avlink_mmaudio.network import Network
-    from avlink_mmaudio.plugin import MMAudioOptions
+    from avlink_mmaudio.options import MMAudioOptions
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
+
+
+def load(options: MMAudioOptions, device: str) -> MMAudioGenerator:
+    """Return the generator. Raises InputError without MMAudio, BundleError for weights that cannot be used."""
+    installed_package()
+    weights = find_weights(options.weights, options.hub, options.variant, published=options.published)
+    return MMAudioGenerator(load_network(weights, options.precision, device), options)
 
 
 class MMAudioGenerator:

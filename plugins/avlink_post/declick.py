@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from avlink import SoundSource
-    from avlink_post.plugin import DeclickOptions
+    from avlink_post.options import DeclickOptions
 
 _SURROUNDINGS_S = 0.002
 _ONSET_RATIO = 3.0

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from avlink import SoundSource
-    from avlink_post.plugin import FadesOptions
+    from avlink_post.options import FadesOptions
 
 
 def fade_ends(sound: SoundSource, options: FadesOptions) -> SoundSource:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from avlink import SoundSource
-    from avlink_post.plugin import PeakCapOptions
+    from avlink_post.options import PeakCapOptions
 
 OVERSAMPLING = 4
 _HALF_TAPS = 16

@@ -53,7 +53,7 @@ class _DividedAttention(Linears):
         return super().forward(torch.cat((whole, found), dim=1), "proj")
 
 
-class _EyeBlock(nn.Module):
+class _VisualBlock(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, dim: int, heads: int) -> None:
         super().__init__()
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(dim, eps=_EPS) for _ in range(3))
@@ -67,7 +67,7 @@ class _EyeBlock(nn.Module):
         return x + self.mlp(gelu(self.mlp(self.norm2(x), "fc1")), "fc2")
 
 
-class _Gather(nn.TransformerEncoderLayer):
+class _Aggregator(nn.TransformerEncoderLayer):
     """What a class token has gathered of a set of tokens."""
 
     def __init__(self, shapes: Shapes, prefix: str, dim: int, heads: int) -> None:
@@ -81,7 +81,7 @@ class _Gather(nn.TransformerEncoderLayer):
         return self(torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1))[:, 0]
 
 
-class Eyes(nn.Module):
+class VisualEncoder(nn.Module):
     """(segments, 3, 16, 224, 224) from -1 to 1, to (segments, 8, dim)."""
 
     def __init__(self, shapes: Shapes) -> None:
@@ -100,9 +100,9 @@ class Eyes(nn.Module):
         self.pos_embed = nn.Parameter(torch.empty(1, places, dim))
         self.temp_embed = nn.Parameter(torch.empty(1, frames, dim))
         count = shapes.count(prefix + ".blocks.{}.norm1.weight")
-        self.blocks = nn.ModuleList(_EyeBlock(shapes, f"{prefix}.blocks.{i}", dim, heads) for i in range(count))
+        self.blocks = nn.ModuleList(_VisualBlock(shapes, f"{prefix}.blocks.{i}", dim, heads) for i in range(count))
         self.norm = nn.LayerNorm(dim, eps=_EPS)
-        self.spatial_attn_agg = _Gather(shapes, f"{prefix}.spatial_attn_agg", dim, heads)
+        self.spatial_attn_agg = _Aggregator(shapes, f"{prefix}.spatial_attn_agg", dim, heads)
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
@@ -117,7 +117,7 @@ class Eyes(nn.Module):
         return rearrange(self.spatial_attn_agg.gather(x), "(b f) d -> b f d", f=frames)
 
 
-class _EarLayer(nn.Module):
+class _AudioLayer(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, dim: int) -> None:
         super().__init__()
         self.layernorm_before, self.layernorm_after = (nn.LayerNorm(dim, eps=1e-12) for _ in range(2))
@@ -136,7 +136,7 @@ class _EarLayer(nn.Module):
         return x + self.output(gelu(self.intermediate(self.layernorm_after(x), "dense")), "dense")
 
 
-class Ears(nn.Module):
+class AudioEncoder(nn.Module):
     """(segments, 128, 66) to (segments, 6, dim)."""
 
     def __init__(self, shapes: Shapes) -> None:
@@ -154,9 +154,9 @@ class Ears(nn.Module):
         self.ast.encoder = nn.Module()
         name = f"{prefix}.ast.encoder.layer"
         count = shapes.count(name + ".{}.layernorm_before.weight")
-        self.ast.encoder.layer = nn.Sequential(*(_EarLayer(shapes, f"{name}.{i}", dim) for i in range(count)))
+        self.ast.encoder.layer = nn.Sequential(*(_AudioLayer(shapes, f"{name}.{i}", dim) for i in range(count)))
         self.ast.layernorm = nn.LayerNorm(dim, eps=1e-12)
-        self.freq_attn_agg = _Gather(shapes, f"{prefix}.freq_attn_agg", dim, max(1, dim // 64))
+        self.freq_attn_agg = _Aggregator(shapes, f"{prefix}.freq_attn_agg", dim, max(1, dim // 64))
 
     def forward(self, mel: Tensor) -> Tensor:
         """See the class."""
