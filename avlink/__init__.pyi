@@ -87,10 +87,10 @@ from .edit.needed_media import NeededMedia as NeededMedia
 from .edit.needed_media import check_whole as check_whole
 from .edit.needed_media import needed_media as needed_media
 from .edit.report import SonifyReport as SonifyReport
-from .edit.request import SonifyRequest as SonifyRequest
-from .edit.sonify import sonify as sonify
 from .edit.report import VisualizeReport as VisualizeReport
+from .edit.request import SonifyRequest as SonifyRequest
 from .edit.request import VisualizeRequest as VisualizeRequest
+from .edit.sonify import sonify as sonify
 from .edit.visualize import visualize as visualize
 from .engine.bundle import A2V as A2V
 from .engine.bundle import V2A as V2A

@@ -140,7 +140,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")]
 
 
-def recipe_overrides(settings: Sequence[str | Override] | None, named: Mapping[tuple[str, str], Any]) -> list[str | Override]:
+def recipe_overrides(
+    settings: Sequence[str | Override] | None, named: Mapping[tuple[str, str], Any]
+) -> list[str | Override]:
     """Return the overrides of a recipe from the command line: `-s` first, then the options that stand for a key.
 
     `named` maps (option, key) to a value, or to None for an option that was not given.

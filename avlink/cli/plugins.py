@@ -11,7 +11,6 @@ import typer
 
 from avlink.cli import options as given
 from avlink.cli.answer import Answer, Block, Grid
-from avlink.cli.tree import owner_of
 
 if TYPE_CHECKING:
     from avlink.core.installed import Origin
@@ -57,7 +56,7 @@ def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.Js
     blocks += [_heavy_text(info) for info in registry.plugins if info.heavy]
     own = getattr(context.find_root().command, "commands", {})
     blocks += [
-        f"command '{name}' of plugin '{owner_of(name, registry)}' is not used: AVLink has one itself"
+        f"command '{name}' of plugin '{registry.owner('command', name)}' is not used: AVLink has one itself"
         for name in registry.commands
         if name in own
     ]
@@ -112,6 +111,7 @@ def _table(registry: Registry) -> Grid:
     rows = []
     for info in registry.plugins:
         offers = [*info.components, *(f"avlink {name}" for name in info.commands)]
+        offers += [*(f"--{name}" for name in info.command_options), *(hook for hook in info.hooks)]
         rows.append((info.name, info.origin.package, ", ".join(offers) or "nothing", _place(info.origin)))
     return Grid(heads=("plugin", "comes with", "offers", "lies in"), rows=rows)
 
@@ -142,6 +142,8 @@ def _payload(registry: Registry) -> dict[str, Any]:
                 **_origin_json(info.origin),
                 "components": list(info.components),
                 "commands": list(info.commands),
+                "command_options": list(info.command_options),
+                "hooks": list(info.hooks),
                 "heavy": list(info.heavy),
             }
             for info in registry.plugins

@@ -100,13 +100,14 @@ def load_registry(plugins: Sequence[str] | None = None, *, environ: Mapping[str,
     return _build(found, failures, trace=trace)
 
 
-def make_registry(*plugins: object) -> Registry:
+def make_registry(*plugins: object, **named: object) -> Registry:
     """Return a registry of just these plugins (modules, or objects with hook methods), whatever is installed.
 
-    Raises PluginError for the first plugin that cannot be used, and for a name that two of them offer.
+    A plugin that is given by keyword has that name, as an entry point would give it; others have the name of their
+    module. Raises PluginError for the first plugin that cannot be used, and for a name that two of them offer.
     """
-    names = [getattr(plugin, "__name__", None) or type(plugin).__name__ for plugin in plugins]
-    registry = _build([_Found(name=name, plugin=plugin) for name, plugin in zip(names, plugins, strict=True)], [])
+    given = [(getattr(plugin, "__name__", None) or type(plugin).__name__, plugin) for plugin in plugins]
+    registry = _build([_Found(name=name, plugin=plugin) for name, plugin in (*given, *named.items())], [])
     for failure in registry.failures:
         raise PluginError(f"plugin '{failure.plugin}' cannot be used: {failure.reason}")
     for clash in registry.clashes:

@@ -145,6 +145,14 @@ class Registry:
         """Return the extractor of that name. Raises RecipeError that lists the known ones."""
         return self._find(Extractor, self.extractors, name)
 
+    def owner(self, kind: str, name: str) -> str:
+        """Return the plugin that offers the command or command option of that name, or "?"."""
+        kept = next((clash.kept for clash in self.clashes if (clash.kind, clash.name) == (kind, name)), None)
+        offering = [
+            info.name for info in self.plugins if name in (info.commands if kind == "command" else info.command_options)
+        ]
+        return kept or next(iter(offering), "?")
+
     def clash(self, kind: type[Component], name: str) -> Clash | None:
         """Return the clash because of which nobody has the name, or None."""
         wanted = (KIND_NAMES[kind], name, None)

@@ -35,7 +35,8 @@ class RunClip:
 
     Times are exact seconds: on the timeline from its start, in the media from the first frame or sample of the file.
     `speed` is seconds of media per second of timeline: below 0 backwards, 0 frozen. `project` is the input of the run.
-    `id` is unique within the project.
+    `id` is unique within the project. `has_own_prompt` states that the project has words for this clip, in a marker or
+    in its metadata; otherwise its prompt is that of the recipe.
     """
 
     id: str
@@ -47,6 +48,7 @@ class RunClip:
     media_start_s: Fraction
     media_duration_s: Fraction
     speed: Fraction
+    has_own_prompt: bool
     project: Path
     direction: Direction
 
