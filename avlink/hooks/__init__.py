@@ -31,6 +31,7 @@ from avlink.hooks.descriptors import (
     ExtractorOptions,
     Medium,
     Options,
+    OptionType,
     TimelineFormat,
 )
 from avlink.hooks.extractors import ReadyExtractor, resolve_extractor, resolve_for_pictures
@@ -67,6 +68,7 @@ __all__ = [
     "Lines",
     "Medium",
     "MissingMedia",
+    "OptionType",
     "Options",
     "PluginFailure",
     "PluginInfo",
