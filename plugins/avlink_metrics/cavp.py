@@ -1,10 +1,10 @@
-"""CAVP's eyes (Diff-Foley, Luo et al. 2023): 512 numbers for each of four pictures a second.
+"""CAVP's video encoder (Diff-Foley, Luo et al. 2023): 512 features for each of four pictures a second.
 
 A SlowOnly ResNet-50 (Feichtenhofer et al. 2019): 2D convolutions in its first two stages, kernels over three pictures
 at the first convolution of each block in the last two, no stride in time; then a linear layer.
 
 Key layout of `cavp_epoch66.ckpt`: `video_encoder.conv1.{conv,bn}`, `video_encoder.layer1.0.conv1.{conv,bn}` and so on,
-`.downsample.{conv,bn}`, `video_project_head`; what belongs to the sound (`spec_`) is not needed.
+`.downsample.{conv,bn}`, `video_project_head`; the audio encoder (`spec_`) is not used.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class _SlowOnly(nn.Module):
 
 
 class CavpVideoEncoder(nn.Module):
-    """(clips, 3, pictures, 224, 224) from 0 to 1, to rows of length 1 of (clips, pictures, 512)."""
+    """Maps (clips, 3, pictures, 224, 224) in [0, 1] to rows of norm 1, (clips, pictures, 512)."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class CavpVideoEncoder(nn.Module):
 
 
 class CavpExtractor:
-    """Gives "frames": (pictures, 512), four a second; "embedding": their maximum over time as in training, (1, 512)."""
+    """Returns "frames": (pictures, 512), four a second; "embedding": (1, 512), their maximum over time."""
 
     sample_rate: int | None = None
     frame_rate: Fraction | None = RATE

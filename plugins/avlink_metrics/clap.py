@@ -1,4 +1,4 @@
-"""LAION's CLAP as transformers has it: one space for sound and words."""
+"""LAION's CLAP as in transformers: one embedding space for sound and text."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from avlink_metrics.transformers_models import load_helper, load_model, model_ty
 
 
 class ClapExtractor:
-    """Gives "embedding": (1, dim), of length 1 but for sounds that take several windows.
+    """Returns "embedding": (1, dim), of norm 1 except for sounds of several windows.
 
-    CLAP hears ten seconds, shorter sounds repeated to that. Its authors cut longer ones at random; here they are cut
-    into as few windows as cover them, evenly laid, and the embeddings averaged, so that a sound has one score.
+    CLAP takes ten seconds; shorter sounds are repeated to fill them. Its authors crop longer ones at random. Here they
+    are covered by as few evenly spaced windows as possible and the embeddings are averaged: the result is repeatable.
     """
 
     frame_rate: Fraction | None = None
@@ -57,7 +57,7 @@ def _windows(sound: np.ndarray, length: int) -> list[np.ndarray]:
 
 
 def _pooled(found: Any) -> Tensor:
-    """Embeddings of length 1; versions of transformers differ in what they wrap them in."""
+    """Return embeddings of norm 1. Versions of transformers differ in the object that they return."""
     rows = getattr(found, "pooler_output", found)
     return torch.nn.functional.normalize(rows, dim=-1)
 

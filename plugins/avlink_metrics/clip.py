@@ -1,4 +1,4 @@
-"""CLIP and MetaCLIP as transformers has them: a row for each picture."""
+"""CLIP and MetaCLIP as in transformers: an embedding for each picture."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _CLASSES = {
 
 
 class ClipExtractor:
-    """Gives "frames": (pictures, dim), in the space that is shared with words; "embedding": their mean, (1, dim).
+    """Returns "frames": (pictures, dim), in the space shared with text; "embedding": their mean, (1, dim).
 
-    The shorter side is scaled to the network's size (bicubic), the middle square is taken, colours are normalised.
+    Pictures are scaled to the network's size (shorter side, bicubic), cropped to the central square and normalised.
     """
 
     sample_rate: int | None = None
@@ -55,7 +55,7 @@ class ClipExtractor:
         if not hasattr(self._model, "get_image_features"):
             return self._model(pixel_values=pictures).image_embeds
         found = self._model.get_image_features(pixel_values=pictures)
-        # Versions of transformers differ in what they wrap it in.
+        # Versions of transformers return the embedding itself, or an object with it.
         return getattr(found, "pooler_output", found)
 
 
@@ -74,7 +74,7 @@ def load_clip(options: PictureExtractorOptions, device: str) -> ClipExtractor:
 
 
 def _colours(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of the colours by preprocessor_config.json; CLIP's own where there is none."""
+    """Return mean and deviation of the colours from preprocessor_config.json, or those of CLIP."""
     try:
         found = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
         return tuple(map(float, found["image_mean"])), tuple(map(float, found["image_std"]))

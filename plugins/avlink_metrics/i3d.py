@@ -1,10 +1,10 @@
-"""I3D (Carreira and Zisserman 2017) on Kinetics-400: 400 logits for a stretch of pictures, for FVD.
+"""I3D (Carreira and Zisserman 2017) on Kinetics-400: 400 logits for a sequence of pictures, for FVD.
 
 Key layout of pytorch-i3d (`rgb_imagenet.pt` and conversions of the TF-Hub module to it): `Conv3d_1a_7x7`,
 `Conv3d_2b_1x1`, `Conv3d_2c_3x3`, `Mixed_3b` to `Mixed_5c` with branches `b0`, `b1a`, `b1b`, `b2a`, `b2b`, `b3b`,
-`logits`. Windows hang over the edges as TensorFlow's "same" does: evenly, the odd one at the end.
+`logits`. Padding is TensorFlow's "same": even on both sides, an odd row at the end.
 
-The TorchScript file that is passed around for FVD is not read: loading it is running code.
+The TorchScript file that is common for FVD is not read: loading it would run code.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BRANCHES = ("b0", "b1a", "b1b", "b2a", "b2b", "b3b")
 
 
 def same(x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
-    """Zeros around, so that a window at every stride fits."""
+    """Return `x` padded with zeros as TensorFlow's "same" does, so that the output has ceil(length / stride) values."""
     pads: list[int] = []
     for length, window, step in zip(x.shape[2:], kernel, stride, strict=True):
         over = max(window - (length % step or step), 0)
@@ -81,7 +81,7 @@ class _Mixed(nn.Module):
 
 
 class I3D(nn.Module):
-    """(clips, 3, frames, 224, 224) from -1 to 1, to the mean over time of (clips, 400)."""
+    """Maps (clips, 3, frames, 224, 224) in [-1, 1] to logits, (clips, 400), their mean over time."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -107,9 +107,9 @@ class I3D(nn.Module):
 
 
 class I3DExtractor:
-    """Gives "embedding": (1, 400), the logits of the first `frames` pictures, stretched to 224x224.
+    """Returns "embedding": (1, 400), the logits of the first `frames` pictures, stretched to 224x224.
 
-    A clip of fewer pictures raises `TooShort`.
+    A clip with fewer pictures raises `TooShort`.
     """
 
     sample_rate: int | None = None

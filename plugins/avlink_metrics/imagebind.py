@@ -1,8 +1,8 @@
-"""ImageBind (Girdhar et al. 2023): one space for sound, images and video.
+"""ImageBind (Girdhar et al. 2023): one embedding space for sound, images and video.
 
-Two vision transformers whose first token, normalised and projected, is the embedding. Written after the paper and the
+Two vision transformers whose class token, normalised and projected, is the embedding. Written after the paper and the
 names in `imagebind_huge.pth`: `modality_preprocessors`, `modality_trunks` and `modality_heads` of `vision` and
-`audio`; what belongs to text, depth, heat and motion is not needed. Its weights are not for commercial use.
+`audio`; those of text, depth, thermal and IMU are not used. Its weights are not for commercial use.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _TransformerBlock(nn.Module):
 
 
 class _Stem(nn.Module):
-    """Patches as tokens behind a class token, with learnt places."""
+    """Patches as tokens after a class token, with learned position embeddings."""
 
     def __init__(self, shapes: Shapes, name: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class _Stem(nn.Module):
             self.rgbt_stem.norm_layer = nn.Identity()
         else:
             patch = shapes.of(f"{prefix}.rgbt_stem.proj.weight", 4)[2]
-            # Patches of 16 overlap by 6.
+            # Patches of 16 at a stride of 10: they overlap by 6.
             self.rgbt_stem.proj = nn.Conv2d(1, dim, patch, 10, bias=False)
             self.rgbt_stem.norm_layer = nn.LayerNorm(dim)
 
@@ -98,7 +98,7 @@ class _Trunk(nn.Module):
 
 
 class ImageBind(nn.Module):
-    """`vision` takes (clips, 3, 2, 224, 224), `audio` (clips, 1, 128, 204); both give rows of length 1."""
+    """`vision` takes (clips, 3, 2, 224, 224), `audio` (clips, 1, 128, 204); both return rows of norm 1."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -112,16 +112,16 @@ class ImageBind(nn.Module):
         self.modality_heads = nn.ModuleDict(heads)
 
     def embed(self, name: str, x: Tensor) -> Tensor:
-        """Rows of length 1 for a batch of one modality."""
+        """Return rows of norm 1 for a batch of one modality."""
         tokens = self.modality_trunks[name](self.modality_preprocessors[name](x))
         return functional.normalize(self.modality_heads[name](tokens[:, 0]), dim=-1)
 
 
 class ImageBindExtractor:
-    """Of sound "embedding", (1, dim): the mean over three windows of two seconds, evenly laid.
+    """Returns "embedding", (1, dim), of sound: the mean over three evenly spaced windows of two seconds.
 
-    Of pictures "embedding", (1, dim): the mean over five windows of two seconds, of each its first and last picture, in
-    three squares side by side; and "image", (8, dim): eight pictures, evenly laid, of each the middle square.
+    Of pictures, "embedding", (1, dim): the mean over five such windows, each as its first and last picture in three
+    crops side by side; and "image", (8, dim): the central squares of eight evenly spaced pictures.
     """
 
     sample_rate: int | None = _SOUND_RATE
@@ -146,7 +146,7 @@ class ImageBindExtractor:
         for start_s in starts(length_s, _VIDEO_WINDOWS):
             first = int(start_s * frames.rate)
             last = max(first, int((start_s + _WINDOW_S) * frames.rate) - 1)
-            # (3, 2, height, width): two pictures of one window.
+            # The network takes two pictures a window, (3, 2, height, width).
             pair = short_side(self._read(frames, (first, last)), SIDE, "bilinear")
             pair = normalised(pair, CLIP_MEAN, CLIP_STD).transpose(0, 1)
             rows.append(self._network.embed("vision", torch.stack(_three_squares(pair))))
@@ -154,7 +154,7 @@ class ImageBindExtractor:
         for index in range(_IMAGES):
             picture = self._read(frames, (int((index + 0.5) / _IMAGES * frames.num_frames),))
             seen = normalised(middle(short_side(picture, SIDE), SIDE), CLIP_MEAN, CLIP_STD)
-            # An image is a film in which nothing moves.
+            # The network takes an image as a movie of two equal pictures.
             images.append(self._network.embed("vision", seen[:, :, None].expand(-1, -1, 2, -1, -1)))
         return {
             "embedding": Features(rows=torch.cat(rows).mean(dim=0, keepdim=True).cpu().numpy()),
@@ -168,13 +168,13 @@ class ImageBindExtractor:
 
 
 def starts(length_s: Fraction, count: int) -> list[Fraction]:
-    """Where `count` windows of two seconds begin that are evenly laid over a clip."""
+    """Return the starts of `count` windows of two seconds that are evenly spaced over a clip."""
     room_s = max(Fraction(0), length_s - _WINDOW_S)
     return [room_s * index / max(1, count - 1) for index in range(count)]
 
 
 def sound_windows(sound: Tensor) -> Tensor:
-    """(3, 1, 128, 204): Kaldi's log mel of each window, cut or filled up, normalised."""
+    """Return Kaldi's log mel of three windows, cut or padded and normalised, (3, 1, 128, 204)."""
     found = []
     for start_s in starts(Fraction(len(sound), _SOUND_RATE), _SOUND_WINDOWS):
         first = int(start_s * _SOUND_RATE)
@@ -185,7 +185,7 @@ def sound_windows(sound: Tensor) -> Tensor:
 
 
 def _three_squares(pictures: Tensor) -> list[Tensor]:
-    """The squares at both ends and in the middle of the longer side."""
+    """Return the squares at both ends and in the middle of the longer side."""
     height, width = pictures.shape[-2:]
     found = []
     for share in (0.0, 0.5, 1.0):

@@ -1,4 +1,4 @@
-"""Inception-v3 with the weights of TensorFlow's FID: 2048 numbers for each picture.
+"""Inception-v3 with the weights of TensorFlow's FID: 2048 features for each picture.
 
 Key layout of `pt_inception-2015-12-05-6726825d.pth` (pytorch-fid): torchvision's names, 1008 classes. It differs from
 torchvision's network in two places: average pools do not count their padding, and the last block pools the maximum.
@@ -87,7 +87,7 @@ BLOCKS: Mapping[str, Layout] = {
 
 
 class _ConvNormRelu(nn.Module):
-    """Convolution, batch norm, rectifier."""
+    """A convolution, a batch norm and a ReLU."""
 
     def __init__(self, shapes: Shapes, prefix: str, stride: int, padding: Padding) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ _KINDS: tuple[tuple[Layout, Callable[[Shapes, str], _InceptionBlock]], ...] = (
 
 
 class Inception(nn.Module):
-    """(pictures, 3, 299, 299) from -1 to 1, to (pictures, 2048) and (pictures, 1008)."""
+    """Maps (pictures, 3, 299, 299) in [-1, 1] to features (pictures, 2048) and logits (pictures, 1008)."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -192,9 +192,9 @@ class Inception(nn.Module):
 
 
 class InceptionExtractor:
-    """Gives "embedding": (pictures, 2048); "logits": (pictures, 1008).
+    """Returns "embedding": (pictures, 2048); "logits": (pictures, 1008).
 
-    Pictures are stretched to 299x299 (bilinear, without antialiasing, as pytorch-fid does with them), from -1 to 1.
+    Pictures are stretched to 299x299 (bilinear, without antialiasing, as in pytorch-fid) and scaled to [-1, 1].
     """
 
     sample_rate: int | None = None

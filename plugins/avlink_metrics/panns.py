@@ -1,7 +1,7 @@
-"""PANNs' Cnn14 at 16 kHz (Kong et al. 2020): 2048 numbers and 527 scores of AudioSet's classes for a whole sound.
+"""PANNs' Cnn14 at 16 kHz (Kong et al. 2020): 2048 features and 527 logits of AudioSet's classes for a whole sound.
 
 Key layout of `Cnn14_16k_mAP=0.438.pth`: `spectrogram_extractor.stft.conv_real`, `logmel_extractor.melW`, `bn0`,
-`conv_block1` to `conv_block6`, `fc1`, `fc_audioset`. Its windowed Fourier bases and mel bank are weights of the file.
+`conv_block1` to `conv_block6`, `fc1`, `fc_audioset`. Its windowed Fourier bases and mel filter bank are weights too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _ConvBlock(nn.Module):
 
 
 class Cnn14(nn.Module):
-    """(sounds, samples) to (sounds, 2048) and (sounds, 527)."""
+    """Maps (sounds, samples) to features (sounds, 2048) and logits (sounds, 527)."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Cnn14(nn.Module):
         self.fc_audioset = nn.Linear(out, shapes.of("fc_audioset.weight", 2)[0])
 
     def log_mel(self, sounds: Tensor) -> Tensor:
-        """(sounds, frames, bands): 10 lg of power, at least 1e-10, of centred windows with reflected ends."""
+        """Return 10 lg of mel power, at least 1e-10, (sounds, frames, bands); windows are centred, ends reflected."""
         half = self._window // 2
         padded = functional.pad(sounds[:, None], (half, half), mode="reflect")
         stft = self.spectrogram_extractor.get_submodule("stft")
@@ -81,7 +81,7 @@ class Cnn14(nn.Module):
 
 
 class PannsExtractor:
-    """Gives "embedding": (1, 2048); "logits": (1, 527), before the sigmoid."""
+    """Returns "embedding": (1, 2048); "logits": (1, 527), before the sigmoid."""
 
     sample_rate: int | None = 16000
     frame_rate: Fraction | None = None
@@ -92,7 +92,7 @@ class PannsExtractor:
 
     @torch.inference_mode()
     def extract(self, content: Content) -> Mapping[str, Features]:
-        """See the class. A sound of less than 0.31 s is followed by silence."""
+        """See the class. A sound of less than 0.31 s is padded with silence."""
         sound = mono(content, 16000)
         least = _LEAST_FRAMES * HOP
         sound = functional.pad(sound, (0, max(0, least - len(sound))))

@@ -1,8 +1,8 @@
-"""Synchformer (Iashin et al. 2024): by how much a sound is off its pictures, in 21 steps from -2 to 2 s, for DeSync.
+"""Synchformer (Iashin et al. 2024): the offset of sound and pictures in 21 classes from -2 to 2 s, for DeSync.
 
-Segments of 0.64 s, every 0.32 s, are seen by a divided space-time transformer (Motionformer's) and heard by a
-spectrogram transformer (AST); a class token gathers each picture's patches and each column's bands; a small transformer
-over the tokens of 14 segments, pictures first, says the offset.
+Segments of 0.64 s, every 0.32 s, are encoded by a divided space-time transformer (Motionformer) and a spectrogram
+transformer (AST). A class token aggregates the patches of each picture and the bands of each column. A small
+transformer over the tokens of 14 segments, pictures first, classifies the offset.
 
 Key layout of `synchformer_state_dict.pth` and of the authors' own checkpoint: `vfeat_extractor`, `afeat_extractor`,
 `vproj`, `aproj`, `transformer`.
@@ -48,7 +48,7 @@ class _OffsetBlock(nn.Module):
 
 
 class _OffsetHead(nn.Module):
-    """Tokens of pictures and sound, (scenes, tokens, dim) each, to the scores of the offsets."""
+    """Maps tokens of pictures and sound, (scenes, tokens, dim) each, to logits of the offsets."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -65,13 +65,13 @@ class _OffsetHead(nn.Module):
     def forward(self, seen: Tensor, heard: Tensor) -> Tensor:
         first, between = (token.expand(len(seen), -1, -1) for token in (self.OFF_tok, self.MOD_tok))
         x = torch.cat((first, self.vis_in_lnorm(seen), between, self.aud_in_lnorm(heard)), dim=1)
-        # A file for longer sequences begins with the places of shorter ones.
+        # Position embeddings of a file for longer sequences begin with those of shorter ones.
         x = x + self.pos_emb_cfg.get_parameter("pos_emb")[:, : x.shape[1]]
         return self.off_head(self.ln_f(self.blocks(x))[:, 0])
 
 
 class Synchformer(nn.Module):
-    """Its parts: `see` and `hear` segments, `judge` 14 of both."""
+    """The two encoders of segments and `judge`, which classifies the offset of 14 of them."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -82,16 +82,16 @@ class Synchformer(nn.Module):
         self.transformer = _OffsetHead(shapes)
 
     def judge(self, seen: Tensor, heard: Tensor) -> Tensor:
-        """Scores of the offsets of one scene, (1, 21), from its segments' features (segments, tokens, dim)."""
+        """Return logits of the offsets of one scene, (1, 21), from features of its segments (segments, tokens, dim)."""
         parts = [self.get_submodule(name)(x).flatten(0, 1)[None] for name, x in (("vproj", seen), ("aproj", heard))]
         return self.transformer(*parts)
 
 
 class SynchformerExtractor:
-    """Gives "logits" of a scene, (2, 21): of its first 14 segments and of its last, 4.8 s each, as DeSync takes them.
+    """Returns "logits" of a scene, (2, 21): of its first and its last 14 segments, 4.8 s each, as for DeSync.
 
-    Pictures are scaled to a shorter side of 224 (bicubic) and cut to the middle square, as av-benchmark does. Shorter
-    scenes raise `TooShort`.
+    Pictures are scaled to a shorter side of 224 (bicubic) and cropped to the central square, as in av-benchmark.
+    Shorter scenes raise `TooShort`.
     """
 
     sample_rate: int | None = SOUND_RATE

@@ -1,4 +1,4 @@
-"""Synchformer's eyes and ears: divided space-time and spectrogram transformers, and what gathers their tokens."""
+"""Synchformer's encoders: a divided space-time and a spectrogram transformer, with aggregation by class tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EPS = 1e-6
 
 
 class Linears(nn.Module):
-    """Linear layers by the names that the file has for them, as wide as it says."""
+    """Linear layers with the names and widths of the checkpoint."""
 
     def __init__(self, shapes: Shapes, prefix: str, *names: str) -> None:
         super().__init__()
@@ -22,18 +22,18 @@ class Linears(nn.Module):
             self.add_module(name, nn.Linear(into, out, bias=f"{prefix}.{name}.bias" in shapes.tensors))
 
     def forward(self, x: Tensor, name: str) -> Tensor:
-        """What the layer `name` makes of `x`."""
+        """Apply the layer `name` to `x`."""
         return self.get_submodule(name)(x)
 
 
 def attend(heads: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of several heads, (batch, tokens, dim) each."""
+    """Return multi-head attention of queries, keys and values, (batch, tokens, dim) each."""
     q, k, v = (rearrange(x, "b n (h d) -> b h n d", h=heads) for x in (q, k, v))
     return rearrange(scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)")
 
 
 class _DividedAttention(Linears):
-    """Tokens of one picture see each other, or one place over time; both see the class token, and it sees all."""
+    """Attention within each picture, or at each position over time; the class token takes part in all and sees all."""
 
     def __init__(self, shapes: Shapes, prefix: str, heads: int) -> None:
         super().__init__(shapes, prefix, "qkv", "proj")
@@ -68,7 +68,7 @@ class _VisualBlock(nn.Module):
 
 
 class _Aggregator(nn.TransformerEncoderLayer):
-    """What a class token has gathered of a set of tokens."""
+    """A transformer layer whose class token aggregates a set of tokens."""
 
     def __init__(self, shapes: Shapes, prefix: str, dim: int, heads: int) -> None:
         hidden = shapes.of(f"{prefix}.linear1.weight", 2)[0]
@@ -77,12 +77,13 @@ class _Aggregator(nn.TransformerEncoderLayer):
         )
         self.cls_token = nn.Parameter(torch.empty(1, 1, dim))
 
-    def gather(self, x: Tensor) -> Tensor:
+    def aggregate(self, x: Tensor) -> Tensor:
+        """Return the class token of (sets, tokens, dim), of shape (sets, dim)."""
         return self(torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1))[:, 0]
 
 
 class VisualEncoder(nn.Module):
-    """(segments, 3, 16, 224, 224) from -1 to 1, to (segments, 8, dim)."""
+    """Maps (segments, 3, 16, 224, 224) in [-1, 1] to (segments, 8, dim)."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -90,7 +91,7 @@ class VisualEncoder(nn.Module):
         dim, _, *kernel = shapes.of(f"{prefix}.patch_embed_3d.proj.weight", 5)
         places, frames = shapes.of(f"{prefix}.pos_embed", 3)[1], shapes.of(f"{prefix}.temp_embed", 3)[1]
         heads = max(1, dim // 64)
-        # Kept in the file, where the network for single pictures that it began with had it.
+        # Unused: a layer of the picture network that it was initialised from, still in the checkpoint.
         self.patch_embed = nn.Module()
         self.patch_embed.proj = nn.Conv2d(3, dim, kernel[1], kernel[1])
         self.patch_embed_3d = nn.Module()
@@ -114,7 +115,7 @@ class VisualEncoder(nn.Module):
         for block in self.blocks:
             x = block(x, frames, places)
         x = rearrange(self.norm(x[:, 1:]), "b (f n) d -> (b f) n d", f=frames)
-        return rearrange(self.spatial_attn_agg.gather(x), "(b f) d -> b f d", f=frames)
+        return rearrange(self.spatial_attn_agg.aggregate(x), "(b f) d -> b f d", f=frames)
 
 
 class _AudioLayer(nn.Module):
@@ -137,7 +138,7 @@ class _AudioLayer(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """(segments, 128, 66) to (segments, 6, dim)."""
+    """Maps log mel spectrograms (segments, 128, 66) to (segments, 6, dim)."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -170,4 +171,4 @@ class AudioEncoder(nn.Module):
         x = self.ast.get_submodule("layernorm")(x)[:, 2:]
         columns = patches.shape[3]
         x = rearrange(x, "b (f t) d -> (b t) f d", t=columns)
-        return rearrange(self.freq_attn_agg.gather(x), "(b t) d -> b t d", t=columns)
+        return rearrange(self.freq_attn_agg.aggregate(x), "(b t) d -> b t d", t=columns)

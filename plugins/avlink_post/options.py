@@ -8,7 +8,7 @@ from avlink import Options
 
 
 class DeclickOptions(Options):
-    """Clicks are single outliers of at most `max_click_s` seconds that leave no sound behind."""
+    """Options of `declick`; a click is an outlier of at most `max_click_s` seconds that no sound follows."""
 
     max_click_s: float = Field(default=0.0005, gt=0, le=0.002)
     sensitivity_db: float = Field(default=24.0, ge=12, le=60)
@@ -18,13 +18,13 @@ class DeclickOptions(Options):
 
 
 class FadesOptions(Options):
-    """Seconds of fade at both ends; shortened together where the sound is shorter than both."""
+    """Options of `fades`: seconds at both ends, shortened in proportion for sounds that are too short for both."""
 
     fade_in_s: float = Field(default=0.005, ge=0, le=60)
     fade_out_s: float = Field(default=0.02, ge=0, le=60)
 
 
 class PeakCapOptions(Options):
-    """The highest true peak that is let through, in decibels of full scale."""
+    """Options of `peak_cap`: the highest true peak, in decibels of full scale."""
 
     peak_dbtp: float = Field(default=-3.0, ge=-60, le=0)

@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from avlink_ray.blocks import BlockLayout, blocks_of, spool
-from avlink_ray.messages import Block, Done, ErrorReport, Generate, Progress, Request, SendInput, Start
+from avlink_ray.messages import Block, Done, ErrorReport, Generate, Request, SendInput, Start, StepProgress
 from avlink_ray.worker import RayWorker
 
 _POLL_S = 0.1
@@ -177,7 +177,7 @@ class Driver:
             except RayActorError:
                 return
             if step is not None and step[0] == worker.job.request.id and not worker.job.dropped:
-                self._connection.send(Progress(id=step[0], done=step[1], total=step[2]))
+                self._connection.send(StepProgress(id=step[0], done=step[1], total=step[2]))
 
     def _check_start(self) -> None:
         """End the run when no worker has started in time. Raises _ClusterLost."""

@@ -30,10 +30,10 @@ from avlink_ray.messages import (
     ErrorReport,
     Generate,
     GeneratorInfo,
-    Progress,
     Request,
     SendInput,
     Start,
+    StepProgress,
 )
 from avlink_ray.options import RayOptions
 
@@ -116,7 +116,7 @@ class RayGenerator:
                     case SendInput(id=id):
                         for data in blocks_of(inputs[id], layouts[id]):
                             self._send(Block(id=id, data=data))
-                    case Progress(id=id, done=done, total=total):
+                    case StepProgress(id=id, done=done, total=total):
                         steps[id] = done / max(1, total)
                         _report_steps(on_step, steps, len(requests), total)
                     case Done(id=id, layout=layout):

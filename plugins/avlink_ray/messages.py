@@ -78,7 +78,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class StepProgress:
     """A worker has done `done` of `total` steps of a request."""
 
     id: int
