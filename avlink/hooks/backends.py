@@ -80,6 +80,7 @@ class ReadyBackend:
         else:
             loading, load = f"loading on '{ready.executor.name}'", function_of(ready.executor.load)
             generator = self._call(loading, lambda: load(self, ready.options, device))
+        # A generator of the wrong kind would fail only after minutes of decoding.
         for part in ("generate", "sample_rate", "picture"):
             if not hasattr(generator, part):
                 kind = type(generator).__name__

@@ -123,6 +123,7 @@ def _import(point: EntryPoint, origin: Origin) -> _Found:
     words = EntryPoint.pattern.match(point.value)
     if words is None or not all(part.isidentifier() for part in words["module"].split(".")):
         raise InvalidPlugin(f"its entry point says '{point.value}', which names no module")
+    # Importing is the only way to tell which heavy packages a plugin imports itself.
     before = set(sys.modules)
     try:
         plugin = point.load()
@@ -152,7 +153,7 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
         try:
             check_hooks(item.plugin, _ARGUMENTS)
             manager.register(item.plugin, name=item.name)
-            # All are asked before any is taken: half a plugin would be worse than none.
+            # All hooks are called before any result is used: half a plugin would be worse than none.
             own = {kind: _components(manager, hook, item, kind) for kind, hook in _PROVIDERS.items()}
             options = _run_options(manager, item)
         except KeyboardInterrupt:
@@ -185,6 +186,7 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
 
 
 def _info(item: _Found, own: Mapping[type[Component], Sequence[Any]]) -> PluginInfo:
+    # Recipes can name all kinds but these two.
     apart = (Command, CommandOption)
     return PluginInfo(
         name=item.name,
@@ -221,6 +223,7 @@ def _run_plugin(manager: pluggy.PluginManager, item: _Found, options: type[Optio
     return RunPlugin(name=item.name, functions={hook: _caller(manager, hook, item) for hook in hooks}, options=options)
 
 
+# pluggy calls these around every hook. A caller is always of one plugin, so the outcome is that plugin's.
 def _trace_before(hook: str, impls: Sequence[pluggy.HookImpl], kwargs: Mapping[str, Any]) -> None:
     for impl in impls:
         print(f"avlink: calling {hook} of {impl.plugin_name}", file=sys.stderr)
@@ -230,6 +233,5 @@ def _trace_after(
     outcome: pluggy.Result[Any], hook: str, impls: Sequence[pluggy.HookImpl], kwargs: Mapping[str, Any]
 ) -> None:
     for impl in impls:
-        # The monitored call is of one plugin at a time, so the outcome is that plugin's.
         answer = outcome.exception or outcome.get_result()
         print(f"avlink: {hook} of {impl.plugin_name} gave {answer!r}", file=sys.stderr)

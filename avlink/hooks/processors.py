@@ -51,6 +51,7 @@ class ReadyProcessor:
         after = (result.sample_rate, result.channels, result.num_samples)
         if before != after:
             raise PluginError(f"processor '{name}' turned (rate, channels, samples) {before} into {after}")
+        # A lazy result works when it is read, long after this call, and its errors must still name it.
         return result if self.processor.whole else _GuardedSound(result, name)
 
 

@@ -144,6 +144,7 @@ def _formats(recipe: SonifyRecipe, registry: Registry) -> tuple[tuple[TimelineFo
 def _run_plugins(
     recipe: SonifyRecipe | VisualizeRecipe, registry: Registry
 ) -> tuple[tuple[tuple[RunPlugin, Options], ...], list[str]]:
+    # Every plugin takes part, also those of which the recipe says nothing: their options have defaults.
     known = {plugin.name: plugin for plugin in registry.run_plugins}
     ready, lines = [], []
     for name in recipe.plugins:

@@ -36,6 +36,7 @@ class RunHooks:
     """The hooks of one run: plugins with their options as the recipe sets them."""
 
     def __init__(self, plugins: Sequence[tuple[RunPlugin, Options]] = (), *, listener: Listener = ignore) -> None:
+        # By name, and not in pluggy's order of registration: a result must not depend on what was installed last.
         self._plugins = sorted(plugins, key=lambda entry: entry[0].name)
         self._listener = listener
 
@@ -51,6 +52,7 @@ class RunHooks:
                 continue
             if not isinstance(found, str | Path):
                 raise _failure(plugin, "avlink_resolve_media", f"it returned {type(found).__name__}, not a path")
+            # An absolute path stays what it is.
             path = media.folder / found
             if not path.is_file():
                 raise _failure(plugin, "avlink_resolve_media", f"it returned '{path}', which is no file")
@@ -97,6 +99,7 @@ def _call(plugin: RunPlugin, hook: str, **arguments: Any) -> Any:
     except Exception as error:
         words = " ".join(str(error).split())
         raise _failure(plugin, hook, f"{type(error).__name__}: {words}") from error
+    # pluggy leaves None out of the list of results.
     return next(iter(results), None)
 
 

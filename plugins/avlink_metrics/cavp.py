@@ -24,7 +24,7 @@ from avlink_metrics.weights import Shapes, fill, open_weights
 RATE = Fraction(4)
 SIDE = 224
 _TOGETHER = 40
-"""Ten seconds see each other; the temporal kernels reach a few pictures."""
+"""Pictures in one batch: ten seconds. The temporal kernels reach a few pictures, so only edges of batches differ."""
 
 _STAGES = 4
 _STRIDES = (1, 2, 2, 2)
@@ -34,6 +34,7 @@ class _ConvNorm(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, stride: int = 1) -> None:
         super().__init__()
         out, into, *kernel = shapes.of(f"{prefix}.conv.weight", 5)
+        # All kernels are odd: half of each keeps the length, and the stride acts on space alone.
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         size = (kernel[0], kernel[1], kernel[2])
         self.conv = nn.Conv3d(into, out, size, (1, stride, stride), padding, bias=False)
@@ -49,6 +50,7 @@ class _Bottleneck(nn.Module):
         self.conv1 = _ConvNorm(shapes, f"{prefix}.conv1")
         self.conv2 = _ConvNorm(shapes, f"{prefix}.conv2", stride)
         self.conv3 = _ConvNorm(shapes, f"{prefix}.conv3")
+        # The first block of a stage changes the width, and has a projection for its shortcut.
         has_shortcut = f"{prefix}.downsample.conv.weight" in shapes.tensors
         self.downsample = _ConvNorm(shapes, f"{prefix}.downsample", stride) if has_shortcut else None
 
@@ -71,6 +73,7 @@ class _SlowOnly(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(self.conv1(x))
+        # SlowOnly pools space and never time, so that there is a row for each picture.
         x = functional.max_pool3d(x, (1, 3, 3), (1, 2, 2), (0, 1, 1))
         for stage in range(1, _STAGES + 1):
             x = self.get_submodule(f"layer{stage}")(x)
@@ -110,6 +113,7 @@ class CavpExtractor:
             for pictures in blocks(frames, self._device, _TOGETHER)
         ]
         found = torch.cat(rows).cpu()
+        # The contrastive loss of CAVP compares maxima over time, normalised once more.
         whole = functional.normalize(found.amax(dim=0, keepdim=True), dim=-1)
         return {"frames": Features(rows=found.numpy(), rate=frames.rate), "embedding": Features(rows=whole.numpy())}
 

@@ -35,6 +35,7 @@ class ClapExtractor:
     def extract(self, content: Content) -> Mapping[str, Features]:
         """See the class."""
         if isinstance(content, str):
+            # 77 tokens, as CLAP was trained with.
             words = self._tokenizer([content], truncation=True, max_length=77, return_tensors="pt").to(self._device)
             found = self._model.get_text_features(**words)
             return {"embedding": Features(rows=_pooled(found).cpu().numpy())}
@@ -52,6 +53,7 @@ class ClapExtractor:
 def _windows(sound: np.ndarray, length: int) -> list[np.ndarray]:
     if len(sound) <= length:
         return [sound]
+    # Rounded, not truncated, so that the last window ends with the sound.
     starts = np.linspace(0, len(sound) - length, -(-len(sound) // length)).round().astype(int)
     return [sound[start : start + length] for start in starts]
 

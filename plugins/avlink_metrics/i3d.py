@@ -46,7 +46,9 @@ def same(x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
     """Return `x` padded with zeros as TensorFlow's "same" does, so that the output has ceil(length / stride) values."""
     pads: list[int] = []
     for length, window, step in zip(x.shape[2:], kernel, stride, strict=True):
+        # TensorFlow pads so that the last window begins at the last multiple of the stride.
         over = max(window - (length % step or step), 0)
+        # torch lists pads from the last axis to the first.
         pads = [over // 2, over - over // 2, *pads]
     return functional.pad(x, pads)
 
@@ -56,6 +58,7 @@ class _Unit(nn.Module):
         super().__init__()
         out, into, *kernel = shapes.of(f"{prefix}.conv3d.weight", 5)
         self.conv3d = nn.Conv3d(into, out, (kernel[0], kernel[1], kernel[2]), stride, bias=False)
+        # The epsilon of TensorFlow; that of torch is 1e-5.
         self.bn = nn.BatchNorm3d(out, eps=0.001)
         self._kernel, self._stride = (kernel[0], kernel[1], kernel[2]), stride
 
@@ -70,6 +73,7 @@ class _Mixed(nn.Module):
             self.add_module(branch, _Unit(shapes, f"{prefix}.{branch}"))
 
     def forward(self, x: Tensor) -> Tensor:
+        # Padding with zeros before a maximum is exact here: inputs are outputs of a ReLU.
         pooled = functional.max_pool3d(same(x, (3, 3, 3), (1, 1, 1)), 3, stride=1)
         chains = ((x, ("b0",)), (x, ("b1a", "b1b")), (x, ("b2a", "b2b")), (pooled, ("b3b",)))
         found = []
@@ -101,6 +105,7 @@ class I3D(nn.Module):
                 x = functional.max_pool3d(same(x, kernel, stride), kernel, stride)
             else:
                 x = self.get_submodule(name)(x)
+        # Eight frames or less leave a single time step, which is shorter than the window of 2.
         x = functional.avg_pool3d(x, (min(2, x.shape[2]), 7, 7), stride=1)
         found: Tensor = self.logits.conv3d(x)  # type: ignore[operator]
         return found.mean(dim=(2, 3, 4))

@@ -38,6 +38,7 @@ _LEFT = tuple(
 class _TransformerBlock(nn.Module):
     def __init__(self, dim: int, hidden: int, heads: int, *, has_bias_kv: bool) -> None:
         super().__init__()
+        # The audio trunk was trained with a learned bias token among keys and values, the vision trunk without.
         self.attn = nn.MultiheadAttention(dim, heads, add_bias_kv=has_bias_kv, batch_first=True)
         self.norm_1, self.norm_2 = nn.LayerNorm(dim, eps=_EPS), nn.LayerNorm(dim, eps=_EPS)
         self.mlp = nn.Module()
@@ -64,6 +65,7 @@ class _Stem(nn.Module):
         if name == "vision":
             kernel = shapes.of(f"{prefix}.rgbt_stem.proj.1.weight", 5)[2:]
             size = (kernel[0], kernel[1], kernel[2])
+            # An Identity in place of the original's padding keeps the names of the checkpoint, "proj.1".
             self.rgbt_stem.proj = nn.Sequential(nn.Identity(), nn.Conv3d(3, dim, size, size, bias=False))
             self.rgbt_stem.norm_layer = nn.Identity()
         else:
@@ -84,6 +86,7 @@ class _Trunk(nn.Module):
         super().__init__()
         prefix = f"modality_trunks.{name}"
         hidden, dim = shapes.of(f"{prefix}.blocks.0.mlp.fc1.weight", 2)
+        # The number of heads is not in the checkpoint: 1280 / 80 = 16 for vision, 768 / 64 = 12 for audio.
         heads = max(1, dim // _HEAD_DIMS[name])
         is_vision = name == "vision"
         norm: nn.Module = nn.LayerNorm(dim, eps=_EPS) if is_vision else nn.Identity()
@@ -108,6 +111,7 @@ class ImageBind(nn.Module):
         heads = {}
         for name in names:
             out, dim = shapes.of(f"modality_heads.{name}.2.weight", 2)
+            # The Identity stands for the original's selection of the class token, so that names fit: "heads.vision.2".
             heads[name] = nn.Sequential(nn.LayerNorm(dim, eps=_EPS), nn.Identity(), nn.Linear(dim, out, bias=False))
         self.modality_heads = nn.ModuleDict(heads)
 
@@ -179,6 +183,7 @@ def sound_windows(sound: Tensor) -> Tensor:
     for start_s in starts(Fraction(len(sound), _SOUND_RATE), _SOUND_WINDOWS):
         first = int(start_s * _SOUND_RATE)
         window = sound[first : first + _WINDOW_S * _SOUND_RATE]
+        # The original subtracts the mean of the window, besides that of each frame.
         mel = kaldi_fbank(window - window.mean(), 128).T[:, :_MEL_FRAMES]
         found.append(functional.pad(mel, (0, _MEL_FRAMES - mel.shape[1])))
     return ((torch.stack(found) - _MEL_MEAN) / _MEL_STD)[:, None]
@@ -189,6 +194,7 @@ def _three_squares(pictures: Tensor) -> list[Tensor]:
     height, width = pictures.shape[-2:]
     found = []
     for share in (0.0, 0.5, 1.0):
+        # Rounded up, as the original does: on the shorter side all three squares are the same.
         top, left = (int(-(-(length - SIDE) * share // 1)) for length in (height, width))
         found.append(pictures[..., top : top + SIDE, left : left + SIDE])
     return found

@@ -71,6 +71,7 @@ _E: Layout = {
 }
 _STEM = (("Conv2d_1a_3x3", 2, 0), ("Conv2d_2a_3x3", 1, 0), ("Conv2d_2b_3x3", 1, 1))
 _NECK = (("Conv2d_3b_1x1", 1, 0), ("Conv2d_4a_3x3", 1, 0))
+# Names and order are torchvision's, so that the checkpoint loads without a table of names.
 BLOCKS: Mapping[str, Layout] = {
     "Mixed_5b": _A,
     "Mixed_5c": _A,
@@ -93,6 +94,7 @@ class _ConvNormRelu(nn.Module):
         super().__init__()
         out, into, high, wide = shapes.of(f"{prefix}.conv.weight", 4)
         self.conv = nn.Conv2d(into, out, (high, wide), stride, padding, bias=False)
+        # The epsilon of TensorFlow; that of torch is 1e-5.
         self.bn = nn.BatchNorm2d(out, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,6 +117,8 @@ class _InceptionBlock(nn.Module):
         return torch.cat([self.chain(x, branch) for branch in branches], dim=1)
 
     def pooled(self, x: Tensor) -> Tensor:
+        # FID's TensorFlow graph has a maximum in its last block and excludes padding from averages; torchvision does
+        # neither, and the scores would differ from published ones.
         if self._is_last:
             found = functional.max_pool2d(x, 3, stride=1, padding=1)
         else:
@@ -187,6 +191,7 @@ class Inception(nn.Module):
             x = functional.max_pool2d(x, 3, stride=2)
         for name in BLOCKS:
             x = self.get_submodule(name)(x)
+        # The features of FID are the pooled ones before the classifier.
         found = x.mean(dim=(2, 3))
         return found, self.fc(found)
 

@@ -21,7 +21,7 @@ from avlink_metrics.weights import Shapes, fill, open_weights
 HOP = 160
 _BLOCKS = 6
 _LEAST_FRAMES = 32
-"""Five halvings leave one."""
+"""The shortest input: five poolings by 2 leave one frame."""
 
 
 class _ConvBlock(nn.Module):
@@ -46,6 +46,7 @@ class Cnn14(nn.Module):
         bands = shapes.of("logmel_extractor.melW", 2)[1]
         self.spectrogram_extractor = nn.Module()
         self.spectrogram_extractor.stft = stft = nn.Module()
+        # torchlibrosa computes the STFT as two convolutions with windowed sines and cosines, kept in the checkpoint.
         stft.conv_real = nn.Conv1d(1, bins, window, stride=HOP, bias=False)
         stft.conv_imag = nn.Conv1d(1, bins, window, stride=HOP, bias=False)
         self.logmel_extractor = nn.Module()
@@ -70,11 +71,13 @@ class Cnn14(nn.Module):
     def forward(self, sounds: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
         x = self.log_mel(sounds)[:, None]
+        # bn0 normalises each mel band, so bands are its channels.
         x = self.bn0(x.transpose(1, 3)).transpose(1, 3)
         for number in range(1, _BLOCKS + 1):
             x = self.get_submodule(f"conv_block{number}")(x)
             if number < _BLOCKS:
                 x = functional.avg_pool2d(x, 2)
+        # Mean over bands, then maximum plus mean over time, as in the paper's Cnn14.
         x = x.mean(dim=3)
         embedding = functional.relu(self.fc1(x.amax(dim=2) + x.mean(dim=2)))
         return embedding, self.fc_audioset(embedding)

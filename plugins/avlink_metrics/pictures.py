@@ -32,10 +32,12 @@ def blocks(frames: FrameSource, device: str, size: int = BLOCK) -> Iterator[Tens
 def short_side(pictures: Tensor, side: int, mode: str = "bicubic") -> Tensor:
     """Return pictures scaled to a shorter side of `side` pixels, antialiased and clamped to [0, 1]."""
     height, width = pictures.shape[-2:]
+    # torchvision truncates the longer side; `max` keeps float errors from making a side too short to crop.
     scale = side / min(height, width)
     size = (max(side, int(height * scale)), max(side, int(width * scale)))
     if size == (height, width):
         return pictures
+    # Bicubic overshoots at edges; on bytes, as the originals scale, that would be clipped.
     return interpolate(pictures, size=size, mode=mode, antialias=True, align_corners=False).clamp(0, 1)
 
 

@@ -37,7 +37,9 @@ def vggish_patches(sound: Tensor) -> Tensor:
     least = _VGGISH_WINDOW + 95 * _VGGISH_HOP
     if len(sound) < least:
         sound = torch.nn.functional.pad(sound, (0, least - len(sound)))
+    # Double precision: the logarithm of nearly silent bands amplifies rounding errors.
     frames = sound.double().unfold(0, _VGGISH_WINDOW, _VGGISH_HOP)
+    # A periodic window and magnitudes, not powers, as in the original's mel_features.py.
     window = torch.hann_window(_VGGISH_WINDOW, periodic=True, dtype=torch.float64)
     spectrum = torch.fft.rfft(frames * window, n=_VGGISH_FFT).abs()
     mel = torch.log(spectrum @ _vggish_bands() + 0.01)
@@ -61,6 +63,7 @@ def kaldi_fbank(sound: Tensor, bands: int) -> Tensor:
         return sound.new_zeros(0, bands)
     frames = sound.double().unfold(0, 400, 160)
     frames = frames - frames.mean(dim=1, keepdim=True)
+    # Kaldi repeats the first sample of each window for the pre-emphasis.
     before = torch.cat((frames[:, :1], frames[:, :-1]), dim=1)
     frames = frames - 0.97 * before
     window = torch.hann_window(400, periodic=False, dtype=torch.float64)
@@ -88,6 +91,7 @@ def synchformer_mel(segment: Tensor) -> Tensor:
     )
     mel = torch.log(_synchformer_bands() @ spectrum.abs() ** 2 + 1e-6)
     mel = torch.nn.functional.pad(mel, (0, _SYNC_COLUMNS - mel.shape[1]))[:, :_SYNC_COLUMNS]
+    # AST divides by twice the deviation.
     return (mel - _SYNC_MEAN) / (2 * _SYNC_STD)
 
 
@@ -103,6 +107,7 @@ def _synchformer_bands() -> Tensor:
 
 
 def _htk_mel(hz: float | np.ndarray) -> np.ndarray:
+    # 1127 ln(1 + f / 700) equals 2595 lg(1 + f / 700), both of which are called HTK's.
     return np.asarray(1127.0 * np.log(1.0 + np.asarray(hz) / 700.0))
 
 

@@ -38,6 +38,7 @@ class _OffsetBlock(nn.Module):
         self.attn = Linears(shapes, f"{prefix}.attn", "query", "key", "value", "proj")
         hidden = shapes.of(f"{prefix}.mlp.0.weight", 2)[0]
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        # The number of heads is not in the checkpoint: 8 of 768 dimensions.
         self._heads = max(1, dim // 96)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,6 +64,7 @@ class _OffsetHead(nn.Module):
         self.off_head = nn.Linear(dim, shapes.of(f"{prefix}.off_head.weight", 2)[0])
 
     def forward(self, seen: Tensor, heard: Tensor) -> Tensor:
+        # The order of tokens: OFF, pictures, MOD, sound. The class of OFF is the offset.
         first, between = (token.expand(len(seen), -1, -1) for token in (self.OFF_tok, self.MOD_tok))
         x = torch.cat((first, self.vis_in_lnorm(seen), between, self.aud_in_lnorm(heard)), dim=1)
         # Position embeddings of a file for longer sequences begin with those of shorter ones.
@@ -115,6 +117,7 @@ class SynchformerExtractor:
             start = index * _FRAME_STEP
             pixels = torch.tensor(frames.read(start, start + _FRAMES)).to(self._device)
             pictures = middle(short_side(pixels.permute(0, 3, 1, 2).float() / 255, SIDE), SIDE) * 2 - 1
+            # Segment by segment: each is 16 pictures, and a clip has hundreds of them.
             seen.append(self._network.vfeat_extractor(pictures.transpose(0, 1)[None]))
             mel = synchformer_mel(sound[index * _SAMPLE_STEP : index * _SAMPLE_STEP + _SAMPLES])
             heard.append(self._network.afeat_extractor(mel[None].to(self._device)))

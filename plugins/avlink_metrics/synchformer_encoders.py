@@ -44,6 +44,7 @@ class _DividedAttention(Linears):
         whole = attend(self._heads, q[:, :1], k, v)
         there = f"b (f n) d -> {apart}"
         parts = [rearrange(part[:, 1:], there, **sizes) for part in (q, k, v)]
+        # The class token joins the keys and values of every group, one copy each.
         times = len(parts[0]) // len(x)
         seen = [
             torch.cat((repeat(token[:, :1], "b 1 d -> (b r) 1 d", r=times), part), dim=1)
@@ -62,6 +63,7 @@ class _VisualBlock(nn.Module):
         self.mlp = Linears(shapes, f"{prefix}.mlp", "fc1", "fc2")
 
     def forward(self, x: Tensor, frames: int, places: int) -> Tensor:
+        # Divided attention: time before space, as in TimeSformer and Motionformer.
         x = x + self.timeattn(self.norm3(x), "(b n) f d", n=places)
         x = x + self.attn(self.norm1(x), "(b f) n d", f=frames)
         return x + self.mlp(gelu(self.mlp(self.norm2(x), "fc1")), "fc2")
@@ -90,6 +92,7 @@ class VisualEncoder(nn.Module):
         prefix = "vfeat_extractor"
         dim, _, *kernel = shapes.of(f"{prefix}.patch_embed_3d.proj.weight", 5)
         places, frames = shapes.of(f"{prefix}.pos_embed", 3)[1], shapes.of(f"{prefix}.temp_embed", 3)[1]
+        # 64 dimensions a head, as in every ViT of this size; the checkpoint does not tell.
         heads = max(1, dim // 64)
         # Unused: a layer of the picture network that it was initialised from, still in the checkpoint.
         self.patch_embed = nn.Module()
@@ -110,6 +113,7 @@ class VisualEncoder(nn.Module):
         frames, places = self.temp_embed.shape[1], self.pos_embed.shape[1] - 1
         x = self.patch_embed_3d.get_submodule("proj")(x).flatten(2).transpose(1, 2)
         x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1)
+        # Position in the picture and position in time are embedded apart and added; the class token has no time.
         where = self.pos_embed[:, None, 1:] + self.temp_embed[:, :, None]
         x = x + torch.cat((self.pos_embed[:, :1], where.flatten(1, 2)), dim=1)
         for block in self.blocks:
@@ -168,6 +172,7 @@ class AudioEncoder(nn.Module):
             [*(token.expand(len(mel), -1, -1) for token in tokens), patches.flatten(2).transpose(1, 2)], dim=1
         )
         x = self.ast.get_submodule("encoder.layer")(x + embeddings.get_parameter("position_embeddings"))
+        # AST's class and distillation tokens are dropped: Synchformer aggregates the patches itself.
         x = self.ast.get_submodule("layernorm")(x)[:, 2:]
         columns = patches.shape[3]
         x = rearrange(x, "b (f t) d -> (b t) f d", t=columns)

@@ -38,6 +38,7 @@ class VGGish(nn.Module):
         for index in (0, 2, 4):
             out, into = shapes.of(f"embeddings.{index}.weight", 2)
             dense += [nn.Linear(into, out), nn.ReLU()]
+        # Without the last ReLU: FAD assumes Gaussian features, which a rectifier would not leave.
         self.embeddings = nn.Sequential(*dense[:-1])
 
     def forward(self, patches: Tensor) -> Tensor:

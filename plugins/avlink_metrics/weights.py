@@ -75,5 +75,6 @@ def fill(module: AnyModule, shapes: Shapes, device: str, *, ignored: Iterable[st
         if keys:
             more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
             raise BundleError(f"'{shapes.path}' is no {shapes.what}: {words} {', '.join(keys[:3])}{more}")
+    # Not strict only for the counters of batch norms, which were left out above.
     module.load_state_dict({key: found[key].float() for key in wanted}, strict=False)
     return module.eval().requires_grad_(False).to(device)

@@ -43,6 +43,7 @@ class MMAudioGenerator:
         self.picture = SPEC
         self.sample_rate = int(network.lengths.sampling_rate)
         self._network, self._options = network, options
+        # Exact milliseconds: 0.1 as a float is no tenth, and window starts would drift.
         self._window_s = Fraction(options.window_s).limit_denominator(1000)
         self._overlap_s = Fraction(options.overlap_s).limit_denominator(1000)
 
@@ -88,6 +89,7 @@ class MMAudioGenerator:
         tell: Callable[[int], None],
     ) -> NDArray[np.float32]:
         network, steps = self._network, self._options.steps
+        # The network keeps the sequence lengths as state, so they are set before each window.
         lengths = dataclasses.replace(network.lengths, duration=float(length_s))
         network.net.update_seq_lengths(lengths.latent_seq_len, lengths.clip_seq_len, lengths.sync_seq_len)
         # Segments of 16 pictures every 8 pictures: the last one needs 8 more.
@@ -97,6 +99,7 @@ class MMAudioGenerator:
             derive_seed("mmaudio", request.seed, index),
             lambda step: tell(index * steps + step),
         )
+        # MMAudio prints, and standard output is for results.
         with contextlib.redirect_stdout(sys.stderr):
             sound = network.generate(
                 clip if self._options.clip_picture else None,
@@ -123,6 +126,7 @@ class _Flow:
 
     def to_data(self, velocity: Velocity, x0: Tensor) -> Tensor:
         """Integrate from noise of the shape of `x0` to data."""
+        # On the CPU: generators of other devices give other numbers for the same seed.
         noise = torch.randn(tuple(x0.shape), generator=torch.Generator().manual_seed(self._seed))
         taken = 0
 

@@ -77,6 +77,7 @@ def read_window(
     sync_at = [*range(first, first + sync_count)]
     clip: list[Tensor] = []
     sync: list[Tensor] = []
+    # One second at a time: a window of 8 s in full size would be 160 MB.
     for begin in range(first, max(clip_at[-1], sync_at[-1]) + 1, _BLOCK):
         start = min(begin, last)
         block = frames.read(start, min(begin + _BLOCK, last + 1) if begin <= last else last + 1)

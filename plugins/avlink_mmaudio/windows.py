@@ -28,6 +28,7 @@ def plan_windows(
     """
     if duration_s <= window_s:
         return ((Fraction(0), max(duration_s, SHORTEST_S)),)
+    # In pictures, rounded up: the last window must reach the end of the clip.
     last = -((window_s - duration_s) * RATE // 1)
     gaps = -((overlap_s - duration_s) // (window_s - overlap_s)) - 1
     starts = (to_index(Fraction(index * last, gaps * RATE), RATE) for index in range(gaps + 1))
@@ -44,6 +45,7 @@ def join(pieces: Iterable[tuple[int, NDArray[np.float32]]], total: int, fade: in
     for start, piece in pieces:
         shared = at + held.shape[1] - start
         length = max(0, min(fade, shared))
+        # Centred in the overlap, where both windows are away from their edges.
         begin = start + (shared - length) // 2 if length else start
         angle = (
             (np.arange(length, dtype=np.float32) + np.float32(0.5)) / np.float32(max(1, length)) * np.float32(np.pi / 2)

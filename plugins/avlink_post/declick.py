@@ -75,12 +75,15 @@ def _clicks(channel: NDArray[np.float32], rate: int, options: DeclickOptions) ->
     ratio = 10.0 ** (options.sensitivity_db / 20.0)
     max_samples = max(1, round(options.max_click_s * rate))
     reach = max(8, round(_SURROUNDINGS_S * rate))
+    # Index i of the second difference belongs to sample i + 1, between its neighbours.
     jump = np.zeros_like(channel)
     jump[1:-1] = np.abs(np.diff(channel, n=2))
 
     spans: list[tuple[int, int]] = []
+    # Half of the ratio first: block medians are coarse, and each suspect is measured exactly below.
     suspect = jump > np.maximum(floor, 0.5 * ratio * _block_medians(jump, reach))
     for start, stop in _groups(np.flatnonzero(suspect), gap=_MARGIN):
+        # Part of the click before.
         if spans and start < spans[-1][1]:
             continue
         peak = start + int(np.argmax(jump[start:stop]))

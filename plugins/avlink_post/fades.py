@@ -42,6 +42,7 @@ class _Faded:
         samples = samples.copy()
         length = samples.shape[1]
         rising = _rise(self._fade_in)[start:stop]
+        # The fade-out is the fade-in counted from the end.
         falling = _rise(self._fade_out)[from_end : from_end + length][::-1]
         samples[:, : rising.size] *= rising
         samples[:, length - falling.size :] *= falling

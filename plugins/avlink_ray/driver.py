@@ -58,6 +58,7 @@ class Driver:
 
     def __init__(self, connection: Connection[Any, Any], start: Start) -> None:
         self._connection, self._start = connection, start
+        # Two calls at a time: progress is asked for while a request is generated.
         actor = ray.remote(num_cpus=start.cpus, num_gpus=start.gpus, max_concurrency=2)(RayWorker)
         self._make: Callable[[], Any] = lambda: actor.remote(start.backend)
         self._workers: list[_WorkerHandle] = []
@@ -153,6 +154,7 @@ class Driver:
     def _remove(self, worker: _WorkerHandle) -> None:
         """Remove a worker that died. Its request goes to the next idle worker, unless it ended several."""
         self._workers.remove(worker)
+        # Workers die with their cluster too, and then none can take their place.
         if not any(node["Alive"] for node in ray.nodes()):
             raise _ClusterLost
         job = worker.job

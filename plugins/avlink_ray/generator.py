@@ -63,6 +63,7 @@ class RayGenerator:
         self._ids = 0
         self._folder = _make_folder()
         self._connection, self._process = _start_driver(self._folder, options)
+        # Also when the program ends without calling us: a driver must not outlive it.
         self._finish = weakref.finalize(self, _close, self._connection, self._process, self._folder)
         spec = BackendSpec(
             backend=backend.name,
@@ -123,6 +124,7 @@ class RayGenerator:
                         results[id] = spool(self._blocks(id, layout.count), layout)
                         steps[id] = 1.0
         except KeyboardInterrupt:
+            # The user wants the end of everything now, not of this batch.
             self._finish()
             raise
         except BaseException:
