@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Grid
+from avlink.core.answer import Answer, Grid
 
 app = typer.Typer(help="List, show and check recipes: the settings of a run.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")]

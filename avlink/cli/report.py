@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal
 
-from avlink.cli.answer import Block, Grid
+from avlink.core.answer import Block, Grid
 
 _PLACE = ("clip", "track", "at", "length", "status")
 _PLAN = ("media", "from", "speed", "prompt")

@@ -8,13 +8,15 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Generic, TypeVar
 
 from avlink.core.errors import AvlinkError
+
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -33,14 +35,14 @@ def start_process(
     return process, ours
 
 
-def name_of_exit(code: int | None) -> str:
+def exit_name(code: int | None) -> str:
     """An exit code of multiprocessing in words: the signal's name, or the number."""
     with suppress(ValueError):
         return signal.Signals(-(code or 0)).name
     return str(code)
 
 
-def portable(error: Exception) -> Exception:
+def picklable(error: Exception) -> Exception:
     """An error for another process: ours and the system's as they are, of a bug its traceback."""
     if isinstance(error, AvlinkError | OSError):
         return error
@@ -73,7 +75,7 @@ class _Worker(Generic[Work, Result]):
         code = self.process.exitcode
         if code is None or code >= 0:
             return f"ended with exit code {code}, and said above why"
-        return f"was ended from outside ({name_of_exit(code)}), for want of memory perhaps"
+        return f"was ended from outside ({exit_name(code)}), for want of memory perhaps"
 
     def end(self) -> None:
         self.process.terminate()
@@ -85,7 +87,7 @@ def _leave_threads(threads: int) -> None:
     pass
 
 
-def do_apart(
+def run_in_processes(
     works: Sequence[Work],
     do: Callable[[Work], Result],
     done: Callable[[Work, Result], None],
@@ -143,7 +145,7 @@ def _tried(do: Callable[[Work], Result], work: Work) -> Result | Exception:
     try:
         return do(work)
     except Exception as error:
-        return portable(error)
+        return picklable(error)
 
 
 def _end_with_parent() -> None:
@@ -151,3 +153,24 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def on_termination(post: Callable[[int], object], *, ignore: Sequence[str] = ()) -> Iterator[None]:
+    """While this lasts, `post` is called with the number of each signal that asks for the end.
+
+    Signals named in `ignore` do nothing meanwhile; those that the system does not have are passed over. Works in the
+    main thread only, as Python's signals do.
+    """
+    before = {}
+    for name in _ENDING:
+        if (number := getattr(signal, name, None)) is not None:
+            before[number] = signal.signal(number, lambda number, _: post(int(number)))
+    for name in ignore:
+        if (number := getattr(signal, name, None)) is not None:
+            before[number] = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

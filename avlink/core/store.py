@@ -68,7 +68,7 @@ class Store:
         mark_used(self._stem(key, _SIDECAR))
         return entry[0]
 
-    def text(self, key: str) -> str | None:
+    def get_text(self, key: str) -> str | None:
         """The object of `key` as UTF-8 text; None when `get` would give None, it vanished meanwhile, or is no text."""
         path = self.get(key)
         try:
@@ -92,7 +92,7 @@ class Store:
         """
         return self._put(key, suffix, write, meta or {}, flush=True)
 
-    def put_note(self, key: str, suffix: str, text: str) -> Path:
+    def put_text(self, key: str, suffix: str, text: str) -> Path:
         """Keep a text as the object of `key`, without waiting for the disk: thousands of notes take no minutes so.
 
         Where the machine fails, a note may come back as anything: who reads it sees whether it makes sense. Raises

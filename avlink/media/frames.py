@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
 from avlink.core.errors import MediaError, OutputError
-from avlink.core.images import ImageSequence
-from avlink.core.values import FrameSource, PictureSpec
+from avlink.core.values import FrameSource, ImageSequence, PictureSpec
 from avlink.media.pictures import decode_pictures
 from avlink.media.probe import VideoInfo, check_visible
 from avlink.media.scale import Picture, Scaler

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from avlink.core.errors import MediaError
-from avlink.core.images import ImageSequence
+from avlink.core.values import ImageSequence
 from avlink.media.container import find_video, open_input
 from avlink.media.probe import MediaInfo, VideoInfo, check_visible, pixel_aspect, right_angle
 from avlink.media.scale import Picture, Scaler

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import convolve1d, minimum_filter1d
+
 from avlink.core.sound import AmplifiedSound
 from avlink.core.values import SoundSource
-from avlink.media.limiter import LimitedSound
 from avlink.media.loudness import Loudness, measure_loudness
+from avlink.media.resample import Resampler
 
 # Rounding, and what the meter's own oversampling sees otherwise than the limiter's.
 _CEILING_MARGIN_DB = 0.05
 _TRIES = 6
 _LEAST_SLOPE = 0.25
+_REACH_S = 0.01
+_OVERSAMPLING = 4
+# How far the filter between the samples sees.
+_FILTER_SAMPLES = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoudnessTarget:
     """Integrated loudness in LUFS, None to leave it as it is, and the highest true peak in dBTP that is let through.
 
-    EBU R 128 (2023): -23 LUFS, -1 dBTP. `most_limiting_db` is how far single peaks may be turned down for it: foley
+    EBU R 128 (2023): -23 LUFS, -1 dBTP. `max_limiting_db` is how far single peaks may be turned down for it: foley
     is short hits and long quiet, and more would flatten the hits.
     """
 
     lufs: float | None = -23.0
     peak_dbtp: float = -1.0
-    most_limiting_db: float = 6.0
+    max_limiting_db: float = 6.0
     tolerance_lu: float = 0.1
 
 
@@ -52,7 +60,7 @@ def master(sound: SoundSource, target: LoudnessTarget) -> Mastered:
     if gain_db <= room_db:
         return _amplified(sound, level, gain_db, target)
     ceiling = 10 ** ((target.peak_dbtp - _CEILING_MARGIN_DB) / 20)
-    most_db = room_db + target.most_limiting_db
+    most_db = room_db + target.max_limiting_db
     gain_db, slope, before = min(gain_db, most_db), 1.0, None
     for _ in range(_TRIES):
         limited = LimitedSound(AmplifiedSound(sound, 10 ** (gain_db / 20)), ceiling)
@@ -74,3 +82,40 @@ def _amplified(sound: SoundSource, level: Loudness, gain_db: float, target: Loud
         return Mastered(sound=sound, level=level, gain_db=0.0, limiting_db=0.0)
     louder = AmplifiedSound(sound, 10 ** (gain_db / 20))
     return Mastered(sound=louder, level=measure_loudness(louder), gain_db=gain_db, limiting_db=0.0)
+
+
+class LimitedSound:
+    """A `SoundSource` whose true peak stays below `ceiling`. All channels are turned down alike."""
+
+    def __init__(self, sound: SoundSource, ceiling: float) -> None:
+        """`sound`, with peaks of at most `ceiling` (1 is full scale)."""
+        self._sound, self._ceiling = sound, ceiling
+        self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
+        self._reach = max(1, round(_REACH_S * sound.sample_rate))
+        window = np.hanning(2 * self._reach + 3)[1:-1]
+        self._window = window / window.sum()
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        start, stop, _ = slice(start, stop).indices(self.num_samples)
+        if stop <= start:
+            return np.zeros((self.channels, 0), np.float32)
+        margin = 2 * self._reach + _FILTER_SAMPLES
+        begin, end = max(0, start - margin), min(self.num_samples, stop + margin)
+        seen = self._sound.read(begin, end)
+        needed = self._ceiling / np.maximum(true_peaks(seen, self.sample_rate), self._ceiling)
+        least = minimum_filter1d(needed, 2 * self._reach + 1, mode="nearest")
+        gain = convolve1d(least, self._window, mode="nearest")
+        wanted = slice(start - begin, stop - begin)
+        return np.asarray(seen[:, wanted] * gain[wanted], np.float32)
+
+
+def true_peaks(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+    """The highest magnitude of any channel at each sample and up to the ones beside it."""
+    count = samples.shape[1]
+    oversampler = Resampler(sample_rate, sample_rate * _OVERSAMPLING, channels=samples.shape[0])
+    dense = np.concatenate([oversampler.push(samples), oversampler.flush()], axis=1)[:, : count * _OVERSAMPLING]
+    after = np.abs(dense).max(axis=0).reshape(count, _OVERSAMPLING).max(axis=1)
+    # What lies between two samples belongs to both.
+    before = np.concatenate([after[:1], after[:-1]])
+    return np.maximum(np.maximum(after, before), np.abs(samples).max(axis=0)).astype(np.float64)

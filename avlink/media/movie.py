@@ -42,6 +42,12 @@ class Encoding:
     matrix: Colorspace | None = None
 
 
+SUFFIX = ".mov"
+PRORES = Encoding(codec="prores_ks", pixels="yuv422p10le", options={"profile": "standard"}, matrix=Colorspace.ITU709)
+MOTION_JPEG = Encoding(codec="mjpeg", pixels="yuvj422p", options={"qmin": "1", "q": "2"})
+"""Where libav was built without the other."""
+
+
 def write_video(
     path: Path,
     frames: FrameSource,
@@ -79,6 +85,28 @@ def write_movie(
     Raises OutputError if the file cannot be written, and whatever `images` raises.
     """
     encode(path, images, rate=rate, size=(width, height), encoding=_h264(crf), sound=sound, smooth=True)
+
+
+def intermediate_encoding() -> Encoding:
+    """How pictures for an edit are encoded here. Raises AvlinkError if libav can do none of it."""
+    return PRORES if find_encoder(PRORES.codec, MOTION_JPEG.codec) == PRORES.codec else MOTION_JPEG
+
+
+def write_intermediate(
+    path: Path, frames: FrameSource, *, encoding: Encoding, scale: int = 1, timecode: str | None = None
+) -> None:
+    """Write `frames` at their own rate, each pixel as a square of `scale`; `timecode` is that of the first.
+
+    Equal input gives equal bytes, and memory stays constant. Raises OutputError if the file cannot be written,
+    MediaError where the encoder refuses the pictures.
+    """
+    size = (frames.width * scale, frames.height * scale)
+    encode(path, each_image(frames), rate=frames.rate, size=size, encoding=encoding, timecode=timecode)
+
+
+def supports_timecode(rate: Fraction) -> bool:
+    """Whether QuickTime has timecode at this rate: a whole number of frames a second, or 1000/1001 of one."""
+    return (rate * 1001 / 1000).denominator == 1 or rate.denominator == 1
 
 
 def even_size(width: int, height: int) -> tuple[int, int]:

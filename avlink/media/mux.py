@@ -17,9 +17,9 @@ from avlink.core.errors import MediaError
 from avlink.core.paths import atomic_write
 from avlink.core.values import SoundSource
 from avlink.media.container import find_video, open_input
+from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
 from avlink.media.probe import probe
 from avlink.media.soundtrack import SoundTrack, open_movie
-from avlink.media.user_data import is_mp4, read_user_data, rewrite_with_user_data
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
 # What libavformat says of the container itself; the new one has its own.

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from avlink.core.errors import MediaError
-from avlink.core.images import ImageSequence
+from avlink.core.values import ImageSequence
 from avlink.media.container import find_video, open_input
 from avlink.media.images import decode_images
 from avlink.media.probe import VideoInfo, check_visible, picture_time, read_video_info

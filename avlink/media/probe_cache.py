@@ -21,7 +21,7 @@ _CODE_VERSION = 1
 """Raised when looking into the same file would say something else."""
 
 
-def known_probe(path: Path, store: Store) -> MediaInfo:
+def cached_probe(path: Path, store: Store) -> MediaInfo:
     """What a media file holds. Raises MediaError for what cannot be used, which is looked into each time."""
     try:
         resolved = path.resolve()
@@ -30,11 +30,11 @@ def known_probe(path: Path, store: Store) -> MediaInfo:
         return probe(path)
     file: list[JsonValue] = [str(resolved), stat.st_size, stat.st_mtime_ns, stat.st_ino]
     key = digest(["probe", avlink.__version__, _CODE_VERSION, *file])
-    known = _read(path, store.text(key))
+    known = _read(path, store.get_text(key))
     if known is None:
         known = probe(path)
         parts = {"duration_s": known.duration_s, "video": known.video, "audio": known.audio}
-        store.put_note(key, ".txt", json.dumps({name: _plain(part) for name, part in parts.items()}))
+        store.put_text(key, ".txt", json.dumps({name: _plain(part) for name, part in parts.items()}))
     return known
 
 

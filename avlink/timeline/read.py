@@ -18,12 +18,12 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from avlink.core.drop_frame import can_drop
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Read
 from avlink.timeline.formats.edl import edl_count, in_drop_frame, straighten_records
 from avlink.timeline.formats.fcp7_xml import with_nested_tracks
 from avlink.timeline.formats.fcpxml import read_fcpxml
+from avlink.timeline.timecode import can_drop
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
 

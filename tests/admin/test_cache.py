@@ -178,7 +178,7 @@ def test_readers_and_writers_beside_one_who_removes_see_whole_objects_or_none(tm
         while (took := time.monotonic() - began) < 3 or (took < 60 and not all(seen.values())):
             store.put_file(key, ".txt", lambda path: path.write_bytes(content) and None)
             for _ in range(20):
-                text = store.text(key)
+                text = store.get_text(key)
                 assert text is None or text.encode() == content
                 seen["none" if text is None else "whole"] += 1
     assert all(seen.values()), seen

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from avlink.cli.listing import installed_key, recall
+from avlink.cli.command_cache import installed_key, recall
 from avlink.cli.tree import _listing
 from avlink.testing import make_timeline
 

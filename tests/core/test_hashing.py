@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avlink.core.errors import MediaError
-from avlink.core.hashing import canonical_json, derive_seed, digest, file_digest, fraction_text
+from avlink.core.file_digest import file_digest
+from avlink.core.hashing import canonical_json, derive_seed, digest, fraction_text
 from avlink.core.store import Store
 
 JSON = st.recursive(

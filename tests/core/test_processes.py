@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from avlink.core.errors import AvlinkError, MediaError
-from avlink.core.processes import do_apart
+from avlink.core.processes import run_in_processes
 
 PID = "__import__('os').getpid()"
 LONG_S = 300.0
@@ -21,7 +21,7 @@ DEATH = "__import__('signal').raise_signal(9)"
 def _do(works: list[str], *, processes: int = 2) -> list[tuple[str, Any]]:
     """The works, which are expressions, with their values."""
     found: list[tuple[str, Any]] = []
-    do_apart(
+    run_in_processes(
         works,
         eval,
         lambda work, result: found.append((work, result)),
@@ -69,7 +69,9 @@ class _Deadly:
 
 def test_a_process_that_dies_while_it_begins_is_told() -> None:
     with pytest.raises(AvlinkError, match="7 ended with exit code 3"):
-        do_apart([7], _Deadly(), lambda work, result: None, processes=2, gone=lambda work, fate: f"{work} {fate}")
+        run_in_processes(
+            [7], _Deadly(), lambda work, result: None, processes=2, gone=lambda work, fate: f"{work} {fate}"
+        )
 
 
 def test_what_is_raised_while_a_result_is_noted_ends_all() -> None:
@@ -77,5 +79,5 @@ def test_what_is_raised_while_a_result_is_noted_ends_all() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        do_apart([PID, LONG], eval, interrupt, processes=2, gone=lambda work, fate: fate)
+        run_in_processes([PID, LONG], eval, interrupt, processes=2, gone=lambda work, fate: fate)
     assert multiprocessing.active_children() == []

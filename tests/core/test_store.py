@@ -74,17 +74,17 @@ def test_keys_and_suffixes_never_leave_the_store(tmp_path: Path, key: str, suffi
 def test_a_note_is_an_entry_like_others(tmp_path: Path) -> None:
     store = Store(tmp_path)
     key = digest("note")
-    assert store.put_note(key, ".txt", "wörds\n") == store.get(key)
-    assert store.text(key) == "wörds\n" and [entry.suffix for entry in store.entries()] == [".txt"]
-    store.put_note(key, ".txt", "others")
-    assert store.text(key) == "others" and not [*tmp_path.rglob(".avlink-tmp-*")]
+    assert store.put_text(key, ".txt", "wörds\n") == store.get(key)
+    assert store.get_text(key) == "wörds\n" and [entry.suffix for entry in store.entries()] == [".txt"]
+    store.put_text(key, ".txt", "others")
+    assert store.get_text(key) == "others" and not [*tmp_path.rglob(".avlink-tmp-*")]
 
 
 def test_text_is_read_or_not_there(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert store.text(KEY) is None
+    assert store.get_text(KEY) is None
     put(store, "ä".encode(), suffix=".txt")
-    assert store.text(KEY) == "ä"
+    assert store.get_text(KEY) == "ä"
 
 
 class TestEntries:

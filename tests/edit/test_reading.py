@@ -14,9 +14,9 @@ from avlink_otio import plugin
 from avlink import testing
 from avlink.core.errors import OutputError, RecipeError, TimelineError
 from avlink.core.events import Event, Message
-from avlink.core.images import ImageSequence
 from avlink.core.recipe import SonifyRecipe
 from avlink.core.recipe.schema import Read
+from avlink.core.values import ImageSequence
 from avlink.edit.export import ExportRequest, export
 from avlink.edit.sonify import SonifyReport, SonifyRequest, sonify
 from avlink.hooks import make_registry

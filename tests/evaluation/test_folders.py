@@ -12,7 +12,7 @@ import avlink.evaluation.folders as evaluate_folders_module
 from avlink.cli import main
 from avlink.core.errors import InputError, PluginError, RecipeError, TooShort
 from avlink.core.features import Features, Scene
-from avlink.core.hashing import file_digest
+from avlink.core.file_digest import file_digest
 from avlink.core.recipe import EvaluateRecipe, load_recipe
 from avlink.core.store import Store
 from avlink.core.values import Frames, FrameSource, SoundSource, Waveform

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avlink.core.values import Waveform
-from avlink.media import user_data
+from avlink.media import mp4_metadata as user_data
+from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
 from avlink.media.mux import mux_sound
 from avlink.media.probe import probe
-from avlink.media.user_data import is_mp4, read_user_data, rewrite_with_user_data
 
 GRAPH = json.dumps({"3": {"class_type": "KSampler", "inputs": {"seed": 5, "text": "ein Hündchen «läuft»"}}})
 NOTES = {"prompt": GRAPH, "workflow": json.dumps({"nodes": [], "x": "ä" * 5000}), "comment": "a comment"}

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import avlink
+from avlink.core.entry_points import changed_ns, plugin_points
 from avlink.core.errors import AvlinkError
 from avlink.core.hashing import JsonValue, digest
-from avlink.core.installed import changed_ns, plugin_points
 from avlink.core.paths import cache_dir, write_text
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
 from avlink.core.errors import MediaError
-from avlink.core.images import ImageSequence
-from avlink.core.values import PictureSpec
+from avlink.core.values import ImageSequence, PictureSpec
 from avlink.media.frames import open_frames
 from avlink.media.pictures import decode_pictures
 
@@ -55,7 +54,7 @@ OnLost = Callable[[Segment, MediaError], None]
 """Told of a segment whose media cannot be read to its end; it is black from there on."""
 
 
-def edit_frames(
+def composite_frames(
     segments: Sequence[Segment],
     *,
     duration_s: Fraction,

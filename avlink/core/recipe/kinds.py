@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from avlink.core.architecture import AVLinkConfig
-from avlink.core.datasets import DataTable, FoundryData, media_of
+from avlink.core.recipe.data import DataTable, FoundryData, media_of
 from avlink.core.recipe.schema import Names, Recipe, Seed, SonifyRecipe, VisualizeRecipe
-from avlink.core.training import (
+from avlink.core.recipe.stages import (
     ALONE,
     Conditioning,
     LogTable,
