@@ -84,8 +84,8 @@ def run_all(runs: Sequence[Run], bench: Bench, jobs: int, listener: Listener = i
             partial(_rows, bench=bench, listener=ignore),
             done,
             processes=jobs,
-            use_threads=torch.set_num_threads,
-            gone=lambda run, fate: (
+            set_threads=torch.set_num_threads,
+            describe_loss=lambda run, fate: (
                 f"the process of '{run.name}' {fate}; "
                 f"give the command again with fewer than --jobs {jobs}: what is done is kept"
             ),

@@ -16,7 +16,7 @@ from typing import Any
 
 from avlink.core.errors import InputError
 from avlink.core.paths import cache_dir, sweep_leftovers
-from avlink.core.store import Entry, Store
+from avlink.core.store import Store, StoreEntry
 
 BUNDLES, FINISHED = "bundles", "finished"
 """Folders of the cache beside the store's: unpacked media, and sounds whose only output is a movie."""
@@ -168,7 +168,7 @@ def size_text(size_bytes: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
 
 
-def _pieces(folder: Path) -> Iterator[tuple[str, Entry]]:
+def _pieces(folder: Path) -> Iterator[tuple[str, StoreEntry]]:
     """Everything in the cache with its kind. Folders of bundles are one entry each."""
     for entry in Store(folder).entries():
         yield _OF_SUFFIX.get(entry.suffix, "other"), entry
@@ -178,7 +178,7 @@ def _pieces(folder: Path) -> Iterator[tuple[str, Entry]]:
             # What was used is the place itself: the only file, or the folder around several.
             yield (
                 place.parent.name,
-                _Place(
+                _CacheFile(
                     suffix=place.suffix,
                     files=(*files, place),
                     size_bytes=sum(path.stat().st_size for path in (files or (place,)) if path.is_file()),
@@ -187,13 +187,13 @@ def _pieces(folder: Path) -> Iterator[tuple[str, Entry]]:
             )
 
 
-class _Place(Entry):
+class _CacheFile(StoreEntry):
     """A file or a folder of the cache that the store does not know."""
 
     __slots__ = ()
 
     def remove(self) -> bool:
-        """See `Entry`; a folder goes with all that is in it, or with what the system lets go of."""
+        """See `StoreEntry`; a folder goes with all that is in it, or with what the system lets go of."""
         *files, place = self.files
         try:
             if place.stat().st_mtime > self.used_s:
@@ -226,7 +226,7 @@ def _grace_s(kind: str, grace_s: float) -> float:
     return max(grace_s, _BUNDLE_GRACE_S) if kind == BUNDLES else grace_s
 
 
-def _amounts(pieces: Sequence[tuple[str, Entry]]) -> dict[str, Amount]:
+def _amounts(pieces: Sequence[tuple[str, StoreEntry]]) -> dict[str, Amount]:
     of = {kind: [entry.size_bytes for found, entry in pieces if found == kind] for kind in KINDS}
     return {kind: Amount(entries=len(sizes), size_bytes=sum(sizes)) for kind, sizes in of.items()}
 

@@ -13,13 +13,13 @@ Positive = Annotated[int, Field(gt=0)]
 Ints = Annotated[tuple[Positive, ...], Field(strict=False)]
 
 
-class Architecture(BaseModel):
+class Table(BaseModel):
     """Base of all tables: unknown keys are refused, values are not coerced, nothing changes afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class MelSpec(Architecture):
+class MelSpec(Table):
     """A log-mel spectrogram; VAE and vocoder must agree on every field."""
 
     sample_rate: Positive = 16000
@@ -49,7 +49,7 @@ class MelSpec(Architecture):
         return self
 
 
-class VAEConfig(Architecture):
+class VAEConfig(Table):
     """1D-VAE on mel frames (GenAU): one stage per entry of `mult`, each but the last halving time."""
 
     channels: Positive = 512
@@ -80,7 +80,7 @@ class VAEConfig(Architecture):
         return tuple(range(len(self.mult) - 1)) if self.halved is None else self.halved
 
 
-class VocosConfig(Architecture):
+class VocosConfig(Table):
     """ConvNeXt backbone with an inverse-STFT head (Vocos)."""
 
     kind: Literal["vocos"] = "vocos"
@@ -89,7 +89,7 @@ class VocosConfig(Architecture):
     mlp_ratio: Positive = 3
 
 
-class HiFiGANConfig(Architecture):
+class HiFiGANConfig(Table):
     """HiFi-GAN generator; the product of `rates` is the mel hop."""
 
     kind: Literal["hifigan"] = "hifigan"
@@ -103,7 +103,7 @@ class HiFiGANConfig(Architecture):
     """Those of each kernel."""
 
 
-class BigVGANConfig(Architecture):
+class BigVGANConfig(Table):
     """BigVGAN generator: HiFi-GAN with periodic activations at twice the rate."""
 
     kind: Literal["bigvgan"] = "bigvgan"
@@ -118,7 +118,7 @@ class BigVGANConfig(Architecture):
     final_bias: bool = True
 
 
-class GriffinLimConfig(Architecture):
+class GriffinLimConfig(Table):
     """Phase by Griffin-Lim through torchaudio: needs no weights."""
 
     kind: Literal["griffin-lim"] = "griffin-lim"
@@ -128,7 +128,7 @@ class GriffinLimConfig(Architecture):
 VocoderConfig = Annotated[VocosConfig | HiFiGANConfig | BigVGANConfig | GriffinLimConfig, Field(discriminator="kind")]
 
 
-class TextConfig(Architecture):
+class TextConfig(Table):
     """Byte-level text encoder of the built-in model; `kind = "t5"` names an external encoder of width `dim`."""
 
     kind: Literal["bytes", "t5"] = "bytes"
@@ -138,7 +138,7 @@ class TextConfig(Architecture):
     max_length: Positive = 64
 
 
-class DiTConfig(Architecture):
+class DiTConfig(Table):
     """One backbone (section 3.2, appendix B)."""
 
     dim: Positive = 1024
@@ -151,7 +151,7 @@ class DiTConfig(Architecture):
     """What the network puts out; data predictions become velocities by the path (engine/flow/path.py)."""
 
 
-class VideoConfig(Architecture):
+class VideoConfig(Table):
     """The pictures that the video backbone models (appendix B: 1x2x2 patches of 36x64 RGB at 6 fps)."""
 
     fps: Positive = 6
@@ -168,7 +168,7 @@ class VideoConfig(Architecture):
         return self
 
 
-class ExtractedConfig(Architecture):
+class ExtractedConfig(Table):
     """What a pretrained extractor sees, in place of the video backbone's activations (table 2, features type)."""
 
     name: str
@@ -182,7 +182,7 @@ class ExtractedConfig(Architecture):
 Injection = Literal["fusion", "cross_attention", "direct", "text"]
 
 
-class FusionConfig(Architecture):
+class FusionConfig(Table):
     """Fusion Blocks (section 3.3): `blocks` of them, placed at regular intervals in both backbones.
 
     All but `dim`, `heads`, `blocks` and `mlp_ratio` are the variants of table 2; the defaults are the paper's choice.
@@ -207,7 +207,7 @@ class FusionConfig(Architecture):
     the same moment of the other stream. 0 leaves the bias out, as in the paper."""
 
 
-class MotionConfig(Architecture):
+class MotionConfig(Table):
     """The motion stem: convolutions on frames and signed differences, attended in the fusion. Not in the paper."""
 
     fps: Positive = 24
@@ -222,7 +222,7 @@ class MotionConfig(Architecture):
     """What the stem names at each onset (materials, in the built-in model)."""
 
 
-class AVLinkConfig(Architecture):
+class AVLinkConfig(Table):
     """The whole engine."""
 
     mel: MelSpec = MelSpec()

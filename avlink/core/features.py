@@ -31,14 +31,14 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class AudioVideo:
     """Sound and pictures of one stretch of time, which begin together."""
 
     sound: SoundSource
     frames: FrameSource
 
 
-Content: TypeAlias = SoundSource | FrameSource | Scene | str
+Content: TypeAlias = SoundSource | FrameSource | AudioVideo | str
 """What an extractor is given: a sound, pictures, both together, or words."""
 
 

@@ -26,7 +26,7 @@ _KEY = re.compile(r"[0-9a-f]{8,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StoreEntry:
     """What lies in the store under one key: its files with the sidecar last, their bytes, and when it was last used.
 
     `suffix` is the object's, "" where only a sidecar is left. `used_s` is in seconds since the epoch.
@@ -104,7 +104,7 @@ class Store:
 
         return self._put(key, suffix, write, {}, flush=False)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[StoreEntry]:
         """All that lies in the store, also what is broken; not what is being written."""
         for folder in sorted(self.root.glob("objects/??")):
             by_key: dict[str, list[tuple[Path, os.stat_result]]] = {}
@@ -116,7 +116,7 @@ class Store:
             for found in by_key.values():
                 found.sort(key=lambda file: file[0].name.endswith(_SIDECAR))
                 suffix = found[0][0].suffix if not found[0][0].name.endswith(_SIDECAR) else ""
-                yield Entry(
+                yield StoreEntry(
                     suffix=suffix,
                     files=tuple(path for path, _ in found),
                     size_bytes=sum(stat.st_size for _, stat in found),

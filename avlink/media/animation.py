@@ -74,10 +74,10 @@ def write_animation(path: Path, pictures: Iterable[TimedPicture], *, lossless: b
     suffix = {".m4v": ".mp4", ".mov": ".mp4"}.get(path.suffix.lower(), path.suffix.lower())
     known = _LOSSLESS if lossless else {**_VISUAL, ".mkv": _VISUAL[".mp4"]}
     with open_movie(path) as target:
-        encoder: _Encoder | None = None
+        encoder: _PictureEncoder | None = None
         for picture in pictures:
             if encoder is None:
-                encoder = _Encoder(target, _usable(known.get(suffix, known[".mkv"])), picture)
+                encoder = _PictureEncoder(target, _usable(known.get(suffix, known[".mkv"])), picture)
             if picture.pixels.shape != encoder.shape:
                 raise MediaError(f"the pictures for '{path}' change their size on the way; make them alike")
             encoder.add(picture)
@@ -86,7 +86,7 @@ def write_animation(path: Path, pictures: Iterable[TimedPicture], *, lossless: b
         encoder.finish()
 
 
-class _Encoder:
+class _PictureEncoder:
     """Pictures into one stream of a movie, at absolute times on the clock."""
 
     def __init__(self, target: OutputContainer, encoding: _Encoding, first: TimedPicture) -> None:

@@ -25,7 +25,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
+class CuePoint:
     """A named place in the sound, for example an impact: `position_samples` from its start, and a remark on it."""
 
     position_samples: int
@@ -59,7 +59,7 @@ class BroadcastInfo:
     drop_frame: bool = False
     project: str = ""
     note: str = ""
-    cues: tuple[Cue, ...] = ()
+    cues: tuple[CuePoint, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.time_reference < 1 << 64:
@@ -183,7 +183,7 @@ def to_ixml(info: BroadcastInfo, *, sample_rate: int, channels: int) -> bytes:
     return _even(body, b"\n")
 
 
-def from_ixml(body: bytes, bext: Bext, cues: tuple[Cue, ...]) -> BroadcastInfo:
+def from_ixml(body: bytes, bext: Bext, cues: tuple[CuePoint, ...]) -> BroadcastInfo:
     """What was given to `pack_bext` and `to_ixml`. Raises ValueError if the iXML cannot be read."""
     try:
         # iXML of other programs may be padded with NULs.

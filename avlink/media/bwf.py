@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from avlink.core.errors import AvlinkError, MediaError
 from avlink.core.values import SoundSource
-from avlink.media.broadcast import Bext, BroadcastInfo, Cue, from_ixml, pack_bext, to_ixml, unpack_bext
+from avlink.media.broadcast import Bext, BroadcastInfo, CuePoint, from_ixml, pack_bext, to_ixml, unpack_bext
 from avlink.media.wave import PCM, RIFF_LIMIT_BYTES, SIZE_IN_DS64, chunk, write_wave
 
 _BYTES_A_SAMPLE = 3
@@ -98,7 +98,7 @@ def _to_pcm(samples: NDArray[np.float32]) -> bytes:
     return words[:, :_BYTES_A_SAMPLE].tobytes()
 
 
-def _cue_chunks(cues: tuple[Cue, ...]) -> bytes:
+def _cue_chunks(cues: tuple[CuePoint, ...]) -> bytes:
     """Cue points and their texts (Multimedia Programming Interface and Data Specifications 1.0, "Cue-Points Chunk").
 
     Without a playlist and in one data chunk of PCM, both positions are samples from its start, and the offsets of
@@ -137,7 +137,7 @@ def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         yield (body[:4] if name == b"LIST" else name).decode("latin-1"), body
 
 
-def _read_cues(chunks: dict[str, bytes]) -> tuple[Cue, ...]:
+def _read_cues(chunks: dict[str, bytes]) -> tuple[CuePoint, ...]:
     points, labels = chunks.get("cue ", b"\0\0\0\0"), chunks.get("adtl", b"")
     texts: dict[tuple[bytes, int], str] = {}
     at = 4
@@ -148,7 +148,7 @@ def _read_cues(chunks: dict[str, bytes]) -> tuple[Cue, ...]:
     (count,) = struct.unpack_from("<I", points)
     found = (struct.unpack_from("<II", points, 4 + 24 * index) for index in range(count))
     return tuple(
-        Cue(
+        CuePoint(
             position_samples=position,
             label=texts.get((b"labl", number), ""),
             note=texts.get((b"note", number), ""),

@@ -21,7 +21,7 @@ from avlink.core.errors import MediaError, OutputError
 from avlink.core.values import FrameSource, ImageSequence, PictureSpec
 from avlink.media.pictures import decode_pictures
 from avlink.media.probe import VideoInfo, check_visible
-from avlink.media.scale import Picture, Scaler
+from avlink.media.scale import DecodedPicture, Scaler
 
 _NORMAL = Fraction(1)
 # A frozen picture is looked for a little after its time: clocks of 90 kHz or milliseconds round its start up.
@@ -120,7 +120,7 @@ def open_frames(
         frozen=frozen,
     )
     begin_s = max(first_s, Fraction(0))
-    last: Picture | None = None
+    last: DecodedPicture | None = None
     try:
         for last in decode_pictures(path, start_s=begin_s, stop_s=spool.end_s, width=spec.width, height=spec.height):
             spool.add(last.pixels, begin_s=last.begin_s, end_s=last.end_s)
@@ -180,7 +180,7 @@ def _no_room(error: OSError) -> OutputError:
 def _hold_last(
     path: Path | ImageSequence,
     spool: _BoxAverage,
-    last: Picture | None,
+    last: DecodedPicture | None,
     *,
     stop_s: Fraction,
     longest: Fraction,

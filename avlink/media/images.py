@@ -19,7 +19,7 @@ from avlink.core.errors import MediaError
 from avlink.core.values import ImageSequence
 from avlink.media.container import find_video, open_input
 from avlink.media.probe import MediaInfo, VideoInfo, check_visible, pixel_aspect, right_angle
-from avlink.media.scale import Picture, Scaler
+from avlink.media.scale import DecodedPicture, Scaler
 
 
 def probe_images(images: ImageSequence) -> MediaInfo:
@@ -34,7 +34,7 @@ def probe_images(images: ImageSequence) -> MediaInfo:
 
 def decode_images(
     images: ImageSequence, *, start_s: Fraction, stop_s: Fraction, width: int, height: int
-) -> Iterator[Picture]:
+) -> Iterator[DecodedPicture]:
     """The pictures that are seen in [start_s, stop_s), fitted into width x height; see `decode_pictures`.
 
     Raises MediaError if one of the files cannot be read.
@@ -50,7 +50,7 @@ def decode_images(
             pixels = _pixels(path, images.rate, width=width, height=height)
         elif images.black:
             pixels = np.zeros_like(pixels)
-        yield Picture(pixels=pixels, begin_s=begin_s, end_s=begin_s + 1 / images.rate)
+        yield DecodedPicture(pixels=pixels, begin_s=begin_s, end_s=begin_s + 1 / images.rate)
 
 
 def _before(images: ImageSequence, index: int, *, width: int, height: int) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from avlink.core.values import SoundSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class PlacedSound:
     """A sound whose sample `first` is heard at sample `at` of a mix, for `num_samples`."""
 
     sound: SoundSource
@@ -22,10 +22,10 @@ class Placed:
     first: int = 0
 
 
-class MixedSound:
+class Mixdown:
     """The sum of placed sounds of one rate (a `SoundSource`); mono ones are heard in all channels alike."""
 
-    def __init__(self, parts: Sequence[Placed], *, sample_rate: int, channels: int, num_samples: int) -> None:
+    def __init__(self, parts: Sequence[PlacedSound], *, sample_rate: int, channels: int, num_samples: int) -> None:
         self._parts = sorted(parts, key=lambda part: part.at)
         self.sample_rate, self.channels, self.num_samples = sample_rate, channels, num_samples
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from avlink.core.errors import AvlinkError
 from avlink.core.values import FrameSource, SoundSource
-from avlink.media.soundtrack import SoundTrack, open_movie
+from avlink.media.soundtrack import SoundTrackWriter, open_movie
 
 _ENCODERS = ("libx264", "libopenh264", "mpeg4")
 _FRAMES_A_READ = 64
@@ -149,7 +149,7 @@ def encode(
             _tell_colours(stream, encoding.matrix)
         if timecode is not None:
             stream.metadata["timecode"] = timecode
-        track = None if sound is None else SoundTrack(target, sound, path=path)
+        track = None if sound is None else SoundTrackWriter(target, sound, path=path)
         for index, image in enumerate(images):
             frame = reformatter.reformat(
                 VideoFrame.from_ndarray(_even(image, size), format="rgb24"),

@@ -27,7 +27,7 @@ _OWNER = b"org.avlink"
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _BoxHeader:
     """A box of a file: where it begins, the bytes of its header, and its whole size."""
 
     kind: bytes
@@ -82,7 +82,7 @@ def rewrite_with_user_data(written: Path, result: Path, user_data: list[bytes], 
             _copy(file, place, out)
 
 
-def _copy(file: BinaryIO, place: _Place, out: BinaryIO) -> None:
+def _copy(file: BinaryIO, place: _BoxHeader, out: BinaryIO) -> None:
     file.seek(place.start)
     left = place.size
     while left > 0:
@@ -93,7 +93,7 @@ def _copy(file: BinaryIO, place: _Place, out: BinaryIO) -> None:
         left -= len(block)
 
 
-def _places(file: BinaryIO) -> Iterator[_Place]:
+def _places(file: BinaryIO) -> Iterator[_BoxHeader]:
     """The outermost boxes of a file, as far as they make sense."""
     file.seek(0, 2)
     end, start = file.tell(), 0
@@ -107,7 +107,7 @@ def _places(file: BinaryIO) -> Iterator[_Place]:
             size = end - start
         if size < header or start + size > end:
             return
-        yield _Place(kind, start, header, size)
+        yield _BoxHeader(kind, start, header, size)
         start += size
 
 

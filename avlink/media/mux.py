@@ -19,7 +19,7 @@ from avlink.core.values import SoundSource
 from avlink.media.container import find_video, open_input
 from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
 from avlink.media.probe import probe
-from avlink.media.soundtrack import SoundTrack, open_movie
+from avlink.media.soundtrack import SoundTrackWriter, open_movie
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
 # What libavformat says of the container itself; the new one has its own.
@@ -53,7 +53,7 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
             notes = kept | notes
         # The first picture goes to time 0: MP4 can express a later start only in milliseconds.
         start = 0 if picture.time_base is None else round(start_s / picture.time_base)
-        track = SoundTrack(target, sound, path=out_path)
+        track = SoundTrackWriter(target, sound, path=out_path)
         step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
         for packet, dts in _with_order(_packets(video_path, source, picture), step):
             packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start

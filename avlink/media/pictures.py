@@ -20,7 +20,7 @@ from avlink.core.values import ImageSequence
 from avlink.media.container import find_video, open_input
 from avlink.media.images import decode_images
 from avlink.media.probe import VideoInfo, check_visible, picture_time, read_video_info
-from avlink.media.scale import Picture, Scaler
+from avlink.media.scale import DecodedPicture, Scaler
 
 _SEEK_BEYOND_S = 2
 # How far before the wanted time to look for a key picture, when the index leads past it.
@@ -29,7 +29,7 @@ _SEEK_MARGINS_S = (0, 2, 10, 60)
 
 def decode_pictures(
     path: Path | ImageSequence, *, start_s: Fraction, stop_s: Fraction, width: int, height: int
-) -> Iterator[Picture]:
+) -> Iterator[DecodedPicture]:
     """The pictures that are seen in [start_s, stop_s) of media time, in order and without holes.
 
     Each is fitted into width x height: stretched where the shapes differ by up to 15 %, else with black bars.
@@ -53,12 +53,12 @@ def decode_pictures(
                 # A clock that steps back: what was shown stays.
                 continue
             if held is not None and time_s > start_s:
-                yield Picture(pixels=scaler.scale(held), begin_s=held_from, end_s=time_s)
+                yield DecodedPicture(pixels=scaler.scale(held), begin_s=held_from, end_s=time_s)
             held, held_from = frame, time_s
             if held_from >= stop_s:
                 return
         if held is not None:
-            yield Picture(pixels=scaler.scale(held), begin_s=held_from, end_s=held_from + _shown_for(held, info))
+            yield DecodedPicture(pixels=scaler.scale(held), begin_s=held_from, end_s=held_from + _shown_for(held, info))
 
 
 def _video(path: Path, container: InputContainer) -> VideoStream:

@@ -21,7 +21,7 @@ _HD_LINES = 720
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class DecodedPicture:
     """RGB uint8 `pixels` of shape (height, width, 3), seen from `begin_s` until `end_s` of media time."""
 
     pixels: NDArray[np.uint8]

@@ -71,7 +71,7 @@ def open_movie(path: Path, *, index_first: bool = True) -> Iterator[OutputContai
         ) from error
 
 
-class SoundTrack:
+class SoundTrackWriter:
     """The sound of a movie under way. Feed it along with the picture, so that little waits in memory."""
 
     def __init__(self, container: OutputContainer, sound: SoundSource, *, path: Path) -> None:

@@ -106,8 +106,8 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
         _make_shard,
         made,
         processes=os.cpu_count() or 1,
-        use_threads=torch.set_num_threads,
-        gone=lambda job, fate: (
+        set_threads=torch.set_num_threads,
+        describe_loss=lambda job, fate: (
             f"a process that made clips for {job.root} {fate}; give the command again: what is done is kept"
         ),
     )

@@ -26,7 +26,7 @@ def _do(works: list[str], *, processes: int = 2) -> list[tuple[str, Any]]:
         eval,
         lambda work, result: found.append((work, result)),
         processes=processes,
-        gone=lambda work, fate: f"{work} {fate}",
+        describe_loss=lambda work, fate: f"{work} {fate}",
     )
     return found
 
@@ -70,7 +70,7 @@ class _Deadly:
 def test_a_process_that_dies_while_it_begins_is_told() -> None:
     with pytest.raises(AvlinkError, match="7 ended with exit code 3"):
         run_in_processes(
-            [7], _Deadly(), lambda work, result: None, processes=2, gone=lambda work, fate: f"{work} {fate}"
+            [7], _Deadly(), lambda work, result: None, processes=2, describe_loss=lambda work, fate: f"{work} {fate}"
         )
 
 
@@ -79,5 +79,5 @@ def test_what_is_raised_while_a_result_is_noted_ends_all() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_in_processes([PID, LONG], eval, interrupt, processes=2, gone=lambda work, fate: fate)
+        run_in_processes([PID, LONG], eval, interrupt, processes=2, describe_loss=lambda work, fate: fate)
     assert multiprocessing.active_children() == []

@@ -18,7 +18,7 @@ from avlink.core.values import Frames, PictureSpec, Waveform
 from avlink.media.audio import read_audio
 from avlink.media.composite import Ramp, Segment, composite_frames
 from avlink.media.frames import open_frames
-from avlink.media.mix import MixedSound, Placed, within_full_scale
+from avlink.media.mix import Mixdown, PlacedSound, within_full_scale
 from avlink.media.movie import write_movie, write_video
 from avlink.media.mux import mux_sound
 from avlink.media.probe import probe, require_video
@@ -217,8 +217,8 @@ def test_media_that_breaks_off_is_black_from_there_on_and_is_told(make_movie: Ma
 def test_sounds_are_added_at_their_places(tmp_path: Path) -> None:
     one = Waveform(samples=np.full((1, 100), 0.75, np.float32), sample_rate=48000)
     two = Waveform(samples=np.stack([np.arange(100), -np.arange(100)]).astype(np.float32) / 200, sample_rate=48000)
-    parts = [Placed(sound=one, at=50, num_samples=60, first=10), Placed(sound=two, at=80, num_samples=100)]
-    mix = MixedSound(parts, sample_rate=48000, channels=2, num_samples=200)
+    parts = [PlacedSound(sound=one, at=50, num_samples=60, first=10), PlacedSound(sound=two, at=80, num_samples=100)]
+    mix = Mixdown(parts, sample_rate=48000, channels=2, num_samples=200)
     whole = mix.read(0, 200)
     assert not whole[:, :50].any() and not whole[:, 180:].any() and (whole[:, 50:80] == 0.75).all()
     np.testing.assert_allclose(whole[0, 80:110], 0.75 + np.arange(30) / 200)

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from avlink.core.architecture import Architecture, Positive
+from avlink.core.architecture import Positive, Table
 
 
-class _Data(Architecture):
+class _Data(Table):
     """What all sources share."""
 
     prepared: str | None = None
@@ -37,7 +37,7 @@ class FoundryData(_Data):
 Media = Literal["both", "sound", "pictures"]
 
 
-class _Filed(_Data):
+class _MediaData(_Data):
     """What all sources of files share."""
 
     media: Media = "both"
@@ -45,7 +45,7 @@ class _Filed(_Data):
     then files that have none are clips too."""
 
 
-class _Files(_Filed):
+class _FileData(_MediaData):
     """Video files; a clip is the first seconds of each, as long as the model's window."""
 
     folder: str
@@ -56,7 +56,7 @@ class _Files(_Filed):
     """As many clips are judged on, not trained on: of the source's own test part if it has one, else from its end."""
 
 
-class FolderData(_Files):
+class FolderData(_FileData):
     """Files with captions from a CSV manifest: columns `path` and `caption`, and optionally `start_s`."""
 
     source: Literal["folder"] = "folder"
@@ -64,13 +64,13 @@ class FolderData(_Files):
     """Relative to `folder`, or absolute."""
 
 
-class SidecarData(_Files):
+class SidecarData(_FileData):
     """Files with captions beside them: clip.mp4 and clip.txt, or clip.json with `caption` and optionally `start_s`."""
 
     source: Literal["sidecar"] = "sidecar"
 
 
-class WebDatasetData(_Files):
+class WebDatasetData(_FileData):
     """Tar files of WebDataset's kind: KEY.mp4 (webm, mkv, mov) and KEY.txt, or KEY.json with `caption`."""
 
     source: Literal["webdataset"] = "webdataset"
@@ -78,7 +78,7 @@ class WebDatasetData(_Files):
     """Which files below `folder`, as a pattern."""
 
 
-class VGGSoundData(_Files):
+class VGGSoundData(_FileData):
     """VGGSound's own table, and the files as people have them: {id}_{start:06d}.mp4, {id}_{start}.mp4, and others."""
 
     source: Literal["vggsound"] = "vggsound"
@@ -86,7 +86,7 @@ class VGGSoundData(_Files):
     """Columns without a header: id, start in seconds, label, train or test; relative to `folder` or absolute."""
 
 
-class AudioSetData(_Files):
+class AudioSetData(_FileData):
     """AudioSet's temporally strong labels (Hershey et al. 2021), and the files as people have them."""
 
     source: Literal["audioset"] = "audioset"
@@ -103,7 +103,7 @@ _Part = Annotated[
 ]
 
 
-class SeveralData(_Filed):
+class SeveralData(_MediaData):
     """Several sources together, each clip as often as any other: the paper's fusions learn from two."""
 
     source: Literal["several"] = "several"

@@ -19,7 +19,7 @@ from avlink.core.errors import RecipeError
 from avlink.core.recipe.explain import describe_mistakes, explain, suggest
 from avlink.core.recipe.learning import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.overrides import Override, apply_overrides, parse_override
-from avlink.core.recipe.schema import FORMAT, Recipe, SonifyRecipe, Source, VisualizeRecipe
+from avlink.core.recipe.schema import FORMAT, Recipe, RecipeSource, SonifyRecipe, VisualizeRecipe
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -105,7 +105,7 @@ def load_recipe(
     parsed = [parse_override(item) if isinstance(item, str) else item for item in overrides]
     tree, origins = apply_overrides(tree, origins, parsed)
     folders = {layer.label: layer.folder for layer in layers if layer.folder is not None}
-    source = Source(label=last.label, origins=origins, values=tree, folders=folders)
+    source = RecipeSource(label=last.label, origins=origins, values=tree, folders=folders)
     return _check(_model_of(source, kind, more), source)
 
 
@@ -113,7 +113,7 @@ def check_values(model: type[AnyRecipe], values: dict[str, Any], label: str = "t
     """A recipe from a tree of values instead of a file. Raises RecipeError."""
     origins: dict[str, str] = {}
     _merge({}, origins, values, label, prefix="")
-    return _check(model, Source(label=label, origins=origins, values=values))
+    return _check(model, RecipeSource(label=label, origins=origins, values=values))
 
 
 def builtin_recipes() -> dict[str, Traversable]:
@@ -129,7 +129,7 @@ def builtin_recipes() -> dict[str, Traversable]:
     return dict(sorted(found(resources.files("avlink.recipes"), "")))
 
 
-def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:
+def _check(model: type[AnyRecipe], source: RecipeSource) -> AnyRecipe:
     try:
         recipe = model.model_validate(source.values)
     except ValidationError as error:
@@ -138,7 +138,7 @@ def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:
     return recipe
 
 
-def _model_of(source: Source, kind: str | type[Recipe] | None, more: More) -> type[Recipe]:
+def _model_of(source: RecipeSource, kind: str | type[Recipe] | None, more: More) -> type[Recipe]:
     found = source.values.get("kind")
     model = kind if isinstance(kind, type) else None
     wanted = kind if model is None else model.model_fields["kind"].default

@@ -53,18 +53,18 @@ def parse_value(text: str) -> Any:
     return document["value"] if set(document) == {"value"} else text
 
 
-def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(Dotted key, value) of all values of nested tables; an empty table is a value."""
     for name, value in table.items():
         if isinstance(value, Mapping) and value:
-            yield from flat(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
 
 def overrides_of(table: Mapping[str, Any], label: str) -> list[Override]:
     """What nested tables in a recipe set in another one; an empty table sets nothing."""
-    return [Override(key=key, value=value, label=label) for key, value in flat(table) if value != {}]
+    return [Override(key=key, value=value, label=label) for key, value in flatten(table) if value != {}]
 
 
 def apply_overrides(

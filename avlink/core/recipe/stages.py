@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from avlink.core.architecture import Architecture, Positive
+from avlink.core.architecture import Positive, Table
 
 STAGES = ("vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v", "fusion_joint")
 """In the order in which they run: codec, motion stem (its look at single frames first), backbones, fusions."""
@@ -25,7 +25,7 @@ Task = Literal["v2a", "a2v", "both"]
 """Sound for pictures, pictures for sound, or both from words alone."""
 
 
-class Rates(Architecture):
+class Rates(Table):
     """What is drawn at random for each clip while a backbone or a fusion learns."""
 
     text_drop: float = Field(default=0.1, ge=0, le=1)
@@ -46,7 +46,7 @@ FUSION_RATES = Rates(text_drop=0.5, time_location=-1.0)
 """Section C.1 and D.1 for Fusion Blocks."""
 
 
-class StageTable(Architecture):
+class StageTable(Table):
     """How one stage learns."""
 
     steps: Positive
@@ -88,7 +88,7 @@ class StageTable(Architecture):
         return usual.model_copy(update={name: value for name, value in said.items() if value is not None})
 
 
-class ParallelTable(Architecture):
+class ParallelTable(Table):
     """How a training uses its devices; may change between two starts of one run."""
 
     mode: Literal["none", "ddp", "fsdp"] = "none"
@@ -101,7 +101,7 @@ class ParallelTable(Architecture):
     """Write checkpoints while training goes on."""
 
 
-class LogTable(Architecture):
+class LogTable(Table):
     """What is noted besides a line of JSON for every step."""
 
     judge: bool = True
@@ -115,7 +115,7 @@ class LogTable(Architecture):
     """Event files for TensorBoard in OUT/tensorboard; needs the extra `train`."""
 
 
-class Conditioning(Architecture):
+class Conditioning(Table):
     """Flow times at which the conditioning modality stands (section 4.4)."""
 
     times: Literal["fixed", "uniform"] = "fixed"
