@@ -10,15 +10,13 @@ from scipy.ndimage import convolve1d, minimum_filter1d
 
 from avlink.core.sound import AmplifiedSound
 from avlink.core.values import SoundSource
-from avlink.media.loudness import Loudness, measure_loudness
-from avlink.media.resample import Resampler
+from avlink.media.loudness import OVERSAMPLING, PADDING_SAMPLES, Loudness, Oversampler, measure_loudness, pack
 
 # Rounding, and what the meter's own oversampling sees otherwise than the limiter's.
 _CEILING_MARGIN_DB = 0.05
 _TRIES = 6
 _LEAST_SLOPE = 0.25
 _REACH_S = 0.01
-_OVERSAMPLING = 4
 # How far the filter between the samples sees.
 _FILTER_SAMPLES = 128
 
@@ -112,10 +110,12 @@ class LimitedSound:
 
 def true_peaks(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
     """The highest magnitude of any channel at each sample and up to the ones beside it."""
-    count = samples.shape[1]
-    oversampler = Resampler(sample_rate, sample_rate * _OVERSAMPLING, channels=samples.shape[0])
-    dense = np.concatenate([oversampler.push(samples), oversampler.flush()], axis=1)[:, : count * _OVERSAMPLING]
-    after = np.abs(dense).max(axis=0).reshape(count, _OVERSAMPLING).max(axis=1)
+    channels, count = samples.shape
+    oversampler = Oversampler(sample_rate=sample_rate, channels=channels)
+    packed = np.concatenate([oversampler.push(pack(samples)), oversampler.flush()], axis=1)
+    first = PADDING_SAMPLES * OVERSAMPLING
+    dense = packed.reshape(-1, channels)[first : first + count * OVERSAMPLING]
+    after = np.abs(dense).max(axis=1).reshape(count, OVERSAMPLING).max(axis=1)
     # What lies between two samples belongs to both.
     before = np.concatenate([after[:1], after[:-1]])
     return np.maximum(np.maximum(after, before), np.abs(samples).max(axis=0)).astype(np.float64)

@@ -90,7 +90,7 @@ def test_a_store_remembers_names_between_runs(tmp_path: Path, monkeypatch: pytes
     os.utime(path, ns=(1, 1))
     before = file_digest(path, store)
     # The next process begins with an empty memory; same path, size and time stand for the same content.
-    monkeypatch.setattr("avlink.core.hashing._memo", {})
+    monkeypatch.setattr("avlink.core.file_digest._memo", {})
     path.write_bytes(b"two")
     os.utime(path, ns=(1, 1))
     assert file_digest(path, store) == before
@@ -104,7 +104,7 @@ def test_a_note_that_is_no_digest_is_not_believed(tmp_path: Path, monkeypatch: p
     (entry,) = store.entries()
     key = entry.files[0].parent.name + entry.files[0].name.partition(".")[0]
     store.put_file(key, ".txt", lambda target: target.write_bytes(note) and None)
-    monkeypatch.setattr("avlink.core.hashing._memo", {})
+    monkeypatch.setattr("avlink.core.file_digest._memo", {})
     assert file_digest(path, store) == name
 
 
