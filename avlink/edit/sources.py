@@ -232,7 +232,7 @@ class SoundFiles:
     def _look(self, path: Path) -> probing.MediaInfo:
         if path not in self._seen:
             try:
-                self._seen[path] = known_probe(path, self._store)
+                self._seen[path] = cached_probe(path, self._store)
             except MediaError as error:
                 self._seen[path] = error
         found = self._seen[path]

@@ -93,7 +93,13 @@ def intermediate_encoding() -> Encoding:
 
 
 def write_intermediate(
-    path: Path, frames: FrameSource, *, encoding: Encoding, scale: int = 1, timecode: str | None = None
+    path: Path,
+    frames: FrameSource,
+    *,
+    encoding: Encoding,
+    scale: int = 1,
+    timecode: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Write `frames` at their own rate, each pixel as a square of `scale`; `timecode` is that of the first.
 
@@ -101,7 +107,8 @@ def write_intermediate(
     MediaError where the encoder refuses the pictures.
     """
     size = (frames.width * scale, frames.height * scale)
-    encode(path, each_image(frames), rate=frames.rate, size=size, encoding=encoding, timecode=timecode)
+    images = each_image(frames)
+    encode(path, images, rate=frames.rate, size=size, encoding=encoding, timecode=timecode, tags=tags)
 
 
 def supports_timecode(rate: Fraction) -> bool:
