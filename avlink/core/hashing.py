@@ -1,8 +1,8 @@
-"""Names for contents: the digests that cache keys and seeds are made of.
+"""Digests of values: the basis of cache keys and seeds.
 
-A digest is 20 bytes of BLAKE2b as 40 hexadecimal digits. Values are hashed as canonical JSON (sorted keys, no
-spaces), so that the same value always has the same name. Never put a float that came out of a division into a key:
-write a media time as its exact fraction.
+A digest is 20 bytes of BLAKE2b as 40 hexadecimal digits. Values are hashed as canonical JSON (sorted keys, no spaces),
+so that equal values have equal digests. Media times go into keys as exact fractions: a float that comes out of a
+division may differ in its last bit between machines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DIGEST_BYTES = 20
 
 
 def canonical_json(value: JsonValue) -> str:
-    """`value` as JSON with sorted keys and no spaces.
+    """Return `value` as JSON with sorted keys and no spaces.
 
     Raises TypeError for anything that is not JSON, ValueError for numbers that are not finite.
     """
@@ -29,15 +29,15 @@ def canonical_json(value: JsonValue) -> str:
 
 
 def digest(value: JsonValue) -> str:
-    """The name of a JSON value: 40 hexadecimal digits."""
+    """Return the digest of a JSON value, 40 hexadecimal digits."""
     return hashlib.blake2b(canonical_json(value).encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def derive_seed(*parts: JsonValue) -> int:
-    """A seed in [0, 2**63) that depends on every part and on nothing else."""
+    """Return a seed in [0, 2**63) that depends on the parts and on nothing else."""
     return int(digest(["seed", *parts])[:16], 16) >> 1
 
 
 def fraction_text(value: Fraction) -> str:
-    """An exact media time as it stands in keys: "numerator/denominator" in lowest terms."""
+    """Return an exact media time as keys hold it: "numerator/denominator" in lowest terms."""
     return f"{value.numerator}/{value.denominator}"

@@ -1,4 +1,8 @@
-"""Recipes: what a run shall do, as TOML with inheritance, overrides and messages that help."""
+"""Recipes: the settings of a run as TOML, with inheritance, overrides, and messages that name every mistake.
+
+The tables of all kinds of recipes belong here, and how recipes are read, merged and checked.
+Options of components are declared by the components; reading what a recipe points to belongs to its package.
+"""
 
 from avlink.core.recipe.explain import describe_mistakes, explain, suggest
 from avlink.core.recipe.learning import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
