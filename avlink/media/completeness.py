@@ -1,9 +1,9 @@
-"""Whether a media file is there to its last packet: all of it is read, and nothing is decoded.
+"""Checking that a media file is complete to its last packet, by reading all of it without decoding.
 
-That a file opens proves little. One whose index comes first opens with its full length from the first megabytes on; one
-that was given its full size before it was filled holds zeros where its pictures will be. So the packets are counted to
-the end, and held against what the file says of itself. What only speaks for more to come is told apart from that: a
-recording that was broken off looks like a copy that still goes on, and only time tells.
+A file that opens may still be incomplete. With its index in front it opens at its full length from the first megabytes
+on; preallocated by a copy program it holds zeros where pictures will be. So packets are read to the end and compared
+with the declared length. Weaker signs, such as a container that ends before its declared size, are reported apart: an
+interrupted recording looks like a copy in progress, and only time tells.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from avlink.core.errors import MediaError
 from avlink.media.container import find_video, open_input
 from avlink.media.probe import probe
 
-# Here the header says how long the file is; elsewhere libav takes the length from what it finds.
-_SAYS_ITS_LENGTH = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mxf"})
-# Black is zeros in these.
-_PLAIN_CODECS = ("rawvideo", "v210", "v410", "r210", "wrapped_avframe", "yuv4", "qtrle", "bmp")
-# The last picture may last longer than its packet says, and sound ends where its blocks do.
+# Formats with their length in the header; elsewhere libav estimates it from what it finds.
+_HAS_DECLARED_LENGTH = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mxf"})
+# In uncompressed codecs a packet of zeros is a black picture.
+_UNCOMPRESSED = ("rawvideo", "v210", "v410", "r210", "wrapped_avframe", "yuv4", "qtrle", "bmp")
+# The last picture may last longer than its packet says, and sound ends with its last block.
 _SLACK_S = Fraction(1)
 _SLACK = Fraction(1, 50)
-_PACKETS_BETWEEN_NEWS = 2000
-# Also Blu-ray's with a time before each packet, and broadcast's with its checks behind.
+_PACKETS_PER_CALLBACK = 2000
+# Plain packets, Blu-ray's with a timestamp in front, and broadcast's with error correction behind.
 _TRANSPORT_PACKETS = (188, 192, 204)
 _SEGMENT = bytes.fromhex("18538067")
 _TAIL_BYTES = 188
@@ -38,11 +38,11 @@ _MOST_BOXES = 1_000_000
 
 
 def check_whole(path: Path, *, on_part: Callable[[float], None] | None = None) -> str | None:
-    """Read a media file to its end. A sentence on why more of it may be to come; None if nothing speaks for that.
+    """Read a media file to its end. Return a sentence on why more of it may still come, or None.
 
-    `on_part` is called now and then with the seconds of media that were read. Raises MediaError in words for what
-    cannot be opened (see `probe`) or breaks off: when it is cut short, when its length is not reached, and when
-    pictures hold nothing but zeros, as in a file that was given its size before its content.
+    `on_part` is called now and then with the seconds of media read so far. Raises MediaError for a file that cannot be
+    opened (see `probe`) or is incomplete: packets break off, the declared length is not reached, or a picture is all
+    zeros, as in a preallocated file.
     """
     probe(path)
     with open_input(path) as container:
@@ -57,13 +57,14 @@ def check_whole(path: Path, *, on_part: Callable[[float], None] | None = None) -
 
 
 def ends_early(path: Path, format_name: str) -> str | None:
-    """A sentence if the file of libav's format `format_name` ends before it says, or in nothing; None if not.
+    """Return a sentence if a file of libav's format `format_name` ends before its declared end, or in zeros; else None.
 
-    Raises OSError when it cannot be read.
+    Reads the headers of outermost parts only, and proves nothing: players accept a file without its last kilobyte.
+    Raises OSError if the file cannot be read.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        end = next((_END_OF[part](file, size) for part in format_name.split(",") if part in _END_OF), size)
+        end = next((_DECLARED_END[part](file, size) for part in format_name.split(",") if part in _DECLARED_END), size)
         if end > size:
             return f"'{path}' ends in the middle of a part"
         if format_name in _NEVER_ENDS_IN_ZEROS:
@@ -74,23 +75,23 @@ def ends_early(path: Path, format_name: str) -> str | None:
 
 
 def _read_all(path: Path, container: InputContainer, on_part: Callable[[float], None] | None) -> Fraction:
-    """Seconds from the start of the file to the end of its last packet."""
+    """Return the seconds from the start of the file to the end of its last packet."""
     start = Fraction(container.start_time or 0, av.time_base)
     video = find_video(container)
-    hollow = None if video is None or _is_plain(video) else video.index
+    checked = None if video is None or _is_uncompressed(video) else video.index
     end, count = start, 0
     try:
         for packet in container.demux():
             if packet.pts is not None and packet.time_base is not None:
                 length = (packet.duration or 0) * Fraction(packet.time_base)
                 end = max(end, packet.pts * Fraction(packet.time_base) + length)
-            if packet.stream_index == hollow and packet.size and _is_empty(packet):
+            if packet.stream_index == checked and packet.size and _is_all_zeros(packet):
                 raise MediaError(
                     f"the picture of '{path}' at {float(end - start):.1f} s is empty, as of a file that is still being "
                     "filled; copy it again"
                 )
             count += 1
-            if on_part is not None and count % _PACKETS_BETWEEN_NEWS == 0:
+            if on_part is not None and count % _PACKETS_PER_CALLBACK == 0:
                 on_part(float(end - start))
     except av.error.FFmpegError as error:
         raise MediaError(
@@ -100,24 +101,24 @@ def _read_all(path: Path, container: InputContainer, on_part: Callable[[float], 
 
 
 def _declared_s(container: InputContainer) -> Fraction | None:
-    if container.format.name not in _SAYS_ITS_LENGTH or not container.duration:
+    if container.format.name not in _HAS_DECLARED_LENGTH or not container.duration:
         return None
     return Fraction(container.duration, av.time_base)
 
 
-def _is_plain(stream: Any) -> bool:
+def _is_uncompressed(stream: Any) -> bool:
     context = stream.codec_context
-    return context is None or context.name.startswith(_PLAIN_CODECS)
+    return context is None or context.name.startswith(_UNCOMPRESSED)
 
 
-def _is_empty(packet: Packet[Any]) -> bool:
+def _is_all_zeros(packet: Packet[Any]) -> bool:
     content = memoryview(packet)
-    # Nearly every packet says something in its first bytes.
+    # Nearly every packet differs from zero in its first bytes, which saves copying it.
     return not any(content[:64]) and not bytes(content).strip(b"\0")
 
 
 def _boxes_end(file: BinaryIO, size: int) -> int:
-    """ISO 14496-12: boxes to the end of the file, each with its size in front. One of no size reaches to the end."""
+    """Return the end of the last box (ISO 14496-12): each has its size in front; size 0 reaches to the end of file."""
     at = 0
     for _ in range(_MOST_BOXES):
         if at >= size:
@@ -128,7 +129,7 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
         if not head[4:8].strip(b"\0"):
-            # Where a box should begin there is nothing yet; QuickTime files may end in one zero word.
+            # Zeros where a box should begin; QuickTime files may end in one zero word.
             return at if size - at <= 8 else size + 1
         if length < 8:
             break
@@ -137,7 +138,7 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
 
 
 def _segment_end(file: BinaryIO, size: int) -> int:
-    """Matroska: one segment of known size behind the header; live recordings do not know theirs."""
+    """Return the end of Matroska's segment; that of live recordings is unknown, and taken as the end of the file."""
     at = 0
     for _ in range(8):
         file.seek(at)
@@ -157,7 +158,7 @@ def _segment_end(file: BinaryIO, size: int) -> int:
 
 
 def _riff_end(file: BinaryIO, size: int) -> int:
-    """RIFF: the size of the first chunk; further ones (OpenDML) are not looked at."""
+    """Return the end of the first RIFF chunk; further ones (OpenDML) are not checked."""
     head = file.read(12)
     length = int.from_bytes(head[4:8], "little")
     return 8 + length if head[:4] == b"RIFF" and length not in (0, 0xFFFFFFFF) else size
@@ -168,7 +169,7 @@ def _transport_end(file: BinaryIO, size: int) -> int:
 
 
 def _flash_end(file: BinaryIO, size: int) -> int:
-    """FLV: behind each tag stands how long it was."""
+    """Return the end of FLV's last tag, whose length is repeated behind it."""
     file.seek(max(0, size - 4))
     length = int.from_bytes(file.read(4), "big")
     if not 11 <= length <= size - 4:
@@ -178,7 +179,7 @@ def _flash_end(file: BinaryIO, size: int) -> int:
     return size if head[0] & 0x1F in (8, 9, 18) and int.from_bytes(head[1:4], "big") == length - 11 else size + 1
 
 
-_END_OF: Mapping[str, Callable[[BinaryIO, int], int]] = {
+_DECLARED_END: Mapping[str, Callable[[BinaryIO, int], int]] = {
     "mp4": _boxes_end,
     "matroska": _segment_end,
     "avi": _riff_end,

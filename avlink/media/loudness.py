@@ -1,7 +1,8 @@
 """Loudness after ITU-R BS.1770-4 and EBU Tech 3341, loudness range after EBU Tech 3342, true peak after BS.1770-4.
 
-libav's `ebur128` filter weights and integrates the sound, its resampler finds the peaks between the samples. The gates
-are here: the filter's own figures are rounded to bins of 0.01 LU, and its loudness range of short sounds is wrong.
+libav's `ebur128` filter weights and integrates the sound, and its resampler finds the peaks between samples. Gates and
+percentiles are computed here: the filter rounds its own to bins of 0.01 LU, its loudness range is wrong for short
+sounds, and its true peak has three digits of full scale.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ _RANGE_PERCENTILES = (10, 95)
 OVERSAMPLING = 4
 PADDING_SAMPLES = 64
 """Longer than the resampler's filter: at its ends it would take the sound to go on in its mirror image."""
-# The order of WAV files. libav weights surrounds by 1.41 and leaves low frequencies out, as BS.1770 asks; other counts
-# of channels are given without positions, and each channel then counts alike.
+# Channels in the order of WAV files. libav weights surrounds by 1.41 and ignores the low-frequency channel, as BS.1770
+# demands. Other numbers of channels are given without positions, and then each channel has weight 1.
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1"}
 
 
@@ -56,7 +57,7 @@ class Loudness:
 
 
 def measure_loudness(sound: SoundSource) -> Loudness:
-    """Measure loudness in LUFS and true peak in dBTP (four times oversampled), with ten numbers a second in memory."""
+    """Measure loudness in LUFS and true peak in dBTP (four times oversampled), in blocks of constant memory."""
     peak, meter = _PeakMeter(sound), _LoudnessMeter(sound)
     for block in read_blocks(sound):
         # libav refuses empty frames.
@@ -109,7 +110,7 @@ class _PeakMeter:
         self._peak = max(self._peak, _magnitude(packed), _magnitude(self._oversampler.push(packed)))
 
     def finish(self) -> float:
-        """The true peak in dBTP."""
+        """Return the true peak in dBTP."""
         peak = max(self._peak, _magnitude(self._oversampler.flush()))
         return max(SILENT_DBTP, 20 * log10(peak)) if peak > 0 else SILENT_DBTP
 
@@ -145,8 +146,9 @@ class _LoudnessMeter:
     """Momentary and short-term loudness in LUFS at every tenth of a second, by libav's `ebur128`."""
 
     def __init__(self, sound: SoundSource) -> None:
-        # Of 11025 Hz libav's windows are two samples longer than its steps, and the first of them would never be full.
-        # As if of 11020 Hz they are not, and the weighting moves by less than 0.001 LU.
+        # libav steps by rate // 10 samples, and its windows are rate * 4 // 10 long: at 11025 Hz two samples more than
+        # four steps, so that the first window is lost. Declared as 11020 Hz they fit, and the weighting filters move by
+        # 0.05 %, which is less than 0.001 LU.
         self._step_samples = sound.sample_rate // _STEPS_A_SECOND
         sample_rate = self._step_samples * _STEPS_A_SECOND
         self._frames = _PackedFrames(sample_rate=sample_rate, channels=sound.channels)
@@ -159,7 +161,7 @@ class _LoudnessMeter:
             layout=self._frames.layout,
             time_base=Fraction(1, sample_rate),
         )
-        # With metadata, the filter cuts its input into tenths of a second and notes on each what it knows by then.
+        # With metadata=1, output frames are tenths of a second that carry the levels of the windows that end there.
         meter, self._sink = graph.add("ebur128", "metadata=1"), graph.add("abuffersink")
         self._source.link_to(meter)
         meter.link_to(self._sink)
@@ -171,22 +173,22 @@ class _LoudnessMeter:
         self._take()
 
     def finish(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """All momentary and all short-term loudnesses; none of a window that is longer than the sound."""
+        """Return all momentary and all short-term loudnesses; none if the window is longer than the sound."""
         self._source.push(None)
         self._take()
-        # Windows that began before the sound are no windows of it.
+        # The first values belong to windows that begin before the sound.
         return np.array(self._momentary[_MOMENTARY_STEPS - 1 :]), np.array(self._short_term[_SHORT_TERM_STEPS - 1 :])
 
     def _take(self) -> None:
         for frame in _pull(self._sink):
-            # The rest behind the last whole step repeats what was noted before.
+            # A shorter last frame repeats the levels before it.
             if frame.samples == self._step_samples:
-                self._momentary.append(_noted(frame, "lavfi.r128.M"))
-                self._short_term.append(_noted(frame, "lavfi.r128.S"))
+                self._momentary.append(_level(frame, "lavfi.r128.M"))
+                self._short_term.append(_level(frame, "lavfi.r128.S"))
 
 
 def _pull(sink: FilterContext) -> Iterator[AudioFrame]:
-    """The frames that a filter graph can give without more input."""
+    """Yield the frames that a filter graph can give without more input."""
     while True:
         try:
             frame = sink.pull()
@@ -200,14 +202,14 @@ def _magnitude(samples: NDArray[np.float32]) -> float:
     return float(np.abs(samples).max(initial=0.0))
 
 
-def _noted(frame: AudioFrame, key: str) -> float:
+def _level(frame: AudioFrame, key: str) -> float:
     lufs = float(frame.metadata[key])
-    # Its running sums may end a little below zero in digital silence after sound, and that has no logarithm.
+    # libav's running sums may end a little below zero in digital silence after sound, and their logarithm is NaN.
     return -inf if isnan(lufs) else lufs
 
 
 def _above_gates(lufs: NDArray[np.float64], gate_lu: float) -> NDArray[np.float64]:
-    """Energies of the windows above the absolute gate, and above one that lies `gate_lu` from the mean of these."""
+    """Return the energies of windows above the absolute gate, and above a gate at `gate_lu` from the mean of these."""
     energies = _energy(lufs[lufs > _ABSOLUTE_GATE_LUFS])
     return energies[energies > energies.mean() * 10 ** (gate_lu / 10)] if len(energies) else energies
 
