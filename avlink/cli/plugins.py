@@ -20,7 +20,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show Python
 
 
 class Kind(str, Enum):
-    """What a new plugin may offer."""
+    """Kinds of components of a new plugin."""
 
     processor = "processor"
     backend = "backend"
@@ -117,7 +117,7 @@ def _table(registry: Registry) -> Grid:
 
 
 def _place(origin: Origin) -> str:
-    """The file of the plugin's module, or what is known instead of it."""
+    """Return the file of the plugin's module, or the best substitute."""
     return str(origin.file or next(iter(origin.places), origin.module))
 
 
