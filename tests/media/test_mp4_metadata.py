@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avlink.core.values import Waveform
-from avlink.media import mp4_metadata as user_data
+from avlink.media import mp4_metadata
 from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
 from avlink.media.mux import mux_sound
 from avlink.media.probe import probe
