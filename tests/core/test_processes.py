@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from typing import Any
 
 import pytest
 
 from avlink.core.errors import AvlinkError, MediaError
-from avlink.core.processes import run_in_processes
+from avlink.core.processes import exit_name, on_termination, picklable, run_in_processes
 
 PID = "__import__('os').getpid()"
 LONG_S = 300.0
@@ -81,3 +82,39 @@ def test_what_is_raised_while_a_result_is_noted_ends_all() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_in_processes([PID, LONG], eval, interrupt, processes=2, describe_loss=lambda work, fate: fate)
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has other signals")
+def test_signals_of_termination_are_news_and_handlers_come_back() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    heard: list[int] = []
+    with on_termination(heard.append, ignore=("SIGUSR1",)):
+        for number in (*before, signal.SIGUSR1):
+            signal.raise_signal(number)
+    assert heard == list(before)
+    assert {number: signal.getsignal(number) for number in before} == before
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+
+
+def test_signals_that_the_system_lacks_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on Windows.
+    monkeypatch.delattr(signal, "SIGHUP", raising=False)
+    heard: list[int] = []
+    with on_termination(heard.append, ignore=("SIGIO", "SIGNOTHING")):
+        signal.raise_signal(signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize(("code", "name"), [(-9, "SIGKILL"), (-15, "SIGTERM"), (1, "1"), (0, "0"), (None, "None")])
+def test_exit_codes_are_named_by_their_signal(code: int | None, name: str) -> None:
+    assert exit_name(code) == name
+
+
+def test_errors_of_ours_travel_as_they_are_and_others_with_their_traceback() -> None:
+    ours = MediaError("no sound")
+    assert picklable(ours) is ours
+    try:
+        raise KeyError("x")
+    except KeyError as error:
+        sent = picklable(error)
+    assert type(sent) is RuntimeError and "KeyError: 'x'" in str(sent) and "test_processes" in str(sent)
