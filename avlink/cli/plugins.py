@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Block, Grid
+from avlink.core.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
-    from avlink.core.installed import Origin
+    from avlink.core.entry_points import Origin
     from avlink.hooks import PluginFailure, PluginInfo, Registry
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show Python's whole traceback of each failure.")]

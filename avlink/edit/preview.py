@@ -14,7 +14,7 @@ from avlink.core.values import SoundSource
 from avlink.edit.production import find_production, place_production
 from avlink.edit.report import WrittenStem
 from avlink.edit.sources import Locate, resolve_sources
-from avlink.media.edit import Ramp, Segment, edit_frames
+from avlink.media.composite import Ramp, Segment, composite_frames
 from avlink.media.images import probe_images
 from avlink.media.mix import Mixdown, PlacedSound, within_full_scale
 from avlink.media.movie import write_movie
@@ -64,7 +64,7 @@ def write_preview(
     def on_lost(segment: Segment, error: MediaError) -> None:
         session.tell(Message(text=f"the preview is black for a part: {error}", level="warning"))
 
-    images = edit_frames(
+    images = composite_frames(
         [_segment(source) for source in sources],
         duration_s=duration_s,
         rate=rate,
