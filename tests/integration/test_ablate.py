@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from avlink.ablation.figures import Measured
+from avlink.ablation.measure import VariantScores
 from avlink.ablation.report import AblateReport
 from avlink.core.errors import RecipeError
 from avlink.core.recipe import load_recipe
@@ -105,7 +105,9 @@ def test_values_for_all_reach_the_base_and_the_variants_that_have_the_stage(tmp_
 
 
 def test_rows_of_one_variant_are_averaged_over_its_seeds() -> None:
-    row = Measured(name="a", makes="sound", at=None, parameters=1, gflops_step=1, steps=2, seconds_step=1, chance=0.1)
+    row = VariantScores(
+        name="a", makes="sound", at=None, parameters=1, gflops_step=1, steps=2, seconds_step=1, chance=0.1
+    )
     rows = (replace(row, f1=0.2, f1_error=0.5), replace(row, name="b", f1=0.3), replace(row, seed=1, f1=0.4))
     means = AblateReport(compute="flops", clips=2, rows=rows).means
     assert [(mean.name, mean.f1, mean.chance) for mean in means] == [("a", pytest.approx(0.3), 0.1), ("b", 0.3, 0.1)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.metrics.scores import cosine, inception_score, paired_kl
+from avlink.metrics.pretrained_scores import cosine, inception_score, paired_kl
 
 
 def test_certain_and_evenly_spread_classes_score_their_number() -> None:

@@ -1,31 +1,37 @@
-"""The extractors that need no weights: a Fréchet distance of what they give is a gate against regressions.
+"""The built-in extractors, which need no weights, and the extractor that a model's fusion reads.
 
-It is no FAD, and no FID: nothing in them knows what sounds and pictures are, and their numbers have nothing to do with
-published ones.
+A Fréchet distance of built-in features is a check against regressions. It is neither FAD nor FID: the features hold no
+learned knowledge of sounds and pictures, and the numbers are not comparable with published ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avlink.core.features import Content, Features
+from avlink.core.recipe import Source
 from avlink.core.sound import read_whole
 from avlink.core.values import FrameSource, SoundSource
-from avlink.hooks import Extractor, ExtractorOptions, Medium, ReadyExtractor
+from avlink.hooks import Extractor, ExtractorOptions, Medium, ReadyExtractor, load_registry
+from avlink.hooks.extractors import resolve_for_pictures
 from avlink.metrics.spectral import log_mel_levels
 
+if TYPE_CHECKING:
+    from avlink.core.architecture import AVLinkConfig
+
 SIDE = 64
-"""Pixels of the shorter side at which pictures are looked at where nothing but movement and colour counts."""
+"""Pixels of the shorter side of pictures of which only movement and colour count."""
 
 _RATE = 16000
 _POOLED = 10
 _CELLS = 4
 _FPS = Fraction(6)
-"""As many as the paper's pictures have."""
+"""The rate of the paper's pictures."""
 
 
 class LogMelExtractor:
@@ -36,7 +42,7 @@ class LogMelExtractor:
     side: int | None = None
 
     def extract(self, content: Content) -> Mapping[str, Features]:
-        """Rows "embedding", one for each 100 ms, one at least."""
+        """Return rows "embedding", one per 100 ms, at least one."""
         assert isinstance(content, SoundSource)
         levels = log_mel_levels(read_whole(content).samples[0], _RATE)
         whole = len(levels) // _POOLED * _POOLED
@@ -45,10 +51,11 @@ class LogMelExtractor:
 
 
 class RgbCellsExtractor:
-    """Rows of 64 levels: red, green and blue of 4x4 cells of a picture, and each cell's change from the one before.
+    """Rows of 64 levels: red, green, blue and change of 4x4 cells of a picture.
 
-    The change is the mean absolute difference; the first picture has the second one's. All are decibels,
-    20 log10(1 + x) of 0 to 255: plain changes are so much smaller than colours that they would hardly count.
+    The change is the mean absolute difference to the picture before; the first picture has that of the second one.
+    All are decibels, 20 log10(1 + x) of 0 to 255: on a linear scale changes are so much smaller than colours that they
+    would hardly count.
     """
 
     sample_rate: int | None = None
@@ -56,10 +63,10 @@ class RgbCellsExtractor:
     side: int | None = SIDE
 
     def extract(self, content: Content) -> Mapping[str, Features]:
-        """Rows "embedding", one for each picture."""
+        """Return rows "embedding", one per picture."""
         assert isinstance(content, FrameSource)
         rows, before = [], content.read(0, 1)[0]
-        # A picture at a time: long films would not fit in memory as floats.
+        # One picture at a time: a long film would not fit in memory as floats.
         for index in range(content.num_frames):
             now = content.read(index, index + 1)[0]
             change = np.abs(now.astype(np.int16) - before).mean(axis=2, keepdims=True)
@@ -72,7 +79,7 @@ class RgbCellsExtractor:
 
 
 def _cells(picture: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The means of 4x4 cells, (16, channels); a side of fewer pixels has some more than once."""
+    """Return the means of 4x4 cells, (16, channels); sides of fewer than four pixels repeat some of them."""
     for axis in (0, 1):
         edges = np.arange(_CELLS + 1) * picture.shape[axis] // _CELLS
         pixels = np.expand_dims(np.maximum(1, np.diff(edges)), (1 - axis, 2))
@@ -80,7 +87,7 @@ def _cells(picture: NDArray[np.float64]) -> NDArray[np.float64]:
     return picture.reshape(_CELLS**2, -1)
 
 
-def _weightless(name: str, medium: Medium, kind: type[LogMelExtractor | RgbCellsExtractor]) -> ReadyExtractor:
+def _builtin(name: str, medium: Medium, kind: type[LogMelExtractor | RgbCellsExtractor]) -> ReadyExtractor:
     extractor = Extractor(
         name=name,
         takes=(medium,),
@@ -90,8 +97,23 @@ def _weightless(name: str, medium: Medium, kind: type[LogMelExtractor | RgbCells
     return ReadyExtractor(extractor=extractor, options=ExtractorOptions())
 
 
-WEIGHTLESS: Mapping[str, ReadyExtractor] = {
-    "log-mel": _weightless("log-mel", "sound", LogMelExtractor),
-    "rgb-cells": _weightless("rgb-cells", "pictures", RgbCellsExtractor),
+BUILTIN_EXTRACTORS: Mapping[str, ReadyExtractor] = {
+    "log-mel": _builtin("log-mel", "sound", LogMelExtractor),
+    "rgb-cells": _builtin("rgb-cells", "pictures", RgbCellsExtractor),
 }
-"""By name."""
+"""Extractors without weights, by name."""
+
+
+def fusion_extractor(
+    config: AVLinkConfig, options: Mapping[str, Mapping[str, Any]], source: Source | None = None
+) -> ReadyExtractor | None:
+    """Return the extractor whose features the model's fusion reads; None where it reads the video backbone's.
+
+    `options` are those of the recipe, by extractor. Raises RecipeError for an extractor that no plugin offers, or
+    options that it does not take.
+    """
+    wanted = config.fusion.extracted
+    if wanted is None:
+        return None
+    given = options.get(wanted.name, {})
+    return resolve_for_pictures(wanted.name, given, wanted.fps, load_registry(), source=source)

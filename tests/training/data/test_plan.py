@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.training.data.entries import Entry
-from avlink.training.data.plan import SHARD_CLIPS, keyed, load_plan, make_plan, save_plan
+from avlink.training.data.plan import SHARD_CLIPS, by_key, load_plan, make_plan, save_plan
+from avlink.training.data.source_clips import SourceClip
 
 KEYS = st.lists(st.integers(0, 400).map(str), unique=True, max_size=400)
 
@@ -38,6 +38,8 @@ def test_few_clips_lie_in_small_shards_and_many_in_large_ones(tmp_path: Path) ->
 
 
 def test_a_file_that_is_named_twice_is_two_clips() -> None:
-    entries = [Entry(path=Path("a.mp4"), label="a.mp4", size=1, caption=caption) for caption in ("one", "two", "one")]
-    named = keyed(entries)
-    assert list(named.values()) == entries and len(set(named)) == 3
+    clips = [
+        SourceClip(path=Path("a.mp4"), label="a.mp4", size=1, caption=caption) for caption in ("one", "two", "one")
+    ]
+    named = by_key(clips)
+    assert list(named.values()) == clips and len(set(named)) == 3

@@ -1,4 +1,4 @@
-"""What is measured: a model seen from outside, as arrays in and arrays out, and the one that a bundle holds."""
+"""The model under evaluation, as arrays in and arrays out, and the one that a bundle holds."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from numpy.typing import NDArray
 
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
-from avlink.evaluation.extracted import extractor_of
+from avlink.evaluation.extractors import fusion_extractor
 from avlink.metrics.material import MaterialClassifier
 
 if TYPE_CHECKING:
-    from avlink.engine.system import System as EngineSystem
+    from avlink.engine.system import System
 
 Sounds = NDArray[np.float32]
-"""(clips, samples) at the system's rate."""
+"""(clips, samples) at the model's rate."""
 
 Pictures = NDArray[np.uint8]
 """(clips, frames, height, width, 3), RGB."""
 
 OnClip = Callable[[int], None]
+"""Called with the number of clips that are done."""
 
 
-class System(Protocol):
-    """All that `avlink evaluate` asks of a model. Clips are answered one by one, each from its own seed."""
+class EvaluatedModel(Protocol):
+    """The interface that `avlink evaluate` needs. Clips are generated one by one, each from its own seed."""
 
     sample_rate: int
     picture: PictureSpec
-    """What `generate` takes."""
+    """The pictures that `generate` takes."""
     has_motion: bool
     has_pictures: bool
 
@@ -47,22 +48,22 @@ class System(Protocol):
         use_motion: bool = True,
         on_clip: OnClip | None = None,
     ) -> Sounds:
-        """Sounds of `duration_s` for pictures at `picture`; `use_picture=False` asks the audio model alone."""
+        """Return sounds of `duration_s` for pictures at `picture`; `use_picture=False` uses the audio model alone."""
         ...
 
     def codec(self, sounds: Sounds) -> Sounds:
-        """The sounds after VAE and vocoder, as long as they were: the best that can be generated."""
+        """Return the sounds after VAE and vocoder, at their length: the best that can be generated."""
         ...
 
     def visualize(
         self, sounds: Sounds, seeds: Sequence[int], *, on_clip: OnClip | None = None
     ) -> tuple[Pictures, Fraction]:
-        """Pictures for sounds, and their rate in frames per second."""
+        """Return pictures for sounds, and their rate in frames per second."""
         ...
 
 
-class BundleSystem:
-    """The `System` of a bundle."""
+class BundleModel:
+    """The `EvaluatedModel` of a bundle."""
 
     def __init__(
         self,
@@ -82,10 +83,10 @@ class BundleSystem:
 
         bundle = read_bundle(find_bundle(name))
         parts = {key.partition(".")[0] for key in bundle.tensors}
-        self._system: EngineSystem = load_system(bundle, parts, device)
+        self._system: System = load_system(bundle, parts, device)
         self._config = SampleConfig(steps=steps, guidance=guidance, t_condition=t_video)
         self._t_audio = t_audio
-        ready = extractor_of(bundle.config, extractors or {})
+        ready = fusion_extractor(bundle.config, extractors or {})
         self._extractor = None if ready is None else ready.load(device)
         sampler = SoundSampler(self._system, self._config, self._extractor)
         self.sample_rate, self.picture = sampler.sample_rate, sampler.picture
@@ -93,8 +94,8 @@ class BundleSystem:
         self.has_pictures = not parts.isdisjoint({"fusion_a2v", "fusion"})
 
     @property
-    def engine(self) -> EngineSystem:
-        """The loaded parts, for what is measured inside of them."""
+    def system(self) -> System:
+        """The loaded components, for scores of their inner values."""
         return self._system
 
     def generate(
@@ -108,12 +109,12 @@ class BundleSystem:
         use_motion: bool = True,
         on_clip: OnClip | None = None,
     ) -> Sounds:
-        """See `System`."""
+        """See `EvaluatedModel`."""
         from avlink.engine.sampling import SoundSampler
 
         config = replace(self._config, use_picture=use_picture, use_motion=use_motion)
         sampler = SoundSampler(self._system, config, self._extractor)
-        made = []
+        sounds = []
         for index, pixels in enumerate(frames):
             request = SoundRequest(
                 frames=Frames(pixels=pixels, rate=self.picture.rate),
@@ -121,52 +122,61 @@ class BundleSystem:
                 prompt=Prompt(text=captions[index] if captions else ""),
                 seed=int(seeds[index]),
             )
-            made.append(read_whole(sampler.generate([request])[0]).samples[0])
+            sounds.append(read_whole(sampler.generate([request])[0]).samples[0])
             if on_clip is not None:
                 on_clip(index + 1)
-        return np.stack(made)
+        return np.stack(sounds)
 
     def codec(self, sounds: Sounds) -> Sounds:
-        """See `System`."""
+        """See `EvaluatedModel`."""
         import torch
 
         codec, length = self._system.codec, sounds.shape[1]
         device = self._system.vae.latent_mean.device
-        made = []
+        decoded = []
         for sound in sounds:
             wave = torch.from_numpy(np.ascontiguousarray(sound))[None].to(device)
-            heard = codec.decode(codec.encode(wave))[0].float().cpu().numpy()
-            made.append(np.pad(heard, (0, max(0, length - len(heard))))[:length])
-        return np.stack(made)
+            samples = codec.decode(codec.encode(wave))[0].float().cpu().numpy()
+            # The codec works in whole latent tokens, so its sound may be longer or shorter than the original.
+            decoded.append(np.pad(samples, (0, max(0, length - len(samples))))[:length])
+        return np.stack(decoded)
 
     def visualize(
         self, sounds: Sounds, seeds: Sequence[int], *, on_clip: OnClip | None = None
     ) -> tuple[Pictures, Fraction]:
-        """See `System`."""
+        """See `EvaluatedModel`."""
         from avlink.engine.sampling import PictureSampler
 
         sampler = PictureSampler(self._system, replace(self._config, t_condition=self._t_audio))
-        made = []
+        pictures = []
         for index, sound in enumerate(sounds):
             wave = Waveform(samples=np.ascontiguousarray(sound)[None], sample_rate=self.sample_rate)
             request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=int(seeds[index]))
             frames = sampler.generate([request])[0]
-            made.append(frames.read(0, frames.num_frames))
+            pictures.append(frames.read(0, frames.num_frames))
             if on_clip is not None:
                 on_clip(index + 1)
-        return np.stack(made), sampler.picture.rate
+        return np.stack(pictures), sampler.picture.rate
 
 
-def slower(frames: Pictures, factor: int) -> Pictures:
-    """Every `factor` frames averaged into one, as a camera with a longer exposure would see them."""
+def average_frames(frames: Pictures, factor: int) -> Pictures:
+    """Average every `factor` frames into one, as a longer exposure would; frames of an incomplete group are dropped."""
     if factor == 1:
         return frames
+    import torch
+
+    from avlink.engine.pixels import slower
+
     whole = frames.shape[1] // factor * factor
-    grouped = frames[:, :whole].reshape(len(frames), -1, factor, *frames.shape[2:])
-    return np.stack([clip.mean(axis=1).round().astype(np.uint8) for clip in grouped])
+    # One clip at a time: floats take four times the memory of bytes.
+    clips = (torch.from_numpy(clip[:whole]).permute(0, 3, 1, 2)[None].float() for clip in frames)
+    averaged = (slower(clip, factor)[0].round().to(torch.uint8).permute(0, 2, 3, 1) for clip in clips)
+    return np.stack([clip.numpy() for clip in averaged])
 
 
-def fit_materials(system: System, sounds: Sequence[NDArray[np.float32]], labels: Sequence[str]) -> MaterialClassifier:
-    """A classifier fitted to true sounds of one material each, as they are and through the system's codec."""
-    both = [*sounds, *system.codec(np.stack(sounds))]
-    return MaterialClassifier.fit(both, system.sample_rate, [*labels, *labels])
+def fit_materials(
+    model: EvaluatedModel, sounds: Sequence[NDArray[np.float32]], labels: Sequence[str]
+) -> MaterialClassifier:
+    """Return a classifier fitted to true sounds of one material each, as they are and through the model's codec."""
+    both = [*sounds, *model.codec(np.stack(sounds))]
+    return MaterialClassifier.fit(both, model.sample_rate, [*labels, *labels])

@@ -1,4 +1,4 @@
-"""Clips for training that the foundry makes, on disk."""
+"""Training clips and stills that the foundry makes, on disk."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from avlink.core.datasets import FoundryData
 from avlink.core.errors import RecipeError
 from avlink.core.events import Listener, StepDone
 from avlink.core.processes import do_apart
 from avlink.core.recipe import TrainRecipe
+from avlink.training.data.index import ClipLabels
 from avlink.training.data.shards import shard_path
 
-if TYPE_CHECKING:
-    from avlink.training.data.clips import ClipNote
-
 HELD_OUT_STILLS = 2000
-"""Stills on which the look is judged while it trains."""
+"""The most stills on which the appearance stage is validated."""
 
-
-_CLIP_SHARD, _STILL_SHARD = 50, 1000
+_SHARD_CLIPS, _SHARD_STILLS = 50, 1000
+_BATCH = 5
 _FOUNDRY_FPS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FoundryJob:
-    """One shard of `root`: whole clips, or a single picture of each."""
+    """One shard of `root`: clips, or a single picture of each."""
 
     root: Path
     number: int
@@ -37,54 +35,8 @@ class _FoundryJob:
     stills: bool = False
 
 
-def _make_shard(job: _FoundryJob) -> int:
-    """Runs in a process of its own, on one thread: clips are made faster side by side."""
-    import numpy as np
-    import torch
-
-    from avlink.foundry import make_clips, make_stills
-    from avlink.training.data.clips import ClipStore
-    from avlink.training.data.stills import StillStore
-
-    torch.set_num_threads(1)
-    if job.stills:
-        pictures, names = make_stills(job.seeds, split=job.split)
-        StillStore.write_shard(job.root, job.number, pictures.numpy(), names)
-        return len(job.seeds)
-    frames, sound, notes = [], [], []
-    for at in range(0, len(job.seeds), 5):
-        batch = make_clips(job.seeds[at : at + 5], split=job.split)
-        frames.append(batch.frames.numpy())
-        sound.append(batch.sound.numpy())
-        notes += [foundry_note(info) for info in batch.clips]
-    ClipStore.write_shard(job.root, job.number, np.concatenate(frames), np.concatenate(sound), notes)
-    return len(job.seeds)
-
-
-def foundry_note(info: object) -> ClipNote:
-    """What training knows of a foundry clip."""
-    from avlink.foundry import ClipInfo
-    from avlink.training.data.clips import ClipNote
-
-    assert isinstance(info, ClipInfo)
-    return ClipNote(
-        caption=info.caption,
-        events=tuple((float(e.time_s), str(e.material), float(e.strength)) for e in info.events),
-        kind=info.kind,
-        group=info.group,
-        recoloured=info.recoloured,
-    )
-
-
-def stored_fps(recipe: TrainRecipe) -> int:
-    """The rate of the pictures of prepared clips."""
-    if isinstance(recipe.data, FoundryData):
-        return _FOUNDRY_FPS
-    return recipe.model.picture.fps if recipe.model.motion is None else recipe.model.motion.fps
-
-
 def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
-    """Make all shards that are not there yet: clips in `root`/train and `root`/held_out, stills in `root`/stills."""
+    """Make all missing shards: clips in `root`/train and `root`/held_out, stills in `root`/stills."""
     held_out_stills = min(data.stills, HELD_OUT_STILLS)
     jobs = [
         *_jobs(root / "train", "train", data, data.clips),
@@ -94,7 +46,7 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
     ]
     total, done = sum(len(job.seeds) for job in jobs), 0
 
-    def made(job: _FoundryJob, count: int) -> None:
+    def on_done(job: _FoundryJob, count: int) -> None:
         nonlocal done
         done += count
         listener(StepDone(job_id="data", done=done, total=total, note="foundry clips"))
@@ -104,7 +56,7 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
     do_apart(
         jobs,
         _make_shard,
-        made,
+        on_done,
         processes=os.cpu_count() or 1,
         use_threads=torch.set_num_threads,
         gone=lambda job, fate: (
@@ -113,10 +65,54 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
     )
 
 
+def stored_fps(recipe: TrainRecipe) -> int:
+    """Return the rate of the pictures of prepared clips."""
+    if isinstance(recipe.data, FoundryData):
+        return _FOUNDRY_FPS
+    return recipe.model.picture.fps if recipe.model.motion is None else recipe.model.motion.fps
+
+
+def foundry_labels(info: object) -> ClipLabels:
+    """Return the labels of a foundry clip."""
+    from avlink.foundry import ClipInfo
+
+    assert isinstance(info, ClipInfo)
+    return ClipLabels(
+        caption=info.caption,
+        events=tuple((float(e.time_s), str(e.material), float(e.strength)) for e in info.events),
+        kind=info.kind,
+        group=info.group,
+        recoloured=info.recoloured,
+    )
+
+
+def _make_shard(job: _FoundryJob) -> int:
+    """Make one shard in a process of its own, on one thread: clips are made faster side by side."""
+    import numpy as np
+    import torch
+
+    from avlink.foundry import make_clips, make_stills
+    from avlink.training.data.clips import ClipStore, StillStore
+
+    torch.set_num_threads(1)
+    if job.stills:
+        pictures, names = make_stills(job.seeds, split=job.split)
+        StillStore.write_shard(job.root, job.number, pictures.numpy(), names)
+        return len(job.seeds)
+    frames, sound, labels = [], [], []
+    for at in range(0, len(job.seeds), _BATCH):
+        batch = make_clips(job.seeds[at : at + _BATCH], split=job.split)
+        frames.append(batch.frames.numpy())
+        sound.append(batch.sound.numpy())
+        labels += [foundry_labels(info) for info in batch.clips]
+    ClipStore.write_shard(job.root, job.number, np.concatenate(frames), np.concatenate(sound), labels)
+    return len(job.seeds)
+
+
 def _jobs(
     root: Path, split: Literal["train", "held_out"], data: FoundryData, count: int, *, stills: bool = False
 ) -> Iterator[_FoundryJob]:
-    size = _STILL_SHARD if stills else _CLIP_SHARD
+    size = _SHARD_STILLS if stills else _SHARD_CLIPS
     seeds = _seeds(data, split, 0 if stills else count)
     for number, start in enumerate(range(0, count, size)):
         if not shard_path(root, number).is_dir():
@@ -126,9 +122,9 @@ def _jobs(
 
 
 def _seeds(data: FoundryData, split: Literal["train", "held_out"], count: int) -> list[int] | None:
-    """The seeds of the first `count` clips that are as `data` wants them; None where all are.
+    """Return the seeds of the first `count` clips that fit `data`; None where all fit.
 
-    A clip is planned in a hundredth of the time that it takes to make it.
+    Planning a clip takes a hundredth of the time of making it, so that unfit ones may be skipped.
     """
     from avlink.foundry.generate import plan
     from avlink.foundry.kinds import TRAINED_KINDS

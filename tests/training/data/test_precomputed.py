@@ -18,13 +18,13 @@ from avlink.engine.bundle.bundle import load_system, read_bundle, write_bundle
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.system import System
 from avlink.engine.text.t5 import T5Encoder
-from avlink.training.data import arrays
-from avlink.training.data.cached_texts import CachedText, TextStore
-from avlink.training.data.clip_rows import ClipRows
-from avlink.training.data.clips import ClipNote, ClipStore, index_shards
-from avlink.training.data.service import prepare
+from avlink.training.data import shards
+from avlink.training.data.clips import ClipLabels, ClipStore, index_shards
+from avlink.training.data.precomputed import PrecomputedStore
+from avlink.training.data.prepare import prepare
+from avlink.training.data.texts import CachedTextEncoder, TextStore
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "engine"))
 from layouts import transformers
 
 MODEL: dict[str, Any] = {
@@ -100,20 +100,20 @@ def test_latents_and_captions_are_prepared_and_training_needs_neither_vae_nor_t5
     clips = ClipStore(tmp_path / "clips" / "train")
     system = load_system(read_bundle(tmp_path / "parts"), ["vae"])
     (folder,) = (tmp_path / "clips").glob("latents-*")
-    store = ClipRows(folder / "train", clips)
-    assert not store.lacking() and len(store) == 6
+    store = PrecomputedStore(folder / "train", clips)
+    assert not store.missing_shards() and len(store) == 6
     wanted = system.vae.encode(LogMel(system.config.mel)(clips.sound([4, 0, 4])))
     torch.testing.assert_close(store[[4, 0, 4]], wanted, atol=1e-5, rtol=1e-4)
     (texts,) = (tmp_path / "clips").glob("texts-*")
-    words = [clips.notes[0].caption, "", clips.notes[5].caption]
+    words = [clips.labels[0].caption, "", clips.labels[5].caption]
 
     def never() -> T5Encoder:
         raise AssertionError("everything is there")
 
-    found, true = CachedText(TextStore(texts), never).encode(words), t5.encode(words)
+    found, true = CachedTextEncoder(TextStore(texts), never).encode(words), t5.encode(words)
     assert found.mask.equal(true.mask)
     torch.testing.assert_close(found.tokens[found.mask], true.tokens[true.mask], atol=2e-3, rtol=2e-3)
-    strange = CachedText(TextStore(texts), lambda: t5).encode(["another", words[0]])
+    strange = CachedTextEncoder(TextStore(texts), lambda: t5).encode(["another", words[0]])
     torch.testing.assert_close(strange.tokens[0, :8], t5.encode(["another"]).tokens[0], atol=1e-5, rtol=1e-5)
     # A training reads both, and makes no latents of its own.
     train(recipe, tmp_path / "run", stages=["audio"])
@@ -135,24 +135,24 @@ def test_a_store_with_an_index_is_the_same_and_holds_few_files_open(
 ) -> None:
     rng = np.random.default_rng(0)
     for shard in range(200):
-        notes = [ClipNote(caption=f"é {shard} {row}", events=((0.5, "wood", 0.25),), kind="k") for row in range(2)]
+        notes = [ClipLabels(caption=f"é {shard} {row}", events=((0.5, "wood", 0.25),), kind="k") for row in range(2)]
         frames = rng.integers(0, 255, (2, 2, 2, 2, 3), np.uint8)
         ClipStore.write_shard(tmp_path, shard, frames, rng.uniform(-1, 1, (2, 8)), notes)
     listed = ClipStore(tmp_path)
     index_shards(tmp_path)
     indexed = ClipStore(tmp_path)
-    assert list(indexed.notes) == list(listed.notes) and len(indexed) == len(listed) == 400
-    assert indexed.notes[-1] == listed.notes[399] and indexed.notes[3:5] == list(listed.notes)[3:5]
+    assert list(indexed.labels) == list(listed.labels) and len(indexed) == len(listed) == 400
+    assert indexed.labels[-1] == listed.labels[399] and indexed.labels[3:5] == list(listed.labels)[3:5]
     with pytest.raises(IndexError):
-        indexed.notes[400]
+        indexed.labels[400]
     indices = rng.permutation(400).tolist()
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
     assert indexed.frames(indices).equal(listed.frames(indices)) and indexed.sound(indices).equal(listed.sound(indices))
     if before:
-        assert len(os.listdir("/proc/self/fd")) - before <= 4 * arrays.OPEN_FILES
+        assert len(os.listdir("/proc/self/fd")) - before <= 4 * shards.OPEN_FILES
     # Another shard, as when a recipe asks for more: the index follows.
     ClipStore.write_shard(
-        tmp_path, 200, np.zeros((1, 2, 2, 2, 3), np.uint8), np.zeros((1, 8)), [ClipNote(caption="new")]
+        tmp_path, 200, np.zeros((1, 2, 2, 2, 3), np.uint8), np.zeros((1, 8)), [ClipLabels(caption="new")]
     )
     index_shards(tmp_path)
     assert len(ClipStore(tmp_path)) == 401 and len(list(tmp_path.glob("notes-*"))) == 1

@@ -20,7 +20,7 @@ from avlink.core.datasets import (
     without_places,
 )
 from avlink.core.errors import InputError
-from avlink.training.data.entries import Entry, Found
+from avlink.training.data.source_clips import SourceClip, SourceListing
 from avlink.training.data.sources import read_source
 from avlink.training.data.youtube import file_names
 
@@ -32,12 +32,12 @@ def files(folder: Path, *names: str) -> None:
         path.write_bytes(name.encode())
 
 
-def read(data: SourceData) -> Found:
+def read(data: SourceData) -> SourceListing:
     return read_source(data, Path(data.folder))
 
 
-def captions(entries: list[Entry]) -> dict[str, str]:
-    return {entry.label: entry.words(5.16) for entry in entries}
+def captions(clips: list[SourceClip]) -> dict[str, str]:
+    return {clip.label: clip.caption_within(5.16) for clip in clips}
 
 
 def test_vggsound_by_its_own_table(tmp_path: Path) -> None:
@@ -56,26 +56,26 @@ def test_vggsound_by_its_own_table(tmp_path: Path) -> None:
         "FFFFFFFFFFF,1,hidden,train\nGGGGGGGGGGG,2,gone,test\n"
     )
     found = read(VGGSoundData(folder=str(tmp_path)))
-    assert captions(found.entries["train"]) == {
+    assert captions(found.clips["train"]) == {
         "train/-A_b-cdefgh_000030.mp4": "people eating, noodles",
         "x/BBBBBBBBBBB_7.mp4": "dog barking",
         "CCCCCCCCCCC_30000_40000.mkv": "hammering",
         "DDDDDDDDDDD.webm": "tap dancing",
     }
-    assert captions(found.entries["held_out"]) == {"EEEEEEEEEEE_000000.mp4": "sea waves"}
+    assert captions(found.clips["held_out"]) == {"EEEEEEEEEEE_000000.mp4": "sea waves"}
     assert [missing.label for missing in found.missing] == ["FFFFFFFFFFF_000001", "GGGGGGGGGGG_000002"]
     # Files that were cut out begin where the clip does; of a file that may be the film, the film's length decides.
-    starts = {entry.label: (entry.start_s, entry.cut_s) for entry in found.entries["train"]}
+    starts = {clip.label: (clip.start_s, clip.cut_s) for clip in found.clips["train"]}
     assert starts["DDDDDDDDDDD.webm"] == (20, 10)
     assert set(starts.values()) == {(20, 10), (0, None)}
-    assert len(read(VGGSoundData(folder=str(tmp_path), max_clips=2)).entries["train"]) == 2
+    assert len(read(VGGSoundData(folder=str(tmp_path), max_clips=2)).clips["train"]) == 2
 
 
 def test_a_copy_of_vggsounds_table_with_a_header_is_read_and_another_table_is_not(tmp_path: Path) -> None:
     files(tmp_path, "BBBBBBBBBBB_000007.mp4")
     table = tmp_path / "vggsound.csv"
     table.write_text("youtube_id,start_seconds,label,split\nBBBBBBBBBBB,7,dog barking,train\n")
-    assert len(read(VGGSoundData(folder=str(tmp_path))).entries["train"]) == 1
+    assert len(read(VGGSoundData(folder=str(tmp_path))).clips["train"]) == 1
     table.write_text("BBBBBBBBBBB,7,dog barking,train\npath,caption\n")
     with pytest.raises(InputError, match="in line 2: its columns are YouTube id, start in seconds, label"):
         read(VGGSoundData(folder=str(tmp_path)))
@@ -104,13 +104,13 @@ def test_audioset_strong_gives_captions_and_events(tmp_path: Path) -> None:
     )
     (tmp_path / "audioset_eval_strong.tsv").write_text(f"{head}CCCCCCCCCCC_10000\t1.0\t2.0\t/m/053hz1\n")
     found = read(AudioSetData(folder=str(tmp_path)))
-    speech, tick = found.entries["train"]
+    speech, tick = found.clips["train"]
     # In the order in which they are heard in the clip; what sounds from its first moment on strikes nothing.
-    assert speech.words(5.16) == "Male speech, man speaking, Cheering, Tick"
-    assert speech.words(10.0).endswith("Tick, /m/unknown")
-    assert speech.events(5.16) == ((2.627, "Cheering", 1.0), (4.5, "Tick", 1.0))
-    assert tick.words(5.16) == "Tick" and tick.events(5.16) == ()
-    assert captions(found.entries["held_out"]) == {"eval/CCCCCCCCCCC_10000.mp4": "Cheering"}
+    assert speech.caption_within(5.16) == "Male speech, man speaking, Cheering, Tick"
+    assert speech.caption_within(10.0).endswith("Tick, /m/unknown")
+    assert speech.events_within(5.16) == ((2.627, "Cheering", 1.0), (4.5, "Tick", 1.0))
+    assert tick.caption_within(5.16) == "Tick" and tick.events_within(5.16) == ()
+    assert captions(found.clips["held_out"]) == {"eval/CCCCCCCCCCC_10000.mp4": "Cheering"}
     assert [missing.label for missing in found.missing] == ["gone1234567_0"]
     (tmp_path / "audioset_eval_strong.tsv").write_text(
         f"{head[:-1]}\tpresent\nCCCCCCCCCCC_10000\t0.0\t0.96\t/m/053hz1\tPRESENT\n"
@@ -143,16 +143,16 @@ def test_webdataset_by_its_keys(tmp_path: Path) -> None:
         },
     )  # fmt: skip
     found = read(WebDatasetData(folder=str(tmp_path), held_out=0))
-    assert captions(found.entries["train"]) == {
+    assert captions(found.clips["train"]) == {
         "b.tar/v1.0/clip.mp4": "a drum", "b.tar/two.webm": "a", "more/a.tar/late.mkv": "late",
         "more/a.tar/../../up.mp4": "above",
     }  # fmt: skip
-    assert found.entries["train"][2].start_s == Fraction(3, 2)
-    for entry in found.entries["train"]:
-        assert entry.member is not None
-        with entry.path.open("rb") as tar:
-            tar.seek(entry.member.offset)
-            assert tar.read(entry.member.size) in (b"1", b"22", b"5", b"7")
+    assert found.clips["train"][2].start_s == Fraction(3, 2)
+    for clip in found.clips["train"]:
+        assert clip.member is not None
+        with clip.path.open("rb") as tar:
+            tar.seek(clip.member.offset)
+            assert tar.read(clip.member.size) in (b"1", b"22", b"5", b"7")
     assert {missing.label: missing.reason for missing in found.missing} == {
         "more/a.tar/mute": "it has no video: none of mp4, webm, mkv, mov",
         "more/a.tar/bare": "it has no caption: neither txt nor json",
@@ -166,7 +166,7 @@ def test_a_tar_that_breaks_off_or_is_compressed_is_named_and_the_others_are_read
     _tar(tmp_path / "cut.tar", {"c.mp4": b"3", "c.txt": b"c", "d.mp4": b"4" * 2000})
     (tmp_path / "cut.tar").write_bytes((tmp_path / "cut.tar").read_bytes()[:2300])
     found = read(WebDatasetData(folder=str(tmp_path), held_out=0))
-    assert set(captions(found.entries["train"])) == {"whole.tar/a.mp4", "cut.tar/c.mp4"}
+    assert set(captions(found.clips["train"])) == {"whole.tar/a.mp4", "cut.tar/c.mp4"}
     reasons = {missing.label: missing.reason for missing in found.missing}
     assert "copy it again, uncompressed" in reasons["packed.tar"]
     with pytest.raises(InputError, match="there is no tar file"):
@@ -179,9 +179,9 @@ def test_captions_beside_the_files(tmp_path: Path) -> None:
     (tmp_path / "deep" / "b.json").write_text(json.dumps({"caption": "métal", "start_s": "1/3"}), "utf-8")
     (tmp_path / "d.json").write_text("[")
     found = read(SidecarData(folder=str(tmp_path), held_out=1))
-    assert captions(found.entries["train"]) == {"a.mp4": "wood"}
-    assert captions(found.entries["held_out"]) == {"deep/b.MOV": "métal"}
-    assert found.entries["held_out"][0].start_s == Fraction(1, 3)
+    assert captions(found.clips["train"]) == {"a.mp4": "wood"}
+    assert captions(found.clips["held_out"]) == {"deep/b.MOV": "métal"}
+    assert found.clips["held_out"][0].start_s == Fraction(1, 3)
     assert [missing.label for missing in found.missing] == ["c.mkv", "d.mp4"]
     assert "no c.txt and no c.json" in found.missing[0].reason
 
@@ -191,7 +191,7 @@ def test_a_manifest(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("start_s,path,caption\n,a.mp4,one\n2.5,b.mp4,two\n0,gone.mp4,three\n", "utf-8")
     found = read(FolderData(folder=str(tmp_path), held_out=1))
-    assert [entry.start_s for split in found.entries.values() for entry in split] == [0, Fraction(5, 2)]
+    assert [clip.start_s for split in found.clips.values() for clip in split] == [0, Fraction(5, 2)]
     assert [(missing.label, missing.reason) for missing in found.missing] == [("gone.mp4", "the file does not exist")]
     manifest.write_text("path,caption,start_s\na.mp4,one,-1\n")
     with pytest.raises(InputError, match="has in line 2 a start_s that is no time in seconds: '-1'"):
@@ -206,11 +206,9 @@ def test_a_file_keeps_its_key_where_its_folder_moves_and_gets_another_with_its_s
         files(tmp_path / place, "a.mp4")
         (tmp_path / place / "a.txt").write_text(place)
     first, second = (read(SidecarData(folder=str(tmp_path / place))) for place in ("one/videos", "two/videos"))
-    assert first.entries["train"][0].key == second.entries["train"][0].key
+    assert first.clips["train"][0].key == second.clips["train"][0].key
     (tmp_path / "two" / "videos" / "a.mp4").write_bytes(b"replaced")
-    assert (
-        read(SidecarData(folder=str(tmp_path / "two/videos"))).entries["train"][0].key != first.entries["train"][0].key
-    )
+    assert read(SidecarData(folder=str(tmp_path / "two/videos"))).clips["train"][0].key != first.clips["train"][0].key
 
 
 def test_a_bundle_does_not_say_where_clips_lay() -> None:
