@@ -96,6 +96,7 @@ class VariantEvaluator:
             parameters=cost.parameters,
             gflops_step=cost.flops / 1e9,
             steps=len(journal),
+            # The median: steps with a validation or a checkpoint take much longer.
             seconds_step=float(np.median([row["seconds"] for row in journal])),
         )
         clips = ClipStore(self._base / "clips" / "held_out", fps=stored_fps(trained))
@@ -160,6 +161,7 @@ def _score_joint(
     row: VariantScores, system: System, clips: ClipStore, count: int, recipe: AblateRecipe
 ) -> VariantScores:
     """Score sound and pictures from captions alone: does the picture change at the onsets of the sound?"""
+    # Twice the steps, as both sides start from noise.
     onsets, changes = generate_jointly(system, clips, count, steps=2 * recipe.steps, guidance=recipe.guidance)
     return _with_pictures(row, onsets, changes)
 
@@ -178,6 +180,7 @@ def _flow_losses(
     """Return the loss of equation 5 on held-out clips with and without the picture, by fixed random draws."""
     times = trained.conditioning.model_copy(update={"times": "fixed"} | ({} if at is None else {"t_video": at}))
     found = []
+    # All captions dropped, so that only the picture can lower the loss.
     for withheld in (0.0, 1.0):
         table = trained.stages[stage].model_copy(
             update={"tasks": ("v2a",), "text_drop": 1.0, "other_text_drop": 1.0, "no_condition": withheld}
@@ -208,6 +211,7 @@ def _standard_error(scores: Sequence[float]) -> float | None:
     """Return the bootstrap standard error of the mean, from a thousand resamplings of the clips."""
     if len(scores) < 2:
         return None
+    # A fixed seed: the same scores always have the same error.
     rng = np.random.default_rng(0)
     drawn = rng.choice(np.asarray(scores), (1000, len(scores)))
     return float(drawn.mean(axis=1).std())

@@ -99,6 +99,7 @@ def _mean(rows: Sequence[VariantScores]) -> VariantScores:
     numbers: dict[str, Any] = {}
     for name in _NUMBERS:
         values = [getattr(row, name) for row in rows]
+        # A mean over some of the seeds would not be comparable.
         numbers[name] = None if None in values else float(np.mean(values))
     scores = [row.f1 for row in rows if row.f1 is not None]
     numbers["f1_error"] = float(np.std(scores, ddof=1) / len(scores) ** 0.5) if len(scores) > 1 else None
@@ -136,6 +137,7 @@ def _draw_bars(rows: Sequence[VariantScores], path: Path) -> None:
         y = 40 + step * number
         end = left + width * row.f1
         canvas.text((8, y + 2), row.name, _INK, font)
+        # The first variant, whose FLOPs are the budget of the others, has another colour.
         canvas.rectangle((left, y, end, y + 20), _BLUE if number else _ORANGE)
         if row.f1_error is not None:
             half = 2 * width * row.f1_error

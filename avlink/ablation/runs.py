@@ -57,6 +57,7 @@ class VariantRun:
     def name(self) -> str:
         """The name of the job and of its folder."""
         seed = self.variant.recipe.seed
+        # Seed 0 has no suffix, so that ablations of one seed keep short names.
         return f"{self.variant.name}-seed{seed}" if seed else self.variant.name
 
 
@@ -81,6 +82,7 @@ def run_variants(
     else:
         import torch
 
+        # Threads are divided among the processes: too many of them slow all down.
         do_apart(
             runs,
             partial(_rows, evaluator=evaluator, listener=ignore),
@@ -102,6 +104,7 @@ def _rows(run: VariantRun, evaluator: VariantEvaluator, listener: Listener) -> l
     kept = bundle.parent / "measured.json"
     swept = recipe.sweep is not None and Path(recipe.sweep).stem == variant.name
     times = recipe.sweep_times if swept else ()
+    # Digests of all tensors: a run that was trained further is scored anew.
     weights = (bundle / "tensors.json").read_text("utf-8")
     key = digest([recipe.clips, recipe.steps, recipe.guidance, list(times), weights])
     if kept.is_file():

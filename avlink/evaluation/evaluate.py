@@ -198,6 +198,7 @@ def _evaluate_real(model: EvaluatedModel, folder: Path, seed: int, listener: Lis
             continue
         onsets_s = detect_onsets(sound, model.sample_rate).times_s
         if not len(onsets_s):
+            # Clips without events would count as perfect for a silent model.
             listener(Message(text=f"left out: nothing is struck in the sound of '{path.name}'"))
             continue
         duration_s = Fraction(len(sound), model.sample_rate)

@@ -72,6 +72,7 @@ class RgbCellsExtractor:
             change = np.abs(now.astype(np.int16) - before).mean(axis=2, keepdims=True)
             rows.append(_cells(np.concatenate((now, change), axis=2)))
             before = now
+        # The first picture has none before it: 0 would be a false stillness.
         if len(rows) > 1:
             rows[0][:, 3] = rows[1][:, 3]
         levels = 20 * np.log10(1 + np.stack(rows).reshape(len(rows), -1))
@@ -81,6 +82,7 @@ class RgbCellsExtractor:
 def _cells(picture: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the means of 4x4 cells, (16, channels); sides of fewer than four pixels repeat some of them."""
     for axis in (0, 1):
+        # Cells of a side that four does not divide differ by one pixel.
         edges = np.arange(_CELLS + 1) * picture.shape[axis] // _CELLS
         pixels = np.expand_dims(np.maximum(1, np.diff(edges)), (1 - axis, 2))
         picture = np.add.reduceat(picture, edges[:-1], axis) / pixels

@@ -84,6 +84,7 @@ class CachedExtractor:
         return clip.frames(extractor.frame_rate, extractor.side)
 
     def _cached(self, parts: list[str | int], content: Callable[[], Content]) -> FeaturesByName:
+        # Another version may decode or resample otherwise.
         key = digest([avlink.__version__, *parts])
         path, meta = self._store.get(key), self._store.meta(key) or {}
         cached = None if path is None else _read(path)
@@ -107,6 +108,7 @@ class CachedExtractor:
 def _write(path: Path, features: FeaturesByName) -> None:
     arrays: dict[str, np.ndarray] = {}
     for name, value in features.items():
+        # npz holds arrays only; a missing rate is kept as 0/1.
         rate = value.rate or Fraction(0)
         arrays[f"{name}.rows"] = np.asarray(value.rows)
         arrays[f"{name}.rate"] = np.array([rate.numerator, rate.denominator], dtype=np.int64)

@@ -64,6 +64,7 @@ def metric_row(
     checkpoint = Path(extractor.ready.options.checkpoint).name or None
     notes = [note for note in (found.note, f"others: {skipped}" if skipped else "") if note]
     media = {one.medium for one in metric.inputs}
+    # An extractor may take both media, and a metric only one of them.
     sound = extractor.sample_rate if media & {"sound", "scene"} else None
     rates = [f"{sound} Hz"] if sound else []
     if extractor.frame_rate is not None and media & {"pictures", "scene"}:

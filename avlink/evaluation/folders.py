@@ -186,9 +186,11 @@ class _FolderEvaluation:
 
     def _scores(self, made: DecodedClip, true: DecodedClip, max_s: Fraction) -> PairScores:
         names = [clip.digest(medium) if has else None for clip in (made, true) for medium, has in _media(clip)]
+        # The name is that of the first version: old caches stay valid.
         key = digest(["pair figures", avlink.__version__, VERSION, *names, list(self.judge), fraction_text(max_s)])
         try:
             return PairScores(**json.loads(self.store.text(key) or ""))
+        # Nothing in the cache, or a broken entry.
         except (ValueError, TypeError):
             scores = score_pair(made, true, self.judge)
             self.store.put_note(key, ".txt", json.dumps(scores.to_json()))

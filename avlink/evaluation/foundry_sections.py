@@ -54,6 +54,7 @@ def group_section(split: str, clips: Sequence[ClipInfo], found: Mapping[str, Tim
             for name in (clip.group, "looks: narrow" if clip.narrow else "looks: wide"):
                 members.setdefault(name, []).append(index)
     rows: list[tuple[Cell, ...]] = []
+    # Looks come after groups.
     for name in sorted(members, key=lambda name: (":" in name, name)):
         chosen = members[name]
         scores = [_f1([truth[i] for i in chosen], [times[i] for i in chosen]) for times in found.values()]
@@ -99,6 +100,7 @@ def condfoley_section(split: str, truth: Sounds, conditions: Sequence[Condition]
     """Return CondFoleyGen's scores of the first two seconds; sounds paired with the next clip give chance."""
     rows: list[tuple[Cell, ...]] = []
     for condition in conditions:
+        # The average precision of silence is high, so chance stands below every row.
         for name, other in ((condition.name, condition.sounds), (f"{condition.name}, shuffled", None)):
             sounds = np.roll(condition.sounds, 1, axis=0) if other is None else other
             score = condfoley_summary(list(truth), list(sounds), sample_rate)

@@ -82,6 +82,7 @@ class BundleModel:
         from avlink.engine.sampling import SampleConfig, SoundSampler
 
         bundle = read_bundle(find_bundle(name))
+        # All components that the bundle has, as both directions may be evaluated.
         parts = {key.partition(".")[0] for key in bundle.tensors}
         self._system: System = load_system(bundle, parts, device)
         self._config = SampleConfig(steps=steps, guidance=guidance, t_condition=t_video)

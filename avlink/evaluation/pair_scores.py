@@ -59,6 +59,7 @@ def score_pair(generated: DecodedClip, reference: DecodedClip, judge: Sequence[s
             times[f"{side} pictures"] = change_events(_change(frames), frames.rate).tolist()
     if "sound" in judge and generated.has_sound and reference.has_sound:
         numbers |= _paired(generated, reference)
+    # AV-Align needs both media; the one that was not generated comes from the reference.
     heard = generated if "sound" in judge and generated.has_sound else reference
     seen = generated if "pictures" in judge and generated.has_pictures else reference
     numbers |= _aligned("generated", heard, seen)
@@ -105,6 +106,7 @@ def _levels(clip: DecodedClip) -> dict[str, float | None]:
 
 def _paired(generated: DecodedClip, reference: DecodedClip) -> dict[str, float | None]:
     true, made = (clip.sound(RATE).samples[0] for clip in (reference, generated))
+    # At its own rate, so that scores are comparable with published ones.
     foley = condfoley_score(reference.sound(MUSIC_RATE).samples[0], generated.sound(MUSIC_RATE).samples[0], MUSIC_RATE)
     lag = envelope_lag(true, made, RATE)
     return {

@@ -49,6 +49,7 @@ def plain_table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, title: 
         if len(row) != len(heads):
             raise ValueError(f"a row of {len(row)} cells does not fit under {len(heads)} heads: {list(row)}")
     texts = [[_text(cell) for cell in row] for row in rows]
+    # A column is a column of numbers if one row has one: blanks align with them.
     numeric = [any(_is_number(row[i]) for row in rows) for i in range(len(heads))]
     widths = [max(len(line[i]) for line in [list(heads), *texts]) for i in range(len(heads))]
     lines = [_line(line, widths, numeric) for line in [list(heads), ["-" * width for width in widths], *texts]]
@@ -97,6 +98,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) 
 
 
 def _is_number(cell: Cell) -> bool:
+    # bool is an int to Python, and a word to a reader.
     return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 
 

@@ -26,6 +26,7 @@ def peak_overlap(sound_s: ArrayLike, picture_s: ArrayLike, window_s: float) -> f
     heard, seen = (np.sort(np.asarray(times, dtype=np.float64).reshape(-1)) for times in (sound_s, picture_s))
     if not len(heard) and not len(seen):
         return None
+    # Greedy and in order, as in the paper's script: not the best matching, but the published one.
     free = list(seen)
     shared = 0
     for time_s in heard:
@@ -44,6 +45,7 @@ def av_align(sound: NDArray[np.floating], change: NDArray[np.float64], rate: Fra
     peaks of the picture are all local maxima of at least 0.1, and the window is one frame.
     """
     inner = change[1:-1]
+    # Strictly above both neighbours: a plateau has no peak.
     peaks = np.flatnonzero((inner > change[:-2]) & (inner > change[2:]) & (inner >= MIN_PEAK)) + 1
     # A change lies between two frames; the paper's script assigns it to the later one.
     return peak_overlap(music_onsets(sound) / SAMPLE_RATE, (peaks + 1) / float(rate), 1.0 / float(rate))
@@ -57,10 +59,12 @@ def envelope_lag(
     Attacks are the rises of the level, 200 times a second. The lag is the best one within half a second; outside of
     the sounds is silence. None where one of them never rises.
     """
+    # A longer sound has attacks that no lag could match.
     length = min(len(reference), len(estimate))
     rises = []
     for sound in (reference, estimate):
         level = level_db(np.asarray(sound[:length], dtype=np.float32), sample_rate, ENVELOPE_HZ)
+        # Decays last longer than attacks, and would make every lag look alike.
         rise = np.maximum(np.diff(level), 0.0)
         if not rise.size or not rise.any():
             return None

@@ -25,6 +25,7 @@ def band_power(
     with a click. `high_hz` is capped at half the sample rate. A full-scale sine has a power of about 0.25.
     """
     window_samples = round(window_s * sample_rate)
+    # A sound shorter than one window is padded with silence, so that it has one frame at least.
     padded = np.pad(np.asarray(sound, dtype=np.float32), (0, max(0, window_samples - len(sound))))
     starts = window_starts(len(sound), sample_rate, centres_s=centres_s, window_s=window_s)
     return power_at(
@@ -38,6 +39,7 @@ def window_starts(
     """Return the first samples of the windows of `band_power` in a sound of that length; all windows lie within it."""
     window_samples = round(window_s * sample_rate)
     starts = np.round(centres_s * sample_rate).astype(np.int64) - window_samples // 2
+    # Rounded from absolute times: a rounded hop would drift over a long sound.
     return np.clip(starts, 0, max(0, num_samples - window_samples))
 
 
@@ -53,10 +55,12 @@ def power_at(
 ) -> NDArray[np.float64]:
     """Return `band_power` of windows that begin at `starts` and lie within the sound."""
     window_samples = round(window_s * sample_rate)
+    # Windows are milliseconds at any rate, so their lengths in samples are often slow for an FFT.
     fft_samples = next_fast_len(window_samples, real=True)
     window, bands = _analysis(
         sample_rate, window_samples, fft_samples, num_bands, low_hz, min(high_hz, sample_rate / 2)
     )
+    # A view: overlapping frames would be many times the size of the sound.
     frames = np.lib.stride_tricks.sliding_window_view(sound, window_samples)[starts] * window
     spectrum = rfft(frames, n=fft_samples, axis=1)
     return np.asarray((spectrum.real**2 + spectrum.imag**2) @ bands, dtype=np.float64)
@@ -67,6 +71,7 @@ def frame_centres_s(num_samples: int, sample_rate: int, hop_s: float) -> NDArray
     return np.arange(int(num_samples / (hop_s * sample_rate)) + 1, dtype=np.float64) * hop_s
 
 
+# Metrics ask for the same few analyses for every clip.
 @lru_cache(maxsize=32)
 def _analysis(
     sample_rate: int, window_samples: int, fft_samples: int, num_bands: int, low_hz: float, high_hz: float
@@ -79,10 +84,12 @@ def _analysis(
     centres = edges[1:-1]
     low = np.minimum(edges[:-2], centres - width)
     top = np.maximum(edges[2:], centres + width)
+    # Triangles of height 1, not of area 1: a sine has the same power in wide and narrow bands.
     rising = (bins[:, None] - low) / (centres - low)
     falling = (top - bins[:, None]) / (top - centres)
     bands = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
     window = np.hanning(window_samples + 1)[:-1]
+    # A window of unit sum keeps levels independent of the window length.
     return (window / window.sum()).astype(np.float32), bands
 
 

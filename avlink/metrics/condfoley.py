@@ -92,12 +92,14 @@ def score_onsets(truth: NDArray[np.int64], heard: NDArray[np.int64], sound: NDAr
         return CondFoleyScore(count_match=count_match, detection_accuracy=None, detection_ap=None)
     loudness = np.abs(sound)
     spread = float(loudness.max() - loudness.min())
+    # A constant sound has no spread to divide by.
     loudness = (loudness - loudness.min()) / spread if spread else np.zeros_like(loudness)
     candidates = _suppress_neighbours(heard, [_confidence(loudness, onset) for onset in heard])
     labels: list[int] = []
     confidences: list[float] = []
     hits = 0
     for onset in truth:
+        # Strictly less than 0.1 s, and in samples: as in the script.
         near = [other for other in candidates if abs(other - onset) < MATCH_S * SAMPLE_RATE]
         labels.append(1)
         if not near:
@@ -106,9 +108,12 @@ def score_onsets(truth: NDArray[np.int64], heard: NDArray[np.int64], sound: NDAr
         best = max(near, key=lambda other: (float(loudness[min(other, len(loudness) - 1)]), other))
         hits += 1
         confidences.append(_confidence(loudness, best))
+        # Each generated onset is used once.
         candidates.remove(best)
+        # The script stops here, so later true onsets do not count as misses. Kept for comparable values.
         if not candidates:
             break
+    # Unmatched generated onsets are false positives.
     labels += [0] * len(candidates)
     confidences += [_confidence(loudness, onset) for onset in candidates]
     return CondFoleyScore(
@@ -127,6 +132,7 @@ def average_precision(labels: NDArray[np.integer], scores: NDArray[np.floating])
         raise ValueError("average precision needs at least one positive label")
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(labels[order])
+    # Equal scores cannot be ordered, so precision and recall are taken after all of them.
     last_of_equal = np.append(np.diff(scores[order]) != 0, True)
     precision = (hits / np.arange(1, len(hits) + 1))[last_of_equal]
     recall = (hits / hits[-1])[last_of_equal]
@@ -147,6 +153,7 @@ def _confidence(loudness: NDArray[np.floating], onset: int) -> float:
 def _suppress_neighbours(onsets: NDArray[np.int64], confidences: Sequence[float]) -> list[int]:
     remaining = [int(onset) for onset in onsets]
     kept: list[int] = []
+    # From the strongest down: each removes the weaker ones near it.
     for index in np.argsort(confidences, kind="stable")[::-1]:
         strongest = int(onsets[index])
         if strongest not in remaining:

@@ -75,10 +75,13 @@ def frechet_distance(
     shapes = (mean.shape, covariance.shape, other_mean.shape, other_covariance.shape)
     if mean.ndim != 1 or shapes[2] != shapes[0] or any(shape != shapes[0] * 2 for shape in (shapes[1], shapes[3])):
         raise ValueError(f"means and covariances of two Gaussians do not go together: {shapes}")
+    # S1 S2 is not symmetric, but S1^½ S2 S1^½ has the same eigenvalues and is.
     root = _root(covariance)
     product = root @ other_covariance @ root
+    # Symmetrised once more: rounding leaves differences that eigvalsh would ignore on one side.
     overlap = np.sqrt(_positive(np.linalg.eigvalsh((product + product.T) / 2))).sum()
     apart = float(np.sum((mean - other_mean) ** 2))
+    # Rounding can give a tiny negative sum for equal sets.
     return max(0.0, apart + float(np.trace(covariance) + np.trace(other_covariance) - 2.0 * overlap))
 
 
@@ -88,6 +91,7 @@ def moments_distance(one: Moments, other: Moments) -> float:
 
 
 def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    # The principal root by eigenvectors exists also for covariances without full rank.
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     return np.asarray((vectors * np.sqrt(_positive(values))) @ vectors.T)
 

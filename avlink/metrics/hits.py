@@ -44,6 +44,7 @@ def spot_hits(sound: SoundSource, *, most: int = MAX_HITS) -> Spotted:
     return Spotted(
         hits=tuple(
             Hit(
+                # An onset may be refined to the very end of the sound, which is no sample of it.
                 sample=min(round(onsets.times_s[index] * sound.sample_rate), sound.num_samples - 1),
                 # Finer digits differ between machines.
                 strength_db=round(float(onsets.strengths[index]), 1),

@@ -21,6 +21,7 @@ def level_db(sound: NDArray[np.float32], sample_rate: int, rate_hz: float = ENVE
     centres_s = (np.arange(int(len(sound) / sample_rate * rate_hz)) + 0.5) / rate_hz
     first = np.clip(np.round((centres_s - 1 / rate_hz) * sample_rate).astype(np.int64), 0, len(sound))
     last = np.clip(np.round((centres_s + 1 / rate_hz) * sample_rate).astype(np.int64), 0, len(sound))
+    # Windows at the ends are shorter, so each is divided by its own length.
     power = (energy[last] - energy[first]) / np.maximum(last - first, 1)
     return np.asarray(np.maximum(10.0 * np.log10(power + 1e-12), -FLOOR_DB))
 
@@ -33,6 +34,7 @@ def silent_share(sound: NDArray[np.floating], sample_rate: int) -> float:
 
 def clipped_share(sound: NDArray[np.floating]) -> float:
     """Return the share of the samples, 0 to 1, in runs of three or more at or above 0.999 of full scale."""
+    # False at both ends closes runs that touch the ends of the sound.
     loud = np.concatenate([[False], np.abs(sound) >= FULL_SCALE, [False]])
     edges = np.flatnonzero(loud[1:] != loud[:-1])
     runs = edges[1::2] - edges[::2]

@@ -57,6 +57,7 @@ class MaterialClassifier:
         hits = [hit_features(sound, sample_rate) for sound in sounds]
         targets = np.repeat([materials.index(label) for label in labels], [len(features) for features in hits])
         features = np.concatenate(hits)
+        # Plus one decibel: a band that hardly varies must not become the loudest feature.
         mean, scale = features.mean(axis=0), features.std(axis=0) + 1.0
         weights = _regress((features - mean) / scale, targets, len(materials), penalty)
         return cls(sample_rate=sample_rate, materials=materials, mean=mean, scale=scale, weights=weights)
@@ -74,10 +75,12 @@ class MaterialClassifier:
 def hit_features(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
     """Return features of the strongest onsets, (hits, features); of the loudest moment if there is no onset."""
     onsets = detect_onsets(sound, sample_rate)
+    # A drum roll must not take as long as a film; a dozen hits are enough to vote.
     strongest = np.sort(np.argsort(-onsets.strengths, kind="stable")[:MAX_HITS])
     times_s = onsets.times_s[strongest]
     if not len(times_s):
         times_s = np.array([int(np.argmax(np.abs(sound))) / sample_rate])
+    # Windows begin shortly before their span, so that the first one holds the attack.
     offsets_s = np.arange(0.0, SPANS_S[-1][1], HOP_S) + WINDOW_S / 4
     power = band_power(
         sound,
@@ -88,9 +91,11 @@ def hit_features(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.flo
         low_hz=50.0,
         high_hz=7600.0,
     ).reshape(len(times_s), len(offsets_s), NUM_BANDS)
+    # Relative to the loudest band of each hit: how hard something is struck says nothing of its material.
     peak = power.max(axis=(1, 2), keepdims=True) + 1e-12
     level_db = 10.0 * np.log10(power / peak + 10 ** (-RANGE_DB / 10))
     spans = [level_db[:, (offsets_s >= start) & (offsets_s < stop)].mean(axis=1) for start, stop in SPANS_S]
+    # The decay of the whole level, coarsely: every fourth frame.
     whole_db = 10.0 * np.log10(power.sum(axis=2) / peak[:, :, 0] + 10 ** (-RANGE_DB / 10))
     return np.concatenate([*spans, whole_db[:, ::4]], axis=1)
 
@@ -107,6 +112,7 @@ def _regress(
         w = flat.reshape(x.shape[1], num_classes)
         log_p = log_softmax(x @ w, axis=1)
         value = -(weight * (log_p * one_hot).sum(axis=1)).sum() + 0.5 * penalty * (w[:-1] ** 2).sum()
+        # The constant feature, in the last row, is not penalised.
         gradient = x.T @ (weight[:, None] * (np.exp(log_p) - one_hot))
         gradient[:-1] += penalty * w[:-1]
         return float(value), gradient.reshape(-1)

@@ -31,6 +31,7 @@ def music_onsets(sound: NDArray[np.floating], *, delta: float = 0.07) -> NDArray
     """
     curve = onset_strength(sound)
     curve = curve - curve.min()
+    # onset_detect normalises the whole curve, so that one loud onset hides quiet ones.
     curve = curve / (curve.max() + np.finfo(curve.dtype).tiny)
     if not curve.any():
         return np.zeros(0, dtype=np.int64)
@@ -39,11 +40,13 @@ def music_onsets(sound: NDArray[np.floating], *, delta: float = 0.07) -> NDArray
 
 def onset_strength(sound: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the mean rise of the mel bands in decibels from frame to frame, of shape (1 + samples // 512,)."""
+    # librosa centres frames, with zeros at both ends since 0.10.
     padded = np.pad(np.asarray(sound, dtype=np.float64), FFT_SAMPLES // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES)
     mel = np.abs(rfft(frames * window, axis=1)) ** 2 @ _mel_bands()
     level_db = 10.0 * np.log10(np.maximum(mel, 1e-10))
+    # power_to_db: nothing lies more than 80 dB below the loudest value.
     level_db = np.maximum(level_db, level_db.max() - TOP_DB)
     rise = np.maximum(0.0, np.diff(level_db, axis=0)).mean(axis=1)
     # One frame for the difference, two since a centred window of four hops covers an onset early.
@@ -55,6 +58,7 @@ def _pick(curve: NDArray[np.float64], delta: float) -> NDArray[np.int64]:
     peaks: list[int] = []
     n = 0
     while n < len(curve):
+        # librosa.util.peak_pick: a maximum of its neighbours, above the mean around it, and not too soon.
         highest = curve[max(0, n - PRE_MAX) : n + POST_MAX].max()
         usual = curve[max(0, n - PRE_AVG) : n + POST_AVG].mean()
         if curve[n] == highest and curve[n] >= usual + delta:

@@ -81,12 +81,15 @@ def find_onsets(sound: SoundSource, *, block_frames: int = BLOCK_FRAMES) -> Onse
     blocks = [(first, min(first + block_frames, num_frames)) for first in range(0, num_frames, block_frames)]
     # Levels are relative to the loudest band of the whole sound, so a first pass must find it.
     loudest = max(float(power(*_around(block, num_frames)).max(initial=0.0)) for block in blocks)
+    # Relative levels would turn the noise of a silent recording into onsets.
     if loudest < SILENCE_POWER:
         return Onsets(times_s=np.zeros(0), strengths=np.zeros(0))
     heard = [_peaks(power, block, num_frames, loudest) for block in blocks]
     frames, rises_db = (np.concatenate(parts) for parts in zip(*heard, strict=True))
+    # Between blocks, too: a peak at a border is judged with those of the next block.
     kept = strongest_apart(frames, rises_db, round(MIN_GAP_S / HOP_S))
     times_s = np.array([_sharpened(sound, frame * HOP_S) for frame in frames[kept]], dtype=np.float64)
+    # Refinement may swap two near onsets.
     order = np.argsort(times_s, kind="stable")
     return Onsets(times_s=times_s[order], strengths=rises_db[kept][order])
 
@@ -95,6 +98,7 @@ def rise_curve(level_db: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean rise of the bands over 20 ms in decibels, of shape (frames,); falling bands count as 0."""
     # A partial that glides into the next band is no onset: compare with the loudest of three bands (SuperFlux).
     loudest = maximum_filter1d(level_db, 3, axis=1)
+    # Frames before the lag compare with the first frame, so that a sound that has begun does not rise.
     before = loudest[np.maximum(np.arange(len(level_db)) - LAG_FRAMES, 0)]
     return np.asarray(np.maximum(level_db - before, 0.0).mean(axis=1))
 
@@ -120,6 +124,7 @@ def _power_of(sound: SoundSource) -> Power:
         centres_s = np.arange(first, last, dtype=np.float64) * HOP_S
         starts = window_starts(sound.num_samples, rate, centres_s=centres_s, window_s=WINDOW_S)
         window_samples = round(WINDOW_S * rate)
+        # Only the samples of these frames are read.
         heard = _mono(sound, int(starts[0]), int(starts[-1]) + window_samples)
         return power_at(
             np.pad(heard, (0, max(0, window_samples - len(heard)))),
@@ -144,8 +149,10 @@ def _peaks(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the frames of a block that stand out from the half second around them, and their rises in decibels."""
     first, last = _around(block, num_frames)
+    # Plus one under the logarithm: bands far below the loudest end in 0 dB, softly.
     level_db = 10.0 * np.log10(power(first, last) / (loudest * 10 ** (-RANGE_DB / 10)) + 1.0)
     rise_db = rise_curve(level_db)
+    # The median is not moved by the few onsets among the frames.
     usual = median_filter(rise_db, size=2 * _AROUND_FRAMES + 1, mode="mirror")
     local = rise_db >= maximum_filter1d(rise_db, 2 * LAG_FRAMES + 1, mode="nearest")
     frames = np.flatnonzero(local & (rise_db - 1.5 * usual >= MIN_RISE_DB)) + first
@@ -160,6 +167,7 @@ def _sharpened(sound: SoundSource, time_s: float) -> float:
     to energy before a time is largest at the step itself for both.
     """
     rate, length = sound.sample_rate, sound.num_samples
+    # The spectral peak is seldom early, so there is less to search after it.
     offsets_s = np.arange(-0.020, 0.0101, 0.001)
     moments = np.clip(np.round((time_s + offsets_s) * rate).astype(np.int64), 0, length)
     edge = round(EDGE_S * rate)
@@ -173,8 +181,10 @@ def _sharpened(sound: SoundSource, time_s: float) -> float:
     # A lone click is in `after` for all times up to 8 ms before it; more weight on the first 2 ms favours the nearest.
     after += 3.0 * (energy[np.minimum(at + edge // 4, last - first)] - energy[at])
     before = energy[at] - energy[np.maximum(at - edge, 0)]
+    # Without a floor, the ratio would be largest in the quietest place.
     floor = 1e-3 * (after + before).max() + 1e-12
     ratio = (after + floor) / (before + floor)
+    # The last of equal ratios: all times shortly before a click have the same one.
     steepest = len(ratio) - 1 - int(np.argmax(ratio[::-1]))
     return max(time_s + float(offsets_s[steepest]), 0.0)
 

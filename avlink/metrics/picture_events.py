@@ -45,10 +45,12 @@ def change_events(change: NDArray[np.float64], rate: Fraction | float) -> NDArra
     """Return the events of changes that `frame_difference` gave; see `frame_difference_events`."""
     if not len(change) or change.max() < MIN_CHANGE:
         return np.zeros(0)
+    # An odd size of about a second; steady motion is no event.
     usual = median_filter(change, size=round(float(rate)) | 1, mode="nearest")
     excess = np.maximum(change - usual, 0.0)
     # find_peaks never returns the first or last value; zeros around them let those be peaks.
     padded = np.concatenate([[0.0], excess, [0.0]])
+    # find_peaks takes no distance below one frame.
     distance = max(1.0, MIN_GAP_S * float(rate))
     peaks, _ = find_peaks(padded, prominence=MIN_PROMINENCE * change.max(), distance=distance)
     return np.asarray(peaks / float(rate), dtype=np.float64)

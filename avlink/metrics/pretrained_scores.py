@@ -35,7 +35,9 @@ def inception_score(
     """
     log_p = _log_softmax(logits)
     if seed is not None:
+        # RandomState and not default_rng: its permutation is part of the published definition.
         log_p = log_p[np.random.RandomState(seed).permutation(len(log_p))]
+    # An empty split would have no mean.
     count, splits = len(log_p), min(splits, len(log_p))
     scores = []
     for index in range(splits):
@@ -58,6 +60,7 @@ def paired_kl(reference: NDArray[np.floating], generated: NDArray[np.floating]) 
     if reference.shape != generated.shape:
         raise ValueError(f"logits of shape {reference.shape} do not pair up with {generated.shape}")
     true, made = _log_softmax(reference), _log_softmax(generated)
+    # 0 log 0 is 0: a class of no probability in the reference adds nothing.
     return np.asarray(np.where(true > -np.inf, np.exp(true) * (true - made), 0.0).sum(axis=1))
 
 

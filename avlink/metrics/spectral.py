@@ -27,6 +27,7 @@ def multi_resolution_stft(reference: NDArray[np.float32], estimate: NDArray[np.f
     distances = []
     for fft_samples, hop_samples in RESOLUTIONS:
         left, right = _magnitude(a, fft_samples, hop_samples), _magnitude(b, fft_samples, hop_samples)
+        # The floor keeps silence against silence at 0 instead of NaN.
         convergence = np.linalg.norm(left - right) / max(float(np.linalg.norm(left)), 1e-5)
         log_difference = np.abs(np.log(left + 1e-5) - np.log(right + 1e-5)).mean()
         distances.append(float(convergence + log_difference))
@@ -51,6 +52,7 @@ def pearson(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
     """Return the correlation of two series of one length; None if one of them is constant."""
     left, right = a - a.mean(), b - b.mean()
     scale = float(np.linalg.norm(left) * np.linalg.norm(right))
+    # Rounding leaves tiny deviations in a constant series, whose correlation would be noise.
     return float(left @ right) / scale if scale > 1e-9 else None
 
 
@@ -67,6 +69,7 @@ def _pair(
 
 def _magnitude(sound: NDArray[np.float32], fft_samples: int, hop_samples: int) -> NDArray[np.floating]:
     window = np.hanning(fft_samples + 1)[:-1].astype(np.float32)
+    # Centred frames, as torch.stft and librosa have them.
     padded = np.pad(sound.astype(np.float32), fft_samples // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, fft_samples)[::hop_samples]
     return np.abs(rfft(frames * window, axis=1))

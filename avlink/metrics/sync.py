@@ -54,10 +54,12 @@ def match_onsets(reference_s: ArrayLike, estimate_s: ArrayLike, window_s: float 
     reference, estimate = _times(reference_s), _times(estimate_s)
     difference = abs(len(reference) - len(estimate))
     counts = {"count_exact": difference == 0, "count_within_one": difference <= 1}
+    # mir_eval gives 0 for two empty lists, and warns.
     if not len(reference) or not len(estimate):
         share = float(difference == 0)
         return OnsetScore(precision=share, recall=share, f1=share, mean_abs_offset_s=None, **counts)
     f1, precision, recall = mir_eval.onset.f_measure(reference, estimate, window=window_s)
+    # The same matching as within f_measure, which does not return its pairs.
     pairs = mir_eval.util.match_events(reference, estimate, window_s)
     offsets = [abs(float(reference[i] - estimate[j])) for i, j in pairs]
     mean_offset = float(np.mean(offsets)) if offsets else None
@@ -92,7 +94,9 @@ def shuffled_chance(
     eventful = [i for i, reference in enumerate(references_s) if len(_times(reference))]
     if len(eventful) < 2:
         return None
+    # A fixed seed: the same clips always have the same chance.
     order = np.random.default_rng(0).permutation(eventful)
+    # Rotations of one random order: no clip meets itself, and each is met equally often.
     shifts = np.unique(np.linspace(1, len(order) - 1, min(rounds, len(order) - 1)).round().astype(int))
     scores = [
         match_onsets(references_s[int(own)], estimates_s[int(other)], window_s)
@@ -105,6 +109,7 @@ def shuffled_chance(
 
 def _mean(scores: Sequence[OnsetScore], *, num_excluded: int) -> OnsetSummary:
     offsets = [score.mean_abs_offset_s for score in scores if score.mean_abs_offset_s is not None]
+    # Sums over no clips are 0, and stay 0.
     count = max(len(scores), 1)
     return OnsetSummary(
         precision=sum(score.precision for score in scores) / count,

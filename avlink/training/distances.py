@@ -27,6 +27,7 @@ def frechet_extractors(recipe: TrainRecipe) -> dict[Medium, list[ReadyExtractor]
     sound nor pictures.
     """
     found: dict[Medium, list[ReadyExtractor]] = {"sound": [], "pictures": []}
+    # A name that is given twice is loaded once.
     for name in dict.fromkeys(recipe.log.frechet):
         ready = BUILTIN_EXTRACTORS.get(name)
         if ready is None:
@@ -63,6 +64,7 @@ class FrechetDistances:
                 if np.isfinite(rows).all():
                     accumulator.update(rows, self._rows(name, true))
                 else:
+                    # A distance without some of the clips would look better than it is.
                     del accumulators[name]
         values = {f"frechet_{name}": accumulator.compute().value for name, accumulator in accumulators.items()}
         return {name: value for name, value in values.items() if value is not None}

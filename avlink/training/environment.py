@@ -25,6 +25,7 @@ _PACKAGES = ("avlink", "torch", "torchaudio", "numpy", "safetensors", "av", "tra
 
 def resolve_recipe(recipe: TrainRecipe, out: Path) -> str:
     """Return the recipe with every value, as TOML that `avlink train` reads again from the folder `out`."""
+    # TOML has no null.
     values = recipe.model_dump(mode="json", exclude_none=True)
     shipped = (*shipped_bundles(), "builtin")
     values["start_from"] = [
@@ -51,6 +52,7 @@ def record_environment(out: Path, *, ranks: int, device: str) -> None:
 
     path = out / "environment.json"
     starts: list[dict[str, Any]] = []
+    # A missing or broken file must not end a training: it starts a new list.
     with contextlib.suppress(OSError, ValueError):
         starts = json.loads(path.read_text("utf-8"))
     devices = [platform.processor() or platform.machine()]
@@ -81,6 +83,7 @@ def _versions() -> dict[str, str]:
 
 
 def _without_home(word: str) -> str:
+    # The file may be published with the model.
     return word.replace(str(Path.home()), "~")
 
 

@@ -66,6 +66,7 @@ class Journal:
         """Send the pictures and sounds that a validation left in `folder` to TensorBoard."""
         if self.events is None or not folder.is_dir():
             return
+        # By modification time: each validation overwrites its samples.
         new = [path for path in sorted(folder.iterdir()) if self._shown.get(path) != path.stat().st_mtime_ns]
         for suffix, add in ((".png", self._picture), (".wav", self._sound)):
             for path in [path for path in new if path.suffix == suffix][:_MAX_SHOWN]:
@@ -134,6 +135,7 @@ def draw_curves(journal: Path, picture: Path) -> None:
                 x, y = place(step, value)
                 canvas.ellipse((x - 4, y - 4, x + 4, y + 4), fill=colour)
             continue
+        # A window of a fortieth of the steps smooths noise, and keeps trends.
         window = max(1, len(points) // 40)
         smooth = np.convolve([v for _, v in points], np.ones(window) / window, "valid")
         steps = [step for step, _ in points][window - 1 :]

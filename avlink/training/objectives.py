@@ -28,6 +28,7 @@ def multi_resolution_stft_loss(
             torch.stft(x.float(), n_fft, n_fft // 4, window=window, return_complex=True).abs().clamp(min=1e-2)
             for x in (generated, true)
         )
+        # The floor of the norm keeps silent crops from dividing by nothing.
         total = total + (b - a).norm() / b.norm().clamp(min=1e-3) + (a.log() - b.log()).abs().mean()
     return total / len(sizes)
 
@@ -68,6 +69,7 @@ def motion_losses(
                 rows.append(row)
                 frames.append(frame)
                 names.append(classes.index(name))
+    # A batch without events still has this loss, so that all ranks report the same names.
     material = onset.new_zeros(())
     if rows:
         material = cross_entropy(motion.class_logits.float()[rows, frames], torch.tensor(names, device=targets.device))
@@ -80,6 +82,7 @@ def onset_peaks(probabilities: Float[Tensor, " bins"], bins_per_second: float, t
     Each is refined by a parabola through the maximum and its neighbours.
     """
     p = probabilities.tolist()
+    # The detector for sounds has the same gap.
     gap = max(1, int(0.08 * bins_per_second))
     peaks: list[int] = []
     for i in range(1, len(p) - 1):
@@ -91,6 +94,7 @@ def onset_peaks(probabilities: Float[Tensor, " bins"], bins_per_second: float, t
                 peaks.append(i)
     times = []
     for i in peaks:
+        # The vertex of the parabola through three bins; a flat top has none.
         bend = p[i - 1] - 2 * p[i] + p[i + 1]
         shift = 0.5 * (p[i - 1] - p[i + 1]) / bend if bend else 0.0
         times.append((i + 0.5 + shift) / bins_per_second)

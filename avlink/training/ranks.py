@@ -58,14 +58,17 @@ def open_ranks(mode: str, environ: Mapping[str, str] = os.environ) -> Iterator[R
     import torch.distributed as dist
 
     store = _store(count, index, environ)
+    # Checkpoints and waits use gloo also where NCCL carries the gradients.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=index, world_size=count)
+    # Two: a save in the background must not mix its messages with those of the training.
     groups: list[Any] = [dist.new_group(backend="gloo", timeout=_TIMEOUT) for _ in range(2)]
     ranks = Ranks(index=index, count=count, device=device, waiting=groups[0], saving=groups[1])
     try:
         yield ranks
     except (Exception, KeyboardInterrupt) as error:
         raise _error_of_rank(error, ranks, store) from error
+    # Not after an error: peers that are gone would make it hang.
     dist.destroy_process_group()
 
 
@@ -104,6 +107,7 @@ def _error_of_rank(error: BaseException, ranks: Ranks, store: Any) -> BaseExcept
         # An atomic counter: exactly one rank sees 1.
         first = int(store.add("failed", 1)) == 1
     except RuntimeError:
+        # The store died with the first rank, so nobody else can report.
         first = True
     if not first:
         return PeerFailed(code)

@@ -25,6 +25,7 @@ def save_contact_sheet(pixels: UInt8[np.ndarray, "frames height width 3"], path:
 
     count = pixels.shape[0]
     columns = 8
+    # Black tiles fill the last row.
     missing = -count % columns
     tiles = np.concatenate((pixels, np.zeros((missing, *pixels.shape[1:]), np.uint8)))
     rows = [np.concatenate(list(tiles[i : i + columns]), axis=1) for i in range(0, len(tiles), columns)]

@@ -102,6 +102,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
             listener(JobDone(job_id=name, name=name, note="done before"))
             continue
         listener(JobStarted(job_id=name, name=name))
+        # Before each stage: its initial weights do not depend on which stages ran in this process.
         torch.manual_seed(recipe.seed)
         system = system_for_stage(recipe, out, name, ranks.device)
         # The first rank writes files that all read, such as latents.
@@ -113,6 +114,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
         def tell(job: str, done: int, total: int, figures: dict[str, float]) -> None:
             shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
             listener(StepDone(job_id=job, done=done, total=total, note=shown))
+            # Drawing takes longer than many a step.
             if done % 50 == 0 or done == total:
                 draw_curves(out / f"{job}.jsonl", out / "pictures" / f"{job}.png")
 
@@ -127,6 +129,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
                 on_warning=lambda text: listener(Message(text=text, level="warning")),
             )
         weights = learner.whole()
+        # Whitened once, on the averaged weights, so that later stages see latents of unit scale.
         if name == "vae" and ranks.first:
             weights["vae"] = _whitened(recipe, weights["vae"], clips, ranks)
         ranks.lead(partial(save_stage, out, name, weights))

@@ -101,6 +101,7 @@ def held_out_loss(stage: Stage, name: str = "total") -> dict[str, float]:
         for start in range(0, stage.num_clips, _BATCH):
             indices = list(range(start, min(start + _BATCH, stage.num_clips)))
             loss = stage.loss(indices, step_generator("held out", draw, start))[name]
+            # Weighted by clips: the last batch may be smaller.
             losses += [float(loss)] * len(indices)
     return {name: float(np.mean(losses))} if losses else {}
 
@@ -175,6 +176,7 @@ def sound(
     distances: FrechetDistances,
 ) -> dict[str, float]:
     """Onset F1 of sounds generated for silent pictures without captions, and Fréchet distances to the true ones."""
+    # Fewer steps than a user would take: validation must not take longer than the training.
     few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
     sounds = _generate_sounds(system, clips, few, extractor)
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]

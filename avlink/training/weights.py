@@ -113,6 +113,7 @@ def load_start_vae(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> MelVAE | N
     from avlink.engine.bundle.bundle import load_into
     from avlink.engine.codec.vae import MelVAE
 
+    # The last bundle wins, as it does when weights are loaded.
     bundle = next((bundle for bundle in reversed(bundles) if "vae" in _components_from(recipe, bundle)), None)
     if bundle is None or "vae" in recipe.stages:
         return None
@@ -135,6 +136,7 @@ def save_stage(folder: Path, stage: str, weights: Mapping[str, Mapping[str, Tens
     for name, state in weights.items():
         hidden = place / f".{stage}.{name}.{os.getpid()}"
         save_file(dict(state), hidden)
+        # A stage counts as done once a file of this name exists: it must be whole.
         os.replace(hidden, place / f"{stage}.{name}.safetensors")
 
 
@@ -147,6 +149,7 @@ def load_stages(folder: Path, before: str | None, modules: Mapping[str, nn.Modul
 
     loaded = set()
     order: Iterable[str] = STAGES if before is None else STAGES[: STAGES.index(before)]
+    # In order, so that the newest weights are loaded last.
     for stage in order:
         for name, module in modules.items():
             path = folder / "weights" / f"{stage}.{name}.safetensors"

@@ -71,6 +71,7 @@ def check_sources(recipe: TrainRecipe, sample: int = 100) -> list[SourceReport]:
     for data, folder in sources_of(recipe, recipe.data):
         found = read_source(data, folder)
         clips = [clip for split in SPLITS for clip in found.clips[split]]
+        # Evenly spread: tables are often sorted, so the first files are alike.
         picked = clips[:: max(1, len(clips) // sample)][:sample] if sample else []
         total_s, faults = 0.0, []
         for clip in picked:
@@ -122,6 +123,7 @@ def _probe(clip: SourceClip, spec: ClipSpec) -> tuple[float, str | None]:
     if not info.has_audio and spec.media != "pictures":
         return length_s, "it has no sound"
     start_s = 0.0 if clip.cut_s is not None else float(clip.start_s)
+    # Containers round lengths; a tenth of a second is no fault.
     if length_s < start_s + float(spec.window_s) - 0.1:
         return length_s, f"it is {length_s:.2f} s long, and the clip goes to {start_s + float(spec.window_s):.2f} s"
     return length_s, None

@@ -41,6 +41,7 @@ class ClipSpec:
     @property
     def pictures_file(self) -> str:
         """The name of the pictures' column."""
+        # The 1 is the version of the decoder: raise it to decode everything anew.
         return f"frames-{digest([1, self.fps, self.width, self.height, self.frames])[:8]}.npy"
 
     @property

@@ -46,6 +46,7 @@ class ClipStore:
     def sound(self, indices: Sequence[int]) -> Float[Tensor, "batch samples"]:
         """Return sound in [-1, 1]."""
         rows = self._sound.rows(self._locate(indices))
+        # The inverse of write_shard, so that full scale is exactly 1.
         return torch.from_numpy(rows.astype(np.float32) / 32767.0)
 
     def _locate(self, indices: Sequence[int]) -> list[tuple[int, int]]:

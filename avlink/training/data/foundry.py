@@ -94,12 +94,14 @@ def _make_shard(job: _FoundryJob) -> int:
     from avlink.foundry import make_clips, make_stills
     from avlink.training.data.clips import ClipStore, StillStore
 
+    # A thread pool per process would be slower than one thread each.
     torch.set_num_threads(1)
     if job.stills:
         pictures, names = make_stills(job.seeds, split=job.split)
         StillStore.write_shard(job.root, job.number, pictures.numpy(), names)
         return len(job.seeds)
     frames, sound, labels = [], [], []
+    # In small batches, to bound memory.
     for at in range(0, len(job.seeds), _BATCH):
         batch = make_clips(job.seeds[at : at + _BATCH], split=job.split)
         frames.append(batch.frames.numpy())
@@ -115,6 +117,7 @@ def _jobs(
     size = _SHARD_STILLS if stills else _SHARD_CLIPS
     seeds = _seeds(data, split, 0 if stills else count)
     for number, start in enumerate(range(0, count, size)):
+        # Shards appear whole, so a folder is a finished shard.
         if not shard_path(root, number).is_dir():
             part = range(data.seed + start, data.seed + min(start + size, count))
             chosen = tuple(part) if seeds is None else tuple(seeds[start : start + size])

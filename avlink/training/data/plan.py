@@ -50,6 +50,7 @@ def make_plan(wanted: Mapping[Split, Sequence[str]], before: Plan | None = None)
     plan: Plan = {}
     for split in SPLITS:
         keys = dict.fromkeys(wanted[split])
+        # A shard none of whose clips is wanted is dropped.
         kept = [shard for shard in (before or {}).get(split, []) if not keys.keys().isdisjoint(shard.keys)]
         placed = {key for shard in kept for key in shard.keys}
         new = [key for key in keys if key not in placed]

@@ -53,6 +53,7 @@ class PrecomputedStore:
         shards = np.asarray(clips.locations[:, 0])
         if (np.diff(shards) < 0).any():
             raise ValueError("the clips of a store lie in the order of its shards")
+        # A shard without usable clips has an empty range.
         self._first = np.searchsorted(shards, np.arange(len(clips.shards) + 1))
         self._arrays = MappedArrays(self.path)
 
@@ -152,6 +153,7 @@ def encode_shards(
 
     Raises OutputError where they cannot be written.
     """
+    # The VAE returns to its device: it may belong to a model that trains elsewhere.
     home = next(vae.parameters()).device
     vae.to(device)
     mel = LogMel(spec).to(device)
@@ -190,6 +192,7 @@ def features_of(recipe: TrainRecipe, clips: ClipStore, base: Path, listener: Lis
     """
     ready, wanted = fusion_extractor(recipe.model, recipe.extractors, recipe.source), recipe.model.fusion.extracted
     assert ready is not None and wanted is not None
+    # The rate of the stored pictures decides which of them are seen.
     key = digest([ready.fingerprint(), wanted.model_dump(mode="json"), clips.fps])[:12]
     store = PrecomputedStore(base / f"features-{key}" / clips.root.name, clips)
     missing = store.missing_shards()

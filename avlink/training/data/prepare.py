@@ -60,6 +60,7 @@ def prepare(
     if isinstance(recipe.data, FoundryData):
         _prepare_foundry(recipe, recipe.data, root, listener)
         stores = {split: ClipStore(root / split) for split in ("train", "held_out")}
+        # The foundry has few captions, many times over.
         captions = {label.caption for store in stores.values() for label in store.labels}
         done = PreparedClips(root=root, clips={split: len(store) for split, store in stores.items()})
     else:

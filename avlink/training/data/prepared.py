@@ -42,6 +42,7 @@ def read_record(root: Path) -> dict[str, Any]:
 
 def update_record(root: Path, recipe: TrainRecipe, **values: Any) -> None:
     """Write the recipe's data table and some values into the record of a prepared folder. Raises OutputError."""
+    # Values of other preparations, such as latents, are kept.
     table = read_record(root) | {"format": 1, "data": _data_table(recipe), **values}
     if "frames" in values:
         spec = clip_spec_of(recipe.model, media_of(recipe.data))
@@ -103,6 +104,7 @@ class ShardJob:
 
 def has_column(folder: Path, name: str) -> bool:
     """Return True if a shard has a complete column of that name."""
+    # Array and report: the report is written last, so an array alone is unfinished.
     return (folder / name).is_file() and column_report(folder, name).is_file()
 
 
@@ -152,6 +154,7 @@ class PreparedFolder:
         bad: dict[int, str] = {}
         for name in self.spec.columns:
             if has_column(folder, name):
+                # The first column's reason is kept where both have one.
                 bad = read_column_report(folder, name)[0] | bad
         return bad
 
@@ -161,6 +164,7 @@ class PreparedFolder:
             for _, _, folder in self.shards(split, part):
                 for name in self.spec.columns:
                     if has_column(folder, name) and read_column_report(folder, name)[0]:
+                        # Without its report a column does not count, and is decoded whole.
                         column_report(folder, name).unlink()
 
     def write_bad(self) -> int:

@@ -59,6 +59,7 @@ def shard_path(root: Path, number: int) -> Path:
 def put_shard(root: Path, number: int, fill: Callable[[Path], None]) -> None:
     """Let `fill` write into a hidden folder and move that into place; an existing shard is kept."""
     root.mkdir(parents=True, exist_ok=True)
+    # The process id keeps two trainings on one folder apart.
     hidden = root / f".shard-{number:05d}-{os.getpid()}"
     shutil.rmtree(hidden, ignore_errors=True)
     hidden.mkdir()

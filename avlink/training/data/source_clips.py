@@ -122,6 +122,7 @@ class SourceListing:
         """Keep the first `max_clips` to train on; without a test part, hold out the last `held_out` of them."""
         train = self.clips["train"][:max_clips]
         if not self.clips["held_out"]:
+            # One clip at least is left to train on.
             cut = max(1, len(train) - held_out)
             self.clips["held_out"], train = train[cut:], train[:cut]
         self.clips["train"] = train
@@ -147,6 +148,7 @@ def find_media(folder: Path) -> list[MediaFile]:
     found: list[MediaFile] = []
     waiting = [str(folder)]
     while waiting:
+        # scandir gives types without a call per file: data sets have hundreds of thousands.
         with os.scandir(waiting.pop()) as inside:
             for item in inside:
                 if item.name.startswith("."):
@@ -181,6 +183,7 @@ class _Tabs(csv.excel_tab):
 def read_table(path: Path, *, delimiter: str, what: str) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the rows of a CSV or TSV file with their line numbers, without empty ones. Raises InputError."""
     try:
+        # Spreadsheets write a byte order mark.
         with path.open(encoding="utf-8-sig", newline="") as file:
             # Tables with tabs have no quoting: a label may contain a quote.
             rows = csv.reader(file, dialect="excel" if delimiter == "," else _Tabs)

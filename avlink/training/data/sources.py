@@ -43,6 +43,7 @@ def read_sources(recipe: TrainRecipe, data: FilesData) -> SourceListing:
     for source, folder in sources_of(recipe, data):
         found = read_source(source, folder)
         for split in SPLITS:
+            # Keys depend on the folder's name, so that equal paths in two sources differ.
             together.clips[split] += [replace(clip, source=folder.resolve().name) for clip in found.clips[split]]
         together.missing += found.missing
     return together

@@ -54,6 +54,7 @@ class TextStore:
         rows: list[Tensor] = []
         for start in range(0, len(texts), _BATCH):
             encoded = encoder.encode(texts[start : start + _BATCH])
+            # Without padding, which is most of a batch of short captions.
             rows += [tokens[mask].cpu() for tokens, mask in zip(encoded.tokens, encoded.mask, strict=True)]
         ends = np.cumsum([len(row) for row in rows]).tolist()
         table = {text: (end - len(row), end) for text, row, end in zip(texts, rows, ends, strict=True)}
@@ -121,6 +122,7 @@ def prepare_texts(
     store = TextStore(folder)
     # Classifier-free guidance needs the empty text.
     wanted = sorted({"", *captions})
+    # By digest: parts agree on who encodes a text without talking to each other.
     missing = [text for text in wanted if text not in store and part.owns(int(digest(text)[:8], 16))]
     if missing:
         listener(JobStarted(job_id="texts", name="texts"))

@@ -42,6 +42,7 @@ def _read_tar(path: Path, name: str, found: SourceListing) -> None:
                 folder, _, file_name = info.name.rpartition("/")
                 stem, _, kind = file_name.partition(".")
                 kind = kind.lower()
+                # The bytes of a sparse member are not in one piece.
                 if not info.isreg() or info.issparse() or not stem or kind not in _VIDEO + _CAPTION:
                     continue
                 key = f"{folder}/{stem}" if folder else stem
@@ -52,6 +53,7 @@ def _read_tar(path: Path, name: str, found: SourceListing) -> None:
                 member = TarMember(name=info.name, offset=info.offset_data, size=info.size)
                 samples.setdefault(key, {})[kind] = (member, caption)
     except (tarfile.TarError, OSError, EOFError) as error:
+        # Members before the fault are still used.
         found.add_missing(name, f"the tar cannot be read to its end ({error}); copy it again, uncompressed")
     for key, sample in samples.items():
         _add(path, f"{name}/{key}", sample, found)

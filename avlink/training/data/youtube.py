@@ -85,6 +85,7 @@ def read_audioset(data: AudioSetData, folder: Path) -> SourceListing:
 def file_names(youtube: str, start_s: Fraction) -> Iterator[str]:
     """Yield the names, without suffix, under which data sets keep a stretch of ten seconds; the video's id is last."""
     start_ms, end_ms = int(start_s * 1000), int((start_s + _LENGTH_S) * 1000)
+    # Names with whole seconds exist only for whole starts.
     if start_s.denominator == 1:
         whole = int(start_s)
         yield f"{youtube}_{whole:06d}"

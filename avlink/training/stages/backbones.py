@@ -78,5 +78,6 @@ class VideoStage:
         path = sample_path(noise_like(x_1, generator), x_1, t)
         text = self.text.encode(drop_text([self.clips.labels[i].caption for i in indices], rates.text_drop, generator))
         out = self.video.close_after(self.video.open(path.x_t, t, text.tokens, text.mask)).float()
+        # Scored by velocity whatever the network predicts, so that losses of both kinds are comparable.
         velocity = data_to_velocity(out, path.x_t, t) if self.video.config.prediction == "data" else out
         return {"total": (velocity - path.velocity).square().mean()}

@@ -105,6 +105,7 @@ def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
 
 def frozen_modules(system: System, stage: Stage) -> list[nn.Module]:
     """Return the backbones and text encoders that stay frozen while `stage` learns."""
+    # Losses run through them: they are sharded like the trained ones.
     names = ("audio", "video", "audio_text", "video_text")
     return [part for name in names if name not in stage.trained and (part := system.component(name)) is not None]
 
@@ -133,6 +134,7 @@ def build_stage(
     if name == "vocoder":
         return codec.VocoderStage(system, clips, lambda: validation.codec(system, held_out, samples))
     if name == "appearance":
+        # Stills lie beside the clips, in a prepared folder too.
         stills, unseen = (StillStore(clips.root.parent / "stills" / split) for split in ("train", "held_out"))
         if not stills:
             raise InputError("the appearance stage needs stills with the names of what is struck: set data.stills")

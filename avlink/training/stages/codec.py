@@ -27,6 +27,7 @@ class VAEStage:
         self.validate = validate
         if self.vae.linear is not None:
             with torch.no_grad():
+                # A thousand clips, evenly spread, are enough for the start of the linear path.
                 step = max(1, len(clips) // 1024)
                 self.vae.start_linear(
                     torch.cat([self.mel(clips.sound([i]).to(self.device)) for i in range(0, len(clips), step)])
@@ -37,6 +38,7 @@ class VAEStage:
         posterior = self.vae.posterior(mel)
         error = self.vae.reconstruct(posterior.sample(generator)).float() - mel
         l1, l2, kl = error.abs().mean(), error.square().mean(), posterior.kl()
+        # Weak: latents need not be normal, as whitening scales them afterwards.
         return {"total": l1 + 2 * l2 + 1e-3 * kl, "l1": l1, "kl": kl}
 
 
@@ -48,11 +50,13 @@ def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
     and do not drown them.
     """
     vae, mel, device = system.vae, LogMel(system.config.mel).to(device_of(system)), device_of(system)
+    # encode whitens by the current values: without a reset, a second call would whiten twice.
     vae.latent_mean.zero_()
     vae.latent_std.fill_(1.0)
     step = max(1, len(clips) // sample)
     latents = torch.cat([vae.encode(mel(clips.sound([i]).to(device))) for i in range(0, len(clips), step)])
     vae.latent_mean.copy_(latents.mean(dim=(0, 1)))
+    # A channel that is never used must not be blown up to noise.
     deviation = latents.std(dim=(0, 1)).clamp(min=1e-3)
     if vae.linear is not None:
         share = (vae.linear.outward.weight.norm(dim=0) * deviation).sqrt()

@@ -87,6 +87,7 @@ class FusionStage:
         self.system, self.clips, self.latents, self.features = system, clips, latents, features
         self.name, self.tasks, self.validate = name, tuple(tasks), validate
         self.conditioning, self.rates, self.device = conditioning or Conditioning(), rates, device_of(system)
+        # A fusion for one direction is a component of its own; all others share "fusion".
         component = {"fusion_v2a": "fusion_v2a", "fusion_a2v": "fusion_a2v"}.get(name, "fusion")
         self.model = system.linked({"fusion_v2a": "audio", "fusion_a2v": "video"}.get(name, "both"))  # type: ignore[arg-type]
         self.trained: dict[str, nn.Module] = {component: self.model.fusion}
@@ -106,6 +107,7 @@ class FusionStage:
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         batch = self._batch(indices, generator)
         losses: dict[str, Tensor] = {}
+        # Rounded up, so that every clip has a task.
         share = -(-len(batch) // len(self.tasks))
         for number, task in enumerate(self.tasks):
             part = batch[number * share : (number + 1) * share]
@@ -229,7 +231,9 @@ class FusionStage:
         config = self.system.config
         start_s, seconds = self._stretch(generator)
         pixels = augmented_pixels(self.clips, indices, generator, self.device)
+        # At whole seconds, pictures, tokens and stored frames begin together.
         first = start_s * config.picture.fps * self.factor
+        # Rounded up: the last picture begun is part of the stretch.
         count = -int(-seconds * config.picture.fps // 1) * self.factor
         pixels = pixels[:, first : first + count]
         token = round(start_s * config.tokens_per_second)
@@ -251,5 +255,6 @@ class FusionStage:
         short, where = torch.rand(2, generator=common(generator)).tolist()
         if short > self.shorter or whole < 3:
             return 0, whole
+        # From 0.64 s up to a second less than the window.
         seconds = 0.64 + (whole - 1.64) * short / self.shorter
         return int(where * (whole - seconds)), seconds

@@ -23,6 +23,7 @@ def no_validation() -> dict[str, float]:
 
 def common(generator: torch.Generator) -> torch.Generator:
     """Return the generator that is the same on all ranks: they must run the same layers on the same shapes."""
+    # Tests and single processes pass plain generators.
     shared: torch.Generator = getattr(generator, "common", generator)
     return shared
 
@@ -103,10 +104,12 @@ def random_affine(pixels: Float[Tensor, "frames 3 height width"], generator: tor
     def draw(reach: float) -> Tensor:
         return (reach * (2 * torch.rand(count, generator=generator) - 1)).to(pixels.device)
 
+    # Log-uniform: shrinking is as likely as enlarging.
     size, turn = torch.exp(draw(0.2)), draw(0.15)
     aspect = pixels.shape[-1] / pixels.shape[-2]
     cos, sin = size * torch.cos(turn), size * torch.sin(turn)
     # affine_grid counts in half widths and half heights, so a rotation must be corrected for the aspect ratio.
     matrix = torch.stack((cos, -sin / aspect, draw(0.12), sin * aspect, cos, draw(0.12)), dim=1).reshape(count, 2, 3)
     grid = nn.functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    # Reflection: black borders would tell that a picture was moved.
     return nn.functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)

@@ -65,4 +65,5 @@ class MotionStage:
         config = self.motion.config
         labels = [self.clips.labels[i] for i in indices]
         losses = motion_losses(self.motion(pixels), labels, config.fps, config.classes)
+        # Synchrony depends on onsets, so materials weigh half.
         return {"total": losses["onset"] + 0.5 * losses["class"]} | losses
