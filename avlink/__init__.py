@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from avlink.edit.report import SonifyReport
     from avlink.edit.request import SonifyRequest
     from avlink.edit.sonify import sonify
-    from avlink.engine.bundle.bundle import A2V, V2A, load_system, read_bundle
+    from avlink.engine.bundle import A2V, V2A, load_system, read_bundle
     from avlink.engine.public.checkpoint import read_checkpoint
     from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler
     from avlink.engine.text.t5 import import_transformers
@@ -185,7 +185,7 @@ __all__ = [
 ]
 
 _LIVES_IN = {
-    "A2V": "avlink.engine.bundle.bundle",
+    "A2V": "avlink.engine.bundle",
     "AmplifiedSound": "avlink.core.sound",
     "AvlinkError": "avlink.core.errors",
     "BUILTIN": "avlink.core.bundles",
@@ -239,7 +239,7 @@ _LIVES_IN = {
     "TEMPORARY_PREFIX": "avlink.core.paths",
     "TimedPicture": "avlink.media.animation",
     "TooShort": "avlink.core.errors",
-    "V2A": "avlink.engine.bundle.bundle",
+    "V2A": "avlink.engine.bundle",
     "VisualizeRecipe": "avlink.core.recipe",
     "WaveFile": "avlink.media.wave",
     "Waveform": "avlink.core.values",
@@ -261,7 +261,7 @@ _LIVES_IN = {
     "fraction_text": "avlink.core.hashing",
     "hookimpl": "avlink.hooks",
     "import_transformers": "avlink.engine.text.t5",
-    "load_system": "avlink.engine.bundle.bundle",
+    "load_system": "avlink.engine.bundle",
     "make_folder": "avlink.core.paths",
     "master": "avlink.media.master",
     "measure_loudness": "avlink.media.loudness",
@@ -275,7 +275,7 @@ _LIVES_IN = {
     "progress": "avlink.cli.console",
     "read_audio": "avlink.media.audio",
     "read_blocks": "avlink.core.sound",
-    "read_bundle": "avlink.engine.bundle.bundle",
+    "read_bundle": "avlink.engine.bundle",
     "read_checkpoint": "avlink.engine.public.checkpoint",
     "read_tags": "avlink.media.mux",
     "read_whole": "avlink.core.sound",

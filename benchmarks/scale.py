@@ -18,10 +18,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avlink.core.architecture import PAPER, AVLinkConfig, DiTConfig, FusionConfig, VideoConfig
 from avlink.core.training import ParallelTable
-from avlink.engine.avlink import AVLink, Fusion, Text
+from avlink.engine.avlink import AVLink, Fusion
+from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
+from avlink.engine.text.encoder import TextEmbeddings
 from avlink.engine.train.optim import EMA, OptimConfig, Optimiser
 from avlink.engine.train.parallel import Learner
 from avlink.engine.train.ranks import Ranks
@@ -62,7 +64,7 @@ class _Step:
         self.pixels = torch.rand(shape, device=device) * 2 - 1
         self.latents = torch.randn(batch, config.window_tokens, config.vae.latent_channels, device=device)
         words = torch.randn(batch, _WORDS, text, device=device)
-        self.text = Text(tokens=words, mask=torch.ones(batch, _WORDS, dtype=torch.bool, device=device))
+        self.text = TextEmbeddings(tokens=words, mask=torch.ones(batch, _WORDS, dtype=torch.bool, device=device))
         pt, ph, pw = picture.patch
         video_tokens = (picture.frames // pt) * (picture.height // ph) * (picture.width // pw)
         self.tokens = batch * (config.window_tokens + video_tokens)
@@ -72,11 +74,9 @@ class _Step:
         t_v = torch.full((self.batch,), 0.96, device=self.device)
         audio = sample_path(torch.randn_like(self.latents), self.latents, t_a)
         video = sample_path(torch.randn_like(self.pixels), self.pixels, t_v)
-        out = self.model(
-            "audio", audio.x_t, video.x_t, t_audio=t_a, t_video=t_v, audio_text=self.text, video_text=self.text
-        ).audio
+        out = self.model("audio", audio.x_t, video.x_t, t_a=t_a, t_v=t_v, text_a=self.text, text_v=self.text).audio
         assert out is not None
-        return {"total": (out.float() - audio.velocity).square().mean()}
+        return {"total": flow_matching_loss(out, audio)}
 
     def validate(self) -> dict[str, float]:
         return {}
@@ -155,14 +155,16 @@ def _measured(config: AVLinkConfig, batch: int, device: torch.device, table: Par
         flops = batch * _flops(config)
         step = _Step(config, batch, device)
         around = (step.audio, step.video)
-        learner = Learner(step, around=around, parallel=table, bf16=device.type == "cuda", ranks=Ranks(device=device))
-        named = learner.named()
+        learner = Learner(
+            step, frozen_modules=around, parallel=table, bf16=device.type == "cuda", ranks=Ranks(device=device)
+        )
+        named = learner.named_parameters()
         optimiser, ema = Optimiser(named, OptimConfig(lr=3e-4), 1000), EMA(named, 0.9999)
 
         def once(number: int) -> None:
             generator = torch.Generator().manual_seed(number)
-            learner.run(list(range(batch)), generator)["total"].backward()
-            optimiser.clip()
+            learner.forward(list(range(batch)), generator)["total"].backward()
+            optimiser.clip_gradients()
             optimiser.step(number)
             ema.update(number)
 

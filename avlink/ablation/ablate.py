@@ -19,7 +19,7 @@ from avlink.core.errors import RecipeError
 from avlink.core.events import JobStarted, Listener, Message, ignore
 from avlink.core.paths import make_folder
 from avlink.core.recipe import AblateRecipe, TrainRecipe, load_recipe, overrides_of
-from avlink.engine.bundle.bundle import read_bundle
+from avlink.engine.bundle import read_bundle
 from avlink.evaluation.extractors import fusion_extractor
 from avlink.session import pick_device
 from avlink.training.data.prepare import prepare

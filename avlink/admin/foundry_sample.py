@@ -71,7 +71,7 @@ def truth(info: ClipInfo) -> dict[str, Any]:
 def _sheet(clips: ClipBatch, path: Path) -> tuple[Path, ...]:
     """The contact sheet, where the picture library that draws it is installed."""
     try:
-        from avlink.foundry.preview import contact_sheet
+        from avlink.foundry.contact_sheet import contact_sheet
     except ImportError:
         return ()
     with atomic_write(path) as temporary:

@@ -15,7 +15,7 @@ from avlink.core.events import Listener, Message, ignore
 if TYPE_CHECKING:
     from avlink.engine.codec.vae import MelVAE
     from avlink.engine.public.checkpoint import Checkpoint
-    from avlink.engine.public.part import Part
+    from avlink.engine.public.component import PublicComponent
     from avlink.engine.text.t5 import T5Encoder
 
 _SHARD_BYTES = 2**30
@@ -42,11 +42,11 @@ def import_models(
     """
     import torch
 
-    from avlink.engine.bundle.bundle import write_bundle
+    from avlink.engine.bundle import write_bundle
 
     if out.exists():
         raise OutputError(f"{out} is already there; give another folder to write the bundle to")
-    found: dict[str, Part] = {}
+    found: dict[str, PublicComponent] = {}
     text: T5Encoder | None = None
     notes: list[dict[str, str]] = []
     for source in sources:
@@ -63,7 +63,7 @@ def import_models(
             if before is not None:
                 raise BundleError(f"{source} is a second {part.name} beside {before.source}; a bundle has one")
             found[part.name] = part
-            notes.append(_note(part.name, part.what, licence or part.licence, part.source))
+            notes.append(_note(part.name, part.title, licence or part.licence, part.source))
     config = _together(found, text)
     if "vae" in found and measure is not None:
         _whiten(found["vae"], measure, listener)
@@ -84,7 +84,7 @@ def import_models(
     return {"output": str(out), "parts": notes}
 
 
-def _parts(source: Path, settings: Path | None) -> list[Part]:
+def _parts(source: Path, settings: Path | None) -> list[PublicComponent]:
     """The components in one file; a vocoder that lies inside a VAE's file comes after the VAE."""
     from avlink.engine.public.checkpoint import read_checkpoint
     from avlink.engine.public.vae import is_vae, read_vae
@@ -107,7 +107,7 @@ def _parts(source: Path, settings: Path | None) -> list[Part]:
     return parts
 
 
-def _together(found: dict[str, Part], text: T5Encoder | None) -> AVLinkConfig:
+def _together(found: dict[str, PublicComponent], text: T5Encoder | None) -> AVLinkConfig:
     """The configuration of all parts. Raises BundleError where VAE and vocoder do not speak the same spectrogram."""
     vae, vocoder = found.get("vae"), found.get("vocoder")
     # A floor under the power of 1e-9 makes no difference to any weight.
@@ -118,7 +118,7 @@ def _together(found: dict[str, Part], text: T5Encoder | None) -> AVLinkConfig:
             for part, other in ((vae, vocoder), (vocoder, vae))
         )
         raise BundleError(
-            f"{vae.what} and {vocoder.what} do not speak the same spectrogram ({first} against {second}); "
+            f"{vae.title} and {vocoder.title} do not speak the same spectrogram ({first} against {second}); "
             "import a vocoder that was trained for this VAE"
         )
     config = AVLinkConfig()
@@ -135,7 +135,7 @@ def _together(found: dict[str, Part], text: T5Encoder | None) -> AVLinkConfig:
     return AVLinkConfig.model_validate(config.model_dump() | {key: table.model_dump() for key, table in tables.items()})
 
 
-def _whiten(part: Part, folder: Path, listener: Listener) -> None:
+def _whiten(part: PublicComponent, folder: Path, listener: Listener) -> None:
     """Set latent mean and deviation per channel from the first seconds of the sounds in `folder`."""
     import torch
 

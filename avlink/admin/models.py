@@ -13,7 +13,7 @@ _PAPER = "paper"
 
 def list_models() -> Sequence[Mapping[str, str]]:
     """Shipped bundles, and the paper's sizes, which have no weights."""
-    from avlink.engine.bundle.bundle import read_bundle
+    from avlink.engine.bundle import read_bundle
 
     found = [
         {
@@ -32,7 +32,7 @@ def model_info(name: str) -> dict[str, Any]:
     """
     if name == _PAPER:
         return {"name": _PAPER, "weights": False} | _describe(PAPER)
-    from avlink.engine.bundle.bundle import read_bundle
+    from avlink.engine.bundle import read_bundle
 
     bundle = read_bundle(find_bundle(name))
     known = {

@@ -1,38 +1,58 @@
-"""The AV-Link model: two frozen backbones, Fusion Blocks between them (figure 2), and the optional motion stem.
+"""AV-Link, in the order and with the symbols of section 3 of the paper (Haji-Ali et al.). Start here.
 
-`AVLink.forward` answers for one direction: "audio" is V2A, "video" is A2V, "both" makes both at once. It returns
-velocities (see flow/path.py); how a velocity becomes sound or picture is the sampler's matter.
+3.1  Background
+     X_t = t X_1 + (1 - t) X_0, v = X_1 - X_0  (eq. 1)       flow.path.sample_path
+     flow-matching loss  (eq. 2)                             flow.loss.flow_matching_loss
+     p_t, logit-normal  (appendix D.1)                       flow.schedule.logit_normal
+     first-order Euler solver                                flow.solver.euler
+3.2  Base models
+     G_A(A_t, t), G_V(V_t, t): one DiT for both              nn.dit.AudioDiT, VideoDiT
+     A_1 from sound, and back: mel, 1D-VAE, vocoder          codec.codec.AudioCodec
+     text encoder                                            text.t5.T5Encoder, text.byte_encoder.ByteEncoder
+3.3  Multimodal Fusion Block
+     x_a^, x_v^ = FusionBlock(x_a, x_v, t_a, t_v)  (eq. 3)   FusionBlock, FusionBranch
+     multimodal temporal alignment, tau(n)  (eq. 4)          aligned_rope, AVLink.tau
+     time-aware feature fusion                               Fusion.time, the tables of FusionBranch
+     symmetric feature reinjection                           AVLink.reinject
+     G_V2A, G_A2V, and both at once                          AVLink.forward
+     training  (eq. 5)                                       training.stages.fusion, with the loss of 3.1
+     inference                                               sampling.sound (V2A), sampling.pictures (A2V)
+C.2  classifier-free guidance                                flow.solver.guide
+4.4  simpler feature injections  (table 2)                   variants
+
+Symbols: `a_t`, `v_t` are noised audio latents and pixels at flow times `t_a`, `t_v`; `a`, `v` the two backbones'
+streams; `x_a`, `x_v` their activations. `motion` belongs to the optional motion stem, which is not in the paper.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
 import torch
-from jaxtyping import Bool, Float
+from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
-from avlink.core.architecture import AVLinkConfig
-from avlink.engine.flow.path import data_to_velocity
-from avlink.engine.nn.dit import AudioDiT, Stream, VideoDiT
+from avlink.core.architecture import AVLinkConfig, FusionConfig
+from avlink.engine.nn.attention import AlignedHeads
+from avlink.engine.nn.dit import MLP, AudioDiT, Stream, VideoDiT, modulate
 from avlink.engine.nn.embed import TimeEmbedding
-from avlink.engine.nn.fusion import FusionBlock, aligned_rope
-from avlink.engine.nn.inject import DirectBlock, TextLink
+from avlink.engine.nn.motion import MotionKeys
+from avlink.engine.nn.rope import rotary
+from avlink.engine.text.encoder import TextEmbeddings
 
 Direction: TypeAlias = Literal["audio", "video", "both"]
+"""The generated modality: "audio" is V2A, "video" is A2V, "both" generates both at once."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """Encoded prompts; `mask` is True where there is a word."""
-
-    tokens: Float[Tensor, "batch words dim"]
-    mask: Bool[Tensor, "batch words"]
+_SLOWEST, _FASTEST = 0.05, 3.0
+"""Radians per video frame: at 6 fps, from one turn in 21 s to one in a third of a second."""
 
 
 class Velocities(NamedTuple):
-    """What is generated, by modality; None for the one that only conditions."""
+    """Velocities of the generated modalities; None for one that only conditions."""
 
     audio: Tensor | None
     """(batch, tokens, channels)."""
@@ -40,191 +60,262 @@ class Velocities(NamedTuple):
     """(batch, frames, 3, height, width)."""
 
 
-def placement(depth: int, blocks: int) -> tuple[int, ...]:
-    """After how many backbone blocks each Fusion Block stands: regular, the last one after the last block."""
-    return tuple(round((index + 1) * depth / blocks) for index in range(blocks))
+# Section 3.3, Fusion Blocks.
+
+
+class FusionBlock(nn.Module):
+    """Joint self-attention over both streams, with parameters of its own for each modality (equation 3).
+
+    At the paper's size, where all widths are equal, it has 23.25M parameters (appendix B). A motion stream is attended
+    to as further keys and values, and is not refined.
+    """
+
+    def __init__(self, config: FusionConfig, audio_dim: int, video_dim: int, motion_dim: int | None) -> None:
+        super().__init__()
+        self.audio = FusionBranch(config, audio_dim)
+        self.video = FusionBranch(config, video_dim)
+        self.motion = None if motion_dim is None else MotionKeys(config, motion_dim)
+        self.cross = config.injection == "cross_attention"
+
+    def forward(
+        self,
+        x_a: Float[Tensor, "batch tokens_a audio_dim"],
+        x_v: Float[Tensor, "batch tokens_v video_dim"] | None,
+        motion: Float[Tensor, "batch tokens_m motion_dim"] | None,
+        time: Float[Tensor, "batch common"],
+        ropes: dict[str, Tensor],
+        refined: tuple[str, ...],
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return both activations, those named in `refined` made aware of the other modality.
+
+        `time` embeds t_a and t_v. Without `x_v` and `motion` the audio attends to itself alone.
+        """
+        projected_a, q_a, k_a, v_a = self.audio.project_qkv(x_a, time, ropes["audio"])
+        streams = {"audio": (k_a, v_a)}
+        projected_v = q_v = None
+        if x_v is not None:
+            projected_v, q_v, k_v, v_v = self.video.project_qkv(x_v, time, ropes["video"])
+            streams["video"] = k_v, v_v
+        if motion is not None and self.motion is not None:
+            streams["motion"] = self.motion(motion, ropes["motion"])
+        # Both modalities read the activations that came in: neither sees the other already refined.
+        if "audio" in refined:
+            x_a = x_a + self.audio.residual(projected_a, self._attend("audio", q_a, streams), time)
+        if x_v is not None and projected_v is not None and q_v is not None and "video" in refined:
+            x_v = x_v + self.video.residual(projected_v, self._attend("video", q_v, streams), time)
+        return x_a, x_v
+
+    def _attend(self, own: str, queries: Tensor, streams: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+        """Attend to the concatenation of all streams; under symmetric cross-attention (table 2) to the others only."""
+        seen = [pair for name, pair in streams.items() if not (self.cross and name == own)]
+        if not seen:
+            return queries.new_zeros(queries.shape[0], queries.shape[2], queries.shape[1] * queries.shape[3])
+        keys, values = (torch.cat(parts, dim=2) for parts in zip(*seen, strict=True))
+        return rearrange(scaled_dot_product_attention(queries, keys, values), "b h n d -> b n (h d)")
+
+
+class FusionBranch(nn.Module):
+    """The parameters of one modality in a Fusion Block: projections, QKV, MLP and adaLN-Zero tables."""
+
+    def __init__(self, config: FusionConfig, stream_dim: int) -> None:
+        super().__init__()
+        self.heads = config.heads
+        # At equal widths QKV and MLP are the projections into and out of D: two more matrices would exceed 23.25M.
+        self.project = nn.Identity() if stream_dim == config.dim else nn.Linear(stream_dim, config.dim)
+        self.norm_in = nn.LayerNorm(config.dim, eps=1e-6, elementwise_affine=False)
+        self.norm_mlp = nn.LayerNorm(config.dim, eps=1e-6, elementwise_affine=False)
+        self.qkv = nn.Linear(config.dim, 3 * config.dim)
+        self.queries, self.keys = AlignedHeads(config), AlignedHeads(config)
+        self.mlp = MLP(config.dim, config.mlp_ratio * config.dim)
+        self.back = nn.Identity() if stream_dim == config.dim else nn.Linear(config.dim, stream_dim)
+        # adaLN by tables that scale the shared time embedding: a projection of its own per block, as in DiT, would add
+        # 6 D^2 parameters per branch (cf. adaLN-single, Chen et al. 2023).
+        self.table = nn.Parameter(torch.zeros(6, config.dim))
+        # The last layer starts at zero: a fresh fusion leaves both frozen backbones exactly as they are.
+        last = self.back if isinstance(self.back, nn.Linear) else self.mlp[2]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def project_qkv(
+        self,
+        x: Float[Tensor, "batch tokens dim"],
+        time: Float[Tensor, "batch common"],
+        rope: Float[Tensor, "tokens pairs 2"],
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the activations projected to D, (batch, tokens, common), and their queries, keys and values."""
+        x = self.project(x)
+        shift, scale = self.table[0] * time, self.table[1] * time
+        q, k, v = rearrange(
+            self.qkv(modulate(self.norm_in(x), shift, scale)), "b n (three h d) -> three b h n d", three=3, h=self.heads
+        )
+        return x, self.queries(q, rope), self.keys(k, rope), v
+
+    def residual(
+        self,
+        x: Float[Tensor, "batch tokens common"],
+        attended: Float[Tensor, "batch tokens common"],
+        time: Float[Tensor, "batch common"],
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Return what is added to the backbone's activations."""
+        gate_1, shift, scale, gate_2 = (self.table[i] * time for i in range(2, 6))
+        # 1 + gate: the zero-initialised last layer already makes the start an identity. With gates of zero as well,
+        # that layer would get no gradient.
+        x = x + (1 + gate_1[:, None]) * attended
+        out: Tensor = self.back((1 + gate_2[:, None]) * self.mlp(modulate(self.norm_mlp(x), shift, scale)))
+        return out
+
+
+# Section 3.3, Multimodal Temporal Alignment.
+
+
+def aligned_rope(tau: Float[Tensor, " tokens"], head_dim: int) -> Float[Tensor, "tokens pairs 2"]:
+    """Return the rotations e^(i tau theta) of equation 4; `tau` is in video frames for every modality."""
+    pairs = head_dim // 2
+    # Bounded on both sides, unlike the speeds for words: slower pairs hardly turn within a window of 31 frames, and
+    # above pi neighbouring frames would alias.
+    speeds = _FASTEST * (_SLOWEST / _FASTEST) ** (torch.arange(pairs, device=tau.device) / max(pairs - 1, 1))
+    return rotary(tau[:, None] * speeds)
+
+
+# Section 3.3, Time-Aware Feature Fusion: the blocks, and the one embedding of both flow times that they share.
 
 
 class Fusion(nn.Module):
-    """What links the backbones in one direction, and the embedding of both flow times that its blocks share.
+    """The Fusion Blocks of one direction, and the embedding of t_a and t_v; "both" serves every direction."""
 
-    `makes` is the generated modality; "both" serves every direction.
-    """
-
-    def __init__(self, config: AVLinkConfig, makes: Direction) -> None:
+    def __init__(self, config: AVLinkConfig, direction: Direction) -> None:
         super().__init__()
-        fusion, audio_dim = config.fusion, config.audio.dim
-        # Only sound has pictures, and so what is extracted from them, for its condition.
-        extracted = fusion.extracted if makes == "audio" else None
-        video_dim = config.video.dim if extracted is None else extracted.dim
-        given, made = (video_dim, audio_dim) if makes == "audio" else (audio_dim, video_dim)
-        self.makes = makes
+        fusion = config.fusion
+        self.direction = direction
+        # Extractors read pictures: only sound can be conditioned on their features.
+        self.extracted = fusion.extracted if direction == "audio" else None
+        self.audio_dim = config.audio.dim
+        self.video_dim = config.video.dim if self.extracted is None else self.extracted.dim
         self.time = TimeEmbedding(fusion.dim, num_times=2)
-        self.link: TextLink | None = None
-        if fusion.injection == "text":
-            self.link = TextLink(fusion, given, config.text.dim)
-        self.blocks = nn.ModuleList()
-        if fusion.injection == "direct":
-            self.blocks.extend(DirectBlock(fusion, given, made) for _ in range(fusion.blocks))
-        elif fusion.injection != "text":
-            motion_dim = None if config.motion is None else config.motion.dim
-            self.blocks.extend(FusionBlock(fusion, audio_dim, video_dim, motion_dim) for _ in range(fusion.blocks))
+        self.blocks = self._make_blocks(config)
+
+    def _make_blocks(self, config: AVLinkConfig) -> nn.ModuleList:
+        motion_dim = None if config.motion is None else config.motion.dim
+        return nn.ModuleList(
+            FusionBlock(config.fusion, self.audio_dim, self.video_dim, motion_dim) for _ in range(config.fusion.blocks)
+        )
+
+
+def fusion_positions(depth: int, blocks: int) -> tuple[int, ...]:
+    """Return the number of backbone blocks before each Fusion Block: interleaved, the last one after all of them."""
+    return tuple(round((index + 1) * depth / blocks) for index in range(blocks))
 
 
 class AVLink(nn.Module):
-    """Both backbones linked by `fusion`; the backbones' parameters are frozen by whoever trains the fusion."""
+    """Both backbones, linked by `fusion`. The stage that trains the fusion freezes them."""
 
     def __init__(self, config: AVLinkConfig, *, audio: AudioDiT, video: VideoDiT, fusion: Fusion) -> None:
         super().__init__()
         self.config = config
         self.audio, self.video, self.fusion = audio, video, fusion
-        self.extracted = config.fusion.extracted if fusion.makes == "audio" else None
-        blocks = config.fusion.blocks
-        one_place = None if config.fusion.after is None else (config.fusion.after,) * blocks
-        self.audio_stops = placement(config.audio.depth, blocks)
-        self.video_stops = placement(config.video.depth, blocks)
-        if one_place is not None and fusion.makes == "audio":
-            self.video_stops = one_place
-        elif one_place is not None:
-            self.audio_stops = one_place
+        self.extracted = fusion.extracted
+        blocks, after = config.fusion.blocks, config.fusion.after
+        stops_a = fusion_positions(config.audio.depth, blocks)
+        stops_v = fusion_positions(config.video.depth, blocks)
+        if after is not None and fusion.direction == "audio":
+            stops_v = (after,) * blocks
+        elif after is not None:
+            stops_a = (after,) * blocks
+        if self.extracted is not None:
+            # Features come from outside: no block of the video backbone runs.
+            stops_v = (0,) * blocks
+        self.spans_a = tuple(pairwise((0, *stops_a)))
+        self.spans_v = tuple(pairwise((0, *stops_v)))
+        """The backbone blocks, [start, stop), that run before each Fusion Block."""
 
     def forward(
         self,
         direction: Direction,
-        latents: Float[Tensor, "batch tokens channels"],
-        pixels: Float[Tensor, "batch frames 3 height width"] | None,
+        a_t: Float[Tensor, "batch tokens channels"],
+        v_t: Float[Tensor, "batch frames 3 height width"] | None,
         *,
-        t_audio: Float[Tensor, " batch"],
-        t_video: Float[Tensor, " batch"],
-        audio_text: Text,
-        video_text: Text | None = None,
+        t_a: Float[Tensor, " batch"],
+        t_v: Float[Tensor, " batch"],
+        text_a: TextEmbeddings,
+        text_v: TextEmbeddings | None = None,
         motion: Float[Tensor, "batch motion_frames dim"] | None = None,
         features: Float[Tensor, "batch pictures features"] | None = None,
     ) -> Velocities:
-        """The velocity of the `direction` modality at its flow time.
+        """Return G_V2A(A_t, V_t, t_a, t_v) or G_A2V of the same: the velocity of the generated modality (equation 5).
 
-        `pixels=None` (V2A only) is the branch without picture. `motion` is attended where the model has a stem.
-        `features` take the place of `pixels` where the model reads an extractor's.
-        Raises ValueError when picture is to be generated and there is no picture stream.
+        `v_t=None` (V2A only) is the branch without picture. `features` take the place of `v_t` if the model reads an
+        extractor's. Raises ValueError if pictures are to be generated and `v_t` is None.
         """
-        if direction != "audio" and pixels is None:
+        if direction != "audio" and v_t is None:
             raise ValueError("A2V needs the noisy picture that it denoises")
-        time = torch.nn.functional.silu(self.fusion.time(t_audio, t_video))
-        a = self.audio.open(latents, t_audio, audio_text.tokens, audio_text.mask)
-        v = None
+        time = torch.nn.functional.silu(self.fusion.time(t_a, t_v))
+        a, v = self.audio.embed(a_t, t_a, text_a), None
         if self.extracted is not None and features is not None:
-            v = _held(features, a)
-        elif self.extracted is None and pixels is not None and video_text is not None:
-            v = self.video.open(pixels, t_video, video_text.tokens, video_text.mask)
-        if self.config.fusion.injection == "text":
-            a, v = self._as_words(direction, a, v)
-        elif self.config.fusion.injection == "direct":
-            a, v = self._added(direction, a, v, time)
-        else:
-            a, v = self._fused(direction, a, v, motion, time)
+            v = _as_stream(features, a)
+        elif self.extracted is None and v_t is not None and text_v is not None:
+            v = self.video.embed(v_t, t_v, text_v)
+        a, v = self.link(direction, a, v, motion, time)
         audio = video = None
         if direction != "video":
-            audio = self._velocity(self.audio.close(a), latents, t_audio, self.config.audio.prediction)
+            audio = self.audio.velocity(a, a_t, t_a)
         if direction != "audio":
-            assert v is not None and pixels is not None
-            video = self._velocity(self.video.close(v), pixels, t_video, self.config.video.prediction)
+            assert v is not None and v_t is not None
+            video = self.video.velocity(v, v_t, t_v)
         return Velocities(audio, video)
 
-    def _fused(
+    def link(
         self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
     ) -> tuple[Stream, Stream | None]:
-        """Both streams through their backbones, met by a Fusion Block at every stop."""
+        """Run both streams through their backbones, linked; `variants` overrides this."""
+        return self.reinject(direction, a, v, motion, time)
+
+    def reinject(
+        self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
+    ) -> tuple[Stream, Stream | None]:
+        """Run both backbones; each Fusion Block refines the activations of both (symmetric feature reinjection)."""
         head_dim = self.config.fusion.dim // self.config.fusion.heads
-        ropes = {name: aligned_rope(at, head_dim) for name, at in self._times(a, v, motion).items()}
-        wanted = ("audio", "video") if direction == "both" else (direction,)
-        done_a = done_v = 0
+        ropes = {name: aligned_rope(tau, head_dim) for name, tau in self.tau(a, v, motion).items()}
+        generated = ("audio", "video") if direction == "both" else (direction,)
         for index, block in enumerate(self.fusion.blocks):
             last = index + 1 == len(self.fusion.blocks)
-            a, done_a = self._on(self.audio, a, done_a, self.audio_stops[index])
-            if v is not None:
-                v, done_v = self._on_video(v, done_v, self.video_stops[index])
-            # After the last block only what is generated goes on: renewing the other would be wasted.
-            refine = wanted if last or not self.config.fusion.reinject else ("audio", "video")
-            x_a, x_v = block(a.tokens, None if v is None else v.tokens, motion, time, ropes, refine)
+            a = self.audio.run(a, *self.spans_a[index])
+            v = None if v is None else self.video.run(v, *self.spans_v[index])
+            # Nothing reads the conditioning activations after the last block: refining them would be wasted.
+            refined = generated if last or not self.config.fusion.reinject else ("audio", "video")
+            x_a, x_v = block(a.tokens, None if v is None else v.tokens, motion, time, ropes, refined)
             a = replace(a, tokens=x_a)
             v = v if v is None else replace(v, tokens=x_v)
         return a, v
 
-    def _added(self, direction: Direction, a: Stream, v: Stream | None, time: Tensor) -> tuple[Stream, Stream | None]:
-        """Direct alignment: what the conditioning backbone holds is added at every stop."""
-        times = self._times(a, v, None)
-        done_a = done_v = 0
-        for index, block in enumerate(self.fusion.blocks):
-            a, done_a = self._on(self.audio, a, done_a, self.audio_stops[index])
-            if v is None:
-                continue
-            v, done_v = self._on_video(v, done_v, self.video_stops[index])
-            if direction == "audio":
-                a = replace(a, tokens=block(a.tokens, v.tokens, time, times["audio"], times["video"]))
-            else:
-                v = replace(v, tokens=block(v.tokens, a.tokens, time, times["video"], times["audio"]))
-        return a, v
+    def tau(self, a: Stream, v: Stream | None, motion: Tensor | None) -> dict[str, Float[Tensor, " tokens"]]:
+        """Return the time of every token in video frames, which is tau of equation 4.
 
-    def _as_words(self, direction: Direction, a: Stream, v: Stream | None) -> tuple[Stream, Stream | None]:
-        """Concatenation to text: the conditioning backbone runs first, what it held becomes words."""
-        assert self.fusion.link is not None
-        times = self._times(a, v, None)
-        if v is not None:
-            given, name = (v, "video") if direction == "audio" else (a, "audio")
-            seen, done = [], 0
-            for stop in self.video_stops if direction == "audio" else self.audio_stops:
-                if direction == "audio":
-                    given, done = self._on_video(given, done, stop)
-                else:
-                    given, done = self._on(self.audio, given, done, stop)
-                seen.append(given.tokens)
-            words = self.fusion.link(seen, times[name], float(self.config.picture.frames))
-            a, v = (_with_words(a, words), v) if direction == "audio" else (a, _with_words(v, words))
-        if direction == "audio":
-            return self._on(self.audio, a, 0, self.config.audio.depth)[0], v
-        assert v is not None
-        return a, self._on_video(v, 0, self.config.video.depth)[0]
-
-    @staticmethod
-    def _on(backbone: AudioDiT | VideoDiT, stream: Stream, done: int, stop: int) -> tuple[Stream, int]:
-        return (stream if done == stop else replace(stream, tokens=backbone.run(stream, done, stop))), stop
-
-    def _on_video(self, stream: Stream, done: int, stop: int) -> tuple[Stream, int]:
-        return (stream, stop) if self.extracted is not None else self._on(self.video, stream, done, stop)
-
-    @staticmethod
-    def _velocity(out: Tensor, x_t: Tensor, t: Tensor, prediction: str) -> Tensor:
-        return out if prediction == "velocity" else data_to_velocity(out, x_t, t)
-
-    def _times(self, audio: Stream, video: Stream | None, motion: Tensor | None) -> dict[str, Tensor]:
-        """The moment of every token's centre, in video frames: tau of equation 4."""
+        An audio token is eta_v / eta_a frames long, where eta_a is `tokens_per_second` and eta_v the frame rate.
+        """
         config = self.config
         fps, patch = config.picture.fps, config.picture.patch
 
-        def places(count: int) -> Tensor:
-            return torch.arange(count, device=audio.tokens.device, dtype=torch.float32) + 0.5
+        def centres(count: int) -> Tensor:
+            # n + 1/2 where the paper has n: tokens of different lengths are aligned by their centres. Aligned by their
+            # starts, sound would be matched to pictures (1 - eta_v / eta_a) / 2 frames late.
+            return torch.arange(count, device=a.tokens.device, dtype=torch.float32) + 0.5
 
-        times = {"audio": places(audio.tokens.shape[1]) * fps / config.tokens_per_second}
-        if video is not None and self.extracted is not None:
-            times["video"] = places(video.tokens.shape[1]) * fps / self.extracted.fps
-        elif video is not None:
+        tau = {"audio": centres(a.tokens.shape[1]) * fps / config.tokens_per_second}
+        if v is not None and self.extracted is not None:
+            tau["video"] = centres(v.tokens.shape[1]) * fps / self.extracted.fps
+        elif v is not None:
+            # All patches of a frame stand at one moment: the alignment is temporal, space is left to the backbone.
             per_time = (config.picture.height // patch[1]) * (config.picture.width // patch[2])
-            frames = places(video.tokens.shape[1] // per_time) * patch[0]
-            times["video"] = frames.repeat_interleave(per_time)
+            frames = centres(v.tokens.shape[1] // per_time) * patch[0]
+            tau["video"] = frames.repeat_interleave(per_time)
         if motion is not None and config.motion is not None:
-            times["motion"] = places(motion.shape[1]) * fps / config.motion.fps
-        return times
+            tau["motion"] = centres(motion.shape[1]) * fps / config.motion.fps
+        return tau
 
 
-def _held(features: Tensor, beside: Stream) -> Stream:
-    """Features as a stream that no backbone carries on; the blocks may still refine it."""
+def _as_stream(features: Tensor, beside: Stream) -> Stream:
+    """Wrap an extractor's features, which no backbone runs on; Fusion Blocks may still refine them."""
     batch, count, dim = features.shape
     no_time, no_rope = features.new_zeros(batch, dim), features.new_zeros(count, 0, 2)
     return Stream(tokens=features, time=no_time, rope=no_rope, text=beside.text, mask=beside.mask)
-
-
-def _with_words(stream: Stream, words: Tensor) -> Stream:
-    """The stream with further words behind its prompt."""
-    seen = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)
-    text = torch.cat((stream.text, words.to(stream.text.dtype)), dim=1)
-    return replace(stream, text=text, mask=torch.cat((stream.mask, seen), dim=1))

@@ -1,23 +1,62 @@
-"""Pixels of pictures as tensors: bytes to numbers, and fewer frames a second."""
+"""Pictures as tensors: bytes to pixels and back, lower frame rates, and the features of an extractor."""
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import numpy as np
 import torch
 from einops import reduce
 from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
+
+from avlink.core.architecture import ExtractedConfig
+from avlink.core.errors import InputError
+from avlink.core.features import FeatureExtractor
+from avlink.core.picked import PickedFrames
+from avlink.core.values import Frames
 
 
 def to_pixels(frames: UInt8[Tensor, "batch frames height width 3"]) -> Float[Tensor, "batch frames 3 height width"]:
-    """RGB bytes to [-1, 1], channels in front."""
+    """Convert RGB bytes to pixels in [-1, 1], channels before rows."""
     return frames.float().mul_(1 / 127.5).sub_(1.0).permute(0, 1, 4, 2, 3)
 
 
-def slower(
+def to_bytes(pixels: Float[Tensor, "frames 3 height width"]) -> NDArray[np.uint8]:
+    """Convert pixels to RGB bytes, (frames, height, width, 3); values beyond [-1, 1] are clipped."""
+    values = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return values.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def lower_frame_rate(
     pixels: Float[Tensor, "batch frames 3 height width"], factor: int
 ) -> Float[Tensor, "batch frames2 3 height width"]:
-    """Each `factor` frames averaged into one, as a longer shutter would; the last one may hold fewer."""
+    """Average every `factor` frames into one; an incomplete last group repeats the last frame."""
     missing = -pixels.shape[1] % factor
     if missing:
+        # The last frame is held, so that a clip keeps its length rounded up to a whole frame.
         pixels = torch.cat((pixels, pixels[:, -1:].expand(-1, missing, -1, -1, -1)), dim=1)
+    # A mean is what a longer shutter records. Dropping frames would lose contacts that fall between them.
     return reduce(pixels, "b (t factor) c h w -> b t c h w", "mean", factor=factor)
+
+
+def extract_features(
+    extractor: FeatureExtractor, pixels: NDArray[np.uint8], rate: Fraction, wanted: ExtractedConfig
+) -> Float[Tensor, "pictures dim"]:
+    """Return an extractor's features of `pixels`, a row for each tick of `wanted.fps` (table 2, features type).
+
+    `pixels` are RGB bytes (frames, height, width, 3) at `rate` frames per second.
+    Raises InputError if the extractor gives other features than the model reads.
+    """
+    # A ceiling in exact fractions: a clip's last, partly covered tick has a row too.
+    count = -int(-len(pixels) / rate * wanted.fps // 1)
+    seen = PickedFrames(Frames(pixels=pixels, rate=rate), Fraction(wanted.fps), count)
+    found = extractor.extract(seen).get("frames")
+    if found is None or found.rows.shape != (count, wanted.dim):
+        given = "none" if found is None else f"{found.rows.shape[0]} of width {found.rows.shape[1]}"
+        raise InputError(
+            f"extractor '{wanted.name}' gives no row of {wanted.dim} values for each of {count} pictures, but {given}; "
+            "set model.fusion.extracted to what it gives"
+        )
+    return torch.from_numpy(np.ascontiguousarray(found.rows, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""Everything that one bundle holds, as named components, built from one `AVLinkConfig`."""
+"""All modules of one model, as the named components of a bundle, built from one `AVLinkConfig`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from torch import nn
 
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.errors import InputError
-from avlink.engine.avlink import AVLink, Direction, Fusion
+from avlink.engine.avlink import AVLink, Direction
 from avlink.engine.codec.codec import AudioCodec
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import build_vocoder
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.nn.motion import MotionStem
-from avlink.engine.text.byte_encoder import ByteEncoder, TextEncoder
+from avlink.engine.text.byte_encoder import ByteEncoder
+from avlink.engine.text.encoder import TextEncoder
+from avlink.engine.variants import link_backbones, make_fusion
 
 COMPONENTS = (
     "vae",
@@ -31,11 +33,11 @@ COMPONENTS = (
 
 
 class System(nn.Module):
-    """The engine's parts under the names that bundles and recipes use (`COMPONENTS`).
+    """The modules of a model under the names that bundles and recipes use (`COMPONENTS`).
 
-    `motion` is None where the configuration has no stem. Either there is a fusion for each direction, or the one
-    `fusion` that is shared by all; the others are None. The text encoders are None where they are external: then
-    whoever builds the system sets `external_text`, which is no component and never trained.
+    `motion` is None if the configuration has no stem. There is either a fusion for each direction or one `fusion` for
+    all; the others are None. The text encoders are None if the encoder is external: `external_text` must then be set,
+    which is no component and never trained.
     """
 
     external_text: TextEncoder | None = None
@@ -52,23 +54,27 @@ class System(nn.Module):
         self.video_text = ByteEncoder(config.text) if own_text else None
         self.video = VideoDiT(config.video, config.picture, text)
         self.motion = None if config.motion is None else MotionStem(config.motion)
+        # Built in the order of `COMPONENTS`: with the same seed a model starts from the same weights.
         shared = config.fusion.shared
-        self.fusion_v2a = None if shared else Fusion(config, "audio")
-        self.fusion_a2v = None if shared else Fusion(config, "video")
-        self.fusion = Fusion(config, "both") if shared else None
+        self.fusion_v2a = None if shared else make_fusion(config, "audio")
+        self.fusion_a2v = None if shared else make_fusion(config, "video")
+        self.fusion = make_fusion(config, "both") if shared else None
 
     def component(self, name: str) -> nn.Module | None:
-        """The part of that name, or None where this system has none."""
+        """Return the component of that name, or None if this model has none."""
         part: nn.Module | None = getattr(self, name)
         return part
 
     def components(self) -> dict[str, nn.Module]:
-        """All parts that there are, in a fixed order."""
+        """Return the components that this model has, in the order of `COMPONENTS`."""
         named = ((name, self.component(name)) for name in COMPONENTS)
         return {name: part for name, part in named if part is not None}
 
     def text_encoder(self, side: Literal["audio", "video"]) -> TextEncoder:
-        """What encodes the prompts of one backbone."""
+        """Return the encoder of one backbone's prompts.
+
+        Raises InputError if it is external and was not set.
+        """
         own = self.audio_text if side == "audio" else self.video_text
         encoder = self.external_text if own is None else own
         if encoder is None:
@@ -79,25 +85,26 @@ class System(nn.Module):
         return encoder
 
     def linked(self, direction: Direction) -> AVLink:
-        """Both backbones joined by what fuses them in that direction; the parts stay shared.
+        """Return G_V2A ("audio"), G_A2V ("video") or the joint generator ("both"), on the modules of this system.
 
-        Raises InputError where that is both and the directions have parameters of their own.
+        Raises InputError for "both" if each direction has parameters of its own.
         """
         fusion = self.fusion or {"audio": self.fusion_v2a, "video": self.fusion_a2v}.get(direction)
         if fusion is None:
             raise InputError("only a model with one shared fusion makes sound and pictures at once")
-        return AVLink(self.config, audio=self.audio, video=self.video, fusion=fusion)
+        return link_backbones(self.config, audio=self.audio, video=self.video, fusion=fusion)
 
     @property
     def codec(self) -> AudioCodec:
-        """Sound to latents and back through this system's VAE and vocoder."""
+        """The audio codec on this system's VAE and vocoder."""
         return AudioCodec(self.config, vae=self.vae, vocoder=self.vocoder)
 
 
 def parameter_counts(config: AVLinkConfig) -> dict[str, int]:
-    """Parameters per component, counted on the meta device: no weight is allocated."""
+    """Return the number of parameters of each component, counted on the meta device: no weight is allocated."""
     import torch
 
+    # At the paper's size the weights would be 8 GB.
     with torch.device("meta"):
         parts = System(config).components()
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}

@@ -1,8 +1,8 @@
-"""The one place that imports torchaudio.
+"""The only module that imports torchaudio.
 
-The wheel on the package index is built for CUDA. Beside a torch of another build `import torchaudio` dies with OSError
-while it loads its compiled extension, and everything that imports it (transformers too) dies with it. Mel, resampling
-and Griffin-Lim are pure Python: an empty stand-in for the extension module makes them work.
+The wheel on the package index is built for CUDA. Beside another build of torch, `import torchaudio` raises OSError
+while it loads its compiled extension, and so does everything that imports it, such as transformers. Mel, resampling
+and Griffin-Lim are pure Python: they work with an empty module in the place of the extension.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ def _import() -> types.ModuleType:
         try:
             import torchaudio
         except OSError:
+            # Removed, or the second import would return the half-initialised modules of the first.
             for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
                 del sys.modules[name]
             stand_in = types.ModuleType("torchaudio._extension")
+            # The names that torchaudio imports from it.
             stand_in.fail_if_no_align = lambda function: function  # type: ignore[attr-defined]
             stand_in._IS_TORCHAUDIO_EXT_AVAILABLE = False  # type: ignore[attr-defined]
             stand_in._IS_RNNT_AVAILABLE = False  # type: ignore[attr-defined]

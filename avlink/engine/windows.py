@@ -1,6 +1,6 @@
-"""Long clips: overlapping windows that are denoised together and blended where they overlap.
+"""Long clips as overlapping windows of the length that a model was trained on, blended where they overlap.
 
-Windows start at whole seconds, where audio tokens, video frames and motion frames all have an edge.
+Windows start at whole seconds, where audio tokens, video frames and motion frames all have a boundary.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A stretch of a clip: `start_s` whole seconds in, `duration_s` long."""
+    """A part of a clip: `start_s` whole seconds in, `duration_s` long."""
 
     start_s: int
     duration_s: float
 
 
 def plan_windows(duration_s: float, window_s: float, overlap_s: float = 1.0) -> tuple[Window, ...]:
-    """Windows of at most `window_s` that cover `duration_s`, each overlapping the next by `overlap_s` or more.
+    """Return windows of at most `window_s` that cover `duration_s`, each overlapping the next by `overlap_s` or more.
 
     A clip that fits into one window is one window of its own length.
     """
@@ -36,9 +36,9 @@ def plan_windows(duration_s: float, window_s: float, overlap_s: float = 1.0) -> 
 
 
 def blend(pieces: list[Float[Tensor, _ * rest]], starts: list[int], total: int) -> Float[Tensor, _ * rest]:
-    """Pieces laid at `starts` into `total` places; where neighbours overlap, one fades into the next linearly.
+    """Lay pieces at `starts` into `total` rows, with linear cross-fades where neighbours overlap.
 
-    Equal pieces blend into themselves, wherever the seams are.
+    Equal pieces blend into themselves, wherever the windows lie.
     """
     out = torch.zeros((total, *pieces[0].shape[1:]), dtype=pieces[0].dtype, device=pieces[0].device)
     weight = torch.zeros(total, dtype=torch.float32, device=out.device)
@@ -48,13 +48,15 @@ def blend(pieces: list[Float[Tensor, _ * rest]], starts: list[int], total: int) 
         shaped = share.reshape(-1, *[1] * (piece.ndim - 1))
         out[start:stop] += (piece[: stop - start] * shaped).to(out.dtype)
         weight[start:stop] += share
+    # Divided by the sum of weights: three windows can overlap, and then their ramps do not add up to 1.
     return out / weight.clamp(min=1e-6).reshape(-1, *[1] * (out.ndim - 1))
 
 
 def ramp(spans: Sequence[tuple[int, int]], index: int) -> Float[Tensor, " length"]:
-    """How much the piece in one of the (start, stop) `spans` counts, from 0 to 1, where it overlaps its neighbours."""
+    """Return the weights, 0 to 1, of the rows in one of the (start, stop) `spans`, given its neighbours."""
     start, stop = spans[index]
     share = torch.ones(stop - start)
+    # Sampled at the rows' centres: rising and falling ramps of one overlap add up to 1, and no weight is 0.
     into = min(spans[index - 1][1], stop) - start if index > 0 else 0
     if into > 0:
         share[:into] = torch.minimum(share[:into], (torch.arange(into) + 0.5) / into)

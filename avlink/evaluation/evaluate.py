@@ -42,8 +42,8 @@ from avlink.evaluation.model import (
 )
 from avlink.evaluation.section import Section, onset_heads, onset_row
 from avlink.foundry import FRAME_RATE, ClipInfo, Split, make_clips
-from avlink.foundry.ambience import sound_of
 from avlink.foundry.generate import plan
+from avlink.foundry.sound import render_sound
 from avlink.metrics.material import MaterialClassifier
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.picture_events import frame_difference_events
@@ -240,7 +240,7 @@ def _fit_material_classifier(model: EvaluatedModel, count: int, listener: Listen
         scene, look, clip, (_, sounding) = plan(seed, "train")
         materials = {event.material for event in clip.events}
         if len(materials) == 1:
-            sounds.append(sound_of(scene, look.t, sounding, CPU).numpy())
+            sounds.append(render_sound(scene, look.t, sounding, CPU).numpy())
             labels.append(materials.pop())
     classifier = fit_materials(model, sounds, labels)
     listener(JobDone(job_id="materials", name="learning to hear materials"))

@@ -78,7 +78,7 @@ class BundleModel:
     ) -> None:
         """Load all weights. Raises BundleError where there is no such bundle, or it is damaged."""
         from avlink.core.bundles import find_bundle
-        from avlink.engine.bundle.bundle import load_system, read_bundle
+        from avlink.engine.bundle import load_system, read_bundle
         from avlink.engine.sampling import SampleConfig, SoundSampler
 
         bundle = read_bundle(find_bundle(name))
@@ -166,12 +166,12 @@ def average_frames(frames: Pictures, factor: int) -> Pictures:
         return frames
     import torch
 
-    from avlink.engine.pixels import slower
+    from avlink.engine.pixels import lower_frame_rate
 
     whole = frames.shape[1] // factor * factor
     # One clip at a time: floats take four times the memory of bytes.
     clips = (torch.from_numpy(clip[:whole]).permute(0, 3, 1, 2)[None].float() for clip in frames)
-    averaged = (slower(clip, factor)[0].round().to(torch.uint8).permute(0, 2, 3, 1) for clip in clips)
+    averaged = (lower_frame_rate(clip, factor)[0].round().to(torch.uint8).permute(0, 2, 3, 1) for clip in clips)
     return np.stack([clip.numpy() for clip in averaged])
 
 

@@ -1,4 +1,8 @@
-"""The foundry: paired video, sound and caption with true event times, made from a seed."""
+"""The foundry: procedural clips of paired pictures, sound and captions with true event times, made from seeds.
+
+Plans, renderers and synthesis of its own. Which clips a training takes, and where they are kept, belongs in
+`avlink.training`.
+"""
 
 from avlink.foundry.clip import (
     CLIP_FRAMES,

@@ -1,4 +1,4 @@
-"""What the foundry hands out: clips of paired picture, sound, caption and true event times."""
+"""The foundry's results: clips of paired pictures, sound and captions with true event times, and their sizes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 FRAME_RATE = Fraction(24)
 CLIP_FRAMES = 124
+"""31 frames of the paper's video model at 6 per second, times 4."""
 HEIGHT = 36
 WIDTH = 64
 SAMPLE_RATE = 16000
 CLIP_SAMPLES = 82560
+"""129 latent tokens of 640 samples: 5.16 s, the longest whole number of tokens within the pictures."""
 CLIP_S = CLIP_SAMPLES / SAMPLE_RATE
 
 Split = Literal["train", "held_out", "transfer"]
@@ -23,9 +25,9 @@ Split = Literal["train", "held_out", "transfer"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One heard contact: its moment in seconds, the material that sounds and how hard it was hit (0 to 1).
+    """An audible contact: its time in seconds, the material that sounds, and the strength of the blow (0 to 1).
 
-    Flashes and explosions sound as material "air".
+    Flashes and explosions have the material "air".
     """
 
     time_s: float
@@ -35,7 +37,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipInfo:
-    """What is true of one clip. `envelope` is the level (0 to 1) a frame of a sound that lasts, else None."""
+    """The ground truth of one clip. `envelope` is the level (0 to 1) per frame of a continuous sound, else None."""
 
     seed: int
     split: Split
@@ -52,7 +54,7 @@ class ClipInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipBatch:
-    """Clips: `frames` uint8 (clips, 124, 36, 64, 3) at 24 per second, `sound` float32 (clips, 82560) in +-1."""
+    """Clips: `frames` uint8 (clips, 124, 36, 64, 3) at 24 per second, `sound` float32 (clips, 82560) in [-1, 1]."""
 
     frames: torch.Tensor
     sound: torch.Tensor

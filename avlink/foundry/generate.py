@@ -1,4 +1,4 @@
-"""From seeds to clips. Every clip has its own random streams, so its neighbours never change it."""
+"""Clips from seeds. Every clip has random streams of its own, so other clips of a batch never change it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from avlink.foundry.ambience import level_of, sound_of
 from avlink.foundry.clip import (
     CLIP_FRAMES,
     CLIP_SAMPLES,
@@ -21,27 +20,31 @@ from avlink.foundry.clip import (
 )
 from avlink.foundry.kinds import TRAINED_KINDS, TRANSFER_KINDS
 from avlink.foundry.look import Look, add_clutter, plan_look
-from avlink.foundry.picture import draw
-from avlink.foundry.scene import Body, Scene, Surface
-from avlink.foundry.stage import Stage, Unplayable
+from avlink.foundry.render import render_frames
+from avlink.foundry.sampler import InvalidPlan, SceneSampler
+from avlink.foundry.scene import Body, ScenePlan, Surface
+from avlink.foundry.sound import continuous_level, render_sound
 
 LATE_FRAMES = 2
-"""How far a still may lie from the frame of its event: what is struck is seen just before and after as well."""
+"""Most frames between a still and its event: the struck body is visible just before and after as well."""
 
 _STREAMS = {"train": 1, "held_out": 2, "transfer": 3}
 _ATTEMPTS = 200
+"""Plans that are drawn for one clip before it is given up as impossible."""
 
 
-def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, tuple[np.random.Generator, np.random.Generator]]:
-    """Plan one clip: its scene, its look, its facts, and the streams that draw and sound it."""
+def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.random.Generator, np.random.Generator]]:
+    """Plan one clip; returns its scene, look, ground truth, and the random streams of pictures and sound."""
+    # A stream per purpose: a change of how something is drawn leaves plans, and so event times, as they were.
     streams = np.random.SeedSequence([_STREAMS[split], seed]).spawn(5)
     looks, kinds, scenes, drawing, sounding = (np.random.Generator(np.random.PCG64(stream)) for stream in streams)
     look = plan_look(looks, transfer=split == "transfer")
     table = TRANSFER_KINDS if split == "transfer" else TRAINED_KINDS
+    # Weights need not add up to 1.
     weights = np.asarray([weight for _, weight in table.values()])
     kind = list(table)[int(kinds.choice(len(table), p=weights / weights.sum()))]
     recoloured = bool(kinds.random() < 0.5)
-    stage = Stage(
+    sampler = SceneSampler(
         rng=scenes,
         t=look.t,
         narrow=look.narrow,
@@ -51,18 +54,18 @@ def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, tuple[np.rando
     )
     for _ in range(_ATTEMPTS):
         try:
-            scene = table[kind][0](stage)
-        except Unplayable:
+            scene = table[kind][0](sampler)
+        except InvalidPlan:
             continue
         break
     else:
         raise RuntimeError(f"no playable plan of kind {kind} for seed {seed} within {_ATTEMPTS} attempts")
-    add_clutter(look, stage)
+    add_clutter(look, sampler)
     if look.style in ("outline", "mosaic"):
-        restyle(scene, look, stage)
-    hits = sorted(scene.hits, key=lambda hit: hit.time_s)
-    named = [hit.material for hit in hits if hit.material != "air"]
-    named += [drone.material for drone in scene.drones if drone.material is not None]
+        restyle(scene, look, sampler)
+    contacts = sorted(scene.contacts, key=lambda contact: contact.time_s)
+    named = [contact.material for contact in contacts if contact.material != "air"]
+    named += [sound.material for sound in scene.continuous if sound.material is not None]
     info = ClipInfo(
         seed=seed,
         split=split,
@@ -73,15 +76,17 @@ def plan(seed: int, split: Split) -> tuple[Scene, Look, ClipInfo, tuple[np.rando
         materials=tuple(dict.fromkeys(named)),
         recoloured=recoloured,
         caption=scene.caption,
-        events=tuple(Event(time_s=hit.time_s, material=hit.material, strength=hit.strength) for hit in hits),
-        envelope=level_of(scene),
+        events=tuple(
+            Event(time_s=contact.time_s, material=contact.material, strength=contact.strength) for contact in contacts
+        ),
+        envelope=continuous_level(scene),
     )
     return scene, look, info, (drawing, sounding)
 
 
-def restyle(scene: Scene, look: Look, stage: Stage) -> None:
-    """Draw everything in one ink: lines only (outline) or filled silhouettes (mosaic)."""
-    colour = stage.colour()
+def restyle(scene: ScenePlan, look: Look, sampler: SceneSampler) -> None:
+    """Give all bodies one flat colour: as lines only (outline) or as silhouettes (mosaic)."""
+    colour = sampler.colour()
     ink = Surface(texture="flat", low=colour, high=colour)
 
     def inked(body: Body) -> Body:
@@ -103,10 +108,10 @@ def restyle(scene: Scene, look: Look, stage: Stage) -> None:
 
 @torch.no_grad()
 def make_clips(seeds: Sequence[int], *, split: Split, device: str | torch.device = "cpu") -> ClipBatch:
-    """Make one clip a seed, the same bit for bit whenever and in whatever company it is made on a device.
+    """Make one clip per seed, bit for bit the same on a device, whatever else is in the batch.
 
-    "train" and "held_out" draw from one distribution with streams that never meet; "transfer" has scene kinds and
-    visual styles of its own. Raises ValueError for an unknown split.
+    "train" and "held_out" are one distribution under disjoint streams; "transfer" has scene kinds and visual styles of
+    its own. Raises ValueError for an unknown split.
     """
     if split not in _STREAMS:
         raise ValueError(f"unknown split {split!r}; the foundry makes {', '.join(_STREAMS)}")
@@ -116,8 +121,8 @@ def make_clips(seeds: Sequence[int], *, split: Split, device: str | torch.device
     clips = []
     for row, seed in enumerate(seeds):
         scene, look, info, (drawing, sounding) = plan(int(seed), split)
-        frames[row] = draw(scene, look, drawing, where)
-        sound[row] = sound_of(scene, look.t, sounding, where)
+        frames[row] = render_frames(scene, look, drawing, where)
+        sound[row] = render_sound(scene, look.t, sounding, where)
         clips.append(info)
     return ClipBatch(frames=frames, sound=sound, clips=tuple(clips))
 
@@ -126,9 +131,10 @@ def make_clips(seeds: Sequence[int], *, split: Split, device: str | torch.device
 def make_stills(
     seeds: Sequence[int], *, split: Split, device: str | torch.device = "cpu"
 ) -> tuple[torch.Tensor, tuple[str, ...]]:
-    """One frame of each clip at about one of its events, uint8 (stills, 36, 64, 3), and the material that sounds there.
+    """Make one frame per clip near one of its events; returns uint8 (stills, 36, 64, 3) and the struck materials.
 
-    A clip without events ("air" is none: nothing is struck) gives no still. Twenty times as quick as whole clips.
+    Clips without events give no still, and neither do flashes and explosions ("air"), where nothing is struck. Twenty
+    times as fast as whole clips.
     """
     where = torch.device(device)
     frames, names = [], []
@@ -137,10 +143,11 @@ def make_stills(
         events = [event for event in info.events if event.material != "air"]
         if not events:
             continue
+        # From the stream of the sound, which a still does not need: its picture is a frame of the clip's.
         event = events[int(sounding.integers(len(events)))]
         late = int(sounding.integers(-LATE_FRAMES, LATE_FRAMES + 1))
         number = min(max(0, int(event.time_s * FRAME_RATE) + late), CLIP_FRAMES - 1)
-        frames.append(draw(scene, look, drawing, where, np.array([number])))
+        frames.append(render_frames(scene, look, drawing, where, np.array([number])))
         names.append(event.material)
     empty = torch.empty((0, HEIGHT, WIDTH, 3), dtype=torch.uint8, device=where)
     return torch.cat([empty, *frames]), tuple(names)

@@ -1,4 +1,7 @@
-"""Everything that must not matter: background, camera, light, noise, blur, compression, bars, frame rate, clutter."""
+"""Nuisances, which a model must learn to ignore: background, camera, light, noise, blur, compression, frame rate.
+
+They are drawn independently of the scene (domain randomisation, Tobin et al. 2017).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.foundry.clip import CLIP_FRAMES, CLIP_S
-from avlink.foundry.scene import Array, Body, Colour, Surface
-from avlink.foundry.shapes import box, capsule, disc, polygon
-from avlink.foundry.stage import Stage
+from avlink.foundry.sampler import SceneSampler
+from avlink.foundry.scene import Body, Colour, Surface
+from avlink.foundry.shapes import Array, box, capsule, disc, polygon
 
 BACKDROPS = ("plain", "gradient", "cloud", "stripes", "blobs")
 TRANSFER_STYLES = ("outline", "halftone", "mosaic")
@@ -18,7 +21,7 @@ TRANSFER_STYLES = ("outline", "halftone", "mosaic")
 
 @dataclass(slots=True, kw_only=True)
 class Camera:
-    """Similarity per frame: picture = middle + zoom * turn(roll) * (world - middle) + shift."""
+    """A similarity per frame: picture = centre + zoom * rotate(roll) * (world - centre) + shift."""
 
     zoom: Array
     roll: Array
@@ -27,14 +30,14 @@ class Camera:
 
     @property
     def moves(self) -> bool:
-        """Whether anything but a fixed identity view is asked for."""
+        """True unless the view is the identity in all frames."""
         still = np.ptp(self.zoom) + np.ptp(self.roll) + np.ptp(self.shift_x) + np.ptp(self.shift_y) == 0
         return not (still and self.zoom[0] == 1 and not self.roll[0] and not self.shift_x[0] and not self.shift_y[0])
 
 
 @dataclass(slots=True, kw_only=True)
 class Look:
-    """How one clip is filmed and shown."""
+    """The appearance of one clip: its style, camera, light and degradations."""
 
     style: str
     narrow: bool
@@ -59,15 +62,17 @@ class Look:
     silent: list[Body] = field(default_factory=list)
 
 
-def wander(rng: np.random.Generator, amount: float, smooth: int) -> Array:
-    """A smooth random walk about zero over the clip with standard deviation `amount`."""
+def random_walk(rng: np.random.Generator, amount: float, smooth: int) -> Array:
+    """Return smooth noise about zero, one value per frame, with standard deviation `amount`."""
+    # A kernel of unit energy keeps the variance of white noise.
     kernel = np.hanning(smooth + 2)[1:-1]
     noise = np.convolve(rng.standard_normal(CLIP_FRAMES + smooth), kernel / np.sqrt((kernel**2).sum()), mode="valid")
     return np.asarray(noise[:CLIP_FRAMES] * amount)
 
 
 def frame_times(rng: np.random.Generator, slow: bool) -> tuple[Array, NDArray[np.int64]]:
-    """Moments shown by the 24 fps frames, and which source frame each is; `slow` sources repeat frames."""
+    """Return the times that the 24 fps frames show, and the source frame of each; a `slow` source repeats frames."""
+    # A frame shows the middle of its interval, as a camera's shutter does.
     middle = (np.arange(CLIP_FRAMES) + 0.5) / 24
     if not slow:
         return middle, np.arange(CLIP_FRAMES)
@@ -77,7 +82,7 @@ def frame_times(rng: np.random.Generator, slow: bool) -> tuple[Array, NDArray[np
 
 
 def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_index: NDArray[np.int64]) -> Camera:
-    """A fixed view, or one with some of shake, pan, zoom and roll."""
+    """Draw a fixed view, or one with some of shake, pan, zoom and roll."""
     still = np.zeros(CLIP_FRAMES)
     camera = Camera(zoom=still + zoom, roll=still, shift_x=still, shift_y=still)
     if not moves:
@@ -85,8 +90,8 @@ def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_inde
     ramp = np.linspace(-1, 1, CLIP_FRAMES)
     if rng.random() < 0.5:
         smooth, amount = int(rng.integers(2, 9)), float(rng.uniform(0.15, 1.0))
-        camera.shift_x = camera.shift_x + wander(rng, amount, smooth)
-        camera.shift_y = camera.shift_y + wander(rng, amount, smooth)
+        camera.shift_x = camera.shift_x + random_walk(rng, amount, smooth)
+        camera.shift_y = camera.shift_y + random_walk(rng, amount, smooth)
     if rng.random() < 0.4:
         angle, amount = rng.uniform(0, 2 * np.pi), rng.uniform(1, 6)
         camera.shift_x = camera.shift_x + amount * np.cos(angle) * ramp
@@ -95,7 +100,8 @@ def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_inde
         camera.zoom = camera.zoom * (1 + rng.uniform(-0.14, 0.14) * ramp)
     if rng.random() < 0.4:
         camera.roll = rng.uniform(-0.1, 0.1) * ramp + rng.uniform(-0.08, 0.08)
-    # Repeated source frames repeat the camera as well.
+    # Repeated source frames repeat the camera as well, or the camera would give the true frame rate away.
+    # searchsorted: the first 24 fps frame that shows the same source frame.
     first = np.searchsorted(slow_index, slow_index)
     for name in ("zoom", "roll", "shift_x", "shift_y"):
         setattr(camera, name, np.asarray(getattr(camera, name))[first])
@@ -103,7 +109,7 @@ def plan_camera(rng: np.random.Generator, zoom: float, *, moves: bool, slow_inde
 
 
 def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
-    """Draw the look of one clip: about two in five are narrow (plain, still, clear)."""
+    """Draw the look of one clip; about two in five are narrow: plain, without camera motion, undegraded."""
     narrow = bool(rng.random() < 0.4) and not transfer
     wide = not narrow
     t, source_index = frame_times(rng, slow=wide and bool(rng.random() < 0.25))
@@ -118,14 +124,15 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
     bars = wide and bool(rng.random() < 0.25)
     rows, columns = (int(rng.integers(3, 6)), 0) if rng.random() < 0.5 else (0, int(rng.integers(5, 12)))
     rows, columns = (rows, columns) if bars else (0, 0)
+    # The scene is scaled to fit between the bars.
     zoom = (36 - 2 * rows) / 36 if rows else (64 - 2 * columns) / 64 if columns else 1.0
     zoom *= float(rng.uniform(0.85, 1.08)) if wide and rng.random() < 0.4 else 1.0
     moves = wide and bool(rng.random() < (0.7 if not transfer else 0.3))
     flicker = np.ones(CLIP_FRAMES)
     if wide and not transfer and rng.random() < 0.35:
-        flicker = 1 + np.clip(wander(rng, rng.uniform(0.01, 0.06), int(rng.integers(1, 20))), -0.2, 0.2)
+        flicker = 1 + np.clip(random_walk(rng, rng.uniform(0.01, 0.06), int(rng.integers(1, 20))), -0.2, 0.2)
         flicker = flicker[np.searchsorted(source_index, source_index)]
-    # The transfer split is hard by its kinds and styles; the rest of its nuisances are mild.
+    # The transfer split is hard by its kinds and styles, so its other nuisances are mild.
     rough = wide and not transfer
     low_contrast = rough and bool(rng.random() < 0.4)
     return Look(
@@ -144,6 +151,7 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
         else (0.0, 0.0),
         contrast=float(rng.uniform(0.35, 0.65)) if low_contrast else 1.0,
         brightness=float(rng.uniform(0.3, 0.7)),
+        # 0 is black and white.
         saturation=float(rng.choice([0.0, rng.uniform(0.2, 0.8)])) if rough and rng.random() < 0.3 else 1.0,
         noise=float(rng.uniform(0.005, 0.05)) if wide and rng.random() < (0.2 if transfer else 0.5) else 0.0,
         blur=float(rng.uniform(0.3, 1.0)) if rough and rng.random() < 0.2 else 0.0,
@@ -153,48 +161,50 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
     )
 
 
-def add_clutter(look: Look, stage: Stage) -> None:
-    """Things that stand about, and things that move smoothly without ever making a sound."""
+def add_clutter(look: Look, sampler: SceneSampler) -> None:
+    """Add bodies that stand still, and bodies that move smoothly and never make a sound."""
     if look.narrow:
         return
-    if stage.chance(0.45):
-        for _ in range(int(stage.rng.integers(1, 6))):
-            size = stage.uniform(1.5, 6)
-            form = (disc(size), box(size, size * stage.uniform(0.3, 1.5)), polygon(size, 5), capsule(size * 2, 1.0))
-            shape = form[int(stage.rng.integers(len(form)))]
-            colour = _muted(look, stage)
+    if sampler.chance(0.45):
+        for _ in range(int(sampler.rng.integers(1, 6))):
+            size = sampler.uniform(1.5, 6)
+            form = (disc(size), box(size, size * sampler.uniform(0.3, 1.5)), polygon(size, 5), capsule(size * 2, 1.0))
+            shape = form[int(sampler.rng.integers(len(form)))]
+            colour = _muted(look, sampler)
             look.clutter.append(
                 Body(
                     shape=shape,
                     surface=Surface(texture="flat", low=colour, high=colour),
-                    x=stage.uniform(0, 64),
-                    y=stage.uniform(0, 36),
-                    angle=stage.uniform(0, 6.28),
+                    x=sampler.uniform(0, 64),
+                    y=sampler.uniform(0, 36),
+                    angle=sampler.uniform(0, 6.28),
                 )
             )
-    if stage.chance(0.4):
-        for _ in range(int(stage.rng.integers(1, 3))):
-            size, pace = stage.uniform(1.5, 4.5), stage.uniform(0.6, 3.0)
-            phase = stage.rng.uniform(0, 2 * np.pi, 4)
-            x = stage.uniform(8, 56) + stage.uniform(2, 20) * np.sin(pace * stage.t + phase[0])
-            y = stage.uniform(4, 32) + stage.uniform(1, 9) * np.sin(pace * stage.uniform(0.6, 1.6) * stage.t + phase[1])
-            if stage.chance(0.3):
-                # One that crosses the picture once, at even speed.
-                x = (stage.t - stage.uniform(0, CLIP_S)) * stage.uniform(-40, 40) + 32
-            colour = _muted(look, stage)
+    if sampler.chance(0.4):
+        for _ in range(int(sampler.rng.integers(1, 3))):
+            size, pace = sampler.uniform(1.5, 4.5), sampler.uniform(0.6, 3.0)
+            phase = sampler.rng.uniform(0, 2 * np.pi, 4)
+            x = sampler.uniform(8, 56) + sampler.uniform(2, 20) * np.sin(pace * sampler.t + phase[0])
+            y = sampler.uniform(4, 32) + sampler.uniform(1, 9) * np.sin(
+                pace * sampler.uniform(0.6, 1.6) * sampler.t + phase[1]
+            )
+            if sampler.chance(0.3):
+                # Crosses the picture once, at constant speed.
+                x = (sampler.t - sampler.uniform(0, CLIP_S)) * sampler.uniform(-40, 40) + 32
+            colour = _muted(look, sampler)
             look.silent.append(
                 Body(
-                    shape=stage.shape(size),
+                    shape=sampler.shape(size),
                     surface=Surface(texture="flat", low=colour, high=colour),
                     x=x,
                     y=y,
-                    angle=stage.uniform(-2, 2) * stage.t,
+                    angle=sampler.uniform(-2, 2) * sampler.t,
                 )
             )
 
 
-def _muted(look: Look, stage: Stage) -> Colour:
-    mix = stage.uniform(0.3, 0.9)
-    back, front = np.asarray(look.back[0]), np.asarray(stage.colour())
+def _muted(look: Look, sampler: SceneSampler) -> Colour:
+    mix = sampler.uniform(0.3, 0.9)
+    back, front = np.asarray(look.back[0]), np.asarray(sampler.colour())
     red, green, blue = (float(c) for c in back * (1 - mix) + front * mix)
     return red, green, blue

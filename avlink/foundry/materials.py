@@ -1,7 +1,7 @@
-"""Seven materials: how each looks and how each sounds when struck.
+"""Seven materials: the colours of each, and its sound when struck.
 
-Partial ratios follow free bars (wood), plates and bells (metal), wine glasses (glass) as in Rossing and Fletcher, The
-Physics of Musical Instruments; decays and noise are set by ear so that the seven are told apart at once.
+Ratios of partials follow free bars (wood), plates and bells (metal), and wine glasses (glass) in Fletcher and Rossing,
+The Physics of Musical Instruments. Decays and noise were set by ear, so that the seven are easily told apart.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """Modal sound of a material: partials over `low_hz..high_hz` (large..small bodies) and a noise transient."""
+    """Modal sound of a material: partials above a fundamental, `low_hz` for large bodies, and a noise transient."""
 
     low_hz: float
     high_hz: float
@@ -28,7 +28,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """A material's name in words, its usual colours (dark, light) and its voice."""
+    """A material's name and adjective, its usual colours as (dark, light) pairs, and its voice."""
 
     name: str
     adjective: str

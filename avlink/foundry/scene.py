@@ -1,4 +1,4 @@
-"""A planned clip before anything is drawn or sounded: bodies with their paths, contacts, lasting sounds."""
+"""A planned clip, before it is rendered: bodies with their paths, contacts, continuous sounds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.foundry.shapes import Shape
+from avlink.foundry.shapes import Array, Shape
 
-Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """What covers a body: a texture between two colours (0 to 1), `grain_px` wide.
+    """The texture of a body between two colours (0 to 1), `grain_px` wide.
 
     `edge_px` softens the outline; `glow` adds light instead of covering.
     """
@@ -33,7 +32,7 @@ class Surface:
 
 @dataclass(slots=True, kw_only=True)
 class Body:
-    """Something drawn: pose per frame (or constant) in world pixels, y down; `stretch_*` scale its own axes."""
+    """A drawn shape: its pose per frame, or constant, in world pixels, y down; `stretch_*` scale its own axes."""
 
     shape: Shape
     surface: Surface
@@ -46,22 +45,25 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """A contact that is heard: when, what sounds, how hard (0 to 1), how large the sounding body is."""
+class Contact:
+    """An audible contact: its time, the sounding material, its strength (0 to 1) and the size of the sounding body.
+
+    `strike_point` (0 to 1) is the position along the body, which decides the levels of its partials.
+    """
 
     time_s: float
     material: str
     strength: float
     size_px: float
-    place: float = 0.3
+    strike_point: float = 0.3
     tool: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drone:
-    """A sound that lasts: `level` (0 to 1) and `speed` (0 to 1) at each frame."""
+class ContinuousSound:
+    """A continuous sound: `level` (0 to 1) and `speed` (0 to 1) at each frame."""
 
-    sort: str
+    kind: str
     level: Array
     speed: Array
     material: str | None = None
@@ -69,7 +71,7 @@ class Drone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streaks:
-    """Rain or drifting flakes over the whole picture: `density` a frame, `slant`, speed in pixels per second."""
+    """Rain or drifting flakes over the whole picture: density (0 to 1) and velocity, pixels per second, per frame."""
 
     density: Array
     velocity_x: Array
@@ -80,45 +82,47 @@ class Streaks:
 
 
 @dataclass(slots=True, kw_only=True)
-class Scene:
-    """One clip as planned, bodies from back to front."""
+class ScenePlan:
+    """One planned clip; bodies are drawn from first to last, so from back to front."""
 
     kind: str
     group: str
     fixed: list[Body] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
-    hits: list[Hit] = field(default_factory=list)
-    drones: list[Drone] = field(default_factory=list)
+    contacts: list[Contact] = field(default_factory=list)
+    continuous: list[ContinuousSound] = field(default_factory=list)
     streaks: Streaks | None = None
     light: Array | None = None
-    jolt: Array | None = None
+    shake: Array | None = None
     caption: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """A contact plane in the picture: `along` runs on it, `height` away from it, turned by `tilt` radians."""
+    """A contact plane in the picture, turned by `tilt` radians: `along` is measured on it, `height` above it."""
 
     x: float
     y: float
     tilt: float = 0.0
     mirrored: bool = False
 
-    def place(self, along: Array | float, height: Array | float) -> tuple[Array, Array]:
-        """World position of a point given on the plane."""
+    def to_world(self, along: Array | float, height: Array | float) -> tuple[Array, Array]:
+        """Return the world position of a point given in the plane's coordinates."""
         side = -1.0 if self.mirrored else 1.0
         s, h = side * np.asarray(along, dtype=np.float64), np.asarray(height, dtype=np.float64)
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
         return self.x + s * cos + h * sin, self.y + s * sin - h * cos
 
-    def turn(self, angle: Array | float) -> Array:
-        """World angle of a direction given on the plane (0 along it, a quarter turn away from it)."""
+    def to_world_angle(self, angle: Array | float) -> Array:
+        """Return the world angle of a direction given on the plane: 0 is along it, pi / 2 away from it."""
         angle = np.asarray(angle, dtype=np.float64)
+        # y points down in the world and up from the plane, so that angles change their sign.
         return np.asarray(self.tilt + angle + np.pi if self.mirrored else self.tilt - angle)
 
 
-def latest(times: Sequence[float], t: Array) -> tuple[NDArray[np.int64], Array]:
-    """Index of the last of `times` (ascending) at or before each `t` (-1: none) and the time since then."""
+def latest_event(times: Sequence[float], t: Array) -> tuple[NDArray[np.int64], Array]:
+    """Return the index of the last of `times` (ascending) at or before each `t` (-1: none), and the time since then."""
     index = np.searchsorted(np.asarray(times), t, side="right") - 1
+    # The appended time is what index -1 reads; `where` discards it.
     since = np.where(index >= 0, t - np.asarray([*times, 0.0])[index], np.inf)
     return index, since

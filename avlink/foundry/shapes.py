@@ -1,4 +1,4 @@
-"""Flat shapes by signed distance: rounded boxes (discs and capsules among them), polygons, rings, half-planes."""
+"""Flat shapes as signed distances: rounded boxes (which include discs and capsules), polygons, rings, half-planes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Shape:
 
     @property
     def noun(self) -> str:
-        """What a caption calls it."""
+        """The word for it in captions."""
         if self.form == "polygon":
             return "lump"
         if self.corner >= 0.99 * min(self.half_u, self.half_v):
@@ -36,7 +36,7 @@ class Shape:
         return "block"
 
     def support(self, direction: Array | float, angle: Array | float) -> Array:
-        """How far the shape, turned by `angle`, reaches from its centre along `direction` (both in radians)."""
+        """Return the extent from the centre along `direction` of the shape turned by `angle`, both in radians."""
         turn = np.asarray(direction) - np.asarray(angle)
         if self.form == "polygon":
             corners = [np.cos(turn - 2 * np.pi * k / self.sides) for k in range(self.sides)]
@@ -45,7 +45,7 @@ class Shape:
         return np.asarray(flat_u * np.abs(np.cos(turn)) + flat_v * np.abs(np.sin(turn)) + self.corner)
 
     def extent(self, angle: Array) -> tuple[Array, Array]:
-        """Half width and half height of the upright box around the turned shape."""
+        """Return half the width and height of the bounding box of the shape turned by `angle`."""
         if self.form == "half":
             return np.full_like(angle, 1e3), np.full_like(angle, 1e3)
         if self.form == "polygon":
@@ -55,7 +55,7 @@ class Shape:
         return self.half_u * cos + self.half_v * sin + wide, self.half_u * sin + self.half_v * cos + wide
 
     def distance(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """Signed distance in pixels, negative inside; `u` and `v` are the shape's own coordinates."""
+        """Return the signed distance in pixels, negative inside; `u` and `v` are the shape's own coordinates."""
         if self.form == "half":
             return -v
         if self.form == "ring":
@@ -64,13 +64,14 @@ class Shape:
             apothem = self.half_u * float(np.cos(np.pi / self.sides))
             best: torch.Tensor | None = None
             for k in range(self.sides):
-                # A side looks between two corners, so half a step on from corner k.
+                # The normal of a side lies between two corners, half a step on from corner k.
                 facing = 2 * np.pi * (k + 0.5) / self.sides
                 side = u * float(np.cos(facing)) + v * float(np.sin(facing))
                 best = side if best is None else torch.maximum(best, side)
             assert best is not None
             return best - apothem
         flat_u, flat_v = self.half_u - self.corner, self.half_v - self.corner
+        # A disc needs only one root; most bodies are discs.
         if flat_u <= 0 and flat_v <= 0:
             return torch.hypot(u, v) - self.corner
         outside_u, outside_v = u.abs() - flat_u, v.abs() - flat_v
@@ -79,30 +80,30 @@ class Shape:
 
 
 def disc(radius: float) -> Shape:
-    """A disc of `radius` pixels."""
+    """Return a disc of `radius` pixels."""
     return Shape(form="box", half_u=radius, half_v=radius, corner=radius)
 
 
 def capsule(half_length: float, radius: float) -> Shape:
-    """A rod with round ends: from -half_length to half_length along u, ends included."""
+    """Return a rod with round ends, from -half_length to half_length along u, ends included."""
     return Shape(form="box", half_u=max(half_length, radius), half_v=radius, corner=radius)
 
 
 def box(half_u: float, half_v: float, corner: float = 0.5) -> Shape:
-    """A box with slightly rounded corners."""
+    """Return a box with rounded corners."""
     return Shape(form="box", half_u=half_u, half_v=half_v, corner=min(corner, half_u, half_v))
 
 
 def polygon(radius: float, sides: int) -> Shape:
-    """A regular polygon of the given circumradius."""
+    """Return a regular polygon of circumradius `radius`."""
     return Shape(form="polygon", half_u=radius, half_v=radius, sides=sides)
 
 
 def ring(radius: float, half_width: float) -> Shape:
-    """A circle's outline."""
+    """Return the outline of a circle."""
     return Shape(form="ring", half_u=radius, half_v=radius, corner=half_width)
 
 
 def half_plane() -> Shape:
-    """Everything at v > 0."""
+    """Return the half-plane v > 0."""
     return Shape(form="half", half_u=1e3, half_v=1e3)

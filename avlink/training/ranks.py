@@ -63,7 +63,7 @@ def open_ranks(mode: str, environ: Mapping[str, str] = os.environ) -> Iterator[R
     dist.init_process_group(backend, store=store, rank=index, world_size=count)
     # Two: a save in the background must not mix its messages with those of the training.
     groups: list[Any] = [dist.new_group(backend="gloo", timeout=_TIMEOUT) for _ in range(2)]
-    ranks = Ranks(index=index, count=count, device=device, waiting=groups[0], saving=groups[1])
+    ranks = Ranks(index=index, count=count, device=device, wait_group=groups[0], save_group=groups[1])
     try:
         yield ranks
     except (Exception, KeyboardInterrupt) as error:

@@ -39,7 +39,7 @@ else:
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from avlink.engine.bundle.bundle import Bundle
+    from avlink.engine.bundle import Bundle
     from avlink.engine.train.ranks import Ranks
     from avlink.training.data.clips import ClipStore
 
@@ -75,14 +75,14 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
     from avlink.engine.train.loop import train_stage
     from avlink.engine.train.optim import computes_in_bf16
     from avlink.training.data.clips import ClipStore
-    from avlink.training.journal import draw_curves
+    from avlink.training.journal import Journal, draw_curves
 
     def begin() -> None:
         make_folder(out)
         _claim(recipe, out, resume)
         record_environment(out, ranks=ranks.count, device=str(ranks.device))
 
-    ranks.lead(begin)
+    ranks.on_first(begin)
     on_cpu = ranks.device.type == "cpu"
     if on_cpu:
         _keep_freed_memory()
@@ -94,11 +94,11 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
         listener(JobStarted(job_id="data", name="clips"))
         return clips_for(recipe, out, listener)
 
-    root, fps = ranks.lead(prepare), stored_fps(recipe)
+    root, fps = ranks.on_first(prepare), stored_fps(recipe)
     clips, held_out = ClipStore(root / "train", fps=fps), ClipStore(root / "held_out", fps=fps)
     listener(JobDone(job_id="data", name="clips", note=f"{len(clips)} to train on, {len(held_out)} held out"))
     for name in chosen:
-        if ranks.lead(partial(is_done, out, name)):
+        if ranks.on_first(partial(is_done, out, name)):
             listener(JobDone(job_id=name, name=name, note="done before"))
             continue
         listener(JobStarted(job_id=name, name=name))
@@ -109,7 +109,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
         build = partial(
             build_stage, name, recipe, system, clips, held_out, out, write_samples=ranks.first, listener=listener
         )
-        stage = ranks.lead_then_all(build)
+        stage = ranks.first_then_others(build)
 
         def tell(job: str, done: int, total: int, figures: dict[str, float]) -> None:
             shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
@@ -124,17 +124,18 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
                 loop_config(recipe, name),
                 out,
                 tell,
-                around=frozen_modules(system, stage),
+                journal=partial(Journal, out, name, tensorboard=recipe.log.tensorboard),
+                frozen_modules=frozen_modules(system, stage),
                 ranks=ranks,
                 on_warning=lambda text: listener(Message(text=text, level="warning")),
             )
-        weights = learner.whole()
+        weights = learner.full_state()
         # Whitened once, on the averaged weights, so that later stages see latents of unit scale.
         if name == "vae" and ranks.first:
             weights["vae"] = _whitened(recipe, weights["vae"], clips, ranks)
-        ranks.lead(partial(save_stage, out, name, weights))
+        ranks.on_first(partial(save_stage, out, name, weights))
         listener(JobDone(job_id=name, name=name))
-    return ranks.lead(partial(_finish, recipe, out, listener))
+    return ranks.on_first(partial(_finish, recipe, out, listener))
 
 
 def _whitened(recipe: TrainRecipe, weights: dict[str, Tensor], clips: ClipStore, ranks: Ranks) -> dict[str, Tensor]:
@@ -198,7 +199,7 @@ def _plain_attention() -> AbstractContextManager[None]:
 def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
     """Write the bundle, once every stage of the recipe is done, and return its folder."""
     from avlink import __version__
-    from avlink.engine.bundle.bundle import write_bundle
+    from avlink.engine.bundle import write_bundle
     from avlink.engine.system import System
     from avlink.engine.text.t5 import T5Encoder
 

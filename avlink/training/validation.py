@@ -17,7 +17,7 @@ from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.nn.motion import ONSETS_PER_FRAME
 from avlink.engine.pixels import to_pixels
-from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_both
+from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
 from avlink.evaluation.model import average_frames
@@ -76,7 +76,7 @@ def appearance(system: System, stills: StillStore) -> dict[str, float]:
     for at in range(0, len(stills), _BATCH_STILLS):
         indices = range(at, min(at + _BATCH_STILLS, len(stills)))
         pixels = to_pixels(stills.frames(indices)[:, None].to(device_of(system)))[:, 0]
-        guesses = system.motion.appearance.name(pixels).argmax(-1).tolist()
+        guesses = system.motion.appearance.classify(pixels).argmax(-1).tolist()
         right += sum(classes[guess] == stills.names[i] for guess, i in zip(guesses, indices, strict=True))
     return {"class": right / len(stills)}
 
@@ -224,7 +224,7 @@ def generate_jointly(
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """Generate sounds and pictures from the captions of some clips; returns onsets and changes, in seconds."""
     captions = [labels.caption for labels in clips.labels[:count]]
-    sounds, pictures = generate_both(system, captions, range(count), steps=steps, guidance=guidance)
+    sounds, pictures = generate_joint(system, captions, range(count), steps=steps, guidance=guidance)
     rate, fps = system.config.mel.sample_rate, Fraction(system.config.picture.fps)
     if out is not None:
         save_sounds(system, list(sounds[:NUM_SAMPLES]), None, out, "both")

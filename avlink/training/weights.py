@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from avlink.engine.bundle.bundle import Bundle
+    from avlink.engine.bundle import Bundle
     from avlink.engine.codec.vae import MelVAE
     from avlink.engine.system import System
-    from avlink.engine.text.byte_encoder import TextEncoder
+    from avlink.engine.text.encoder import TextEncoder
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "vocoder": ("vae",),
@@ -54,7 +54,7 @@ def read_start_bundles(recipe: TrainRecipe) -> list[Bundle]:
     Raises BundleError where there is none of that name.
     """
     from avlink.core.bundles import find_bundle, shipped_bundles
-    from avlink.engine.bundle.bundle import read_bundle
+    from avlink.engine.bundle import read_bundle
 
     shipped = (*shipped_bundles(), "builtin")
     return [
@@ -95,7 +95,7 @@ def load_start(recipe: TrainRecipe, system: System, clips: Path | None = None, d
 
     `clips` is the folder of clips whose captions may be encoded already.
     """
-    from avlink.engine.bundle.bundle import load_into
+    from avlink.engine.bundle import load_into
 
     have: set[str] = set()
     bundles = read_start_bundles(recipe)
@@ -110,7 +110,7 @@ def load_start(recipe: TrainRecipe, system: System, clips: Path | None = None, d
 
 def load_start_vae(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> MelVAE | None:
     """Return the VAE that training starts from; None where the recipe trains its own, or no bundle has one."""
-    from avlink.engine.bundle.bundle import load_into
+    from avlink.engine.bundle import load_into
     from avlink.engine.codec.vae import MelVAE
 
     # The last bundle wins, as it does when weights are loaded.
@@ -177,13 +177,13 @@ def _fits(part: nn.Module, bundle: Bundle, name: str) -> bool:
 
 def _text_encoder(recipe: TrainRecipe, bundle: Bundle, clips: Path | None, device: str) -> TextEncoder | None:
     """Return T5, or the encoded captions of prepared clips, which load T5 only for other texts."""
-    from avlink.engine.bundle.text import load_text
+    from avlink.engine.bundle import load_text_encoder
     from avlink.training.data.texts import CachedTextEncoder, TextStore, texts_folder
 
     length = recipe.model.text.max_length
 
     def load() -> TextEncoder:
-        encoder = load_text(bundle.folder, bundle.text, device, length)
+        encoder = load_text_encoder(bundle.folder, bundle.text, device, length)
         assert encoder is not None
         return encoder
 

@@ -71,7 +71,7 @@ def test_a_folder_without_a_t5_is_refused(tmp_path: Path) -> None:
 
 def test_imported_parts_are_a_bundle_that_training_starts_from(vae: Path, t5: Path, tmp_path: Path) -> None:
     from avlink.core.recipe import load_recipe
-    from avlink.engine.bundle.bundle import load_into, read_bundle
+    from avlink.engine.bundle import load_into, read_bundle
     from avlink.engine.codec.vae import MelVAE
     from avlink.training.train import train
 
@@ -120,7 +120,7 @@ def test_latents_are_measured_on_sounds(vae: Path, tmp_path: Path) -> None:
     import numpy as np
     import soundfile
 
-    from avlink.engine.bundle.bundle import load_into, read_bundle
+    from avlink.engine.bundle import load_into, read_bundle
     from avlink.engine.codec.mel import LogMel
     from avlink.engine.codec.vae import MelVAE
 

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import data_to_velocity, sample_path, velocity_to_data
 from avlink.engine.flow.schedule import euler_times, logit_normal
 from avlink.engine.flow.solver import euler, guide
@@ -24,6 +25,15 @@ def test_data_and_velocity_are_each_others_inverse() -> None:
     path = sample_path(noise, data, t)
     torch.testing.assert_close(velocity_to_data(path.velocity, path.x_t, t), data)
     torch.testing.assert_close(data_to_velocity(data, path.x_t, t), path.velocity)
+
+
+def test_the_loss_is_the_mean_squared_error_of_the_velocity_in_single_precision() -> None:
+    noise, data = torch.randn(3, 5, 4), torch.randn(3, 5, 4)
+    path = sample_path(noise, data, torch.rand(3))
+    assert flow_matching_loss(data - noise, path) == 0
+    torch.testing.assert_close(flow_matching_loss(data - noise + 2.0, path), torch.tensor(4.0))
+    half = flow_matching_loss((data - noise + 2.0).bfloat16(), path)
+    assert half.dtype == torch.float32 and float(half) == pytest.approx(4.0, rel=0.01)
 
 
 def test_logit_normal_has_its_median_at_the_sigmoid_of_its_location() -> None:

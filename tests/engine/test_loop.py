@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from avlink.core.errors import AvlinkError, InputError
 from avlink.core.training import ParallelTable
 from avlink.engine.train import loop
-from avlink.engine.train.loop import LoopConfig, step_generator, train_stage
+from avlink.engine.train.loop import LoopConfig, OpenJournal, step_generator, train_stage
 from avlink.engine.train.optim import OptimConfig
+from avlink.training.journal import Journal
 from avlink.training.stages.inputs import random_count
 
 
@@ -51,6 +53,10 @@ def config(steps: int, **more: Any) -> LoopConfig:
     return LoopConfig(steps=steps, batch=4, optim=OptimConfig(lr=0.05, warmup_steps=1), checkpoint_every=2, **more)
 
 
+def journal(folder: Path, *, tensorboard: bool = False) -> OpenJournal:
+    return partial(Journal, folder, "line", tensorboard=tensorboard)
+
+
 def quiet(stage: str, done: int, total: int, figures: dict[str, float]) -> None:
     pass
 
@@ -70,13 +76,13 @@ def test_micro_batches_add_up_to_the_batch(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_ranks_cannot_share_is_refused_in_words() -> None:
-    assert config(1, micro_batch=2).micro(2) == 2
-    assert config(1, micro_batch=64).micro(2) == 2
-    assert config(1).micro(4) == 1
+    assert config(1, micro_batch=2).micro_batch_size(2) == 2
+    assert config(1, micro_batch=64).micro_batch_size(2) == 2
+    assert config(1).micro_batch_size(4) == 1
     with pytest.raises(InputError, match=r"batch = 4 cannot be shared out among 3 ranks: make it a multiple of 3"):
-        config(1).micro(3)
+        config(1).micro_batch_size(3)
     with pytest.raises(InputError, match="1 rank with micro_batch = 3: make it a multiple of 3"):
-        config(1, micro_batch=3).micro(1)
+        config(1, micro_batch=3).micro_batch_size(1)
 
 
 def test_every_micro_batch_draws_its_own_noise_and_all_share_what_decides_the_layers() -> None:
@@ -96,17 +102,17 @@ def test_every_micro_batch_draws_its_own_noise_and_all_share_what_decides_the_la
 def test_a_run_goes_on_as_if_nothing_had_been(tmp_path: Path, aside: bool) -> None:
     parallel = ParallelTable(async_save=aside)
     undisturbed = config(9, ema=0.9, validate_every=3, parallel=parallel)
-    train_stage(Line(noise=0.1), undisturbed, tmp_path / "whole", quiet)
+    train_stage(Line(noise=0.1), undisturbed, tmp_path / "whole", quiet, journal=journal(tmp_path / "whole"))
 
     def cut(stage: str, done: int, total: int, figures: dict[str, float]) -> None:
         if done == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_stage(Line(noise=0.1), undisturbed, tmp_path / "cut", cut)
+        train_stage(Line(noise=0.1), undisturbed, tmp_path / "cut", cut, journal=journal(tmp_path / "cut"))
     (tmp_path / "cut" / "checkpoints" / "line" / "step-000000008.part").mkdir()
     resumed = Line(noise=0.1)
-    train_stage(resumed, undisturbed, tmp_path / "cut", quiet)
+    train_stage(resumed, undisturbed, tmp_path / "cut", quiet, journal=journal(tmp_path / "cut"))
     assert len(resumed.seen) == (3 if not aside else len(resumed.seen)) < 9
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
     kept = sorted((tmp_path / "cut" / "checkpoints" / "line").iterdir())
@@ -131,7 +137,7 @@ def test_a_step_without_a_number_is_told_and_skipped(tmp_path: Path) -> None:
     def watch(name: str, done: int, total: int, figures: dict[str, float]) -> None:
         before.append(stage.line[0].weight.detach().clone())
 
-    train_stage(stage, config(6), tmp_path, watch, on_warning=said.append)
+    train_stage(stage, config(6), tmp_path, watch, journal=journal(tmp_path), on_warning=said.append)
     assert said == ["stage 'line', step 4: no finite number in total, root, the gradient; this step changes nothing"]
     assert torch.equal(before[3], before[2]) and not torch.equal(before[4], before[3])
     assert torch.isfinite(stage.line[0].weight).all()
@@ -145,11 +151,11 @@ def test_a_stage_that_finds_no_numbers_stops_in_words_and_keeps_the_last_good_ch
     with pytest.raises(
         AvlinkError, match=r"'line' stops at step 8: no finite .* 5 steps in a row; the last good"
     ) as told:
-        train_stage(stage, config(20), tmp_path, quiet, on_warning=said.append)
+        train_stage(stage, config(20), tmp_path, quiet, journal=journal(tmp_path), on_warning=said.append)
     assert len(said) == loop.BAD_STEPS - 1
     assert "step-000000002." in str(told.value)
     resumed = Line()
-    train_stage(resumed, config(20), tmp_path, quiet)
+    train_stage(resumed, config(20), tmp_path, quiet, journal=journal(tmp_path))
     assert [row["step"] for row in rows(tmp_path)] == list(range(1, 21))
 
 
@@ -182,7 +188,8 @@ def test_event_files_hold_what_the_lines_hold(tmp_path: Path) -> None:
             Image.new("RGB", (8, 4), "red").save(tmp_path / "samples" / "b.png")
             return super().validate()
 
-    train_stage(Heard(), config(4, validate_every=4, tensorboard=True), tmp_path, quiet)
+    notes = journal(tmp_path, tensorboard=True)
+    train_stage(Heard(), config(4, validate_every=4), tmp_path, quiet, journal=notes)
     values: dict[tuple[str, int], Any] = {}
     for event in _events(tmp_path / "tensorboard" / "line"):
         for value in event.summary.value:

@@ -65,9 +65,9 @@ def _trained(
     )
     around = [part for part in (system.audio, system.video, system.audio_text, system.video_text) if part is not None]
     learner = train_stage(
-        stage, config, folder, lambda *step: told.append(step[3]["total"]), around=around, ranks=ranks
+        stage, config, folder, lambda *step: told.append(step[3]["total"]), frozen_modules=around, ranks=ranks
     )
-    return told, learner.whole()["fusion_v2a"], system
+    return told, learner.full_state()["fusion_v2a"], system
 
 
 def test_shards_and_recomputed_blocks_change_nothing(clips: ClipStore, alone: Ranks, tmp_path: Path) -> None:

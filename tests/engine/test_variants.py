@@ -51,10 +51,10 @@ def _given(system: System, seconds: int = 31) -> dict[str, Any]:
     return {
         "latents": torch.randn(2, 129, 4),
         "pixels": torch.randn(2, seconds, 3, 36, 64),
-        "t_audio": torch.tensor([0.3, 0.6]),
-        "t_video": torch.tensor([0.9, 0.5]),
-        "audio_text": system.text_encoder("audio").encode(["a", "metal"]),
-        "video_text": system.text_encoder("video").encode(["", "b"]),
+        "t_a": torch.tensor([0.3, 0.6]),
+        "t_v": torch.tensor([0.9, 0.5]),
+        "text_a": system.text_encoder("audio").encode(["a", "metal"]),
+        "text_v": system.text_encoder("video").encode(["", "b"]),
     }
 
 
@@ -90,8 +90,8 @@ def test_a_fresh_link_leaves_the_backbone_as_it_is(name: str) -> None:
         if not key.startswith("fusion") and ("modulation" in key or "final" in key):
             parameter.normal_(0, 0.2)
     given = _given(system)
-    text = given["audio_text"]
-    alone = system.audio.close_after(system.audio.open(given["latents"], given["t_audio"], text.tokens, text.mask))
+    text = given["text_a"]
+    alone = system.audio(given["latents"], given["t_a"], text)
     assert torch.equal(_run(system.linked("audio"), "audio", given).audio, alone)
 
 
@@ -152,11 +152,11 @@ def test_variants_that_do_not_fit_are_refused() -> None:
 
 
 def test_sound_and_pictures_are_made_at_once_from_words() -> None:
-    from avlink.engine.sampling import generate_both
+    from avlink.engine.sampling import generate_joint
 
     system = _system(shared=True)
-    sounds, pictures = generate_both(system, ["wood", "metal"], [1, 2], steps=2)
-    again, seen = generate_both(system, ["metal"], [2], steps=2)
+    sounds, pictures = generate_joint(system, ["wood", "metal"], [1, 2], steps=2)
+    again, seen = generate_joint(system, ["metal"], [2], steps=2)
     assert sounds.shape == (2, 129 * 640) and pictures.shape == (2, 31, 36, 64, 3)
     assert (sounds[1] == again[0]).all() and (pictures[1] == seen[0]).all()
     assert (sounds[0] != sounds[1]).any()

@@ -135,7 +135,7 @@ def test_the_report_is_json_and_a_table(measured):
 
 
 def test_a_bundle_is_measured_from_its_folder(tmp_path: Path):
-    from avlink.engine.bundle.bundle import write_bundle
+    from avlink.engine.bundle import write_bundle
     from avlink.engine.system import System as EngineSystem
 
     folder = tmp_path / "tiny"

@@ -23,7 +23,7 @@ from avlink.foundry.generate import LATE_FRAMES, plan
 from avlink.foundry.kinds import TRAINED_KINDS, TRANSFER_KINDS
 from avlink.foundry.look import BACKDROPS, TRANSFER_STYLES
 from avlink.foundry.materials import MATERIALS
-from avlink.foundry.picture import draw
+from avlink.foundry.render import render_frames
 
 SPLITS: tuple[Split, ...] = ("train", "held_out", "transfer")
 
@@ -149,9 +149,9 @@ def test_single_frames_are_those_of_the_whole_clip(split: Split) -> None:
     shown = np.array([0, 51, 52, CLIP_FRAMES - 1])
     for seed in range(25):
         scene, look, _, (whole, _) = plan(seed, split)
-        frames = draw(scene, look, whole, torch.device("cpu"))
+        frames = render_frames(scene, look, whole, torch.device("cpu"))
         scene, look, _, (few, _) = plan(seed, split)
-        assert torch.equal(draw(scene, look, few, torch.device("cpu"), shown), frames[shown])
+        assert torch.equal(render_frames(scene, look, few, torch.device("cpu"), shown), frames[shown])
 
 
 def test_a_still_is_a_frame_of_its_clip_about_an_event_of_that_material() -> None:

@@ -17,7 +17,7 @@ from avlink.core.features import Features
 from avlink.core.recipe import load_recipe
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, Prompt, SoundRequest
-from avlink.engine.extracted import describe
+from avlink.engine.pixels import extract_features
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_recipe import FOUNDRY, MODEL, stages
@@ -38,7 +38,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_fusion_blocks_learn_from_features_and_sound_is_made_of_them(clip: Path, tmp_path: Path) -> None:
-    from avlink.engine.bundle.bundle import V2A, load_system, read_bundle
+    from avlink.engine.bundle import V2A, load_system, read_bundle
     from avlink.engine.sampling import SampleConfig, SoundSampler
     from avlink.evaluation.extractors import fusion_extractor
     from avlink.training.train import train
@@ -94,7 +94,7 @@ class _Seer:
 
 def test_pictures_are_picked_at_the_extractors_rate_and_its_shape_is_checked() -> None:
     pixels = np.zeros((31, 36, 64, 3), np.uint8)
-    rows = describe(_Seer(), pixels, Fraction(6), ExtractedConfig(name="seer", dim=3, fps=4))
+    rows = extract_features(_Seer(), pixels, Fraction(6), ExtractedConfig(name="seer", dim=3, fps=4))
     assert rows.shape == (21, 3)  # 5.17 s at 4 a second, the last one begun
     with pytest.raises(InputError, match=r"extractor 'seer' gives no row of 5 values .* but 21 of width 3"):
-        describe(_Seer(), pixels, Fraction(6), ExtractedConfig(name="seer", dim=5, fps=4))
+        extract_features(_Seer(), pixels, Fraction(6), ExtractedConfig(name="seer", dim=5, fps=4))

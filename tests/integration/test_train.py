@@ -59,7 +59,7 @@ def test_every_stage_leaves_losses_curves_weights_and_samples(trained: Path) -> 
 
 @pytest.mark.parametrize("seconds", [Fraction(1, 5), Fraction(7, 3), Fraction(516, 100), Fraction(123, 10)])
 def test_bundle_makes_sound_of_exactly_the_asked_length(trained: Path, seconds: Fraction) -> None:
-    from avlink.engine.bundle.bundle import V2A, load_system, read_bundle
+    from avlink.engine.bundle import V2A, load_system, read_bundle
     from avlink.engine.sampling import SampleConfig, SoundSampler
 
     sampler = SoundSampler(load_system(read_bundle(trained / "bundle"), V2A), SampleConfig(steps=2))
@@ -68,7 +68,7 @@ def test_bundle_makes_sound_of_exactly_the_asked_length(trained: Path, seconds: 
 
 
 def test_a_clip_sounds_the_same_alone_and_in_a_batch(trained: Path) -> None:
-    from avlink.engine.bundle.bundle import load_system, read_bundle
+    from avlink.engine.bundle import load_system, read_bundle
     from avlink.engine.sampling import SampleConfig, SoundSampler
 
     sampler = SoundSampler(load_system(read_bundle(trained / "bundle")), SampleConfig(steps=2))
@@ -80,7 +80,7 @@ def test_a_clip_sounds_the_same_alone_and_in_a_batch(trained: Path) -> None:
 
 
 def test_bundle_makes_pictures_of_sound(trained: Path) -> None:
-    from avlink.engine.bundle.bundle import A2V, load_system, read_bundle
+    from avlink.engine.bundle import A2V, load_system, read_bundle
     from avlink.engine.sampling import PictureSampler, SampleConfig
 
     sampler = PictureSampler(load_system(read_bundle(trained / "bundle"), A2V), SampleConfig(steps=2, t_condition=0.8))
@@ -97,7 +97,7 @@ def _altered(trained: Path, tmp_path: Path) -> Path:
 
 
 def test_an_altered_bundle_is_refused_in_words(trained: Path, tmp_path: Path) -> None:
-    from avlink.engine.bundle.bundle import load_system, read_bundle
+    from avlink.engine.bundle import load_system, read_bundle
 
     bundle = _altered(trained, tmp_path)
     shard = next(bundle.glob("*.safetensors"))
@@ -134,7 +134,7 @@ def test_training_goes_on_from_a_bundle(trained: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     from avlink.core.recipe import load_recipe
-    from avlink.engine.bundle.bundle import read_bundle
+    from avlink.engine.bundle import read_bundle
     from avlink.training.train import train
 
     recipe = tmp_path / "on.toml"

@@ -8,8 +8,8 @@ import torch
 
 from avlink.core.values import Waveform
 from avlink.foundry import make_clips
-from avlink.foundry.ambience import sound_of
 from avlink.foundry.generate import plan
+from avlink.foundry.sound import render_sound
 from avlink.metrics.hits import MIN_STRENGTH_DB, spot_hits
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.sync import match_onsets
@@ -37,7 +37,7 @@ def lasting(kind: str) -> list[np.ndarray]:
     for seed in LASTING[kind]:
         scene, look, info, (_, sounding) = plan(3_000_000 + seed, "held_out")
         assert info.kind == kind and not info.events
-        found.append(sound_of(scene, look.t, sounding, torch.device("cpu")).numpy())
+        found.append(render_sound(scene, look.t, sounding, torch.device("cpu")).numpy())
     return found
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from avlink.foundry.ambience import sound_of
 from avlink.foundry.generate import plan
+from avlink.foundry.sound import render_sound
 from avlink.metrics.material import MaterialClassifier
 
 
@@ -17,7 +17,7 @@ def one_material(split, seeds):
         materials = {event.material for event in clip.events}
         # A body that rolls is heard by its rumble more than by the hit that starts it.
         if len(materials) == 1 and clip.group != "continuous":
-            sounds.append(sound_of(scene, look.t, sounding, torch.device("cpu")).numpy())
+            sounds.append(render_sound(scene, look.t, sounding, torch.device("cpu")).numpy())
             labels.append(materials.pop())
     return sounds, labels
 

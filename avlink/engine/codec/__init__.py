@@ -1,1 +1,4 @@
-"""Sound to latents and back: mel, 1D-VAE, vocoders."""
+"""The audio codec (section 3.2): log-mel spectrograms, the 1D-VAE, and vocoders.
+
+Sound to latents and back. How latents are generated belongs in `engine.sampling`.
+"""

@@ -1,4 +1,4 @@
-"""Sound to latents and back, of any length in bounded memory."""
+"""The audio codec (section 3.2): sound to latents and back, of any length in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from avlink.engine.codec.vae import MelVAE
 from avlink.engine.windows import blend, plan_windows
 
 _CONTEXT_FRAMES = 64
+"""Context on each side of a block: more than a convolutional vocoder sees, so that blocks join without a seam."""
 _CHUNK_FRAMES = 512
 
 
 class AudioCodec:
-    """Log-mel, VAE and vocoder that share one `MelSpec`."""
+    """A log-mel spectrogram, a VAE and a vocoder that share one `MelSpec`."""
 
     def __init__(self, config: AVLinkConfig, *, vae: MelVAE, vocoder: nn.Module) -> None:
         self.config, self.vae, self.vocoder = config, vae, vocoder
         self.mel = LogMel(config.mel).to(vae.latent_mean.device)
 
-    def _exact(self) -> torch.autocast:
-        """Sound is made in single precision, whatever the rest of the model runs in."""
+    def _fp32(self) -> torch.autocast:
+        # Sound is coded in fp32 whatever the model runs in: the eight bits of bf16 are about 48 dB, audible as noise.
         return torch.autocast(self.vae.latent_mean.device.type, enabled=False)
 
     @property
     def samples_per_token(self) -> int:
+        """Samples of sound for each latent token."""
         return self.config.mel.hop_samples * self.config.vae.downsampling
 
     def encode(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch tokens channels"]:
-        """Whitened latents, one for each (started) token's worth of samples."""
+        """Return whitened latents A_1; a partly covered last token is padded with silence."""
         sound = nn.functional.pad(sound, (0, -sound.shape[-1] % self.samples_per_token))
         return self.encode_blocks(lambda start, stop: sound[:, start:stop], sound.shape[-1] // self.samples_per_token)
 
@@ -41,14 +43,15 @@ class AudioCodec:
     def encode_blocks(
         self, read: Callable[[int, int], Float[Tensor, "batch samples"]], tokens: int
     ) -> Float[Tensor, "batch tokens channels"]:
-        """The same of sound that `read(start, stop)` gives, a window at a time."""
+        """Encode sound that `read(start, stop)` returns, window by window."""
         pieces, starts = [], []
         rate = self.config.tokens_per_second
         for window in plan_windows(tokens / rate, self.config.window_tokens / rate):
             start = round(window.start_s * rate)
             stop = start + round(window.duration_s * rate)
             piece = read(start * self.samples_per_token, stop * self.samples_per_token)
-            with self._exact():
+            # Window by window, as the VAE was trained: its attention and group norms see all frames at once.
+            with self._fp32():
                 pieces.append(self.vae.encode(self.mel(piece)).transpose(0, 1))
             starts.append(start)
         return blend(pieces, starts, tokens).transpose(0, 1)
@@ -61,21 +64,22 @@ class AudioCodec:
         stop: int | None = None,
         decoded: dict[int, Tensor] | None = None,
     ) -> Float[Tensor, "batch mels frames"]:
-        """Mel frames [start, stop), decoded window by window as the VAE was trained, and blended.
+        """Return mel frames [start, stop), decoded window by window as the VAE was trained, and blended.
 
-        `decoded` keeps the windows of this stretch for the next one, which begins in some of them.
+        `decoded` keeps the windows of this call for the next one, which begins in some of them.
         """
         rate, step = self.config.tokens_per_second, self.config.vae.downsampling
         tokens = latents.shape[1]
         stop = tokens * step if stop is None else stop
+        # Keyed by their first frame; the last call's windows are dropped unless this one needs them.
         before, pieces = dict(decoded or {}), dict[int, Tensor]()
         for window in plan_windows(tokens / rate, self.config.window_tokens / rate):
             first = round(window.start_s * rate)
             last = first + round(window.duration_s * rate)
-            # A window outside the stretch blends with nothing inside it.
+            # Windows that do not overlap the requested frames cannot change them.
             if last * step > start and first * step < stop:
                 known = before.get(first * step)
-                with self._exact():
+                with self._fp32():
                     pieces[first * step] = (
                         self.vae.decode(latents[:, first:last]).permute(2, 0, 1) if known is None else known
                     )
@@ -91,20 +95,18 @@ class AudioCodec:
     def decode_blocks(
         self, latents: Float[Tensor, "batch tokens channels"]
     ) -> Iterator[Float[Tensor, "batch samples"]]:
-        """Sound of whitened latents, `samples_per_token` samples for each token, in blocks of five seconds or so.
-
-        Each is made with more context than the vocoder can see, so that no seam is heard.
-        """
+        """Yield sound of whitened latents in blocks of about five seconds, `samples_per_token` samples per token."""
         hop, frames = self.config.mel.hop_samples, latents.shape[1] * self.config.vae.downsampling
         decoded: dict[int, Tensor] = {}
+        # The mel is decoded with context on both sides, and the sound of the context is cut off.
         for start in range(0, frames, _CHUNK_FRAMES):
             stop = min(start + _CHUNK_FRAMES, frames)
             lead, tail = min(start, _CONTEXT_FRAMES), min(frames - stop, _CONTEXT_FRAMES)
             mel = self.decode_mel(latents, start - lead, stop + tail, decoded)
-            with self._exact():
+            with self._fp32():
                 sound = self.vocoder(mel)
             yield sound[:, lead * hop : (lead + stop - start) * hop]
 
     def decode(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch samples"]:
-        """All of it at once."""
+        """Decode all latents at once."""
         return torch.cat(list(self.decode_blocks(latents)), dim=-1)

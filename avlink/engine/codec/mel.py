@@ -1,4 +1,4 @@
-"""Log-mel spectrograms as GenAU, HiFi-GAN, Make-An-Audio 2 and Vocos define them: see `MelSpec`."""
+"""Log-mel spectrograms as GenAU, HiFi-GAN, Make-An-Audio 2 and Vocos define them; `MelSpec` tells them apart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avlink.engine.torchaudio import torchaudio
 
 
 class LogMel(nn.Module):
-    """Sound in [-1, 1] to log-mel frames, one every `hop_samples`."""
+    """Log-mel frames of sound in [-1, 1], one every `hop_samples`."""
 
     window: Tensor
     filters: Tensor
@@ -30,33 +30,37 @@ class LogMel(nn.Module):
             norm="slaney" if spec.filters == "slaney" else None,
             mel_scale=spec.filters,
         )
+        # Not persistent: both follow from the spec, and public checkpoints hold neither.
         self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
         self.register_buffer("filters", filters, persistent=False)
         low, high = math.log(spec.floor), math.log(spec.ceiling)
         self.offset, self.scale = ((low + high) / 2, (high - low) / 2) if spec.scaled else (0.0, 1.0)
         if spec.log == "decimal":
+            # log10(x) = ln(x) / ln(10).
             self.scale = math.log(10)
 
     def magnitudes(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch bins frames"]:
-        """STFT magnitudes; `samples` // hop frames. Sounds shorter than the padding are padded with silence."""
+        """Return STFT magnitudes in `samples` // hop frames (at least one)."""
         spec = self.spec
         pad = spec.n_fft // 2 if spec.centered else (spec.n_fft - spec.hop_samples) // 2
+        # Reflection needs more samples than it adds: shorter sounds are padded with silence.
         mode = "reflect" if sound.shape[-1] > pad else "constant"
         padded = nn.functional.pad(sound[:, None], (pad, pad), mode=mode)[:, 0]
         spectrum = torch.stft(
             padded, spec.n_fft, spec.hop_samples, window=self.window, center=False, return_complex=True
         )
-        # Centred frames are one more than there are hops; every codec here has as many frames as hops.
+        # Centring gives one frame more than there are hops; every codec here has as many frames as hops.
         spectrum = spectrum[..., : max(1, sound.shape[-1] // spec.hop_samples)]
         if spec.power_floor:
+            # HiFi-GAN adds it before the root, whose gradient at 0 is infinite.
             return (spectrum.real.square() + spectrum.imag.square() + spec.power_floor).sqrt()
         return spectrum.abs()
 
     def forward(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch mels frames"]:
-        """Log-mel of at least one hop of sound, scaled to [-1, 1] where the spec says so."""
+        """Return log-mel frames of at least one hop of sound, scaled to about [-1, 1] if `spec.scaled`."""
         mel = self.filters.T @ self.magnitudes(sound)
         return (mel.clamp(min=self.spec.floor).log() - self.offset) / self.scale
 
     def amplitudes(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch mels frames"]:
-        """Mel magnitudes again: the inverse of the scaling and the logarithm."""
+        """Return mel magnitudes: the inverse of the scaling and the logarithm."""
         return (mel * self.scale + self.offset).exp()

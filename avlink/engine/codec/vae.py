@@ -1,6 +1,7 @@
-"""The 1D-VAE on mel frames, configurable; key names are latent-diffusion's, so that public weights fit.
+"""The 1D-VAE on mel frames (section 3.2, GenAU).
 
-GenAU's is `PAPER`'s; Make-An-Audio 2's differs in kernels, padding and where it halves time.
+Names of parameters are latent diffusion's (Rombach et al. 2022), so that public weights fit. `PAPER` is GenAU's;
+Make-An-Audio 2's differs in kernels, padding and the levels at which time is halved.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from avlink.core.architecture import VAEConfig
 
 
 def _norm(channels: int) -> nn.GroupNorm:
+    # 32 groups and this epsilon are latent diffusion's: public weights depend on both.
     return nn.GroupNorm(32, channels, eps=1e-6)
 
 
 class ResnetBlock(nn.Module):
-    """Two convolutions around a shortcut."""
+    """A residual block of two convolutions with group norms."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
         super().__init__()
@@ -42,7 +44,7 @@ class ResnetBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """One head of attention over all frames."""
+    """Self-attention of one head over all frames."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -51,6 +53,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c frames"]:
         y = self.norm(x)
+        # Convolutions of kernel 1 are linear layers under the names and shapes of public weights.
         q, k, v = (layer(y).transpose(1, 2)[:, None] for layer in (self.q, self.k, self.v))
         attended = scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2)
         out: Tensor = x + self.proj_out(attended)
@@ -67,12 +70,15 @@ class _Resample(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c frames2"]:
         if self.pad_late:
+            # Asymmetric, as in the original autoencoder; GenAU pads one frame on each side instead.
             x = nn.functional.pad(x, (0, 1))
         out: Tensor = self.conv(x.repeat_interleave(2, dim=-1) if self.up else x)
         return out
 
 
 class _Middle(nn.Module):
+    """The two blocks and the attention at the coarsest level."""
+
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
         self.block_1 = ResnetBlock(channels, channels, kernel)
@@ -85,7 +91,7 @@ class _Middle(nn.Module):
 
 
 class _Level(nn.Module):
-    """The blocks of one resolution, and the way to the next."""
+    """The blocks of one level, and the change of resolution after them."""
 
     def __init__(
         self, channels: list[int], kernel: int, *, down: bool = False, up: bool = False, pad_late: bool = False
@@ -107,11 +113,12 @@ class _Level(nn.Module):
         return x
 
 
-class _Encoder(nn.Module):
+class _MelEncoder(nn.Module):
     def __init__(self, config: VAEConfig, n_mels: int) -> None:
         super().__init__()
         widths = [config.channels * m for m in config.mult]
         self.conv_in = nn.Conv1d(n_mels, config.channels, config.kernel, padding=config.kernel // 2)
+        # The first block of a level changes the width.
         starts = [config.channels, *widths[:-1]]
         self.down = nn.ModuleList(
             _Level(
@@ -134,7 +141,7 @@ class _Encoder(nn.Module):
         return out
 
 
-class _Decoder(nn.Module):
+class _MelDecoder(nn.Module):
     def __init__(self, config: VAEConfig, n_mels: int) -> None:
         super().__init__()
         widths = [config.channels * m for m in config.mult]
@@ -142,7 +149,7 @@ class _Decoder(nn.Module):
         self.conv_in = nn.Conv1d(config.z_channels, widths[-1], config.kernel, padding=config.kernel // 2)
         self.mid = _Middle(widths[-1], kernel)
         starts = [*widths[1:], widths[-1]]
-        # up.0 is the finest level and runs last; level i undoes the halving after level i - 1.
+        # up.0 is the finest level and runs last; level i doubles time if level i - 1 of the encoder halved it.
         self.up = nn.ModuleList(
             _Level([start] + [width] * config.decoder_blocks, kernel, up=i - 1 in config.halvings)
             for i, (start, width) in enumerate(zip(starts, widths, strict=True))
@@ -166,17 +173,18 @@ class Posterior:
     log_variance: Float[Tensor, "batch channels tokens"]
 
     def sample(self, generator: torch.Generator) -> Float[Tensor, "batch channels tokens"]:
-        # Drawn where the generator is, so that it is the same on every device.
+        """Draw latents by the reparameterisation trick (Kingma and Welling 2014)."""
+        # Drawn on the generator's device, so that a seed gives the same noise on every device.
         noise = torch.randn(self.mean.shape, generator=generator, device=generator.device).to(self.mean.device)
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
     def kl(self) -> Float[Tensor, ""]:
-        """Mean divergence from the standard normal, in nats per value."""
+        """Return the divergence from the standard normal, in nats per value."""
         return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).mean()
 
 
 class LinearPath(nn.Module):
-    """A token's worth of mel frames to its latent, and back, by one matrix each."""
+    """Linear maps from the mel frames of one token to its latent, and back. Not in GenAU."""
 
     def __init__(self, n_mels: int, frames: int, channels: int) -> None:
         super().__init__()
@@ -194,12 +202,14 @@ class LinearPath(nn.Module):
 
     @torch.no_grad()
     def fit(self, mel: Float[Tensor, "batch mels frames"]) -> None:
-        """Whitened principal components; latents of the fitted mel have zero mean and unit variance."""
+        """Set both maps to whitened principal components: latents of `mel` get zero mean and unit variance."""
         patches = rearrange(mel, "b m (t frames) -> (b t) (m frames)", frames=self.frames)
         mean = patches.mean(0)
         variances, directions = torch.linalg.eigh(torch.cov(patches.T))
         count = self.inward.out_features
+        # eigh sorts upwards.
         basis = directions.flip(1)[:, :count]
+        # Directions without any variance would be divided by zero.
         spread = variances.flip(0)[:count].clamp(min=1e-8).sqrt()
         self.inward.weight.copy_((basis / spread).T)
         self.inward.bias.copy_(-(mean @ basis) / spread)
@@ -208,7 +218,10 @@ class LinearPath(nn.Module):
 
 
 class MelVAE(nn.Module):
-    """Mel frames to latents and back; latents are whitened per channel by `latent_mean` and `latent_std`."""
+    """Mel frames to latents and back; latents are whitened per channel by `latent_mean` and `latent_std`.
+
+    Flow matching starts from unit noise, so its data should have unit variance too.
+    """
 
     latent_mean: Tensor
     latent_std: Tensor
@@ -216,8 +229,8 @@ class MelVAE(nn.Module):
     def __init__(self, config: VAEConfig, n_mels: int) -> None:
         super().__init__()
         self.config = config
-        self.encoder = _Encoder(config, n_mels)
-        self.decoder = _Decoder(config, n_mels)
+        self.encoder = _MelEncoder(config, n_mels)
+        self.decoder = _MelDecoder(config, n_mels)
         self.quant_conv = nn.Conv1d(2 * config.z_channels, 2 * config.latent_channels, 1)
         self.post_quant_conv = nn.Conv1d(config.latent_channels, config.z_channels, 1)
         self.linear: LinearPath | None = None
@@ -227,38 +240,45 @@ class MelVAE(nn.Module):
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
     def posterior(self, mel: Float[Tensor, "batch mels frames"]) -> Posterior:
-        """The posterior of frames whose number is a multiple of the down-sampling."""
+        """Return the posterior of frames, whose number must be a multiple of the down-sampling."""
         mean, log_variance = self.quant_conv(self.encoder(mel)).chunk(2, dim=1)
+        # The linear path adds to the mean alone: convolutions decide how certain it is.
         if self.linear is not None:
             mean = mean + self.linear.encode(mel)
+        # Bounded as in latent diffusion: exp() of an early, untrained prediction must not overflow.
         return Posterior(mean=mean, log_variance=log_variance.clamp(-30.0, 20.0))
 
     def reconstruct(self, z: Float[Tensor, "batch channels tokens"]) -> Float[Tensor, "batch mels frames"]:
-        """Frames of unwhitened latents."""
+        """Return mel frames of latents that are not whitened."""
         out: Tensor = self.decoder(self.post_quant_conv(z))
         return out if self.linear is None else out + self.linear.decode(z)
 
     @torch.no_grad()
     def start_linear(self, mel: Float[Tensor, "batch mels frames"]) -> None:
-        """Set the linear path to the principal components of `mel`, and everything beside it to silence."""
+        """Set the linear path to the principal components of `mel`, and the convolutional path to zero.
+
+        Training then starts from the best linear code and learns only what is missing from it.
+        """
         assert self.linear is not None
         self.linear.fit(mel)
         self.quant_conv.weight.zero_()
         assert self.quant_conv.bias is not None
         means, log_variances = self.quant_conv.bias.chunk(2)
         means.zero_()
+        # A standard deviation of 0.08: noise that regularises without drowning the components.
         log_variances.fill_(-5.0)
         self.decoder.conv_out.weight.zero_()
         assert self.decoder.conv_out.bias is not None
         self.decoder.conv_out.bias.zero_()
 
     def encode(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch tokens channels"]:
-        """Whitened posterior means, as the audio backbone models them; frames are padded to whole tokens."""
+        """Return whitened posterior means, as the audio backbone models them; frames are padded to whole tokens."""
         step = self.config.downsampling
+        # Repeated: zero in a log-mel is far above silence.
         mel = nn.functional.pad(mel, (0, -mel.shape[-1] % step), mode="replicate")
         mean = self.posterior(mel).mean.transpose(1, 2)
         return (mean - self.latent_mean) / self.latent_std
 
     def decode(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch mels frames"]:
-        """The inverse of `encode`: as many frames a token as time was down-sampled."""
+        """Return mel frames of whitened latents: `config.downsampling` frames per token."""
         return self.reconstruct((latents * self.latent_std + self.latent_mean).transpose(1, 2))

@@ -1,4 +1,4 @@
-"""Mel frames to sound: Vocos (the trainable default) and Griffin-Lim (no weights); generators of GANs: `gan`."""
+"""Vocoders, mel frames to sound: Vocos (the trainable default) and Griffin-Lim; `gan` has HiFi-GAN and BigVGAN."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from avlink.engine.torchaudio import torchaudio
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution over time, then an MLP over channels, scaled by `gamma`."""
+    """Depthwise convolution over time, then an MLP over channels, scaled by `gamma` (Liu et al. 2022)."""
 
     def __init__(self, dim: int, hidden: int, layers: int) -> None:
         super().__init__()
@@ -28,6 +28,7 @@ class ConvNeXtBlock(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.pwconv1 = nn.Linear(dim, hidden)
         self.pwconv2 = nn.Linear(hidden, dim)
+        # Layer scale: a deep stack starts as the mean of its blocks instead of their sum.
         self.gamma = nn.Parameter(torch.full((dim,), 1.0 / layers))
 
     def forward(self, x: Float[Tensor, "batch dim frames"]) -> Float[Tensor, "batch dim frames"]:
@@ -37,9 +38,9 @@ class ConvNeXtBlock(nn.Module):
 
 
 class Vocos(nn.Module):
-    """Magnitude and phase of every STFT frame from the mel, then one inverse STFT.
+    """Magnitude and phase of every STFT frame from the mel, then one inverse STFT (Siuzdak 2023).
 
-    Frames lie as the mel's do: Vocos calls them "same", or "center" where the mel is centred.
+    Frames are placed as in the mel: Vocos calls that padding "same", or "center" for a centred mel.
     """
 
     window: Tensor
@@ -57,34 +58,37 @@ class Vocos(nn.Module):
         self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
 
     def spectrum(self, mel: Float[Tensor, "batch mels frames"]) -> Tensor:
-        """The complex STFT, (batch, bins, frames)."""
+        """Return the complex STFT, (batch, bins, frames)."""
         x = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
         for block in self.convnext:
             x = block(x)
         magnitude, phase = self.out(self.final_layer_norm(x.transpose(1, 2))).transpose(1, 2).float().chunk(2, dim=1)
+        # The bound is Vocos' own: exp() of an outlier would otherwise drown the whole sound.
         return torch.polar(magnitude.exp().clamp(max=1e2), phase)
 
     def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
-        """Frames * hop samples of sound."""
+        """Return frames * hop samples of sound."""
         n_fft, hop, frames = self.spec.n_fft, self.spec.hop_samples, mel.shape[-1]
         if self.spec.centered:
-            # The last hop lies between the last frame and one that is not there: the last is taken for it.
+            # The last hop lies between the last frame and a missing one: the last frame is repeated.
             spectrum = self.spectrum(nn.functional.pad(mel, (0, 1), mode="replicate"))
             whole: Tensor = torch.istft(spectrum, n_fft, hop, window=self.window, length=frames * hop)
             return whole
         spectrum = self.spectrum(mel)
-        # torch.istft cannot undo framing without centring: overlap-add is done here, over (frames - 1) * hop + n_fft.
+        # torch.istft inverts centred frames only, so overlap-add is done here, over (frames - 1) * hop + n_fft samples.
         pieces = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None]
         length = (frames - 1) * hop + n_fft
         fold = {"output_size": (1, length), "kernel_size": (1, n_fft), "stride": (1, hop)}
         sound = nn.functional.fold(pieces, **fold)[:, 0, 0]
         weight = nn.functional.fold(self.window.square()[None, :, None].expand(1, -1, frames), **fold)[0, 0, 0]
+        # The analysis window is applied twice, so its squares are divided out. At the edges, which are cut off, their
+        # sum is nearly 0.
         pad = (n_fft - hop) // 2
         return (sound / weight.clamp(min=1e-3))[:, pad : pad + frames * hop]
 
 
 class GriffinLim(nn.Module):
-    """Least-squares magnitudes from the mel, phase by Griffin and Lim (torchaudio); has no parameters."""
+    """Least-squares magnitudes from the mel, phase by torchaudio's Griffin-Lim (1984); has no parameters."""
 
     window: Tensor
     inverse: Tensor
@@ -92,7 +96,7 @@ class GriffinLim(nn.Module):
     def __init__(self, config: GriffinLimConfig, spec: MelSpec) -> None:
         super().__init__()
         self.spec, self.iterations = spec, config.iterations
-        # Whoever counts parameters builds on the meta device, which has no pseudo-inverse.
+        # Parameters are counted on the meta device, which has no pseudo-inverse.
         with torch.device("cpu"):
             self.mel = LogMel(spec)
             inverse = torch.linalg.pinv(self.mel.filters.T)
@@ -100,12 +104,13 @@ class GriffinLim(nn.Module):
         self.register_buffer("inverse", inverse, persistent=False)
 
     def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
-        """Frames * hop samples of sound."""
+        """Return frames * hop samples of sound."""
         n_fft, hop, frames = self.spec.n_fft, self.spec.hop_samples, mel.shape[-1]
         amplitudes = self.mel.amplitudes(mel)
+        # Values at the floor are silence: inverted as they are, they would hiss.
         magnitudes = (self.inverse @ torch.where(amplitudes <= self.spec.floor * 1.01, 0.0, amplitudes)).clamp(min=0.0)
-        # torchaudio centres its frames, ours stand half a window minus half a hop earlier: pad with silent frames and
-        # cut to the middle.
+        # torchaudio's frames are centred on multiples of the hop, ours half a hop later. Silent frames are padded on
+        # both sides, and the middle is cut out half a hop earlier.
         lead = -(-n_fft // hop)
         padded = nn.functional.pad(magnitudes, (lead, lead))
         sound = torchaudio.functional.griffinlim(
@@ -125,7 +130,7 @@ class GriffinLim(nn.Module):
 
 
 def build_vocoder(config: VocoderConfig, spec: MelSpec) -> nn.Module:
-    """The vocoder that `config` describes."""
+    """Return the untrained vocoder that `config` describes."""
     if isinstance(config, VocosConfig):
         return Vocos(config, spec)
     if isinstance(config, HiFiGANConfig):

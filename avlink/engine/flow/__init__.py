@@ -1,1 +1,4 @@
-"""Flow matching: path, schedule, solver."""
+"""Flow matching (section 3.1): path, loss, schedule, solver.
+
+Functions of tensors and flow times. Networks belong in `engine.nn`, conditions and windows in `engine.sampling`.
+"""

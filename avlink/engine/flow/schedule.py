@@ -1,4 +1,4 @@
-"""Which flow times are trained: the logit-normal distribution (appendix D.1)."""
+"""Flow times: the training distribution p_t, and the steps of the sampler."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from torch import Tensor
 
 
 def logit_normal(count: int, *, location: float, scale: float, generator: torch.Generator) -> Float[Tensor, " count"]:
-    """T = sigmoid(N(location, scale)). Backbones are trained at location 0, fusions at -1 (more noise), scale 1."""
+    """Return t = sigmoid(n) with n from N(location, scale) (section 3.1, appendix D.1).
+
+    The paper trains base models at location 0 and Fusion Blocks at -1, both at scale 1.
+    """
+    # A lower location means more noise. What is generated follows its condition in the early steps, so that is where
+    # Fusion Blocks have most to learn.
     normal = torch.randn(count, generator=generator, device=generator.device)
     return torch.sigmoid(location + scale * normal)
 
 
 def euler_times(steps: int) -> Float[Tensor, " times"]:
-    """`steps` + 1 flow times from noise (0) to data (1), evenly spaced.
+    """Return `steps` + 1 flow times from noise (0) to data (1), evenly spaced.
 
     Raises ValueError below one step.
     """

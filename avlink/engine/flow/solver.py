@@ -1,4 +1,4 @@
-"""From noise to data along a velocity field."""
+"""Inference (sections 3.1 and 3.3): from noise to data along a velocity field, and guidance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 Velocity = Callable[[Tensor, float], Tensor]
-"""(x_t, t) -> v(x_t, t)."""
+"""(X_t, t) -> v."""
 
 
 def euler(
@@ -18,7 +18,10 @@ def euler(
     times: Float[Tensor, " times"],
     on_step: Callable[[int, int], None] | None = None,
 ) -> Float[Tensor, "*shape"]:
-    """First-order solution at times[-1] of dx/dt = velocity(x, t) with x(times[0]) = `x_0` (section 3.3, inference)."""
+    """Solve dx/dt = velocity(x, t) from x(times[0]) = `x_0` to times[-1] by first-order Euler steps.
+
+    `on_step` is called with (steps done, steps in all).
+    """
     x, knots = x_0, times.tolist()
     for index, (now, then) in enumerate(itertools.pairwise(knots)):
         x = x + (then - now) * velocity(x, now)
@@ -30,5 +33,8 @@ def euler(
 def guide(
     conditional: Float[Tensor, "*shape"], unconditional: Float[Tensor, "*shape"], weight: float
 ) -> Float[Tensor, "*shape"]:
-    """Classifier-free guidance: all conditions are dropped together (appendix C.2). Weight 1 is no guidance."""
+    """Classifier-free guidance (Ho and Salimans 2022); `weight` 1 is the conditional velocity, the paper uses 5.
+
+    All conditions are dropped together for the unconditional velocity (appendix C.2).
+    """
     return unconditional + weight * (conditional - unconditional)

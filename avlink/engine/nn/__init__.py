@@ -1,1 +1,4 @@
-"""Layers: attention, rotary positions, DiT, Fusion Block, motion stem."""
+"""Layers: attention, rotary positions, embeddings, the DiT backbones and the motion stem.
+
+Modules that map tensors to tensors. The Fusion Blocks that link backbones are in `engine.avlink`.
+"""

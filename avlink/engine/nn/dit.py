@@ -1,11 +1,12 @@
-"""The DiT backbone: one block for both modalities (section 3.2, appendix B).
+"""The base models G_A and G_V (section 3.2, appendix B): a DiT with one kind of block for both modalities.
 
-The block is self-attention with QK-RMSNorm and RoPE, gated cross-attention to text, and an MLP, under adaLN-Zero on
-the flow time. `AudioDiT` and `VideoDiT` add only how tokens come in, where they stand, and how they go out.
+A block is self-attention with QK-RMSNorm and RoPE, gated cross-attention to text, and an MLP, under adaLN-Zero on the
+flow time. `AudioDiT` and `VideoDiT` differ only in how their tokens are embedded, positioned and decoded.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,15 +14,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from avlink.core.architecture import DiTConfig, VideoConfig
+from avlink.engine.flow.path import data_to_velocity
 from avlink.engine.nn.attention import CrossAttention, SelfAttention
 from avlink.engine.nn.embed import TimeEmbedding, patchify, unpatchify
 from avlink.engine.nn.rope import rotary_1d, rotary_3d
+from avlink.engine.text.encoder import TextEmbeddings
 
 
 def modulate(
     x: Float[Tensor, "batch tokens dim"], shift: Float[Tensor, "batch dim"], scale: Float[Tensor, "batch dim"]
 ) -> Float[Tensor, "batch tokens dim"]:
-    """X * (1 + scale) + shift, per sample."""
+    """Return x * (1 + scale) + shift, with one shift and one scale for all tokens of a sample."""
+    # 1 + scale: a modulation that starts at zero is the identity.
     return x * (1 + scale[:, None]) + shift[:, None]
 
 
@@ -29,14 +33,16 @@ class MLP(nn.Sequential):
     """Linear, GELU (tanh), Linear."""
 
     def __init__(self, dim: int, hidden: int) -> None:
+        # The tanh form of GELU, as in DiT.
         super().__init__(nn.Linear(dim, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, dim))
 
 
 class DiTBlock(nn.Module):
-    """Self-attention, text cross-attention and MLP with seven adaLN-Zero chunks; the seventh gates the text."""
+    """Self-attention, text cross-attention and MLP with seven adaLN-Zero chunks; the fourth gates the text."""
 
     def __init__(self, config: DiTConfig, text_dim: int) -> None:
         super().__init__()
+        # Norms have no weights of their own: adaLN sets scale and shift.
         self.norm_self = nn.LayerNorm(config.dim, eps=1e-6, elementwise_affine=False)
         self.norm_text = nn.LayerNorm(config.dim, eps=1e-6, elementwise_affine=False)
         self.norm_mlp = nn.LayerNorm(config.dim, eps=1e-6, elementwise_affine=False)
@@ -44,6 +50,7 @@ class DiTBlock(nn.Module):
         self.text = CrossAttention(config.dim, config.heads, text_dim)
         self.mlp = MLP(config.dim, config.mlp_ratio * config.dim)
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(config.dim, 7 * config.dim))
+        # adaLN-Zero: with all gates at zero every block starts as the identity, so that deep stacks train at once.
         nn.init.zeros_(self.modulation[1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.modulation[1].bias)  # type: ignore[arg-type]
 
@@ -57,13 +64,14 @@ class DiTBlock(nn.Module):
     ) -> Float[Tensor, "batch tokens dim"]:
         shift_1, scale_1, gate_1, gate_text, shift_2, scale_2, gate_2 = self.modulation(time).chunk(7, dim=-1)
         x = x + gate_1[:, None] * self.attention(modulate(self.norm_self(x), shift_1, scale_1), rope)
+        # The text has a gate only: its norm needs no scale and shift that depend on the flow time.
         x = x + gate_text[:, None] * self.text(self.norm_text(x), text, mask)
         return x + gate_2[:, None] * self.mlp(modulate(self.norm_mlp(x), shift_2, scale_2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One modality on its way through its backbone: tokens and all that the blocks need beside them."""
+    """One modality between two blocks of its backbone: the activations `tokens`, and the blocks' other inputs."""
 
     tokens: Float[Tensor, "batch tokens dim"]
     time: Float[Tensor, "batch dim"]
@@ -72,87 +80,94 @@ class Stream:
     mask: Bool[Tensor, "batch words"]
 
 
-class DiT(nn.Module):
-    """A stack of blocks on tokens of `in_dim` values; `final` puts out as many values per token."""
+class DiT(nn.Module, ABC):
+    """A stack of blocks on tokens of `in_dim` values; `final` returns as many values per token."""
 
     def __init__(self, config: DiTConfig, in_dim: int, text_dim: int) -> None:
         super().__init__()
         self.config = config
+        # Patches are embedded by a linear layer: a strided convolution on whole patches is the same.
         self.inputs = nn.Linear(in_dim, config.dim)
         self.time = TimeEmbedding(config.dim)
         self.blocks = nn.ModuleList(DiTBlock(config, text_dim) for _ in range(config.depth))
         self.final_norm = nn.LayerNorm(config.dim, eps=1e-6, elementwise_affine=False)
         self.final_table = nn.Parameter(torch.zeros(2, config.dim))
         self.final = nn.Linear(config.dim, in_dim)
+        # A prediction of zero is the mean of all velocities: a better start than random projections.
         nn.init.zeros_(self.final.weight)
         nn.init.zeros_(self.final.bias)
 
-    def run(self, stream: Stream, start: int, stop: int) -> Float[Tensor, "batch tokens dim"]:
-        """The tokens after blocks [start, stop)."""
+    def forward(
+        self, x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"], text: TextEmbeddings
+    ) -> Float[Tensor, "batch ..."]:
+        """Return G(X_t, t), the velocity that this backbone alone predicts (equation 2)."""
+        return self.velocity(self.run(self.embed(x_t, t, text), 0, len(self.blocks)), x_t, t)
+
+    @abstractmethod
+    def embed(self, x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"], text: TextEmbeddings) -> Stream:
+        """Return `x_t` at flow time `t` as the input of the first block."""
+
+    def run(self, stream: Stream, start: int, stop: int) -> Stream:
+        """Return the stream after blocks [start, stop)."""
         x = stream.tokens
         for block in self.blocks[start:stop]:
             x = block(x, stream.time, stream.rope, stream.text, stream.mask)
-        return x
+        return replace(stream, tokens=x)
 
-    def close_after(self, stream: Stream) -> Tensor:
-        """The prediction of this backbone alone, all blocks run."""
-        return self.close(replace(stream, tokens=self.run(stream, 0, len(self.blocks))))
+    def velocity(
+        self, stream: Stream, x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"]
+    ) -> Float[Tensor, "batch ..."]:
+        """Return the velocity from the stream after the last block."""
+        out = self.decode(self._final(stream.tokens, stream.time))
+        return out if self.config.prediction == "velocity" else data_to_velocity(out, x_t, t)
 
-    def close(self, stream: Stream) -> Tensor:
-        """The prediction from the tokens after the last block."""
-        return self._close(stream.tokens, stream.time)
+    def decode(self, tokens: Float[Tensor, "batch tokens out"]) -> Float[Tensor, "batch ..."]:
+        """Return tokens of `in_dim` values in the shape of X_t."""
+        return tokens
 
-    def _close(
+    def _final(
         self, x: Float[Tensor, "batch tokens dim"], time: Float[Tensor, "batch dim"]
     ) -> Float[Tensor, "batch tokens out"]:
+        # A table of 2 D values that scales the time embedding, where DiT has a matrix of D x 2 D.
         shift, scale = self.final_table
         out: Tensor = self.final(modulate(self.final_norm(x), shift * time, scale * time))
         return out
 
 
 class AudioDiT(DiT):
-    """Backbone on 1D-VAE latents."""
+    """G_A, the backbone on 1D-VAE latents, with 1D RoPE."""
 
     def __init__(self, config: DiTConfig, latent_channels: int, text_dim: int) -> None:
         super().__init__(config, latent_channels, text_dim)
 
-    def open(
-        self,
-        latents: Float[Tensor, "batch tokens channels"],
-        t: Float[Tensor, " batch"],
-        text: Float[Tensor, "batch words text_dim"],
-        mask: Bool[Tensor, "batch words"],
+    def embed(
+        self, x_t: Float[Tensor, "batch tokens channels"], t: Float[Tensor, " batch"], text: TextEmbeddings
     ) -> Stream:
-        """Latents at flow time `t` as a stream in front of the first block."""
-        places = torch.arange(latents.shape[1], device=latents.device, dtype=torch.float32)
-        rope = rotary_1d(places, self.config.dim // self.config.heads, self.config.rope_base)
-        return Stream(tokens=self.inputs(latents), time=self.time(t), rope=rope, text=text, mask=mask)
+        # From 0 in every window: a backbone knows positions within its window, not within the clip.
+        positions = torch.arange(x_t.shape[1], device=x_t.device, dtype=torch.float32)
+        rope = rotary_1d(positions, self.config.dim // self.config.heads, self.config.rope_base)
+        return Stream(tokens=self.inputs(x_t), time=self.time(t), rope=rope, text=text.tokens, mask=text.mask)
 
 
 class VideoDiT(DiT):
-    """Backbone on patches of RGB pixels in [-1, 1]."""
+    """G_V, the backbone on patches of RGB pixels in [-1, 1], with 3D RoPE."""
 
     def __init__(self, config: DiTConfig, picture: VideoConfig, text_dim: int) -> None:
         pt, ph, pw = picture.patch
         super().__init__(config, 3 * pt * ph * pw, text_dim)
         self.picture = picture
 
-    def open(
-        self,
-        pixels: Float[Tensor, "batch frames 3 height width"],
-        t: Float[Tensor, " batch"],
-        text: Float[Tensor, "batch words text_dim"],
-        mask: Bool[Tensor, "batch words"],
+    def embed(
+        self, x_t: Float[Tensor, "batch frames 3 height width"], t: Float[Tensor, " batch"], text: TextEmbeddings
     ) -> Stream:
-        """Pixels at flow time `t` as a stream in front of the first block."""
         pt, ph, pw = self.picture.patch
-        counts = (pixels.shape[1] // pt, self.picture.height // ph, self.picture.width // pw)
-        axes = [torch.arange(n, device=pixels.device, dtype=torch.float32) for n in counts]
+        counts = (x_t.shape[1] // pt, self.picture.height // ph, self.picture.width // pw)
+        axes = [torch.arange(n, device=x_t.device, dtype=torch.float32) for n in counts]
+        # "ij" orders positions as `patchify` orders tokens: time, row, column.
         times, rows, columns = (axis.reshape(-1) for axis in torch.meshgrid(*axes, indexing="ij"))
         rope = rotary_3d(times, rows, columns, self.config.dim // self.config.heads, self.config.rope_base)
-        tokens = self.inputs(patchify(pixels, self.picture))
-        return Stream(tokens=tokens, time=self.time(t), rope=rope, text=text, mask=mask)
+        tokens = self.inputs(patchify(x_t, self.picture))
+        return Stream(tokens=tokens, time=self.time(t), rope=rope, text=text.tokens, mask=text.mask)
 
-    def close(self, stream: Stream) -> Float[Tensor, "batch frames 3 height width"]:
-        """The prediction from the tokens after the last block."""
-        return unpatchify(self._close(stream.tokens, stream.time), self.picture)
+    def decode(self, tokens: Float[Tensor, "batch tokens out"]) -> Float[Tensor, "batch frames 3 height width"]:
+        return unpatchify(tokens, self.picture)

@@ -1,4 +1,4 @@
-"""Embeddings of flow time and of patches of pixels."""
+"""Embeddings of flow times, and patches of pixels."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ _FREQUENCY_DIM = 256
 
 
 def sinusoids(t: Float[Tensor, " batch"], dim: int) -> Float[Tensor, "batch dim"]:
-    """Sinusoidal features of flow times in [0, 1], spread as DiT spreads its 1000 steps."""
+    """Return `dim / 2` cosines, then as many sines, of flow times in [0, 1] (Vaswani et al. 2017, as in DiT)."""
     half = dim // 2
     speeds = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
+    # Times 1000, the number of steps for which these speeds were chosen: on [0, 1] most of them would stay constant.
     angles = 1000.0 * t.float()[:, None] * speeds
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
 
 
 class TimeEmbedding(nn.Module):
-    """Flow times to a conditioning vector: 256 sinusoids shared out among `num_times` times, then two layers."""
+    """Embedding of one or several flow times (DiT): sinusoids, then two linear layers.
+
+    The 256 sinusoids are divided among `num_times` times, so that the layers' size does not depend on their number.
+    """
 
     def __init__(self, dim: int, num_times: int = 1) -> None:
         super().__init__()
@@ -36,13 +40,13 @@ class TimeEmbedding(nn.Module):
 
 
 def patchify(pixels: Float[Tensor, "batch frames 3 height width"], config: VideoConfig) -> Float[Tensor, "batch n d"]:
-    """Pixels to patch tokens, ordered by time, then row, then column."""
+    """Return patches as tokens, ordered by time, then row, then column."""
     pt, ph, pw = config.patch
     return rearrange(pixels, "b (t pt) c (h ph) (w pw) -> b (t h w) (pt ph pw c)", pt=pt, ph=ph, pw=pw)
 
 
 def unpatchify(tokens: Float[Tensor, "batch n d"], config: VideoConfig) -> Float[Tensor, "batch frames 3 height width"]:
-    """The inverse of `patchify`."""
+    """Return the pixels of which `patchify` makes `tokens`."""
     pt, ph, pw = config.patch
     rows, columns = config.height // ph, config.width // pw
     return rearrange(

@@ -1,4 +1,7 @@
-"""Rotary position embeddings: 1D for audio, 3D for video, and the time-aligned 1D of the Fusion Block (eq. 4)."""
+"""Rotary position embeddings (Su et al. 2021, "RoFormer"): 1D for audio, 3D for video.
+
+The time-aligned 1D embedding of the Fusion Block (equation 4) is `aligned_rope` in engine/avlink.py.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from torch import Tensor
 
 
 def frequencies(pairs: int, base: float) -> Float[Tensor, " pairs"]:
-    """`pairs` angular speeds from 1 down to nearly 1/`base` radians per position, geometrically spaced."""
+    """Return `pairs` angular speeds from 1 down to nearly 1/`base` radians per position, geometrically spaced."""
     return base ** (-torch.arange(pairs, dtype=torch.float32) / pairs)
 
 
 def rotary_1d(positions: Float[Tensor, " tokens"], head_dim: int, base: float) -> Float[Tensor, "tokens pairs 2"]:
-    """Cosine and sine of `positions` times each frequency; `head_dim` is twice the number of pairs."""
+    """Return the rotations of `positions` in one dimension; `head_dim` is twice the number of pairs."""
     return rotary(positions[:, None] * frequencies(head_dim // 2, base).to(positions.device))
 
 
@@ -25,8 +28,9 @@ def rotary_3d(
     head_dim: int,
     base: float,
 ) -> Float[Tensor, "tokens pairs 2"]:
-    """Half of the pairs turn with time, a quarter each with row and column."""
+    """Return rotations of which half turn with time, a quarter each with row and column."""
     pairs = head_dim // 2
+    # Integer division: time also takes the pairs that a quarter leaves over.
     space = pairs // 4
     angles = [
         times[:, None] * frequencies(pairs - 2 * space, base).to(times.device),
@@ -37,15 +41,18 @@ def rotary_3d(
 
 
 def rotary(angles: Float[Tensor, "tokens pairs"]) -> Float[Tensor, "tokens pairs 2"]:
-    """(cos, sin) of each angle, in fp32: in bf16 late positions would share an angle."""
+    """Return the cosine and sine of each angle."""
+    # The angles are fp32: bf16 has eight significant bits, so that neighbours beyond position 256 would share an angle.
     return torch.stack((angles.cos(), angles.sin()), dim=-1)
 
 
 def rotate(
     x: Float[Tensor, "batch heads tokens dim"], rope: Float[Tensor, "tokens pairs 2"]
 ) -> Float[Tensor, "batch heads tokens dim"]:
-    """Turn the pairs (first half, second half) of each head by the angles in `rope`."""
+    """Rotate each pair of channels of each head by its angle in `rope`."""
     cos, sin = rope.unbind(-1)
+    # Only the finished sines are rounded to the model's type; rotating in fp32 would turn attention to fp32 too.
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    # Pairs are (k, k + dim / 2), as in GPT-NeoX, not RoFormer's neighbours (2k, 2k + 1): slices instead of a stride.
     first, second = rearrange(x, "b h n (two pairs) -> two b h n pairs", two=2)
     return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)

@@ -1,1 +1,4 @@
-"""Public checkpoints of VAEs and vocoders: what a file holds, and as which configuration and weights it is read."""
+"""Public checkpoints of VAEs and vocoders: reading a file, recognising its network, and loading it.
+
+Layouts and spectrograms of other people's models. AVLink's own format is `engine.bundle`.
+"""

@@ -1,4 +1,4 @@
-"""Tensors of a checkpoint file under plain names, read without running any code that it may hold."""
+"""The tensors of a public checkpoint under plain names, read without running code that the file may contain."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Tensors by name, with the settings that lie beside them."""
+    """Tensors by name, and the configuration beside them."""
 
     path: Path
     tensors: Mapping[str, Tensor]
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """The JSON configuration beside the file; empty where there is none."""
+    """The JSON configuration beside the file; empty if there is none."""
     latent_scale: float | None = None
     """Latent diffusion's `scale_factor`: latents times it have unit variance."""
 
     def under(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors below `prefix`, without it."""
+        """Return the tensors whose names begin with `prefix`, without it."""
         return {key[len(prefix) :]: value for key, value in self.tensors.items() if key.startswith(prefix)}
 
 
 def read_checkpoint(path: Path, settings: Path | None = None) -> Checkpoint:
-    """Read a .safetensors, .ckpt, .pt, .pth or .bin file, or a folder of transformers' kind.
+    """Read a .safetensors, .ckpt, .pt, .pth or .bin file, or a folder in the format of transformers.
 
-    Weight norm is fused, wrappers such as `state_dict` and prefixes such as `module.` are taken off. `settings` names
-    the JSON configuration; by default `config.json` or `<file>.json` beside the file is looked for.
-    Raises BundleError for what is missing, broken, or would run code when read.
+    Weight norm is fused; wrappers such as `state_dict` and prefixes such as `module.` are removed. `settings` names the
+    JSON configuration, by default `<file>.json` or `config.json` beside the file.
+    Raises BundleError if the file is missing or broken, or would run code when read.
     """
     file = _weights_in(path) if path.is_dir() else path
     if not file.is_file():
@@ -64,7 +64,7 @@ def read_checkpoint(path: Path, settings: Path | None = None) -> Checkpoint:
 
 
 def fuse_weight_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`weight` for every pair that weight norm split it into: g * v / |v| for each first axis (Salimans, 2016)."""
+    """Replace each pair of weight norm by `weight` = g * v / |v|, per first axis (Salimans and Kingma 2016)."""
     plain: dict[str, Tensor] = {}
     for key, value in tensors.items():
         for length, direction in (
@@ -78,6 +78,7 @@ def fuse_weight_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 plain[f"{stem}weight"] = value.float() * v / norm
                 break
             if key.endswith(f".{direction}"):
+                # Used with its length.
                 break
         else:
             plain[key] = value
@@ -88,7 +89,7 @@ def _read(file: Path) -> Any:
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        with _harmless_scalars():
+        with _allow_numpy_scalars():
             return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError:
         unsafe = ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(file)) or "something unknown"
@@ -99,8 +100,8 @@ def _read(file: Path) -> Any:
         raise BundleError(f"{file} is no checkpoint, or broken: {str(error).splitlines()[0]}") from None
 
 
-def _harmless_scalars() -> AbstractContextManager[None]:
-    """Numpy scalars, which some checkpoints hold beside their tensors, under the names of numpy 1 and 2."""
+def _allow_numpy_scalars() -> AbstractContextManager[None]:
+    """Allow numpy scalars, which some checkpoints hold beside their tensors, under their names in numpy 1 and 2."""
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
     allowed: list[Any] = [
         (scalar, "numpy.core.multiarray.scalar"),

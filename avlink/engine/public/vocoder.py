@@ -1,4 +1,4 @@
-"""Public vocoders: HiFi-GAN in its packagings, BigVGAN, Vocos."""
+"""Public vocoders: HiFi-GAN in several formats, BigVGAN, Vocos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from avlink.core.architecture import BigVGANConfig, HiFiGANConfig, MelSpec, Voco
 from avlink.core.errors import BundleError
 from avlink.engine.codec.vocoder import build_vocoder
 from avlink.engine.public.checkpoint import Checkpoint
-from avlink.engine.public.part import Part
+from avlink.engine.public.component import PublicComponent
 
 VOCOS_MEL = MelSpec(
     sample_rate=24000,
@@ -32,9 +32,9 @@ VOCOS_MEL = MelSpec(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What shapes do not tell: the rates and the spectrogram of a published model, and whose it is."""
+    """Facts about a published model that its weights do not contain: rates, spectrogram, licence."""
 
-    what: str
+    title: str
     licence: str
     mel: MelSpec
     rates: tuple[int, ...]
@@ -42,17 +42,18 @@ class _Known:
 
 _HIFIGAN_22K = MelSpec(sample_rate=22050, hop_samples=256, n_mels=80, scaled=False, power_floor=1e-9)
 _KNOWN: dict[tuple[str, tuple[int, ...], int], _Known] = {
+    # (kind, kernels of the up-sampling layers, mel bands)
     ("hifigan", (16, 16, 8, 4, 4), 64): _Known(
-        what="AudioLDM's HiFi-GAN",
+        title="AudioLDM's HiFi-GAN",
         licence="CC-BY-NC-SA-4.0",
         mel=MelSpec(scaled=False, power_floor=1e-9),
         rates=(5, 4, 2, 2, 2),
     ),
-    ("hifigan", (16, 16, 4, 4), 80): _Known(what="HiFi-GAN", licence="MIT", mel=_HIFIGAN_22K, rates=(8, 8, 2, 2)),
-    ("hifigan", (16, 16, 8), 80): _Known(what="HiFi-GAN V3", licence="MIT", mel=_HIFIGAN_22K, rates=(8, 8, 4)),
-    # Without NVIDIA's configuration beside it, a network of this shape is the one of 16 kHz.
+    ("hifigan", (16, 16, 4, 4), 80): _Known(title="HiFi-GAN", licence="MIT", mel=_HIFIGAN_22K, rates=(8, 8, 2, 2)),
+    ("hifigan", (16, 16, 8), 80): _Known(title="HiFi-GAN V3", licence="MIT", mel=_HIFIGAN_22K, rates=(8, 8, 4)),
+    # NVIDIA's networks of this shape come with a configuration; without one it is the model for 16 kHz.
     ("bigvgan", (8, 8, 4, 4, 4, 4), 80): _Known(
-        what="Make-An-Audio 2's BigVGAN",
+        title="Make-An-Audio 2's BigVGAN",
         licence="MIT",
         mel=MelSpec(hop_samples=256, n_mels=80, scaled=False, log="decimal", power_floor=1e-9),
         rates=(4, 4, 2, 2, 2, 2),
@@ -61,27 +62,28 @@ _KNOWN: dict[tuple[str, tuple[int, ...], int], _Known] = {
 
 
 def is_vocoder(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether these are weights of HiFi-GAN, BigVGAN or Vocos."""
+    """Return True for weights of HiFi-GAN, BigVGAN or Vocos."""
     return "backbone.embed.weight" in tensors or (
         "conv_pre.weight" in tensors and any(key.startswith(("ups.", "upsampler.")) for key in tensors)
     )
 
 
-def read_vocoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor] | None = None) -> Part:
-    """The vocoder of a checkpoint; `tensors` are its own where it lies inside another one's.
+def read_vocoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor] | None = None) -> PublicComponent:
+    """Return the vocoder of a checkpoint; `tensors` are its weights if they are part of another model's file.
 
-    Raises BundleError for networks that AVLink cannot build, or whose rates are told nowhere.
+    Raises BundleError for networks that AVLink cannot build, or whose rates are unknown.
     """
     found = dict(checkpoint.tensors if tensors is None else tensors)
     settings = checkpoint.settings if tensors is None else {}
     if "backbone.embed.weight" in found:
         return _vocos(checkpoint, found)
-    # As transformers saves it: other names, and the statistics of a normalisation that is not used.
+    # transformers uses other names, and stores the statistics of a normalisation that is switched off.
     found = {re.sub(r"^upsampler\.", "ups.", key): value for key, value in found.items()}
     if found.keys() & {"mean", "scale"}:
         if settings.get("normalize_before"):
             raise BundleError(f"{checkpoint.path} normalises spectrograms by its own statistics, which AVLink does not")
         found = {key: value for key, value in found.items() if key not in ("mean", "scale")}
+    # BigVGAN has a list of layers per stage, HiFi-GAN one layer.
     big = any(re.match(r"ups\.\d+\.\d+\.", key) for key in found)
     try:
         return (_bigvgan if big else _hifigan)(checkpoint, found, settings)
@@ -94,7 +96,7 @@ def read_vocoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor] | None = 
         ) from None
 
 
-def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> Part:
+def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> PublicComponent:
     n_mels = found["backbone.embed.weight"].shape[1]
     n_fft = found["head.out.weight"].shape[0] - 2
     if (n_mels, n_fft) != (VOCOS_MEL.n_mels, VOCOS_MEL.n_fft):
@@ -109,9 +111,9 @@ def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> Part:
         for key, value in found.items()
         if not key.startswith("feature_extractor.") and key != "head.istft.window"
     }
-    return Part(
+    return PublicComponent(
         name="vocoder",
-        what="Vocos",
+        title="Vocos",
         licence="MIT",
         mel=VOCOS_MEL,
         config=config,
@@ -120,10 +122,11 @@ def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> Part:
     ).loaded(renamed)
 
 
-def _hifigan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Part:
+def _hifigan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapping[str, Any]) -> PublicComponent:
+    # The two types of residual blocks differ in the names of their convolutions.
     second = "resblocks.0.convs.0.weight" in found
     kernels = tuple(found[f"ups.{stage}.weight"].shape[-1] for stage in range(_stages(found)))
-    rates, dilations, known = _told(checkpoint, "hifigan", kernels, found, settings)
+    rates, dilations, known = _known_facts(checkpoint, "hifigan", kernels, found, settings)
     kinds = len(set(_layers(found, r"resblocks\.(\d+)"))) // len(kernels)
     first = "convs" if second else "convs1"
     config = HiFiGANConfig(
@@ -137,13 +140,13 @@ def _hifigan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapp
     return _part(checkpoint, config, known, found)
 
 
-def _bigvgan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Part:
+def _bigvgan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapping[str, Any]) -> PublicComponent:
     if settings and not settings.get("snake_logscale", True):
         raise BundleError(f"{checkpoint.path} keeps its activations in linear numbers; AVLink reads logarithms alone")
     if not any(key.endswith("convs2.0.weight") for key in found):
         raise BundleError(f"{checkpoint.path} is a BigVGAN of the second kind of blocks; AVLink builds the first alone")
     kernels = tuple(found[f"ups.{stage}.0.weight"].shape[-1] for stage in range(_stages(found)))
-    rates, dilations, known = _told(checkpoint, "bigvgan", kernels, found, settings)
+    rates, dilations, known = _known_facts(checkpoint, "bigvgan", kernels, found, settings)
     kinds = len(set(_layers(found, r"resblocks\.(\d+)"))) // len(kernels)
     config = BigVGANConfig(
         rates=rates,
@@ -158,14 +161,14 @@ def _bigvgan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapp
     return _part(checkpoint, config, known, found)
 
 
-def _told(
+def _known_facts(
     checkpoint: Checkpoint,
     kind: str,
     kernels: tuple[int, ...],
     found: Mapping[str, Tensor],
     settings: Mapping[str, Any],
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...], _Known]:
-    """Rates, dilations (empty: the usual ones) and spectrogram: from the configuration, else from what is published."""
+    """Return rates, dilations (empty: the usual ones) and facts, from the configuration or the known models."""
     n_mels = found["conv_pre.weight"].shape[1]
     known = _KNOWN.get((kind, kernels, n_mels))
     if "upsample_rates" not in settings:
@@ -176,16 +179,16 @@ def _told(
             )
         return known.rates, (), known
     mel = _mel(settings, known, n_mels)
-    what, licence = ("BigVGAN", "MIT") if kind == "bigvgan" else ("HiFi-GAN", "unknown: see where the file came from")
+    title, licence = ("BigVGAN", "MIT") if kind == "bigvgan" else ("HiFi-GAN", "unknown: see where the file came from")
     if known is not None and known.mel == mel:
-        what, licence = known.what, known.licence
+        title, licence = known.title, known.licence
     dilations = tuple(tuple(row) for row in settings.get("resblock_dilation_sizes", ()))
     rates = tuple(settings["upsample_rates"])
-    return rates, dilations, _Known(what=what, licence=licence, mel=mel, rates=rates)
+    return rates, dilations, _Known(title=title, licence=licence, mel=mel, rates=rates)
 
 
 def _mel(settings: Mapping[str, Any], known: _Known | None, n_mels: int) -> MelSpec:
-    """The spectrogram of a configuration of HiFi-GAN's or BigVGAN's; transformers' tells the sample rate alone."""
+    """Return the spectrogram of a configuration of HiFi-GAN or BigVGAN; transformers' has only the sample rate."""
     rate = int(settings["sampling_rate"])
     if "hop_size" not in settings and known is not None and known.mel.sample_rate == rate:
         return known.mel
@@ -204,10 +207,10 @@ def _mel(settings: Mapping[str, Any], known: _Known | None, n_mels: int) -> MelS
 
 def _part(
     checkpoint: Checkpoint, config: HiFiGANConfig | BigVGANConfig, known: _Known, found: Mapping[str, Tensor]
-) -> Part:
-    return Part(
+) -> PublicComponent:
+    return PublicComponent(
         name="vocoder",
-        what=known.what,
+        title=known.title,
         licence=known.licence,
         mel=known.mel,
         config=config,

@@ -1,8 +1,11 @@
-"""Generation: from requests to sound (V2A), picture (A2V), or both."""
+"""Inference (section 3.3): from requests to sound (V2A), pictures (A2V), or both at once.
+
+Windows, seeds and guidance. The solver belongs in `engine.flow`, what is done with the result in `avlink.edit`.
+"""
 
 from avlink.engine.sampling.base import SampleConfig
-from avlink.engine.sampling.both import generate_both
+from avlink.engine.sampling.joint import generate_joint
 from avlink.engine.sampling.pictures import PictureSampler
 from avlink.engine.sampling.sound import SoundSampler
 
-__all__ = ["PictureSampler", "SampleConfig", "SoundSampler", "generate_both"]
+__all__ = ["PictureSampler", "SampleConfig", "SoundSampler", "generate_joint"]

@@ -1,50 +1,50 @@
-"""What both directions of generation share.
+"""The parts that both samplers share.
 
-All windows of a clip take each Euler step together; where they overlap their velocities are blended before the step,
-so no seam is heard. Noise comes from the request's own seed, so batch mates change nothing.
+All windows of a clip take each Euler step together; where they overlap, their velocities are blended before the step,
+so that no seam is audible or visible. Noise comes from the request's own seed: others in a batch change nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from avlink.engine.avlink import Text
 from avlink.engine.system import System
-from avlink.engine.windows import Window, blend
+from avlink.engine.text.encoder import TextEmbeddings
 
 SHORTEST_S = 0.64
-"""Clips below this are generated at this length, their last frame held, and cut: the model saw none shorter."""
+"""Shorter clips are generated at this length, their last frame held, and cut: the model was trained on none shorter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleConfig:
-    """How to sample. Flow times of the conditioning modality are the paper's: 0.96 for V2A, 0.8 for A2V."""
+    """Settings of a sampler."""
 
     steps: int = 16
+    """Euler steps; the paper takes 64."""
     guidance: float = 4.0
+    """Weight of classifier-free guidance; the paper's is 5."""
     t_condition: float = 0.96
+    """Fixed flow time of the conditioning modality: the paper's 0.96 for V2A; its A2V takes 0.8 (section 4.4)."""
     max_windows: int = 2
-    """Windows in one forward pass: what bounds memory."""
+    """Windows in one forward pass, which bounds the memory."""
     use_picture: bool = True
     use_motion: bool = True
 
 
 def seeded_noise(shape: tuple[int, ...], seed: int, salt: int) -> Tensor:
-    """Normal noise of a request's own seed; `salt` tells its several noises apart."""
+    """Return normal noise of a request's seed; each `salt` gives another one."""
+    # On the CPU, whose generator gives the same numbers on every machine; CUDA's depends on the device.
+    # The factor keeps seed + 1 with salt 0 apart from seed with salt 1.
     generator = torch.Generator().manual_seed((seed * 1_000_003 + salt) % 2**63)
     return torch.randn(shape, generator=generator)
 
 
 class Sampler:
-    """What both directions share: the system, its device and type, and texts encoded once."""
+    """A model and its settings, with the rates that windows are measured in."""
 
     def __init__(self, system: System, config: SampleConfig) -> None:
         self.system, self.config = system, config
@@ -53,39 +53,14 @@ class Sampler:
         self.rate = system.config.tokens_per_second
         self.window_s = system.config.window_tokens / self.rate
 
-    def _text(self, side: Literal["audio", "video"], prompt: str) -> Text:
+    def _text(self, side: Literal["audio", "video"], prompt: str) -> TextEmbeddings:
         return self.system.text_encoder(side).encode([prompt])
 
-    def _over_windows(
-        self,
-        x: Float[Tensor, "total ..."],
-        windows: Sequence[Window],
-        rate: float,
-        velocity: Callable[[Tensor, list[int]], Tensor],
-    ) -> Float[Tensor, "total ..."]:
-        """The blended velocity of all windows of one clip, a few of equal length at a time."""
-        starts = [round(w.start_s * rate) for w in windows]
-        lengths = [
-            min(x.shape[0] - start, round(w.duration_s * rate + 0.499))
-            for w, start in zip(windows, starts, strict=True)
-        ]
-        pieces: list[Tensor] = [x] * len(windows)
-        for length in dict.fromkeys(lengths):
-            chosen = [index for index, other in enumerate(lengths) if other == length]
-            for at in range(0, len(chosen), self.config.max_windows):
-                part = chosen[at : at + self.config.max_windows]
-                stacked = torch.stack([x[starts[i] : starts[i] + length] for i in part])
-                for index, piece in zip(part, velocity(stacked, part), strict=True):
-                    pieces[index] = piece
-        return blend(pieces, starts, x.shape[0])
+    def _times(self, t: float, count: int) -> Tensor:
+        """Return one flow time for each of `count` windows."""
+        return torch.full((count,), t, device=self.device)
 
 
-def repeat(text: Text, count: int) -> Text:
-    """One encoded prompt for `count` windows."""
-    return Text(tokens=text.tokens.expand(count, -1, -1), mask=text.mask.expand(count, -1))
-
-
-def to_bytes(pixels: Float[Tensor, "frames 3 height width"]) -> NDArray[np.uint8]:
-    """Pixels in [-1, 1] as RGB bytes, channels last."""
-    values = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return values.permute(0, 2, 3, 1).cpu().numpy()
+def repeat(text: TextEmbeddings, count: int) -> TextEmbeddings:
+    """Return one encoded prompt for each of `count` windows, without a copy."""
+    return TextEmbeddings(tokens=text.tokens.expand(count, -1, -1), mask=text.mask.expand(count, -1))

@@ -1,4 +1,4 @@
-"""Pictures for sound (A2V), of any length, window by window."""
+"""Pictures for sound (A2V, section 3.3, inference), of any length, window by window."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import guide
-from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise, to_bytes
-from avlink.engine.sampling.rows import Rows, euler_step
+from avlink.engine.pixels import to_bytes
+from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
+from avlink.engine.sampling.spooled import SpooledTensor, euler_step
 from avlink.engine.system import System
 from avlink.engine.windows import Window, plan_windows
 
-_BLOCK = 64
-"""Pictures that are made and read at once, besides those of windows."""
+_BLOCK_FRAMES = 64
+"""Frames of noise that are drawn, and of pictures that are returned, at once."""
 
 
 class PictureSampler(Sampler):
@@ -46,69 +47,73 @@ class PictureSampler(Sampler):
 
     @torch.no_grad()
     def generate(self, requests: Sequence[PictureRequest], *, on_step: OnStep | None = None) -> tuple[FrameSource, ...]:
-        """Frames for each request; see `avlink.core.values.PictureGenerator`."""
-        return tuple(self._one(request, on_step) for request in requests)
+        """Generate frames for each request; see `avlink.core.values.PictureGenerator`."""
+        return tuple(self._generate_one(request, on_step) for request in requests)
 
-    def _one(self, request: PictureRequest, on_step: OnStep | None) -> FrameSource:
+    def _generate_one(self, request: PictureRequest, on_step: OnStep | None) -> FrameSource:
         if request.sound.sample_rate != self.sample_rate or request.sound.channels != 1:
             raise ValueError(f"the sound must be mono at {self.sample_rate} Hz")
         wanted = max(1, to_index(request.duration_s, self.fps))
         frames = -int(-max(float(request.duration_s), SHORTEST_S) * self.fps // 1)
+        # A token longer than for sound: a window of 31 frames is slightly longer than its 129 tokens.
         windows = plan_windows(frames / self.fps, self.window_s + 1 / self.rate)
-        latents = self._latents(request.sound, frames)
+        a_1 = self._latents(request.sound, frames)
+        a_0 = seeded_noise(tuple(a_1.shape), request.seed, 1).to(self.device)
         picture = self.system.config.picture
         shape = (3, picture.height, picture.width)
-        x = Rows(_noise_blocks(frames, shape, request.seed), shape=shape)
+        # Pixels of a long clip may not fit into memory; latents, which V2A generates, are far smaller.
+        v_t = SpooledTensor(_noise_blocks(frames, shape, request.seed), shape=shape)
         spans = [self._span(window, frames) for window in windows]
-        text_v = self._text("video", request.prompt.text)
-        text_a = self._text("audio", request.prompt.text)
+        prompt, scene = self._text("video", request.prompt.text), self._text("audio", request.prompt.text)
         negative, nothing = self._text("video", request.prompt.negative), self._text("audio", "")
-        hushed = seeded_noise(tuple(latents.shape), request.seed, 1).to(self.device)
 
-        def heard(window: Window) -> Tensor:
+        def noisy_latents(window: Window) -> Tensor:
+            """Return A_ta, the conditioning latents of a window at their fixed flow time."""
             start = round(window.start_s * self.rate)
             stop = start + round(window.duration_s * self.rate)
-            t = torch.full((1,), self.config.t_condition, device=self.device)
-            return sample_path(hushed[None, start:stop], latents[None, start:stop], t).x_t[0]
+            times = self._times(self.config.t_condition, 1)
+            return sample_path(a_0[None, start:stop], a_1[None, start:stop], times).x_t[0]
 
-        def velocity(now: float, stacked: Tensor, part: list[int]) -> Tensor:
+        def velocity(t: float, stacked: Tensor, part: list[int]) -> Tensor:
             count = len(part)
-            t_v = torch.full((count,), now, device=self.device)
-            t_a = torch.full((count,), self.config.t_condition, device=self.device)
-            sounds = torch.stack([heard(windows[i]) for i in part])
+            t_v, t_a = self._times(t, count), self._times(self.config.t_condition, count)
+            sounds = torch.stack([noisy_latents(windows[i]) for i in part])
             keep = self.model(
                 "video",
                 sounds,
                 stacked,
-                t_audio=t_a,
-                t_video=t_v,
-                audio_text=repeat(text_a, count),
-                video_text=repeat(text_v, count),
+                t_a=t_a,
+                t_v=t_v,
+                text_a=repeat(scene, count),
+                text_v=repeat(prompt, count),
             ).video
-            # Without the sound nothing is left to attend to: noise at flow time 0 stands for it.
+            # The model always has an audio stream. Noise at flow time 0, which says nothing, stands for a missing
+            # sound, as in training.
             drop = self.model(
                 "video",
-                torch.stack([hushed[: s.shape[0]] for s in sounds]),
+                torch.stack([a_0[: s.shape[0]] for s in sounds]),
                 stacked,
-                t_audio=torch.zeros_like(t_a),
-                t_video=t_v,
-                audio_text=repeat(nothing, count),
-                video_text=repeat(negative, count),
+                t_a=torch.zeros_like(t_a),
+                t_v=t_v,
+                text_a=repeat(nothing, count),
+                text_v=repeat(negative, count),
             ).video
             return guide(keep, drop, self.config.guidance)
 
         knots = euler_times(self.config.steps).tolist()
         for index, (now, then) in enumerate(pairwise(knots)):
-            of = partial(velocity, now)
-            euler_step(x, spans, of, dt=then - now, at_once=self.config.max_windows, device=self.device)
+            at_now = partial(velocity, now)
+            euler_step(v_t, spans, at_now, dt=then - now, at_once=self.config.max_windows, device=self.device)
             if on_step is not None:
                 on_step(index + 1, self.config.steps)
-        blocks = (to_bytes(x.read(at, min(at + _BLOCK, wanted))) for at in range(0, wanted, _BLOCK))
+        starts = range(0, wanted, _BLOCK_FRAMES)
+        blocks = (to_bytes(v_t.read(at, min(at + _BLOCK_FRAMES, wanted))) for at in starts)
         return SpooledPictures(blocks, rate=self.picture.rate, height=picture.height, width=picture.width)
 
     def _latents(self, sound: SoundSource, frames: int) -> Float[Tensor, "tokens channels"]:
-        """The sound of so many frames in latents; what there is not is silence."""
+        """Return A_1 of a sound for so many frames; a sound that is too short is followed by silence."""
         codec = self.system.codec
+        # At least as many as the sound has: windows of pictures may end before its last token.
         tokens = max(-int(-frames / self.fps * self.rate // 1), -(-sound.num_samples // codec.samples_per_token))
 
         def read(start: int, stop: int) -> Tensor:
@@ -119,11 +124,13 @@ class PictureSampler(Sampler):
 
     def _span(self, window: Window, frames: int) -> tuple[int, int]:
         start = round(window.start_s * self.fps)
+        # Nearly rounded up: a window is a whole number of frames, up to an error of floating point.
         return start, min(frames, start + round(window.duration_s * self.fps + 0.499))
 
 
 def _noise_blocks(frames: int, shape: tuple[int, ...], seed: int) -> Iterator[Tensor]:
-    """The noise of `_noise`, a block at a time: blocks of whole pictures are drawn as all of them are."""
+    """Yield the noise of `seeded_noise` with salt 0, block by block."""
+    # torch draws 16 normal numbers at a time. A picture has a multiple of that, so blocks are what one draw would be.
     generator = torch.Generator().manual_seed((seed * 1_000_003) % 2**63)
-    for start in range(0, frames, _BLOCK):
-        yield torch.randn((min(_BLOCK, frames - start), *shape), generator=generator)
+    for start in range(0, frames, _BLOCK_FRAMES):
+        yield torch.randn((min(_BLOCK_FRAMES, frames - start), *shape), generator=generator)

@@ -1,12 +1,13 @@
-"""Sound for pictures (V2A), of any length, window by window."""
+"""Sound for pictures (V2A, section 3.3, inference), of any length, window by window."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from avlink.core.clock import to_index
@@ -20,23 +21,22 @@ from avlink.core.values import (
     SoundSource,
 )
 from avlink.engine.avlink import AVLink
-from avlink.engine.extracted import describe
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import euler, guide
-from avlink.engine.pixels import slower, to_pixels
+from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
 from avlink.engine.system import System
-from avlink.engine.windows import Window, plan_windows
+from avlink.engine.windows import Window, blend, plan_windows
 
 
 class SoundSampler(Sampler):
     """A `SoundGenerator` on a `System`."""
 
     def __init__(self, system: System, config: SampleConfig, extractor: FeatureExtractor | None = None) -> None:
-        """`extractor` is the one whose features the model reads, where it reads those.
+        """Link the model for V2A; `extractor` is needed if the model reads features instead of pixels.
 
-        Raises InputError where it needs one that is not given.
+        Raises InputError if it is missing then.
         """
         super().__init__(system, config)
         self.model: AVLink = system.linked("audio")
@@ -46,74 +46,98 @@ class SoundSampler(Sampler):
             raise InputError(f"this model reads the features of the extractor '{name}': say where its checkpoint lies")
         motion, picture = system.config.motion, system.config.picture
         self.factor = 1 if motion is None else motion.fps // picture.fps
+        """Frames that are read for each frame of the video backbone: the motion stem sees more of them."""
         self.sample_rate = system.config.mel.sample_rate
         self.picture = PictureSpec(rate=Fraction(picture.fps * self.factor), width=picture.width, height=picture.height)
 
     @torch.no_grad()
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[SoundSource, ...]:
-        """One sound a request; see `avlink.core.values.SoundGenerator`."""
+        """Generate one sound per request; see `avlink.core.values.SoundGenerator`."""
         made, steps = [], self.config.steps
         for number, request in enumerate(requests):
-
+            # `number` is bound now: a closure would see its last value.
             def tell(done: int, _: int, number: int = number) -> None:
                 if on_step is not None:
                     on_step(number * steps + done, len(requests) * steps)
 
-            made.append(self._one(request, tell))
+            made.append(self._generate_one(request, tell))
         return tuple(made)
 
-    def _one(self, request: SoundRequest, tell: OnStep) -> SoundSource:
+    def _generate_one(self, request: SoundRequest, on_step: OnStep) -> SoundSource:
         duration_s = max(float(request.duration_s), SHORTEST_S)
+        # -int(-x // 1) rounds up: tokens cover the last, partly used one too.
         tokens = -int(-duration_s * self.rate // 1)
         windows = plan_windows(tokens / self.rate, self.window_s)
-        x_0 = seeded_noise((tokens, self.system.config.vae.latent_channels), request.seed, 0).to(self.device)
+        a_0 = seeded_noise((tokens, self.system.config.vae.latent_channels), request.seed, 0).to(self.device)
         prompt = self._text("audio", request.prompt.text)
         negative = self._text("audio", request.prompt.negative)
         scene = self._text("video", request.prompt.text)
-        seen = [self._motion(request, w) for w in windows] if self.config.use_motion else [None] * len(windows)
+        # Computed once, not at every step: neither depends on the flow time.
+        motion = [self._motion(request, w) for w in windows] if self.config.use_motion else [None] * len(windows)
         features = [self._features(request, w) for w in windows]
 
-        def velocity(x: Tensor, now: float) -> Tensor:
-            def of(stacked: Tensor, part: list[int]) -> Tensor:
+        def velocity(a_t: Tensor, t: float) -> Tensor:
+            def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
                 count = len(part)
-                t_a = torch.full((count,), now, device=self.device)
-                t_v = torch.full((count,), self.config.t_condition, device=self.device)
-                drop = self.model(
-                    "audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=repeat(negative, count)
-                ).audio
+                times = {"t_a": self._times(t, count), "t_v": self._times(self.config.t_condition, count)}
+                # Picture, motion and prompt are dropped together (appendix C.2); a negative prompt replaces the prompt.
+                drop = self.model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
                 if not self.config.use_picture:
-                    plain = self.model(
-                        "audio", stacked, None, t_audio=t_a, t_video=t_v, audio_text=repeat(prompt, count)
-                    ).audio
+                    plain = self.model("audio", stacked, None, **times, text_a=repeat(prompt, count)).audio
                     return guide(plain, drop, self.config.guidance)
-                pictures = torch.stack([self._pixels(request, windows[i]) for i in part])
-                motion = [seen[i] for i in part]
+                pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
+                seen = [motion[i] for i in part]
                 keep = self.model(
                     "audio",
                     stacked,
                     pictures,
-                    t_audio=t_a,
-                    t_video=t_v,
-                    audio_text=repeat(prompt, count),
-                    video_text=repeat(scene, count),
-                    motion=None if motion[0] is None else torch.stack([m for m in motion if m is not None]),
+                    **times,
+                    text_a=repeat(prompt, count),
+                    text_v=repeat(scene, count),
+                    motion=None if seen[0] is None else torch.stack([m for m in seen if m is not None]),
                     features=None if self.extracted is None else torch.stack([features[i] for i in part]),
                 ).audio
                 return guide(keep, drop, self.config.guidance)
 
-            return self._over_windows(x, windows, self.rate, of)
+            return self._over_windows(a_t, windows, of_windows)
 
-        latents = euler(velocity, x_0, euler_times(self.config.steps), tell)
-        blocks = (block.clamp(-1, 1).float().cpu().numpy() for block in self.system.codec.decode_blocks(latents[None]))
+        a_1 = euler(velocity, a_0, euler_times(self.config.steps), on_step)
+        # A generator: the sound is decoded while it is spooled, so that its length does not fill the memory.
+        blocks = (block.clamp(-1, 1).float().cpu().numpy() for block in self.system.codec.decode_blocks(a_1[None]))
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
+        # Tokens are longer than samples, so the sound is cut to the exact length that was asked for.
         return FittedSound(made, to_index(request.duration_s, self.sample_rate))
 
+    def _over_windows(
+        self,
+        a_t: Float[Tensor, "tokens channels"],
+        windows: Sequence[Window],
+        velocity: Callable[[Tensor, list[int]], Tensor],
+    ) -> Float[Tensor, "tokens channels"]:
+        """Return the blended velocity of all windows of one clip; windows of equal length share forward passes."""
+        starts = [round(w.start_s * self.rate) for w in windows]
+        # Nearly rounded up: a window is a whole number of tokens, up to an error of floating point.
+        lengths = [
+            min(a_t.shape[0] - start, round(w.duration_s * self.rate + 0.499))
+            for w, start in zip(windows, starts, strict=True)
+        ]
+        pieces: list[Tensor] = [a_t] * len(windows)
+        for length in dict.fromkeys(lengths):
+            chosen = [index for index, other in enumerate(lengths) if other == length]
+            for at in range(0, len(chosen), self.config.max_windows):
+                part = chosen[at : at + self.config.max_windows]
+                stacked = torch.stack([a_t[starts[i] : starts[i] + length] for i in part])
+                for index, piece in zip(part, velocity(stacked, part), strict=True):
+                    pieces[index] = piece
+        return blend(pieces, starts, a_t.shape[0])
+
     def _frames(self, request: SoundRequest, window: Window) -> Tensor:
-        """The window's frames at the motion rate, (frames, 3, height, width); the last one is held beyond the end."""
+        """Return the window's frames at the motion rate, (frames, 3, height, width); the clip's last one is held."""
         rate = self.fps * self.factor
         start = window.start_s * rate
         count = -int(-window.duration_s * self.fps // 1) * self.factor
         source = request.frames
+        # A clip may be shorter than its last window: at least one frame is read, and held.
         read = source.read(min(start, source.num_frames - 1), min(start + count, source.num_frames))
         pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(read))[None])[0].to(self.device)
         missing = count - pixels.shape[0]
@@ -126,16 +150,19 @@ class SoundSampler(Sampler):
         return tokens
 
     def _features(self, request: SoundRequest, window: Window) -> Tensor:
-        """What the extractor sees in the window, (pictures, dim); nothing for a model that reads none."""
+        """Return the extractor's features of the window, (pictures, dim); empty for a model that reads none."""
         if self.extracted is None or self.extractor is None or not self.config.use_picture:
             return torch.empty(0)
         pixels = ((self._frames(request, window) + 1) * 127.5).round().to(torch.uint8)
         shown = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        return describe(self.extractor, shown, Fraction(self.fps * self.factor), self.extracted).to(self.device)
+        return extract_features(self.extractor, shown, Fraction(self.fps * self.factor), self.extracted).to(self.device)
 
-    def _pixels(self, request: SoundRequest, window: Window) -> Tensor:
-        """The conditioning picture at its fixed flow time: mostly data, a little noise of the request's own."""
-        pixels = slower(self._frames(request, window)[None], self.factor)[0]
-        noise = seeded_noise(tuple(pixels.shape), request.seed, 1 + window.start_s).to(self.device)
-        t = torch.full((1,), self.config.t_condition, device=self.device)
-        return sample_path(noise[None], pixels[None], t).x_t[0]
+    def _noisy_pixels(self, request: SoundRequest, window: Window) -> Tensor:
+        """Return V_tv, the conditioning pictures at their fixed flow time: mostly data, a little noise.
+
+        They are made anew at every step: kept, they would need memory for the whole clip.
+        """
+        v_1 = lower_frame_rate(self._frames(request, window)[None], self.factor)[0]
+        # Of the request's seed and the window's start, so that every step sees the same noise.
+        v_0 = seeded_noise(tuple(v_1.shape), request.seed, 1 + window.start_s).to(self.device)
+        return sample_path(v_0[None], v_1[None], self._times(self.config.t_condition, 1)).x_t[0]

@@ -1,30 +1,22 @@
-"""A small trainable text encoder on bytes: no vocabulary, no download, any language's captions as UTF-8."""
+"""A small trainable text encoder on bytes: without vocabulary or download, for captions of any language in UTF-8."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from avlink.core.architecture import TextConfig
-from avlink.engine.avlink import Text
 from avlink.engine.nn.attention import SelfAttention
 from avlink.engine.nn.rope import rotary_1d
+from avlink.engine.text.encoder import TextEmbeddings
 
 
-@runtime_checkable
-class TextEncoder(Protocol):
-    """What the engine asks of any text encoder; T5 answers it too."""
+class _TransformerBlock(nn.Module):
+    """A pre-norm transformer block."""
 
-    def encode(self, prompts: Sequence[str]) -> Text:
-        """Encoded prompts; the empty prompt is the null condition and still has one word."""
-        ...
-
-
-class _Block(nn.Module):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.norm_1, self.norm_2 = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
@@ -42,7 +34,7 @@ class _Block(nn.Module):
 
 
 class ByteEncoder(nn.Module):
-    """UTF-8 bytes, a convolution that gathers them into words, and a few transformer blocks."""
+    """Embedded UTF-8 bytes, a convolution over neighbouring bytes, and a few transformer blocks; a `TextEncoder`."""
 
     _PAD, _START = 256, 257
 
@@ -50,27 +42,30 @@ class ByteEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(258, config.dim)
+        # Seven bytes, about a short word: attention between single letters would need more layers.
         self.gather = nn.Conv1d(config.dim, config.dim, 7, padding=3)
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(_TransformerBlock(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
 
-    def bytes_of(self, prompts: Sequence[str]) -> Int[Tensor, "batch words"]:
-        """Byte values with a start mark in front, cut to `max_length`, padded to the longest."""
+    def tokenize(self, prompts: Sequence[str]) -> Int[Tensor, "batch words"]:
+        """Return byte values after a start mark, cut to `max_length` and padded to the longest prompt."""
+        # The start mark gives the empty prompt, the null condition, a token to attend to.
         rows = [[self._START, *prompt.strip().lower().encode()][: self.config.max_length] for prompt in prompts]
         longest = max(len(row) for row in rows)
         return torch.tensor([row + [self._PAD] * (longest - len(row)) for row in rows])
 
     def forward(self, words: Int[Tensor, "batch words"]) -> tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]:
         mask = words != self._PAD
+        # Padding is zeroed before the convolution, which would carry it into the last bytes.
         x = self.embedding(words) * mask[..., None]
         x = x + nn.functional.gelu(self.gather(x.transpose(1, 2)).transpose(1, 2))
-        places = torch.arange(words.shape[1], device=words.device, dtype=torch.float32)
-        rope = rotary_1d(places, self.config.dim // self.config.heads, 1000.0)
+        positions = torch.arange(words.shape[1], device=words.device, dtype=torch.float32)
+        rope = rotary_1d(positions, self.config.dim // self.config.heads, 1000.0)
         for block in self.blocks:
             x = block(x, rope, mask)
         return self.norm(x), mask
 
-    def encode(self, prompts: Sequence[str]) -> Text:
-        """Encoded prompts on this module's device."""
-        tokens, mask = self(self.bytes_of(prompts).to(self.embedding.weight.device))
-        return Text(tokens=tokens, mask=mask)
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
+        """Encode prompts on this module's device."""
+        tokens, mask = self(self.tokenize(prompts).to(self.embedding.weight.device))
+        return TextEmbeddings(tokens=tokens, mask=mask)

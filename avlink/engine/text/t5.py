@@ -1,4 +1,4 @@
-"""T5 as the text encoder, from a local folder of transformers' kind; nothing is downloaded."""
+"""T5 as the text encoder (section 3.2), from a local folder in the format of transformers; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from typing import Any
 import torch
 
 from avlink.core.errors import BundleError, InputError
-from avlink.engine.avlink import Text
+from avlink.engine.text.encoder import TextEmbeddings
 
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json")
 
 
 class T5Encoder:
-    """The encoder half of T5 or flan-T5, frozen; a `TextEncoder`.
-
-    Runs in bfloat16 on CUDA and in single precision elsewhere: fp16 overflows in T5.
-    """
+    """The frozen encoder of T5 or flan-T5; a `TextEncoder`."""
 
     def __init__(self, folder: Path, *, max_length: int = 128, device: str = "cpu") -> None:
-        """Raises InputError where transformers is missing, BundleError where the folder holds no T5."""
+        """Load the encoder in `folder`.
+
+        Raises InputError if transformers is not installed, BundleError if the folder holds no T5.
+        """
         transformers = import_transformers()
-        # transformers asks its hub for what a folder lacks: what is needed is looked for first.
+        # Checked first: transformers asks its hub for files that a folder lacks.
         if not (folder / "config.json").is_file() or not any((folder / name).is_file() for name in TOKENIZER_FILES[:2]):
             raise BundleError(
                 f"{folder} holds no T5: it needs config.json, weights, and tokenizer.json or spiece.model; "
                 "download the whole model folder"
             )
+        # bf16 where it is fast, not fp16: T5's activations overflow in it.
+        dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.model: Any = transformers.T5EncoderModel.from_pretrained(
-                    folder, local_files_only=True, dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32
+                    folder, local_files_only=True, dtype=dtype
                 )
                 self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
@@ -46,24 +48,24 @@ class T5Encoder:
 
     @property
     def dim(self) -> int:
-        """Width of its tokens."""
+        """Width of the embeddings."""
         return int(self.model.config.d_model)
 
     @torch.no_grad()
-    def encode(self, prompts: Sequence[str]) -> Text:
-        """The last hidden states of the prompts, cut to `max_length` tokens, in single precision.
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
+        """Return the last hidden states of prompts, cut to `max_length` tokens, in fp32.
 
-        Padding is masked out, which GenAU does not do: its means count it. The empty prompt is its end mark alone.
+        Padding is masked, unlike in GenAU. The empty prompt is the end mark alone.
         """
         device = self.model.device
         found = self.tokenizer(
             list(prompts), padding="longest", truncation=True, max_length=self.max_length, return_tensors="pt"
         ).to(device)
         hidden = self.model(input_ids=found.input_ids, attention_mask=found.attention_mask).last_hidden_state
-        return Text(tokens=hidden.float(), mask=found.attention_mask.bool())
+        return TextEmbeddings(tokens=hidden.float(), mask=found.attention_mask.bool())
 
     def save(self, folder: Path) -> None:
-        """Write the encoder half and its tokenizer into `folder`, to be read by this class again."""
+        """Write the encoder and its tokenizer into `folder`, for this class to load."""
         self.model.save_pretrained(folder)
         for name in TOKENIZER_FILES:
             if (self.folder / name).is_file():
@@ -71,8 +73,8 @@ class T5Encoder:
 
 
 def import_transformers() -> Any:
-    """transformers, kept from its hub; raises InputError where it is not installed."""
-    # It imports torchaudio wherever that is installed, and dies with it where that is of another build.
+    """Import transformers without access to its hub; raises InputError if it is not installed."""
+    # transformers imports torchaudio if it is installed, and fails with it if its build does not match torch.
     importlib.import_module("avlink.engine.torchaudio")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:

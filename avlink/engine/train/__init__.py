@@ -1,5 +1,5 @@
-"""The training loop: steps, optimisers, sharding, checkpoints. What is learned, and from what, are arguments.
+"""The training loop: steps, optimisers, sharding, checkpoints. Stages, clips and journals are arguments.
 
 Modules here know tensors, ranks and checkpoint folders.
-Recipes, clips, journals and validation belong in `avlink.training`.
+Recipes, data, journals and validation belong in `avlink.training`.
 """

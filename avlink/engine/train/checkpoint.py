@@ -1,7 +1,7 @@
-"""Checkpoints of a stage: folders of safetensors by torch.distributed.checkpoint; the newest whole one counts.
+"""Checkpoints of a stage: folders of safetensors, written by torch.distributed.checkpoint (DCP).
 
-Each rank writes its shards, and any number of ranks, with or without shards, can go on from them. DCP's own format has
-a pickled index; its safetensors format (HuggingFaceStorageWriter) has none, so nothing is ever unpickled.
+Each rank writes its shards, and any number of ranks, sharded or not, can resume from them. DCP's own format has a
+pickled index. Its safetensors format (HuggingFaceStorageWriter) has none, so nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -21,76 +21,85 @@ from avlink.engine.train.ranks import Ranks
 
 _FORMAT = 1
 _KEPT = 2
-_HALF = ".part"
+"""The newest, and the one before it in case the newest is damaged."""
+_PARTIAL = ".part"
 
 
-class Keeper:
-    """The checkpoints in one folder: written whole or not at all, the newest two kept."""
+class Checkpointer:
+    """Writes and reads the checkpoints in one folder: complete or not at all, the newest two are kept."""
 
     def __init__(
-        self, folder: Path, learner: Learner, optimiser: Optimiser, ema: EMA, ranks: Ranks, *, aside: bool = False
+        self,
+        folder: Path,
+        learner: Learner,
+        optimiser: Optimiser,
+        ema: EMA,
+        ranks: Ranks,
+        *,
+        in_background: bool = False,
     ) -> None:
-        """With `aside` a checkpoint is written by a thread while training goes on; the next one waits for it."""
+        """With `in_background` a thread writes while training continues; the next checkpoint waits for it."""
         self.folder, self.learner, self.optimiser, self.ema = folder, learner, optimiser, ema
-        self.ranks, self.aside = ranks, aside
+        self.ranks, self.in_background = ranks, in_background
         self._writing: tuple[Future[Any], Path] | None = None
 
     def newest(self) -> Path | None:
-        """The newest whole checkpoint; None without one."""
-        return max(_whole(self.folder), default=None)
+        """Return the newest complete checkpoint, or None."""
+        return max(_complete(self.folder), default=None)
 
     def save(self, step: int, order: dict[str, int]) -> None:
-        """Keep everything that the step after `step` depends on; `order` is where the row of clips stands."""
+        """Write everything that the step after `step` depends on; `order` is the state of the clip order."""
         from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
         from torch.distributed.checkpoint.state_dict_saver import async_save, save
 
         self.finish()
-        half = self.folder / f"step-{step:09d}{_HALF}"
-        self.ranks.lead(lambda: _begin(half, {"format": _FORMAT, "step": step, "order": order}))
+        # Written under a temporary name and renamed: a run that is killed leaves no checkpoint that looks complete.
+        partial = self.folder / f"step-{step:09d}{_PARTIAL}"
+        self.ranks.on_first(lambda: _begin(partial, {"format": _FORMAT, "step": step, "order": order}))
         state: dict[str, Any] = {f"model.{name}": value for name, value in self.learner.state().items()}
         state |= {f"ema.{name}": value for name, value in self.ema.named.items()}
         state |= {f"optimiser.{name}": value for name, value in self.optimiser.state().items()}
-        writer = HuggingFaceStorageWriter(str(half), save_distributed=True)
-        group = self.ranks.saving
-        _hush()
-        if self.aside:
+        writer = HuggingFaceStorageWriter(str(partial), save_distributed=True)
+        group = self.ranks.save_group
+        _silence_dcp()
+        if self.in_background:
             future: Any = async_save(state, storage_writer=writer, process_group=group, no_dist=group is None)
-            self._writing = (future, half)
+            self._writing = (future, partial)
         else:
             save(state, storage_writer=writer, process_group=group, no_dist=group is None)
-            self._put(half)
+            self._put(partial)
 
     def finish(self) -> None:
-        """Wait for what is being written, and put it in place."""
+        """Wait for the checkpoint that is being written, and move it into place."""
         if self._writing is not None:
-            future, half = self._writing
+            future, partial = self._writing
             self._writing = None
             future.result()
-            self._put(half)
+            self._put(partial)
 
-    def _put(self, half: Path) -> None:
-        """DCP is done on the first rank when all ranks have written."""
+    def _put(self, partial: Path) -> None:
+        """Rename on the first rank: DCP returns there only after all ranks have written."""
 
         def put() -> None:
-            whole = half.with_suffix("")
-            shutil.rmtree(whole, ignore_errors=True)
-            os.replace(half, whole)
-            for old in sorted(_whole(self.folder))[:-_KEPT]:
+            complete = partial.with_suffix("")
+            shutil.rmtree(complete, ignore_errors=True)
+            os.replace(partial, complete)
+            for old in sorted(_complete(self.folder))[:-_KEPT]:
                 shutil.rmtree(old, ignore_errors=True)
 
-        self.ranks.lead(put)
+        self.ranks.on_first(put)
 
     def load(self) -> tuple[int, dict[str, int] | None]:
-        """Restore what `save` kept last: the number of steps done and the place in the row of clips, or (0, None).
+        """Load the newest checkpoint; returns the number of steps done and the state of the clip order, or (0, None).
 
-        Raises InputError where the newest checkpoint cannot be read.
+        Raises InputError if the newest checkpoint cannot be read.
         """
         from safetensors import SafetensorError
         from torch.distributed.checkpoint.api import CheckpointException
         from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
         from torch.distributed.checkpoint.state_dict_loader import load
 
-        newest = self.ranks.lead(lambda: _sweep(self.folder))
+        newest = self.ranks.on_first(lambda: _remove_partial(self.folder))
         if newest is None:
             return 0, None
         try:
@@ -100,10 +109,11 @@ class Keeper:
             state: dict[str, Any] = {f"model.{name}": value for name, value in self.learner.state().items()}
             state |= {f"ema.{name}": value for name, value in self.ema.named.items()}
             kept = [name.removeprefix("optimiser.") for name in names if name.startswith("optimiser.")]
-            room = self.optimiser.blank(kept)
+            # DCP loads in place, and a fresh optimiser has no state: tensors of the right shapes are made first.
+            room = self.optimiser.empty_state(kept)
             state |= {f"optimiser.{name}": value for name, value in room.items()}
-            _hush()
-            group = self.ranks.waiting
+            _silence_dcp()
+            group = self.ranks.wait_group
             load(state, storage_reader=reader, process_group=group, no_dist=group is None)
             step, order = int(note["step"]), {key: int(value) for key, value in note["order"].items()}
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, CheckpointException) as error:
@@ -111,28 +121,28 @@ class Keeper:
                 f"the checkpoint {newest} cannot be read ({str(error).splitlines()[0]}); "
                 "remove that folder to go on from the one before it"
             ) from error
-        self.learner.restore({name: state[f"model.{name}"] for name in self.learner.state()})
-        self.optimiser.restore(room)
+        self.learner.load_state({name: state[f"model.{name}"] for name in self.learner.state()})
+        self.optimiser.load_state(room)
         return step, order
 
 
-def _begin(half: Path, note: dict[str, Any]) -> None:
-    shutil.rmtree(half, ignore_errors=True)
-    half.mkdir(parents=True)
-    (half / "checkpoint.json").write_text(json.dumps(note), "utf-8")
+def _begin(partial: Path, note: dict[str, Any]) -> None:
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    (partial / "checkpoint.json").write_text(json.dumps(note), "utf-8")
 
 
-def _whole(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("step-*") if path.suffix != _HALF]
+def _complete(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("step-*") if path.suffix != _PARTIAL]
 
 
-def _sweep(folder: Path) -> Path | None:
-    """Remove what a killed run left half-written; the newest whole checkpoint."""
-    for half in folder.glob(f"step-*{_HALF}"):
-        shutil.rmtree(half, ignore_errors=True)
-    return max(_whole(folder), default=None)
+def _remove_partial(folder: Path) -> Path | None:
+    """Remove incomplete checkpoints of a killed run; return the newest complete one, or None."""
+    for partial in folder.glob(f"step-*{_PARTIAL}"):
+        shutil.rmtree(partial, ignore_errors=True)
+    return max(_complete(folder), default=None)
 
 
-def _hush() -> None:
-    # DCP says that one process is one process, from whatever thread it works in.
+def _silence_dcp() -> None:
+    # DCP warns of every single process, also from its own thread, where a context manager would not reach.
     warnings.filterwarnings("ignore", message=".*assuming the intent is to (save|load).*")

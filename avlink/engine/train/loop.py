@@ -1,36 +1,46 @@
-"""The training loop: order only. What is learned, from what, and how it is judged are arguments."""
+"""The training loop of one stage: order only. The loss, the clips, the journal and the validation are arguments."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from avlink.core.errors import AvlinkError, InputError
 from avlink.core.training import ParallelTable
-from avlink.engine.train.checkpoint import Keeper
+from avlink.engine.train.checkpoint import Checkpointer
+from avlink.engine.train.clip_order import ClipOrder, rank_slice
 from avlink.engine.train.optim import EMA, OptimConfig, Optimiser
 from avlink.engine.train.parallel import Learner, Stage
 from avlink.engine.train.ranks import Ranks
-from avlink.engine.train.sampler import ClipOrder, share
-from avlink.training.journal import Journal
 
-__all__ = ["LoopConfig", "OnTrain", "OnWarning", "Stage", "StepGenerator", "step_generator", "train_stage"]
+__all__ = [
+    "LoopConfig",
+    "OnTrain",
+    "OnWarning",
+    "OpenJournal",
+    "Stage",
+    "StepGenerator",
+    "StepJournal",
+    "step_generator",
+    "train_stage",
+]
 
 BAD_STEPS = 5
-"""So many steps without a number in a row end a stage."""
+"""A stage ends after this many steps in a row whose loss or gradient is not finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopConfig:
-    """How long and in what steps one stage trains."""
+    """Length, batch, optimiser, checkpoints and parallelism of one stage's training."""
 
     steps: int
     batch: int
@@ -42,12 +52,11 @@ class LoopConfig:
     validate_every: int = 0
     seed: int = 0
     parallel: ParallelTable = field(default_factory=ParallelTable)
-    tensorboard: bool = False
 
-    def micro(self, ranks: int) -> int:
-        """Clips in one forward pass on one of so many ranks.
+    def micro_batch_size(self, ranks: int) -> int:
+        """Return the number of clips in one forward pass on one of `ranks` ranks.
 
-        Raises InputError where the batch does not divide.
+        Raises InputError if the batch does not divide.
         """
         most = self.batch // ranks
         micro = min(self.micro_batch or most, most)
@@ -62,27 +71,44 @@ class LoopConfig:
 
 
 OnTrain = Callable[[str, int, int, dict[str, float]], None]
-"""(stage, steps done, steps in all, figures)."""
+"""Called after each step with (stage, steps done, steps in all, figures)."""
 
 OnWarning = Callable[[str], None]
 
 
-class StepGenerator(torch.Generator):
-    """The randomness of one micro-batch of one step: a resumed run draws what an undisturbed one would.
+class StepJournal(Protocol):
+    """A record of a stage's figures, step by step."""
 
-    `common` is the same for all micro-batches of a step: what decides which layers run, and on how much, is drawn from
-    it, so that all ranks go through the same layers.
+    def write(self, step: int, figures: Mapping[str, float], samples_per_second: float) -> None:
+        """Record the figures of a step."""
+        ...
+
+    def show(self, step: int, folder: Path) -> None:
+        """Record the pictures and sounds that a validation wrote into `folder`."""
+        ...
+
+
+OpenJournal = Callable[[int], AbstractContextManager[StepJournal]]
+"""Opens the journal of a stage whose first `n` steps are done; later entries, of a killed run, are dropped."""
+
+
+class StepGenerator(torch.Generator):
+    """Random numbers of one micro-batch of one step: a resumed run draws the same as an uninterrupted one.
+
+    `common` is equal for all micro-batches of a step. Choices that decide which layers run, and on how many clips, are
+    drawn from it, so that all ranks run the same layers: collectives would wait for each other for ever otherwise.
     """
 
     common: torch.Generator
 
 
 def step_generator(name: str, seed: int, step: int, micro: int = 0) -> StepGenerator:
-    """All randomness of micro-batch number `micro` of a step's batch, whichever rank takes it."""
+    """Return the generator of micro-batch number `micro` of a step's whole batch, whichever rank takes it."""
 
     def digest(text: str) -> int:
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
 
+    # Hashed: with a sum of seed, step and micro-batch, different micro-batches would draw the same noise.
     place = f"{name}/{seed}/{step}"
     generator = StepGenerator()
     generator.manual_seed(digest(f"{place}/{micro}" if micro else place))
@@ -96,91 +122,99 @@ def train_stage(
     folder: Path,
     on_train: OnTrain,
     *,
-    around: Iterable[nn.Module] = (),
+    journal: OpenJournal | None = None,
+    frozen_modules: Iterable[nn.Module] = (),
     ranks: Ranks = Ranks(),  # noqa: B008
     on_warning: OnWarning = lambda text: None,
 ) -> Learner:
-    """Run `stage` to its end, from its newest checkpoint in `folder` if there is one; leaves EMA weights in place.
+    """Train `stage` to its last step, from its newest checkpoint in `folder` if there is one.
 
-    `around` are frozen modules that its loss runs through. Returns what holds the weights. Raises AvlinkError where
-    losses or gradients are no numbers several steps in a row.
+    `frozen_modules` are those that its loss runs through. `journal` and `on_train` are called on the first rank only.
+    Returns the learner, which holds the averaged (EMA) weights. Raises AvlinkError if losses or gradients are not
+    finite for several steps in a row.
     """
-    micro = config.micro(ranks.count)
-    learner = Learner(stage, around=around, parallel=config.parallel, bf16=config.bf16, ranks=ranks)
-    named = learner.named()
+    micro = config.micro_batch_size(ranks.count)
+    learner = Learner(stage, frozen_modules=frozen_modules, parallel=config.parallel, bf16=config.bf16, ranks=ranks)
+    named = learner.named_parameters()
     optimiser = Optimiser(named, config.optim, config.steps)
     ema = EMA(named, config.ema)
     checkpoints = folder / "checkpoints" / stage.name
-    keeper = Keeper(checkpoints, learner, optimiser, ema, ranks, aside=config.parallel.async_save)
+    checkpointer = Checkpointer(checkpoints, learner, optimiser, ema, ranks, in_background=config.parallel.async_save)
     order = ClipOrder(stage.num_clips, config.seed)
-    start, state = keeper.load()
-    place = order.place(state) if state is not None else 0
+    start, state = checkpointer.load()
+    # The clip order and the generators are functions of position and step: nothing else needs to be restored.
+    position = order.position(state) if state is not None else 0
     bad = 0
     with ExitStack() as open_files:
-        journal = None
-        if ranks.first:
-            journal = open_files.enter_context(Journal(folder, stage.name, start, tensorboard=config.tensorboard))
+        entries = open_files.enter_context(journal(start)) if journal is not None and ranks.first else None
         for step in range(start, config.steps):
             began = time.perf_counter()
-            losses = _descend(learner, order.take(place, config.batch), config, step, micro)
-            place += config.batch
+            losses = _backward(learner, order.take(position, config.batch), config, step, micro)
+            position += config.batch
             figures = ranks.mean(losses)
-            norm = optimiser.clip()
+            norm = optimiser.clip_gradients()
             wrong = [name for name, value in figures.items() if not math.isfinite(value)]
             wrong += [] if math.isfinite(norm) else ["the gradient"]
             done = step + 1
             if wrong:
-                optimiser.forget()
+                # The weights, the moments and the average all stay: one bad batch must not enter any of them.
+                optimiser.zero_grad()
                 bad += 1
-                _warn(stage.name, done, wrong, bad, keeper, on_warning)
+                _warn(stage.name, done, wrong, bad, checkpointer, on_warning)
             else:
                 bad = 0
                 optimiser.step(step)
                 ema.update(step)
+            # Without validation, so that the samples per second are those of training.
             seconds = time.perf_counter() - began
-            extra = {"grad_norm": norm, "lr": config.optim.lr * optimiser.factor(step), "seconds": seconds}
+            extra = {"grad_norm": norm, "lr": config.optim.lr * optimiser.lr_factor(step), "seconds": seconds}
             extra |= {"skipped": 1.0} if wrong else {}
             judged = config.validate_every and (done % config.validate_every == 0 or done == config.steps)
             if judged:
+                # The averaged weights are what the bundle will hold, so they are validated.
                 ema.swap()
                 figures |= {f"val_{name}": value for name, value in learner.validate().items()}
                 ema.swap()
-            if journal is not None:
-                journal.write(done, figures | extra, samples_per_second=config.batch / seconds)
+            if entries is not None:
+                entries.write(done, figures | extra, samples_per_second=config.batch / seconds)
                 if judged:
-                    journal.show(done, folder / "samples")
+                    entries.show(done, folder / "samples")
+            if ranks.first:
                 on_train(stage.name, done, config.steps, figures)
+            # Between bad steps nothing new is worth keeping, and the last good checkpoint must stay the newest.
             if (done % config.checkpoint_every == 0 and not bad) or done == config.steps:
-                keeper.save(done, order.state(place))
-        keeper.finish()
+                checkpointer.save(done, order.state(position))
+        checkpointer.finish()
+    # Left in place: later stages build on the averaged weights.
     ema.swap()
     for module in stage.trained.values():
         module.requires_grad_(False).eval()
     return learner
 
 
-def _descend(learner: Learner, batch: list[int], config: LoopConfig, step: int, micro: int) -> dict[str, Tensor]:
-    """Gradients of the step's mean loss on this rank's share of the batch, and the mean losses there."""
+def _backward(learner: Learner, batch: list[int], config: LoopConfig, step: int, micro: int) -> dict[str, Tensor]:
+    """Accumulate gradients of the mean loss on this rank's slice of `batch`; returns the mean losses there."""
     ranks = learner.ranks
-    mine = share(batch, ranks.index, ranks.count)
+    mine = rank_slice(batch, ranks.index, ranks.count)
     count = len(mine) // micro
     sums: dict[str, Tensor] = {}
     for turn in range(count):
         generator = step_generator(learner.stage.name, config.seed, step, ranks.index * count + turn)
-        with learner.last_only(turn + 1 == count):
-            losses = learner.run(mine[turn * micro : (turn + 1) * micro], generator)
+        with learner.sync_gradients(turn + 1 == count):
+            losses = learner.forward(mine[turn * micro : (turn + 1) * micro], generator)
+            # Divided here, so that gradients of micro-batches add up to those of the whole batch.
             (losses["total"] / count).backward()
         for name, value in losses.items():
             sums[name] = sums.get(name, torch.zeros_like(value.detach())) + value.detach() / count
     return sums
 
 
-def _warn(stage: str, step: int, wrong: list[str], bad: int, keeper: Keeper, on_warning: OnWarning) -> None:
+def _warn(stage: str, step: int, wrong: list[str], bad: int, checkpointer: Checkpointer, on_warning: OnWarning) -> None:
     what = ", ".join(wrong)
     if bad < BAD_STEPS:
         on_warning(f"stage '{stage}', step {step}: no finite number in {what}; this step changes nothing")
         return
-    last = keeper.newest()
+    last = checkpointer.newest()
     kept = "no checkpoint was written yet" if last is None else f"the last good checkpoint is {last}"
     raise AvlinkError(
         f"stage '{stage}' stops at step {step}: no finite number in {what}, {bad} steps in a row; {kept}. "

@@ -1,7 +1,7 @@
-"""Muon, with its iteration in the precision that the processor is quick at.
+"""Muon, with a choice of precision for its iteration.
 
-torch's own iterates in bfloat16 always. Where a processor only imitates that, as most CPUs do, a step of the optimiser
-takes longer than the step of the model that it serves.
+torch.optim.Muon always iterates in bfloat16. Most CPUs emulate that type, and a step of the optimiser then takes longer
+than the step of the model.
 """
 
 from __future__ import annotations
@@ -15,17 +15,22 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 _A, _B, _C = 3.4445, -4.7750, 2.0315
-"""The quintic of Newton and Schulz as tuned for Muon: singular values end up between about 0.7 and 1.2."""
+"""Coefficients of the quintic Newton-Schulz iteration as tuned for Muon (Jordan et al. 2024).
+
+They trade convergence to exactly 1 for speed: singular values end between about 0.7 and 1.2, which is near enough.
+"""
 _ITERATIONS = 5
 
 
 def orthogonalise(
     gradients: Float[Tensor, "batch rows columns"], dtype: torch.dtype
 ) -> Float[Tensor, "batch rows columns"]:
-    """Each matrix with its singular values drawn to about 1 (Jordan et al. 2024, "Muon"), computed in `dtype`."""
+    """Return each matrix with singular values driven to about 1 (Jordan et al. 2024, "Muon"), computed in `dtype`."""
     x = gradients.to(dtype)
     tall = x.shape[1] > x.shape[2]
+    # The Gram matrix of the shorter side is the cheaper one.
     x = x.mT if tall else x
+    # The iteration converges for singular values up to 1, and the Frobenius norm bounds the largest one.
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
@@ -34,9 +39,10 @@ def orthogonalise(
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised, for weight matrices; steps are as large as AdamW's usually are.
+    """Orthogonalised Nesterov momentum for weight matrices.
 
-    `lr` and decoupled `weight_decay` are as AdamW takes them (Moonlight's scale: 0.2 sqrt(longer side)).
+    Updates are scaled by 0.2 sqrt(longer side) (Liu et al. 2025, "Moonlight"), which gives them the root mean square
+    of AdamW's, so `lr` and decoupled `weight_decay` mean the same as there.
     """
 
     def __init__(
@@ -53,25 +59,26 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """One step down the gradients; `closure` is not taken."""
+        """Update the parameters; raises ValueError for a `closure`, which is not supported."""
         if closure is not None:
             raise ValueError("Muon takes no closure")
         for group in self.param_groups:
-            alike: dict[tuple[torch.Size, torch.device], list[Tensor]] = defaultdict(list)
+            same_shape: dict[tuple[torch.Size, torch.device], list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike[parameter.shape, parameter.device].append(parameter)
-            # Those of one shape at once: a GPU starts each product in the time that it takes to do many.
-            for parameters in alike.values():
-                self._descend(parameters, group["lr"], group["lr"] * group["weight_decay"], group["momentum"])
+                    same_shape[parameter.shape, parameter.device].append(parameter)
+            # One batched product per shape: on a GPU, launching many small products costs more than computing them.
+            for parameters in same_shape.values():
+                self._update(parameters, group["lr"], group["lr"] * group["weight_decay"], group["momentum"])
 
-    def _descend(self, parameters: list[Tensor], lr: float, decay: float, momentum: float) -> None:
+    def _update(self, parameters: list[Tensor], lr: float, decay: float, momentum: float) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
         for parameter in parameters:
             if "momentum_buffer" not in self.state[parameter]:
                 self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         buffers = [self.state[p]["momentum_buffer"] for p in parameters]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        # Nesterov: the step looks ahead along the momentum.
         wanted = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
         scale = 0.2 * max(parameters[0].shape) ** 0.5
         torch._foreach_mul_(parameters, 1 - decay)

@@ -1,4 +1,4 @@
-"""Muon for the weight matrices, AdamW for everything else, under one schedule."""
+"""Optimisation: Muon for weight matrices, AdamW for everything else, one schedule, and averaged weights (EMA)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avlink.engine.train.muon import Muon
 
 
 def computes_in_bf16() -> bool:
-    """Whether this machine's processor multiplies bfloat16 itself. Those that imitate it take ten times as long."""
+    """Return True if this processor multiplies bfloat16 in hardware; emulation is about ten times slower."""
     own = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     if any(getattr(torch.cpu, name, lambda: False)() for name in own):
         return True
@@ -23,7 +23,10 @@ def computes_in_bf16() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimConfig:
-    """Learning rates at their peak; `decay` is the last part of the run over which they fall to zero linearly."""
+    """Peak learning rates and their schedule; `decay` is the final fraction of the run, over which they fall to zero.
+
+    `muon_lr=None` trains matrices by AdamW too, as the paper does (appendix C.1).
+    """
 
     lr: float = 1e-3
     muon_lr: float | None = None
@@ -36,15 +39,16 @@ class OptimConfig:
 
 
 class Optimiser:
-    """Steps parameters, whole or in shards; its state can be saved and restored exactly, under their names."""
+    """Muon and AdamW as one optimiser, for whole or sharded parameters; its state is saved under parameter names."""
 
     def __init__(self, named: Mapping[str, nn.Parameter], config: OptimConfig, steps: int) -> None:
-        """Raises ValueError for Muon on shards: it needs whole matrices."""
+        """Assign matrices to Muon if there is a `muon_lr`; raises ValueError if they are sharded."""
         self.config, self.steps, self.named = config, steps, dict(named)
         self.parameters = list(self.named.values())
         matrices = [p for p in self.parameters if p.ndim == 2 and min(p.shape) >= 32 and config.muon_lr is not None]
         if matrices and any(isinstance(p, DTensor) for p in matrices):
             raise ValueError("Muon needs whole matrices, not shards")
+        # Vectors have no singular values, and in narrow matrices there is little to orthogonalise: AdamW takes them.
         chosen = {id(p) for p in matrices}
         rest = [p for p in self.parameters if id(p) not in chosen]
         self.parts: list[tuple[torch.optim.Optimizer, float]] = []
@@ -55,7 +59,7 @@ class Optimiser:
                 betas=config.betas,
                 eps=config.eps,
                 weight_decay=config.weight_decay,
-                # On CPUs the plain one is as quick, and what it computes is what it always did.
+                # On CPUs the fused kernel is no faster, and it rounds differently.
                 fused=rest[0].device.type == "cuda",
             )
             self.parts.append((adam, config.lr))
@@ -64,40 +68,42 @@ class Optimiser:
             muon = Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, dtype=dtype)
             self.parts.append((muon, config.muon_lr))
 
-    def factor(self, step: int) -> float:
-        """The schedule at `step`: linear warm-up, constant, linear decay to zero at the end."""
+    def lr_factor(self, step: int) -> float:
+        """Return the schedule at `step`, 0 to 1: linear warm-up, constant, linear decay to zero."""
+        # step + 1: the first update must not have a learning rate of zero.
         warm = min(1.0, (step + 1) / max(1, self.config.warmup_steps))
         tail = max(1.0, self.config.decay * self.steps)
         return warm * min(1.0, max(0.0, (self.steps - step) / tail))
 
-    def clip(self) -> float:
-        """Scale gradients down to the largest norm that is allowed; returns the norm before, over all ranks."""
+    def clip_gradients(self) -> float:
+        """Clip the global norm of the gradients; returns the norm before clipping, over all ranks."""
+        # Over the gradients of all parameters and ranks; of shards it is a DTensor that still has to be summed up.
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
     def step(self, step: int) -> None:
-        """Apply the gradients at `step` of the schedule, and forget them."""
+        """Update the parameters with the learning rates of `step`, and drop the gradients."""
         for part, lr in self.parts:
             for group in part.param_groups:
-                group["lr"] = lr * self.factor(step)
+                group["lr"] = lr * self.lr_factor(step)
             part.step()
-        self.forget()
+        self.zero_grad()
 
-    def forget(self) -> None:
+    def zero_grad(self) -> None:
         """Drop the gradients."""
         for part, _ in self.parts:
             part.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
-        """All state tensors as `parameter/key`; counts have one element."""
+        """Return all state tensors as `parameter/key`; step counts get one axis, since DCP shards no scalars."""
         flat = {}
         for name, parameter in self.named.items():
             for key, value in self._of(parameter).items():
                 flat[f"{name}/{key}"] = value.reshape(1) if value.ndim == 0 else value
         return flat
 
-    def blank(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """Room for what is kept under those names of `state`, sharded as the parameters are."""
+    def empty_state(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """Return zeros under those names of `state`, sharded as the parameters are, to load into."""
         room = {}
         for full in names:
             name, _, key = full.rpartition("/")
@@ -105,12 +111,13 @@ class Optimiser:
             room[full] = torch.zeros(1) if key == "step" else torch.zeros_like(parameter.detach())
         return room
 
-    def restore(self, flat: Mapping[str, Tensor]) -> None:
-        """The inverse of `state`."""
+    def load_state(self, flat: Mapping[str, Tensor]) -> None:
+        """Load the result of `state`."""
         for full, value in flat.items():
             name, _, key = full.rpartition("/")
             parameter = self.named[name]
             if key == "step":
+                # Plain AdamW counts on the CPU, fused AdamW on the device of its parameter.
                 value = value.reshape(()).to(parameter.device if self._fused(parameter) else "cpu")
             self._of(parameter)[key] = value
 
@@ -123,14 +130,15 @@ class Optimiser:
 
 
 class EMA:
-    """Exponential moving average of parameters, whole or in shards as they are.
+    """Exponential moving average of parameters, whole or sharded as they are.
 
-    It is warmed up, so that a short run is not ruled by its start.
+    The decay is warmed up: with a constant one, the average of a short run would still hold its random start.
     """
 
     def __init__(self, named: Mapping[str, nn.Parameter], decay: float) -> None:
         self.decay = decay
         self.live = list(named.values())
+        # fp32 like the master weights: in bf16 a change of 1 - decay would round to nothing.
         self.shadow = [p.detach().clone() for p in self.live]
         self.named = dict(zip(named, self.shadow, strict=True))
 
@@ -141,8 +149,9 @@ class EMA:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the averaged and the live values; twice is no change."""
+        """Exchange averaged and live values; calling it twice restores both."""
         for shadow, live in zip(self.shadow, self.live, strict=True):
+            # Copied in place: shards and optimiser hold references to these tensors.
             kept = live.detach().clone()
             live.copy_(shadow)
             shadow.copy_(kept)

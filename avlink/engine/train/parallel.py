@@ -1,6 +1,6 @@
-"""A stage made ready for its devices: blocks recomputed, compiled and sharded, or whole copies on every rank.
+"""Parallelism of one stage: activation checkpointing, compilation, and FSDP2 or DDP.
 
-The order is that of large trainings (torchtitan): recompute, then compile, then shard each block, then the rest.
+The order is torchtitan's: checkpoint activations, then compile, then shard each block, then the root.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _WRAPPED = "_checkpoint_wrapped_module."
 
 @runtime_checkable
 class Stage(Protocol):
-    """One thing to learn."""
+    """One stage of a training: the modules that learn, and their loss."""
 
     name: str
     trained: dict[str, nn.Module]
-    """Modules whose parameters learn, by component name."""
+    """Modules whose parameters are trained, by component name."""
     frozen: tuple[nn.Module, ...]
-    """Parts of them that stay as they are."""
+    """Parts of them that are not."""
     num_clips: int
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        """Named losses of a batch; `total` is the one to go down. All randomness comes from `generator`."""
+        """Return named losses of a batch; `total` is minimised. All randomness comes from `generator`."""
         ...
 
     def validate(self) -> dict[str, float]:
-        """Figures on clips that are not trained on."""
+        """Return figures on held-out clips."""
         ...
 
 
 class _Loss(nn.Module):
-    """A stage's loss as the forward pass of what it trains: DDP and FSDP hook in there."""
+    """A stage's loss as the forward pass of a module that holds what it trains: DDP and FSDP hook into `forward`."""
 
     def __init__(self, stage: Stage, bf16: bool, device: torch.device) -> None:
         super().__init__()
@@ -53,44 +53,46 @@ class _Loss(nn.Module):
         self.stage, self.bf16, self.device = stage, bf16, device
 
     def forward(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        with self.numbers():
+        with self.autocast():
             losses = self.stage.loss(indices, generator)
-        # DDP would wait for gradients of what is only looked at.
+        # DDP would wait for gradients of losses that are only reported.
         return {name: value if name == "total" else value.detach() for name, value in losses.items()}
 
-    def numbers(self) -> AbstractContextManager[object]:
+    def autocast(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
 
 class Learner:
-    """What a stage trains, spread over the ranks, and how its loss is computed there."""
+    """The trained modules of a stage, prepared for the ranks, and its loss on them."""
 
     def __init__(
-        self, stage: Stage, *, around: Iterable[nn.Module], parallel: ParallelTable, bf16: bool, ranks: Ranks
+        self, stage: Stage, *, frozen_modules: Iterable[nn.Module], parallel: ParallelTable, bf16: bool, ranks: Ranks
     ) -> None:
-        """`around` are the frozen modules that gradients pass through or that condition: they run in half precision."""
+        """Freeze `frozen_modules`, which condition the loss or pass gradients on; `bf16` stores them in bf16."""
         self.stage, self.ranks = stage, ranks
         for module in stage.trained.values():
             module.requires_grad_(True).train()
         for part in stage.frozen:
             part.requires_grad_(False)
-        around = [module.requires_grad_(False) for module in around]
+        frozen_modules = [module.requires_grad_(False) for module in frozen_modules]
         if bf16:
-            for module in around:
-                _halve(module)
-        _ready_blocks([*stage.trained.values(), *around], parallel)
+            # They have no optimiser step, whose small updates need fp32.
+            for module in frozen_modules:
+                _to_bf16(module)
+        _prepare_blocks([*stage.trained.values(), *frozen_modules], parallel)
         self.loss = _Loss(stage, bf16, ranks.device)
-        self.run: nn.Module = self.loss
+        self.forward: nn.Module = self.loss
         self.sharded = parallel.mode == "fsdp"
         if self.sharded:
             _shard(self.loss, bf16, ranks)
         elif ranks.count > 1:
-            self.run = DistributedDataParallel(
+            # Buffers are constants, so none are broadcast. A step that drops conditions leaves parameters unused.
+            self.forward = DistributedDataParallel(
                 self.loss, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
             )
 
-    def named(self) -> dict[str, nn.Parameter]:
-        """The parameters that learn, as `component.parameter`."""
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the trained parameters as `component.parameter`."""
         return {
             name.replace(_WRAPPED, ""): value
             for name, value in self.loss.parts.named_parameters()
@@ -98,35 +100,35 @@ class Learner:
         }
 
     def state(self) -> dict[str, Tensor]:
-        """All weights of the trained components under the same names, whether they learn or not."""
+        """Return all weights of the trained components under the same names, frozen ones too."""
         return dict(self.loss.parts.state_dict())
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """The inverse of `state`."""
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Load the result of `state`."""
         self.loss.parts.load_state_dict(state)
 
     @contextmanager
-    def last_only(self, last: bool) -> Iterator[None]:
-        """Ranks exchange gradients in the last of a step's micro-batches only."""
+    def sync_gradients(self, last: bool) -> Iterator[None]:
+        """Reduce gradients over the ranks in the last micro-batch of a step only; before that they add up locally."""
         if isinstance(self.loss, FSDPModule):
             self.loss.set_requires_gradient_sync(last)
             yield
-        elif isinstance(self.run, DistributedDataParallel) and not last:
-            with self.run.no_sync():
+        elif isinstance(self.forward, DistributedDataParallel) and not last:
+            with self.forward.no_sync():
                 yield
         else:
             yield
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """The stage's own judgement: on all ranks alike, since shards are gathered by all of them."""
+        """Return the stage's validation figures; all ranks take part, since all of them gather shards."""
         modules = self.stage.trained.values()
         for module in modules:
             module.eval()
         if isinstance(self.loss, FSDPModule):
-            # Stages reach into modules: what no block holds must be whole before.
+            # Validation calls modules directly, past the hook that gathers the root's own parameters.
             self.loss.unshard()
-        with self.loss.numbers():
+        with self.loss.autocast():
             figures = self.stage.validate()
         if isinstance(self.loss, FSDPModule):
             self.loss.reshard()
@@ -134,11 +136,12 @@ class Learner:
             module.train()
         return figures
 
-    def whole(self) -> dict[str, dict[str, Tensor]]:
-        """The weights of each trained component, whole and on the CPU; empty on all ranks but the first."""
+    def full_state(self) -> dict[str, dict[str, Tensor]]:
+        """Return the unsharded weights of each trained component on the CPU; empty on all ranks but the first."""
         found: dict[str, dict[str, Tensor]] = {}
         for name, module in self.stage.trained.items():
             for key, value in module.state_dict().items():
+                # A collective: every rank calls it, only the first one keeps the result.
                 full = value.full_tensor() if isinstance(value, DTensor) else value
                 if self.ranks.first:
                     found.setdefault(name, {})[key] = full.detach().cpu().contiguous().clone()
@@ -146,34 +149,36 @@ class Learner:
 
 
 def _block_lists(modules: Iterable[nn.Module]) -> Iterator[nn.ModuleList]:
-    """The stacks of blocks of backbones, text encoders and fusions."""
+    """Yield the stacks of blocks of backbones, text encoders and fusions."""
     for module in modules:
         for name, part in module.named_modules():
             if isinstance(part, nn.ModuleList) and name.rpartition(".")[2] == "blocks":
                 yield part
 
 
-def _ready_blocks(modules: Iterable[nn.Module], parallel: ParallelTable) -> None:
+def _prepare_blocks(modules: Iterable[nn.Module], parallel: ParallelTable) -> None:
     for blocks in list(_block_lists(modules)):
         for index, block in enumerate(blocks):
             if parallel.activation_checkpointing:
                 blocks[index] = checkpoint_wrapper(block)
             if parallel.compile:
+                # Block by block, since all blocks of a stack share one compiled graph.
                 blocks[index].compile()
 
 
-def _halve(module: nn.Module) -> None:
+def _to_bf16(module: nn.Module) -> None:
     for parameter in module.parameters():
+        # Parameters only: buffers, such as the statistics of latents, stay in fp32.
         parameter.data = parameter.data.to(torch.bfloat16)
 
 
 def _shard(root: _Loss, bf16: bool, ranks: Ranks) -> None:
-    """FSDP2: parameters and averages in fp32 shards, gathered in bf16 for blocks, gradients summed up in fp32.
+    """Shard by FSDP2: fp32 master weights and averages, bf16 gathers for blocks, fp32 gradient reduction.
 
-    What is not a product stays under autocast, as without shards. What lies outside of blocks is small, and norms with
-    weights want them in fp32: both are gathered as they are.
+    Autocast decides the type of each operation, as without shards. Parameters outside of blocks are few, and norms with
+    weights need them in fp32: both are gathered in fp32.
     """
-    # Streams that a block does not renew pass through it as views; nothing in the model works in place.
+    # A stream that a block does not refine passes through it as a view. Nothing in the model works in place.
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
     mesh = init_device_mesh(ranks.device.type, (ranks.count,))
     exact = MixedPrecisionPolicy(cast_forward_inputs=False)
@@ -181,7 +186,7 @@ def _shard(root: _Loss, bf16: bool, ranks: Ranks) -> None:
     for blocks in list(_block_lists(root.parts.values())):
         for index, block in enumerate(blocks):
             policy = half if bf16 and not _has_weighted_norm(block) else exact
-            # The last block's parameters are needed again at once.
+            # The backward pass begins with the last block: freeing its parameters would gather them again at once.
             fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=index + 1 < len(blocks))
     fully_shard(root, mesh=mesh, mp_policy=exact)
 

@@ -1,4 +1,4 @@
-"""One process among those that train together, and what they do as one. A single process is a group of one."""
+"""One process of a distributed training, and collective operations among them. A single process is a group of one."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ Result = TypeVar("Result")
 class Ranks:
     """Rank `index` of `count`, which computes on `device`.
 
-    The groups are None in a process of its own. Both are gloo on the CPU: `waiting` has a time-out of days, for what
-    one rank does while the others wait; `saving` belongs to checkpoints, which may be written from a thread.
+    Both process groups are gloo on the CPU, and None without torch.distributed. `wait_group` has a time-out of days,
+    for work of one rank that the others wait for. `save_group` is for checkpoints only: they may be written from a
+    thread, and collectives of two threads in one group would mix.
     """
 
     index: int = 0
     count: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    waiting: Any = None
-    saving: Any = None
+    wait_group: Any = None
+    save_group: Any = None
 
     @property
     def first(self) -> bool:
-        """Whether this is the rank that prepares, logs and writes for all."""
+        """True on the rank that prepares, logs and writes for all."""
         return self.index == 0
 
     @property
     def grouped(self) -> bool:
-        """Whether there is a process group, be it of one."""
-        return self.waiting is not None
+        """True if there is a process group, even of one process."""
+        return self.wait_group is not None
 
-    def lead(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns on the first rank, on all of them; the others wait and do nothing.
+    def on_first(self, work: Callable[[], Result]) -> Result:
+        """Call `work` on the first rank and return its result on all of them; the others wait.
 
         Raises what it raised there, and PeerFailed on the others.
         """
@@ -51,10 +52,11 @@ class Ranks:
             try:
                 said = [(0, work())]
             except (Exception, KeyboardInterrupt) as caught:
+                # The others are told, or they would wait until the time-out.
                 error = caught
                 said = [(getattr(caught, "exit_code", 1), None)]
         # Pickled, but only from process to process of one run.
-        dist.broadcast_object_list(said, src=0, group=self.waiting)
+        dist.broadcast_object_list(said, src=0, group=self.wait_group)
         if error is not None:
             raise error
         failed, result = said[0]
@@ -62,20 +64,21 @@ class Ranks:
             raise PeerFailed(failed)
         return result
 
-    def lead_then_all(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns on each rank; the first one is through before the others begin, for what it writes."""
+    def first_then_others(self, work: Callable[[], Result]) -> Result:
+        """Call `work` on every rank, on the others only after the first one is done: they read what it wrote."""
         mine: list[Result] = []
 
         def first() -> None:
             mine.append(work())
 
-        self.lead(first)
+        self.on_first(first)
         return mine[0] if mine else work()
 
     def mean(self, values: Mapping[str, torch.Tensor]) -> dict[str, float]:
-        """Means over all ranks of numbers that each has under the same names."""
+        """Average scalars over all ranks; every rank passes the same names in the same order."""
         if not values:
             return {}
+        # One all-reduce of a vector instead of one per name: at this size latency is all that counts.
         row = torch.stack([value.detach().float().to(self.device) for value in values.values()])
         if self.count > 1:
             dist.all_reduce(row)

@@ -1,4 +1,8 @@
-"""All scene kinds, how often each is drawn, and which split may show it."""
+"""The scene kinds, the weight with which each is drawn, and the split that shows it.
+
+A module per family of kinds, each with planners from random draws to scenes. Drawing and sound belong in `render` and
+`sound`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,14 @@ from collections.abc import Callable
 from avlink.foundry.kinds.blast import plan_explosion, plan_flash
 from avlink.foundry.kinds.bounce import plan_bounce, plan_drop
 from avlink.foundry.kinds.collide import plan_collide
-from avlink.foundry.kinds.lasting import plan_machine, plan_rain, plan_roll, plan_wind
+from avlink.foundry.kinds.continuous import plan_machine, plan_rain, plan_roll, plan_wind
 from avlink.foundry.kinds.steps import plan_steps
 from avlink.foundry.kinds.strike import plan_hammer, plan_stick
 from avlink.foundry.kinds.transfer import plan_clap, plan_cradle, plan_pendulum, plan_press
-from avlink.foundry.scene import Scene
-from avlink.foundry.stage import Stage
+from avlink.foundry.sampler import SceneSampler
+from avlink.foundry.scene import ScenePlan
 
-Planner = Callable[[Stage], Scene]
+Planner = Callable[[SceneSampler], ScenePlan]
 
 TRAINED_KINDS: dict[str, tuple[Planner, float]] = {
     "bounce": (plan_bounce, 0.22),

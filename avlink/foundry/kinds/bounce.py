@@ -1,4 +1,4 @@
-"""Bodies that fall and bounce: under gravity onto a surface, against walls, or free between two walls."""
+"""Bodies that fall and bounce on a surface, or fly between two walls."""
 
 from __future__ import annotations
 
@@ -8,32 +8,36 @@ import numpy as np
 
 from avlink.foundry import captions
 from avlink.foundry.clip import CLIP_S
-from avlink.foundry.scene import Array, Body, Ground, Hit, Scene, latest
-from avlink.foundry.shapes import Shape, box, disc
-from avlink.foundry.stage import MIN_GAP_S, Stage, heard
+from avlink.foundry.sampler import MIN_GAP_S, SceneSampler, impact_strength
+from avlink.foundry.scene import Body, Contact, Ground, ScenePlan, latest_event
+from avlink.foundry.shapes import Array, Shape, box, disc
 
 
 @dataclass(slots=True)
-class Hops:
-    """Flights of one body: (start, duration, gravity) each; a contact where one ends, none where one is thrown."""
+class BouncePath:
+    """The flights of one body as (start, duration, gravity), and the times and speeds of its contacts.
+
+    A flight ends in a contact; a body that is thrown up again starts one without.
+    """
 
     flights: list[tuple[float, float, float]]
     contacts: list[float]
     speeds: list[float]
 
     def height(self, t: Array) -> Array:
-        """Height of the lowest point; before the first flight's top the body is held there."""
+        """Return the height of the lowest point; the body is held at the top of its first flight until it falls."""
         height = np.zeros_like(t)
         for index, (start, duration, gravity) in enumerate(self.flights):
             tau = t - start
             if index == 0:
                 tau = np.maximum(tau, duration / 2)
+            # A parabola that is 0 at both ends of the flight.
             inside = (tau >= 0) & (tau < duration)
             height = np.where(inside, 0.5 * gravity * tau * (duration - tau), height)
         return np.asarray(height)
 
     def moving(self, t: Array) -> Array:
-        """1 while the body flies, 0 while it is held or lies."""
+        """Return 1 while the body flies, 0 while it is held or lies."""
         first = self.flights[0][0] + self.flights[0][1] / 2
         busy = np.zeros_like(t)
         for start, duration, _ in self.flights:
@@ -41,157 +45,173 @@ class Hops:
         return np.asarray(busy)
 
 
-def hops(stage: Stage, top_px: float) -> Hops:
-    """A bouncing schedule: hops that shrink by the restitution; it may be thrown up again after a rest."""
-    longest, bounciness = stage.uniform(0.5, 1.1), stage.uniform(0.68, 0.93)
+def bounce_path(sampler: SceneSampler, top_px: float) -> BouncePath:
+    """Draw hops that shrink by the coefficient of restitution; the body may be thrown up again after a rest."""
+    longest, bounciness = sampler.uniform(0.5, 1.1), sampler.uniform(0.68, 0.93)
+    # A hop of duration T reaches g T^2 / 8.
     gravity = 8 * top_px / longest**2
-    now = stage.uniform(0.15, 1.0)
+    now = sampler.uniform(0.15, 1.0)
     flights, contacts, speeds = [(now - longest, longest, gravity)], [now], [gravity * longest / 2]
-    shortest = stage.uniform(0.17, 0.28)
+    shortest = sampler.uniform(0.17, 0.28)
     duration = longest
     while now < CLIP_S:
         duration *= bounciness
         if duration < shortest:
-            rest = stage.uniform(0.3, 1.2)
-            if not stage.chance(0.65):
+            rest = sampler.uniform(0.3, 1.2)
+            if not sampler.chance(0.65):
                 break
-            # Thrown up again: it rises with no contact, so a body that turns upwards is not always heard.
+            # Thrown up again, without a contact: a body that starts to rise is not always audible.
             now += rest
-            duration = longest * stage.uniform(0.7, 1.0)
+            duration = longest * sampler.uniform(0.7, 1.0)
         flights.append((now, duration, gravity))
         now += duration
         if now < CLIP_S:
             contacts.append(now)
             speeds.append(gravity * duration / 2)
-    return Hops(flights, contacts, speeds)
+    return BouncePath(flights, contacts, speeds)
 
 
-def body_on(
-    stage: Stage, shape: Shape, ground: Ground, along: Array, low: Array, turn: Array, surface_of: str, squash: Array
+def body_on_ground(
+    sampler: SceneSampler,
+    shape: Shape,
+    ground: Ground,
+    along: Array,
+    low: Array,
+    turn: Array,
+    surface_of: str,
+    squash: Array,
 ) -> Body:
-    """A body whose lowest point is `low` pixels over the ground, squashed towards it by `squash` (0 to 1)."""
+    """Return a body whose lowest point is `low` pixels above the ground, squashed towards it by `squash` (0 to 1)."""
+    # The support puts the outline on the ground, whatever its shape and turn: contacts are seen where they are heard.
     reach = shape.support(-np.pi / 2, turn) * (1 - squash)
-    x, y = ground.place(along, low + reach)
+    x, y = ground.to_world(along, low + reach)
     return Body(
         shape=shape,
-        surface=stage.surface(surface_of),
+        surface=sampler.surface(surface_of),
         x=x,
         y=y,
-        angle=ground.turn(turn),
+        angle=ground.to_world_angle(turn),
         stretch_u=1 + 0.5 * squash,
         stretch_v=1 - squash,
     )
 
 
-def squashed(stage: Stage, times: list[float], strength: list[float], amount: float) -> Array:
-    """How flat a body is pressed around its contacts."""
-    total = np.zeros_like(stage.t)
+def squash_near(sampler: SceneSampler, times: list[float], strength: list[float], amount: float) -> Array:
+    """Return by how much a body is flattened at each frame, 0 to 0.5: a bump of 35 ms around each contact."""
+    total = np.zeros_like(sampler.t)
     for time, force in zip(times, strength, strict=True):
-        total += amount * force * np.exp(-(((stage.t - time) / 0.035) ** 2))
+        total += amount * force * np.exp(-(((sampler.t - time) / 0.035) ** 2))
     return np.minimum(total, 0.5)
 
 
-def plan_bounce(stage: Stage) -> Scene:
-    """One body, sometimes two, bouncing on a surface; now and then free between two walls."""
-    if stage.chance(0.14):
-        return plan_between_walls(stage)
-    scene = Scene(kind="bounce", group="bounce")
-    floor = stage.uniform(8.5, 14)
-    ground = stage.ground(floor)
-    stage.floor(scene, ground)
-    number = 2 if stage.chance(0.15) else 1
+def plan_bounce(sampler: SceneSampler) -> ScenePlan:
+    """Plan one body, sometimes two, bouncing on a surface or between two walls."""
+    if sampler.chance(0.14):
+        return plan_between_walls(sampler)
+    scene = ScenePlan(kind="bounce", group="bounce")
+    floor = sampler.uniform(8.5, 14)
+    ground = sampler.ground(floor)
+    sampler.add_floor(scene, ground)
+    number = 2 if sampler.chance(0.15) else 1
     all_times: list[float] = []
     nouns, materials = [], []
     for index in range(number):
-        radius = stage.radius() if number == 1 else stage.uniform(3.0, 6.0)
-        shape = stage.shape(radius)
-        material = stage.material()
-        path = hops(stage, stage.uniform(0.6, 1.0) * max(10.0, floor + 15 - 2 * radius))
+        radius = sampler.radius() if number == 1 else sampler.uniform(3.0, 6.0)
+        shape = sampler.shape(radius)
+        material = sampler.material()
+        path = bounce_path(sampler, sampler.uniform(0.6, 1.0) * max(10.0, floor + 15 - 2 * radius))
         number_of = len(path.contacts)
-        middle = (index - (number - 1) / 2) * 26 + stage.uniform(-4, 4)
-        drift = stage.uniform(-7, 7) if stage.chance(0.5) else 0.0
-        travelled = np.cumsum(path.moving(stage.t)) / 24
+        middle = (index - (number - 1) / 2) * 26 + sampler.uniform(-4, 4)
+        drift = sampler.uniform(-7, 7) if sampler.chance(0.5) else 0.0
+        # The body drifts and spins only while it flies.
+        travelled = np.cumsum(path.moving(sampler.t)) / 24
         along = middle + drift * (travelled - 2.0)
-        strength = [heard(speed) for speed in path.speeds]
+        strength = [impact_strength(speed) for speed in path.speeds]
         round_body = shape.corner > 0 and shape.half_u == shape.half_v == shape.corner
-        spin = stage.uniform(-4, 4) if stage.chance(0.6) else 0.0
-        squash = squashed(stage, path.contacts, strength, 0.3 if round_body and stage.chance(0.35) else 0.0)
-        low = path.height(stage.t)
-        scene.bodies.append(body_on(stage, shape, ground, along, low, spin * travelled, material, squash))
-        if stage.chance(0.25):
-            contact_along = np.interp(path.contacts, stage.t, along)
-            x, y = ground.place(contact_along, np.zeros(number_of))
-            stage.puffs(scene, path.contacts, x, y, strength, "drop" if material == "water" else "dust")
+        spin = sampler.uniform(-4, 4) if sampler.chance(0.6) else 0.0
+        squash = squash_near(sampler, path.contacts, strength, 0.3 if round_body and sampler.chance(0.35) else 0.0)
+        low = path.height(sampler.t)
+        scene.bodies.append(body_on_ground(sampler, shape, ground, along, low, spin * travelled, material, squash))
+        if sampler.chance(0.25):
+            contact_along = np.interp(path.contacts, sampler.t, along)
+            x, y = ground.to_world(contact_along, np.zeros(number_of))
+            sampler.add_particles(scene, path.contacts, x, y, strength, "drop" if material == "water" else "dust")
         for time, force in zip(path.contacts, strength, strict=True):
-            scene.hits.append(Hit(time_s=time, material=material, strength=force, size_px=radius))
+            scene.contacts.append(Contact(time_s=time, material=material, strength=force, size_px=radius))
         all_times += path.contacts
         nouns.append(shape.noun)
         materials.append(material)
-    scene.hits = [hit for hit in scene.hits if hit.time_s < CLIP_S]
-    stage.check(all_times, fewest=2)
-    scene.caption = captions.bounce(stage.rng, materials, nouns)
+    # The last hop may end after the clip.
+    scene.contacts = [contact for contact in scene.contacts if contact.time_s < CLIP_S]
+    sampler.check_times(all_times, fewest=2)
+    scene.caption = captions.bounce(sampler.rng, materials, nouns)
     return scene
 
 
-def plan_between_walls(stage: Stage) -> Scene:
-    """A body that flies to and fro between two walls and is heard at each."""
-    scene = Scene(kind="bounce", group="bounce")
-    tilt = 0.0 if stage.chance(0.5) else stage.uniform(-0.6, 0.6)
-    ground = Ground(x=32, y=18 + stage.uniform(-4, 4), tilt=tilt)
-    radius, material = stage.uniform(3.5, 7.0), stage.material()
-    shape = disc(radius) if stage.chance(0.6) else stage.shape(radius)
-    half = stage.uniform(14, 27)
+def plan_between_walls(sampler: SceneSampler) -> ScenePlan:
+    """Plan a body that flies to and fro between two walls, with a contact at each."""
+    scene = ScenePlan(kind="bounce", group="bounce")
+    tilt = 0.0 if sampler.chance(0.5) else sampler.uniform(-0.6, 0.6)
+    ground = Ground(x=32, y=18 + sampler.uniform(-4, 4), tilt=tilt)
+    radius, material = sampler.uniform(3.5, 7.0), sampler.material()
+    shape = disc(radius) if sampler.chance(0.6) else sampler.shape(radius)
+    half = sampler.uniform(14, 27)
     room = half - float(shape.support(0.0, 0.0))
-    gap = stage.uniform(0.35, 0.9)
-    start = stage.uniform(0.15, 0.7)
+    gap = sampler.uniform(0.35, 0.9)
+    start = sampler.uniform(0.15, 0.7)
     times = [float(time) for time in np.arange(start, CLIP_S, gap)]
-    slowing = stage.chance(0.4)
+    slowing = sampler.chance(0.4)
     if slowing:
         times = [start + gap * sum(1.12**k for k in range(n)) for n in range(12)]
-    index, since = latest(times, stage.t)
+    index, since = latest_event(times, sampler.t)
     ends = np.asarray([-1.0 if k % 2 else 1.0 for k in range(len(times) + 2)])
     gaps = np.asarray([*np.diff(times), times[-1] - times[-2], gap])
-    before = np.clip((stage.t - (times[0] - gap)) / gap, 0, 1)
+    before = np.clip((sampler.t - (times[0] - gap)) / gap, 0, 1)
     frac = np.where(index >= 0, since / gaps[index], before)
+    # Before the first contact `latest_event` has no time, so the way in is computed by itself.
     frac = np.clip(np.where(np.isfinite(frac), frac, 0), 0, 1)
     origin = np.where(index >= 0, ends[index], -ends[0])
     along = room * origin * (1 - 2 * frac)
-    x, y = ground.place(along, np.zeros_like(along))
+    x, y = ground.to_world(along, np.zeros_like(along))
     for side in (-1, 1):
-        wall_x, wall_y = ground.place(side * (half + 3.0), 0.0)
-        wall = box(3.0, stage.uniform(8, 40), 0.4)
-        scene.fixed.append(Body(shape=wall, surface=stage.flat(), x=float(wall_x), y=float(wall_y), angle=tilt))
-    scene.bodies.append(Body(shape=shape, surface=stage.surface(material), x=x, y=y, angle=tilt))
+        wall_x, wall_y = ground.to_world(side * (half + 3.0), 0.0)
+        wall = box(3.0, sampler.uniform(8, 40), 0.4)
+        scene.fixed.append(
+            Body(shape=wall, surface=sampler.plain_surface(), x=float(wall_x), y=float(wall_y), angle=tilt)
+        )
+    scene.bodies.append(Body(shape=shape, surface=sampler.surface(material), x=x, y=y, angle=tilt))
     times = [time for time in times if time < CLIP_S]
-    stage.check(times, fewest=3)
+    sampler.check_times(times, fewest=3)
     for k, time in enumerate(times):
         speed = 2 * room / float(gaps[k])
-        scene.hits.append(Hit(time_s=time, material=material, strength=heard(speed * 1.5), size_px=radius))
-    scene.caption = captions.between_walls(stage.rng, material, shape.noun)
+        scene.contacts.append(
+            Contact(time_s=time, material=material, strength=impact_strength(speed * 1.5), size_px=radius)
+        )
+    scene.caption = captions.between_walls(sampler.rng, material, shape.noun)
     return scene
 
 
-def plan_drop(stage: Stage) -> Scene:
-    """One to three bodies fall one after the other, with small rebounds."""
-    scene = Scene(kind="drop", group="bounce")
-    floor = stage.uniform(8, 14)
-    ground = stage.ground(floor, upright=0.85)
-    stage.floor(scene, ground)
-    number = int(stage.rng.integers(1, 4))
-    starts = np.sort(stage.rng.uniform(0.25, CLIP_S - 0.6, number))
-    material, times, noun = stage.material(), [], ""
+def plan_drop(sampler: SceneSampler) -> ScenePlan:
+    """Plan one to three bodies that fall one after the other, with small rebounds."""
+    scene = ScenePlan(kind="drop", group="bounce")
+    floor = sampler.uniform(8, 14)
+    ground = sampler.ground(floor, upright=0.85)
+    sampler.add_floor(scene, ground)
+    number = int(sampler.rng.integers(1, 4))
+    starts = np.sort(sampler.rng.uniform(0.25, CLIP_S - 0.6, number))
+    material, times, noun = sampler.material(), [], ""
     materials = []
     for index, first in enumerate(starts):
-        if index and stage.chance(0.4):
-            material = stage.material()
-        radius = stage.uniform(3.5, 9.0 if number == 1 else 6.5)
-        shape = stage.shape(radius)
-        gravity = stage.uniform(150, 420)
+        if index and sampler.chance(0.4):
+            material = sampler.material()
+        radius = sampler.uniform(3.5, 9.0 if number == 1 else 6.5)
+        shape = sampler.shape(radius)
+        gravity = sampler.uniform(150, 420)
         high = floor + 20 + radius
         duration = 2 * np.sqrt(2 * high / gravity)
         flights, now = [(float(first) - duration, duration, gravity)], float(first)
         contacts, speeds = [now], [gravity * duration / 2]
-        bounciness = stage.uniform(0.12, 0.5)
+        bounciness = sampler.uniform(0.12, 0.5)
         duration *= bounciness
         while duration > MIN_GAP_S + 0.02 and now + duration < CLIP_S - 0.14:
             flights.append((now, duration, gravity))
@@ -199,22 +219,22 @@ def plan_drop(stage: Stage) -> Scene:
             contacts.append(now)
             speeds.append(gravity * duration / 2)
             duration *= bounciness
-        path = Hops(flights, contacts, speeds)
-        strength = [heard(speed) for speed in speeds]
-        travelled = np.cumsum(path.moving(stage.t)) / 24
-        along = (index - (number - 1) / 2) * 19 + stage.uniform(-3, 3) + np.zeros_like(stage.t)
-        spin = 0.0 if stage.chance(0.5) else stage.uniform(-3, 3)
-        low = path.height(stage.t)
-        body = body_on(stage, shape, ground, along, low, spin * travelled, material, np.zeros_like(along))
+        path = BouncePath(flights, contacts, speeds)
+        strength = [impact_strength(speed) for speed in speeds]
+        travelled = np.cumsum(path.moving(sampler.t)) / 24
+        along = (index - (number - 1) / 2) * 19 + sampler.uniform(-3, 3) + np.zeros_like(sampler.t)
+        spin = 0.0 if sampler.chance(0.5) else sampler.uniform(-3, 3)
+        low = path.height(sampler.t)
+        body = body_on_ground(sampler, shape, ground, along, low, spin * travelled, material, np.zeros_like(along))
         scene.bodies.append(body)
-        if stage.chance(0.35):
-            x, y = ground.place(np.full(len(contacts), along[0]), np.zeros(len(contacts)))
-            stage.puffs(scene, contacts, x, y, strength, "drop" if material == "water" else "dust")
+        if sampler.chance(0.35):
+            x, y = ground.to_world(np.full(len(contacts), along[0]), np.zeros(len(contacts)))
+            sampler.add_particles(scene, contacts, x, y, strength, "drop" if material == "water" else "dust")
         for time, force in zip(contacts, strength, strict=True):
-            scene.hits.append(Hit(time_s=time, material=material, strength=force, size_px=radius))
+            scene.contacts.append(Contact(time_s=time, material=material, strength=force, size_px=radius))
         times += contacts
         noun = shape.noun
         materials.append(material)
-    stage.check(times)
-    scene.caption = captions.drop(stage.rng, materials, noun)
+    sampler.check_times(times)
+    scene.caption = captions.drop(sampler.rng, materials, noun)
     return scene

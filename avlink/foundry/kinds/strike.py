@@ -1,4 +1,4 @@
-"""Tools that swing and hit: hammers and sticks, anywhere and in any orientation, with strokes that stop short."""
+"""Tools that swing and strike: hammers and sticks in any orientation, also with strokes that stop short."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from avlink.foundry import captions
 from avlink.foundry.clip import CLIP_S
-from avlink.foundry.scene import Array, Body, Ground, Hit, Scene, latest
-from avlink.foundry.shapes import Shape, box, capsule, disc
-from avlink.foundry.stage import Stage
+from avlink.foundry.sampler import SceneSampler
+from avlink.foundry.scene import Body, Contact, Ground, ScenePlan, latest_event
+from avlink.foundry.shapes import Array, Shape, box, capsule, disc
 
 
-def lift(
+def raised_fraction(
     t: Array,
     times: Sequence[float],
     down_s: Sequence[float],
@@ -21,10 +21,10 @@ def lift(
     amount: Sequence[float],
     reach: Sequence[float],
 ) -> Array:
-    """How far a tool is raised (1: all the way, 0: in contact) for strokes at `times`.
+    """Return how far a tool is raised (1: fully, 0: in contact) for strokes at `times`.
 
-    A stroke swings down within `down_s` from `amount`, is lowest at its time, at 1 - `reach` of the way (0 at a true
-    contact), and goes back within `up_s`.
+    A stroke swings down within `down_s` from `amount` to 1 - `reach` of that at its time (0 at a true contact), and
+    goes back up within `up_s`.
     """
     raised = np.full_like(t, 0.0)
     level = np.interp(t, [*times], [*amount]) if len(times) else np.ones_like(t)
@@ -32,151 +32,172 @@ def lift(
     for time, down, up, far in zip(times, down_s, up_s, reach, strict=True):
         before = np.clip(1 - (time - t) / down, 0, 1) * (t <= time)
         after = np.clip(1 - (t - time) / up, 0, 1) * (t > time)
-        # Fast into the contact (a square law has its greatest speed there), slower away from it.
+        # Fast into the contact, where a square law has its greatest speed, and slower away from it.
         here = np.where(t <= time, before**2, after**1.6)
         dip = np.maximum(dip, far * here)
     raised = level * (1 - dip)
     return np.asarray(raised)
 
 
-def strokes(stage: Stage, *, low: float, high: float) -> tuple[list[float], list[bool]]:
-    """Times of strokes and whether each makes contact (the others are feints)."""
-    times = stage.moments(low=low, high=high)
-    feint = stage.uniform(0.1, 0.4) if stage.chance(0.5) else 0.0
-    touches = [not stage.chance(feint) for _ in times]
-    stage.check([time for time, touch in zip(times, touches, strict=True) if touch], fewest=2)
+def plan_strokes(sampler: SceneSampler, *, low: float, high: float) -> tuple[list[float], list[bool]]:
+    """Draw the times of strokes, and for each True if it makes contact or False if it is a feint.
+
+    Feints are silent: a model must see the contact, not only the stroke.
+    """
+    times = sampler.contact_times(low=low, high=high)
+    feint = sampler.uniform(0.1, 0.4) if sampler.chance(0.5) else 0.0
+    touches = [not sampler.chance(feint) for _ in times]
+    sampler.check_times([time for time, touch in zip(times, touches, strict=True) if touch], fewest=2)
     return times, touches
 
 
-def swing(stage: Stage, times: list[float], touches: list[bool]) -> tuple[Array, list[float]]:
-    """The raised fraction over time and the strength of each stroke (feints: 0)."""
+def plan_swing(sampler: SceneSampler, times: list[float], touches: list[bool]) -> tuple[Array, list[float]]:
+    """Draw the raised fraction over time, and the strength of each stroke (0 for feints)."""
     gaps = [b - a for a, b in zip([-1.0, *times], [*times, CLIP_S + 1], strict=False)]
-    quick = stage.uniform(0.35, 0.75)
-    down = [min(stage.uniform(0.1, 0.26), quick * gap) for gap in gaps[:-1]]
-    up = [min(stage.uniform(0.15, 0.5), (1 - quick) * gap) for gap in gaps[1:]]
-    amount = [stage.uniform(0.45, 1.0) for _ in times]
-    reach = [1.0 if touch else stage.uniform(0.35, 0.72) for touch in touches]
-    raised = lift(stage.t, times, down, up, amount, reach)
+    quick = sampler.uniform(0.35, 0.75)
+    # Down and up must fit into the gaps between strokes.
+    down = [min(sampler.uniform(0.1, 0.26), quick * gap) for gap in gaps[:-1]]
+    up = [min(sampler.uniform(0.15, 0.5), (1 - quick) * gap) for gap in gaps[1:]]
+    amount = [sampler.uniform(0.45, 1.0) for _ in times]
+    reach = [1.0 if touch else sampler.uniform(0.35, 0.72) for touch in touches]
+    raised = raised_fraction(sampler.t, times, down, up, amount, reach)
     strength = [
+        # Faster and longer strokes are louder.
         float(np.clip(0.12 * size / length * (1.2 if touch else 0), 0.08, 1.0)) if touch else 0.0
         for size, length, touch in zip(amount, down, touches, strict=True)
     ]
     return raised, strength
 
 
-def recoil(stage: Stage, times: Sequence[float], strength: Sequence[float], amount: float) -> Array:
-    """Small damped displacement of a struck object, in pixels."""
-    index, since = latest(times, stage.t)
+def recoil(sampler: SceneSampler, times: Sequence[float], strength: Sequence[float], amount: float) -> Array:
+    """Return a small damped oscillation of a struck object, in pixels."""
+    index, since = latest_event(times, sampler.t)
     force = np.asarray([*strength, 0.0])[index]
     since = np.minimum(since, 10.0)
     return np.asarray(amount * force * np.exp(-since / 0.09) * np.cos(since * 50) * (index >= 0))
 
 
-def object_shape(stage: Stage, radius: float) -> tuple[Shape, float]:
-    """The struck body and its turn: its highest point along the contact direction is what is hit."""
-    shape = stage.shape(radius)
+def object_shape(sampler: SceneSampler, radius: float) -> tuple[Shape, float]:
+    """Draw the struck body and its turn; the tool strikes its highest point along the direction of contact."""
+    shape = sampler.shape(radius)
     if shape.form == "polygon":
-        return shape, np.pi / 2 - (np.pi / shape.sides if stage.chance(0.5) else 0.0)
+        return shape, np.pi / 2 - (np.pi / shape.sides if sampler.chance(0.5) else 0.0)
     return shape, 0.0
 
 
-def assembly(
-    stage: Stage, scene: Scene, ground: Ground, times: list[float], touches: list[bool], *, stick: bool
+def add_tool_and_object(
+    sampler: SceneSampler, scene: ScenePlan, ground: Ground, times: list[float], touches: list[bool], *, stick: bool
 ) -> str:
-    """One tool over one object: adds bodies and hits, returns the object's material."""
-    raised, strength = swing(stage, times, touches)
+    """Add one tool and one object with their contacts to a scene; returns the object's material."""
+    raised, strength = plan_swing(sampler, times, touches)
     contact = [(time, force) for time, force, touch in zip(times, strength, touches, strict=True) if touch]
     moments, forces = [time for time, _ in contact], [force for _, force in contact]
-    material = stage.material()
-    tool_material = stage.material("wood", "metal", "wood", "rubber") if not stick else stage.material("wood", "metal")
-    radius = stage.radius()
-    shape, turn = object_shape(stage, radius)
+    material = sampler.material()
+    tool_material = (
+        sampler.material("wood", "metal", "wood", "rubber") if not stick else sampler.material("wood", "metal")
+    )
+    radius = sampler.radius()
+    shape, turn = object_shape(sampler, radius)
     reach = float(shape.support(np.pi / 2, turn))
-    give = recoil(stage, moments, forces, stage.uniform(0.6, 1.8) if stage.chance(0.5) else 0.0)
-    x, y = ground.place(0.0, -reach - give)
-    scene.bodies.append(Body(shape=shape, surface=stage.surface(material), x=x, y=y, angle=ground.turn(turn)))
-    length, arc = stage.uniform(13, 25), stage.uniform(0.5, 1.15)
-    where = stage.uniform(-0.4, 0.4) * min(shape.half_u, 4) if shape.corner < 2 and shape.form == "box" else 0.0
-    thick = stage.uniform(0.7, 1.3)
-    handle = stage.flat() if stage.chance(0.6) else stage.surface(tool_material)
-    pushed = stage.chance(0.2)
+    give = recoil(sampler, moments, forces, sampler.uniform(0.6, 1.8) if sampler.chance(0.5) else 0.0)
+    x, y = ground.to_world(0.0, -reach - give)
+    scene.bodies.append(
+        Body(shape=shape, surface=sampler.surface(material), x=x, y=y, angle=ground.to_world_angle(turn))
+    )
+    length, arc = sampler.uniform(13, 25), sampler.uniform(0.5, 1.15)
+    where = sampler.uniform(-0.4, 0.4) * min(shape.half_u, 4) if shape.corner < 2 and shape.form == "box" else 0.0
+    thick = sampler.uniform(0.7, 1.3)
+    handle = sampler.plain_surface() if sampler.chance(0.6) else sampler.surface(tool_material)
+    pushed = sampler.chance(0.2)
     if stick:
-        head_high = stage.uniform(1.0, 2.2)
+        head_high = sampler.uniform(1.0, 2.2)
         head: Shape = disc(head_high)
     else:
-        head_high = stage.uniform(2.2, 4.2)
-        head = box(stage.uniform(1.6, 3.2), head_high, 0.4)
-    # The tool's axis lies head_high over the contact when it touches.
+        head_high = sampler.uniform(2.2, 4.2)
+        head = box(sampler.uniform(1.6, 3.2), head_high, 0.4)
+    # In contact, the tool's axis lies head_high above the object.
     if pushed:
-        height = head_high + raised * stage.uniform(8, 15)
+        height = head_high + raised * sampler.uniform(8, 15)
         angle = np.zeros_like(raised)
         pivot_s = np.zeros_like(raised) + where
-        hx, hy = ground.place(pivot_s, height)
-        mx, my = ground.place(pivot_s, height + length / 2)
-        rod_angle = ground.turn(np.full_like(raised, np.pi / 2))
+        hx, hy = ground.to_world(pivot_s, height)
+        mx, my = ground.to_world(pivot_s, height + length / 2)
+        rod_angle = ground.to_world_angle(np.full_like(raised, np.pi / 2))
     else:
         angle = arc * raised
-        hx, hy = ground.place(where - length + length * np.cos(angle), head_high + length * np.sin(angle))
-        mx, my = ground.place(where - length + 0.5 * length * np.cos(angle), head_high + 0.5 * length * np.sin(angle))
-        rod_angle = ground.turn(angle)
-    scene.bodies.append(Body(shape=capsule(length / 2, thick), surface=handle, x=mx, y=my, angle=rod_angle))
-    scene.bodies.append(Body(shape=head, surface=stage.surface(tool_material), x=hx, y=hy, angle=ground.turn(angle)))
-    if stage.chance(0.35):
-        px, py = ground.place(where, 0.0)
-        sort = "drop" if material == "water" else "spark" if material in ("metal", "stone") else "dust"
-        stage.puffs(scene, moments, np.full(len(moments), px), np.full(len(moments), py), forces, sort)
-    place = stage.uniform(0.1, 0.45)
-    for time, force in contact:
-        scene.hits.append(
-            Hit(time_s=time, material=material, strength=force, size_px=radius, place=place, tool=tool_material)
+        hx, hy = ground.to_world(where - length + length * np.cos(angle), head_high + length * np.sin(angle))
+        mx, my = ground.to_world(
+            where - length + 0.5 * length * np.cos(angle), head_high + 0.5 * length * np.sin(angle)
         )
-    scene.caption = captions.strike(stage.rng, material, tool_material, "stick" if stick else "hammer")
+        rod_angle = ground.to_world_angle(angle)
+    scene.bodies.append(Body(shape=capsule(length / 2, thick), surface=handle, x=mx, y=my, angle=rod_angle))
+    scene.bodies.append(
+        Body(shape=head, surface=sampler.surface(tool_material), x=hx, y=hy, angle=ground.to_world_angle(angle))
+    )
+    if sampler.chance(0.35):
+        px, py = ground.to_world(where, 0.0)
+        kind = "drop" if material == "water" else "spark" if material in ("metal", "stone") else "dust"
+        sampler.add_particles(scene, moments, np.full(len(moments), px), np.full(len(moments), py), forces, kind)
+    strike_point = sampler.uniform(0.1, 0.45)
+    for time, force in contact:
+        scene.contacts.append(
+            Contact(
+                time_s=time,
+                material=material,
+                strength=force,
+                size_px=radius,
+                strike_point=strike_point,
+                tool=tool_material,
+            )
+        )
+    scene.caption = captions.strike(sampler.rng, material, tool_material, "stick" if stick else "hammer")
     return material
 
 
-def plan_strike(stage: Stage, *, stick: bool) -> Scene:
-    """A hammer or a stick that hits an object; sometimes two tools take turns at two objects."""
-    scene = Scene(kind="stick" if stick else "hammer", group="strike")
-    times, touches = strokes(stage, low=0.2 if stick else 0.3, high=0.55 if stick else 0.85)
-    pair = stage.chance(0.15)
+def plan_strike(sampler: SceneSampler, *, stick: bool) -> ScenePlan:
+    """Plan a hammer or a stick that strikes an object; sometimes two tools take turns on two objects."""
+    scene = ScenePlan(kind="stick" if stick else "hammer", group="strike")
+    times, touches = plan_strokes(sampler, low=0.2 if stick else 0.3, high=0.55 if stick else 0.85)
+    pair = sampler.chance(0.15)
     if pair:
-        hand = [int(stage.rng.integers(2)) for _ in times]
+        hand = [int(sampler.rng.integers(2)) for _ in times]
+        # One tool got all strokes: there is nothing for the other to do.
         if len(set(hand)) < 2:
             pair = False
     if not pair:
-        turned = not stage.narrow and stage.chance(0.5)
-        tilt = stage.uniform(-np.pi, np.pi) if turned else stage.uniform(-0.2, 0.2)
-        mirrored = stage.chance(0.5)
+        turned = not sampler.narrow and sampler.chance(0.5)
+        tilt = sampler.uniform(-np.pi, np.pi) if turned else sampler.uniform(-0.2, 0.2)
+        mirrored = sampler.chance(0.5)
         side = 6.0 * (-1 if mirrored else 1)
         ground = Ground(
-            x=32 + side * np.cos(tilt) + stage.uniform(-6, 6),
-            y=18 + side * np.sin(tilt) * 0.5 + 3 * np.cos(tilt) + stage.uniform(-2, 2),
+            x=32 + side * np.cos(tilt) + sampler.uniform(-6, 6),
+            y=18 + side * np.sin(tilt) * 0.5 + 3 * np.cos(tilt) + sampler.uniform(-2, 2),
             tilt=tilt,
             mirrored=mirrored,
         )
-        if stage.chance(0.4) and not turned:
-            stage.floor(scene, Ground(x=32, y=stage.uniform(27, 33)))
-        assembly(stage, scene, ground, times, touches, stick=stick)
+        if sampler.chance(0.4) and not turned:
+            sampler.add_floor(scene, Ground(x=32, y=sampler.uniform(27, 33)))
+        add_tool_and_object(sampler, scene, ground, times, touches, stick=stick)
         return scene
     materials = []
     for side_index in range(2):
         ground = Ground(
-            x=32 + (-12 if side_index == 0 else 12) + stage.uniform(-3, 3),
-            y=21 + stage.uniform(-3, 3),
+            x=32 + (-12 if side_index == 0 else 12) + sampler.uniform(-3, 3),
+            y=21 + sampler.uniform(-3, 3),
             mirrored=side_index == 1,
         )
         mine = [k for k, owner in enumerate(hand) if owner == side_index]
         picked = [times[k] for k in mine], [touches[k] for k in mine]
-        materials.append(assembly(stage, scene, ground, *picked, stick=stick))
-    scene.caption = captions.pair(stage.rng, materials, "sticks" if stick else "hammers")
+        materials.append(add_tool_and_object(sampler, scene, ground, *picked, stick=stick))
+    scene.caption = captions.pair(sampler.rng, materials, "sticks" if stick else "hammers")
     return scene
 
 
-def plan_hammer(stage: Stage) -> Scene:
-    """A hammer hits an object."""
-    return plan_strike(stage, stick=False)
+def plan_hammer(sampler: SceneSampler) -> ScenePlan:
+    """Plan a hammer that strikes an object."""
+    return plan_strike(sampler, stick=False)
 
 
-def plan_stick(stage: Stage) -> Scene:
-    """A stick hits an object."""
-    return plan_strike(stage, stick=True)
+def plan_stick(sampler: SceneSampler) -> ScenePlan:
+    """Plan a stick that strikes an object."""
+    return plan_strike(sampler, stick=True)

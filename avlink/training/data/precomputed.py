@@ -23,10 +23,10 @@ from avlink.core.features import FeatureExtractor
 from avlink.core.hashing import digest
 from avlink.core.paths import atomic_write
 from avlink.core.recipe import TrainRecipe
-from avlink.engine.bundle.bundle import tensor_digest
+from avlink.engine.bundle import tensor_digest
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
-from avlink.engine.extracted import describe
+from avlink.engine.pixels import extract_features
 from avlink.evaluation.extractors import fusion_extractor
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.prepared import Partition, read_record, update_record
@@ -222,7 +222,7 @@ def _extract_missing(
     for shard in shards:
         indices = store.indices(shard)
         rows = [
-            describe(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted).numpy()
+            extract_features(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted).numpy()
             for index in indices
         ]
         store.write(shard, np.stack(rows))

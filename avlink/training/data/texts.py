@@ -14,10 +14,8 @@ from avlink.core.events import JobDone, JobStarted, Listener, Message
 from avlink.core.hashing import digest
 from avlink.core.paths import atomic_write, write_text
 from avlink.core.recipe import TrainRecipe
-from avlink.engine.avlink import Text
-from avlink.engine.bundle.bundle import Bundle
-from avlink.engine.bundle.text import load_text
-from avlink.engine.text.byte_encoder import TextEncoder
+from avlink.engine.bundle import Bundle, load_text_encoder
+from avlink.engine.text.encoder import TextEmbeddings, TextEncoder
 from avlink.training.data.prepared import Partition, read_record, update_record
 from avlink.training.data.progress import step_counter
 from avlink.training.data.shards import MappedArrays
@@ -79,7 +77,7 @@ class CachedTextEncoder:
         self._store, self._load = store, load
         self._encoder: TextEncoder | None = None
 
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
         """Return encoded prompts, padded to the longest."""
         unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._store]
         new: dict[str, Tensor] = {}
@@ -91,7 +89,7 @@ class CachedTextEncoder:
         rows = [new[prompt] if prompt in new else self._store.tokens(prompt) for prompt in prompts]
         tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         lengths = torch.tensor([len(row) for row in rows])
-        return Text(tokens=tokens, mask=torch.arange(tokens.shape[1])[None] < lengths[:, None])
+        return TextEmbeddings(tokens=tokens, mask=torch.arange(tokens.shape[1])[None] < lengths[:, None])
 
 
 def texts_folder(root: Path, bundle: Bundle, max_length: int) -> Path:
@@ -126,7 +124,7 @@ def prepare_texts(
     missing = [text for text in wanted if text not in store and part.owns(int(digest(text)[:8], 16))]
     if missing:
         listener(JobStarted(job_id="texts", name="texts"))
-        encoder = load_text(bundle.folder, bundle.text, device, max_length)
+        encoder = load_text_encoder(bundle.folder, bundle.text, device, max_length)
         assert encoder is not None
         on_texts = step_counter("texts", len(missing), listener)
         for start in range(0, len(missing), FILE_TEXTS):

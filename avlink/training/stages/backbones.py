@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from avlink.core.training import BACKBONE_RATES, Rates
-from avlink.engine.flow.path import data_to_velocity, sample_path
+from avlink.engine.flow.loss import flow_matching_loss
+from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
-from avlink.engine.pixels import slower
+from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.precomputed import Precomputed
@@ -50,8 +51,7 @@ class AudioStage:
         t = t.to(self.device)
         path = sample_path(noise_like(x_1, generator), x_1, t)
         text = self.text.encode(drop_text([self.clips.labels[i].caption for i in indices], rates.text_drop, generator))
-        out = self.audio.close_after(self.audio.open(path.x_t, t, text.tokens, text.mask))
-        return {"total": (out.float() - path.velocity).square().mean()}
+        return {"total": flow_matching_loss(self.audio(path.x_t, t, text), path)}
 
 
 class VideoStage:
@@ -72,12 +72,9 @@ class VideoStage:
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         rates = self.rates
-        x_1 = slower(augmented_pixels(self.clips, indices, generator, self.device), self.factor)
+        x_1 = lower_frame_rate(augmented_pixels(self.clips, indices, generator, self.device), self.factor)
         t = logit_normal(len(indices), location=rates.time_location, scale=rates.time_scale, generator=generator)
         t = t.to(self.device)
         path = sample_path(noise_like(x_1, generator), x_1, t)
         text = self.text.encode(drop_text([self.clips.labels[i].caption for i in indices], rates.text_drop, generator))
-        out = self.video.close_after(self.video.open(path.x_t, t, text.tokens, text.mask)).float()
-        # Scored by velocity whatever the network predicts, so that losses of both kinds are comparable.
-        velocity = data_to_velocity(out, path.x_t, t) if self.video.config.prediction == "data" else out
-        return {"total": (velocity - path.velocity).square().mean()}
+        return {"total": flow_matching_loss(self.video(path.x_t, t, text), path)}

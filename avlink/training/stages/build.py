@@ -56,7 +56,6 @@ def loop_config(recipe: TrainRecipe, name: str) -> LoopConfig:
         validate_every=(table.validate_every or table.steps) if recipe.log.judge else 0,
         seed=recipe.seed,
         parallel=recipe.parallel,
-        tensorboard=recipe.log.tensorboard,
     )
 
 
@@ -68,7 +67,7 @@ def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> No
         import_tensorboard()
     for name in stages:
         try:
-            loop_config(recipe, name).micro(ranks)
+            loop_config(recipe, name).micro_batch_size(ranks)
         except InputError as error:
             raise InputError(f"stage '{name}': {error}") from None
         if recipe.parallel.mode == "fsdp" and recipe.stages[name].muon_lr is not None:  # type: ignore[index]

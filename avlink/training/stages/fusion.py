@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from avlink.core.training import FUSION_RATES, Conditioning, Rates, Task
-from avlink.engine.avlink import Text
+from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
-from avlink.engine.pixels import slower
+from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
+from avlink.engine.text.encoder import TextEmbeddings
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.precomputed import Precomputed
@@ -147,11 +148,9 @@ class FusionStage:
             losses |= motion_losses(seen, batch.labels, stem.fps, stem.classes, shift_s=float(batch.start_s))
         made = []
         if gone:
-            times = {"t_audio": t_a[:gone], "t_video": t_v[:gone]}
+            times = {"t_a": t_a[:gone], "t_v": t_v[:gone]}
             made.append(
-                self.model(
-                    "audio", audio.x_t[:gone], None, **times, audio_text=self._text("audio", text_a[:gone])
-                ).audio
+                self.model("audio", audio.x_t[:gone], None, **times, text_a=self._text("audio", text_a[:gone])).audio
             )
         if gone < count:
             made.append(
@@ -159,15 +158,15 @@ class FusionStage:
                     "audio",
                     audio.x_t[gone:],
                     video.x_t[gone:],
-                    t_audio=t_a[gone:],
-                    t_video=t_v[gone:],
-                    audio_text=self._text("audio", text_a[gone:]),
-                    video_text=self._text("video", text_v[gone:]),
+                    t_a=t_a[gone:],
+                    t_v=t_v[gone:],
+                    text_a=self._text("audio", text_a[gone:]),
+                    text_v=self._text("video", text_v[gone:]),
                     motion=motion,
                     features=None if batch.features is None else batch.features[gone:],
                 ).audio
             )
-        return losses | {"flow_a": (torch.cat(made).float() - audio.velocity).square().mean()}
+        return losses | {"flow_a": flow_matching_loss(torch.cat(made), audio)}
 
     def _a2v(self, batch: _Batch, generator: torch.Generator) -> Tensor:
         count, rates = len(batch), self.rates
@@ -188,12 +187,12 @@ class FusionStage:
             "video",
             audio.x_t,
             video.x_t,
-            t_audio=t_a,
-            t_video=t_v,
-            audio_text=self._text("audio", text_a),
-            video_text=self._text("video", text_v),
+            t_a=t_a,
+            t_v=t_v,
+            text_a=self._text("audio", text_a),
+            text_v=self._text("video", text_v),
         ).video
-        return (out.float() - video.velocity).square().mean()
+        return flow_matching_loss(out, video)
 
     def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Losses of both sides, from noise at one flow time."""
@@ -205,15 +204,15 @@ class FusionStage:
             "both",
             audio.x_t,
             video.x_t,
-            t_audio=t,
-            t_video=t,
-            audio_text=self._text("audio", text),
-            video_text=self._text("video", text),
+            t_a=t,
+            t_v=t,
+            text_a=self._text("audio", text),
+            text_v=self._text("video", text),
         )
         pairs = {"flow_both_a": (out.audio, audio), "flow_both_v": (out.video, video)}
-        return {name: (made.float() - path.velocity).square().mean() for name, (made, path) in pairs.items()}
+        return {name: flow_matching_loss(made, path) for name, (made, path) in pairs.items()}
 
-    def _text(self, side: str, prompts: list[str]) -> Text:
+    def _text(self, side: str, prompts: list[str]) -> TextEmbeddings:
         return self.system.text_encoder(side).encode(prompts)  # type: ignore[arg-type]
 
     def _sampled_times(self, count: int, generator: torch.Generator) -> Tensor:
@@ -245,7 +244,7 @@ class FusionStage:
             features = self.features[indices][:, start_s * fps : start_s * fps + -int(-seconds * fps // 1)]
             features = features.to(self.device)
         labels = [self.clips.labels[index] for index in indices]
-        slow = slower(pixels, self.factor)
+        slow = lower_frame_rate(pixels, self.factor)
         return _Batch(pixels=pixels, slow=slow, latents=latents, features=features, labels=labels, start_s=start_s)
 
     def _stretch(self, generator: torch.Generator) -> tuple[int, float]:

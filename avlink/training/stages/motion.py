@@ -40,7 +40,7 @@ class AppearanceStage:
         moved, mirrored = (torch.rand(2, count, 1, 1, 1, generator=generator) < 0.5).to(self.device)
         pixels = torch.where(moved, random_affine(pixels, generator), pixels)
         pixels = torch.where(mirrored, pixels.flip(-1), pixels)
-        logits = self.look.name(jitter_colour(pixels[:, None], generator)[:, 0]).float()
+        logits = self.look.classify(jitter_colour(pixels[:, None], generator)[:, 0]).float()
         wanted = torch.tensor([self.classes.index(self.stills.names[index]) for index in indices], device=self.device)
         return {
             "total": nn.functional.cross_entropy(logits, wanted),

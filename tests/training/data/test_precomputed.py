@@ -12,7 +12,7 @@ import torch
 
 from avlink.core.events import Event, Message
 from avlink.core.recipe import load_recipe
-from avlink.engine.bundle.bundle import load_system, read_bundle, write_bundle
+from avlink.engine.bundle import load_system, read_bundle, write_bundle
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.system import System
 from avlink.engine.text.t5 import T5Encoder

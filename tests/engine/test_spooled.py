@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avlink.engine.sampling.rows import Rows, euler_step
+from avlink.engine.sampling.spooled import SpooledTensor, euler_step
 from avlink.engine.windows import blend, plan_windows
 
 
@@ -25,7 +25,7 @@ def test_a_step_in_rows_is_the_step_in_memory(seconds: float, at_once: int, wind
         # Neighbours disagree, and what is said depends on what was read.
         return stacked.flip(1) * 0.5 + torch.tensor(part).reshape(-1, 1, 1, 1, 1)
 
-    rows = Rows(x.split(11), shape=shape)
+    rows = SpooledTensor(x.split(11), shape=shape)
     expected = x
     for dt in (0.25, 0.75):
         pieces = [velocity(expected[a:b][None], [i])[0] for i, (a, b) in enumerate(spans)]
@@ -35,7 +35,7 @@ def test_a_step_in_rows_is_the_step_in_memory(seconds: float, at_once: int, wind
 
 
 def test_rows_can_be_replaced_and_read_in_any_order() -> None:
-    rows = Rows([torch.zeros(5, 2)], shape=(2,))
+    rows = SpooledTensor([torch.zeros(5, 2)], shape=(2,))
     rows.write(3, torch.ones(4, 2))
     assert rows.num_rows == 7
     assert rows.read(2, 6)[:, 0].tolist() == [0, 1, 1, 1]

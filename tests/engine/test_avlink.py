@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -9,10 +11,13 @@ import pytest
 import torch
 
 from avlink.core.architecture import PAPER, AVLinkConfig
-from avlink.engine.avlink import Text, placement
-from avlink.engine.nn.fusion import aligned_rope
+from avlink.engine import avlink as avlink_module
+from avlink.engine.avlink import aligned_rope, fusion_positions
+from avlink.engine.flow.path import data_to_velocity
+from avlink.engine.nn.attention import AlignedHeads
 from avlink.engine.nn.rope import rotate
 from avlink.engine.system import System, parameter_counts
+from avlink.engine.text.encoder import TextEmbeddings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import TINY
@@ -27,16 +32,42 @@ def test_paper_sizes() -> None:
     assert counts["vocoder"] == 55_264_897
 
 
+def test_the_map_of_the_paper_names_what_there_is() -> None:
+    """Every dotted name in the docstring of engine/avlink.py is a module, or something in one."""
+    names = re.findall(r"(?<=\s)([a-z_]+(?:\.[A-Za-z_0-9]+)+)(?=[\s,;)]|$)", str(avlink_module.__doc__), re.M)
+    assert len(names) >= 12
+    for name in names:
+        package = "avlink" if name.startswith("training") else "avlink.engine"
+        module, _, member = f"{package}.{name}".rpartition(".")
+        try:
+            importlib.import_module(f"{module}.{member}")
+        except ModuleNotFoundError:
+            assert hasattr(importlib.import_module(module), member), name
+
+
 def test_paper_window_is_129_tokens() -> None:
     assert PAPER.window_tokens == 129
 
 
 @pytest.mark.parametrize(("depth", "blocks"), [(24, 8), (6, 3), (6, 4), (8, 3)])
 def test_fusions_stand_at_regular_intervals_and_after_the_last_block(depth: int, blocks: int) -> None:
-    places = placement(depth, blocks)
+    places = fusion_positions(depth, blocks)
     assert len(places) == blocks and places[-1] == depth
     gaps = {b - a for a, b in zip((0, *places), places, strict=False)}
     assert max(gaps) - min(gaps) <= 1
+
+
+@torch.no_grad()
+def test_backbones_return_velocities_whatever_they_predict() -> None:
+    for prediction in ("velocity", "data"):
+        audio = TINY.audio.model_copy(update={"prediction": prediction})
+        system = _awake(TINY.model_copy(update={"audio": audio}))
+        assert system.audio_text is not None
+        latents, t, text = torch.randn(1, 20, 4), torch.tensor([0.4]), system.audio_text.encode(["wood"])
+        stream = system.audio.run(system.audio.embed(latents, t, text), 0, audio.depth)
+        out = system.audio.decode(system.audio._final(stream.tokens, stream.time))
+        wanted = out if prediction == "velocity" else data_to_velocity(out, latents, t)
+        assert torch.equal(system.audio(latents, t, text), wanted)
 
 
 def _awake(config: AVLinkConfig) -> System:
@@ -60,16 +91,14 @@ def test_fresh_fusion_leaves_both_backbones_bit_equal(with_motion: bool) -> None
     assert system.audio_text is not None and system.video_text is not None
     text_a, text_v = system.audio_text.encode(["a", "metal hammer"]), system.video_text.encode(["", "b"])
     seen = system.motion(torch.randn(2, 124, 3, 36, 64)).tokens if system.motion is not None else None
-    alone_a = system.audio.close_after(system.audio.open(latents, t_a, text_a.tokens, text_a.mask))
-    alone_v = system.video.close_after(system.video.open(pixels, t_v, text_v.tokens, text_v.mask))
-    both = {"t_audio": t_a, "t_video": t_v, "audio_text": text_a, "video_text": text_v}
+    alone_a = system.audio(latents, t_a, text_a)
+    alone_v = system.video(pixels, t_v, text_v)
+    both = {"t_a": t_a, "t_v": t_v, "text_a": text_a, "text_v": text_v}
     v2a = system.linked("audio")("audio", latents, pixels, motion=seen, **both).audio
     a2v = system.linked("video")("video", latents, pixels, **both).video
     assert alone_a.abs().max() > 0
     assert torch.equal(v2a, alone_a)
-    from avlink.engine.flow.path import data_to_velocity
-
-    assert torch.equal(a2v, data_to_velocity(alone_v, pixels, t_v))
+    assert torch.equal(a2v, alone_v)
 
 
 @torch.no_grad()
@@ -79,11 +108,11 @@ def test_padding_of_text_is_not_heard() -> None:
     latents, t = torch.randn(1, 20, 4), torch.tensor([0.4])
 
     def answer(text: Text) -> torch.Tensor:
-        return system.audio.close_after(system.audio.open(latents, t, text.tokens, text.mask))
+        return system.audio(latents, t, text)
 
     short = system.audio_text.encode(["wood"])
     padded = system.audio_text.encode(["wood", "a very much longer caption than that"])
-    first = Text(tokens=padded.tokens[:1], mask=padded.mask[:1])
+    first = TextEmbeddings(tokens=padded.tokens[:1], mask=padded.mask[:1])
     torch.testing.assert_close(answer(short), answer(first), atol=1e-5, rtol=1e-5)
 
 
@@ -100,8 +129,6 @@ def test_tokens_of_the_same_moment_are_turned_by_the_same_angle() -> None:
 
 @torch.no_grad()
 def test_aligned_start_looks_at_the_same_moment() -> None:
-    from avlink.engine.nn.fusion import AlignedHeads
-
     heads = AlignedHeads(TINY.fusion.model_copy(update={"dim": 64}))
     assert heads.bias is not None
     blank = torch.zeros(1, 2, 30, 32)

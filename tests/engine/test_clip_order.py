@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.engine.train.sampler import ClipOrder, share
+from avlink.engine.train.clip_order import ClipOrder, rank_slice
 
 counts, seeds, places = st.integers(1, 60), st.integers(0, 2**40), st.integers(0, 500)
 
@@ -29,7 +29,7 @@ def test_the_row_is_the_same_however_it_is_cut(count: int, seed: int, place: int
 @given(counts, seeds, places, st.integers(1, 12), st.sampled_from([1, 2, 4]))
 def test_the_slices_of_all_ranks_are_the_batch(count: int, seed: int, place: int, each: int, ranks: int) -> None:
     batch = ClipOrder(count, seed).take(place, each * ranks)
-    assert [clip for rank in range(ranks) for clip in share(batch, rank, ranks)] == batch
+    assert [clip for rank in range(ranks) for clip in rank_slice(batch, rank, ranks)] == batch
 
 
 @given(counts, seeds, places, st.integers(1, 40))
@@ -37,12 +37,12 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(count: int, seed: int, place: i
     before = ClipOrder(count, seed)
     state = before.state(place)
     after = ClipOrder(count, state["seed"])
-    assert after.take(after.place(state), number) == before.take(place, number)
+    assert after.take(after.position(state), number) == before.take(place, number)
 
 
 def test_a_store_that_shrank_goes_on_with_its_next_epoch() -> None:
     order = ClipOrder(10, 3)
-    assert order.place(ClipOrder(100, 3).state(250)) == 30
+    assert order.position(ClipOrder(100, 3).state(250)) == 30
 
 
 def test_epochs_and_seeds_differ_and_no_clip_is_preferred() -> None:

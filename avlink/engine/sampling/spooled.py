@@ -1,4 +1,4 @@
-"""Tensors of any length in constant memory: rows in a temporary file, and an Euler step over windows of them."""
+"""Tensors of any length in constant memory: their rows in a temporary file, and an Euler step over windows of them."""
 
 from __future__ import annotations
 
@@ -21,30 +21,35 @@ _FLOAT_BYTES = 4
 Span = tuple[int, int]
 
 
-class Rows:
-    """A float32 tensor whose first axis may be long, in a temporary file, or in memory while it is short."""
+class SpooledTensor:
+    """A float32 tensor whose first axis may be long: in a temporary file, or in memory while it is short."""
 
     def __init__(self, blocks: Iterable[Tensor], *, shape: tuple[int, ...]) -> None:
-        """Take `blocks` one after the other; each row is of `shape`.
+        """Write `blocks` one after the other; each row has the shape `shape`.
 
         Raises OutputError if the temporary file cannot be written.
         """
         self.shape = shape
         self._row_bytes = math.prod(shape) * _FLOAT_BYTES
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="avlink-rows-")  # noqa: SIM115
+        # Closed with this object, also if sampling is interrupted: nobody holds it in a `with` statement.
         weakref.finalize(self, self._file.close)
         self.num_rows = 0
         for block in blocks:
             self.write(self.num_rows, block)
 
     def read(self, start: int, stop: int) -> Float[Tensor, "rows ..."]:
-        """Rows [start, stop), a copy."""
+        """Return a copy of rows [start, stop)."""
         self._file.seek(start * self._row_bytes)
+        # Into a bytearray, not bytes: torch warns of tensors on memory that cannot be written to.
         data = bytearray(self._file.read((stop - start) * self._row_bytes))
         return torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, *self.shape))
 
     def write(self, start: int, block: Float[Tensor, "rows ..."]) -> None:
-        """Replace rows from `start` on, or add some at the end."""
+        """Replace rows from `start` on, or append rows at the end.
+
+        Raises OutputError if the temporary file cannot be written.
+        """
         try:
             self._file.seek(start * self._row_bytes)
             self._file.write(block.contiguous().float().cpu().numpy().tobytes())
@@ -57,7 +62,7 @@ class Rows:
 
 
 def euler_step(
-    rows: Rows,
+    rows: SpooledTensor,
     spans: Sequence[Span],
     velocity: Callable[[Float[Tensor, "windows length ..."], list[int]], Float[Tensor, "windows length ..."]],
     *,
@@ -65,24 +70,24 @@ def euler_step(
     at_once: int,
     device: torch.device,
 ) -> None:
-    """Move all rows along their velocity by `dt`, in place; what two of the windows `spans` say of a row is blended.
+    """Move all rows along their velocity by `dt`, in place; velocities of overlapping windows are blended.
 
-    `spans` are (start, stop) in order, each from where the one before has not ended yet. `velocity` is asked for at
-    most `at_once` windows of one length at a time, with their indices.
+    `spans` are the windows as (start, stop), in order, each starting before the previous one ends. `velocity` is called
+    with at most `at_once` windows of equal length, and their indices.
     """
     blended = _Blend(spans, rows.shape, device)
     for part in _parts(spans, at_once):
         stacked = torch.stack([rows.read(*spans[index]) for index in part]).to(device)
         for index, piece in zip(part, velocity(stacked, part), strict=True):
             blended.add(index, piece)
-        # No window that comes reads or says anything of what lies before its start.
+        # Windows to come neither read nor change rows before their start, so these are written already.
         stop = spans[part[-1] + 1][0] if part[-1] + 1 < len(spans) else rows.num_rows
         start, moved = blended.take(stop)
         rows.write(start, rows.read(start, stop).to(device) + dt * moved)
 
 
 def _parts(spans: Sequence[Span], at_once: int) -> Iterator[list[int]]:
-    """Neighbours of equal length, at most `at_once` together."""
+    """Yield neighbours of equal length, at most `at_once` together."""
     part: list[int] = []
     for index, (start, stop) in enumerate(spans):
         if part and (len(part) == at_once or stop - start != spans[part[0]][1] - spans[part[0]][0]):
@@ -94,7 +99,7 @@ def _parts(spans: Sequence[Span], at_once: int) -> Iterator[list[int]]:
 
 
 class _Blend:
-    """`avlink.engine.windows.blend`, for pieces that come one after the other and results that are taken meanwhile."""
+    """The sums of `avlink.engine.windows.blend`, for pieces that arrive one by one and results that are taken early."""
 
     def __init__(self, spans: Sequence[Span], shape: tuple[int, ...], device: torch.device) -> None:
         self._spans, self._shape, self._device = spans, shape, device
@@ -115,10 +120,10 @@ class _Blend:
         self._weight[own] += share
 
     def take(self, stop: int) -> tuple[int, Tensor]:
-        """What is blended up to `stop`, and where it starts."""
+        """Return the rows up to `stop` that were not taken yet, and the index of the first."""
         start, count = self._start, stop - self._start
         weight = self._weight[:count].clamp(min=1e-6).reshape(-1, *[1] * len(self._shape))
         blended = self._sum[:count] / weight
-        # Copies, so that what was taken does not stay in memory.
+        # Clones: slices would keep the taken rows in memory.
         self._start, self._sum, self._weight = stop, self._sum[count:].clone(), self._weight[count:].clone()
         return start, blended

@@ -8,15 +8,15 @@ import torch
 
 from avlink.foundry.clip import SAMPLE_RATE
 from avlink.foundry.materials import MATERIALS
-from avlink.foundry.modal import strike_sound
-from avlink.foundry.scene import Hit
+from avlink.foundry.scene import Contact
+from avlink.foundry.sound import contact_sound
 
 CPU = torch.device("cpu")
 
 
 def struck(material: str, strength: float = 0.8, size_px: float = 6.0, time_s: float = 1.0) -> tuple[int, np.ndarray]:
-    hit = Hit(time_s=time_s, material=material, strength=strength, size_px=size_px)
-    first, sound = strike_sound(hit, np.random.default_rng(4), 1.0, CPU)
+    contact = Contact(time_s=time_s, material=material, strength=strength, size_px=size_px)
+    first, sound = contact_sound(contact, np.random.default_rng(4), 1.0, CPU)
     return first, sound.numpy()
 
 

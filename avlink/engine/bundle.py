@@ -1,12 +1,14 @@
-"""Model bundles: a folder of `bundle.toml`, `tensors.json`, safetensors shards and a card (see the design).
+"""Model bundles: a folder of `bundle.toml`, `tensors.json`, safetensors shards and a card.
 
-Nothing is unpickled. Every tensor's name, shape and digest is checked before a weight is used.
+An external text encoder lies in the folder `text`, in the format of transformers. Nothing is unpickled. The name, shape
+and digest of every tensor, and the digest of every file in `text`, is checked before it is used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,6 @@ from torch import Tensor, nn
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.errors import BundleError
 from avlink.core.paths import atomic_write, make_folder, write_text
-from avlink.engine.bundle.text import load_text, save_text
 from avlink.engine.system import COMPONENTS, System
 from avlink.engine.text.t5 import T5Encoder
 
@@ -34,13 +35,15 @@ else:
 
 FORMAT = 1
 SHARD_BYTES = 15 * 2**20
+"""Shards stay below 16 MiB, so that repositories with limits on the size of a file take them."""
+_TEXT_FOLDER = "text"
 V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion")
 A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """What a bundle's tables say, before any weight is read."""
+    """The tables of a bundle: everything but its weights."""
 
     folder: Path
     name: str
@@ -50,16 +53,16 @@ class Bundle:
     training: dict[str, Any]
     tensors: dict[str, dict[str, Any]]
     text: dict[str, str] | None = None
-    """Files of its external text encoder with their digests; None where it has none."""
+    """Files of its external text encoder with their digests; None if it has none."""
 
     @property
     def components(self) -> tuple[str, ...]:
-        """The components that it has weights of."""
+        """The components that it has weights for."""
         return tuple(name for name in COMPONENTS if any(key.startswith(f"{name}.") for key in self.tensors))
 
 
 def tensor_digest(tensor: Tensor) -> str:
-    """BLAKE2b of a tensor's bytes."""
+    """Return the BLAKE2b digest of a tensor's bytes."""
     raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
@@ -77,10 +80,9 @@ def write_bundle(
     shard_bytes: int = SHARD_BYTES,
     text: T5Encoder | None = None,
 ) -> None:
-    """Write components as a bundle: its card is written by whoever measured it.
+    """Write components as a bundle, without its card.
 
-    Weights are stored in half precision, which onset F1 does not notice, and run in single. An external text encoder
-    goes into the folder `text`, whole.
+    Weights are stored in `dtype` and run in fp32; half precision does not change onset F1.
     """
     make_folder(folder)
     shards: list[dict[str, Tensor]] = [{}]
@@ -88,6 +90,7 @@ def write_bundle(
     index: dict[str, dict[str, Any]] = {}
     for part, module in parts.items():
         for key, value in module.state_dict().items():
+            # clone: safetensors refuses tensors that share memory.
             stored = value.detach().to(dtype).contiguous().clone() if value.is_floating_point() else value.clone()
             if size and size + stored.nbytes > shard_bytes:
                 shards.append({})
@@ -113,14 +116,14 @@ def write_bundle(
         "training": training,
     }
     if text is not None:
-        table["text"] = {"files": save_text(text, folder)}
+        table["text"] = {"files": save_text_encoder(text, folder)}
     write_text(folder / "bundle.toml", tomli_w.dumps(table))
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """The tables of the bundle in `folder`.
+    """Read the tables of the bundle in `folder`.
 
-    Raises BundleError where something is missing, unreadable or of another format.
+    Raises BundleError if something is missing, unreadable or of another format.
     """
     table = _toml(folder / "bundle.toml")
     if table.get("format") != FORMAT:
@@ -130,7 +133,7 @@ def read_bundle(folder: Path) -> Bundle:
         )
     try:
         tensors = json.loads((folder / "tensors.json").read_text("utf-8"))
-        # JSON lists stand for tuples: lax validation.
+        # Through JSON, whose lists pydantic's strict mode takes as tuples; TOML's lists it refuses.
         config = AVLinkConfig.model_validate_json(json.dumps(table["model"]))
         return Bundle(
             folder=folder,
@@ -150,7 +153,7 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def load_system(bundle: Bundle, components: Iterable[str] | None = None, device: str = "cpu") -> System:
-    """The system of `bundle` in fp32 on `device`, with the weights of `components` (default: all) checked and loaded.
+    """Return the system of `bundle` in fp32 on `device`, with the weights of `components` (default: all) loaded.
 
     Raises BundleError naming the first shard or tensor that is missing or altered.
     """
@@ -158,18 +161,50 @@ def load_system(bundle: Bundle, components: Iterable[str] | None = None, device:
     wanted = set(components) if components is not None else set(system.components())
     load_into({name: part for name, part in system.components().items() if name in wanted}, bundle)
     if bundle.config.text.kind == "t5":
-        system.external_text = load_text(bundle.folder, bundle.text, device, bundle.config.text.max_length)
+        system.external_text = load_text_encoder(bundle.folder, bundle.text, device, bundle.config.text.max_length)
     return system.to(device)
 
 
 def load_into(parts: Mapping[str, nn.Module], bundle: Bundle) -> None:
-    """Give components, by name, the weights of `bundle`, each tensor checked."""
+    """Load the weights of `bundle` into components, by name; every tensor is checked.
+
+    Raises BundleError naming the first shard or tensor that is missing or altered.
+    """
     shards: dict[str, dict[str, Tensor]] = {}
     for name, module in parts.items():
         state = module.state_dict()
         for key, value in state.items():
             state[key] = _tensor(bundle, f"{name}.{key}", value, shards).to(value.dtype)
         module.load_state_dict(state)
+
+
+def save_text_encoder(encoder: T5Encoder, bundle: Path) -> dict[str, str]:
+    """Write `encoder` into the folder of a bundle; returns its files with their digests."""
+    partial, folder = bundle / f".{_TEXT_FOLDER}.part", bundle / _TEXT_FOLDER
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    encoder.save(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return {path.name: _file_digest(path) for path in sorted(folder.iterdir())}
+
+
+def load_text_encoder(bundle: Path, files: Mapping[str, str] | None, device: str, max_length: int) -> T5Encoder | None:
+    """Return the external text encoder of a bundle, or None if it has none.
+
+    Raises BundleError if a file is missing or altered.
+    """
+    if files is None:
+        return None
+    for name, digest in files.items():
+        path = bundle / _TEXT_FOLDER / Path(name).name
+        if not path.is_file():
+            raise BundleError(f"the bundle {bundle} lacks {_TEXT_FOLDER}/{name}; copy the whole folder again")
+        if _file_digest(path) != digest:
+            raise BundleError(
+                f"{path} was altered: its digest is not the one in bundle.toml; copy the whole bundle again"
+            )
+    return T5Encoder(bundle / _TEXT_FOLDER, max_length=max_length, device=device)
 
 
 def _tensor(bundle: Bundle, name: str, like: Tensor, shards: dict[str, dict[str, Tensor]]) -> Tensor:
@@ -210,3 +245,11 @@ def _toml(path: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is no valid TOML: {error}") from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

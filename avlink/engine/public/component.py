@@ -1,4 +1,4 @@
-"""One component of a public checkpoint, ready to be put into a bundle."""
+"""One component of a public checkpoint, ready to be written into a bundle."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from avlink.core.errors import BundleError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A VAE or a vocoder with its weights, the spectrogram that it speaks, and whose it is."""
+class PublicComponent:
+    """A VAE or a vocoder with its weights, its spectrogram, and its licence."""
 
     name: Literal["vae", "vocoder"]
-    what: str
+    title: str
     licence: str
-    """As its publisher states it; "unknown" where the file does not tell whose it is."""
+    """As its publisher states it; "unknown" if the file does not identify the model."""
     mel: MelSpec
     config: VAEConfig | VocoderConfig
     module: nn.Module
     source: Path
 
-    def loaded(self, tensors: Mapping[str, Tensor]) -> Part:
-        """This part with `tensors` as its weights: every one has its place, and no place stays empty.
+    def loaded(self, tensors: Mapping[str, Tensor]) -> PublicComponent:
+        """Load `tensors` as the weights, each of which must fit, and return this component.
 
-        Raises BundleError naming the first that does not fit.
+        Raises BundleError naming the first tensor that is missing, unexpected or of another shape.
         """
         places = self.module.state_dict()
         wrong = [f"'{key}' is missing" for key in places if key not in tensors]
@@ -41,6 +41,6 @@ class Part:
         ]
         if wrong:
             more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-            raise BundleError(f"{self.source} does not fit {self.what}: {wrong[0]}{more}")
+            raise BundleError(f"{self.source} does not fit {self.title}: {wrong[0]}{more}")
         self.module.load_state_dict({key: value.float() for key, value in tensors.items()})
         return self

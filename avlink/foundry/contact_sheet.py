@@ -1,4 +1,4 @@
-"""Contact sheets: clips as strips of frames over their waveform, with the events marked."""
+"""Contact sheets: clips as strips of frames above their waveforms, with the events marked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avlink.foundry.clip import CLIP_S, ClipBatch
 
 
 def contact_sheet(batch: ClipBatch, path: Path, *, every: int = 4, scale: int = 2, columns: int = 31) -> None:
-    """Write a PNG with a strip a clip: every `every`-th frame (as the mean of that many), caption, waveform, events."""
+    """Write a PNG with a strip per clip: means of `every` frames, caption, waveform, events."""
     frames = batch.frames.cpu().numpy()
     sound = batch.sound.cpu().numpy()
     num_clips, num_frames, height, width = frames.shape[:4]

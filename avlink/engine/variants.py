@@ -1,0 +1,167 @@
+"""The simpler feature injections of table 2: direct alignment and concatenation to text.
+
+Both reduce a frame's tokens to their mean, as the models that they stand for have one vector per frame. Neither refines
+the conditioning stream. Symmetric cross-attention is a switch of `FusionBlock`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from einops import reduce
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avlink.core.architecture import AVLinkConfig, FusionConfig
+from avlink.engine.avlink import AVLink, Direction, Fusion
+from avlink.engine.nn.dit import AudioDiT, Stream, VideoDiT, modulate
+from avlink.engine.nn.embed import sinusoids
+
+_TIME_DIM = 64
+
+
+def make_fusion(config: AVLinkConfig, direction: Direction) -> Fusion:
+    """Return the untrained fusion of one direction, with the feature injection of `config`."""
+    return {"direct": DirectFusion, "text": TextFusion}.get(config.fusion.injection, Fusion)(config, direction)
+
+
+def link_backbones(config: AVLinkConfig, *, audio: AudioDiT, video: VideoDiT, fusion: Fusion) -> AVLink:
+    """Return the model that links two backbones by `fusion`; modules are shared, not copied."""
+    model = {"direct": DirectAVLink, "text": TextAVLink}.get(config.fusion.injection, AVLink)
+    return model(config, audio=audio, video=video, fusion=fusion)
+
+
+def mean_per_moment(
+    x: Float[Tensor, "batch tokens dim"], tau: Float[Tensor, " tokens"]
+) -> tuple[Float[Tensor, "batch moments dim"], Float[Tensor, " moments"]]:
+    """Average tokens of equal time, which stand side by side; returns the means and their times."""
+    # Patches of one frame share a time; audio tokens have one each.
+    per_moment = int((tau == tau[0]).sum())
+    return reduce(x, "b (t k) d -> b t d", "mean", k=per_moment), tau[::per_moment]
+
+
+class DirectBlock(nn.Module):
+    """Direct alignment (Movie Gen Audio): features repeated to the generated stream's rate, projected, and added."""
+
+    def __init__(self, config: FusionConfig, conditioning_dim: int, generated_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(conditioning_dim, eps=1e-6, elementwise_affine=False)
+        self.table = nn.Linear(config.dim, 2 * conditioning_dim)
+        self.project = nn.Linear(conditioning_dim, generated_dim)
+        # The projection starts at zero, as Fusion Blocks do: a fresh one leaves the backbone as it is.
+        for layer in (self.table, self.project):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch tokens dim"],
+        conditioning: Float[Tensor, "batch others other_dim"],
+        time: Float[Tensor, "batch common"],
+        tau: Float[Tensor, " tokens"],
+        other_tau: Float[Tensor, " others"],
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Add the features of the nearest moment to `x`; times are in video frames."""
+        seen, moments = mean_per_moment(conditioning, other_tau)
+        shift, scale = self.table(time).chunk(2, dim=-1)
+        nearest = (tau[:, None] - moments[None]).abs().argmin(dim=1)
+        # Projected before they are repeated: there are fewer moments than tokens.
+        out: Tensor = x + self.project(modulate(self.norm(seen), shift, scale))[:, nearest]
+        return out
+
+
+class DirectFusion(Fusion):
+    """A `DirectBlock` in the place of every Fusion Block."""
+
+    def _make_blocks(self, config: AVLinkConfig) -> nn.ModuleList:
+        dims = (self.video_dim, self.audio_dim)
+        given, generated = dims if self.direction == "audio" else dims[::-1]
+        return nn.ModuleList(DirectBlock(config.fusion, given, generated) for _ in range(config.fusion.blocks))
+
+
+class DirectAVLink(AVLink):
+    """Backbones of which the generating one has the other's features added to its activations."""
+
+    def link(
+        self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
+    ) -> tuple[Stream, Stream | None]:
+        tau = self.tau(a, v, None)
+        for block, span_a, span_v in zip(self.fusion.blocks, self.spans_a, self.spans_v, strict=True):
+            a = self.audio.run(a, *span_a)
+            if v is None:
+                continue
+            v = self.video.run(v, *span_v)
+            if direction == "audio":
+                a = replace(a, tokens=block(a.tokens, v.tokens, time, tau["audio"], tau["video"]))
+            else:
+                v = replace(v, tokens=block(v.tokens, a.tokens, time, tau["video"], tau["audio"]))
+        return a, v
+
+
+class TextLink(nn.Module):
+    """Concatenation to text (Diff-Foley): features projected to further words of the prompt, each with its time."""
+
+    def __init__(self, config: FusionConfig, conditioning_dim: int, text_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(conditioning_dim, eps=1e-6, elementwise_affine=False)
+        self.project = nn.ModuleList(nn.Linear(conditioning_dim, text_dim) for _ in range(config.blocks))
+        self.place = nn.Linear(_TIME_DIM, text_dim)
+
+    def forward(
+        self, seen: list[Float[Tensor, "batch others other_dim"]], other_tau: Float[Tensor, " others"], span: float
+    ) -> Float[Tensor, "batch words text_dim"]:
+        """Return one word per moment from the activations at every stop; `other_tau` and `span` are in video frames."""
+        words = torch.stack(
+            [
+                project(self.norm(mean_per_moment(x, other_tau)[0]))
+                for x, project in zip(seen, self.project, strict=True)
+            ]
+        ).mean(dim=0)
+        moments = mean_per_moment(seen[0], other_tau)[1]
+        # Cross-attention to text has no positions, so every word must carry its own.
+        out: Tensor = words + self.place(sinusoids(moments / span, _TIME_DIM).to(words.dtype))
+        return out
+
+
+class TextFusion(Fusion):
+    """A `TextLink` instead of Fusion Blocks."""
+
+    def _make_blocks(self, config: AVLinkConfig) -> nn.ModuleList:
+        given = self.video_dim if self.direction == "audio" else self.audio_dim
+        self.link = TextLink(config.fusion, given, config.text.dim)
+        return nn.ModuleList()
+
+
+class TextAVLink(AVLink):
+    """Backbones of which the generating one reads the other's features as further words of its prompt."""
+
+    def link(
+        self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
+    ) -> tuple[Stream, Stream | None]:
+        assert isinstance(self.fusion, TextFusion)
+        tau = self.tau(a, v, None)
+        # Without picture, V2A is the audio backbone on its prompt alone.
+        if v is not None:
+            # The conditioning backbone runs first and alone: its features are words before the other one starts.
+            given, backbone, spans = (
+                (v, self.video, self.spans_v) if direction == "audio" else (a, self.audio, self.spans_a)
+            )
+            seen = []
+            for span in spans:
+                given = backbone.run(given, *span)
+                seen.append(given.tokens)
+            other_tau = tau["video" if direction == "audio" else "audio"]
+            words = self.fusion.link(seen, other_tau, float(self.config.picture.frames))
+            a, v = (_with_words(a, words), v) if direction == "audio" else (a, _with_words(v, words))
+        if direction == "audio":
+            return self.audio.run(a, 0, self.config.audio.depth), v
+        assert v is not None
+        return a, self.video.run(v, 0, self.config.video.depth)
+
+
+def _with_words(stream: Stream, words: Tensor) -> Stream:
+    """Append words to the prompt of a stream."""
+    seen = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)
+    text = torch.cat((stream.text, words.to(stream.text.dtype)), dim=1)
+    return replace(stream, text=text, mask=torch.cat((stream.mask, seen), dim=1))
