@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def evaluate(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")] = "evaluate",
-    settings: given.Settings = None,
-    device: given.DeviceName = given.Device.auto,
-    as_json: given.AsJson = False,
+    settings: given.SettingsOption = None,
+    device: given.DeviceOption = given.Device.auto,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Measure how well a model's sounds fit their pictures.
 

@@ -45,11 +45,11 @@ Stems = Annotated[
         show_default=False,
     ),
 ]
-RecipeName = Annotated[
+RecipeOption = Annotated[
     str,
     typer.Option("--recipe", "-r", metavar="RECIPE", help="A recipe by name (avlink recipes list), or a .toml file."),
 ]
-Settings = Annotated[
+SettingsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
@@ -134,13 +134,15 @@ MediaRoot = Annotated[
 SkipMissing = Annotated[
     bool, typer.Option("--skip-missing", help="Go on without clips whose media is missing; otherwise nothing is done.")
 ]
-DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
 Force = Annotated[bool, typer.Option("--force", help="Generate anew instead of taking it from the cache.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")]
 
 
-def overrides(settings: Sequence[str] | None, named: Mapping[tuple[str, str], Any]) -> list[str | Override]:
+def recipe_overrides(
+    settings: Sequence[str | Override] | None, named: Mapping[tuple[str, str], Any]
+) -> list[str | Override]:
     """Return the overrides of a recipe from the command line: `-s` first, then the options that stand for a key.
 
     `named` maps (option, key) to a value, or to None for an option that was not given.

@@ -15,7 +15,7 @@ Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, o
 
 
 @app.command("list")
-def list_all(as_json: given.AsJson = False) -> Answer:
+def list_all(as_json: given.JsonOption = False) -> Answer:
     """List the recipes that come with AVLink and its plugins."""
     from avlink.hooks import find_recipe, load_registry, named_recipes
 
@@ -36,9 +36,9 @@ def list_all(as_json: given.AsJson = False) -> Answer:
 @app.command()
 def show(
     recipe: Name,
-    settings: given.Settings = None,
+    settings: given.SettingsOption = None,
     origins: Annotated[bool, typer.Option("--origins", help="Say which file or option set each value.")] = False,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Show every value of a recipe, defaults included.
 
@@ -69,7 +69,7 @@ def show(
 
 
 @app.command()
-def check(recipe: Name, settings: given.Settings = None, as_json: given.AsJson = False) -> Answer:
+def check(recipe: Name, settings: given.SettingsOption = None, as_json: given.JsonOption = False) -> Answer:
     """Check a recipe and the options of all components that it names."""
     from avlink.hooks import check_components, find_recipe, load_registry
 

@@ -31,7 +31,7 @@ def takes(
         ),
     ] = None,
     output: given.Output = None,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """List the takes of all stems, or choose the one that is heard.
 

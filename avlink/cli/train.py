@@ -27,8 +27,8 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on with the training in OUT, or stop if there is one.")
     ] = True,
-    settings: given.Settings = None,
-    as_json: given.AsJson = False,
+    settings: given.SettingsOption = None,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Train a model, stage by stage, and write a bundle.
 

@@ -15,11 +15,12 @@ import typer
 import typer.core
 
 from avlink.cli.answer import Line, Lines
-from avlink.cli.listing import Listing, installed_key, recall, remember
+from avlink.cli.listing import Listing, installed_key, listing_of, recall, remember
+from avlink.cli.plugin_options import takes_options, with_options
 from avlink.core.errors import AvlinkError, PluginError
 
 if TYPE_CHECKING:
-    from avlink.hooks import Command, Registry
+    from avlink.hooks import Command
 
 # typer has its own copy of click since some version, so its errors are named through what it exports.
 _UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
@@ -34,13 +35,15 @@ class CommandTree(typer.core.TyperGroup):
         return [*super().list_commands(ctx), *(name for name in _listing().commands if name not in self.commands)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """One of our own, or of a plugin's all that is known without loading it."""
+        """Return one of our own with the options of plugins, or of a plugin's what is known without loading it."""
         own = super().get_command(ctx, cmd_name)
+        if takes_options(own):
+            return with_options(own, [option for option in _listing().options if cmd_name in option.commands])
         summary = _listing().commands.get(cmd_name) if own is None else None
         return own if summary is None else typer.core.TyperCommand(cmd_name, short_help=summary, callback=None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is to run. One of ours needs no plugin."""
+        """Return the command that is to run. One of ours needs no plugin."""
         if not args or args[0] in self.commands:
             return super().resolve_command(ctx, args)
         from avlink.hooks import Command, load_registry
@@ -50,7 +53,7 @@ class CommandTree(typer.core.TyperGroup):
         if clash is not None:
             raise PluginError(str(clash))
         if name in registry.commands:
-            return name, load_command(registry.commands[name], owner_of(name, registry)), args[1:]
+            return name, load_command(registry.commands[name], registry.owner("command", name)), args[1:]
         try:
             return super().resolve_command(ctx, args)
         except _UsageError as error:
@@ -69,16 +72,12 @@ class CommandTree(typer.core.TyperGroup):
                 formatter.write_dl(list(problems.items()))
 
 
-def owner_of(command: str, registry: Registry) -> str:
-    """The plugin that a command comes from."""
-    kept = next((clash.kept for clash in registry.clashes if (clash.kind, clash.name) == ("command", command)), None)
-    return kept or next((info.name for info in registry.plugins if command in info.commands), "?")
-
-
 def load_command(command: Command, plugin: str) -> Any:
     """A plugin's command, ready to be run; whatever goes wrong in it names the plugin. Raises PluginError."""
+    from avlink.hooks import function_of
+
     with _named(plugin, command.name):
-        offered = command.load()
+        offered = function_of(command.load)()
         if not isinstance(offered, typer.Typer):
             app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
             app.command(command.name)(offered)
@@ -96,11 +95,8 @@ def _listing() -> Listing:
         return known
     from avlink.hooks import load_registry
 
-    registry = load_registry()
-    problems = {failure.plugin: failure.reason for failure in registry.failures}
-    problems |= {" and ".join(clash.plugins): str(clash) for clash in registry.clashes}
-    listing = Listing(commands={name: item.summary for name, item in registry.commands.items()}, problems=problems)
-    if not problems:
+    listing = listing_of(load_registry())
+    if not listing.problems:
         # What fails today may work tomorrow, and is looked at anew each time.
         remember(key, listing)
     return listing

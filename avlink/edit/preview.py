@@ -13,7 +13,7 @@ from avlink.core.paths import atomic_write
 from avlink.core.values import SoundSource
 from avlink.edit.production import find_production, place_production
 from avlink.edit.report import WrittenStem
-from avlink.edit.sources import resolve_sources
+from avlink.edit.sources import Locate, resolve_sources
 from avlink.media.edit import Ramp, Segment, edit_frames
 from avlink.media.images import probe_images
 from avlink.media.mix import MixedSound, Placed, within_full_scale
@@ -42,16 +42,18 @@ def write_preview(
     roots: MediaRoots,
     height: int,
     production: bool,
+    locate: Locate | None = None,
 ) -> None:
     """Write the visible pictures of a timeline, at its frame rate, with `stems` and, with `production`, its own sound.
 
     Gaps and unreadable media are black. Sounds are added at their own levels; if the sum exceeds full scale, all of
-    it is attenuated together. Memory stays constant. Relative media lies in `folder`.
+    it is attenuated together. Memory stays constant. Relative media lies in `folder`; `locate` finds
+    media that is missing.
 
     Raises OutputError when the movie cannot be written.
     """
     clips = visible(list_clips(file.timeline, file.image_rate))
-    sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store)
+    sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store, locate=locate)
     order = {clip.id: number for number, clip in enumerate(clips)}
     sources = tuple(sorted(sources, key=lambda source: order[source.clip.id]))
     rate = clock.exact_rate(frame_rate(file.timeline))

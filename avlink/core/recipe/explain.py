@@ -30,7 +30,7 @@ def explain(error: ValidationError, model: type[BaseModel], source: Source, pref
     return lines
 
 
-def report(source: Source, lines: Sequence[str]) -> str:
+def describe_mistakes(source: Source, lines: Sequence[str]) -> str:
     """The message for a recipe with the given mistakes."""
     typed = [label for label in dict.fromkeys(source.origins.values()) if label.startswith(_OVERRIDE_PREFIX)]
     head = source.label + (f" (with {', '.join(typed)})" if typed else "")

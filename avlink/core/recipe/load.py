@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 from pydantic import ValidationError
 
 from avlink.core.errors import RecipeError
-from avlink.core.recipe.explain import explain, report, suggest
+from avlink.core.recipe.explain import describe_mistakes, explain, suggest
 from avlink.core.recipe.learning import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.overrides import Override, apply_overrides, parse_override
 from avlink.core.recipe.schema import FORMAT, Recipe, SonifyRecipe, Source, VisualizeRecipe
@@ -91,7 +91,7 @@ def load_recipe(
 
     `kind` is what the recipe must be for, by its name or its model; None takes any. Overrides are `key=value` texts
     or `Override`s. `more` is asked once for a name or kind that is not one of ours. The options of components are not
-    checked here: see `avlink.hooks.components`.
+    checked here: see `avlink.hooks.resolve`.
 
     Raises RecipeError that lists every mistake with the value and the layer that set it.
     """
@@ -133,7 +133,7 @@ def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:
     try:
         recipe = model.model_validate(source.values)
     except ValidationError as error:
-        raise RecipeError(report(source, explain(error, model, source))) from None
+        raise RecipeError(describe_mistakes(source, explain(error, model, source))) from None
     recipe._source = source
     return recipe
 

@@ -9,7 +9,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from avlink.core import clock
 
@@ -222,7 +231,20 @@ class Recipe(Table):
         return self._source
 
 
-class SonifyRecipe(Recipe):
+class RunRecipe(Recipe):
+    """The part that recipes of runs share: options of plugins that take part in the run."""
+
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """A table for each plugin, by the name of its entry point; the plugin checks what is in it."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_plugins(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Digests of recipes from before this table existed stay valid.
+        values: dict[str, Any] = handler(self)
+        return values if self.plugins else {key: value for key, value in values.items() if key != "plugins"}
+
+
+class SonifyRecipe(RunRecipe):
     """`kind = "sonify"`: sound for the clips of a timeline or a media file."""
 
     kind: Literal["sonify"] = "sonify"
@@ -247,7 +269,7 @@ class Picture(Table):
     """Whether a sound that is there twice at one place, as the two tracks of a stereo pair, gets a picture for each."""
 
 
-class VisualizeRecipe(Recipe):
+class VisualizeRecipe(RunRecipe):
     """`kind = "visualize"`: pictures for the sound clips of a timeline, or for a sound file."""
 
     kind: Literal["visualize"] = "visualize"

@@ -1,4 +1,4 @@
-"""Models of transformers' kind from the user's folder: looked into first, loaded strictly, never from the hub."""
+"""Models in the format of transformers from a folder of the user: checked, loaded strictly, never from the hub."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from avlink import BundleError, InputError
 
 
 def model_type(folder: Path) -> str:
-    """What config.json says it is. Raises BundleError where there is none that makes sense."""
+    """Return the model type of config.json. Raises BundleError if there is no valid one."""
     try:
         return str(json.loads((folder / "config.json").read_text("utf-8"))["model_type"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -22,7 +22,7 @@ def model_type(folder: Path) -> str:
 
 
 def transformers() -> Any:
-    """The library, kept from its hub. Raises InputError where it is not installed."""
+    """Return the library in offline mode. Raises InputError if it is not installed."""
     from avlink import import_transformers
 
     try:
@@ -34,7 +34,7 @@ def transformers() -> Any:
 
 
 def load_model(kind: Any, folder: Path, what: str, device: str) -> Any:
-    """A frozen model of class `kind` in single precision. Raises BundleError where a weight is missing or another."""
+    """Return a frozen model of class `kind` in single precision. Raises BundleError if weights are missing or wrong."""
     import torch
 
     try:
@@ -45,7 +45,7 @@ def load_model(kind: Any, folder: Path, what: str, device: str) -> Any:
             )
     except Exception as error:
         raise BundleError(f"the {what} in '{folder}' cannot be read: {str(error).splitlines()[0]}") from None
-    # What the files lack would be left to chance.
+    # transformers initialises missing weights at random and only warns.
     lacking = sorted(map(str, [*found["missing_keys"], *found.get("mismatched_keys", ())]))
     if lacking:
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
@@ -54,7 +54,7 @@ def load_model(kind: Any, folder: Path, what: str, device: str) -> Any:
 
 
 def load_helper(kind: Any, folder: Path, what: str) -> Any:
-    """A tokenizer or preprocessor. Raises BundleError where the folder lacks its files."""
+    """Return a tokenizer or preprocessor. Raises BundleError if the folder lacks its files."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
