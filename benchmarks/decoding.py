@@ -17,13 +17,13 @@ from avlink.engine.codec.mel import LogMel
 from avlink.engine.system import System
 from avlink.engine.train.loop import step_generator
 from avlink.foundry.generate import make_clips
-from avlink.training.data.clip_rows import ClipRows
+from avlink.training.data.clip_spec import clip_spec_of
 from avlink.training.data.clips import ClipStore
-from avlink.training.data.columns import ShardWork, clips_of
-from avlink.training.data.decoding import make_shard
-from avlink.training.data.entries import Entry
-from avlink.training.data.latents import make_latents, vae_key
-from avlink.training.data.notes import ClipNote, Index
+from avlink.training.data.decoding import decode_shard
+from avlink.training.data.index import ClipIndex, ClipLabels
+from avlink.training.data.precomputed import PrecomputedStore, encode_shards, vae_key
+from avlink.training.data.prepared import ShardJob
+from avlink.training.data.source_clips import SourceClip
 from avlink.training.stages.fusion import FusionStage
 from benchmarks.figure import Figure, Wanted
 from benchmarks.stopwatch import cpu_seconds
@@ -41,14 +41,16 @@ def measure(wanted: Wanted) -> list[Figure]:
     recipe = load_recipe(_RECIPE, "train", settings)
     with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
         folder = Path(name)
-        entries = _files(folder, count, 1 if wanted.quick else _SCALE)
-        work = ShardWork(folder=folder / "train" / "shard", clips=clips_of(recipe.model), entries=entries, deadly={})
-        work.folder.mkdir(parents=True)
-        decoded_s = cpu_seconds(lambda: make_shard(work, lambda row: None))
-        store = ClipStore(folder / "train", _index(work))
+        clips = _files(folder, count, 1 if wanted.quick else _SCALE)
+        job = ShardJob(folder=folder / "train" / "shard", spec=clip_spec_of(recipe.model), clips=clips, crashed={})
+        job.folder.mkdir(parents=True)
+        decoded_s = cpu_seconds(lambda: decode_shard(job, lambda row: None))
+        store = ClipStore(folder / "train", _index(job))
         system = System(recipe.model).requires_grad_(False)
-        latents = ClipRows(folder / f"latents-{vae_key(system.vae, recipe.model)}", store)
-        encoded_s = cpu_seconds(lambda: make_latents(latents, store, system.vae, recipe.model.mel, [0], lambda _: None))
+        latents = PrecomputedStore(folder / f"latents-{vae_key(system.vae, recipe.model)}", store)
+        encoded_s = cpu_seconds(
+            lambda: encode_shards(latents, store, system.vae, recipe.model.mel, [0], lambda _: None)
+        )
         mel = LogMel(recipe.model.mel)
         sound = store.sound(range(count))
         mel_s = cpu_seconds(lambda: mel(sound))
@@ -70,25 +72,25 @@ def measure(wanted: Wanted) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _files(folder: Path, count: int, scale: int) -> list[Entry]:
-    entries = []
+def _files(folder: Path, count: int, scale: int) -> list[SourceClip]:
+    clips = []
     for number in range(count):
         path = folder / f"{number}.mp4"
         write_clip(make_clips([number], split="train"), 0, path, scale=scale)
-        entries.append(Entry(path=path, label=path.name, size=path.stat().st_size))
-    return entries
+        clips.append(SourceClip(path=path, label=path.name, size=path.stat().st_size))
+    return clips
 
 
-def _index(work: ShardWork) -> Index:
+def _index(job: ShardJob) -> ClipIndex:
     import numpy as np
 
-    rows = len(work.entries)
-    return Index(
-        shards=(work.folder.name,),
-        frames=work.clips.pictures_file,
-        sound=work.clips.sound_file,
-        places=np.array([(0, row) for row in range(rows)], np.int64),
-        notes=[ClipNote(caption="a stick strikes wood", events=((1.0, "wood", 1.0),))] * rows,
+    rows = len(job.clips)
+    return ClipIndex(
+        shards=(job.folder.name,),
+        frames=job.spec.pictures_file,
+        sound=job.spec.sound_file,
+        locations=np.array([(0, row) for row in range(rows)], np.int64),
+        labels=[ClipLabels(caption="a stick strikes wood", events=((1.0, "wood", 1.0),))] * rows,
     )
 
 
@@ -98,7 +100,7 @@ def _mean(run: Callable[[], object], times: int) -> float:
 
 
 def _step(
-    recipe: TrainRecipe, system: System, clips: ClipStore, latents: ClipRows, indices: list[int], times: int
+    recipe: TrainRecipe, system: System, clips: ClipStore, latents: PrecomputedStore, indices: list[int], times: int
 ) -> float:
     """Seconds of the forward and backward pass of a fusion step, without its optimiser."""
     stage = FusionStage(system, clips, latents, name="fusion_v2a", tasks=("v2a",), conditioning=recipe.conditioning)

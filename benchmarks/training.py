@@ -14,15 +14,14 @@ from avlink.core.recipe import TrainRecipe, load_recipe
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
-from avlink.training.data.clips import ClipStore
-from avlink.training.data.latents import encode
-from avlink.training.data.stills import StillStore
+from avlink.training.data.clips import ClipStore, StillStore
+from avlink.training.data.precomputed import encode_clips
 from avlink.training.stages.backbones import AudioStage, VideoStage
 from avlink.training.stages.codec import VAEStage, VocoderStage
 from avlink.training.stages.fusion import FusionStage
 from avlink.training.stages.motion import AppearanceStage, MotionStage
 from avlink.training.train import train
-from avlink.training.weights import load_before
+from avlink.training.weights import load_stages
 from benchmarks.figure import Figure, Wanted
 from benchmarks.stopwatch import seconds
 
@@ -49,7 +48,7 @@ def measure(wanted: Wanted) -> list[Figure]:
         recipe = _recipe(steps=timed.stop + 1, quick=wanted.quick)
         train(recipe, out)
         system = System(recipe.model).requires_grad_(False)
-        load_before(out, None, system.components())
+        load_stages(out, None, system.components())
         stages = _stages(recipe, system, out / "clips")
         figures = []
         for name, table in recipe.stages.items():
@@ -89,7 +88,7 @@ def _logged(log: Path, timed: range) -> float:
 
 def _stages(recipe: TrainRecipe, system: System, prepared: Path) -> dict[str, Stage]:
     clips = ClipStore(prepared / "train")
-    latents = encode(system.vae, LogMel(recipe.model.mel), clips, range(len(clips)))
+    latents = encode_clips(system.vae, LogMel(recipe.model.mel), clips, range(len(clips)))
     times = recipe.conditioning
     stages: list[Stage] = [
         VAEStage(system, clips),

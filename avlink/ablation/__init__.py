@@ -1,5 +1,5 @@
-"""Sets of trainings and how they compare: variants of one model, their runs, cost, figures, tables and plots.
+"""Sets of trainings and their comparison: variants of one model, their runs, cost, scores, tables and plots.
 
-A variant trains by `avlink.training` and is measured by `avlink.metrics`; nothing here defines a layer or a loss.
+A variant is trained by `avlink.training` and scored by `avlink.metrics`; nothing here defines a layer or a loss.
 A single training belongs in `training`, the evaluation of one model in `evaluation`.
 """

@@ -1,6 +1,6 @@
-"""Ablations: variants of one model, trained alike on the same backbones and clips, measured on the same held-out clips.
+"""Ablations: variants of one model, trained on the same backbones and clips and scored on the same held-out clips.
 
-Everything lies in one folder, `base` and a folder for each run: one that was stopped goes on where it was.
+One folder holds `base` and a folder per run, so that a stopped ablation continues where it was.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from avlink.ablation.cost import cost
-from avlink.ablation.figures import Bench
+from avlink.ablation.cost import step_cost
+from avlink.ablation.measure import VariantEvaluator
 from avlink.ablation.report import AblateReport
-from avlink.ablation.runs import Run, Variant, run_all
+from avlink.ablation.runs import Variant, VariantRun, run_variants
 from avlink.core.errors import RecipeError
 from avlink.core.events import JobStarted, Listener, Message, ignore
 from avlink.core.paths import make_folder
 from avlink.core.recipe import AblateRecipe, TrainRecipe, load_recipe, overrides_of
 from avlink.engine.bundle import read_bundle
-from avlink.evaluation.extracted import extractor_of
+from avlink.evaluation.extractors import fusion_extractor
 from avlink.session import pick_device
-from avlink.training.data.service import prepare
+from avlink.training.data.prepare import prepare
 from avlink.training.train import train
 
 
@@ -35,37 +35,37 @@ def ablate(
     jobs: int = 1,
     listener: Listener = ignore,
 ) -> AblateReport:
-    """Train and measure the recipe's variants in the folder `out`, or `only` some of them, by name; `jobs` at once.
+    """Train and score the recipe's variants, or `only` those of some names, in the folder `out`, `jobs` at once.
 
-    Raises RecipeError where a variant differs from the base in more than its fusion, or one is not in the recipe.
+    Raises RecipeError where a variant differs from the base in more than its fusion, or a name is not in the recipe.
     """
     base, variants = read_variants(recipe)
     unknown = [name for name in only if name not in {variant.name for variant in variants}]
     if unknown:
         known = ", ".join(variant.name for variant in variants)
         raise RecipeError(f"there is no variant '{unknown[0]}' in the recipe; it has {known}")
-    # The first one sets the measure, whatever is wanted.
+    # The first variant is kept, as its FLOPs are the budget of all others.
     variants = tuple(v for v in variants if not only or v.name in only or v is variants[0])
-    variants = tuple(v for v in variants if _can_see(v, listener))
+    variants = tuple(v for v in variants if _has_extractor(v, listener))
     make_folder(out)
     device = pick_device(device)
     listener(JobStarted(job_id="base", name=f"backbones: {base.name}"))
     bundle = train(base, out / "base", listener=listener)
     parts = tuple(name for name in read_bundle(bundle).components if not name.startswith("fusion"))
     variants = tuple(replace(v, recipe=_on_base(v, bundle, parts)) for v in variants)
-    # Latents of the VAE that all start from, which a bundle keeps in half precision: once, for all of them.
+    # A bundle keeps weights in half precision, so that its VAE gives other latents than those of the base's stages.
     prepare(variants[0].recipe, out / "base" / "clips", listener, device=device)
-    costs = [cost(v.recipe, v.stage, out / "base") for v in variants]
-    whole = costs[0].flops * variants[0].table.steps
+    costs = [step_cost(v.recipe, v.stage, out / "base") for v in variants]
+    budget = costs[0].flops * variants[0].table.steps
     runs = []
-    # Seed by seed: what is stopped early has a row of every variant first.
-    for seed, (variant, spent) in product(recipe.seeds, zip(variants, costs, strict=True)):
+    # Seed by seed, so that an ablation that is stopped early has a row of every variant.
+    for seed, (variant, cost) in product(recipe.seeds, zip(variants, costs, strict=True)):
         if only and variant.name not in only:
             continue
         if recipe.compute == "flops":
-            variant = variant.with_steps(max(1, round(whole / spent.flops)))
-        runs.append(Run(out=out, variant=variant.with_seed(seed), spent=spent))
-    rows = run_all(runs, Bench(recipe, out / "base", device), jobs, listener)
+            variant = variant.with_steps(max(1, round(budget / cost.flops)))
+        runs.append(VariantRun(out=out, variant=variant.with_seed(seed), cost=cost))
+    rows = run_variants(runs, VariantEvaluator(recipe, out / "base", device), jobs, listener)
     report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=rows)
     report.write(out)
     listener(Message(text=f"table and plots written: {os.fspath(out)}"))
@@ -73,23 +73,23 @@ def ablate(
 
 
 def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...]]:
-    """The base and all variants, checked against it. Raises RecipeError."""
+    """Return the base and all variants, checked against it. Raises RecipeError."""
 
-    def named(key: str, name: str) -> TrainRecipe:
+    def load(key: str, name: str) -> TrainRecipe:
         found = recipe.source.path(key, name) if name.endswith(".toml") else name
-        # What is said of a stage is said to those that have it.
-        has = load_recipe(found, "train").stages
+        # A value for a stage is given only to the recipes that have the stage.
+        stages = load_recipe(found, "train").stages
         given = [
             override
             for override in overrides_of(recipe.set, "set")
-            if not override.key.startswith("stages.") or override.key.split(".")[1] in has
+            if not override.key.startswith("stages.") or override.key.split(".")[1] in stages
         ]
         return load_recipe(found, "train", given)
 
-    base = named("base", recipe.base)
+    base = load("base", recipe.base)
     variants = []
     for name in recipe.variants:
-        loaded = named("variants", name)
+        loaded = load("variants", name)
         new = [stage for stage in loaded.stages if stage not in base.stages]
         if len(new) != 1:
             raise RecipeError(f"variant {name} needs one stage that {recipe.base} has not; it has {len(new)}")
@@ -103,9 +103,9 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
     return base, tuple(variants)
 
 
-def _can_see(variant: Variant, listener: Listener) -> bool:
-    """Whether the variant's extractor is there, if it reads one; what is left out is named."""
-    ready = extractor_of(variant.recipe.model, variant.recipe.extractors)
+def _has_extractor(variant: Variant, listener: Listener) -> bool:
+    """Return True if the variant needs no extractor or its checkpoint is there; reports a variant that is left out."""
+    ready = fusion_extractor(variant.recipe.model, variant.recipe.extractors)
     if ready is None or ready.lack is None:
         return True
     listener(Message(text=f"{variant.name} is left out: {ready.lack}", level="warning"))
@@ -113,7 +113,7 @@ def _can_see(variant: Variant, listener: Listener) -> bool:
 
 
 def _on_base(variant: Variant, bundle: Path, parts: tuple[str, ...]) -> TrainRecipe:
-    """The variant's recipe on the base's clips, starting from its backbones, with the variant's own stage alone."""
+    """Return the variant's recipe with its own stage alone, on the base's clips and starting from its backbones."""
     clips = variant.recipe.data.model_copy(update={"prepared": str((bundle.parent / "clips").resolve())})
     return variant.recipe.model_copy(
         update={
@@ -121,7 +121,7 @@ def _on_base(variant: Variant, bundle: Path, parts: tuple[str, ...]) -> TrainRec
             "start_from": str(bundle.resolve()),
             "start_parts": parts,
             "stages": {variant.stage: variant.table},
-            # Measured once it is done, on more than training would look at.
+            # It is scored once it is done, on more clips than validation would use.
             "log": variant.recipe.log.model_copy(update={"judge": False}),
         }
     )

@@ -1,4 +1,4 @@
-"""The table of an ablation, and its plots: F1 of every variant with its error, and of a sweep over flow times."""
+"""The table of an ablation and its plots: F1 of every variant with its error, and F1 over flow times."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from typing import Any
 
 import numpy as np
 
-from avlink.ablation.figures import Measured
+from avlink.ablation.measure import VariantScores
 from avlink.core.paths import atomic_write, write_text
-from avlink.evaluation.tables import Section
-from avlink.metrics.report import Cell
+from avlink.evaluation.section import Cell, Section
 
 _SOUND = ("flow_loss", "blind_loss", "f1_100ms", "error", "chance", "f1_50ms", "onset_acc", "material", "log_mel_db")
-_FIGURES = [field.name for field in fields(Measured) if field.type in ("float", "float | None") and field.name != "at"]
+_NUMBERS = [
+    field.name for field in fields(VariantScores) if field.type in ("float", "float | None") and field.name != "at"
+]
 _BLUE, _ORANGE, _GREY, _INK = "#3465a4", "#c17d11", "#888a85", "#2e3436"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblateReport:
-    """All rows of a run, seed by seed, each in the recipe's order."""
+    """All rows of an ablation, seed by seed, in the recipe's order of variants."""
 
     compute: str
     clips: int
-    rows: tuple[Measured, ...]
+    rows: tuple[VariantScores, ...]
 
     @property
-    def means(self) -> tuple[Measured, ...]:
-        """A row for each variant, and each time of a sweep, over its seeds."""
-        alike: dict[tuple[str, float | None], list[Measured]] = {}
+    def means(self) -> tuple[VariantScores, ...]:
+        """A row per variant, and per flow time of a sweep, averaged over seeds."""
+        alike: dict[tuple[str, float | None], list[VariantScores]] = {}
         for row in self.rows:
             alike.setdefault((row.name, row.at), []).append(row)
         return tuple(_mean(rows) for rows in alike.values())
 
     def to_json(self) -> dict[str, Any]:
-        """One object, with every figure of every row."""
+        """Return one object, with all scores of every row."""
         return {"compute": self.compute, "clips": self.clips, "rows": [asdict(row) for row in self.rows]}
 
     def sections(self) -> list[Section]:
-        """What was spent; sound from pictures; pictures; the sweep: those of them that there are."""
+        """Return the tables that have rows: cost, sound from pictures, pictures, the sweep."""
         means, seeds = self.means, Counter(row.name for row in self.rows if row.at is None)
         plain = [row for row in means if row.at is None]
         found = [
@@ -77,38 +78,39 @@ class AblateReport:
         return [section for section in found if section.rows]
 
     def lines(self) -> list[str]:
-        """The tables as text."""
+        """Return the tables as text."""
         return [section.text() + "\n" for section in self.sections()]
 
     def write(self, out: Path) -> None:
-        """`table.txt`, `table.json`, and where there is something to draw `table.png` and `sweep.png`, in `out`."""
+        """Write `table.txt` and `table.json` into `out`, and `table.png` and `sweep.png` if they have rows."""
         write_text(out / "table.txt", "\n".join(self.lines()))
         write_text(out / "table.json", json.dumps(self.to_json(), indent=1) + "\n")
-        heard = [row for row in self.means if row.f1 is not None]
-        if plain := [row for row in heard if row.at is None]:
+        with_sound = [row for row in self.means if row.f1 is not None]
+        if plain := [row for row in with_sound if row.at is None]:
             _draw_bars(plain, out / "table.png")
-        if swept := [row for row in heard if row.at is not None]:
+        if swept := [row for row in with_sound if row.at is not None]:
             _draw_sweep(swept, out / "sweep.png")
 
 
-def _mean(rows: Sequence[Measured]) -> Measured:
-    """One variant over its seeds: means, and the standard error of F1 between them in place of that between clips."""
+def _mean(rows: Sequence[VariantScores]) -> VariantScores:
+    """Return the mean of a variant over its seeds, with the standard error of F1 between seeds instead of clips."""
     if len(rows) == 1:
         return rows[0]
-    figures: dict[str, Any] = {}
-    for name in _FIGURES:
+    numbers: dict[str, Any] = {}
+    for name in _NUMBERS:
         values = [getattr(row, name) for row in rows]
-        figures[name] = None if None in values else float(np.mean(values))
+        # A mean over some of the seeds would not be comparable.
+        numbers[name] = None if None in values else float(np.mean(values))
     scores = [row.f1 for row in rows if row.f1 is not None]
-    figures["f1_error"] = float(np.std(scores, ddof=1) / len(scores) ** 0.5) if len(scores) > 1 else None
-    return replace(rows[0], **figures)
+    numbers["f1_error"] = float(np.std(scores, ddof=1) / len(scores) ** 0.5) if len(scores) > 1 else None
+    return replace(rows[0], **numbers)
 
 
 def _section(key: str, title: str, heads: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]) -> Section:
     return Section(key=key, title=title, heads=heads, rows=tuple(rows))
 
 
-def _sound(row: Measured) -> tuple[Cell, ...]:
+def _sound(row: VariantScores) -> tuple[Cell, ...]:
     return (
         row.flow_loss,
         row.blind_loss,
@@ -122,8 +124,8 @@ def _sound(row: Measured) -> tuple[Cell, ...]:
     )
 
 
-def _draw_bars(rows: Sequence[Measured], path: Path) -> None:
-    """A bar a variant from 0 to 1, a line for twice its error, a tick where chance is."""
+def _draw_bars(rows: Sequence[VariantScores], path: Path) -> None:
+    """Draw a bar from 0 to 1 per variant, a line of two standard errors, and a tick at chance."""
     from PIL import Image, ImageDraw, ImageFont
 
     step, left, width = 34, 230, 640
@@ -135,6 +137,7 @@ def _draw_bars(rows: Sequence[Measured], path: Path) -> None:
         y = 40 + step * number
         end = left + width * row.f1
         canvas.text((8, y + 2), row.name, _INK, font)
+        # The first variant, whose FLOPs are the budget of the others, has another colour.
         canvas.rectangle((left, y, end, y + 20), _BLUE if number else _ORANGE)
         if row.f1_error is not None:
             half = 2 * width * row.f1_error
@@ -148,8 +151,8 @@ def _draw_bars(rows: Sequence[Measured], path: Path) -> None:
         image.save(hidden, "PNG")
 
 
-def _draw_sweep(rows: Sequence[Measured], path: Path) -> None:
-    """F1 over the conditioning side's flow time, with chance below it (figure 3)."""
+def _draw_sweep(rows: Sequence[VariantScores], path: Path) -> None:
+    """Draw F1 and chance over the flow time of the conditioning side, as figure 3 of the paper does."""
     from PIL import Image, ImageDraw, ImageFont
 
     width, height, margin = 720, 420, 60
@@ -166,8 +169,8 @@ def _draw_sweep(rows: Sequence[Measured], path: Path) -> None:
         canvas.text((place(value, 0)[0] - 10, height - margin + 8), f"{value:.1f}", _INK, font)
     canvas.text((margin, 14), "Onset F1 within 100 ms over the flow time of the conditioning picture", _INK, font)
     canvas.text((width // 2 - 40, height - 26), "flow time", _INK, font)
-    tracks = (("f1", _BLUE, 3), ("chance", _GREY, 2))
-    for name, colour, thick in tracks:
+    curves = (("f1", _BLUE, 3), ("chance", _GREY, 2))
+    for name, colour, thick in curves:
         points = [(row.at or 0.0, getattr(row, name)) for row in rows if getattr(row, name) is not None]
         if len(points) > 1:
             canvas.line([place(*point) for point in sorted(points)], colour, thick)

@@ -1,4 +1,4 @@
-"""The runs of an ablation: each variant trained with each seed and measured, one after the other or several at once."""
+"""The runs of an ablation: each variant trained and scored with each seed, one after the other or in parallel."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.ablation.cost import Cost
-from avlink.ablation.figures import Bench, Measured
+from avlink.ablation.cost import StepCost
+from avlink.ablation.measure import VariantEvaluator, VariantScores
 from avlink.core.events import JobDone, JobStarted, Listener, ignore
 from avlink.core.hashing import digest
 from avlink.core.paths import write_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One training recipe of a set, and its one stage that the base has not."""
+    """One training recipe of an ablation, and its one stage that the base does not have."""
 
     name: str
     recipe: TrainRecipe
@@ -32,56 +32,60 @@ class Variant:
 
     @property
     def table(self) -> StageTable:
-        """How it learns."""
+        """The recipe's table of that stage."""
         return self.recipe.stages[self.stage]
 
     def with_steps(self, steps: int) -> Variant:
-        """The same for so many steps."""
+        """Return the variant with another number of steps."""
         table = self.table.model_copy(update={"steps": steps})
         return replace(self, recipe=self.recipe.model_copy(update={"stages": {self.stage: table}}))
 
     def with_seed(self, seed: int) -> Variant:
-        """The same from another start, in another order."""
+        """Return the variant with another seed."""
         return replace(self, recipe=self.recipe.model_copy(update={"seed": seed}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A variant with its seed, the folder of the ablation it belongs to, and what one step costs."""
+class VariantRun:
+    """A variant with its seed, the folder of its ablation, and the cost of one step."""
 
     out: Path
     variant: Variant
-    spent: Cost
+    cost: StepCost
 
     @property
     def name(self) -> str:
-        """Of the job and its folder."""
+        """The name of the job and of its folder."""
         seed = self.variant.recipe.seed
+        # Seed 0 has no suffix, so that ablations of one seed keep short names.
         return f"{self.variant.name}-seed{seed}" if seed else self.variant.name
 
 
-def run_all(runs: Sequence[Run], bench: Bench, jobs: int, listener: Listener = ignore) -> tuple[Measured, ...]:
-    """The rows of all runs, in their order; with more than one job, that many train at once, each in a process.
+def run_variants(
+    runs: Sequence[VariantRun], evaluator: VariantEvaluator, jobs: int, listener: Listener = ignore
+) -> tuple[VariantScores, ...]:
+    """Return the rows of all runs, in their order; with `jobs` above 1, so many train in parallel processes.
 
-    Raises AvlinkError where such a process is gone.
+    Raises AvlinkError where such a process died.
     """
-    found: dict[str, list[Measured]] = {}
+    found: dict[str, list[VariantScores]] = {}
 
-    def done(run: Run, rows: list[Measured]) -> None:
+    def done(run: VariantRun, rows: list[VariantScores]) -> None:
         found[run.name] = rows
-        # The first is the variant as it was trained, those of the sweep come after it.
+        # The first row is the variant as it was trained; those of a sweep follow.
         listener(JobDone(job_id=run.name, name=run.name, note=rows[0].note()))
 
     if jobs == 1:
         for run in runs:
             listener(JobStarted(job_id=run.name, name=run.name))
-            done(run, _rows(run, bench, listener))
+            done(run, _rows(run, evaluator, listener))
     else:
         import torch
 
+        # Threads are divided among the processes: too many of them slow all down.
         run_in_processes(
             runs,
-            partial(_rows, bench=bench, listener=ignore),
+            partial(_rows, evaluator=evaluator, listener=ignore),
             done,
             processes=jobs,
             set_threads=torch.set_num_threads,
@@ -93,19 +97,20 @@ def run_all(runs: Sequence[Run], bench: Bench, jobs: int, listener: Listener = i
     return tuple(row for run in runs for row in found[run.name])
 
 
-def _rows(run: Run, bench: Bench, listener: Listener) -> list[Measured]:
-    """Train the run and measure it, at each time of the sweep too; from the last time where nothing changed."""
-    recipe, variant = bench.recipe, run.variant
+def _rows(run: VariantRun, evaluator: VariantEvaluator, listener: Listener) -> list[VariantScores]:
+    """Train and score a run, also at each time of the sweep; kept scores are used where nothing changed."""
+    recipe, variant = evaluator.recipe, run.variant
     bundle = train(variant.recipe, run.out / run.name, listener=listener)
     kept = bundle.parent / "measured.json"
     swept = recipe.sweep is not None and Path(recipe.sweep).stem == variant.name
     times = recipe.sweep_times if swept else ()
+    # Digests of all tensors: a run that was trained further is scored anew.
     weights = (bundle / "tensors.json").read_text("utf-8")
     key = digest([recipe.clips, recipe.steps, recipe.guidance, list(times), weights])
     if kept.is_file():
         content = json.loads(kept.read_text("utf-8"))
         if content["key"] == key:
-            return [Measured(**row) for row in content["rows"]]
-    rows = [bench.measure(variant.name, variant.recipe, variant.stage, bundle, run.spent, at) for at in (None, *times)]
+            return [VariantScores(**row) for row in content["rows"]]
+    rows = [evaluator.score(variant.name, variant.recipe, variant.stage, bundle, run.cost, at) for at in (None, *times)]
     write_text(kept, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))
     return rows

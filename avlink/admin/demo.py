@@ -147,8 +147,8 @@ def _measured(item: Item, shot: _Shot) -> str:
     sound = read_audio(item.stems[0].path, sample_rate=16000, mono=True)
     heard = detect_onsets(sound.samples[0], sound.sample_rate).times_s
     try:
-        from avlink.metrics.sync import match
+        from avlink.metrics.sync import match_onsets
     except ImportError:
         return f"{head}: {len(seen)} events seen, {len(heard)} onsets heard"
-    f1 = match(seen, heard, _WINDOW_S).f1
+    f1 = match_onsets(seen, heard, _WINDOW_S).f1
     return f"{head}: {len(seen)} events seen, {len(heard)} onsets heard, F1 at {_WINDOW_S * 1000:.0f} ms {f1:.2f}"

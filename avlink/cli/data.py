@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,11 @@ from avlink.cli.console import progress
 from avlink.core.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
-    from avlink.training.data.work import Part
+    from avlink.core.recipe import TrainRecipe
+    from avlink.training.data.check import PreparedReport
+    from avlink.training.data.prepared import Partition
 
-_LISTED = 10
+_MAX_LISTED = 10
 app = typer.Typer(help="Prepare clips for training, or see what there is.", no_args_is_help=True)
 
 
@@ -60,12 +62,10 @@ def prepare(
       avlink train vggsound -s data.prepared=/data/prepared
     """  # noqa: D301
     from avlink.core.recipe import load_recipe
-    from avlink.training.data.service import prepare as run
+    from avlink.training.data.prepare import prepare as run
 
     loaded = load_recipe(recipe, "train", list(settings or ()))
-    known = loaded.data.prepared
-    found = None if known is None else loaded.source.path("data.prepared", known)
-    out = output or found or Path("runs") / Path(recipe).stem / "clips"
+    out = output or _default_folder(recipe, loaded)
     with progress() as tell:
         done = run(
             loaded,
@@ -81,13 +81,13 @@ def prepare(
         "clips": dict(done.clips),
         "bad": done.bad,
         "missing": done.missing,
-        "shards_lacking": done.lacking,
+        "shards_lacking": done.missing_shards,
         "latents": done.latents,
         "texts": done.texts,
     }
     said = f"prepared {out}: {done.clips['train']} clips to train on, {done.clips['held_out']} held out"
-    if done.lacking:
-        said += f"; {done.lacking} shards of other parts are still to be made"
+    if done.missing_shards:
+        said += f"; {done.missing_shards} shards of other parts are still to be made"
     return Answer(command="data prepare", payload=payload, blocks=[said])
 
 
@@ -109,10 +109,8 @@ def check(
     from avlink.training.data.check import check_prepared, check_sources
 
     loaded = load_recipe(recipe, "train", list(settings or ()))
-    known = loaded.data.prepared
-    found = None if known is None else loaded.source.path("data.prepared", known)
-    out = output or found or Path("runs") / Path(recipe).stem / "clips"
-    reports, made = check_sources(loaded, sample), check_prepared(loaded, out)
+    out = output or _default_folder(recipe, loaded)
+    reports, prepared = check_sources(loaded, sample), check_prepared(loaded, out)
     rows = [
         (
             report.source,
@@ -129,32 +127,43 @@ def check(
     heads = ("source", "folder", "to train on", "held out", "missing", "hours", "hours used", "cannot be used")
     blocks: list[Block] = [Grid(heads=heads, rows=rows)]
     for report in reports:
-        blocks += [f"cannot be used: {path}: {reason}" for path, reason in report.faults[:_LISTED]]
-        blocks += [f"missing: {missing.label}: {missing.reason}" for missing in report.missing[:_LISTED]]
-        if len(report.missing) > _LISTED:
-            blocks.append(f"missing: {len(report.missing) - _LISTED:,} more; --json lists all")
-    if made is None:
+        blocks += [f"cannot be used: {path}: {reason}" for path, reason in report.faults[:_MAX_LISTED]]
+        blocks += [f"missing: {missing.label}: {missing.reason}" for missing in report.missing[:_MAX_LISTED]]
+        if len(report.missing) > _MAX_LISTED:
+            blocks.append(f"missing: {len(report.missing) - _MAX_LISTED:,} more; --json lists all")
+    if prepared is None:
         blocks.append(f"nothing is prepared in {out}")
     else:
-        blocks.append(f"prepared in {out}: {made.shards - made.lacking:,} of {made.shards:,} shards")
+        blocks.append(f"prepared in {out}: {prepared.shards - prepared.missing_shards:,} of {prepared.shards:,} shards")
     payload = {
         "sources": [report.to_json() for report in reports],
         "output": str(out),
-        "prepared": None if made is None else {"shards": made.shards, "lacking": made.lacking, **made.made},
+        "prepared": None if prepared is None else _record(prepared),
     }
     return Answer(command="data check", payload=payload, blocks=blocks)
 
 
-def _part(text: str | None) -> Part:
+def _record(prepared: PreparedReport) -> dict[str, Any]:
+    return {"shards": prepared.shards, "lacking": prepared.missing_shards, **prepared.record}
+
+
+def _default_folder(recipe: str, loaded: TrainRecipe) -> Path:
+    prepared = loaded.data.prepared
+    if prepared is not None:
+        return loaded.source.path("data.prepared", prepared)
+    return Path("runs") / Path(recipe).stem / "clips"
+
+
+def _part(text: str | None) -> Partition:
     from avlink.core.errors import InputError
-    from avlink.training.data.work import ALL, Part
+    from avlink.training.data.prepared import ALL, Partition
 
     if text is None:
         return ALL
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise InputError(f"--part {text}: it is K/N with K from 1 to N, such as 2/8")
-    return Part(number=int(number), count=int(count))
+    return Partition(number=int(number), count=int(count))
 
 
 def _device(device: given.Device) -> str:

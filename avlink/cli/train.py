@@ -44,19 +44,19 @@ def train(
     """  # noqa: D301
     from avlink.core.errors import PeerFailed
     from avlink.core.recipe import load_recipe
-    from avlink.training.ranks import said_once, speaks
+    from avlink.training.ranks import report_once, reports_errors
     from avlink.training.train import train as run
 
     out = output or Path("runs") / Path(recipe).stem
     try:
-        with said_once():
+        with report_once():
             loaded = load_recipe(recipe, "train", list(settings or ()))
-        with progress() if speaks() else nullcontext(ignore) as tell:
+        with progress() if reports_errors() else nullcontext(ignore) as tell:
             wrote = run(loaded, out, stages=given.split_names(stages) or (), resume=resume, listener=tell)
     except PeerFailed as error:
         # Of processes that torchrun started together, one says what is wrong; it ends all of them as soon as one ends.
         time.sleep(1.0)
         raise typer.Exit(error.exit_code) from None
-    if not speaks():
+    if not reports_errors():
         raise typer.Exit(0)
     return Answer(command="train", payload={"recipe": recipe, "output": str(wrote)}, blocks=[f"wrote {wrote}"])

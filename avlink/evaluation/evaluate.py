@@ -1,7 +1,7 @@
-"""Measure a model: on clips of the foundry that it never saw, from sound to picture, and on real clips.
+"""Evaluation of a model on clips of the foundry that it never saw, from sound to picture, and on real clips.
 
-Beside every score stand chance (the same sounds paired with other clips), the audio model without the picture, the
-codec's ceiling, and the peaks of frame difference, because none of them says much alone.
+Every score stands beside chance (the same sounds paired with other clips), the audio model without the picture, the
+ceiling of the codec, and the peaks of frame difference, as it means little alone.
 """
 
 from __future__ import annotations
@@ -20,21 +20,27 @@ from avlink.core.bundles import shipped_bundles
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.recipe import EvaluateRecipe
-from avlink.evaluation.system import BundleSystem, OnClip, Pictures, Sounds, System, fit_materials, slower
-from avlink.evaluation.tables import (
-    Heard,
-    Section,
+from avlink.evaluation.foundry_sections import (
+    Condition,
     condfoley_section,
     distance_section,
     envelope_section,
     group_section,
-    hear,
     material_section,
-    onset_heads,
-    onset_row,
     onset_section,
     true_events,
+    with_onsets,
 )
+from avlink.evaluation.model import (
+    BundleModel,
+    EvaluatedModel,
+    OnClip,
+    Pictures,
+    Sounds,
+    average_frames,
+    fit_materials,
+)
+from avlink.evaluation.section import Section, onset_heads, onset_row
 from avlink.foundry import FRAME_RATE, ClipInfo, Split, make_clips
 from avlink.foundry.generate import plan
 from avlink.foundry.sound import render_sound
@@ -49,42 +55,46 @@ SPLITS: dict[str, tuple[Split, ...]] = {
     "transfer": ("transfer",),
 }
 FIRST_SEED = 1_000_000
-"""Training watches held-out clips from seed 0 on; what is reported was watched by nobody."""
+"""Training validates on held-out clips from seed 0 on; reported clips were used for no decision."""
 
 MATERIAL_CLIPS = 256
+"""The most training clips to which the material classifier is fitted."""
+
 CPU = torch.device("cpu")
 REAL_S = Fraction(10)
+"""The stretch of real clips that is evaluated, in seconds."""
+
 PICTURES_S = (0.2, 0.1)
 """Windows for pictures: a frame of six a second lasts 167 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateReport:
-    """All figures of one run. `settings` is what they depend on besides the bundle."""
+    """All scores of one run; `settings` are the values that they depend on besides the bundle."""
 
     bundle: str
     settings: dict[str, Any]
     sections: tuple[Section, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """One object; each section under its key, each row as an object."""
+        """Return one object; each section under its key, each row as an object."""
         sections = {section.key: section.to_json() for section in self.sections}
         return {"bundle": self.bundle, "settings": self.settings, "sections": sections}
 
     def lines(self) -> list[str]:
-        """What was measured in a line, then a table for each section."""
+        """Return a line with the settings, then a table per section."""
         chosen = ", ".join(f"{key} {value}" for key, value in self.settings.items())
         return [f"{self.bundle}: {chosen}", *(section.text() + "\n" for section in self.sections)]
 
     def table(self) -> str:
-        """All of it as plain text."""
+        """Return all of it as plain text."""
         return "\n".join(self.lines())
 
 
 def evaluate(
-    recipe: EvaluateRecipe, *, device: str = "auto", listener: Listener = ignore, system: System | None = None
+    recipe: EvaluateRecipe, *, device: str = "auto", listener: Listener = ignore, model: EvaluatedModel | None = None
 ) -> EvaluateReport:
-    """Measure the recipe's bundle, or `system` in its place.
+    """Evaluate the recipe's bundle, or `model` in its place.
 
     Raises BundleError for a bundle that cannot be used, and InputError for a picture size or a folder that does not
     exist.
@@ -92,80 +102,80 @@ def evaluate(
     folder = None if recipe.media_dir is None else recipe.source.path("media_dir", recipe.media_dir)
     if folder is not None and not folder.is_dir():
         raise InputError(f"media_dir '{folder}' is not a folder; name one that holds video files with sound")
-    if system is None:
+    if model is None:
         bundle = _bundle(recipe)
-        system = BundleSystem(bundle, device=pick_device(device), steps=recipe.steps, guidance=recipe.guidance)
+        model = BundleModel(bundle, device=pick_device(device), steps=recipe.steps, guidance=recipe.guidance)
     seeds = range(FIRST_SEED + recipe.seed, FIRST_SEED + recipe.seed + recipe.clips)
-    classifier = _learn_materials(system, min(MATERIAL_CLIPS, 2 * recipe.clips + 64), listener)
+    classifier = _fit_material_classifier(model, min(MATERIAL_CLIPS, 2 * recipe.clips + 64), listener)
     sections: list[Section] = []
     for split in SPLITS[recipe.split]:
-        sections += _measure_split(system, split, seeds, recipe, classifier, listener)
-    if system.has_pictures and recipe.baselines:
-        sections.append(_measure_pictures(system, seeds, listener))
+        sections += _evaluate_split(model, split, seeds, recipe, classifier, listener)
+    if model.has_pictures and recipe.baselines:
+        sections.append(_evaluate_pictures(model, seeds, listener))
     if folder is not None:
-        sections.append(_measure_real(system, folder, recipe.seed, listener))
+        sections.append(_evaluate_real(model, folder, recipe.seed, listener))
     settings = recipe.model_dump(include={"clips", "seed", "steps", "guidance", "captions"})
     return EvaluateReport(bundle=recipe.bundle, settings=settings, sections=tuple(sections))
 
 
 def _bundle(recipe: EvaluateRecipe) -> str:
-    """The recipe's bundle as a name, where it is one, or as the folder that the recipe means."""
+    """Return the recipe's bundle: the name of a shipped one, or a folder relative to the recipe."""
     if recipe.bundle in ("builtin", *shipped_bundles()):
         return recipe.bundle
     return str(recipe.source.path("bundle", recipe.bundle))
 
 
-def _measure_split(
-    system: System,
+def _evaluate_split(
+    model: EvaluatedModel,
     split: Split,
     seeds: Sequence[int],
     recipe: EvaluateRecipe,
     classifier: MaterialClassifier,
     listener: Listener,
 ) -> list[Section]:
-    frames, truth, clips = _clips(system, split, seeds)
+    frames, truth, clips = _clips(model, split, seeds)
     captions = [clip.caption for clip in clips]
-    duration_s = Fraction(truth.shape[1], system.sample_rate)
+    duration_s = Fraction(truth.shape[1], model.sample_rate)
 
-    def generated(name: str, told: Sequence[str] | None = None, **switches: bool) -> Heard:
+    def generated(name: str, prompts: Sequence[str] | None = None, **switches: bool) -> Condition:
         def run(on_clip: OnClip) -> Sounds:
-            return system.generate(frames, told, seeds, duration_s=duration_s, on_clip=on_clip, **switches)
+            return model.generate(frames, prompts, seeds, duration_s=duration_s, on_clip=on_clip, **switches)
 
-        return hear(name, _told(listener, f"{split}: {name}", len(seeds), run), system.sample_rate)
+        return with_onsets(name, _with_progress(listener, f"{split}: {name}", len(seeds), run), model.sample_rate)
 
-    model = [generated("model")]
+    conditions = [generated("model")]
     if recipe.captions:
-        model.append(generated("model with captions", captions))
-    if recipe.baselines and system.has_motion:
-        model.append(generated("model, stem withheld", use_motion=False))
+        conditions.append(generated("model with captions", captions))
+    if recipe.baselines and model.has_motion:
+        conditions.append(generated("model, stem withheld", use_motion=False))
     if recipe.baselines:
-        model.append(generated("audio model alone", use_picture=False))
+        conditions.append(generated("audio model alone", use_picture=False))
     references = [
-        hear("codec ceiling", system.codec(truth), system.sample_rate),
-        hear("true sound", truth, system.sample_rate),
+        with_onsets("codec ceiling", model.codec(truth), model.sample_rate),
+        with_onsets("true sound", truth, model.sample_rate),
     ]
-    found = {condition.name: condition.onsets_s for condition in [*model, *references]}
-    found["frame difference"] = [frame_difference_events(pixels, system.picture.rate) for pixels in frames]
-    heard = [*model, *references]
+    heard = [*conditions, *references]
+    found = {condition.name: condition.onsets_s for condition in heard}
+    found["frame difference"] = [frame_difference_events(pixels, model.picture.rate) for pixels in frames]
     sections = [
         onset_section(split, true_events(clips), found),
         group_section(split, clips, found),
         material_section(split, clips, heard, classifier),
-        condfoley_section(split, truth, heard[:-1], system.sample_rate),
-        distance_section(split, truth, heard[:-1], system.sample_rate),
+        condfoley_section(split, truth, heard[:-1], model.sample_rate),
+        distance_section(split, truth, heard[:-1], model.sample_rate),
     ]
     if any(clip.envelope is not None for clip in clips):
-        sections.insert(3, envelope_section(split, clips, truth, heard[:-1], system.sample_rate))
+        sections.insert(3, envelope_section(split, clips, truth, heard[:-1], model.sample_rate))
     return sections
 
 
-def _measure_pictures(system: System, seeds: Sequence[int], listener: Listener) -> Section:
-    """Pictures made from true sounds: do they change when the sound strikes?"""
-    frames, sounds, clips = _clips(system, "held_out", seeds)
-    made, rate = _told(
-        listener, "sound to picture", len(seeds), lambda on_clip: system.visualize(sounds, seeds, on_clip=on_clip)
+def _evaluate_pictures(model: EvaluatedModel, seeds: Sequence[int], listener: Listener) -> Section:
+    """Score pictures generated from true sounds: do they change at the onsets of the sound?"""
+    frames, sounds, clips = _clips(model, "held_out", seeds)
+    made, rate = _with_progress(
+        listener, "sound to picture", len(seeds), lambda on_clip: model.visualize(sounds, seeds, on_clip=on_clip)
     )
-    seen = slower(frames, round(system.picture.rate / rate)) if rate < system.picture.rate else frames
+    seen = average_frames(frames, round(model.picture.rate / rate)) if rate < model.picture.rate else frames
     rows = [
         onset_row(name, true_events(clips), [frame_difference_events(pixels, rate) for pixels in pictures], PICTURES_S)
         for name, pictures in (("pictures of the model", made), ("true pictures", seen))
@@ -174,29 +184,30 @@ def _measure_pictures(system: System, seeds: Sequence[int], listener: Listener) 
     return Section(key="pictures", title=title, heads=onset_heads(PICTURES_S), rows=tuple(rows))
 
 
-def _measure_real(system: System, folder: Path, seed: int, listener: Listener) -> Section:
-    """Real clips against the onsets of their own sound; files without picture, sound or onsets are named."""
+def _evaluate_real(model: EvaluatedModel, folder: Path, seed: int, listener: Listener) -> Section:
+    """Score real clips against the onsets of their own sound; files without picture, sound or onsets are reported."""
     found: dict[str, list[NDArray[np.float64]]] = {"model": [], "codec ceiling": [], "frame difference": []}
     truth: list[NDArray[np.float64]] = []
     names: list[str] = []
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     for number, path in enumerate(paths, start=1):
         try:
-            frames, sound = _read_real(path, system)
+            frames, sound = _read_real(path, model)
         except MediaError as error:
             listener(Message(text=f"left out: {error}", level="warning"))
             continue
-        onsets_s = detect_onsets(sound, system.sample_rate).times_s
+        onsets_s = detect_onsets(sound, model.sample_rate).times_s
         if not len(onsets_s):
+            # Clips without events would count as perfect for a silent model.
             listener(Message(text=f"left out: nothing is struck in the sound of '{path.name}'"))
             continue
-        duration_s = Fraction(len(sound), system.sample_rate)
-        generated = system.generate(frames[None], None, [seed], duration_s=duration_s)[0]
+        duration_s = Fraction(len(sound), model.sample_rate)
+        generated = model.generate(frames[None], None, [seed], duration_s=duration_s)[0]
         names.append(path.name)
         truth.append(onsets_s)
-        for name, heard in (("model", generated), ("codec ceiling", system.codec(sound[None])[0])):
-            found[name].append(detect_onsets(heard, system.sample_rate).times_s)
-        found["frame difference"].append(frame_difference_events(frames, system.picture.rate))
+        for name, heard in (("model", generated), ("codec ceiling", model.codec(sound[None])[0])):
+            found[name].append(detect_onsets(heard, model.sample_rate).times_s)
+        found["frame difference"].append(frame_difference_events(frames, model.picture.rate))
         listener(StepDone(job_id="real clips", done=number, total=len(paths), note=path.name))
     rows = [onset_row(name, truth, times_s) for name, times_s in found.items()]
     for index, file in enumerate(names):
@@ -205,7 +216,8 @@ def _measure_real(system: System, folder: Path, seed: int, listener: Listener) -
     return Section(key="real", title=title, heads=onset_heads(), rows=tuple(rows))
 
 
-def _read_real(path: Path, system: System) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _read_real(path: Path, model: EvaluatedModel) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    # Imported here: the default evaluation needs no decoder.
     from avlink.media.audio import read_audio
     from avlink.media.frames import open_frames
     from avlink.media.probe import probe
@@ -214,41 +226,41 @@ def _read_real(path: Path, system: System) -> tuple[NDArray[np.uint8], NDArray[n
     if info.video is None or info.audio is None:
         raise MediaError(f"'{path.name}' has no {'picture' if info.video is None else 'sound'}")
     duration_s = min(REAL_S, info.duration_s or REAL_S)
-    source = open_frames(path, start_s=Fraction(0), duration_s=duration_s, spec=system.picture)
-    wave = read_audio(path, sample_rate=system.sample_rate, duration_s=duration_s)
+    source = open_frames(path, start_s=Fraction(0), duration_s=duration_s, spec=model.picture)
+    wave = read_audio(path, sample_rate=model.sample_rate, duration_s=duration_s)
     return source.read(0, source.num_frames), wave.samples[0]
 
 
-def _learn_materials(system: System, count: int, listener: Listener) -> MaterialClassifier:
-    """A classifier fitted to training clips of one material, as they are and through the codec."""
+def _fit_material_classifier(model: EvaluatedModel, count: int, listener: Listener) -> MaterialClassifier:
+    """Return a classifier fitted to training clips of one material, as they are and through the codec."""
     listener(JobStarted(job_id="materials", name="learning to hear materials"))
     sounds, labels = [], []
     for seed in range(FIRST_SEED, FIRST_SEED + count):
-        # Heard, not drawn: the pictures would take most of the time.
+        # Sound alone: rendering the pictures would take most of the time.
         scene, look, clip, (_, sounding) = plan(seed, "train")
         materials = {event.material for event in clip.events}
         if len(materials) == 1:
             sounds.append(render_sound(scene, look.t, sounding, CPU).numpy())
             labels.append(materials.pop())
-    classifier = fit_materials(system, sounds, labels)
+    classifier = fit_materials(model, sounds, labels)
     listener(JobDone(job_id="materials", name="learning to hear materials"))
     return classifier
 
 
-def _clips(system: System, split: Split, seeds: Sequence[int]) -> tuple[Pictures, Sounds, tuple[ClipInfo, ...]]:
-    """Clips of the foundry with their pictures at the rate that the system takes."""
+def _clips(model: EvaluatedModel, split: Split, seeds: Sequence[int]) -> tuple[Pictures, Sounds, tuple[ClipInfo, ...]]:
+    """Return clips of the foundry with their pictures at the rate that the model takes."""
     batch = make_clips(seeds, split=split)
     frames = batch.frames.numpy()
-    spec, factor = system.picture, FRAME_RATE / system.picture.rate
+    spec, factor = model.picture, FRAME_RATE / model.picture.rate
     if frames.shape[2:4] != (spec.height, spec.width) or factor.denominator != 1:
         raise InputError(
             f"the model takes pictures of {spec.width}x{spec.height} at {float(spec.rate):g} fps; the foundry makes "
             f"{frames.shape[3]}x{frames.shape[2]} at {float(FRAME_RATE):g} fps or a whole part of that"
         )
-    return slower(frames, factor.numerator), batch.sound.numpy(), batch.clips
+    return average_frames(frames, factor.numerator), batch.sound.numpy(), batch.clips
 
 
-def _told(listener: Listener, name: str, total: int, run: Callable[[OnClip], Any]) -> Any:
+def _with_progress(listener: Listener, name: str, total: int, run: Callable[[OnClip], Any]) -> Any:
     listener(JobStarted(job_id=name, name=name))
     result = run(lambda done: listener(StepDone(job_id=name, done=done, total=total)))
     listener(JobDone(job_id=name, name=name))

@@ -1,4 +1,4 @@
-"""Features of clips by extractors, kept in the cache by the content of the file and the extractor's fingerprint."""
+"""Features of clips by extractors, cached by the content of the file and the extractor's fingerprint."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from avlink.core.features import AudioVideo, Content, FeatureExtractor, Features
 from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, SoundSource
-from avlink.evaluation.clip_content import ClipContent
+from avlink.evaluation.pairs import DecodedClip
 from avlink.hooks import Medium, ReadyExtractor
 
 _CODE_VERSION = 1
 """Raised when the same file would be decoded, resampled or scaled to something else."""
 
-Named = Mapping[str, Features]
+FeaturesByName = Mapping[str, Features]
 
 
-class Describer:
-    """One extractor with its cache; loaded when the first clip is described that the cache does not know."""
+class CachedExtractor:
+    """One extractor with its cache; it is loaded for the first clip that the cache does not hold."""
 
     def __init__(self, ready: ReadyExtractor, store: Store, *, device: str) -> None:
         self._ready, self._store, self._device = ready, store, device
         self._fingerprint = ready.fingerprint()
         self._loaded: FeatureExtractor | None = None
         self.sample_rate: int | None = None
-        """Of the sound that was described, in hertz."""
+        """Rate of the sound that features were extracted from, in hertz; None before the first."""
         self.frame_rate: Fraction | None = None
-        """Of the pictures that were described, a second."""
+        """Rate of the pictures that features were extracted from, per second; None before the first."""
 
     @property
     def ready(self) -> ReadyExtractor:
         """The extractor with its options."""
         return self._ready
 
-    def describe(self, clip: ClipContent, medium: Medium, *, max_s: Fraction) -> Named:
-        """Features of the sound or the pictures of a clip."""
+    def clip_features(self, clip: DecodedClip, medium: Medium, *, max_s: Fraction) -> FeaturesByName:
+        """Return features of the sound or the pictures of a clip."""
         key: list[str | int] = [
             "features",
             _CODE_VERSION,
@@ -51,10 +51,10 @@ class Describer:
             clip.digest(medium),
             fraction_text(max_s),
         ]
-        return self._known(key, lambda: self._content(clip, medium))
+        return self._cached(key, lambda: self._content(clip, medium))
 
-    def describe_scene(self, heard: ClipContent, seen: ClipContent, *, max_s: Fraction) -> Named:
-        """Features of the sound of one clip and the pictures of another, or the same."""
+    def scene_features(self, heard: DecodedClip, seen: DecodedClip, *, max_s: Fraction) -> FeaturesByName:
+        """Return features of the sound of `heard` together with the pictures of `seen`; both may be one clip."""
         parts = [heard.digest("sound"), seen.digest("pictures"), fraction_text(max_s)]
 
         def content() -> Content:
@@ -62,11 +62,11 @@ class Describer:
             assert isinstance(sound, SoundSource) and isinstance(frames, FrameSource)
             return AudioVideo(sound=sound, frames=frames)
 
-        return self._known(["features", _CODE_VERSION, self._fingerprint, "scene", *parts], content)
+        return self._cached(["features", _CODE_VERSION, self._fingerprint, "scene", *parts], content)
 
-    def describe_text(self, text: str) -> Named:
-        """Features of words."""
-        return self._known(["features", _CODE_VERSION, self._fingerprint, "text", text], lambda: text)
+    def text_features(self, text: str) -> FeaturesByName:
+        """Return features of a text."""
+        return self._cached(["features", _CODE_VERSION, self._fingerprint, "text", text], lambda: text)
 
     @property
     def extractor(self) -> FeatureExtractor:
@@ -75,7 +75,7 @@ class Describer:
             self._loaded = self._ready.load(self._device)
         return self._loaded
 
-    def _content(self, clip: ClipContent, medium: Medium) -> Content:
+    def _content(self, clip: DecodedClip, medium: Medium) -> Content:
         extractor = self.extractor
         if medium == "sound":
             assert extractor.sample_rate is not None
@@ -83,29 +83,32 @@ class Describer:
         assert extractor.frame_rate is not None and extractor.side is not None
         return clip.frames(extractor.frame_rate, extractor.side)
 
-    def _known(self, parts: list[str | int], content: Callable[[], Content]) -> Named:
+    def _cached(self, parts: list[str | int], content: Callable[[], Content]) -> FeaturesByName:
+        # Another version may decode or resample otherwise.
         key = digest([avlink.__version__, *parts])
         path, meta = self._store.get(key), self._store.meta(key) or {}
-        known = None if path is None else _read(path)
-        if known is None:
-            known = self.extractor.extract(content())
+        cached = None if path is None else _read(path)
+        if cached is None:
+            extracted = self.extractor.extract(content())
+            # Rates are known once the extractor is loaded; reports need them also when all features are cached.
             rates = (self.extractor.sample_rate, self.extractor.frame_rate)
             meta = {"rates": [None if rate is None else fraction_text(Fraction(rate)) for rate in rates]}
-            made = known
-            self._store.put_file(key, ".npz", lambda temporary: _write(temporary, made), meta)
-        self._note(meta)
-        return known
+            self._store.put_file(key, ".npz", lambda temporary: _write(temporary, extracted), meta)
+            cached = extracted
+        self._set_rates(meta)
+        return cached
 
-    def _note(self, meta: Mapping[str, JsonValue]) -> None:
+    def _set_rates(self, meta: Mapping[str, JsonValue]) -> None:
         rates = meta.get("rates")
         if isinstance(rates, list):
             sound, pictures = (None if rate is None else Fraction(str(rate)) for rate in rates)
             self.sample_rate, self.frame_rate = None if sound is None else int(sound), pictures
 
 
-def _write(path: Path, features: Named) -> None:
+def _write(path: Path, features: FeaturesByName) -> None:
     arrays: dict[str, np.ndarray] = {}
     for name, value in features.items():
+        # npz holds arrays only; a missing rate is kept as 0/1.
         rate = value.rate or Fraction(0)
         arrays[f"{name}.rows"] = np.asarray(value.rows)
         arrays[f"{name}.rate"] = np.array([rate.numerator, rate.denominator], dtype=np.int64)
@@ -116,8 +119,8 @@ def _write(path: Path, features: Named) -> None:
         raise OutputError(f"features cannot be kept in the cache at '{path.parent}': {error.strerror}") from error
 
 
-def _read(path: Path) -> Named | None:
-    """Features that were kept; None for a broken file, which is then made anew."""
+def _read(path: Path) -> FeaturesByName | None:
+    """Return cached features; None for a broken file, which is then written anew."""
     try:
         with np.load(path, allow_pickle=False) as found:
             names = [name.removesuffix(".rows") for name in found.files if name.endswith(".rows")]

@@ -1,4 +1,4 @@
-"""The answer of `avlink evaluate` over two folders, as words and as JSON."""
+"""The report of `avlink evaluate` over two folders, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avlink.evaluation.accumulators import Judgement
-from avlink.evaluation.clip_content import RESAMPLER
-from avlink.evaluation.features import Describer
-from avlink.evaluation.metric_registry import Metric
-from avlink.evaluation.pairs import Pairs
-from avlink.evaluation.tables import Section
-from avlink.metrics.report import Cell
+from avlink.evaluation.extractor_metrics import Metric, MetricValue
+from avlink.evaluation.features import CachedExtractor
+from avlink.evaluation.pairs import RESAMPLER, ClipPairs
+from avlink.evaluation.section import Cell, Section
 
 METRIC_HEADS = (
     *("metric", "value", "std", "better", "clips", "of", "extractor", "checkpoint", "rate", "resampler"),
@@ -23,16 +20,16 @@ METRIC_HEADS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderReport:
-    """All figures of one run; `clips` has those of each pair by its name."""
+    """All scores of one run; `clips` are those of each pair, by its name."""
 
     settings: Mapping[str, Any]
-    pairs: Pairs
+    pairs: ClipPairs
     sections: tuple[Section, ...]
     clips: Mapping[str, Mapping[str, Any]]
     left_out: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """One object."""
+        """Return one object."""
         return {
             **self.settings,
             "pairs": len(self.pairs.pairs),
@@ -44,28 +41,34 @@ class FolderReport:
         }
 
     def lines(self) -> list[str]:
-        """What was measured, then a table for each section, then what had no pair."""
+        """Return the settings, a table per section, and the clips without a pair or left out."""
         chosen = ", ".join(f"{key} {value}" for key, value in self.settings.items() if key != "extractors")
         lines = [f"{len(self.pairs.pairs)} pairs: {chosen}", *(section.text() + "\n" for section in self.sections)]
-        for whose, names in (("generated", self.pairs.only_generated), ("reference", self.pairs.only_reference)):
+        for side, names in (("generated", self.pairs.only_generated), ("reference", self.pairs.only_reference)):
             if names:
                 shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-                lines.append(f"no pair, {whose} only: {shown}")
+                lines.append(f"no pair, {side} only: {shown}")
         lines += [f"left out: {name}: {reason}" for name, reason in self.left_out.items()]
         for name, about in self.settings["extractors"].items():
             lines.append(f"{name}: {about['checkpoint']} (licence: {about['licence'] or 'not told'})")
         return lines
 
 
-def metric_row(metric: Metric, describer: Describer, found: Judgement, pairs: int, skipped: str) -> tuple[Cell, ...]:
-    """A metric with all that its value depends on; `skipped` is why it could not be taken of some of the `pairs`."""
-    checkpoint = Path(describer.ready.options.checkpoint).name or None
+def metric_row(
+    metric: Metric, extractor: CachedExtractor, found: MetricValue, pairs: int, skipped: str
+) -> tuple[Cell, ...]:
+    """Return a metric with everything that its value depends on.
+
+    `skipped` is the reason why it is not defined for some of the `pairs`.
+    """
+    checkpoint = Path(extractor.ready.options.checkpoint).name or None
     notes = [note for note in (found.note, f"others: {skipped}" if skipped else "") if note]
-    media = {part.medium for part in metric.parts}
-    sound = describer.sample_rate if media & {"sound", "scene"} else None
+    media = {one.medium for one in metric.inputs}
+    # An extractor may take both media, and a metric only one of them.
+    sound = extractor.sample_rate if media & {"sound", "scene"} else None
     rates = [f"{sound} Hz"] if sound else []
-    if describer.frame_rate is not None and media & {"pictures", "scene"}:
-        rates.append(f"{float(describer.frame_rate):g} fps")
+    if extractor.frame_rate is not None and media & {"pictures", "scene"}:
+        rates.append(f"{float(extractor.frame_rate):g} fps")
     return (
         metric.name,
         found.value,
@@ -73,7 +76,7 @@ def metric_row(metric: Metric, describer: Describer, found: Judgement, pairs: in
         metric.better,
         found.clips,
         pairs,
-        describer.ready.name,
+        extractor.ready.name,
         checkpoint,
         ", ".join(rates) or None,
         RESAMPLER if sound else None,

@@ -1,14 +1,14 @@
-"""CondFoleyGen's onset scores, for comparison with published numbers: count accuracy, detection accuracy, AP.
+"""CondFoleyGen's onset scores (Du et al. 2023), for comparison with published numbers: counts, detection, AP.
 
 Definitions from XYPB/CondFoleyGen, predict_onset.py. Average precision rewards silence: a clip without any generated
 onset has a detection accuracy of 0 and an AP of 1, because misses count as positives of confidence 0. Never read it
-alone; `avlink.metrics.sync` has the scores to work with.
+alone; `avlink.metrics.sync` has better scores.
 
-Kept: delta 0.3 in peak picking, 0.1 s in matching, the choice of the loudest candidate and not of the nearest, the
+Kept: delta 0.3 in peak picking, 0.1 s in matching, the choice of the loudest candidate instead of the nearest, the
 gap in the suppression of neighbours, the end of the matching once the generated onsets are used up.
-Different: clips are resampled by scipy (there by ffmpeg); an onset in the first 50 ms looks at what there is (there
-the script ends with an error); ties in confidence are broken by time. Clips without true onsets, which the script
-leaves to scikit-learn, count in the count accuracy only, and how many there are is told.
+Different: clips are resampled by scipy instead of ffmpeg; the confidence of an onset in the first 50 ms uses a shorter
+window, where the script ends with an error; ties in confidence are broken by time. Clips without true onsets, which
+the script leaves to scikit-learn, count in the count accuracy only, and their number is reported.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CONFIDENCE_SAMPLES = int(0.05 * SAMPLE_RATE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondFoleyScore:
-    """One clip: equal onset counts, share of true onsets found, average precision (None: no true onset)."""
+    """Scores of one clip: equal onset counts, share of true onsets found, average precision (None: no true onset)."""
 
     count_match: bool
     detection_accuracy: float | None
@@ -40,7 +40,7 @@ class CondFoleyScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondFoleySummary:
-    """Means over clips, 0 to 1. `num_excluded` of the `num_clips` have no true onset: they count in the first only."""
+    """Means over clips, 0 to 1; `num_excluded` of the `num_clips` have no true onset and count in the first only."""
 
     count_accuracy: float
     detection_accuracy: float
@@ -54,7 +54,7 @@ def condfoley_score(
 ) -> CondFoleyScore:
     """Score one generated mono sound against the true one, both (samples,) at `sample_rate`.
 
-    The original looks at the first two seconds; `duration_s` of None takes all.
+    The original takes the first two seconds; `duration_s` of None takes all.
     """
     truth, heard = (_prepare(sound, sample_rate, duration_s) for sound in (reference, estimate))
     return score_onsets(music_onsets(truth, delta=PEAK_DELTA), music_onsets(heard, delta=PEAK_DELTA), heard)
@@ -67,7 +67,7 @@ def condfoley_summary(
     *,
     duration_s: float | None = 2.0,
 ) -> CondFoleySummary:
-    """Mean of `condfoley_score` over pairs of sounds; raises ValueError if they do not pair up or there are none."""
+    """Return the mean of `condfoley_score` over pairs. Raises ValueError if counts differ or there is no pair."""
     if not references or len(references) != len(estimates):
         raise ValueError(f"{len(references)} true sounds do not pair up with {len(estimates)} generated ones")
     scores = [
@@ -86,18 +86,20 @@ def condfoley_summary(
 
 
 def score_onsets(truth: NDArray[np.int64], heard: NDArray[np.int64], sound: NDArray[np.floating]) -> CondFoleyScore:
-    """Score onsets in samples at 22050 Hz; `sound` is the generated one, whose loudness gives the confidences."""
+    """Score onsets in samples at 22050 Hz; the amplitude of the generated `sound` gives the confidences."""
     count_match = len(truth) == len(heard)
     if not len(truth):
         return CondFoleyScore(count_match=count_match, detection_accuracy=None, detection_ap=None)
     loudness = np.abs(sound)
     spread = float(loudness.max() - loudness.min())
+    # A constant sound has no spread to divide by.
     loudness = (loudness - loudness.min()) / spread if spread else np.zeros_like(loudness)
     candidates = _suppress_neighbours(heard, [_confidence(loudness, onset) for onset in heard])
     labels: list[int] = []
     confidences: list[float] = []
     hits = 0
     for onset in truth:
+        # Strictly less than 0.1 s, and in samples: as in the script.
         near = [other for other in candidates if abs(other - onset) < MATCH_S * SAMPLE_RATE]
         labels.append(1)
         if not near:
@@ -106,9 +108,12 @@ def score_onsets(truth: NDArray[np.int64], heard: NDArray[np.int64], sound: NDAr
         best = max(near, key=lambda other: (float(loudness[min(other, len(loudness) - 1)]), other))
         hits += 1
         confidences.append(_confidence(loudness, best))
+        # Each generated onset is used once.
         candidates.remove(best)
+        # The script stops here, so later true onsets do not count as misses. Kept for comparable values.
         if not candidates:
             break
+    # Unmatched generated onsets are false positives.
     labels += [0] * len(candidates)
     confidences += [_confidence(loudness, onset) for onset in candidates]
     return CondFoleyScore(
@@ -127,6 +132,7 @@ def average_precision(labels: NDArray[np.integer], scores: NDArray[np.floating])
         raise ValueError("average precision needs at least one positive label")
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(labels[order])
+    # Equal scores cannot be ordered, so precision and recall are taken after all of them.
     last_of_equal = np.append(np.diff(scores[order]) != 0, True)
     precision = (hits / np.arange(1, len(hits) + 1))[last_of_equal]
     recall = (hits / hits[-1])[last_of_equal]
@@ -147,6 +153,7 @@ def _confidence(loudness: NDArray[np.floating], onset: int) -> float:
 def _suppress_neighbours(onsets: NDArray[np.int64], confidences: Sequence[float]) -> list[int]:
     remaining = [int(onset) for onset in onsets]
     kept: list[int] = []
+    # From the strongest down: each removes the weaker ones near it.
     for index in np.argsort(confidences, kind="stable")[::-1]:
         strongest = int(onsets[index])
         if strongest not in remaining:

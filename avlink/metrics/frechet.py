@@ -1,13 +1,13 @@
-"""Fréchet distance between two sets of feature vectors, taken as Gaussians, in float64.
+"""Fréchet distance between two sets of feature vectors, modelled as Gaussians, in float64.
 
     d² = |m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½)          (Dowson and Landau 1982; FID: Heusel et al. 2017)
 
-The trace of the root is the sum of the roots of the eigenvalues of S1^½ S2 S1^½, which is symmetric and positive: no
-matrix root is taken that could turn complex, and nothing is added to the diagonal of covariances that lack full rank,
-as scipy's `sqrtm` needs (FID's code adds 1e-6).
+The trace of the root is the sum of the square roots of the eigenvalues of S1^½ S2 S1^½, which is symmetric and positive
+semi-definite. So no root turns complex, and covariances without full rank need nothing added to their diagonal; the
+code of FID adds 1e-6 for scipy's `sqrtm`.
 
-It is biased: the fewer the samples, the larger the distance, also between two halves of one set. Compare only figures
-of equal counts, and trust none where the count is not well above the dimension.
+The estimate is biased: the fewer the samples, the larger the distance, also between two halves of one set. Compare only
+values of equal counts, and trust none whose count is not well above the dimension.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 
 class Moments:
-    """Mean and covariance of vectors that come a few at a time, in memory of dim² numbers."""
+    """Mean and covariance of vectors that are added a few at a time, in memory of dim² numbers."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -31,7 +31,7 @@ class Moments:
         return len(self._sum)
 
     def add(self, rows: NDArray[np.floating]) -> None:
-        """Take vectors (rows, dim). Raises ValueError for another width, or values that are not finite."""
+        """Add vectors (rows, dim). Raises ValueError for another width, or values that are not finite."""
         rows = np.asarray(rows, dtype=np.float64)
         if rows.ndim != 2:
             raise ValueError(f"feature vectors are (rows, dim), not of shape {rows.shape}")
@@ -40,7 +40,7 @@ class Moments:
         if not np.isfinite(rows).all():
             raise ValueError("feature vectors must be finite")
         if self._origin is None:
-            # Sums around a point near the mean lose no digits.
+            # Sums of squares around a point near the mean do not cancel.
             self._origin = rows.mean(axis=0)
             self._sum, self._products = np.zeros(rows.shape[1]), np.zeros((rows.shape[1], rows.shape[1]))
         if rows.shape[1] != self.dim:
@@ -75,24 +75,28 @@ def frechet_distance(
     shapes = (mean.shape, covariance.shape, other_mean.shape, other_covariance.shape)
     if mean.ndim != 1 or shapes[2] != shapes[0] or any(shape != shapes[0] * 2 for shape in (shapes[1], shapes[3])):
         raise ValueError(f"means and covariances of two Gaussians do not go together: {shapes}")
+    # S1 S2 is not symmetric, but S1^½ S2 S1^½ has the same eigenvalues and is.
     root = _root(covariance)
     product = root @ other_covariance @ root
+    # Symmetrised once more: rounding leaves differences that eigvalsh would ignore on one side.
     overlap = np.sqrt(_positive(np.linalg.eigvalsh((product + product.T) / 2))).sum()
     apart = float(np.sum((mean - other_mean) ** 2))
+    # Rounding can give a tiny negative sum for equal sets.
     return max(0.0, apart + float(np.trace(covariance) + np.trace(other_covariance) - 2.0 * overlap))
 
 
 def moments_distance(one: Moments, other: Moments) -> float:
-    """`frechet_distance` of what two sets hold."""
+    """Return `frechet_distance` between two sets of vectors."""
     return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
 
 
 def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    # The principal root by eigenvectors exists also for covariances without full rank.
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     return np.asarray((vectors * np.sqrt(_positive(values))) @ vectors.T)
 
 
 def _positive(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Eigenvalues without those that are rounding errors around nothing, whose roots would be 1e-8 and add up."""
+    """Return eigenvalues with rounding errors around 0 set to 0: their roots, 1e-8 each, would add up."""
     least = float(np.abs(values).max(initial=0.0)) * len(values) * np.finfo(np.float64).eps
     return np.asarray(np.where(values > least, values, 0.0))

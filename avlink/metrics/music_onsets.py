@@ -1,8 +1,8 @@
-"""The onset detector that published foley scores use: librosa.onset.onset_detect with its defaults, in numpy.
+"""The onset detector of published foley scores: librosa.onset.onset_detect with its defaults, in numpy.
 
-Follows librosa 0.11: mel flux of 128 Slaney bands, FFT 2048, hop 512 at 22050 Hz, then greedy peak picking. It is
-made for music and coarse (23 ms), and is here only so that numbers can be compared; use `avlink.metrics.onsets`
-for everything else.
+Follows librosa 0.11: mel flux of 128 Slaney bands, FFT 2048, hop 512 at 22050 Hz, then greedy peak picking. It is made
+for music and coarse (23 ms), and serves only for comparison with published numbers; use `avlink.metrics.onsets` for
+everything else.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ PRE_MAX, POST_MAX, PRE_AVG, POST_AVG, WAIT = 1, 1, 4, 5, 1
 
 
 def music_onsets(sound: NDArray[np.floating], *, delta: float = 0.07) -> NDArray[np.int64]:
-    """Onset positions in samples of a mono sound at 22050 Hz, multiples of 512, ascending.
+    """Return onsets of a mono sound at 22050 Hz, in samples, multiples of 512, ascending.
 
-    `delta` is how far a peak must stand above the mean around it, of a curve scaled to 0 to 1 over the whole sound:
-    the result depends on the loudest onset.
+    `delta` is the least height of a peak above the local mean of the curve, which is scaled to 0..1 over the whole
+    sound: the result depends on the loudest onset.
     """
     curve = onset_strength(sound)
     curve = curve - curve.min()
+    # onset_detect normalises the whole curve, so that one loud onset hides quiet ones.
     curve = curve / (curve.max() + np.finfo(curve.dtype).tiny)
     if not curve.any():
         return np.zeros(0, dtype=np.int64)
@@ -38,15 +39,17 @@ def music_onsets(sound: NDArray[np.floating], *, delta: float = 0.07) -> NDArray
 
 
 def onset_strength(sound: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Mean rise of the mel bands in decibels from frame to frame, of shape (1 + samples // 512,)."""
+    """Return the mean rise of the mel bands in decibels from frame to frame, of shape (1 + samples // 512,)."""
+    # librosa centres frames, with zeros at both ends since 0.10.
     padded = np.pad(np.asarray(sound, dtype=np.float64), FFT_SAMPLES // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES)
     mel = np.abs(rfft(frames * window, axis=1)) ** 2 @ _mel_bands()
     level_db = 10.0 * np.log10(np.maximum(mel, 1e-10))
+    # power_to_db: nothing lies more than 80 dB below the loudest value.
     level_db = np.maximum(level_db, level_db.max() - TOP_DB)
     rise = np.maximum(0.0, np.diff(level_db, axis=0)).mean(axis=1)
-    # One frame for the difference, two because a centred window of four hops sees an onset early.
+    # One frame for the difference, two since a centred window of four hops covers an onset early.
     shift = 1 + FFT_SAMPLES // (2 * HOP_SAMPLES)
     return np.pad(rise, (shift, 0))[: len(level_db)]
 
@@ -55,6 +58,7 @@ def _pick(curve: NDArray[np.float64], delta: float) -> NDArray[np.int64]:
     peaks: list[int] = []
     n = 0
     while n < len(curve):
+        # librosa.util.peak_pick: a maximum of its neighbours, above the mean around it, and not too soon.
         highest = curve[max(0, n - PRE_MAX) : n + POST_MAX].max()
         usual = curve[max(0, n - PRE_AVG) : n + POST_AVG].mean()
         if curve[n] == highest and curve[n] >= usual + delta:
@@ -66,7 +70,7 @@ def _pick(curve: NDArray[np.float64], delta: float) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=1)
 def _mel_bands() -> NDArray[np.float64]:
-    """Slaney's mel scale (linear below 1 kHz) and area normalisation, of shape (bins, bands)."""
+    """Return bands of Slaney's mel scale (linear below 1 kHz) with area normalisation, of shape (bins, bands)."""
     linear_hz, break_mel, log_step = 200.0 / 3, 15.0, np.log(6.4) / 27.0
     top_mel = break_mel + np.log(SAMPLE_RATE / 2 / 1000.0) / log_step
     mel = np.linspace(0.0, top_mel, NUM_BANDS + 2)

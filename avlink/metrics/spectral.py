@@ -1,7 +1,7 @@
-"""How far one sound is from another: multi-resolution STFT, log-mel, and the course of the level.
+"""Distances between paired sounds: multi-resolution STFT, log-mel, and the correlation of their levels.
 
-For paired sounds of the same moment. Both distances punish what onset scores do not see (wrong colour, noise) and
-are blind to what a listener forgives (another phase of the same rain); read them beside each other.
+The distances penalise faults that onset scores do not see, such as a wrong timbre or noise. They also penalise
+differences that no listener hears, such as another realisation of the same rain; read them beside onset scores.
 """
 
 from __future__ import annotations
@@ -11,25 +11,23 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 
 from avlink.metrics.bands import band_power, frame_centres_s
+from avlink.metrics.levels import FLOOR_DB, level_db
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 """FFT and hop in samples."""
 
-FLOOR_DB = 60.0
-"""Log-mel levels are compared down to this far below full scale."""
-
-ENVELOPE_HZ = 25.0
-
 
 def multi_resolution_stft(reference: NDArray[np.float32], estimate: NDArray[np.float32]) -> float:
-    """Spectral convergence plus mean log-magnitude difference, averaged over three resolutions (Yamamoto et al. 2020).
+    """Spectral convergence plus mean log-magnitude difference, averaged over three resolutions.
 
-    Mono sounds (samples,) of one rate; the longer one is cut. 0 for equal sounds.
+    The auxiliary loss of Parallel WaveGAN (Yamamoto et al. 2020). Takes mono sounds (samples,) of one rate; the longer
+    one is cut. 0 for equal sounds.
     """
     a, b = _pair(reference, estimate)
     distances = []
     for fft_samples, hop_samples in RESOLUTIONS:
         left, right = _magnitude(a, fft_samples, hop_samples), _magnitude(b, fft_samples, hop_samples)
+        # The floor keeps silence against silence at 0 instead of NaN.
         convergence = np.linalg.norm(left - right) / max(float(np.linalg.norm(left)), 1e-5)
         log_difference = np.abs(np.log(left + 1e-5) - np.log(right + 1e-5)).mean()
         distances.append(float(convergence + log_difference))
@@ -45,28 +43,16 @@ def log_mel_distance(reference: NDArray[np.float32], estimate: NDArray[np.float3
 def envelope_correlation(
     reference: NDArray[np.float32], estimate: NDArray[np.float32], sample_rate: int
 ) -> float | None:
-    """Pearson's r of the log-energy at 25 Hz, for sounds that last: does it swell where it should.
-
-    None where one of the two does not change at all, as r is not defined there.
-    """
+    """Pearson's r of the levels at 25 Hz, for sounds that last; None where one of the levels is constant."""
     a, b = (level_db(sound, sample_rate) for sound in _pair(reference, estimate))
     return pearson(a, b)
 
 
-def level_db(sound: NDArray[np.float32], sample_rate: int, rate_hz: float = ENVELOPE_HZ) -> NDArray[np.float64]:
-    """Level in decibels of full scale, at least -60, `rate_hz` times a second over twice that span."""
-    energy = np.concatenate([[0.0], np.cumsum(np.asarray(sound, dtype=np.float64) ** 2)])
-    centres_s = (np.arange(int(len(sound) / sample_rate * rate_hz)) + 0.5) / rate_hz
-    first = np.clip(np.round((centres_s - 1 / rate_hz) * sample_rate).astype(np.int64), 0, len(sound))
-    last = np.clip(np.round((centres_s + 1 / rate_hz) * sample_rate).astype(np.int64), 0, len(sound))
-    power = (energy[last] - energy[first]) / np.maximum(last - first, 1)
-    return np.asarray(np.maximum(10.0 * np.log10(power + 1e-12), -FLOOR_DB))
-
-
 def pearson(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
-    """Correlation of two series of one length; None if one of them is constant."""
+    """Return the correlation of two series of one length; None if one of them is constant."""
     left, right = a - a.mean(), b - b.mean()
     scale = float(np.linalg.norm(left) * np.linalg.norm(right))
+    # Rounding leaves tiny deviations in a constant series, whose correlation would be noise.
     return float(left @ right) / scale if scale > 1e-9 else None
 
 
@@ -83,13 +69,14 @@ def _pair(
 
 def _magnitude(sound: NDArray[np.float32], fft_samples: int, hop_samples: int) -> NDArray[np.floating]:
     window = np.hanning(fft_samples + 1)[:-1].astype(np.float32)
+    # Centred frames, as torch.stft and librosa have them.
     padded = np.pad(sound.astype(np.float32), fft_samples // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, fft_samples)[::hop_samples]
     return np.abs(rfft(frames * window, axis=1))
 
 
 def log_mel_levels(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-    """Levels of 64 mel bands from 20 Hz to 8 kHz every 10 ms, in decibels of full scale, at least -60: (frames, 64)."""
+    """Return levels of 64 mel bands, 20 Hz to 8 kHz, every 10 ms: (frames, 64) in dB of full scale, at least -60."""
     power = band_power(
         sound,
         sample_rate,

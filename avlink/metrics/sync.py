@@ -1,7 +1,7 @@
-"""Are the sounds where they should be: onsets against true event times, one to one, with chance beside it.
+"""Onsets against true event times, matched one to one, and the score of chance.
 
-Matching is mir_eval's maximum bipartite matching (mir_eval.onset). Means are over clips, not over events, so a busy
-clip counts no more than a quiet one.
+Matching is the maximum bipartite matching of mir_eval.onset (Raffel et al. 2014). Means are over clips, not over
+events, so that a busy clip counts no more than a quiet one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnsetScore:
-    """One clip's score: shares of 0 to 1; `mean_abs_offset_s` is over matched pairs, None without any."""
+    """Scores of one clip, 0 to 1; `mean_abs_offset_s` is over matched pairs, None without any."""
 
     precision: float
     recall: float
@@ -28,10 +28,10 @@ class OnsetScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnsetSummary:
-    """Means over `num_clips` clips; `num_excluded` clips had no true event and count in none of the means.
+    """Means over `num_clips` clips; `num_excluded` clips have no true event and count in none of the means.
 
-    `count_exact` and `count_within_one` are shares of clips. `mean_abs_offset_s` averages the clips with a match; a
-    blind guess inside the window has half the window there, so read it beside `f1`.
+    `count_exact` and `count_within_one` are shares of clips. `mean_abs_offset_s` is over clips with a match; random
+    guesses within the window give half the window, so read it beside `f1`.
     """
 
     precision: float
@@ -44,20 +44,22 @@ class OnsetSummary:
     num_excluded: int
 
 
-def match(reference_s: ArrayLike, estimate_s: ArrayLike, window_s: float = 0.1) -> OnsetScore:
-    """Score estimated times against true times, both in seconds, each used at most once, within +-`window_s`.
+def match_onsets(reference_s: ArrayLike, estimate_s: ArrayLike, window_s: float = 0.1) -> OnsetScore:
+    """Score estimated against true times, both in seconds, each matched at most once, within +-`window_s`.
 
-    Nothing expected and nothing heard is perfect; one of the two empty is 0. Raises ValueError for negative windows.
+    Two empty lists score 1, one empty list scores 0. Raises ValueError for negative windows.
     """
     if window_s < 0:
         raise ValueError(f"the matching window must not be negative, got {window_s} s")
     reference, estimate = _times(reference_s), _times(estimate_s)
     difference = abs(len(reference) - len(estimate))
     counts = {"count_exact": difference == 0, "count_within_one": difference <= 1}
+    # mir_eval gives 0 for two empty lists, and warns.
     if not len(reference) or not len(estimate):
         share = float(difference == 0)
         return OnsetScore(precision=share, recall=share, f1=share, mean_abs_offset_s=None, **counts)
     f1, precision, recall = mir_eval.onset.f_measure(reference, estimate, window=window_s)
+    # The same matching as within f_measure, which does not return its pairs.
     pairs = mir_eval.util.match_events(reference, estimate, window_s)
     offsets = [abs(float(reference[i] - estimate[j])) for i, j in pairs]
     mean_offset = float(np.mean(offsets)) if offsets else None
@@ -66,15 +68,15 @@ def match(reference_s: ArrayLike, estimate_s: ArrayLike, window_s: float = 0.1) 
     )
 
 
-def aggregate(references_s: Sequence[ArrayLike], estimates_s: Sequence[ArrayLike], window_s: float) -> OnsetSummary:
-    """Mean score over the clips that have at least one true event.
+def onset_summary(references_s: Sequence[ArrayLike], estimates_s: Sequence[ArrayLike], window_s: float) -> OnsetSummary:
+    """Return the mean score over the clips that have at least one true event.
 
     Raises ValueError if the two sequences differ in length. Without any such clip all means are 0 over 0 clips.
     """
     if len(references_s) != len(estimates_s):
         raise ValueError(f"{len(references_s)} references do not pair up with {len(estimates_s)} estimates")
     scores = [
-        match(reference, estimate, window_s)
+        match_onsets(reference, estimate, window_s)
         for reference, estimate in zip(references_s, estimates_s, strict=True)
         if len(_times(reference))
     ]
@@ -84,18 +86,20 @@ def aggregate(references_s: Sequence[ArrayLike], estimates_s: Sequence[ArrayLike
 def shuffled_chance(
     references_s: Sequence[ArrayLike], estimates_s: Sequence[ArrayLike], window_s: float, *, rounds: int = 8
 ) -> OnsetSummary | None:
-    """What the same estimates score against the events of other clips: chance for this density of events.
+    """Return the score of the same estimates against the events of other clips: chance at this density of events.
 
-    Every clip with a true event meets `rounds` other such clips, the same ones each time. None for fewer than two
-    such clips.
+    Every clip with a true event is paired with `rounds` other such clips, the same ones each time. None for fewer than
+    two such clips.
     """
     eventful = [i for i, reference in enumerate(references_s) if len(_times(reference))]
     if len(eventful) < 2:
         return None
+    # A fixed seed: the same clips always have the same chance.
     order = np.random.default_rng(0).permutation(eventful)
+    # Rotations of one random order: no clip meets itself, and each is met equally often.
     shifts = np.unique(np.linspace(1, len(order) - 1, min(rounds, len(order) - 1)).round().astype(int))
     scores = [
-        match(references_s[int(own)], estimates_s[int(other)], window_s)
+        match_onsets(references_s[int(own)], estimates_s[int(other)], window_s)
         for shift in shifts
         for own, other in zip(order, np.roll(order, int(shift)), strict=True)
     ]
@@ -105,6 +109,7 @@ def shuffled_chance(
 
 def _mean(scores: Sequence[OnsetScore], *, num_excluded: int) -> OnsetSummary:
     offsets = [score.mean_abs_offset_s for score in scores if score.mean_abs_offset_s is not None]
+    # Sums over no clips are 0, and stay 0.
     count = max(len(scores), 1)
     return OnsetSummary(
         precision=sum(score.precision for score in scores) / count,

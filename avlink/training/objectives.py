@@ -1,4 +1,4 @@
-"""Losses that stages share: spectra, and what the motion stem should see."""
+"""Losses that stages share: spectra, and the onsets and classes of the motion stem."""
 
 from __future__ import annotations
 
@@ -10,56 +10,66 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from avlink.engine.nn.motion import ONSETS_PER_FRAME, Motion
-from avlink.training.data.clips import ClipNote
+from avlink.training.data.index import ClipLabels
 
 
-def multi_resolution_stft(
-    made: Float[Tensor, "batch samples"], real: Float[Tensor, "batch samples"]
+def multi_resolution_stft_loss(
+    generated: Float[Tensor, "batch samples"], true: Float[Tensor, "batch samples"]
 ) -> Float[Tensor, ""]:
-    """Spectral convergence plus log-magnitude L1, averaged over three STFT sizes; below -88 dBFS is silence."""
-    total = made.new_zeros(())
+    """Spectral convergence plus log-magnitude L1, averaged over three STFT sizes (Yamamoto et al. 2020).
+
+    Magnitudes below -88 dBFS count as silence.
+    """
+    total = generated.new_zeros(())
     sizes = (256, 512, 1024)
     for n_fft in sizes:
-        window = torch.hann_window(n_fft, device=made.device)
+        window = torch.hann_window(n_fft, device=generated.device)
         a, b = (
             torch.stft(x.float(), n_fft, n_fft // 4, window=window, return_complex=True).abs().clamp(min=1e-2)
-            for x in (made, real)
+            for x in (generated, true)
         )
+        # The floor of the norm keeps silent crops from dividing by nothing.
         total = total + (b - a).norm() / b.norm().clamp(min=1e-3) + (a.log() - b.log()).abs().mean()
     return total / len(sizes)
 
 
 def onset_targets(
-    notes: Sequence[ClipNote], bins: int, bins_per_second: float, width_s: float = 0.02
+    labels: Sequence[ClipLabels], bins: int, bins_per_second: float, width_s: float = 0.02
 ) -> Float[Tensor, "batch bins"]:
-    """Bumps of height 1 around every event: exp(-d^2 / (2 width^2)) at bin centres."""
+    """Return Gaussian bumps of height 1 around every event: exp(-d² / (2 width²)) at bin centres."""
     centres = (torch.arange(bins) + 0.5) / bins_per_second
     rows = []
-    for note in notes:
-        times = torch.tensor([t for t, _, _ in note.events] or [-10.0])
+    for label in labels:
+        # A clip without events has one far away, and so targets of 0.
+        times = torch.tensor([t for t, _, _ in label.events] or [-10.0])
         distance = (centres[:, None] - times[None]).abs().amin(dim=1)
         rows.append(torch.exp(-0.5 * (distance / width_s).square()))
     return torch.stack(rows)
 
 
 def motion_losses(
-    motion: Motion, notes: Sequence[ClipNote], fps: int, classes: Sequence[str], shift_s: float = 0.0
+    motion: Motion, labels: Sequence[ClipLabels], fps: int, classes: Sequence[str], shift_s: float = 0.0
 ) -> dict[str, Float[Tensor, ""]]:
-    """Onsets by weighted cross-entropy on bumps, and the class named at each event's frame."""
+    """Weighted cross-entropy of onsets on bumps, and cross-entropy of the class at each event's frame."""
     bins = motion.onset_logits.shape[1]
     if shift_s:
-        notes = [ClipNote(caption=n.caption, events=tuple((t - shift_s, c, s) for t, c, s in n.events)) for n in notes]
-    targets = onset_targets(notes, bins, ONSETS_PER_FRAME * fps).to(motion.onset_logits.device)
+        labels = [
+            ClipLabels(caption=label.caption, events=tuple((t - shift_s, c, s) for t, c, s in label.events))
+            for label in labels
+        ]
+    targets = onset_targets(labels, bins, ONSETS_PER_FRAME * fps).to(motion.onset_logits.device)
+    # Few bins hold an onset: without a weight, predicting none is nearly right.
     weight = torch.tensor(6.0, device=targets.device)
     onset = binary_cross_entropy_with_logits(motion.onset_logits.float(), targets, pos_weight=weight)
     rows, frames, names = [], [], []
-    for row, note in enumerate(notes):
-        for time_s, name, _ in note.events:
+    for row, label in enumerate(labels):
+        for time_s, name, _ in label.events:
             frame = int(time_s * fps)
             if name in classes and 0 <= frame < motion.class_logits.shape[1]:
                 rows.append(row)
                 frames.append(frame)
                 names.append(classes.index(name))
+    # A batch without events still has this loss, so that all ranks report the same names.
     material = onset.new_zeros(())
     if rows:
         material = cross_entropy(motion.class_logits.float()[rows, frames], torch.tensor(names, device=targets.device))
@@ -67,8 +77,12 @@ def motion_losses(
 
 
 def onset_peaks(probabilities: Float[Tensor, " bins"], bins_per_second: float, threshold: float = 0.4) -> list[float]:
-    """Times of local maxima above `threshold`, at least 80 ms apart, refined by a parabola through neighbours."""
+    """Return the times of local maxima above `threshold`, in seconds, at least 80 ms apart.
+
+    Each is refined by a parabola through the maximum and its neighbours.
+    """
     p = probabilities.tolist()
+    # The detector for sounds has the same gap.
     gap = max(1, int(0.08 * bins_per_second))
     peaks: list[int] = []
     for i in range(1, len(p) - 1):
@@ -80,6 +94,7 @@ def onset_peaks(probabilities: Float[Tensor, " bins"], bins_per_second: float, t
                 peaks.append(i)
     times = []
     for i in peaks:
+        # The vertex of the parabola through three bins; a flat top has none.
         bend = p[i - 1] - 2 * p[i] + p[i + 1]
         shift = 0.5 * (p[i - 1] - p[i + 1]) / bend if bend else 0.0
         times.append((i + 0.5 + shift) / bins_per_second)

@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
     from avlink.engine.train.ranks import Ranks
 
-_PATIENCE = timedelta(days=3)
-"""How long ranks wait for what the first one does alone, such as decoding a data set."""
+_TIMEOUT = timedelta(days=3)
+"""The longest wait of the ranks for work of the first one alone, such as decoding a data set."""
 
 
-def speaks(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process tells what is wrong before the ranks know each other: one on each machine does."""
+def reports_errors(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return True if this process reports errors before the group exists: one on each machine does."""
     return environ.get("LOCAL_RANK", "0") == "0"
 
 
 @contextlib.contextmanager
-def said_once(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
-    """What fails in all processes alike is told by those that speak; the others raise PeerFailed."""
+def report_once(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Raise an error that all processes have alike only in those that report errors; the others raise PeerFailed."""
     try:
         yield
     except AvlinkError as error:
-        if speaks(environ):
+        if reports_errors(environ):
             raise
         raise PeerFailed(error.exit_code) from error
 
 
 @contextlib.contextmanager
 def open_ranks(mode: str, environ: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
-    """The group that torchrun's variables tell of; without them a group of one for FSDP, and none otherwise.
+    """Open the group that torchrun's variables describe; without them a group of one for FSDP, and none otherwise.
 
-    Computes on CUDA where there is a device for this rank, else on the CPU. Whatever ends one rank is told by one, in
-    its own words; all others raise PeerFailed. Raises InputError where several processes have no way to share.
+    Computes on CUDA where there is a device for this rank, else on the CPU. An error that ends one rank is raised
+    there, and PeerFailed in all others. Raises InputError where several processes train without a parallel mode.
     """
     from avlink.engine.train.ranks import Ranks
 
     count, index = int(environ.get("WORLD_SIZE", "1")), int(environ.get("RANK", "0"))
-    with said_once(environ):
+    with report_once(environ):
         if count > 1 and mode == "none":
             raise InputError(
                 f"{count} processes train together, but the recipe says parallel.mode = 'none'; "
@@ -58,14 +58,17 @@ def open_ranks(mode: str, environ: Mapping[str, str] = os.environ) -> Iterator[R
     import torch.distributed as dist
 
     store = _store(count, index, environ)
+    # Checkpoints and waits use gloo also where NCCL carries the gradients.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=index, world_size=count)
-    groups: list[Any] = [dist.new_group(backend="gloo", timeout=_PATIENCE) for _ in range(2)]
+    # Two: a save in the background must not mix its messages with those of the training.
+    groups: list[Any] = [dist.new_group(backend="gloo", timeout=_TIMEOUT) for _ in range(2)]
     ranks = Ranks(index=index, count=count, device=device, wait_group=groups[0], save_group=groups[1])
     try:
         yield ranks
     except (Exception, KeyboardInterrupt) as error:
-        raise _one_voice(error, ranks, store) from error
+        raise _error_of_rank(error, ranks, store) from error
+    # Not after an error: peers that are gone would make it hang.
     dist.destroy_process_group()
 
 
@@ -91,22 +94,24 @@ def _store(count: int, index: int, environ: Mapping[str, str]) -> Any:
         return HashStore()
     server = environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and index == 0
     store = TCPStore(environ["MASTER_ADDR"], int(environ["MASTER_PORT"]), count, is_master=server)
-    # torchrun may start all ranks again with the same store.
+    # torchrun may restart all ranks with the same store: keys of the failed attempt must not be seen.
     return PrefixStore(f"avlink/{environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
 
 
-def _one_voice(error: BaseException, ranks: Ranks, store: Any) -> BaseException:
-    """`error` for the first rank that comes with one, PeerFailed for all others."""
+def _error_of_rank(error: BaseException, ranks: Ranks, store: Any) -> BaseException:
+    """Return `error` for the first rank that fails, PeerFailed for all others."""
     if ranks.count == 1 or isinstance(error, PeerFailed):
         return error
     code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
     try:
+        # An atomic counter: exactly one rank sees 1.
         first = int(store.add("failed", 1)) == 1
     except RuntimeError:
+        # The store died with the first rank, so nobody else can report.
         first = True
     if not first:
         return PeerFailed(code)
-    if isinstance(error, RuntimeError) and _is_loss(str(error)):
+    if isinstance(error, RuntimeError) and _lost_peer(str(error)):
         return AvlinkError(
             f"rank {ranks.index} of {ranks.count} lost another process of this training; "
             "give the command again to go on from the newest checkpoint"
@@ -114,7 +119,7 @@ def _one_voice(error: BaseException, ranks: Ranks, store: Any) -> BaseException:
     return error
 
 
-def _is_loss(text: str) -> bool:
-    """Whether gloo or NCCL says that a peer is gone."""
+def _lost_peer(text: str) -> bool:
+    """Return True if the message is one of gloo's or NCCL's for a lost peer; neither has an error class for it."""
     words = ("connection closed", "connection reset", "broken pipe", "connect failed", "socket", "timed out", "nccl")
     return any(word in text.lower() for word in words)

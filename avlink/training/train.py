@@ -1,4 +1,4 @@
-"""Training a model from a recipe: clips, stages in order, and a bundle at the end."""
+"""Training of a model by a recipe: clips, stages in order, and a bundle at the end."""
 
 from __future__ import annotations
 
@@ -16,12 +16,20 @@ from avlink.core.paths import make_folder, write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import without_places
 from avlink.core.recipe.stages import STAGES
-from avlink.training.data.service import clips_for
-from avlink.training.environment import note_environment, resolved
-from avlink.training.foundry_clips import stored_fps
+from avlink.training.data.foundry import stored_fps
+from avlink.training.data.prepare import clips_for
+from avlink.training.environment import record_environment, resolve_recipe
 from avlink.training.ranks import open_ranks
-from avlink.training.stages.build import around, check_judges, check_parallel, loop_of, stage_of
-from avlink.training.start import begin_weights, check_start, start_bundles, system_for
+from avlink.training.stages.build import build_stage, check_extractors, check_parallel, frozen_modules, loop_config
+from avlink.training.weights import (
+    check_start,
+    is_done,
+    load_stages,
+    load_start,
+    read_start_bundles,
+    save_stage,
+    system_for_stage,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,12 +53,13 @@ def train(
     resume: bool = True,
     listener: Listener = ignore,
 ) -> Path:
-    """Train what `recipe` says in the folder `out`; returns the bundle's folder.
+    """Train by `recipe` in the folder `out`; returns the bundle's folder.
 
-    `stages` runs only those, from what earlier ones left in `out`. A run that was killed goes on from its last
-    checkpoint and ends with the same losses. Under torchrun every process calls this, and the first one prepares,
-    tells and writes. Raises InputError where a stage lacks what it builds on, or where `out` holds a run of another
-    recipe or `resume` is off and it holds any; PeerFailed where another process failed, which says why.
+    `stages` runs only those, from the weights that earlier ones left in `out`. A killed run resumes from its last
+    checkpoint and ends with the same losses. Under torchrun every process calls this, and the first one prepares
+    clips, reports progress and writes files. Raises InputError where a stage lacks a component that it builds on, or
+    where `out` holds a run of another recipe, or any run while `resume` is off; PeerFailed where another process
+    failed, which reports the reason.
     """
     with open_ranks(recipe.parallel.mode) as ranks:
         chosen = _chosen(recipe, stages)
@@ -60,25 +69,23 @@ def train(
 def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, listener: Listener, ranks: Ranks) -> Path:
     check_start(recipe)
     check_parallel(recipe, chosen, ranks.count)
-    check_judges(recipe, chosen, listener)
+    check_extractors(recipe, chosen, listener)
     import torch
 
     from avlink.engine.train.loop import train_stage
     from avlink.engine.train.optim import computes_in_bf16
-    from avlink.training.curves import draw_curves
     from avlink.training.data.clips import ClipStore
-    from avlink.training.journal import Journal
-    from avlink.training.weights import is_done, save_stage
+    from avlink.training.journal import Journal, draw_curves
 
     def begin() -> None:
         make_folder(out)
         _claim(recipe, out, resume)
-        note_environment(out, ranks=ranks.count, device=str(ranks.device))
+        record_environment(out, ranks=ranks.count, device=str(ranks.device))
 
     ranks.on_first(begin)
     on_cpu = ranks.device.type == "cpu"
     if on_cpu:
-        _quicken()
+        _keep_freed_memory()
     if recipe.bf16 and on_cpu and not computes_in_bf16():
         listener(Message(text="this processor only imitates bfloat16, ten times slower: training goes on in fp32"))
         recipe = recipe.model_copy(update={"bf16": False})
@@ -95,30 +102,35 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
             listener(JobDone(job_id=name, name=name, note="done before"))
             continue
         listener(JobStarted(job_id=name, name=name))
+        # Before each stage: its initial weights do not depend on which stages ran in this process.
         torch.manual_seed(recipe.seed)
-        system = system_for(recipe, out, name, ranks.device)
-        # The first rank writes what all read, such as latents.
-        build = partial(stage_of, name, recipe, system, clips, held_out, out, keep=ranks.first, listener=listener)
+        system = system_for_stage(recipe, out, name, ranks.device)
+        # The first rank writes files that all read, such as latents.
+        build = partial(
+            build_stage, name, recipe, system, clips, held_out, out, write_samples=ranks.first, listener=listener
+        )
         stage = ranks.first_then_others(build)
 
         def tell(job: str, done: int, total: int, figures: dict[str, float]) -> None:
             shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
             listener(StepDone(job_id=job, done=done, total=total, note=shown))
+            # Drawing takes longer than many a step.
             if done % 50 == 0 or done == total:
                 draw_curves(out / f"{job}.jsonl", out / "pictures" / f"{job}.png")
 
-        with _quick_attention() if on_cpu else nullcontext():
+        with _plain_attention() if on_cpu else nullcontext():
             learner = train_stage(
                 stage,
-                loop_of(recipe, name),
+                loop_config(recipe, name),
                 out,
                 tell,
                 journal=partial(Journal, out, name, tensorboard=recipe.log.tensorboard),
-                frozen_modules=around(system, stage),
+                frozen_modules=frozen_modules(system, stage),
                 ranks=ranks,
                 on_warning=lambda text: listener(Message(text=text, level="warning")),
             )
         weights = learner.full_state()
+        # Whitened once, on the averaged weights, so that later stages see latents of unit scale.
         if name == "vae" and ranks.first:
             weights["vae"] = _whitened(recipe, weights["vae"], clips, ranks)
         ranks.on_first(partial(save_stage, out, name, weights))
@@ -127,7 +139,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
 
 
 def _whitened(recipe: TrainRecipe, weights: dict[str, Tensor], clips: ClipStore, ranks: Ranks) -> dict[str, Tensor]:
-    """The weights of a VAE with the mean and deviation of its latents."""
+    """Return the weights of a VAE with the mean and deviation of its latents set."""
     from avlink.engine.system import System
     from avlink.training.stages.codec import whiten
 
@@ -146,24 +158,24 @@ def _chosen(recipe: TrainRecipe, stages: Sequence[str]) -> list[str]:
 
 
 def _claim(recipe: TrainRecipe, out: Path, resume: bool) -> None:
-    """Two recipes must not share a folder: the second would go on from the first one's weights."""
-    mark, content = out / "recipe.toml", resolved(recipe, out)
+    """Mark `out` as the folder of this recipe: another one would continue from its weights."""
+    mark, content = out / "recipe.toml", resolve_recipe(recipe, out)
     if mark.is_file():
         if not resume:
             raise InputError(f"{out} already holds a training run; resume it, or choose another folder")
-        if _model_of(mark.read_text("utf-8")) != _model_of(content):
+        if _identity(mark.read_text("utf-8")) != _identity(content):
             raise InputError(f"{out} holds a run of another recipe (see {mark}); choose another folder")
     write_text(mark, content)
 
 
-def _model_of(recipe_toml: str) -> object:
-    """What may not change between two starts of one run; step counts may."""
+def _identity(recipe_toml: str) -> object:
+    """Return the values that must not change between two starts of one run; step counts may."""
     content = tomllib.loads(recipe_toml)
     return [content[key] for key in ("name", "seed", "model")]
 
 
-def _quicken() -> None:
-    """Freed memory is kept for the next step: handing it back and forth costs a third of a step on CPUs."""
+def _keep_freed_memory() -> None:
+    """Make glibc keep freed memory for the next step: returning it to the kernel costs a third of a step on CPUs."""
     import ctypes
 
     if sys.platform == "linux":
@@ -175,8 +187,8 @@ def _quicken() -> None:
             return
 
 
-def _quick_attention() -> AbstractContextManager[None]:
-    """Plain attention where it trains faster: on CPUs its backward pass is, at these lengths, twice the fused one's."""
+def _plain_attention() -> AbstractContextManager[None]:
+    """Return a context with unfused attention, whose backward pass on CPUs is twice as fast at these lengths."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -185,12 +197,11 @@ def _quick_attention() -> AbstractContextManager[None]:
 
 
 def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
-    """Write the bundle once every stage of the recipe is done."""
+    """Write the bundle, once every stage of the recipe is done, and return its folder."""
     from avlink import __version__
     from avlink.engine.bundle import write_bundle
     from avlink.engine.system import System
     from avlink.engine.text.t5 import T5Encoder
-    from avlink.training.weights import is_done, load_before
 
     bundle = out / "bundle"
     missing = [name for name in STAGES if name in recipe.stages and not is_done(out, name)]
@@ -198,27 +209,27 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
         listener(Message(text=f"no bundle yet: {', '.join(missing)} still to train"))
         return bundle
     system = System(recipe.model)
-    have = begin_weights(recipe, system) | load_before(out, None, system.components())
-    before = start_bundles(recipe)
+    have = load_start(recipe, system) | load_stages(out, None, system.components())
+    before = read_start_bundles(recipe)
     terms = dict.fromkeys([LICENCE, *(bundle.licence for bundle in before)])
     write_bundle(
         bundle,
         recipe.model,
         {name: part for name, part in system.components().items() if name in have},
         name=recipe.name,
-        # What others trained keeps their terms, also inside a model of ours.
+        # Weights that others trained keep their licence, also inside a bundle of ours.
         licence="; ".join(terms),
         description=f"AV-Link model '{recipe.name}', trained by avlink {__version__}",
         training={
-            # Not where it lay: a bundle is given away.
+            # Without paths: a bundle is given away.
             "data": without_places(recipe.data),
             "seed": recipe.seed,
             "conditioning": recipe.conditioning.model_dump(),
             "stages": {
                 name: table.model_dump(exclude_none=True) for name, table in recipe.stages.items() if is_done(out, name)
             },
-            # What was learned before is part of how this model came to be.
-            **_before(before),
+            # The training of the start bundles belongs to the history of this model.
+            **_history(before),
         },
         text=system.external_text if isinstance(system.external_text, T5Encoder) else None,
     )
@@ -226,8 +237,7 @@ def _finish(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
     return bundle
 
 
-def _before(bundles: Sequence[Bundle]) -> dict[str, Any]:
-    """How what a model began with came to be."""
+def _history(bundles: Sequence[Bundle]) -> dict[str, Any]:
     if not bundles:
         return {}
     return {"before": bundles[0].training if len(bundles) == 1 else [bundle.training for bundle in bundles]}

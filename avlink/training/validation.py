@@ -1,4 +1,4 @@
-"""Figures on held-out clips while a model trains, and samples to look at and listen to."""
+"""Figures on held-out clips while a model trains, with samples to look at and listen to."""
 
 from __future__ import annotations
 
@@ -20,68 +20,68 @@ from avlink.engine.pixels import to_pixels
 from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
-from avlink.evaluation.system import slower
+from avlink.evaluation.model import average_frames
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.picture_events import frame_difference_events
-from avlink.metrics.sync import aggregate
-from avlink.training.data.clips import ClipStore
-from avlink.training.data.stills import StillStore
-from avlink.training.distances import Distances
+from avlink.metrics.sync import onset_summary
+from avlink.training.data.clips import ClipStore, StillStore
+from avlink.training.distances import FrechetDistances
 from avlink.training.objectives import onset_peaks
-from avlink.training.samples import SAMPLES, contact_sheet, keep_sounds
+from avlink.training.samples import NUM_SAMPLES, save_contact_sheet, save_sounds
 from avlink.training.stages.inputs import device_of
 
-_DRAWS, _AT_ONCE = 4, 8
+_DRAWS, _BATCH = 4, 8
+_BATCH_STILLS = 200
 
-_Judge = TypeVar("_Judge", bound=Callable[..., dict[str, float]])
-
-
-def _where_there_are_clips(judge: _Judge) -> _Judge:
-    """A small set may hold no clip out; then there is nothing to say."""
-
-    @functools.wraps(judge)
-    def judged(system: System, clips: ClipStore, *rest: object) -> dict[str, float]:
-        return judge(system, clips, *rest) if len(clips) else {}
-
-    return cast(_Judge, judged)
+_Validation = TypeVar("_Validation", bound=Callable[..., dict[str, float]])
 
 
-def _truth(clips: ClipStore) -> list[list[float]]:
-    return [[t for t, _, _ in note.events] for note in clips.notes]
+def _unless_empty(validation: _Validation) -> _Validation:
+    """Give no figures where a small data set holds no clip out."""
+
+    @functools.wraps(validation)
+    def wrapped(system: System, clips: ClipStore, *rest: object) -> dict[str, float]:
+        return validation(system, clips, *rest) if len(clips) else {}
+
+    return cast(_Validation, wrapped)
 
 
-@_where_there_are_clips
+def _event_times(clips: ClipStore) -> list[list[float]]:
+    return [[t for t, _, _ in labels.events] for labels in clips.labels]
+
+
+@_unless_empty
 def motion(system: System, clips: ClipStore) -> dict[str, float]:
-    """Onset F1 of the stem's own guesses, and how many materials it names rightly."""
+    """Onset F1 of the stem's own predictions, and its accuracy in naming materials."""
     assert system.motion is not None
     fps, found, right, named = system.motion.config.fps, [], 0, 0
-    for index, note in enumerate(clips.notes):
+    for index, labels in enumerate(clips.labels):
         seen = system.motion(to_pixels(clips.frames([index]).to(device_of(system))))
         found.append(onset_peaks(seen.onset_logits[0].float().sigmoid(), ONSETS_PER_FRAME * fps))
         guesses = seen.class_logits[0].argmax(-1).tolist()
-        for time_s, name, _ in note.events:
+        for time_s, name, _ in labels.events:
             if name in system.motion.config.classes and int(time_s * fps) < len(guesses):
                 named += 1
                 right += system.motion.config.classes[guesses[int(time_s * fps)]] == name
-    wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
+    wide, narrow = (onset_summary(_event_times(clips), found, window) for window in (0.1, 0.05))
     return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1, "class": right / max(1, named)}
 
 
 def appearance(system: System, stills: StillStore) -> dict[str, float]:
-    """How often single pictures tell rightly what is struck in them."""
+    """Accuracy in naming the struck material from single pictures."""
     assert system.motion is not None
     if not len(stills):
         return {}
     right, classes = 0, system.motion.config.classes
-    for at in range(0, len(stills), 200):
-        indices = range(at, min(at + 200, len(stills)))
+    for at in range(0, len(stills), _BATCH_STILLS):
+        indices = range(at, min(at + _BATCH_STILLS, len(stills)))
         pixels = to_pixels(stills.frames(indices)[:, None].to(device_of(system)))[:, 0]
         guesses = system.motion.appearance.classify(pixels).argmax(-1).tolist()
         right += sum(classes[guess] == stills.names[i] for guess, i in zip(guesses, indices, strict=True))
     return {"class": right / len(stills)}
 
 
-@_where_there_are_clips
+@_unless_empty
 def codec(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
     """Onset F1 of true sounds through VAE and vocoder: the ceiling of everything generated."""
     found, sounds, rate = [], [], system.config.mel.sample_rate
@@ -89,34 +89,35 @@ def codec(system: System, clips: ClipStore, out: Path | None) -> dict[str, float
         latents = system.codec.encode(clips.sound([index]).to(device_of(system)))
         sounds.append(system.codec.decode(latents)[0].float().cpu().numpy())
         found.append(list(detect_onsets(sounds[-1], rate).times_s))
-    keep_sounds(system, sounds, _truth(clips), out, "codec")
-    return {"f1_100ms": aggregate(_truth(clips), found, 0.1).f1}
+    save_sounds(system, sounds, _event_times(clips), out, "codec")
+    return {"f1_100ms": onset_summary(_event_times(clips), found, 0.1).f1}
 
 
 @torch.no_grad()
-def held_out_loss(unseen: Stage, name: str = "total") -> dict[str, float]:
-    """A loss of a stage whose clips are the held-out ones, by draws that are the same every time."""
+def held_out_loss(stage: Stage, name: str = "total") -> dict[str, float]:
+    """A loss of a stage on held-out clips, with random draws that are the same every time."""
     losses: list[float] = []
     for draw in range(_DRAWS):
-        for start in range(0, unseen.num_clips, _AT_ONCE):
-            indices = list(range(start, min(start + _AT_ONCE, unseen.num_clips)))
-            loss = unseen.loss(indices, step_generator("held out", draw, start))[name]
+        for start in range(0, stage.num_clips, _BATCH):
+            indices = list(range(start, min(start + _BATCH, stage.num_clips)))
+            loss = stage.loss(indices, step_generator("held out", draw, start))[name]
+            # Weighted by clips: the last batch may be smaller.
             losses += [float(loss)] * len(indices)
     return {name: float(np.mean(losses))} if losses else {}
 
 
 def true_sound(system: System, clips: ClipStore, index: int) -> Waveform:
-    """A clip's own sound."""
+    """Return a clip's own sound."""
     return Waveform(samples=clips.sound([index]).numpy(), sample_rate=system.config.mel.sample_rate)
 
 
 def true_pictures(system: System, clips: ClipStore, index: int) -> Frames:
-    """A clip's own pictures at the rate at which the model makes them."""
+    """Return a clip's own pictures at the rate at which the model generates them."""
     return _pictures(clips, index, system.config.picture.fps)
 
 
 def _pictures(clips: ClipStore, index: int, fps: int) -> Frames:
-    return Frames(pixels=slower(clips.frames([index]).numpy(), clips.fps // fps)[0], rate=Fraction(fps))
+    return Frames(pixels=average_frames(clips.frames([index]).numpy(), clips.fps // fps)[0], rate=Fraction(fps))
 
 
 def _requests(clips: ClipStore, fps: int, seconds: float) -> list[SoundRequest]:
@@ -131,7 +132,7 @@ def _requests(clips: ClipStore, fps: int, seconds: float) -> list[SoundRequest]:
     ]
 
 
-def _sonify(
+def _generate_sounds(
     system: System,
     clips: ClipStore,
     config: SampleConfig,
@@ -140,89 +141,94 @@ def _sonify(
     sampler = SoundSampler(system, config, extractor)
     seconds = system.config.window_tokens / system.config.tokens_per_second
     rate = int(sampler.picture.rate)
-    # What is no number sounds like nothing: a judgement of it is bad, but ends no training.
-    return [np.nan_to_num(read_whole(made).samples[0]) for made in sampler.generate(_requests(clips, rate, seconds))]
+    # An untrained model may generate NaN, which scores badly as silence, but must not end the training.
+    return [np.nan_to_num(read_whole(sound).samples[0]) for sound in sampler.generate(_requests(clips, rate, seconds))]
 
 
-@_where_there_are_clips
+@_unless_empty
 def audio(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
-    """Samples of the backbone alone, by caption; its onset F1 is chance."""
+    """Write samples of the backbone alone, by caption; no figures, as its onset F1 is chance."""
     sampler = SoundSampler(system, SampleConfig(steps=8, guidance=3.0, use_picture=False))
     spec, seconds = sampler.picture, system.config.window_tokens / system.config.tokens_per_second
-    # Nobody looks at it, and clips that are only heard have none.
-    unseen = Frames(pixels=np.zeros((1, spec.height, spec.width, 3), np.uint8), rate=spec.rate)
+    # The sampler does not read it, and clips of sound alone have no pictures.
+    blank = Frames(pixels=np.zeros((1, spec.height, spec.width, 3), np.uint8), rate=spec.rate)
     requests = [
         SoundRequest(
-            frames=unseen,
+            frames=blank,
             duration_s=Fraction(seconds).limit_denominator(1000),
-            prompt=Prompt(text=note.caption),
+            prompt=Prompt(text=labels.caption),
             seed=index,
         )
-        for index, note in enumerate(clips.notes[:SAMPLES])
+        for index, labels in enumerate(clips.labels[:NUM_SAMPLES])
     ]
-    made = [read_whole(sound).samples[0] for sound in sampler.generate(requests)]
-    keep_sounds(system, made, _truth(clips), out, "audio")
+    sounds = [read_whole(sound).samples[0] for sound in sampler.generate(requests)]
+    save_sounds(system, sounds, _event_times(clips), out, "audio")
     return {}
 
 
-@_where_there_are_clips
+@_unless_empty
 def sound(
     system: System,
     clips: ClipStore,
     out: Path | None,
     t_video: float,
     extractor: FeatureExtractor | None,
-    ears: Distances,
+    distances: FrechetDistances,
 ) -> dict[str, float]:
-    """Onset F1 of sound that is generated for silent pictures, without captions, and how far it is from the true."""
+    """Onset F1 of sounds generated for silent pictures without captions, and Fréchet distances to the true ones."""
+    # Fewer steps than a user would take: validation must not take longer than the training.
     few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
-    sounds = _sonify(system, clips, few, extractor)
+    sounds = _generate_sounds(system, clips, few, extractor)
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
-    keep_sounds(system, sounds[:SAMPLES], _truth(clips), out, "sound")
-    wide, narrow = (aggregate(_truth(clips), found, window) for window in (0.1, 0.05))
+    save_sounds(system, sounds[:NUM_SAMPLES], _event_times(clips), out, "sound")
+    wide, narrow = (onset_summary(_event_times(clips), found, window) for window in (0.1, 0.05))
     scores = {"f1_100ms": wide.f1, "f1_50ms": narrow.f1}
-    made = (Waveform(samples=samples[None], sample_rate=system.config.mel.sample_rate) for samples in sounds)
-    return scores | ears.between((one, true_sound(system, clips, index)) for index, one in enumerate(made))
+    waves = (Waveform(samples=samples[None], sample_rate=system.config.mel.sample_rate) for samples in sounds)
+    pairs = ((wave, true_sound(system, clips, index)) for index, wave in enumerate(waves))
+    return scores | distances.between(pairs)
 
 
-@_where_there_are_clips
-def picture(system: System, clips: ClipStore, out: Path | None, t_audio: float, eyes: Distances) -> dict[str, float]:
-    """F1 of what changes in pictures that are generated for true sounds, and how far they are from the true."""
+@_unless_empty
+def picture(
+    system: System, clips: ClipStore, out: Path | None, t_audio: float, distances: FrechetDistances
+) -> dict[str, float]:
+    """F1 of changes in pictures generated for true sounds, and Fréchet distances to the true pictures."""
     sampler = PictureSampler(system, SampleConfig(steps=8, guidance=3.0, t_condition=t_audio))
     found: list[list[float]] = []
 
+    # One pair at a time: pictures of all clips would need much memory.
     def pairs() -> Iterator[tuple[Frames, Frames]]:
         for index in range(len(clips)):
             wave = true_sound(system, clips, index)
             request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=index)
-            (made,) = sampler.generate([request])
-            frames = Frames(pixels=made.read(0, made.num_frames), rate=made.rate)
+            (generated,) = sampler.generate([request])
+            frames = Frames(pixels=generated.read(0, generated.num_frames), rate=generated.rate)
             found.append(frame_difference_events(frames.pixels, frames.rate).tolist())
-            if out is not None and index < SAMPLES:
-                contact_sheet(frames.pixels, out / "samples" / f"picture-{index}.png")
+            if out is not None and index < NUM_SAMPLES:
+                save_contact_sheet(frames.pixels, out / "samples" / f"picture-{index}.png")
             yield frames, true_pictures(system, clips, index)
 
-    distances = eyes.between(pairs())
-    return {"picture_f1_200ms": aggregate(_truth(clips), found, 0.2).f1} | distances
+    figures = distances.between(pairs())
+    return {"picture_f1_200ms": onset_summary(_event_times(clips), found, 0.2).f1} | figures
 
 
-@_where_there_are_clips
+@_unless_empty
 def both(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
-    """F1 of what changes in pictures against what sounds, where both are made at once."""
-    struck, changed = made_at_once(system, clips, len(clips), steps=16, guidance=3.0, out=out)
-    return {"both_f1_200ms": aggregate(struck, changed, 0.2).f1}
+    """F1 of changes in pictures against onsets of sounds, where both are generated jointly."""
+    onsets, changes = generate_jointly(system, clips, len(clips), steps=16, guidance=3.0, out=out)
+    return {"both_f1_200ms": onset_summary(onsets, changes, 0.2).f1}
 
 
-def made_at_once(
+def generate_jointly(
     system: System, clips: ClipStore, count: int, *, steps: int, guidance: float, out: Path | None = None
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """When it sounds and when the picture changes, in seconds, made of the captions of some clips alone."""
-    captions = [note.caption for note in clips.notes[:count]]
+    """Generate sounds and pictures from the captions of some clips; returns onsets and changes, in seconds."""
+    captions = [labels.caption for labels in clips.labels[:count]]
     sounds, pictures = generate_joint(system, captions, range(count), steps=steps, guidance=guidance)
     rate, fps = system.config.mel.sample_rate, Fraction(system.config.picture.fps)
     if out is not None:
-        keep_sounds(system, list(sounds[:SAMPLES]), None, out, "both")
-        for index in range(min(count, SAMPLES)):
-            contact_sheet(pictures[index], out / "samples" / f"both-{index}.png")
-    struck = [detect_onsets(np.nan_to_num(made), rate).times_s for made in sounds]
-    return struck, [frame_difference_events(made, fps) for made in pictures]
+        save_sounds(system, list(sounds[:NUM_SAMPLES]), None, out, "both")
+        for index in range(min(count, NUM_SAMPLES)):
+            save_contact_sheet(pictures[index], out / "samples" / f"both-{index}.png")
+    onsets = [detect_onsets(np.nan_to_num(samples), rate).times_s for samples in sounds]
+    return onsets, [frame_difference_events(frames, fps) for frames in pictures]

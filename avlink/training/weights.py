@@ -1,34 +1,158 @@
-"""What finished stages leave behind: the averaged weights of each component, by stage."""
+"""Weights of a training: those of start bundles, and those that its finished stages left in its folder."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-
+from avlink.core.errors import BundleError, InputError
+from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.stages import STAGES
+from avlink.training.data.prepared import clips_folder
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from avlink.engine.bundle import Bundle
+    from avlink.engine.codec.vae import MelVAE
+    from avlink.engine.system import System
+    from avlink.engine.text.encoder import TextEncoder
+
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "vocoder": ("vae",),
+    "audio": ("vae",),
+    "fusion_v2a": ("vae", "audio", "video"),
+    "fusion_a2v": ("vae", "audio", "video"),
+    "fusion_joint": ("vae", "audio", "video"),
+}
+"""The components that a stage builds on."""
+
+
+def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.device) -> System:
+    """Return the model on `device` with all weights that were learned before `stage`.
+
+    Raises InputError where it lacks a component that the stage builds on.
+    """
+    from avlink.engine.system import System
+
+    system = System(recipe.model).requires_grad_(False)
+    system.eval()
+    have = load_start(recipe, system, clips_folder(recipe, out), str(device))
+    have |= load_stages(out, stage, system.components())
+    missing = [name for name in _NEEDS.get(stage, ()) if name not in have]
+    if missing:
+        raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
+    return system.to(device)
+
+
+def read_start_bundles(recipe: TrainRecipe) -> list[Bundle]:
+    """Return the bundles that training starts from, in order; an empty list where it starts from random weights.
+
+    Raises BundleError where there is none of that name.
+    """
+    from avlink.core.bundles import find_bundle, shipped_bundles
+    from avlink.engine.bundle import read_bundle
+
+    shipped = (*shipped_bundles(), "builtin")
+    return [
+        read_bundle(find_bundle(start if start in shipped else str(recipe.source.path("start_from", start))))
+        for start in recipe.starts
+    ]
+
+
+def check_start(recipe: TrainRecipe) -> None:
+    """Check that the recipe's model fits its start bundles, before clips are made; allocates no weights.
+
+    Raises BundleError for a bundle of another architecture or of another mel spectrogram.
+    """
+    import torch
+
+    from avlink.engine.system import System
+
+    bundles = read_start_bundles(recipe)
+    if not bundles:
+        return
+    # Shapes alone are compared: a model of gigabytes need not be allocated for that.
+    with torch.device("meta"):
+        parts = System(recipe.model).components()
+    for start, bundle in zip(recipe.starts, bundles, strict=True):
+        names = _components_from(recipe, bundle)
+        other = [name for name in names if name in parts and not _fits(parts[name], bundle, name)]
+        if {"vae", "vocoder"} & set(names) and bundle.config.mel != recipe.model.mel:
+            other.append("spectrogram (model.mel)")
+        if other:
+            raise BundleError(
+                f"start_from = '{start}': its {other[0]} is built otherwise than this recipe says; "
+                "use the [model] tables of its bundle.toml, or train from the beginning"
+            )
+
+
+def load_start(recipe: TrainRecipe, system: System, clips: Path | None = None, device: str = "cpu") -> set[str]:
+    """Load the weights that the recipe starts from into `system`; returns the names of the loaded components.
+
+    `clips` is the folder of clips whose captions may be encoded already.
+    """
+    from avlink.engine.bundle import load_into
+
+    have: set[str] = set()
+    bundles = read_start_bundles(recipe)
+    for bundle in bundles:
+        parts = {name: part for name, part in system.components().items() if name in _components_from(recipe, bundle)}
+        load_into(parts, bundle)
+        have |= set(parts)
+    if bundles and recipe.model.text.kind == "t5":
+        system.external_text = _text_encoder(recipe, text_bundle(bundles), clips, device)
+    return have
+
+
+def load_start_vae(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> MelVAE | None:
+    """Return the VAE that training starts from; None where the recipe trains its own, or no bundle has one."""
+    from avlink.engine.bundle import load_into
+    from avlink.engine.codec.vae import MelVAE
+
+    # The last bundle wins, as it does when weights are loaded.
+    bundle = next((bundle for bundle in reversed(bundles) if "vae" in _components_from(recipe, bundle)), None)
+    if bundle is None or "vae" in recipe.stages:
+        return None
+    vae = MelVAE(recipe.model.vae, recipe.model.mel.n_mels).requires_grad_(False).eval()
+    load_into({"vae": vae}, bundle)
+    return vae
+
+
+def text_bundle(bundles: Sequence[Bundle]) -> Bundle:
+    """Return the bundle whose text encoder is used: the first that brings one; every bundle of a T5 model may."""
+    return next((bundle for bundle in bundles if bundle.text is not None), bundles[0])
 
 
 def save_stage(folder: Path, stage: str, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Keep the whole weights of the components that `stage` trained."""
+    """Write the whole weights of the components that `stage` trained, averaged over its steps."""
+    from safetensors.torch import save_file
+
     place = folder / "weights"
     place.mkdir(parents=True, exist_ok=True)
     for name, state in weights.items():
         hidden = place / f".{stage}.{name}.{os.getpid()}"
         save_file(dict(state), hidden)
+        # A stage counts as done once a file of this name exists: it must be whole.
         os.replace(hidden, place / f"{stage}.{name}.safetensors")
 
 
-def load_before(folder: Path, stage: str | None, modules: dict[str, nn.Module]) -> set[str]:
-    """Load into `modules` what the newest stage before `stage` (None: of all) trained; returns the names loaded."""
+def load_stages(folder: Path, before: str | None, modules: Mapping[str, nn.Module]) -> set[str]:
+    """Load the newest weights of the stages before `before` (None: of all stages) into `modules`.
+
+    Returns the names of the loaded modules.
+    """
+    from safetensors.torch import load_file
+
     loaded = set()
-    order: Iterable[str] = STAGES if stage is None else STAGES[: STAGES.index(stage)]
-    for earlier in order:
+    order: Iterable[str] = STAGES if before is None else STAGES[: STAGES.index(before)]
+    # In order, so that the newest weights are loaded last.
+    for stage in order:
         for name, module in modules.items():
-            path = folder / "weights" / f"{earlier}.{name}.safetensors"
+            path = folder / "weights" / f"{stage}.{name}.safetensors"
             if path.is_file():
                 module.load_state_dict(load_file(path))
                 loaded.add(name)
@@ -36,5 +160,34 @@ def load_before(folder: Path, stage: str | None, modules: dict[str, nn.Module]) 
 
 
 def is_done(folder: Path, stage: str) -> bool:
-    """Whether `stage` ran to its end in this folder."""
+    """Return True if `stage` ran to its end in this folder."""
     return any((folder / "weights").glob(f"{stage}.*.safetensors"))
+
+
+def _components_from(recipe: TrainRecipe, bundle: Bundle) -> list[str]:
+    return [name for name in bundle.components if not recipe.start_parts or name in recipe.start_parts]
+
+
+def _fits(part: nn.Module, bundle: Bundle, name: str) -> bool:
+    return all(
+        list(value.shape) == bundle.tensors.get(f"{name}.{key}", {}).get("shape")
+        for key, value in part.state_dict().items()
+    )
+
+
+def _text_encoder(recipe: TrainRecipe, bundle: Bundle, clips: Path | None, device: str) -> TextEncoder | None:
+    """Return T5, or the encoded captions of prepared clips, which load T5 only for other texts."""
+    from avlink.engine.bundle import load_text_encoder
+    from avlink.training.data.texts import CachedTextEncoder, TextStore, texts_folder
+
+    length = recipe.model.text.max_length
+
+    def load() -> TextEncoder:
+        encoder = load_text_encoder(bundle.folder, bundle.text, device, length)
+        assert encoder is not None
+        return encoder
+
+    if not bundle.text:
+        return None
+    folder = None if clips is None else texts_folder(clips, bundle, length)
+    return load() if folder is None or not folder.is_dir() else CachedTextEncoder(TextStore(folder), load)

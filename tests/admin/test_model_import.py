@@ -109,7 +109,7 @@ def test_imported_parts_are_a_bundle_that_training_starts_from(vae: Path, t5: Pa
     load_into({"vae": kept}, made)
     weights, key = vae_layout(**GENAU), "encoder.conv_in.weight"
     torch.testing.assert_close(kept.state_dict()[key], weights[key], atol=1e-3, rtol=1e-3)
-    # A recipe that speaks another spectrogram would hear nonsense through this VAE.
+    # A recipe that reports_errors another spectrogram would hear nonsense through this VAE.
     table["model"]["mel"]["fmax_hz"] = 7000.0
     (tmp_path / "other.toml").write_text(tomli_w.dumps(table))
     with pytest.raises(BundleError, match=r"its spectrogram \(model\.mel\) is built otherwise"):

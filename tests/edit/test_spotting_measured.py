@@ -10,12 +10,12 @@ import pytest
 from avlink.core.recipe import load_recipe
 from avlink.core.sound import FittedSound
 from avlink.core.values import Waveform
-from avlink.evaluation.system import BundleSystem
+from avlink.evaluation.model import BundleModel
 from avlink.foundry import FRAME_RATE, make_clips
 from avlink.hooks import apply_chain, make_registry, resolve_chain
 from avlink.media.resample import resample_spooled
 from avlink.metrics.hits import spot_hits
-from avlink.metrics.sync import match
+from avlink.metrics.sync import match_onsets
 
 CLIPS = 48
 FIRST_SEED = 1_000_000
@@ -28,7 +28,7 @@ def test_marks_of_generated_stems_lie_where_things_strike() -> None:
 
     seeds = range(FIRST_SEED, FIRST_SEED + CLIPS)
     batch = make_clips(seeds, split="held_out")
-    system = BundleSystem("builtin", device="cpu", steps=8, guidance=3.5)
+    system = BundleModel("builtin", device="cpu", steps=8, guidance=3.5)
     assert system.picture.rate == FRAME_RATE
     length_s = Fraction(batch.sound.shape[1], system.sample_rate)
     made = system.generate(batch.frames.numpy(), None, list(seeds), duration_s=length_s)
@@ -42,7 +42,9 @@ def test_marks_of_generated_stems_lie_where_things_strike() -> None:
         true += len(events_s)
         marked += len(hits)
         if events_s:
-            right += round(match(events_s, np.array([hit.sample / 48000 for hit in hits]), 0.1).recall * len(events_s))
+            right += round(
+                match_onsets(events_s, np.array([hit.sample / 48000 for hit in hits]), 0.1).recall * len(events_s)
+            )
     print(f"{CLIPS} clips, {true} true hits, {marked} marks: precision {right / marked:.3f}, recall {right / true:.3f}")
     # What is wrong with the marks is mostly what is wrong with the sound.
     assert right / marked > 0.85

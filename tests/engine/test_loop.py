@@ -18,7 +18,7 @@ from avlink.engine.train import loop
 from avlink.engine.train.loop import LoopConfig, OpenJournal, step_generator, train_stage
 from avlink.engine.train.optim import OptimConfig
 from avlink.training.journal import Journal
-from avlink.training.stages.inputs import portion
+from avlink.training.stages.inputs import random_count
 
 
 class Line:
@@ -94,7 +94,7 @@ def test_every_micro_batch_draws_its_own_noise_and_all_share_what_decides_the_la
     assert drawn(3, 1) == drawn(3, 1)
     assert len({drawn(step, micro)[0] for step in range(5) for micro in range(5)}) == 25
     assert len({drawn(step, micro)[1] for step in range(5) for micro in range(5)}) == 5
-    shares = [portion(4, 0.3, step_generator("fusion_v2a", 0, step, step % 3)) for step in range(300)]
+    shares = [random_count(4, 0.3, step_generator("fusion_v2a", 0, step, step % 3)) for step in range(300)]
     assert set(shares) == {1, 2} and abs(sum(shares) / 1200 - 0.3) < 0.02
 
 

@@ -18,8 +18,8 @@ from avlink.engine.system import System
 from avlink.engine.train.loop import LoopConfig, train_stage
 from avlink.engine.train.optim import OptimConfig, Optimiser
 from avlink.engine.train.ranks import Ranks
-from avlink.training.data.clips import ClipNote, ClipStore
-from avlink.training.ranks import open_ranks, said_once
+from avlink.training.data.clips import ClipLabels, ClipStore
+from avlink.training.ranks import open_ranks, report_once
 from avlink.training.stages.fusion import FusionStage
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -30,7 +30,7 @@ from tiny import TINY
 def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     root, random = tmp_path_factory.mktemp("clips"), np.random.default_rng(0)
     frames = random.integers(0, 255, (4, 124, 36, 64, 3), dtype=np.uint8)
-    notes = [ClipNote(caption=f"clip {k}", events=((0.5 + k, "wood", 1.0),)) for k in range(4)]
+    notes = [ClipLabels(caption=f"clip {k}", events=((0.5 + k, "wood", 1.0),)) for k in range(4)]
     ClipStore.write_shard(root, 0, frames, random.normal(size=(4, 82560)).astype(np.float32) * 0.1, notes)
     return ClipStore(root)
 
@@ -111,5 +111,5 @@ def test_what_is_wrong_on_all_ranks_is_told_by_one() -> None:
         with pytest.raises(wanted) as told, open_ranks("none", environ):
             pass
         assert told.value.exit_code == 2
-    with pytest.raises(PeerFailed), said_once({"LOCAL_RANK": "3"}):
+    with pytest.raises(PeerFailed), report_once({"LOCAL_RANK": "3"}):
         raise InputError("once")

@@ -23,7 +23,7 @@ from avlink.core.events import StepDone
 from avlink.core.recipe import EvaluateRecipe, load_recipe
 from avlink.core.values import Frames, PictureSpec, Waveform
 from avlink.evaluation.evaluate import SPLITS, evaluate
-from avlink.evaluation.system import slower
+from avlink.evaluation.model import average_frames
 from avlink.media.movie import write_video
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.picture_events import frame_difference_events
@@ -90,7 +90,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory):
     (media / "notes.mp4").write_text("no video at all")
     heard = []
     recipe = EvaluateRecipe(clips=5, captions=True, media_dir=str(media))
-    return evaluate(recipe, system=Clicker(), listener=heard.append), heard
+    return evaluate(recipe, model=Clicker(), listener=heard.append), heard
 
 
 @pytest.mark.parametrize("split", ["held_out", "transfer"])
@@ -156,22 +156,22 @@ def test_a_bundle_is_measured_from_its_folder(tmp_path: Path):
 
 def test_what_the_model_is_compared_with_can_be_left_out():
     recipe = EvaluateRecipe(split="held_out", clips=1, captions=True, baselines=False)
-    report = evaluate(recipe, system=Clicker())
+    report = evaluate(recipe, model=Clicker())
     assert list(rows(report, "held_out.distance")) == ["model", "model with captions", "codec ceiling"]
     assert "pictures" not in report.to_json()["sections"]
 
 
 def test_frames_are_averaged_not_dropped():
     frames = np.arange(10, dtype=np.uint8).reshape(1, 10, 1, 1, 1).repeat(3, axis=4) * 20
-    assert slower(frames, 4)[0, :, 0, 0, 0].tolist() == [30, 110]
-    assert slower(frames, 1) is frames
+    assert average_frames(frames, 4)[0, :, 0, 0, 0].tolist() == [30, 110]
+    assert average_frames(frames, 1) is frames
 
 
 def test_folders_of_a_recipe_file_start_from_the_file(tmp_path: Path):
     (tmp_path / "mine.toml").write_text('format = 1\nkind = "evaluate"\nbundle = "model"\nmedia_dir = "clips"\n')
     recipe = load_recipe(tmp_path / "mine.toml", "evaluate")
     with pytest.raises(InputError, match=f"media_dir '{tmp_path / 'clips'}' is not a folder"):
-        evaluate(recipe, system=Clicker())
+        evaluate(recipe, model=Clicker())
     (tmp_path / "clips").mkdir()
     with pytest.raises(BundleError, match=f"there is no model '{tmp_path / 'model'}'"):
         evaluate(recipe, device="cpu")

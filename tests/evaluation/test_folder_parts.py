@@ -10,9 +10,8 @@ from avlink.core.errors import InputError, RecipeError
 from avlink.core.frames import ResampledFrames
 from avlink.core.recipe import EvaluateRecipe, check_values, load_recipe
 from avlink.core.values import Frames
-from avlink.evaluation.accumulators import FrechetTally
+from avlink.evaluation.extractor_metrics import METRICS, FrechetAccumulator
 from avlink.evaluation.folders import evaluate_folders
-from avlink.evaluation.metric_registry import METRICS
 from avlink.hooks import ExtractorOptions, check_components, make_registry
 
 
@@ -45,17 +44,17 @@ def test_pictures_are_picked_and_not_mixed() -> None:
 def test_memory_does_not_grow_with_the_clips() -> None:
     import tracemalloc
 
-    tally, rows = FrechetTally(), np.random.default_rng(0).standard_normal((10, 64))
-    tally.add(rows, rows)
+    accumulator, rows = FrechetAccumulator(), np.random.default_rng(0).standard_normal((10, 64))
+    accumulator.update(rows, rows)
     tracemalloc.start()
     for _ in range(2048):
-        tally.add(rows, rows)
+        accumulator.update(rows, rows)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 200_000 and tally.result().clips == 2049
-    few = FrechetTally()
-    few.add(rows, rows)
-    assert few.result().note == "10 vectors of 64 numbers: biased upwards" and tally.result().note == ""
+    assert peak < 200_000 and accumulator.compute().clips == 2049
+    few = FrechetAccumulator()
+    few.update(rows, rows)
+    assert few.compute().note == "10 vectors of 64 numbers: biased upwards" and accumulator.compute().note == ""
 
 
 def test_the_options_of_extractors_are_checked_with_the_recipe() -> None:

@@ -320,14 +320,14 @@ def test_a_clip_that_breaks_on_the_way_counts_nowhere(plugin, tmp_path: Path, mo
         made.mkdir(exist_ok=True)
         write_float_wave(made / f"{name}.wav", Waveform(samples=clicks(0.5)[None], sample_rate=RATE))
     # As long as a file is not decoded, nothing shows that it changed while it was measured.
-    before = evaluate_folders_module.measure_pair
+    before = evaluate_folders_module.score_pair
 
     def breaking(generated, reference, judge):
         if judge and generated.digest("sound") == file_digest(made / "b.wav"):
             (true / "b.mp4").unlink()
         return before(generated, reference, judge)
 
-    monkeypatch.setattr(evaluate_folders_module, "measure_pair", breaking)
+    monkeypatch.setattr(evaluate_folders_module, "score_pair", breaking)
     write_float_wave(made / "b.wav", Waveform(samples=clicks(0.7)[None], sample_rate=RATE))
     report = run((made, true), plugin, tmp_path, extractors=checkpoints(tmp_path, "vggish"))
     assert list(report.left_out) == ["b"] and table(report, "metrics")["fad"]["clips"] == 1

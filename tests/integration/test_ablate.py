@@ -9,13 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from avlink.ablation.figures import Measured
-from avlink.ablation.report import AblateReport
 from avlink.core.errors import RecipeError
 from avlink.core.recipe import load_recipe
 
@@ -102,15 +99,6 @@ def test_values_for_all_reach_the_base_and_the_variants_that_have_the_stage(tmp_
     assert {recipe.data.clips for recipe in (base, *(v.recipe for v in variants))} == {5}
     assert [v.table.steps for v in variants] == [7, 2, 2] and "fusion_v2a" not in variants[1].recipe.stages
     assert not any(v.recipe.model.fusion.reinject for v in variants)
-
-
-def test_rows_of_one_variant_are_averaged_over_its_seeds() -> None:
-    row = Measured(name="a", makes="sound", at=None, parameters=1, gflops_step=1, steps=2, seconds_step=1, chance=0.1)
-    rows = (replace(row, f1=0.2, f1_error=0.5), replace(row, name="b", f1=0.3), replace(row, seed=1, f1=0.4))
-    means = AblateReport(compute="flops", clips=2, rows=rows).means
-    assert [(mean.name, mean.f1, mean.chance) for mean in means] == [("a", pytest.approx(0.3), 0.1), ("b", 0.3, 0.1)]
-    # The standard error of a mean of two is half of what lies between them.
-    assert means[0].f1_error == pytest.approx(0.1) and means[0].material is None
 
 
 def test_a_variant_may_differ_in_its_fusion_only(tmp_path: Path) -> None:

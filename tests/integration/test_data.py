@@ -26,12 +26,12 @@ from avlink.media.audio import read_audio
 from avlink.media.frames import open_frames
 from avlink.metrics.onsets import detect_onsets
 from avlink.training.data.check import check_prepared, check_sources
+from avlink.training.data.clip_spec import clip_spec_of
 from avlink.training.data.clips import ClipStore
-from avlink.training.data.columns import ShardWork, clips_of
-from avlink.training.data.entries import Entry
-from avlink.training.data.service import clips_for, prepare
-from avlink.training.data.work import Part
-from avlink.training.data.workers import make_shards
+from avlink.training.data.decode_pool import decode_shards
+from avlink.training.data.prepare import clips_for, prepare
+from avlink.training.data.prepared import Partition, ShardJob
+from avlink.training.data.source_clips import SourceClip
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clip_layouts import make_layouts
@@ -72,8 +72,8 @@ def test_the_same_clip_is_the_same_in_every_layout(layouts: tuple[Path, list[str
     assert (len(train), len(held_out)) == (9, 1)
     strong = ["Rain, Wood", "Rain, Wood"]
     # VGGSound's second clip is in its test part.
-    assert [note.caption for note in train.notes] == [*captions * 3, captions[0], *strong]
-    assert held_out.notes[0].caption == captions[1]
+    assert [labels.caption for labels in train.labels] == [*captions * 3, captions[0], *strong]
+    assert held_out.labels[0].caption == captions[1]
     spec, sound_s = PictureSpec(rate=Fraction(6), width=64, height=36), Fraction(train.sound([0]).shape[1], 16000)
     for number, indices in ((0, [0, 2, 4, 6, 7]), (1, [1, 3, 5, 8])):
         path = root / "plain" / f"{number}.mp4"
@@ -83,7 +83,7 @@ def test_the_same_clip_is_the_same_in_every_layout(layouts: tuple[Path, list[str
         for index in indices:
             np.testing.assert_array_equal(train.frames([index])[0].numpy(), seen.read(0, 31))
             np.testing.assert_allclose(train.sound([index])[0].numpy(), heard.samples[0].clip(-1, 1), atol=1e-4)
-            events = train.notes[index].events
+            events = train.labels[index].events
             if index < 7:
                 np.testing.assert_allclose([time_s for time_s, _, _ in events], onsets, atol=1e-5)
             else:
@@ -111,7 +111,7 @@ def test_a_check_says_what_there_is_without_making_any(layouts: tuple[Path, list
     assert {len(report.faults) for report in reports} == {3}
     assert reports[0].hours == pytest.approx((5.17 * 3 + 2) / 3600, rel=0.01)
     made = check_prepared(recipe, root / "prepared")
-    assert made is not None and made.shards == 6 and made.lacking == 0
+    assert made is not None and made.shards == 6 and made.missing_shards == 0
     assert check_prepared(recipe, root / "elsewhere") is None
 
 
@@ -165,10 +165,10 @@ def test_a_preparation_that_is_killed_goes_on_in_parts_and_ends_with_the_same_fi
     # The same command: paths are listed as they are named.
     monkeypatch.chdir(root)
     recipe = load_recipe("recipe.toml", "train")
-    first = prepare(recipe, out, lambda event: None, part=Part(number=1, count=2), processes=1)
-    assert first.lacking == 2 and not (out / "train" / "index.json").exists()
-    second = prepare(recipe, out, lambda event: None, part=Part(number=2, count=2), processes=1)
-    assert second.lacking == 0
+    first = prepare(recipe, out, lambda event: None, part=Partition(number=1, count=2), processes=1)
+    assert first.missing_shards == 2 and not (out / "train" / "index.json").exists()
+    second = prepare(recipe, out, lambda event: None, part=Partition(number=2, count=2), processes=1)
+    assert second.missing_shards == 0
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     for leftover in out.rglob(".avlink-tmp-*"):
         leftover.unlink()  # Of what was being written; later runs sweep it up.
@@ -190,7 +190,7 @@ def test_another_picture_size_makes_pictures_anew_and_no_sound(
     )
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/*/sound-*")} == before
     clips = ClipStore(out / "train")
-    assert clips.frames([0]).shape == (1, 31, 18, 32, 3) and clips.notes[0].caption == captions[0]
+    assert clips.frames([0]).shape == (1, 31, 18, 32, 3) and clips.labels[0].caption == captions[0]
     # The old ones are gone: they take as much room.
     assert len(list(out.glob("*/*/frames-*.npy"))) == len(list(out.glob("*/shard-*")))
 
@@ -200,28 +200,28 @@ def test_a_file_at_which_processes_die_is_set_aside_and_the_others_are_not(
 ) -> None:
     # The second clip, and the second again in the process that comes after.
     why = "the process that decoded it died (SIGKILL), twice"
-    _set_aside(layouts[0], tmp_path, {2: signal.SIGKILL, 4: signal.SIGKILL}, why, patience_s=180)
+    _set_aside(layouts[0], tmp_path, {2: signal.SIGKILL, 4: signal.SIGKILL}, why, timeout_s=180)
 
 
 @pytest.mark.slow
 def test_a_file_that_is_never_decoded_is_set_aside_and_the_others_are_not(
     layouts: tuple[Path, list[str], dict[str, object]], tmp_path: Path
 ) -> None:
-    _set_aside(layouts[0], tmp_path, {2: signal.SIGSTOP}, "decoding it had not ended after 15 s", patience_s=15)
+    _set_aside(layouts[0], tmp_path, {2: signal.SIGSTOP}, "decoding it had not ended after 15 s", timeout_s=15)
 
 
-def _set_aside(root: Path, folder: Path, harm: dict[int, signal.Signals], why: str, patience_s: float) -> None:
+def _set_aside(root: Path, folder: Path, harm: dict[int, signal.Signals], why: str, timeout_s: float) -> None:
     """Decode three clips, and do `harm` when the clip of that number is begun: the second one is what is set aside."""
-    entries = [Entry(path=root / "plain" / f"{number}.mp4", label=str(number), size=1) for number in (0, 1, 0)]
-    clips = clips_of(load_recipe(root / "recipe.toml", "train").model)
-    work, begun = ShardWork(folder=folder, clips=clips, entries=entries, deadly={}), []
+    clips = [SourceClip(path=root / "plain" / f"{number}.mp4", label=str(number), size=1) for number in (0, 1, 0)]
+    spec = clip_spec_of(load_recipe(root / "recipe.toml", "train").model)
+    job, begun = ShardJob(folder=folder, spec=spec, clips=clips, crashed={}), []
 
     def on_clip() -> None:
         begun.append(True)
         for child in multiprocessing.active_children() if len(begun) in harm else []:
             os.kill(child.pid or 0, harm[len(begun)])
 
-    make_shards([work], 1, on_clip, lambda shard: None, patience_s=patience_s)
+    decode_shards([job], 1, on_clip, lambda shard: None, timeout_s=timeout_s)
     assert not multiprocessing.active_children()
     for kind in ("frames", "sound"):
         (notes,) = folder.glob(f"{kind}-*.json")
@@ -264,7 +264,7 @@ def test_real_clips_named_as_vggsounds_are(tmp_path: Path) -> None:
         if words is not None:
             assert words in bad[f"id-{number:08d}_{20 + number:06d}"]
     clips = ClipStore(tmp_path / "out" / "train")
-    hits = [time_s for time_s, _, _ in clips.notes[0].events]
+    hits = [time_s for time_s, _, _ in clips.labels[0].events]
     for true_s in (0.68, 1.22, 1.74, 2.26, 2.78, 3.32, 3.85):
         assert min(abs(hit - true_s) for hit in hits) < 0.06
     assert clips.frames([0, 1]).float().std() > 20

@@ -40,7 +40,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_fusion_blocks_learn_from_features_and_sound_is_made_of_them(clip: Path, tmp_path: Path) -> None:
     from avlink.engine.bundle import V2A, load_system, read_bundle
     from avlink.engine.sampling import SampleConfig, SoundSampler
-    from avlink.evaluation.extracted import extractor_of
+    from avlink.evaluation.extractors import fusion_extractor
     from avlink.training.train import train
 
     recipe = tmp_path / "clip.toml"
@@ -58,7 +58,7 @@ def test_fusion_blocks_learn_from_features_and_sound_is_made_of_them(clip: Path,
     system = load_system(bundle, V2A)
     with pytest.raises(InputError, match="reads the features of the extractor 'clip': say where its checkpoint lies"):
         SoundSampler(system, SampleConfig(steps=1))
-    ready = extractor_of(bundle.config, loaded.extractors)
+    ready = fusion_extractor(bundle.config, loaded.extractors)
     assert ready is not None
     sampler = SoundSampler(system, SampleConfig(steps=1), ready.load("cpu"))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avlink.metrics.alignment import av_align, envelope_lag, peak_overlap
-from avlink.metrics.levels import clipped_share, offset, silent_share
+from avlink.metrics.levels import clipped_share, dc_offset, silent_share
 
 RATE = 22050
 
@@ -61,4 +61,4 @@ def test_levels_tell_what_is_wrong() -> None:
     lone = np.zeros(100, np.float32)
     lone[::10] = 1
     assert clipped_share(lone) == 0
-    assert offset(tone * 0 + 0.25) == pytest.approx(0.25)
+    assert dc_offset(tone * 0 + 0.25) == pytest.approx(0.25)

@@ -12,7 +12,7 @@ from avlink.foundry.generate import plan
 from avlink.foundry.sound import render_sound
 from avlink.metrics.hits import MIN_STRENGTH_DB, spot_hits
 from avlink.metrics.onsets import detect_onsets
-from avlink.metrics.sync import match
+from avlink.metrics.sync import match_onsets
 
 RATE = 16000
 
@@ -49,7 +49,7 @@ def test_nearly_all_true_hits_are_marked_and_nothing_else() -> None:
         if clip.events
     ]
     there, marked = (sum(len(times_s) for times_s in side) for side in zip(*pairs, strict=True))
-    right = sum(match(true_s, found_s, 0.02).recall * len(true_s) for true_s, found_s in pairs)
+    right = sum(match_onsets(true_s, found_s, 0.02).recall * len(true_s) for true_s, found_s in pairs)
     assert there > 80
     assert right / marked > 0.99
     assert right / there > 0.95

@@ -10,7 +10,7 @@ import torch
 from avlink.core.values import Waveform
 from avlink.foundry import make_clips
 from avlink.metrics.onsets import MIN_GAP_S, detect_onsets, find_onsets, strongest_apart
-from avlink.metrics.sync import aggregate, match
+from avlink.metrics.sync import match_onsets, onset_summary
 
 RATE = 16000
 
@@ -34,13 +34,13 @@ def test_modal_hits_are_found_once_each_within_10_ms(modal_sound, voice):
 
 def test_quiet_hits_after_loud_ones_are_heard(modal_sound, voice):
     sound = modal_sound([0.5, 1.1, 2.0, 3.5], voice=voice, levels=[1.0, 0.1, 1.0, 0.1])
-    assert match([0.5, 1.1, 2.0, 3.5], detect_onsets(sound, RATE).times_s, 0.02).f1 == 1.0
+    assert match_onsets([0.5, 1.1, 2.0, 3.5], detect_onsets(sound, RATE).times_s, 0.02).f1 == 1.0
 
 
 def test_noise_40_db_below_hides_and_adds_nothing(modal_sound, voice):
     times_s = [0.3, 0.9, 1.4, 2.2, 3.9]
     sound = modal_sound(times_s, voice=voice, noise=0.005, seed=4)
-    assert match(times_s, detect_onsets(sound, RATE).times_s, 0.03).f1 == 1.0
+    assert match_onsets(times_s, detect_onsets(sound, RATE).times_s, 0.03).f1 == 1.0
 
 
 def test_a_room_adds_no_onsets(modal_sound):
@@ -49,7 +49,7 @@ def test_a_room_adds_no_onsets(modal_sound):
     tail = rng.standard_normal(8000) * np.exp(-np.arange(8000) / 1600) * 0.03
     tail[0] = 1.0
     sound = np.convolve(modal_sound(times_s), tail)[: 5 * RATE].astype(np.float32)
-    assert match(times_s, detect_onsets(sound, RATE).times_s, 0.03).f1 == 1.0
+    assert match_onsets(times_s, detect_onsets(sound, RATE).times_s, 0.03).f1 == 1.0
 
 
 @pytest.mark.parametrize("level", [1.0, 0.1, 0.003])
@@ -96,7 +96,7 @@ def test_onsets_ascend_and_keep_their_distance():
 def test_foundry_clips_are_heard_as_they_were_made():
     batch = make_clips(range(10), split="transfer", device=torch.device("cpu"))
     references = [[event.time_s for event in clip.events] for clip in batch.clips]
-    summary = aggregate(references, [detect_onsets(sound, RATE).times_s for sound in batch.sound.numpy()], 0.02)
+    summary = onset_summary(references, [detect_onsets(sound, RATE).times_s for sound in batch.sound.numpy()], 0.02)
     assert summary.f1 > 0.97
     assert summary.mean_abs_offset_s is not None and summary.mean_abs_offset_s < 0.002
 

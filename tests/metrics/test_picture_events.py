@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avlink.metrics.picture_events import frame_difference_events
-from avlink.metrics.sync import match
+from avlink.metrics.sync import match_onsets
 
 
 def switched(times_s, rate, seconds=5):
@@ -21,7 +21,7 @@ def switched(times_s, rate, seconds=5):
 def test_sudden_changes_are_dated_within_a_frame(rate):
     times_s = [0.5, 1.5, 2.5, 4.0]
     events = frame_difference_events(switched(times_s, rate), rate)
-    assert match(times_s, events, float(1 / rate) + 1e-6).f1 == 1.0
+    assert match_onsets(times_s, events, float(1 / rate) + 1e-6).f1 == 1.0
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 40])

@@ -11,9 +11,9 @@ from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import Event, Message
 from avlink.core.recipe import TrainRecipe, load_recipe
 from avlink.core.values import Frames, Waveform
-from avlink.evaluation.builtin_extractors import WEIGHTLESS
-from avlink.training.distances import Distances, judges_of
-from avlink.training.stages.build import check_judges
+from avlink.evaluation.extractors import BUILTIN_EXTRACTORS
+from avlink.training.distances import FrechetDistances, frechet_extractors
+from avlink.training.stages.build import check_extractors
 
 
 def _recipe(stages: str, frechet: str, *settings: str) -> TrainRecipe:
@@ -23,7 +23,7 @@ def _recipe(stages: str, frechet: str, *settings: str) -> TrainRecipe:
 
 def _left_out(recipe: TrainRecipe, *stages: str) -> list[str]:
     told: list[Event] = []
-    check_judges(recipe, stages or tuple(recipe.stages), told.append)
+    check_extractors(recipe, stages or tuple(recipe.stages), told.append)
     return [event.text for event in told if isinstance(event, Message)]
 
 
@@ -50,7 +50,7 @@ def test_what_has_nothing_to_judge_is_left_out_and_told() -> None:
 
 
 def test_sound_that_is_twice_as_loud_is_six_decibels_away_in_every_band() -> None:
-    ears = Distances(judges_of(load_recipe("foley_tiny", "train"))["sound"], "cpu")
+    ears = FrechetDistances(frechet_extractors(load_recipe("foley_tiny", "train"))["sound"], "cpu")
     noise = np.random.default_rng(0).normal(0, 0.1, (3, 1, 16000)).astype(np.float32)
     true, louder = ([Waveform(samples=samples * gain, sample_rate=16000) for samples in noise] for gain in (1, 2))
     assert ears.between(zip(true, true, strict=True))["frechet_log-mel"] == pytest.approx(0, abs=1e-3)
@@ -60,7 +60,7 @@ def test_sound_that_is_twice_as_loud_is_six_decibels_away_in_every_band() -> Non
 
 def _cells(pixels: np.ndarray) -> np.ndarray:
     """(pictures, rows, columns, (red, green, blue, change)) as numbers from 0 to 255 again."""
-    found = WEIGHTLESS["rgb-cells"].load("cpu").extract(Frames(pixels=pixels, rate=Fraction(6)))["embedding"]
+    found = BUILTIN_EXTRACTORS["rgb-cells"].load("cpu").extract(Frames(pixels=pixels, rate=Fraction(6)))["embedding"]
     assert found.rate == 6 and found.rows.shape == (len(pixels), 64)
     return (10 ** (found.rows / 20) - 1).reshape(-1, 4, 4, 4)
 
@@ -80,7 +80,7 @@ def test_cells_hold_colours_and_what_changes() -> None:
 
 
 def test_a_still_film_and_noise_are_further_from_moving_pictures_than_others_of_their_kind() -> None:
-    eyes = Distances(judges_of(load_recipe("foley_tiny", "train"))["pictures"], "cpu")
+    eyes = FrechetDistances(frechet_extractors(load_recipe("foley_tiny", "train"))["pictures"], "cpu")
     rate, ramp = Fraction(6), np.linspace(40, 160, 64)[None, :, None] * np.ones((36, 1, 3))
 
     def film(seed: int) -> Frames:

@@ -13,17 +13,17 @@ import pytest
 
 from avlink.core.recipe import load_recipe
 from avlink.core.recipe.data import FolderData
-from avlink.training.environment import note_environment, resolved
+from avlink.training.environment import record_environment, resolve_recipe
 
 
 @pytest.mark.parametrize("name", ["foley_tiny", "vggsound", "paper/fusion_v2a"])
-def test_the_resolved_recipe_is_read_again(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_resolve_recipe_recipe_is_read_again(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = ['start_from=["parts", "runs/a/bundle", "builtin"]', "data.held_out=7", "seed=5"]
     first = load_recipe(name, "train", settings)
     out = tmp_path / "runs" / "b"
     out.mkdir(parents=True)
-    (out / "recipe.toml").write_text(resolved(first, out))
+    (out / "recipe.toml").write_text(resolve_recipe(first, out))
     monkeypatch.chdir("/")
     again = load_recipe(out / "recipe.toml", "train")
     places = {"start_from": True, "data": {"folder"}}
@@ -39,7 +39,7 @@ def test_the_resolved_recipe_is_read_again(name: str, tmp_path: Path, monkeypatc
 def test_every_start_is_noted_and_names_no_user_and_no_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [str(Path.home() / "bin" / "avlink"), "train", "x", "-s", "seed=1"])
     for ranks in (1, 2):
-        note_environment(tmp_path, ranks=ranks, device="cpu")
+        record_environment(tmp_path, ranks=ranks, device="cpu")
     text = (tmp_path / "environment.json").read_text()
     starts = json.loads(text)
     assert [start["ranks"] for start in starts] == [1, 2]

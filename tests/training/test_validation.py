@@ -13,9 +13,9 @@ from avlink.core.values import Waveform
 from avlink.engine.system import System
 from avlink.engine.train.loop import LoopConfig, train_stage
 from avlink.engine.train.optim import OptimConfig
-from avlink.evaluation.builtin_extractors import WEIGHTLESS
-from avlink.training.data.clips import ClipNote, ClipStore
-from avlink.training.distances import Distances
+from avlink.evaluation.extractors import BUILTIN_EXTRACTORS
+from avlink.training.data.clips import ClipLabels, ClipStore
+from avlink.training.distances import FrechetDistances
 from avlink.training.stages.backbones import AudioStage, VideoStage
 from avlink.training.validation import held_out_loss
 
@@ -28,7 +28,7 @@ def _clips(root: Path, seed: int) -> ClipStore:
     random = np.random.default_rng(seed)
     frames = np.broadcast_to(random.integers(0, 255, (6, 1, 1, 1, 3)), (6, 124, 36, 64, 3)).astype(np.uint8)
     sound = random.normal(size=(6, 82560)).astype(np.float32) * 0.1
-    ClipStore.write_shard(root, 0, frames, sound, [ClipNote(caption="a colour", events=())] * 6)
+    ClipStore.write_shard(root, 0, frames, sound, [ClipLabels(caption="a colour", events=())] * 6)
     return ClipStore(root)
 
 
@@ -66,7 +66,7 @@ def test_what_is_no_number_has_no_distance_and_ends_nothing() -> None:
         [Waveform(samples=random.normal(size=(1, 16000)).astype(np.float32), sample_rate=16000) for _ in range(3)]
         for _ in range(2)
     )
-    ears = Distances([WEIGHTLESS["log-mel"]], "cpu")
+    ears = FrechetDistances([BUILTIN_EXTRACTORS["log-mel"]], "cpu")
     assert ears.between(zip(made, true, strict=True))["frechet_log-mel"] > 0
     broken = [*made[:2], Waveform(samples=np.full((1, 16000), np.nan, np.float32), sample_rate=16000)]
     assert ears.between(zip(broken, true, strict=True)) == {}

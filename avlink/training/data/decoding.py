@@ -21,129 +21,133 @@ from avlink.media.audio import read_audio
 from avlink.media.frames import open_frames
 from avlink.media.probe import probe
 from avlink.metrics.onsets import detect_onsets
-from avlink.training.data.columns import Clips, ShardWork, has_column, notes_file
-from avlink.training.data.entries import Entry
-from avlink.training.data.tars import as_file
+from avlink.training.data.clip_spec import ClipSpec
+from avlink.training.data.prepared import ShardJob, column_report, has_column
+from avlink.training.data.source_clips import SourceClip
+from avlink.training.data.webdataset import as_file
 
-# A stretch that was cut out is as long as it was cut; a film that holds it reaches its end.
+# Cut and whole files are told apart by length: a film that contains the stretch lasts at least until the stretch's
+# end, give or take the inexact ends of lossy files.
 _TOLERANCE_S = Fraction(1, 2)
 
 
-def make_shard(work: ShardWork, tell: Callable[[int], None]) -> None:
-    """Make the columns that the shard lacks; `tell` is called before each row.
+def decode_shard(job: ShardJob, on_row: Callable[[int], None]) -> None:
+    """Decode the columns that the shard lacks; `on_row` is called before each row.
 
-    Raises OutputError where they cannot be written.
+    Rows of bad clips are zeros, and no store shows them. Raises OutputError where the columns cannot be written.
     """
-    clips, rows = work.clips, len(work.entries)
+    spec, rows = job.spec, len(job.clips)
     columns = [
-        _Column(clips.pictures_file, (rows, clips.frames, clips.height, clips.width, 3), np.uint8, _see),
-        _Column(clips.sound_file, (rows, clips.samples), np.int16, _hear),
+        _Column(spec.pictures_file, (rows, spec.frames, spec.height, spec.width, 3), np.uint8, _decode_pictures),
+        _Column(spec.sound_file, (rows, spec.samples), np.int16, _decode_sound),
     ]
-    lacking = [c for c in columns if c.name in clips.columns and not has_column(work.folder, c.name)]
+    missing = [column for column in columns if column.name in spec.columns and not has_column(job.folder, column.name)]
     with ExitStack() as open_files:
-        for column in lacking:
-            hidden = open_files.enter_context(atomic_write(work.folder / column.name))
-            column.array = open_memmap(hidden, mode="w+", dtype=column.kind, shape=column.shape)
-        for row, entry in enumerate(work.entries):
-            tell(row)
-            reason = "the file is there no more" if entry is None else work.deadly.get(row)
-            for column in lacking:
-                if entry is None or reason is not None:
+        for column in missing:
+            hidden = open_files.enter_context(atomic_write(job.folder / column.name))
+            column.array = open_memmap(hidden, mode="w+", dtype=column.dtype, shape=column.shape)
+        for row, clip in enumerate(job.clips):
+            on_row(row)
+            reason = "the file is there no more" if clip is None else job.crashed.get(row)
+            for column in missing:
+                if clip is None or reason is not None:
                     column.bad[row] = str(reason)
                 else:
-                    column.take(row, entry, clips)
-        for column in lacking:
+                    column.fill(row, clip, spec)
+        for column in missing:
             column.close()
-    # Last: a column counts from when it says what is bad in it.
-    for column in lacking:
-        notes = {"bad": column.bad, "onsets": column.onsets}
-        write_text(notes_file(work.folder, column.name), json.dumps(notes))
+    # Last: a column without its report does not count as there.
+    for column in missing:
+        report = {"bad": column.bad, "onsets": column.onsets}
+        write_text(column_report(job.folder, column.name), json.dumps(report))
 
 
-_Decode = Callable[[Path, Entry, Fraction, Clips], tuple[Any, list[float] | None]]
+_Decode = Callable[[Path, SourceClip, Fraction, ClipSpec], tuple[Any, list[float] | None]]
+"""(file, clip, start in seconds, spec) to a row and its onsets in seconds, None where none are detected."""
 
 
 class _Column:
-    """One column while it is made."""
+    """One column while it is decoded."""
 
-    def __init__(self, name: str, shape: tuple[int, ...], kind: type, decode: _Decode) -> None:
-        self.name, self.shape, self.kind, self.decode = name, shape, kind, decode
+    def __init__(self, name: str, shape: tuple[int, ...], dtype: type, decode: _Decode) -> None:
+        self.name, self.shape, self.dtype, self.decode = name, shape, dtype, decode
         self.array: NDArray[Any] | None = None
         self.bad: dict[int, str] = {}
         self.onsets: dict[int, list[float]] = {}
 
-    def take(self, row: int, entry: Entry, clips: Clips) -> None:
-        """Decode one clip into its row, or note why that is not possible."""
+    def fill(self, row: int, clip: SourceClip, spec: ClipSpec) -> None:
+        """Decode one clip into its row, or record the reason why that is not possible."""
         assert self.array is not None
         try:
-            self.array[row], heard = _decoded(entry, clips, self.decode)
+            self.array[row], onsets = _decode_clip(clip, spec, self.decode)
         except MediaError as error:
             self.bad[row] = str(error)
             return
-        if heard is not None:
-            self.onsets[row] = heard
+        if onsets is not None:
+            self.onsets[row] = onsets
 
     def close(self) -> None:
-        """Hand the array to the disk."""
+        """Flush the array to the disk."""
         if isinstance(self.array, np.memmap):
             self.array.flush()
         self.array = None
 
 
-def _decoded(entry: Entry, clips: Clips, decode: _Decode) -> tuple[Any, list[float] | None]:
-    """What `decode` gives. Raises MediaError where the file is at fault, and OSError or ours where the machine is."""
-    path = entry.path
+def _decode_clip(clip: SourceClip, spec: ClipSpec, decode: _Decode) -> tuple[Any, list[float] | None]:
+    """Call `decode`. Raises MediaError where the file is at fault; OSError or AvlinkError where the machine is."""
+    path = clip.path
     try:
-        with as_file(entry) as path:
-            return decode(path, entry, _start(path, entry), clips)
+        with as_file(clip) as path:
+            return decode(path, clip, _start(path, clip), spec)
     except MediaError as error:
-        if not entry.path.exists():
+        if not clip.path.exists():
             raise InputError(
-                f"'{entry.path}' was there when this began, and is there no more; "
+                f"'{clip.path}' was there when this began, and is there no more; "
                 "see whether its disk is still there, and begin again: what is done is kept"
             ) from None
-        raise MediaError(reason_of(error, path)) from None
+        raise MediaError(short_reason(error, path)) from None
     except (OSError, MemoryError, AvlinkError) as error:
+        # PyAV's errors derive from OSError where their code is one of errno's.
         if isinstance(error, av.error.FFmpegError):
             raise MediaError(f"the file cannot be decoded ({error.strerror})") from None
         raise
     except Exception as error:
-        # Wild files are wild in ways that nobody foresaw; one of them must not end the work of hours.
+        # Files from the web fail in ways that nobody foresaw; one of them must not end the work of hours.
         raise MediaError(f"the file cannot be decoded ({type(error).__name__}: {error})") from None
 
 
-def reason_of(error: MediaError, path: Path) -> str:
-    """What is wrong, without the path, which stands beside it, and without what an editor should do about it."""
+def short_reason(error: MediaError, path: Path) -> str:
+    """Return the error without the path, which stands beside it in lists, and without its advice."""
     said = str(error).replace(f"the media file '{path}'", "the file").replace(f"'{path}'", "the file")
     return said.partition("; ")[0]
 
 
-def _start(path: Path, entry: Entry) -> Fraction:
-    """Where the clip begins in its file."""
-    if entry.cut_s is None or probe(path).duration_s >= entry.start_s + entry.cut_s - _TOLERANCE_S:
-        return entry.start_s
+def _start(path: Path, clip: SourceClip) -> Fraction:
+    """Return the start of the clip in its file, in seconds."""
+    if clip.cut_s is None or probe(path).duration_s >= clip.start_s + clip.cut_s - _TOLERANCE_S:
+        return clip.start_s
     return Fraction(0)
 
 
-def _see(path: Path, entry: Entry, start_s: Fraction, clips: Clips) -> tuple[Any, list[float] | None]:
-    spec = PictureSpec(rate=Fraction(clips.fps), width=clips.width, height=clips.height)
-    seen = open_frames(path, start_s=start_s, duration_s=clips.window_s, spec=spec)
-    return seen.read(0, seen.num_frames), None
+def _decode_pictures(path: Path, clip: SourceClip, start_s: Fraction, spec: ClipSpec) -> tuple[Any, list[float] | None]:
+    pictures = PictureSpec(rate=Fraction(spec.fps), width=spec.width, height=spec.height)
+    frames = open_frames(path, start_s=start_s, duration_s=spec.window_s, spec=pictures)
+    return frames.read(0, frames.num_frames), None
 
 
-def _hear(path: Path, entry: Entry, start_s: Fraction, clips: Clips) -> tuple[Any, list[float] | None]:
-    heard = read_audio(
+def _decode_sound(path: Path, clip: SourceClip, start_s: Fraction, spec: ClipSpec) -> tuple[Any, list[float] | None]:
+    wave = read_audio(
         path,
-        sample_rate=clips.sample_rate,
+        sample_rate=spec.sample_rate,
         mono=True,
         start_s=start_s,
-        duration_s=Fraction(clips.samples, clips.sample_rate),
+        duration_s=Fraction(spec.samples, spec.sample_rate),
     )
-    wave = heard.samples[0]
-    if not np.isfinite(wave).all():
+    samples = wave.samples[0]
+    if not np.isfinite(samples).all():
         raise MediaError(f"the sound of '{path}' holds values that are no numbers; convert it again")
-    # Without ground truth, the onsets of a clip's own sound stand for its events.
+    # Without labels, the onsets of a clip's own sound stand for its events.
     onsets = None
-    if entry.spans is None:
-        onsets = [round(float(time_s), 6) for time_s in detect_onsets(wave, clips.sample_rate).times_s]
-    return np.round(wave.clip(-1, 1) * 32767).astype(np.int16), onsets
+    if clip.spans is None:
+        onsets = [round(float(time_s), 6) for time_s in detect_onsets(samples, spec.sample_rate).times_s]
+    return np.round(samples.clip(-1, 1) * 32767).astype(np.int16), onsets

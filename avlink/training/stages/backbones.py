@@ -1,4 +1,4 @@
-"""Each backbone alone: flow matching on latents and on pixels."""
+"""The stages of the backbones, each alone: flow matching on latents and on pixels (paper, section 3.1)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
-from avlink.training.data.clip_rows import RowsByClip
 from avlink.training.data.clips import ClipStore
+from avlink.training.data.precomputed import Precomputed
 from avlink.training.stages.inputs import (
     Validate,
+    augmented_pixels,
     device_of,
     drop_text,
+    frames_per_picture,
+    no_validation,
     noise_like,
-    nothing,
-    picture_factor,
-    pictures,
 )
 
 
@@ -33,8 +33,8 @@ class AudioStage:
         self,
         system: System,
         clips: ClipStore,
-        latents: RowsByClip,
-        validate: Validate = nothing,
+        latents: Precomputed,
+        validate: Validate = no_validation,
         rates: Rates = BACKBONE_RATES,
     ) -> None:
         self.audio, self.text, self.clips, self.latents = system.audio, system.text_encoder("audio"), clips, latents
@@ -50,7 +50,7 @@ class AudioStage:
         t = logit_normal(len(indices), location=rates.time_location, scale=rates.time_scale, generator=generator)
         t = t.to(self.device)
         path = sample_path(noise_like(x_1, generator), x_1, t)
-        text = self.text.encode(drop_text([self.clips.notes[i].caption for i in indices], rates.text_drop, generator))
+        text = self.text.encode(drop_text([self.clips.labels[i].caption for i in indices], rates.text_drop, generator))
         return {"total": flow_matching_loss(self.audio(path.x_t, t, text), path)}
 
 
@@ -60,7 +60,7 @@ class VideoStage:
     name = "video"
 
     def __init__(
-        self, system: System, clips: ClipStore, validate: Validate = nothing, rates: Rates = BACKBONE_RATES
+        self, system: System, clips: ClipStore, validate: Validate = no_validation, rates: Rates = BACKBONE_RATES
     ) -> None:
         self.video, self.text, self.clips = system.video, system.text_encoder("video"), clips
         self.trained: dict[str, nn.Module] = {"video": system.video}
@@ -68,13 +68,13 @@ class VideoStage:
             self.trained["video_text"] = system.video_text
         self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate, self.rates, self.device = len(clips), validate, rates, device_of(system)
-        self.factor = picture_factor(system, clips)
+        self.factor = frames_per_picture(system, clips)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         rates = self.rates
-        x_1 = lower_frame_rate(pictures(self.clips, indices, generator, self.device), self.factor)
+        x_1 = lower_frame_rate(augmented_pixels(self.clips, indices, generator, self.device), self.factor)
         t = logit_normal(len(indices), location=rates.time_location, scale=rates.time_scale, generator=generator)
         t = t.to(self.device)
         path = sample_path(noise_like(x_1, generator), x_1, t)
-        text = self.text.encode(drop_text([self.clips.notes[i].caption for i in indices], rates.text_drop, generator))
+        text = self.text.encode(drop_text([self.clips.labels[i].caption for i in indices], rates.text_drop, generator))
         return {"total": flow_matching_loss(self.video(path.x_t, t, text), path)}

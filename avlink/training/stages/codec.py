@@ -1,4 +1,4 @@
-"""The codec's stages: VAE and vocoder, and the latents that later stages learn from."""
+"""The stages of the codec, VAE and vocoder, and the whitening of the latents that later stages learn from."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from torch import Tensor, nn
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore
-from avlink.training.objectives import multi_resolution_stft
-from avlink.training.stages.inputs import Validate, crops, device_of, nothing
+from avlink.training.objectives import multi_resolution_stft_loss
+from avlink.training.stages.inputs import Validate, device_of, no_validation, sound_crops
 
 
 class VAEStage:
-    """1D-VAE: L1 and L2 on crops of mel frames, and a weak pull to the standard normal."""
+    """1D-VAE: L1 and L2 on crops of mel frames, and a small KL term."""
 
     name = "vae"
     crop_frames = 64
 
-    def __init__(self, system: System, clips: ClipStore, validate: Validate = nothing) -> None:
+    def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
         self.vae, self.clips, self.num_clips = system.vae, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"vae": system.vae}
         self.frozen: tuple[nn.Module, ...] = ()
@@ -27,16 +27,18 @@ class VAEStage:
         self.validate = validate
         if self.vae.linear is not None:
             with torch.no_grad():
+                # A thousand clips, evenly spread, are enough for the start of the linear path.
                 step = max(1, len(clips) // 1024)
                 self.vae.start_linear(
                     torch.cat([self.mel(clips.sound([i]).to(self.device)) for i in range(0, len(clips), step)])
                 )
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        mel = self.mel(crops(self.clips, indices, self.mel.spec, self.crop_frames, generator).to(self.device))
+        mel = self.mel(sound_crops(self.clips, indices, self.mel.spec, self.crop_frames, generator).to(self.device))
         posterior = self.vae.posterior(mel)
         error = self.vae.reconstruct(posterior.sample(generator)).float() - mel
         l1, l2, kl = error.abs().mean(), error.square().mean(), posterior.kl()
+        # Weak: latents need not be normal, as whitening scales them afterwards.
         return {"total": l1 + 2 * l2 + 1e-3 * kl, "l1": l1, "kl": kl}
 
 
@@ -44,15 +46,17 @@ class VAEStage:
 def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
     """Set the VAE's latent mean and deviation per channel from clips of the training set.
 
-    Channels of a linear path keep the root of their share in the mel: what matters to the ear is then larger than what
-    does not, without drowning it.
+    Channels of a linear path keep the square root of their share in the mel: loud ones stay larger than quiet ones,
+    and do not drown them.
     """
     vae, mel, device = system.vae, LogMel(system.config.mel).to(device_of(system)), device_of(system)
+    # encode whitens by the current values: without a reset, a second call would whiten twice.
     vae.latent_mean.zero_()
     vae.latent_std.fill_(1.0)
     step = max(1, len(clips) // sample)
     latents = torch.cat([vae.encode(mel(clips.sound([i]).to(device))) for i in range(0, len(clips), step)])
     vae.latent_mean.copy_(latents.mean(dim=(0, 1)))
+    # A channel that is never used must not be blown up to noise.
     deviation = latents.std(dim=(0, 1)).clamp(min=1e-3)
     if vae.linear is not None:
         share = (vae.linear.outward.weight.norm(dim=0) * deviation).sqrt()
@@ -66,7 +70,7 @@ class VocoderStage:
     name = "vocoder"
     crop_frames = 96
 
-    def __init__(self, system: System, clips: ClipStore, validate: Validate = nothing) -> None:
+    def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
         self.vae, self.vocoder, self.clips, self.num_clips = system.vae, system.vocoder, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"vocoder": system.vocoder}
         self.frozen: tuple[nn.Module, ...] = ()
@@ -75,12 +79,13 @@ class VocoderStage:
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        real = crops(self.clips, indices, self.mel.spec, self.crop_frames, generator).to(self.device)
-        given = self.mel(real)
+        true = sound_crops(self.clips, indices, self.mel.spec, self.crop_frames, generator).to(self.device)
+        true_mel = self.mel(true)
         half = len(indices) // 2
         with torch.no_grad():
-            seen = torch.cat((self.vae.decode(self.vae.encode(given[:half])).float(), given[half:]))
-        made = self.vocoder(seen)
-        l1 = (self.mel(made.float()) - given).abs().mean()
-        stft = multi_resolution_stft(made, real)
+            # Sampling decodes latents, whose mels are blurred; true mels alone would not prepare the vocoder for them.
+            mel = torch.cat((self.vae.decode(self.vae.encode(true_mel[:half])).float(), true_mel[half:]))
+        sound = self.vocoder(mel)
+        l1 = (self.mel(sound.float()) - true_mel).abs().mean()
+        stft = multi_resolution_stft_loss(sound, true)
         return {"total": 3 * l1 + stft, "mel": l1, "stft": stft}

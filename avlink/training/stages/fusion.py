@@ -1,4 +1,4 @@
-"""The fusion between the backbones: of one direction, or one for several tasks."""
+"""The stage of the Fusion Blocks between the frozen backbones: one direction, or several tasks at once."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
-from avlink.training.data.clip_rows import RowsByClip
-from avlink.training.data.clips import ClipNote, ClipStore
+from avlink.training.data.clips import ClipStore
+from avlink.training.data.index import ClipLabels
+from avlink.training.data.precomputed import Precomputed
 from avlink.training.objectives import motion_losses
 from avlink.training.stages.inputs import (
     Validate,
+    augmented_pixels,
     common,
     device_of,
     drop_text,
+    frames_per_picture,
+    jitter_colour,
+    no_validation,
     noise_like,
-    nothing,
-    picture_factor,
-    pictures,
-    portion,
-    relight,
+    random_count,
 )
 
 
@@ -40,7 +41,7 @@ class _Batch:
     slow: Tensor
     latents: Tensor
     features: Tensor | None
-    notes: list[ClipNote]
+    labels: list[ClipLabels]
     start_s: int
 
     def __getitem__(self, rows: slice) -> _Batch:
@@ -49,22 +50,23 @@ class _Batch:
             slow=self.slow[rows],
             latents=self.latents[rows],
             features=None if self.features is None else self.features[rows],
-            notes=self.notes[rows],
+            labels=self.labels[rows],
             start_s=self.start_s,
         )
 
     def __len__(self) -> int:
-        return len(self.notes)
+        return len(self.labels)
 
 
 class FusionStage:
-    """What links the backbones (eq. 5), and the motion stem with it.
+    """Fusion Blocks (eq. 5), and the motion stem with them.
 
-    `tasks` share out every batch: v2a and a2v hold the conditioning side at its flow time, "both" has both sides
-    generated at one. The backbones stay frozen; with `finetune` the generated side's learns too (table 2, w/FT).
-    Flow times are logit-normal (appendix D.1); texts are dropped, and some clips lose all conditions for guidance (C.1,
-    C.2), as often as `rates` say. One step in five (`shorter`) trains on a shorter stretch, so that short clips work.
-    `features` (clips, pictures, values) are an extractor's, where the model reads those instead of the video backbone.
+    `tasks` divide every batch: v2a and a2v keep the conditioning side at its fixed flow time, "both" generates both
+    sides at one flow time. The backbones stay frozen; with `finetune` the one of the generated side learns too (table
+    2, w/FT). Flow times are logit-normal (appendix D.1). `rates` give the share of texts that are dropped and of clips
+    without any condition, for guidance (C.1, C.2). One step in five (`shorter`) trains on a shorter stretch, so that
+    short clips work. `features` (clips, pictures, values) are an extractor's, where the model reads those instead of
+    the video backbone's.
     """
 
     shorter = 0.2
@@ -73,19 +75,20 @@ class FusionStage:
         self,
         system: System,
         clips: ClipStore,
-        latents: RowsByClip,
+        latents: Precomputed,
         *,
         name: str,
         tasks: Sequence[Task],
         conditioning: Conditioning | None = None,
         rates: Rates = FUSION_RATES,
         finetune: bool = False,
-        features: RowsByClip | None = None,
-        validate: Validate = nothing,
+        features: Precomputed | None = None,
+        validate: Validate = no_validation,
     ) -> None:
         self.system, self.clips, self.latents, self.features = system, clips, latents, features
         self.name, self.tasks, self.validate = name, tuple(tasks), validate
         self.conditioning, self.rates, self.device = conditioning or Conditioning(), rates, device_of(system)
+        # A fusion for one direction is a component of its own; all others share "fusion".
         component = {"fusion_v2a": "fusion_v2a", "fusion_a2v": "fusion_a2v"}.get(name, "fusion")
         self.model = system.linked({"fusion_v2a": "audio", "fusion_a2v": "video"}.get(name, "both"))  # type: ignore[arg-type]
         self.trained: dict[str, nn.Module] = {component: self.model.fusion}
@@ -100,16 +103,17 @@ class FusionStage:
         if self.use_motion and system.motion is not None:
             self.trained["motion"] = system.motion
             self.frozen = system.motion.appearance.learned_alone
-        self.num_clips, self.factor = len(clips), picture_factor(system, clips)
+        self.num_clips, self.factor = len(clips), frames_per_picture(system, clips)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         batch = self._batch(indices, generator)
         losses: dict[str, Tensor] = {}
+        # Rounded up, so that every clip has a task.
         share = -(-len(batch) // len(self.tasks))
         for number, task in enumerate(self.tasks):
             part = batch[number * share : (number + 1) * share]
             if len(part) == 0:
-                # A batch of fewer clips than tasks.
+                # The batch has fewer clips than tasks.
                 continue
             if task == "v2a":
                 losses |= self._v2a(part, generator)
@@ -118,27 +122,30 @@ class FusionStage:
             else:
                 losses |= self._both(part, generator)
         flow = torch.stack([value for name, value in losses.items() if name.startswith("flow")]).mean()
-        # The flow loss hardly moves while synchrony is learned; what the stem sees is what holds it back.
+        # The flow loss hardly falls while synchrony is learned: the motion stem needs losses of its own.
         total = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
         return losses | {"flow": flow, "total": total}
 
     def _v2a(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
         count, rates = len(batch), self.rates
-        t_a, t_v = self._moving(count, generator), self._standing(self.conditioning.t_video, count, generator)
-        gone = portion(count, rates.no_condition, generator)
+        t_a, t_v = (
+            self._sampled_times(count, generator),
+            self._condition_times(self.conditioning.t_video, count, generator),
+        )
+        gone = random_count(count, rates.no_condition, generator)
         audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
         video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
-        captions = [note.caption for note in batch.notes]
+        captions = [label.caption for label in batch.labels]
         text_a = drop_text(captions, rates.text_drop, generator)
         text_v = drop_text(captions, rates.other_text_drop, generator)
         text_a[:gone] = [""] * gone
         losses: dict[str, Tensor] = {}
         motion = None
         if self.use_motion and self.system.motion is not None:
-            seen = self.system.motion(relight(batch.pixels, generator))
+            seen = self.system.motion(jitter_colour(batch.pixels, generator))
             motion = seen.tokens[gone:]
             stem = self.system.motion.config
-            losses |= motion_losses(seen, batch.notes, stem.fps, stem.classes, shift_s=float(batch.start_s))
+            losses |= motion_losses(seen, batch.labels, stem.fps, stem.classes, shift_s=float(batch.start_s))
         made = []
         if gone:
             times = {"t_a": t_a[:gone], "t_v": t_v[:gone]}
@@ -163,13 +170,16 @@ class FusionStage:
 
     def _a2v(self, batch: _Batch, generator: torch.Generator) -> Tensor:
         count, rates = len(batch), self.rates
-        t_v, t_a = self._moving(count, generator), self._standing(self.conditioning.t_audio, count, generator)
-        gone = portion(count, rates.no_condition, generator)
-        # Without its sound a clip hears noise at flow time 0.
+        t_v, t_a = (
+            self._sampled_times(count, generator),
+            self._condition_times(self.conditioning.t_audio, count, generator),
+        )
+        gone = random_count(count, rates.no_condition, generator)
+        # A clip without its condition gets pure noise, which is flow time 0.
         t_a[:gone] = 0.0
         audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
         video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
-        captions = [note.caption for note in batch.notes]
+        captions = [label.caption for label in batch.labels]
         text_v = drop_text(captions, rates.text_drop, generator)
         text_a = drop_text(captions, rates.other_text_drop, generator)
         text_v[:gone], text_a[:gone] = [""] * gone, [""] * gone
@@ -185,11 +195,11 @@ class FusionStage:
         return flow_matching_loss(out, video)
 
     def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Both sides from noise, at one flow time."""
-        t = self._moving(len(batch), generator)
+        """Losses of both sides, from noise at one flow time."""
+        t = self._sampled_times(len(batch), generator)
         audio = sample_path(noise_like(batch.latents, generator), batch.latents, t)
         video = sample_path(noise_like(batch.slow, generator), batch.slow, t)
-        text = drop_text([note.caption for note in batch.notes], self.rates.no_condition, generator)
+        text = drop_text([label.caption for label in batch.labels], self.rates.no_condition, generator)
         out = self.model(
             "both",
             audio.x_t,
@@ -205,13 +215,13 @@ class FusionStage:
     def _text(self, side: str, prompts: list[str]) -> TextEmbeddings:
         return self.system.text_encoder(side).encode(prompts)  # type: ignore[arg-type]
 
-    def _moving(self, count: int, generator: torch.Generator) -> Tensor:
+    def _sampled_times(self, count: int, generator: torch.Generator) -> Tensor:
         rates = self.rates
         drawn = logit_normal(count, location=rates.time_location, scale=rates.time_scale, generator=generator)
         return drawn.to(self.device)
 
-    def _standing(self, fixed: float, count: int, generator: torch.Generator) -> Tensor:
-        """Flow times of the conditioning side: its fixed one, or any (figure 3, table 2)."""
+    def _condition_times(self, fixed: float, count: int, generator: torch.Generator) -> Tensor:
+        """Flow times of the conditioning side: its fixed one, or uniform ones (figure 3, table 2)."""
         if self.conditioning.times == "uniform":
             return torch.rand(count, generator=generator).to(self.device)
         return torch.full((count,), fixed, device=self.device)
@@ -219,8 +229,10 @@ class FusionStage:
     def _batch(self, indices: list[int], generator: torch.Generator) -> _Batch:
         config = self.system.config
         start_s, seconds = self._stretch(generator)
-        pixels = pictures(self.clips, indices, generator, self.device)
+        pixels = augmented_pixels(self.clips, indices, generator, self.device)
+        # At whole seconds, pictures, tokens and stored frames begin together.
         first = start_s * config.picture.fps * self.factor
+        # Rounded up: the last picture begun is part of the stretch.
         count = -int(-seconds * config.picture.fps // 1) * self.factor
         pixels = pixels[:, first : first + count]
         token = round(start_s * config.tokens_per_second)
@@ -231,16 +243,17 @@ class FusionStage:
             fps = config.fusion.extracted.fps
             features = self.features[indices][:, start_s * fps : start_s * fps + -int(-seconds * fps // 1)]
             features = features.to(self.device)
-        notes = [self.clips.notes[index] for index in indices]
+        labels = [self.clips.labels[index] for index in indices]
         slow = lower_frame_rate(pixels, self.factor)
-        return _Batch(pixels=pixels, slow=slow, latents=latents, features=features, notes=notes, start_s=start_s)
+        return _Batch(pixels=pixels, slow=slow, latents=latents, features=features, labels=labels, start_s=start_s)
 
     def _stretch(self, generator: torch.Generator) -> tuple[int, float]:
-        """(start in whole seconds, length in seconds) of this step's stretch of every clip."""
+        """Return start in whole seconds and length in seconds of the stretch of every clip in this step."""
         config = self.system.config
         whole = config.window_tokens / config.tokens_per_second
         short, where = torch.rand(2, generator=common(generator)).tolist()
         if short > self.shorter or whole < 3:
             return 0, whole
+        # From 0.64 s up to a second less than the window.
         seconds = 0.64 + (whole - 1.64) * short / self.shorter
         return int(where * (whole - seconds)), seconds

@@ -20,7 +20,7 @@ from avlink.hooks import ExtractorOptions
 sys.path.insert(0, str(Path(__file__).parent))
 from public_layout import Tensors, nothing, randn
 
-from avlink.metrics.scores import offset_error
+from avlink.metrics.pretrained_scores import offset_error
 
 
 def layout(dim: int = 128, judge: int = 192, depth: int = 1, draw=randn) -> Tensors:

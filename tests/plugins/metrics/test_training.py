@@ -17,7 +17,7 @@ from avlink.core.values import Frames
 from avlink.evaluation.folders import evaluate_folders
 from avlink.hooks import load_registry
 from avlink.media.animation import TimedPicture, write_animation
-from avlink.training.distances import Distances, judges_of
+from avlink.training.distances import FrechetDistances, frechet_extractors
 from avlink.training.train import train
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -93,7 +93,9 @@ def test_pictures_in_memory_are_as_far_from_each_other_as_those_of_folders(
     rows = {row["metric"]: row["value"] for row in report.to_json()["sections"]["metrics"]["rows"]}
     training = load_recipe("paper/model", "train", ['log.frechet=["rgb-cells", "inception", "i3d"]'])
     training = training.model_copy(update=settings)
-    found = Distances(judges_of(training)["pictures"], "cpu").between(zip(films["made"], films["true"], strict=True))
+    found = FrechetDistances(frechet_extractors(training)["pictures"], "cpu").between(
+        zip(films["made"], films["true"], strict=True)
+    )
     for metric, name in (("rgb-cells-frechet", "rgb-cells"), ("fid", "inception"), ("fvd", "i3d")):
         assert found[f"frechet_{name}"] == pytest.approx(rows[metric], rel=1e-6), metric
         assert rows[metric] > 0

@@ -1,0 +1,147 @@
+"""Training clips and stills that the foundry makes, on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from avlink.core.errors import RecipeError
+from avlink.core.events import Listener, StepDone
+from avlink.core.processes import run_in_processes
+from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import FoundryData
+from avlink.training.data.index import ClipLabels
+from avlink.training.data.shards import shard_path
+
+HELD_OUT_STILLS = 2000
+"""The most stills on which the appearance stage is validated."""
+
+_SHARD_CLIPS, _SHARD_STILLS = 50, 1000
+_BATCH = 5
+_FOUNDRY_FPS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FoundryJob:
+    """One shard of `root`: clips, or a single picture of each."""
+
+    root: Path
+    number: int
+    seeds: tuple[int, ...]
+    split: Literal["train", "held_out"]
+    stills: bool = False
+
+
+def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
+    """Make all missing shards: clips in `root`/train and `root`/held_out, stills in `root`/stills."""
+    held_out_stills = min(data.stills, HELD_OUT_STILLS)
+    jobs = [
+        *_jobs(root / "train", "train", data, data.clips),
+        *_jobs(root / "held_out", "held_out", data, data.held_out),
+        *_jobs(root / "stills" / "train", "train", data, data.stills, stills=True),
+        *_jobs(root / "stills" / "held_out", "held_out", data, held_out_stills, stills=True),
+    ]
+    total, done = sum(len(job.seeds) for job in jobs), 0
+
+    def on_done(job: _FoundryJob, count: int) -> None:
+        nonlocal done
+        done += count
+        listener(StepDone(job_id="data", done=done, total=total, note="foundry clips"))
+
+    import torch
+
+    run_in_processes(
+        jobs,
+        _make_shard,
+        on_done,
+        processes=os.cpu_count() or 1,
+        set_threads=torch.set_num_threads,
+        describe_loss=lambda job, fate: (
+            f"a process that made clips for {job.root} {fate}; give the command again: what is done is kept"
+        ),
+    )
+
+
+def stored_fps(recipe: TrainRecipe) -> int:
+    """Return the rate of the pictures of prepared clips."""
+    if isinstance(recipe.data, FoundryData):
+        return _FOUNDRY_FPS
+    return recipe.model.picture.fps if recipe.model.motion is None else recipe.model.motion.fps
+
+
+def foundry_labels(info: object) -> ClipLabels:
+    """Return the labels of a foundry clip."""
+    from avlink.foundry import ClipInfo
+
+    assert isinstance(info, ClipInfo)
+    return ClipLabels(
+        caption=info.caption,
+        events=tuple((float(e.time_s), str(e.material), float(e.strength)) for e in info.events),
+        kind=info.kind,
+        group=info.group,
+        recoloured=info.recoloured,
+    )
+
+
+def _make_shard(job: _FoundryJob) -> int:
+    """Make one shard in a process of its own, on one thread: clips are made faster side by side."""
+    import numpy as np
+    import torch
+
+    from avlink.foundry import make_clips, make_stills
+    from avlink.training.data.clips import ClipStore, StillStore
+
+    # A thread pool per process would be slower than one thread each.
+    torch.set_num_threads(1)
+    if job.stills:
+        pictures, names = make_stills(job.seeds, split=job.split)
+        StillStore.write_shard(job.root, job.number, pictures.numpy(), names)
+        return len(job.seeds)
+    frames, sound, labels = [], [], []
+    # In small batches, to bound memory.
+    for at in range(0, len(job.seeds), _BATCH):
+        batch = make_clips(job.seeds[at : at + _BATCH], split=job.split)
+        frames.append(batch.frames.numpy())
+        sound.append(batch.sound.numpy())
+        labels += [foundry_labels(info) for info in batch.clips]
+    ClipStore.write_shard(job.root, job.number, np.concatenate(frames), np.concatenate(sound), labels)
+    return len(job.seeds)
+
+
+def _jobs(
+    root: Path, split: Literal["train", "held_out"], data: FoundryData, count: int, *, stills: bool = False
+) -> Iterator[_FoundryJob]:
+    size = _SHARD_STILLS if stills else _SHARD_CLIPS
+    seeds = _seeds(data, split, 0 if stills else count)
+    for number, start in enumerate(range(0, count, size)):
+        # Shards appear whole, so a folder is a finished shard.
+        if not shard_path(root, number).is_dir():
+            part = range(data.seed + start, data.seed + min(start + size, count))
+            chosen = tuple(part) if seeds is None else tuple(seeds[start : start + size])
+            yield _FoundryJob(root=root, number=number, seeds=chosen, split=split, stills=stills)
+
+
+def _seeds(data: FoundryData, split: Literal["train", "held_out"], count: int) -> list[int] | None:
+    """Return the seeds of the first `count` clips that fit `data`; None where all fit.
+
+    Planning a clip takes a hundredth of the time of making it, so that unfit ones may be skipped.
+    """
+    from avlink.foundry.generate import plan
+    from avlink.foundry.kinds import TRAINED_KINDS
+
+    unknown = [kind for kind in data.kinds if kind not in TRAINED_KINDS]
+    if unknown:
+        raise RecipeError(f"data.kinds: there is no kind '{unknown[0]}'; the foundry has {', '.join(TRAINED_KINDS)}")
+    if not (data.plain or data.kinds):
+        return None
+    found: list[int] = []
+    seed = data.seed
+    while len(found) < count:
+        info = plan(seed, split)[2]
+        if (info.narrow or not data.plain) and (not data.kinds or info.kind in data.kinds):
+            found.append(seed)
+        seed += 1
+    return found
