@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from avlink.core import clock, errors
     from avlink.core.bundles import BUILTIN, bundle_fingerprint, find_bundle
     from avlink.core.clock import exact_rate, to_index
-    from avlink.core.drop_frame import can_drop, starts_in_drop_frame
     from avlink.core.errors import (
         AvlinkError,
         BundleError,
@@ -75,6 +74,8 @@ if TYPE_CHECKING:
     from avlink.media.probe import MediaInfo, probe
     from avlink.media.wave import WaveFile
     from avlink.session import Session, open_session, pick_device
+    from avlink.timeline.timebase import starts_in_drop_frame
+    from avlink.timeline.timecode import can_drop
 
 __version__ = "0.1.0"
 __all__ = [
@@ -247,7 +248,7 @@ _LIVES_IN = {
     "atomic_write": "avlink.core.paths",
     "bundle_fingerprint": "avlink.core.bundles",
     "cache_dir": "avlink.core.paths",
-    "can_drop": "avlink.core.drop_frame",
+    "can_drop": "avlink.timeline.timecode",
     "check_values": "avlink.core.recipe",
     "check_whole": "avlink.edit.needed_media",
     "clock": "avlink.core",
@@ -282,7 +283,7 @@ _LIVES_IN = {
     "report": "avlink.core.recipe",
     "sonify": "avlink.edit.sonify",
     "sound_for_frames": "avlink.edit.frames_sound",
-    "starts_in_drop_frame": "avlink.core.drop_frame",
+    "starts_in_drop_frame": "avlink.timeline.timebase",
     "sweep_leftovers": "avlink.core.paths",
     "to_index": "avlink.core.clock",
     "write_animation": "avlink.media.animation",

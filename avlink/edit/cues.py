@@ -16,8 +16,8 @@ import opentimelineio as otio
 from avlink.core.errors import InputError
 from avlink.core.recipe.schema import Read
 from avlink.edit.project import check_holds, moved_to, write_back
-from avlink.timeline.item import table
-from avlink.timeline.place import KEY, WORDS
+from avlink.timeline.item import KEY, table
+from avlink.timeline.metadata import WORDS
 from avlink.timeline.read import read_timeline
 from avlink.timeline.select import select_clips
 from avlink.timeline.walk import list_clips

@@ -21,8 +21,9 @@ from avlink.core.recipe.explain import suggest
 from avlink.core.recipe.schema import Read
 from avlink.edit.cues import tell_words
 from avlink.hooks import Registry, TimelineFormat, load_registry
-from avlink.timeline.formats.collect import unpack_sound, write_collected
-from avlink.timeline.place import KEY
+from avlink.timeline.formats.collect import write_collected
+from avlink.timeline.formats.otioz import unpack_sound
+from avlink.timeline.item import KEY
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import MediaRoots, find_file, remote_scheme
 from avlink.timeline.urls import rebase_urls

@@ -15,9 +15,9 @@ from avlink.core.store import Store
 from avlink.media import probe as probing
 from avlink.media.images import probe_images
 from avlink.media.probe_cache import known_probe
+from avlink.timeline.image_sequences import missing_images
+from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
-from avlink.timeline.sequences import missing_images
-from avlink.timeline.suffixes import FILM_SUFFIXES, SOUND_SUFFIXES
 from avlink.timeline.timecode import frames_of_timecode
 from avlink.timeline.values import ClipRef, Skip, Source, left_out, with_fades
 

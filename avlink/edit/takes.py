@@ -12,8 +12,8 @@ import opentimelineio as otio
 
 from avlink.core.errors import InputError
 from avlink.edit.project import check_holds, moved_to, write_back
-from avlink.timeline.item import table
-from avlink.timeline.place import KEY, hear
+from avlink.timeline.item import KEY, table
+from avlink.timeline.place import hear
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.write import check_output
 

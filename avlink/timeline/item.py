@@ -14,9 +14,9 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.sequences import is_pattern, names_of_pattern
-from avlink.timeline.suffixes import is_still
-from avlink.timeline.values import ImageNames, MediaRef, MissingImage
+
+KEY = "avlink"
+"""The one metadata key that is ours."""
 
 
 def own_range(item: otio.core.Item) -> otio.opentime.TimeRange | None:
@@ -96,16 +96,6 @@ def is_off(item: otio.core.Item) -> bool:
     return not item.enabled or str(table(item.metadata, "fcp_xml").get("enabled", "TRUE")).upper() == "FALSE"
 
 
-def media_refs(clip: otio.schema.Clip, image_rate: Fraction | None = None) -> tuple[MediaRef, ...]:
-    """All media references of a clip, the active one first, the others by key.
-
-    `image_rate` is that of image sequences which tell none.
-    """
-    refs = clip.media_references()
-    active = clip.active_media_reference_key
-    return tuple(_media_ref(key, refs[key], image_rate) for key in sorted(refs, key=lambda key: (key != active, key)))
-
-
 def table(metadata: Any, key: str) -> Mapping[str, Any]:
     """The dictionary under a key of OTIO metadata; an empty one when there is none."""
     # OTIO's dictionaries take fifty times as long to say that they lack a key, or have no more, as to count and list.
@@ -113,74 +103,3 @@ def table(metadata: Any, key: str) -> Mapping[str, Any]:
         return {}
     value = metadata[key]
     return value if hasattr(value, "get") else {}
-
-
-def _image_names(
-    ref: otio.schema.ImageSequenceReference, duration_s: Fraction | None, image_rate: Fraction | None
-) -> ImageNames | None:
-    """How the images are called; None where no rate makes sense."""
-    span, step = ref.available_range, max(1, ref.frame_step)
-    rate = _rate(ref.rate) or (None if span is None else _rate(span.duration.rate)) or image_rate
-    if rate is None:
-        return None
-    policies = otio.schema.ImageSequenceReference.MissingFramePolicy
-    missing: MissingImage = "error"
-    if ref.missing_frame_policy != policies.error:
-        missing = "hold" if ref.missing_frame_policy == policies.hold else "black"
-    return ImageNames(
-        prefix=ref.name_prefix or "",
-        suffix=ref.name_suffix or "",
-        first=ref.start_frame,
-        step=step,
-        padding=max(0, ref.frame_zero_padding),
-        rate=rate / step,
-        num_images=_count(duration_s, rate / step),
-        missing=missing,
-    )
-
-
-def _images_by_name(key: str, ref: otio.schema.ExternalReference, image_rate: Fraction | None) -> MediaRef | None:
-    """The image sequence that a reference to one file stands for, as programs without a schema for it write it."""
-    span, url = ref.available_range, ref.target_url or ""
-    if not is_still(url) or not is_pattern(url):
-        return None
-    rate = (None if span is None else _rate(span.duration.rate)) or image_rate
-    if rate is None:
-        return MediaRef(key=key, kind="images", url=url)
-    start_s = None if span is None else seconds(span.start_time)
-    duration_s = None if span is None else seconds(span.duration)
-    found = names_of_pattern(url, rate, first=None, num_images=_count(duration_s, rate))
-    if found is None:
-        return None
-    return MediaRef(key=key, kind="images", url=found[0], start_s=start_s, duration_s=duration_s, images=found[1])
-
-
-def _rate(value: float) -> Fraction | None:
-    try:
-        return clock.exact_rate(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _count(duration_s: Fraction | None, rate: Fraction) -> int | None:
-    return None if duration_s is None else max(1, clock.to_index(duration_s, rate))
-
-
-def _media_ref(key: str, ref: otio.core.MediaReference, image_rate: Fraction | None) -> MediaRef:
-    span = ref.available_range
-    start_s = None if span is None else seconds(span.start_time)
-    duration_s = None if span is None else seconds(span.duration)
-    if isinstance(ref, otio.schema.ExternalReference):
-        return _images_by_name(key, ref, image_rate) or MediaRef(
-            key=key, kind="file", url=ref.target_url or "", start_s=start_s, duration_s=duration_s
-        )
-    if isinstance(ref, otio.schema.ImageSequenceReference):
-        return MediaRef(
-            key=key,
-            kind="images",
-            url=ref.target_url_base or "",
-            start_s=start_s,
-            duration_s=duration_s,
-            images=_image_names(ref, duration_s, image_rate),
-        )
-    return MediaRef(key=key, kind="generator" if isinstance(ref, otio.schema.GeneratorReference) else "missing")

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.channels import clip_words, dialects, track_words
-from avlink.timeline.directions import Role
 from avlink.timeline.hits import hit_words, mark_hits
-from avlink.timeline.item import table
-from avlink.timeline.ours import KEY as KEY
+from avlink.timeline.item import KEY, table
+from avlink.timeline.markers import Role
+from avlink.timeline.metadata import WORDS
+from avlink.timeline.timebase import frame_rate, origin_s
 from avlink.timeline.values import StemPlacement
-from avlink.timeline.walk import frame_rate, origin_s
 
-WORDS = ("mode", "prompt", "negative", "seed", "gain_db")
-"""What clips ask for under that key, which stems repeat so that a cue sheet of them can tell."""
+_RESOLVE, _PREMIERE = "Resolve_OTIO", "PremierePro_OTIO"
+_CHANNEL_TYPES = {1: "Mono", 2: "Stereo", 6: "5.1"}
 
 
 def place_stems(
@@ -47,7 +46,7 @@ def place_stems(
     rate = frame_rate(copy)
     offset_s = _stack_start_s(copy)
     origin = origin_s(copy)
-    languages = dialects(copy)
+    languages = _dialects(copy)
     names: Counter[str] = Counter()
     for number, lane in enumerate(_lanes(placements)):
         role = lane[0].clip.role
@@ -57,14 +56,14 @@ def place_stems(
         track = otio.schema.Track(name=name, kind=otio.schema.TrackKind.Audio)
         channels = max(_channels(placement) for placement in lane)
         track.metadata[KEY] = {**(details or {}), "role": role, "stems": len(lane)}
-        track.metadata.update(track_words(channels, languages))
+        track.metadata.update(_track_words(channels, languages))
         end_s = Fraction(0)
         for placement in lane:
             start_s = placement.clip.heard_start_s + offset_s
             if start_s > end_s:
                 track.append(otio.schema.Gap(duration=_time(start_s - end_s, rate)))
             stem = _stem_clip(placement, rate, origin)
-            stem.metadata.update(clip_words(_channels(placement), languages))
+            stem.metadata.update(_clip_words(_channels(placement), languages))
             track.append(stem)
             end_s = start_s + placement.clip.heard_duration_s
         copy.tracks.insert(at + number, track)
@@ -154,3 +153,45 @@ def _channels(placement: StemPlacement) -> int:
 def _time(time_s: Fraction, rate: float) -> otio.opentime.RationalTime:
     """Seconds at a rate as it is written in the project; a literal 29.97 means 30000/1001."""
     return otio.opentime.RationalTime(float(time_s * clock.exact_rate(rate)), rate)
+
+
+def _dialects(timeline: otio.schema.Timeline) -> tuple[str, ...]:
+    """The programs whose metadata a timeline carries, on itself or on any of its tracks and what lies on them."""
+    found = {name for owner in _owners(timeline) for name in (_RESOLVE, _PREMIERE) if name in owner.metadata}
+    return tuple(sorted(found))
+
+
+def _track_words(channels: int, languages: tuple[str, ...]) -> dict[str, Any]:
+    """The metadata of a sound track of so many channels."""
+    kind = _CHANNEL_TYPES.get(channels, "Adaptive")
+    words: dict[str, Any] = {
+        _RESOLVE: {"Audio Type": kind, "Locked": False, "SoloOn": False},
+        _PREMIERE: {"AudioChannels": {"ChannelType": kind, "NumberOfChannels": channels}},
+    }
+    return {name: words[name] for name in languages}
+
+
+def _clip_words(channels: int, languages: tuple[str, ...]) -> dict[str, Any]:
+    """The metadata of a clip of a file with so many channels, all of them used in their order."""
+    words: dict[str, Any] = {
+        _RESOLVE: {"Channels": [{"Source Channel ID": channel, "Source Track ID": 0} for channel in range(channels)]},
+        _PREMIERE: {
+            "AudioChannels": {
+                "ChannelType": _CHANNEL_TYPES.get(channels, "Adaptive"),
+                "SecondaryAssignments": [{"SecondaryChannelIndex": channel} for channel in range(channels)],
+            },
+            "OriginalChannelGroupIndex": 0,
+            "SourceClipIndex": 0,
+        },
+    }
+    return {name: words[name] for name in languages}
+
+
+def _owners(timeline: otio.schema.Timeline) -> Iterator[Any]:
+    yield timeline
+    yield timeline.tracks
+    for track in timeline.tracks:
+        yield track
+        # The first items tell: a program that writes its own words writes them everywhere.
+        if isinstance(track, otio.schema.Track):
+            yield from track[:4]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,11 +10,9 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.item import own_range, seconds
-from avlink.timeline.ours import KEY, PICTURE, holds_pictures
+from avlink.timeline.item import KEY, seconds
+from avlink.timeline.metadata import PICTURE, holds_pictures
 from avlink.timeline.values import ClipRef
-
-_SANE_RATES = (1.0, 240.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +28,6 @@ class PicturePlacement:
     frames: range
     timecode_frame: int = 0
     details: dict[str, Any]
-
-
-def picture_rate(timeline: otio.schema.Timeline) -> float | None:
-    """The frames per second that a timeline counts in, as it is written there; None when it does not say.
-
-    Its start says so, else its first clip, those with pictures before those with sound. What counts in samples, or in
-    whole seconds of no rate, says nothing.
-    """
-    return next((float(rate) for rate in _rates(timeline) if _SANE_RATES[0] < rate <= _SANE_RATES[1]), None)
 
 
 def place_pictures(
@@ -73,19 +62,6 @@ def place_pictures(
             end = Fraction(placement.frames.stop)
         copy.tracks.insert(at + number, track)
     return copy
-
-
-def _rates(timeline: otio.schema.Timeline) -> Iterator[float]:
-    if timeline.global_start_time is not None:
-        yield timeline.global_start_time.rate
-    for kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio):
-        for track in timeline.tracks:
-            if not isinstance(track, otio.schema.Track) or track.kind != kind or holds_pictures(track):
-                continue
-            for item in track:
-                span = own_range(item) if isinstance(item, otio.core.Item) else None
-                if span is not None:
-                    yield span.duration.rate
 
 
 def _above_all(timeline: otio.schema.Timeline) -> int:

@@ -10,7 +10,6 @@ import contextlib
 import io
 import logging
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,12 +17,13 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from avlink.core.drop_frame import can_drop
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Read
 from avlink.timeline.formats.edl import edl_count, in_drop_frame, straighten_records
 from avlink.timeline.formats.fcp7_xml import with_nested_tracks
 from avlink.timeline.formats.fcpxml import read_fcpxml
+from avlink.timeline.formats.otioz import read_content
+from avlink.timeline.timecode import can_drop
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
 
@@ -92,7 +92,7 @@ def read_timeline(path: Path, wish: Read = _AS_IT_IS) -> TimelineFile:
     bundle, folder, drop_frame = None, path.parent, None
     if suffix == "otioz":
         bundle = path
-        found = _from_json(_zip_content(path), path)
+        found = _from_json(read_content(path), path)
     elif suffix == "otiod":
         folder = path
         found = _from_json(_text(path / "content.otio"), path)
@@ -194,18 +194,6 @@ def _read_edl(path: Path, rate: Fraction | None) -> tuple[object, tuple[str, ...
         f"{path.name} does not say its frame rate; it is read at {count.rate} frames per second (--rate says another)"
     )
     return _read(path, text, rate=float(count.rate)), (note,) if count.guessed else (), count.drop_frame
-
-
-def _zip_content(path: Path) -> str:
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            return bundle.read("content.otio").decode("utf-8")
-    except KeyError as error:
-        raise TimelineError(f"{path} is no OTIO bundle: it has no content.otio inside") from error
-    except (zipfile.BadZipFile, UnicodeDecodeError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TimelineError(f"{path} is broken, or no OTIO bundle: {_first_line(error)}") from error
-    except OSError as error:
-        raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _bytes(path: Path) -> bytes:

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from avlink.core.images import ImageSequence
-from avlink.timeline.sequences import find_images, image_name
-from avlink.timeline.suffixes import FILM_SUFFIXES, is_still
-from avlink.timeline.values import ClipRef, ImageNames, MediaKind, MediaRef
+from avlink.timeline.image_sequences import ImageNames, find_images, image_name
+from avlink.timeline.media_refs import FILM_SUFFIXES, MediaKind, MediaRef, is_still
+from avlink.timeline.values import ClipRef
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")

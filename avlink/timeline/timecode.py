@@ -10,7 +10,6 @@ import re
 from fractions import Fraction
 
 from avlink.core import clock
-from avlink.core.drop_frame import can_drop as can_drop
 
 _TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
 
@@ -46,6 +45,14 @@ def timecode_of_frames(frames: int, rate: Fraction, *, drop: bool = False) -> st
         frames = tens * base * 600 + rest + dropped * max(0, (rest - dropped) // per_minute)
     seconds, frame = divmod(frames % (base * 86400), base)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{';' if drop else ':'}{frame:02}"
+
+
+def can_drop(rate: Fraction) -> bool:
+    """Return whether drop-frame timecode exists at a rate: at 30000/1001 and its multiples.
+
+    SMPTE ST 12-1: the first two or four frame numbers of a minute are left out, except in every tenth minute.
+    """
+    return rate.denominator == 1001 and clock.to_index(rate, 1) % 30 == 0
 
 
 def nominal_rate(rate: Fraction) -> int:

@@ -10,51 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from avlink.core.hashing import digest, fraction_text
 from avlink.core.images import ImageSequence
 from avlink.core.values import Hit, Prompt
-from avlink.timeline.directions import Cue, Marker, Mode, Role
 from avlink.timeline.fades import Fade
-from avlink.timeline.suffixes import FILM_SUFFIXES, may_be_transparent
-
-MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
-MissingImage: TypeAlias = Literal["error", "hold", "black"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaRef:
-    """One place where a clip says its picture is.
-
-    `start_s` and `duration_s` are the media's own range as the timeline tells it; the start is usually the timecode
-    of its first frame. None where the timeline does not tell.
-    """
-
-    key: str
-    kind: MediaKind
-    url: str = ""
-    start_s: Fraction | None = None
-    duration_s: Fraction | None = None
-    images: ImageNames | None = None
-    """How the files of an image sequence are called, for that kind only."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageNames:
-    """An image sequence as a timeline tells it: `url` of the reference is its folder.
-
-    `first` and `num_images` are None where the timeline does not tell: then it is what lies in the folder.
-    """
-
-    prefix: str
-    suffix: str
-    first: int | None
-    step: int
-    padding: int
-    rate: Fraction
-    num_images: int | None
-    missing: MissingImage
+from avlink.timeline.markers import Marker, MarkerCue, Mode, Role
+from avlink.timeline.media_refs import FILM_SUFFIXES, MediaRef, may_be_transparent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +52,7 @@ class ClipRef:
     markers: tuple[Marker, ...] = ()
     """Markers on it, and those of the tracks and sequences around it that lie where it is seen."""
     colour: str | None = None
-    cue: Cue | None = None
+    cue: MarkerCue | None = None
     """What a marker asks for in this stretch of it."""
     lead_s: Fraction = Fraction(0)
     """How long before its place it is heard, because a transition brings it in earlier."""

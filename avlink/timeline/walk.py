@@ -15,12 +15,12 @@ import opentimelineio as otio
 
 from avlink.core.hashing import digest
 from avlink.timeline.fades import Fade, Overlap, overlaps
-from avlink.timeline.item import begin_s, is_off, media_refs, own_range, seconds, table, visible_duration_s, warp
+from avlink.timeline.item import KEY, begin_s, is_off, table, visible_duration_s, warp
 from avlink.timeline.markers import MarkerRow, colour_of, markers_around, markers_of
-from avlink.timeline.ours import is_ours
+from avlink.timeline.media_refs import media_refs
+from avlink.timeline.metadata import is_ours, with_requests
 from avlink.timeline.values import ClipRef, Skip, with_fades
 from avlink.timeline.view import Span, View
-from avlink.timeline.wishes import with_wishes
 
 _ZERO = Fraction(0)
 
@@ -52,25 +52,6 @@ def _list(timeline: otio.schema.Timeline, kind: str, image_rate: Fraction | None
         place = _Place(track=name, layer=layer, rows=rows, premiere=premiere, kind=kind, image_rate=image_rate)
         found += _walk(child, place, view, _ZERO, _end_s(child, place, _ZERO))
     return tuple(found)
-
-
-def origin_s(timeline: otio.schema.Timeline) -> Fraction:
-    """Real time from midnight to the start of a timeline, by its timecode; 0 when it says nothing."""
-    start = timeline.global_start_time
-    return _ZERO if start is None else max(seconds(start) or _ZERO, _ZERO)
-
-
-def frame_rate(timeline: otio.schema.Timeline) -> float:
-    """The rate a timeline counts in, as it is written there: its start's, else its first clip's, else 24."""
-    start = timeline.global_start_time
-    if start is not None and start.rate > 0:
-        return float(start.rate)
-    for track in timeline.video_tracks():
-        for item in track:
-            span = own_range(item) if isinstance(item, otio.core.Item) else None
-            if span is not None and span.duration.rate > 0:
-                return float(span.duration.rate)
-    return 24.0
 
 
 def item_id(layer: int, start_s: Fraction, duration_s: Fraction, depth: tuple[int, ...] = ()) -> str:
@@ -261,4 +242,4 @@ def _clip(item: otio.core.Item, name: str, place: _Place, view: View) -> ClipRef
         markers=tuple(markers_around((own, *place.rows), start_s, end_s)),
         colour=colour_of(item),
     )
-    return with_wishes(with_fades(clip, place.fades), table(item.metadata, "avlink"))
+    return with_requests(with_fades(clip, place.fades), table(item.metadata, KEY))

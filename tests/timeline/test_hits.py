@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from avlink.core import clock
 from avlink.core.values import Hit
-from avlink.timeline.directions import read_cue
 from avlink.timeline.hits import is_hit, mark_hits
 from avlink.timeline.item import seconds
-from avlink.timeline.markers import markers_of
+from avlink.timeline.markers import markers_of, read_cue
 from avlink.timeline.place import hear, place_stems
 from avlink.timeline.select import select_clips
+from avlink.timeline.timebase import origin_s
 from avlink.timeline.values import ClipRef, StemFile, StemPlacement
 from avlink.timeline.view import View
-from avlink.timeline.walk import list_clips, origin_s
+from avlink.timeline.walk import list_clips
 
 RATES = [24.0, 25.0, 30.0, 23.976, 24000 / 1001, 29.97, 15.0, 59.94]
 SAMPLE_RATE = 48000

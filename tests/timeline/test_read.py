@@ -12,9 +12,10 @@ from avlink.core.errors import OutputError, TimelineError
 from avlink.timeline.formats.otioz import unpack_media, write_bundle
 from avlink.timeline.read import read_timeline, straighten_records
 from avlink.timeline.resolve import find_media
+from avlink.timeline.timebase import origin_s
 from avlink.timeline.urls import rebase_urls, url_style, write_url
 from avlink.timeline.values import ClipRef
-from avlink.timeline.walk import list_clips, origin_s
+from avlink.timeline.walk import list_clips
 from avlink.timeline.write import check_output, write_timeline
 
 

@@ -7,16 +7,14 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError
 from avlink.core.hashing import file_digest
 from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, make_folder
-
-CONTENT, FOLDER = "content.otio", "media"
-"""The timeline in a bundle, and where its media lies."""
+from avlink.timeline.formats.otioz import CONTENT, FOLDER, copy_member, stays_inside
 
 
 def write_folder(
@@ -86,15 +84,3 @@ def _named_in(folder: Path) -> set[str]:
     except Exception:
         return set()
     return {url for url in urls if url.startswith(f"{FOLDER}/") and stays_inside(url)}
-
-
-def copy_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    """Unpack one member of a zip."""
-    with archive.open(member) as packed, target.open("wb") as out:
-        shutil.copyfileobj(packed, out, 1 << 20)
-
-
-def stays_inside(name: str) -> bool:
-    """Whether the name of a member leads to nowhere outside of its bundle."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name

@@ -1,4 +1,7 @@
-"""What a clip itself asks for in metadata["avlink"], which people and spreadsheets write: no value there is fatal."""
+"""The metadata of AVLink in a timeline: which tracks it made, and which requests people wrote on clips.
+
+Spreadsheets and hands write there too: no value is fatal.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,36 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any
 
-from avlink.timeline.directions import MODES, Mode
+import opentimelineio as otio
+
+from avlink.timeline.item import KEY, table
+from avlink.timeline.markers import MODES, Mode
 from avlink.timeline.values import ClipRef
+
+PICTURE = "picture"
+"""The role that a video track of ours says it has; those of people have none."""
+
+WORDS = ("mode", "prompt", "negative", "seed", "gain_db")
+"""The requests of a clip under `KEY`, which stems repeat so that a cue sheet of them can tell."""
 
 MAX_SEED = 2**63 - 1
 MAX_GAIN_DB = 60.0
 
 
-def with_wishes(clip: ClipRef, said: Mapping[str, Any]) -> ClipRef:
+def is_ours(track: otio.schema.Track) -> bool:
+    """Whether a track holds our stems, or our pictures."""
+    if track.kind == otio.schema.TrackKind.Audio:
+        return KEY in track.metadata
+    return holds_pictures(track)
+
+
+def holds_pictures(track: otio.core.Composable) -> bool:
+    """Whether a track holds our pictures."""
+    is_video = isinstance(track, otio.schema.Track) and track.kind == otio.schema.TrackKind.Video
+    return is_video and table(track.metadata, KEY).get("role") == PICTURE
+
+
+def with_requests(clip: ClipRef, said: Mapping[str, Any]) -> ClipRef:
     """The clip with prompt, negative, seed, gain_db and mode as its metadata says; None where it is silent.
 
     A value that makes no sense is as good as none, and a note names it.

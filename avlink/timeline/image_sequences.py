@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from avlink.core.images import ImageSequence
-from avlink.timeline.values import ImageNames
 
 # "shot.%04d.exr", "shot.####.exr", and Resolve's "shot.[0001-0100].exr".
 _PATTERN = re.compile(r"%0?(?P<digits>\d*)d|(?P<hashes>#{2,})|\[(?P<first>\d+)-(?P<last>\d+)\]")
 
 # Eleven hours of film. A broken project may ask for any number.
 _MOST_IMAGES = 1_000_000
+
+MissingImage: TypeAlias = Literal["error", "hold", "black"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageNames:
+    """An image sequence as a timeline tells it: `url` of the reference is its folder.
+
+    `first` and `num_images` are None where the timeline does not tell: then it is what lies in the folder.
+    """
+
+    prefix: str
+    suffix: str
+    first: int | None
+    step: int
+    padding: int
+    rate: Fraction
+    num_images: int | None
+    missing: MissingImage
 
 
 def is_pattern(url: str) -> bool:
