@@ -74,8 +74,10 @@ if TYPE_CHECKING:
     from avlink.media.probe import MediaInfo, probe
     from avlink.media.wave import WaveFile
     from avlink.session import Session, open_session, pick_device
-    from avlink.timeline.timebase import starts_in_drop_frame
-    from avlink.timeline.timecode import can_drop
+    from avlink.timeline.flat import FlatClip, FlatMedia, FlatTimeline, FlatTrack
+    from avlink.timeline.flatten import flatten_timeline
+    from avlink.timeline.markers import Marker
+    from avlink.timeline.timecode import nominal_rate, timecode_of_frames
 
 __version__ = "0.1.0"
 __all__ = [
@@ -92,6 +94,10 @@ __all__ = [
     "FeatureExtractor",
     "Features",
     "FittedSound",
+    "FlatClip",
+    "FlatMedia",
+    "FlatTimeline",
+    "FlatTrack",
     "FrameSource",
     "Frames",
     "InputError",
@@ -101,6 +107,7 @@ __all__ = [
     "Listener",
     "Loudness",
     "LoudnessTarget",
+    "Marker",
     "Mastered",
     "MediaError",
     "MediaInfo",
@@ -142,7 +149,6 @@ __all__ = [
     "atomic_write",
     "bundle_fingerprint",
     "cache_dir",
-    "can_drop",
     "check_values",
     "check_whole",
     "clock",
@@ -153,6 +159,7 @@ __all__ = [
     "file_digest",
     "find_bundle",
     "find_recipe",
+    "flatten_timeline",
     "fraction_text",
     "hookimpl",
     "import_transformers",
@@ -162,6 +169,7 @@ __all__ = [
     "measure_loudness",
     "mux_sound",
     "needed_media",
+    "nominal_rate",
     "open_session",
     "overrides_of",
     "pick_device",
@@ -177,8 +185,8 @@ __all__ = [
     "report",
     "sonify",
     "sound_for_frames",
-    "starts_in_drop_frame",
     "sweep_leftovers",
+    "timecode_of_frames",
     "to_index",
     "write_animation",
     "write_text",
@@ -197,6 +205,10 @@ _LIVES_IN = {
     "FeatureExtractor": "avlink.core.features",
     "Features": "avlink.core.features",
     "FittedSound": "avlink.core.sound",
+    "FlatClip": "avlink.timeline.flat",
+    "FlatMedia": "avlink.timeline.flat",
+    "FlatTimeline": "avlink.timeline.flat",
+    "FlatTrack": "avlink.timeline.flat",
     "FrameSource": "avlink.core.values",
     "Frames": "avlink.core.values",
     "InputError": "avlink.core.errors",
@@ -206,6 +218,7 @@ _LIVES_IN = {
     "Listener": "avlink.core.events",
     "Loudness": "avlink.media.loudness",
     "LoudnessTarget": "avlink.media.master",
+    "Marker": "avlink.timeline.markers",
     "Mastered": "avlink.media.master",
     "MediaError": "avlink.core.errors",
     "MediaInfo": "avlink.media.probe",
@@ -248,7 +261,6 @@ _LIVES_IN = {
     "atomic_write": "avlink.core.paths",
     "bundle_fingerprint": "avlink.core.bundles",
     "cache_dir": "avlink.core.paths",
-    "can_drop": "avlink.timeline.timecode",
     "check_values": "avlink.core.recipe",
     "check_whole": "avlink.edit.needed_media",
     "clock": "avlink.core",
@@ -259,6 +271,7 @@ _LIVES_IN = {
     "file_digest": "avlink.core.hashing",
     "find_bundle": "avlink.core.bundles",
     "find_recipe": "avlink.hooks",
+    "flatten_timeline": "avlink.timeline.flatten",
     "fraction_text": "avlink.core.hashing",
     "hookimpl": "avlink.hooks",
     "import_transformers": "avlink.engine.text.t5",
@@ -268,6 +281,7 @@ _LIVES_IN = {
     "measure_loudness": "avlink.media.loudness",
     "mux_sound": "avlink.media.mux",
     "needed_media": "avlink.edit.needed_media",
+    "nominal_rate": "avlink.timeline.timecode",
     "open_session": "avlink.session",
     "overrides_of": "avlink.core.recipe",
     "pick_device": "avlink.session",
@@ -283,8 +297,8 @@ _LIVES_IN = {
     "report": "avlink.core.recipe",
     "sonify": "avlink.edit.sonify",
     "sound_for_frames": "avlink.edit.frames_sound",
-    "starts_in_drop_frame": "avlink.timeline.timebase",
     "sweep_leftovers": "avlink.core.paths",
+    "timecode_of_frames": "avlink.timeline.timecode",
     "to_index": "avlink.core.clock",
     "write_animation": "avlink.media.animation",
     "write_text": "avlink.core.paths",

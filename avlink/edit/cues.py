@@ -91,52 +91,45 @@ def apply_edits(
             f"{sheet}, column id: {project} has no such clips ({named}{more}); clips that were moved have new ids, so "
             f"make a fresh sheet with `avlink export {project} --to csv`"
         )
-    clips = _pictures(timeline)
-    wanted: dict[int, Mapping[str, Any]] = {}
+    wanted: dict[tuple[int, ...], Mapping[str, Any]] = {}
     for edit in edits:
-        index = by_id[edit["id"]]
-        before = wanted.get(index)
+        address = by_id[edit["id"]]
+        before = wanted.get(address)
         clash = [name for name in WORDS if before is not None and before.get(name) != edit.get(name)]
         if before is not None and clash:
             raise InputError(
                 f"{sheet}, column {clash[0]}: rows {before['row']} and {edit['row']} want different things of the same "
-                f"clip, '{clips[index].name}'; make them equal, or remove one"
+                f"clip, '{_at(timeline, address).name}'; make them equal, or remove one"
             )
-        wanted[index] = edit
-    changed = sum(_say(clips[index], edit) for index, edit in wanted.items())
-    tell_words(timeline, ids=False)
+        wanted[address] = edit
+    changed = sum(_say(_at(timeline, address), edit) for address, edit in wanted.items())
+    _repeat_requests(timeline, by_id)
     return changed, len(wanted)
 
 
-def picture_ids(timeline: otio.schema.Timeline) -> dict[str, int]:
-    """Which picture, counted over all video tracks, has which id: its own, and those of the parts that are seen."""
-    copy = timeline.deepcopy()
-    names = {}
-    for index, clip in enumerate(_pictures(copy)):
-        clip.name = f"avlink picture {index}"
-        names[clip.name] = index
-    items = list_clips(copy)
-    return {item.id: names[item.name] for item in (*items, *select_clips(items)) if item.name in names}
+def picture_ids(timeline: otio.schema.Timeline) -> dict[str, tuple[int, ...]]:
+    """Return the address of the picture of each id: its own, and those of the parts of it that are seen."""
+    items = list_clips(timeline)
+    return {item.id: item.address for item in (*items, *select_clips(items))}
 
 
-def tell_words(timeline: otio.schema.Timeline, *, ids: bool = True) -> None:
-    """Let stems say what their pictures ask for, and with `ids` give their ids to pictures without stems, in place."""
-    by_id = picture_ids(timeline)
-    clips = _pictures(timeline)
-    heard = set()
+def _repeat_requests(timeline: otio.schema.Timeline, by_id: Mapping[str, tuple[int, ...]]) -> None:
+    """Let stems say what their pictures ask for, in place."""
     for track in timeline.audio_tracks():
         if KEY not in track.metadata:
             continue
         for stem in track.find_clips():
-            index = by_id.get(table(stem.metadata, KEY).get("id", ""))
-            if index is not None:
-                heard.add(index)
-                said = table(clips[index].metadata, KEY)
+            address = by_id.get(table(stem.metadata, KEY).get("id", ""))
+            if address is not None:
+                said = table(_at(timeline, address).metadata, KEY)
                 _say(stem, {name: said.get(name) for name in WORDS})
-    for id, index in reversed(by_id.items()) if ids else ():
-        # The first id of a clip, that of all of it, is written last.
-        if index not in heard:
-            clips[index].metadata[KEY] = {**table(clips[index].metadata, KEY), "id": id}
+
+
+def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.Item:
+    item = timeline.tracks
+    for index in address:
+        item = item[index]
+    return item
 
 
 def _say(clip: otio.schema.Clip, words: Mapping[str, Any]) -> bool:
@@ -158,14 +151,3 @@ def _say(clip: otio.schema.Clip, words: Mapping[str, Any]) -> bool:
     else:
         del clip.metadata[KEY]
     return True
-
-
-def _pictures(timeline: otio.schema.Timeline) -> list[otio.schema.Clip]:
-    """All clips below the video tracks and whatever else lies among the tracks, in one order."""
-    found = []
-    for child in timeline.tracks:
-        if isinstance(child, otio.schema.Clip):
-            found.append(child)
-        elif not isinstance(child, otio.schema.Track) or child.kind == otio.schema.TrackKind.Video:
-            found += list(child.find_clips())
-    return found

@@ -27,6 +27,7 @@ from avlink.edit.takes import chosen_before
 from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_formats
 from avlink.session import Session
+from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
 from avlink.timeline.resolve import MediaRoots
@@ -138,7 +139,8 @@ class TimelineStems(TimelineEdit[SoundSource]):
         """Write the stems in another format, never over an input. Raises InputError, PluginError."""
         beside = self.output.with_name(f"{self.output.stem.removesuffix('.foley')}.foley{format_.suffix}")
         refuse_overwrite(beside, inputs=(self.request.input,))
-        for warning in write_format(format_, placed, beside):
+        _, warnings = write_format(format_, flatten_timeline(placed), beside)
+        for warning in warnings:
             self.session.tell(Message(text=warning, level="warning"))
         return beside
 

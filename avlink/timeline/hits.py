@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import islice
 from math import floor
 from typing import Any
 
@@ -15,11 +16,12 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.core.values import Hit
-from avlink.timeline.item import seconds, table
+from avlink.timeline.item import KEY, seconds, table
+from avlink.timeline.markers import Marker, is_hit
 
 COLOUR = otio.schema.MarkerColor.CYAN
 
-_KEY, _HITS = "avlink", "hits"
+_HITS = "hits"
 _SLACK_FRAMES = Fraction(1, 1000)
 """What begins so little before a frame counts as that frame's, as in cue sheets."""
 
@@ -39,9 +41,26 @@ def hit_words(hits: Sequence[Hit]) -> dict[str, Any]:
     return {_HITS: [[hit.sample, hit.strength_db] for hit in hits]} if hits else {}
 
 
-def is_hit(marker: otio.schema.Marker) -> bool:
-    """Whether a marker is one of ours, wherever it lies by now."""
-    return "samples" in table(marker.metadata, _KEY)
+def hits_of(stem: otio.schema.Clip, key: str, sample_rate: int) -> tuple[Marker, ...]:
+    """Return the hits of the medium of a stem under `key` as points, in seconds from its first sample.
+
+    The markers of a clip speak of the medium that is heard, and those that a person took away stay away; the other
+    media have theirs in their metadata.
+    """
+    if key == stem.active_media_reference_key:
+        found = [
+            (int(table(marker.metadata, KEY)["samples"]), marker.name, marker.comment)
+            for marker in islice(stem.markers, len(stem.markers))
+            if is_hit(marker)
+        ]
+    else:
+        remembered = table(stem.media_references()[key].metadata, KEY).get(_HITS, ())
+        hits = [Hit(sample=int(sample), strength_db=float(strength_db)) for sample, strength_db in remembered]
+        found = [(hit.sample, hit_name(number), hit_note(hit)) for number, hit in enumerate(hits, start=1)]
+    return tuple(
+        Marker(name=name, colour="", comment=comment, start_s=Fraction(sample, sample_rate), duration_s=Fraction(0))
+        for sample, name, comment in sorted(found)
+    )
 
 
 def mark_hits(stem: otio.schema.Clip) -> None:
@@ -53,8 +72,8 @@ def mark_hits(stem: otio.schema.Clip) -> None:
     markers = [marker.deepcopy() for marker in stem.markers if not is_hit(marker)]
     media = stem.media_reference.available_range
     begin_s = None if media is None else seconds(media.start_time)
-    sample_rate = table(stem.metadata, _KEY).get("sample_rate")
-    hits = table(stem.media_reference.metadata, _KEY).get(_HITS, ())
+    sample_rate = table(stem.metadata, KEY).get("sample_rate")
+    hits = table(stem.media_reference.metadata, KEY).get(_HITS, ())
     if media is not None and begin_s is not None and isinstance(sample_rate, int):
         rate = media.start_time.rate
         shown_s = seconds(stem.trimmed_range().start_time)
@@ -78,5 +97,5 @@ def _marker(hit: Hit, number: int, at_s: Fraction, shown_s: Fraction, rate: floa
         ),
         color=COLOUR,
         comment=hit_note(hit),
-        metadata={_KEY: {"samples": hit.sample, "strength": hit.strength_db}},
+        metadata={KEY: {"samples": hit.sample, "strength": hit.strength_db}},
     )

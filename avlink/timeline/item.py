@@ -103,3 +103,13 @@ def table(metadata: Any, key: str) -> Mapping[str, Any]:
         return {}
     value = metadata[key]
     return value if hasattr(value, "get") else {}
+
+
+def plain(value: Any, depth: int = 50) -> Any:
+    """Return OTIO metadata as plain dictionaries and lists, which live on without it; None below a depth."""
+    if hasattr(value, "items"):
+        # OTIO's iterators take fifty times as long to say that they have no more.
+        return {key: plain(value[key], depth - 1) for key in islice(value, len(value))} if depth else None
+    if isinstance(value, (otio._otio.AnyVector, list, tuple)):
+        return [plain(one, depth - 1) for one in islice(value, len(value))] if depth else None
+    return value

@@ -12,8 +12,7 @@ from typing import Literal, TypeAlias
 
 import opentimelineio as otio
 
-from avlink.timeline.hits import is_hit
-from avlink.timeline.item import seconds, table
+from avlink.timeline.item import KEY, seconds, table
 from avlink.timeline.view import View
 
 _ZERO = Fraction(0)
@@ -38,6 +37,11 @@ class Marker:
     start_s: Fraction
     duration_s: Fraction
     own: bool = True
+
+    @property
+    def shown_name(self) -> str:
+        """Its name, else its comment."""
+        return self.name or self.comment
 
     @property
     def is_point(self) -> bool:
@@ -80,6 +84,11 @@ class MarkerRow:
         first = bisect_left(self._starts, start_s - self._longest_s)
         last = bisect_right(self._starts, end_s)
         return [marker for marker in self._markers[first:last] if touches(marker, start_s, end_s)]
+
+
+def is_hit(marker: otio.schema.Marker) -> bool:
+    """Return whether a marker is one of our hits, wherever it lies by now."""
+    return isinstance(table(marker.metadata, KEY).get("samples"), int)
 
 
 def touches(marker: Marker, start_s: Fraction, end_s: Fraction) -> bool:

@@ -26,6 +26,12 @@ MAX_SEED = 2**63 - 1
 MAX_GAIN_DB = 60.0
 
 
+def sound_tracks(timeline: otio.schema.Timeline) -> list[otio.schema.Track]:
+    """Return the tracks that are a timeline's sound for other programs: those that AVLink made, else all of them."""
+    tracks = list(timeline.audio_tracks())
+    return [track for track in tracks if is_ours(track)] or tracks
+
+
 def is_ours(track: otio.schema.Track) -> bool:
     """Whether a track holds our stems, or our pictures."""
     if track.kind == otio.schema.TrackKind.Audio:

@@ -7,7 +7,7 @@ one or more `Job`s once it is decided what to make. Whatever gets no sound becom
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -59,7 +59,9 @@ class ClipRef:
     trail_s: Fraction = Fraction(0)
     """How long it is heard beyond its place."""
     fades: tuple[Fade, ...] = ()
-    """How it comes and goes in transitions."""
+    """Fades of the transitions that it is heard in."""
+    address: tuple[int, ...] = field(default=(), compare=False)
+    """Child indices from the timeline's stack down to the clip that it is a stretch of."""
 
     @property
     def role(self) -> Role:
@@ -134,8 +136,9 @@ class Skip:
     opaque: bool = False
     """Whether its picture hides what lies under it, although it gets no sound itself."""
     missing: bool = False
-    """Whether it failed because its media was not found."""
+    """True when it failed because its media was not found."""
     depth: tuple[int, ...] = ()
+    address: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,4 +271,5 @@ def left_out(
         opaque=clip.opaque,
         missing=missing,
         depth=clip.depth,
+        address=clip.address,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from avlink import hookimpl
 from avlink.hooks import TimelineFormat
 
 if TYPE_CHECKING:
-    from opentimelineio.schema import Timeline
+    from avlink import FlatTimeline, FlatTrack
 
 _FORMATS = {
     "aaf": (".aaf", "aaf"),
@@ -32,9 +32,10 @@ def avlink_timeline_formats() -> list[TimelineFormat]:
     ]
 
 
-def _writer(module: str) -> Callable[[Timeline, Path], None]:
-    def write(timeline: Timeline, path: Path) -> None:
-        """Write the timeline to the path."""
-        import_module(f"avlink_otio.{module}").write_to_file(timeline, str(path))
+def _writer(module: str) -> Callable[[FlatTimeline, Path], Sequence[FlatTrack]]:
+    def write(timeline: FlatTimeline, path: Path) -> Sequence[FlatTrack]:
+        """Write the timeline to the path, and return the tracks in the file."""
+        written: Sequence[FlatTrack] = import_module(f"avlink_otio.{module}").write(timeline, path)
+        return written
 
     return write

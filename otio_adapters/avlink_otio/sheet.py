@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ MAX_SEED = 2**63 - 1
 MAX_GAIN_DB = 60.0
 
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
+_ID_LETTER = "c"
+_ID = re.compile(rf"{_ID_LETTER}\d[0-9a-f]{{11}}", re.IGNORECASE)
 _EXACT_DIGITS = 15
 """Spreadsheets keep that many digits of a number."""
 
@@ -36,6 +39,11 @@ class Row:
     def text(self, column: str) -> str:
         """A cell; empty where the sheet has no such column."""
         return self.cells.get(column, "")
+
+    def id(self) -> str:
+        """Return the id of a clip; those of older sheets lack the letter before them."""
+        text = self.text("id").strip()
+        return text[1:] if _ID.fullmatch(text) else text
 
     def number_of(self, column: str, *, default: float | None = None) -> float:
         """A cell as a number, with a point or a comma in it."""
@@ -118,6 +126,14 @@ def decode(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
+
+
+def sheet_id(id: str) -> str:
+    """Return the id of a clip as a sheet holds it: beginning with a letter.
+
+    Spreadsheets take 045324185930 and 7533019715e8, which are ids, for numbers, and do not give them back.
+    """
+    return f"{_ID_LETTER}{id}" if id[:1].isdigit() else id
 
 
 def guard(text: str) -> str:

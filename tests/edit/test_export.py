@@ -20,11 +20,11 @@ from avlink import hookimpl, testing
 from avlink.core.errors import InputError, OutputError, PluginError, TimelineError
 from avlink.core.events import Event, Message
 from avlink.core.recipe import SonifyRecipe
-from avlink.edit.cues import tell_words
 from avlink.edit.export import ExportReport, ExportRequest, export, write_format
 from avlink.edit.sonify import SonifyRequest, sonify
 from avlink.hooks import Registry, TimelineFormat, make_registry
 from avlink.session import Session, open_session
+from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.read import read_timeline
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "timelines"
@@ -264,10 +264,10 @@ def test_every_real_timeline_is_written_or_refused_in_words(registry: Registry, 
         path for path in SHARED.rglob("*") if path.suffix in {".otio", ".otioz", ".xml", ".edl", ".aaf"}
     ):
         try:
-            timeline = read_timeline(path).timeline
+            file = read_timeline(path)
         except TimelineError:
             continue
-        tell_words(timeline)
+        timeline = flatten_timeline(file.timeline, drop_frame=file.drop_frame)
         for name, found in registry.formats.items():
             try:
                 write_format(found, timeline, tmp_path / f"out{found.suffix}")

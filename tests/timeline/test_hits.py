@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from avlink.core import clock
 from avlink.core.values import Hit
-from avlink.timeline.hits import is_hit, mark_hits
+from avlink.timeline.hits import mark_hits
 from avlink.timeline.item import seconds
-from avlink.timeline.markers import markers_of, read_cue
+from avlink.timeline.markers import is_hit, markers_of, read_cue
 from avlink.timeline.place import hear, place_stems
 from avlink.timeline.select import select_clips
 from avlink.timeline.timebase import origin_s
