@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -130,13 +129,15 @@ class FlatTrack:
 class FlatTimeline:
     """A timeline without nesting; all times count from its start, which lies `origin_s` after midnight in real time.
 
-    `rate` is its exact frame rate. `markers` are those of the timeline, its pictures and its sound, in time order.
+    `rate` is its exact frame rate, `sample_rate` that of most clips of its sound tracks. `markers` are those of the
+    timeline, its pictures and its sound, in time order.
     """
 
     name: str
     rate: Fraction
     drop_frame: bool = False
     origin_s: Fraction = _ZERO
+    sample_rate: int = STEM_RATE
     tracks: tuple[FlatTrack, ...] = ()
     markers: tuple[Marker, ...] = ()
 
@@ -145,14 +146,6 @@ class FlatTimeline:
         """The tracks that are its sound for other programs: those that AVLink made, else all sound tracks."""
         tracks = [track for track in self.tracks if track.kind == "audio"]
         return tuple([track for track in tracks if track.ours] or tracks)
-
-    @property
-    def sample_rate(self) -> int:
-        """The sample rate of most clips of its sound tracks."""
-        rates = Counter(
-            clip.active_media.sample_rate for track in self.sound_tracks for clip in track.clips if clip.media
-        )
-        return max(rates, key=lambda rate: (rates[rate], rate)) if rates else STEM_RATE
 
     @property
     def end_s(self) -> Fraction:

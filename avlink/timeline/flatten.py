@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.timeline.flat import STEM_RATE, FlatClip, FlatMedia, FlatTimeline, FlatTrack
 from avlink.timeline.hits import hits_of
-from avlink.timeline.item import KEY, is_off, own_range, plain, table
+from avlink.timeline.item import KEY, is_off, own_range, plain
 from avlink.timeline.markers import Marker
 from avlink.timeline.metadata import WORDS
 from avlink.timeline.select import select_clips
@@ -32,12 +33,16 @@ def flatten_timeline(timeline: otio.schema.Timeline, *, drop_frame: bool | None 
     stems = list(_tracks(timeline, _AUDIO, ours=True))
     pairs = _Pairs(pictures, stems)
     rows = [row for group in (pictures, placed, sounds, stems) for row in group]
+    tracks = tuple(track for row in rows for track in row.flat(pairs))
+    heard = [track for track in tracks if track.kind == "audio" and track.ours == bool(stems)]
+    rates = Counter(clip.active_media.sample_rate for track in heard for clip in track.clips if clip.media)
     return FlatTimeline(
         name=timeline.name or "",
         rate=clock.exact_rate(frame_rate(timeline)),
         drop_frame=is_drop_frame(timeline, drop_frame),
         origin_s=origin_s(timeline),
-        tracks=tuple(track for row in rows for track in row.flat(pairs)),
+        sample_rate=max(rates, key=lambda rate: (rates[rate], rate)) if rates else STEM_RATE,
+        tracks=tracks,
         markers=_in_order(timeline_markers(timeline), [*pictures, *placed, *(stems or sounds)]),
     )
 
@@ -83,13 +88,14 @@ class _Pairs:
         # A clip is known by the id of all of it, and by those of its parts that are seen or that markers ask for.
         addresses = {item.id: item.address for item in (*items, *select_clips(items))}
         self._sources = {id: sources[address] for id, address in addresses.items()}
-        made = (addresses.get(_stem_id(visit.source)) for row in stems for visit in row.visits)
+        made = (addresses.get(_stem_id(plain(visit.source.metadata))) for row in stems for visit in row.visits)
         self._with_stem = {address for address in made if address is not None}
 
     def has_stem(self, picture: ClipRef) -> bool:
         return picture.address in self._with_stem
 
-    def picture_of(self, stem: otio.core.Item) -> otio.core.Item | None:
+    def picture_of(self, stem: Mapping[str, Any]) -> otio.core.Item | None:
+        """Return the picture of the stem with that metadata."""
         return self._sources.get(_stem_id(stem))
 
 
@@ -101,12 +107,14 @@ def _tracks(timeline: otio.schema.Timeline, kind: str, *, ours: bool) -> Iterato
 
 def _flat_clip(visit: Visit, clip: ClipRef, pairs: _Pairs, *, ours: bool) -> FlatClip:
     source, span = visit.source, own_range(visit.source)
-    media, active = _media(source, clip)
+    metadata = plain(source.metadata)
+    media, active = _media(source, clip, _ours(metadata))
     lead_s, trail_s = _reach(clip, media)
     before_s = (lead_s if clip.speed > 0 else trail_s) * abs(clip.speed)
-    asking = (pairs.picture_of(source) if ours else None) or source
+    picture = pairs.picture_of(metadata) if ours else None
+    requests = _ours(metadata if picture is None else plain(picture.metadata))
     return FlatClip(
-        id=_stem_id(source) if ours else (visit.item or clip).id,
+        id=_stem_id(metadata) if ours else (visit.item or clip).id,
         name=source.name or "",
         start_s=clip.timeline_start_s,
         duration_s=clip.timeline_duration_s,
@@ -122,20 +130,20 @@ def _flat_clip(visit: Visit, clip: ClipRef, pairs: _Pairs, *, ours: bool) -> Fla
         has_stem=not ours and pairs.has_stem(clip),
         markers=visit.markers,
         rate=DEFAULT_RATE if span is None else float(span.duration.rate),
-        requests={name: plain(table(asking.metadata, KEY).get(name)) for name in WORDS},
-        metadata=plain(source.metadata),
+        requests={name: requests.get(name) for name in WORDS},
+        metadata=metadata,
     )
 
 
-def _media(source: otio.schema.Clip, clip: ClipRef) -> tuple[list[FlatMedia], int]:
+def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> tuple[list[FlatMedia], int]:
     """Return the files of a clip in the order of takes, from its place on, and the index of the active one."""
     refs = source.media_references()
     known = {ref.key: ref for ref in clip.media}
-    said = table(source.metadata, KEY)
     sample_rate, channels = _count(said.get("sample_rate"), STEM_RATE), _count(said.get("channels"), 1)
     media: list[FlatMedia] = []
     active = 0
-    for key in sorted(refs, key=lambda key: (_count(table(refs[key].metadata, KEY).get("take"), 0), key)):
+    metadata = {key: plain(ref.metadata) for key, ref in refs.items()}
+    for key in sorted(refs, key=lambda key: (_count(_ours(metadata[key]).get("take"), 0), key)):
         url = getattr(refs[key], "target_url", None) or ""
         if not url:
             continue
@@ -152,7 +160,7 @@ def _media(source: otio.schema.Clip, clip: ClipRef) -> tuple[list[FlatMedia], in
                 sample_rate=sample_rate,
                 channels=channels,
                 hits=hits_of(source, key, sample_rate),
-                metadata=plain(refs[key].metadata),
+                metadata=metadata[key],
             )
         )
     return media, active
@@ -205,8 +213,13 @@ def _in_order(markers: Iterable[Marker], rows: Iterable[_Row]) -> tuple[Marker, 
     return tuple(sorted(found.values(), key=lambda marker: (marker.start_s, marker.shown_name)))
 
 
-def _stem_id(stem: otio.core.Item) -> str:
-    return str(table(stem.metadata, KEY).get("id", ""))
+def _ours(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    said = metadata.get(KEY)
+    return said if isinstance(said, dict) else {}
+
+
+def _stem_id(metadata: Mapping[str, Any]) -> str:
+    return str(_ours(metadata).get("id", ""))
 
 
 def _count(value: object, otherwise: int) -> int:

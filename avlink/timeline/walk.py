@@ -84,9 +84,8 @@ def walk_tracks(
             premiere=premiere,
             kind=kind,
             image_rate=image_rate,
-            address=(index,),
         )
-        yield name, child, _walk(child, at, view, _ZERO, _end_s(child, at, _ZERO))
+        yield name, child, _walk(child, index, at, view, (_ZERO, _end_s(child, at, _ZERO)))
 
 
 def timeline_markers(timeline: otio.schema.Timeline) -> list[Marker]:
@@ -111,7 +110,10 @@ def _items(visits: Iterator[Visit]) -> tuple[ClipRef | Skip, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Context:
-    """Position of the walk: the outer track, and the nested sequences that it went down into."""
+    """Position of the walk: the outer track, and the nested sequences that it went down into.
+
+    `address` is that of the composition whose items it visits.
+    """
 
     track: str
     layer: int
@@ -119,7 +121,7 @@ class _Context:
     premiere: bool
     image_rate: Fraction | None
     rows: tuple[MarkerRow, ...]
-    address: tuple[int, ...]
+    address: tuple[int, ...] = ()
     depth: tuple[int, ...] = ()
     nests: tuple[str, ...] = ()
     off: str | None = None
@@ -127,7 +129,7 @@ class _Context:
     fades: tuple[Fade, ...] = ()
 
     def skip(
-        self, name: str, reason: str, at_s: Fraction, span: Span | None = None, *, clip: ClipRef | None = None
+        self, name: str, index: int, reason: str, at_s: Fraction, span: Span | None = None, clip: ClipRef | None = None
     ) -> Skip:
         """Return the skip of an item that lies at `at_s` of its sequence and is seen in `span` of the timeline."""
         start_s = None if span is None else span[0]
@@ -144,7 +146,7 @@ class _Context:
             source=None if clip is None else next((ref.url for ref in clip.media if ref.url), None),
             opaque=clip is not None and clip.opaque,
             depth=self.depth,
-            address=self.address,
+            address=(*self.address, index),
         )
 
     def fading(self, over: tuple[Overlap, Overlap], view: View, at_s: Fraction, end_s: Fraction | None) -> _Context:
@@ -153,7 +155,7 @@ class _Context:
         go = () if end_s is None else over[1].fade(end_s, view, rising=False)
         return replace(self, fades=(*self.fades, *come, *go)) if come or go else self
 
-    def down(self, item: otio.core.Item, view: View) -> _Context:
+    def down(self, item: otio.core.Item, index: int, view: View) -> _Context:
         """Return the context inside a composition, whose view of its own time is `view`."""
         is_row = isinstance(item, otio.schema.Track) and not isinstance(item.parent(), otio.schema.Track)
         name = item.name or type(item).__name__
@@ -162,13 +164,11 @@ class _Context:
             self,
             nests=self.nests if is_row else (*self.nests, name),
             off=self.off or (off if is_off(item) else None),
-            muted=self.muted or (len(self.address) > 1 and is_off(item)),
+            # The outermost track says itself that it is off.
+            muted=self.muted or (bool(self.address) and is_off(item)),
+            address=(*self.address, index),
             rows=(*self.rows, MarkerRow(markers_of(item, view, own=False))) if item.markers else self.rows,
         )
-
-    def child(self, index: int) -> _Context:
-        """Return the context of an item that lies directly in this composition."""
-        return replace(self, address=(*self.address, index))
 
 
 def _rows(stack: otio.schema.Stack, kind: str, *, ours: bool = False) -> Iterator[tuple[int, otio.core.Item]]:
@@ -192,16 +192,17 @@ def _end_s(item: otio.core.Item, at: _Context, at_s: Fraction) -> Fraction | Non
 
 def _walk(
     item: otio.core.Item,
+    index: int,
     at: _Context,
     view: View,
-    at_s: Fraction,
-    end_s: Fraction | None,
+    fills: Span,
     over: tuple[Overlap, Overlap] = _NO_OVERLAPS,
 ) -> Iterator[Visit]:
-    """Visit an item that fills [at_s, end_s) of the time of what it lies in, and all items in it.
+    """Visit an item and all items in it; it fills a span of the time of the composition that it lies in at `index`.
 
-    `over` is the reach of the transitions at these two edges.
+    `over` is the reach of the transitions at the two edges of that span.
     """
+    at_s, end_s = fills
     is_gap = isinstance(item, otio.schema.Gap)
     if is_gap and (end_s is None or not len(item.markers)):
         return
@@ -209,7 +210,7 @@ def _walk(
     name, speed = item.name or type(item).__name__, warp(item)
     if end_s is None and not (is_open and speed == 1):
         reason = "has a length that the timeline does not say, or one at no valid rate"
-        yield Visit(source=item, item=at.skip(name, reason, at_s))
+        yield Visit(source=item, item=at.skip(name, index, reason, at_s))
         return
     span = view.edges(at_s, end_s)
     shown = view.cut(span)
@@ -218,7 +219,7 @@ def _walk(
         if not at.nests and not is_gap:
             lack = "has no length" if end_s == at_s else "is trimmed away by its track or the timeline"
             nowhere = None if span is None else (view.clamp(span[0]),) * 2
-            yield Visit(source=item, item=at.skip(name, lack, at_s, nowhere))
+            yield Visit(source=item, item=at.skip(name, index, lack, at_s, nowhere))
         return
     longer = view.edges(at_s - over[0].before_s, None if end_s is None else end_s + over[1].after_s)
     own = view.inner(
@@ -233,16 +234,16 @@ def _walk(
     if is_gap or is_open:
         yield Visit(source=item, markers=tuple(_within(item, own)))
     if is_open and speed is not None and len(item):
-        yield from _contents(item, at.down(item, own), own)
+        yield from _contents(item, at.down(item, index, own), own)
     elif not is_gap and not (isinstance(item, otio.schema.Track) and not len(item)):
-        yield _visit(item, name, at, own, (at_s, shown, speed))
+        yield _visit(item, index, at, own, (at_s, shown, speed))
 
 
 def _contents(composition: otio.core.Item, at: _Context, view: View) -> Iterator[Visit]:
     if not isinstance(composition, otio.schema.Track):
         for number, (index, child) in enumerate(_rows(composition, at.kind)):
-            deeper = replace(at.child(index), depth=(*at.depth, number))
-            yield from _walk(child, deeper, view, _ZERO, _end_s(child, at, _ZERO))
+            deeper = replace(at, depth=(*at.depth, number))
+            yield from _walk(child, index, deeper, view, (_ZERO, _end_s(child, at, _ZERO)))
         return
     at_s = _ZERO
     lost = ""
@@ -253,11 +254,11 @@ def _contents(composition: otio.core.Item, at: _Context, view: View) -> Iterator
         if lost:
             if not isinstance(child, otio.schema.Gap):
                 reason = f"comes after '{lost}', whose length the timeline does not say"
-                yield Visit(source=child, item=at.child(index).skip(name, reason, at_s + index))
+                yield Visit(source=child, item=at.skip(name, index, reason, at_s + index))
             continue
         duration_s = visible_duration_s(child, premiere=at.premiere)
         end_s = None if duration_s is None else at_s + duration_s
-        yield from _walk(child, at.child(index), view, at_s, end_s, overlaps(composition, index))
+        yield from _walk(child, index, at, view, (at_s, end_s), overlaps(composition, index))
         if end_s is None:
             lost = name
         else:
@@ -265,27 +266,31 @@ def _contents(composition: otio.core.Item, at: _Context, view: View) -> Iterator
 
 
 def _visit(
-    item: otio.core.Item, name: str, at: _Context, own: View, place: tuple[Fraction, Span, Fraction | None]
+    item: otio.core.Item, index: int, at: _Context, own: View, place: tuple[Fraction, Span, Fraction | None]
 ) -> Visit:
     """Visit an item that holds no others: a clip, or a composition without contents or with a speed that changes."""
     at_s, shown, speed = place
-    clip = _clip(item, name, at, own)
+    name = item.name or type(item).__name__
+    clip = _clip(item, name, index, at, own)
     off = at.off or ("is switched off" if is_off(item) else None)
     reason = off or _why_not(item, speed)
     if clip is None or reason is not None:
-        skip = at.skip(name, reason or "holds no media", at_s, shown, clip=clip)
+        skip = at.skip(name, index, reason or "holds no media", at_s, shown, clip)
         is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track))
         # A ramped sequence is picture all the same and hides what lies under it; an item that is off hides nothing.
         skip = replace(skip, opaque=off is None and (skip.opaque or is_open))
-    markers = () if clip is None else clip.markers
     return Visit(
         source=item,
         item=clip if clip is not None and reason is None else skip,
         clip=clip,
         ramped=speed is None,
         muted=at.muted or is_off(item),
-        markers=tuple(marker for marker in markers if marker.own and marker.start_s >= own.first_s),
+        markers=_own_of(clip) if clip is not None and clip.markers else (),
     )
+
+
+def _own_of(clip: ClipRef) -> tuple[Marker, ...]:
+    return tuple(marker for marker in clip.markers if marker.own and marker.start_s >= clip.timeline_start_s)
 
 
 def _within(item: otio.core.Item, view: View) -> Iterator[Marker]:
@@ -306,7 +311,7 @@ def _why_not(item: otio.core.Item, speed: Fraction | None) -> str | None:
     return None
 
 
-def _clip(item: otio.core.Item, name: str, at: _Context, view: View) -> ClipRef | None:
+def _clip(item: otio.core.Item, name: str, index: int, at: _Context, view: View) -> ClipRef | None:
     """Return the clip as its view shows it; None for an item that is no clip."""
     if not isinstance(item, otio.schema.Clip) or view.last_s is None:
         return None
@@ -328,6 +333,6 @@ def _clip(item: otio.core.Item, name: str, at: _Context, view: View) -> ClipRef 
         depth=at.depth,
         markers=tuple(markers_around((own, *at.rows), start_s, end_s)),
         colour=colour_of(item),
-        address=at.address,
+        address=(*at.address, index),
     )
     return with_requests(with_fades(clip, at.fades), table(item.metadata, KEY))
