@@ -17,7 +17,7 @@ from avlink.core.errors import InputError
 from avlink.core.recipe.schema import Read
 from avlink.edit.project import check_holds, moved_to, write_back
 from avlink.timeline.item import KEY, table
-from avlink.timeline.metadata import WORDS
+from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.read import read_timeline
 from avlink.timeline.select import select_clips
 from avlink.timeline.walk import list_clips
@@ -26,7 +26,7 @@ from avlink.timeline.write import check_output
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CuesReport:
-    """What came of a sheet: how many clips it speaks of, and how many of them ask for something else now."""
+    """The result of an import: the number of clips in the sheet, and of those whose requests changed."""
 
     input: Path
     cues: Path
@@ -35,7 +35,7 @@ class CuesReport:
     changed: int
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
+        """Return the object that `--json` prints, without "format" and "command"."""
         return {
             "input": str(self.input),
             "cues": str(self.cues),
@@ -46,7 +46,7 @@ class CuesReport:
 
 
 def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: Read | None = None) -> CuesReport:
-    """Write a copy of a project whose clips ask for what a cue sheet says. `read` is how the project is read.
+    """Write a copy of a project with the requests of a cue sheet. `read` is how the project is read.
 
     Raises InputError: a sheet that cannot be read, a cell that makes no sense, a row of a clip that is not there, two
     rows that want different things of one clip, an output place that cannot be written.
@@ -64,7 +64,7 @@ def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: 
 
 
 def read_edits(cues: Path) -> list[Mapping[str, Any]]:
-    """The rows of a sheet: id, row, and the editable words. Raises InputError that names row and column."""
+    """Return the rows of a sheet: id, row, and the requests. Raises InputError that names row and column."""
     try:
         found = otio.adapters.read_from_file(str(cues), adapter_name="avlink_cues", edits=True)
     except otio.exceptions.OTIOError as error:
@@ -78,7 +78,7 @@ def read_edits(cues: Path) -> list[Mapping[str, Any]]:
 def apply_edits(
     timeline: otio.schema.Timeline, edits: list[Mapping[str, Any]], *, sheet: Path, project: Path
 ) -> tuple[int, int]:
-    """Write what the rows of a sheet ask for into the clips, in place; returns how many changed, and of how many.
+    """Write the requests of a sheet into the clips, in place; return how many changed, and of how many.
 
     Raises InputError for ids that the timeline does not have, and rows that contradict each other.
     """
@@ -95,14 +95,14 @@ def apply_edits(
     for edit in edits:
         address = by_id[edit["id"]]
         before = wanted.get(address)
-        clash = [name for name in WORDS if before is not None and before.get(name) != edit.get(name)]
+        clash = [name for name in REQUESTS if before is not None and before.get(name) != edit.get(name)]
         if before is not None and clash:
             raise InputError(
                 f"{sheet}, column {clash[0]}: rows {before['row']} and {edit['row']} want different things of the same "
                 f"clip, '{_at(timeline, address).name}'; make them equal, or remove one"
             )
         wanted[address] = edit
-    changed = sum(_say(_at(timeline, address), edit) for address, edit in wanted.items())
+    changed = sum(_set_requests(_at(timeline, address), edit) for address, edit in wanted.items())
     _repeat_requests(timeline, by_id)
     return changed, len(wanted)
 
@@ -114,7 +114,7 @@ def picture_ids(timeline: otio.schema.Timeline) -> dict[str, tuple[int, ...]]:
 
 
 def _repeat_requests(timeline: otio.schema.Timeline, by_id: Mapping[str, tuple[int, ...]]) -> None:
-    """Let stems say what their pictures ask for, in place."""
+    """Copy the requests of pictures to their stems, in place."""
     for track in timeline.audio_tracks():
         if KEY not in track.metadata:
             continue
@@ -122,7 +122,7 @@ def _repeat_requests(timeline: otio.schema.Timeline, by_id: Mapping[str, tuple[i
             address = by_id.get(table(stem.metadata, KEY).get("id", ""))
             if address is not None:
                 said = table(_at(timeline, address).metadata, KEY)
-                _say(stem, {name: said.get(name) for name in WORDS})
+                _set_requests(stem, {name: said.get(name) for name in REQUESTS})
 
 
 def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.Item:
@@ -132,11 +132,11 @@ def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.I
     return item
 
 
-def _say(clip: otio.schema.Clip, words: Mapping[str, Any]) -> bool:
-    """Make a clip ask for these words: None removes one, a word that is not named stays. True when that changed it."""
+def _set_requests(clip: otio.schema.Clip, words: Mapping[str, Any]) -> bool:
+    """Set requests of a clip, in place: None removes one, others stay. Return whether that changed it."""
     before = dict(table(clip.metadata, KEY))
     after = dict(before)
-    for name in WORDS:
+    for name in REQUESTS:
         if name not in words:
             continue
         # An empty text asks for nothing either.

@@ -1,7 +1,7 @@
 """`avlink export`: the sound of a project in a file for another program, beside the project.
 
-What the formats look like is the business of plugins; here the project is read, its media found, and the file put
-where it belongs. A file for another program holds the sound only: the user's own project is never written again.
+Plugins write the formats; here the project is read, its media found, and the file moved into place. A file for another
+program holds the sound only: the user's own project is never written again.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from avlink.timeline.urls import rebase_urls
 from avlink.timeline.write import refuse_overwrite, write_timeline
 
 _WHOLE = ("otio", "otioz", "otiod")
-"""Formats that keep everything, so that they take the whole project."""
+"""Formats that keep all of a project, and take it as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """What to write: `to` is a format by its name or suffix. Without `output` it goes beside the project."""
+    """A project and the format to write, by its name or suffix. Without `output` the file goes beside the project."""
 
     input: Path
     to: str
@@ -65,7 +65,7 @@ class ExportReport:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
+        """Return the object that `--json` prints, without "format" and "command"."""
         return {
             "input": str(self.input),
             "output": str(self.output),
@@ -114,7 +114,7 @@ def export(request: ExportRequest, registry: Registry | None = None, *, listener
 
 
 def targets(formats: Mapping[str, TimelineFormat]) -> tuple[str, ...]:
-    """Everything that can be asked for: names of formats, and suffixes that mean one of them."""
+    """Return all names that `--to` takes: of formats, and suffixes that mean one of them."""
     return tuple(sorted({*_WHOLE, *formats, *(found.suffix.lstrip(".") for found in formats.values())}))
 
 
@@ -130,7 +130,7 @@ def _find(wanted: str, formats: Mapping[str, TimelineFormat]) -> TimelineFormat 
 
 
 def _write_whole(file: TimelineFile, output: Path, to: str, media_root: tuple[Path, ...]) -> list[str]:
-    """The whole project, with its media inside where the format has an inside."""
+    """Write the whole project, with its media inside where the format holds media."""
     if to != "otio":
         return write_collected(file.timeline, output, folder=file.folder, bundle=file.bundle, roots=media_root)
     if file.bundle is not None:

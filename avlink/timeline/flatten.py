@@ -15,7 +15,7 @@ from avlink.timeline.flat import STEM_RATE, FlatClip, FlatMedia, FlatTimeline, F
 from avlink.timeline.hits import hits_of
 from avlink.timeline.item import KEY, is_off, own_range, plain
 from avlink.timeline.markers import Marker
-from avlink.timeline.metadata import WORDS
+from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.select import select_clips
 from avlink.timeline.timebase import DEFAULT_RATE, frame_rate, is_drop_frame, origin_s
 from avlink.timeline.values import ClipRef, Skip
@@ -85,7 +85,7 @@ class _Pairs:
         sources = {
             visit.item.address: visit.source for row in pictures for visit in row.visits if visit.item is not None
         }
-        # A clip is known by the id of all of it, and by those of its parts that are seen or that markers ask for.
+        # A stem remembers the id of a part where only that is seen, or where a marker asked for it.
         addresses = {item.id: item.address for item in (*items, *select_clips(items))}
         self._sources = {id: sources[address] for id, address in addresses.items()}
         made = (addresses.get(_stem_id(plain(visit.source.metadata))) for row in stems for visit in row.visits)
@@ -130,7 +130,7 @@ def _flat_clip(visit: Visit, clip: ClipRef, pairs: _Pairs, *, ours: bool) -> Fla
         has_stem=not ours and pairs.has_stem(clip),
         markers=visit.markers,
         rate=DEFAULT_RATE if span is None else float(span.duration.rate),
-        requests={name: requests.get(name) for name in WORDS},
+        requests={name: requests.get(name) for name in REQUESTS},
         metadata=metadata,
     )
 
@@ -154,6 +154,7 @@ def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> 
             FlatMedia(
                 name=source.name if len(refs) == 1 else f"{source.name} take {len(media) + 1}",
                 url=url,
+                # The range of a medium begins with its timecode, from which the clip's own range counts too.
                 offset_s=max(_ZERO, clip.source_low_s - (start_s or _ZERO)),
                 duration_s=duration_s,
                 start_s=max(_ZERO, start_s or _ZERO),
@@ -170,6 +171,7 @@ def _reach(clip: ClipRef, media: Sequence[FlatMedia]) -> tuple[Fraction, Fractio
     """Return how far transitions reach over the edges of a clip: no further than each of its files goes."""
     speed = abs(clip.speed)
     if not speed:
+        # A frozen clip never comes to the end of its file.
         return clip.lead_s, clip.trail_s
     before = [one.offset_s / speed for one in media]
     after = [

@@ -1,7 +1,7 @@
-"""What is struck in a stem, as markers on its clip, for people who spot sound.
+"""Hits: the events that are struck in a stem, as markers on its clip, for people who spot sound.
 
-A medium of a stem remembers its own hits, so that another take brings its markers with it. The names and remarks are
-ours and hold no words of the project: none can be read as a direction.
+A medium of a stem remembers its own hits, so that another take brings its markers with it. Names and comments of these
+markers hold no words of the project, so that none of them can be read as a cue.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ COLOUR = otio.schema.MarkerColor.CYAN
 
 _HITS = "hits"
 _SLACK_FRAMES = Fraction(1, 1000)
-"""What begins so little before a frame counts as that frame's, as in cue sheets."""
+"""An event that falls so little short of a frame counts as that frame's, as in cue sheets."""
 
 
 def hit_name(number: int) -> str:
-    """What the hit of that number, from 1 on, is called in files, on timelines and in sheets."""
+    """Return the name of a hit in files, on timelines and in sheets; numbers begin with 1."""
     return f"hit {number}"
 
 
 def hit_note(hit: Hit) -> str:
-    """The remark on a hit: how far it stands out."""
+    """Return the comment on a hit: how far it stands out, in decibels."""
     return f"{hit.strength_db:.1f} dB"
 
 
-def hit_words(hits: Sequence[Hit]) -> dict[str, Any]:
-    """What a medium remembers of its hits: first sample and strength of each; nothing of none."""
+def hit_metadata(hits: Sequence[Hit]) -> dict[str, Any]:
+    """Return the metadata of the hits of a medium, the first sample and strength of each; empty for none."""
     return {_HITS: [[hit.sample, hit.strength_db] for hit in hits]} if hits else {}
 
 
@@ -64,7 +64,7 @@ def hits_of(stem: otio.schema.Clip, key: str, sample_rate: int) -> tuple[Marker,
 
 
 def mark_hits(stem: otio.schema.Clip) -> None:
-    """Put the hits of the medium that is heard on a stem, in place of those of another; other markers stay.
+    """Put the hits of the active medium on a stem, in place of those of another medium; other markers stay.
 
     A marker is as long as a frame, at the frame of the stem's own time in which the hit is heard, because programs
     count whole frames. Its metadata holds the exact place in samples of the file.

@@ -1,4 +1,4 @@
-"""Image sequences as timelines name them, and the files that they mean."""
+"""Image sequences: the names that timelines give them, and the files behind these names."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MissingImage: TypeAlias = Literal["error", "hold", "black"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageNames:
-    """An image sequence as a timeline tells it: `url` of the reference is its folder.
+    """File names of an image sequence; the `url` of its reference is its folder.
 
-    `first` and `num_images` are None where the timeline does not tell: then it is what lies in the folder.
+    `first` and `num_images` are None where the timeline does not state them: then the files in the folder count.
     """
 
     prefix: str
@@ -39,16 +39,16 @@ class ImageNames:
 
 
 def is_pattern(url: str) -> bool:
-    """Whether a path stands for many images."""
+    """Return whether a path stands for many images."""
     return _PATTERN.search(url, max(url.rfind("/"), url.rfind("\\")) + 1) is not None
 
 
 def names_of_pattern(
     url: str, rate: Fraction, *, first: int | None, num_images: int | None
 ) -> tuple[str, ImageNames] | None:
-    """Folder and names for a path that stands for many images; None for one that is a path.
+    """Return folder and names of a path that stands for many images; None for a path of one file.
 
-    `first` and `num_images` are what the timeline says; what the pattern itself says of them wins.
+    `first` and `num_images` are those of the timeline; those of the pattern itself win.
     """
     cut = max(url.rfind("/"), url.rfind("\\")) + 1
     found = _PATTERN.search(url, cut)
@@ -71,14 +71,14 @@ def names_of_pattern(
 
 
 def image_name(names: ImageNames, number: int) -> str:
-    """The name of the file with that number."""
+    """Return the name of the file with a number."""
     return f"{names.prefix}{'-' if number < 0 else ''}{abs(number):0{names.padding}d}{names.suffix}"
 
 
 def find_images(names: ImageNames, folder: Path, listing: Collection[str]) -> ImageSequence | None:
-    """The sequence in a folder of which `listing` has the names of all files; None if there is none of its images.
+    """Return the sequence in a folder whose file names are in `listing`; None if none of its images is there.
 
-    Where the timeline does not say where it starts or ends, it is as long as the files go.
+    Where the timeline does not state its first image or its length, it is as long as the files go.
     """
     first, count = names.first, names.num_images
     if first is None or count is None:
@@ -93,7 +93,7 @@ def find_images(names: ImageNames, folder: Path, listing: Collection[str]) -> Im
 
 
 def missing_images(names: ImageNames, images: ImageSequence, start_s: Fraction, end_s: Fraction) -> str:
-    """The numbers of the images between two media times that are not there, as "5-7, 12"; empty if all are."""
+    """Return the numbers of the images that are missing between two media times, as "5-7, 12"; empty if none is."""
     first = names.first if names.first is not None else _numbers(names, [images.first.name])[0]
     begin = max(0, floor(start_s * images.rate))
     end = min(len(images.files), max(ceil(end_s * images.rate), begin + 1))

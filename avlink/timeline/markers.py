@@ -21,7 +21,7 @@ _COLOUR_KEYS = {"color", "colour", "clip color", "label", "label2"}
 Role: TypeAlias = Literal["sync", "ambience"]
 Mode: TypeAlias = Literal["sync", "ambience", "off"]
 MODES: tuple[Mode, ...] = ("sync", "ambience", "off")
-"""Sound to what is seen to move, sound that goes on throughout, or none."""
+"""Modes of a clip: sound in sync with its picture, sound that goes on throughout, or none."""
 
 _CUE = re.compile(r"\s*(foley|amb|ambience)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _POINT_S = Fraction(1, 12)
@@ -29,7 +29,7 @@ _POINT_S = Fraction(1, 12)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """A marker where it lies on the timeline. `own` when it is the clip's; else it is of something around it."""
+    """A marker in its place on the timeline. `own` when it lies on the clip itself and not on an item around it."""
 
     name: str
     colour: str
@@ -45,7 +45,7 @@ class Marker:
 
     @property
     def is_point(self) -> bool:
-        """Whether it marks a moment and not a range: programs that know no length write one of a frame."""
+        """True for a moment, not a range: programs whose markers have no length write one of a frame."""
         return self.duration_s < _POINT_S
 
 
@@ -59,9 +59,9 @@ class MarkerCue:
 
 
 def read_cue(marker: Marker) -> MarkerCue | None:
-    """The cue that a marker's name is, else its comment: "FOLEY: footsteps on gravel", "AMB: wind" in any case.
+    """Return the cue in a marker's name, else in its comment: "FOLEY: footsteps on gravel", "AMB: wind" in any case.
 
-    A name that ends at its colon has its words in the comment. None for any other marker.
+    A name that ends at its colon has its prompt in the comment. None for any other marker.
     """
     for text, more in ((marker.name, marker.comment), (marker.comment, "")):
         match = _CUE.fullmatch(text)
@@ -71,8 +71,8 @@ def read_cue(marker: Marker) -> MarkerCue | None:
     return None
 
 
-class MarkerRow:
-    """Markers in the order of time, so that those of one clip among thousands are found quickly."""
+class MarkerIndex:
+    """Markers sorted by time, to find those of one clip among thousands quickly."""
 
     def __init__(self, markers: Iterable[Marker] = ()) -> None:
         self._markers = sorted(markers, key=lambda marker: (marker.start_s, marker.name))
@@ -80,7 +80,7 @@ class MarkerRow:
         self._longest_s = max((marker.duration_s for marker in self._markers), default=_ZERO)
 
     def within(self, start_s: Fraction, end_s: Fraction) -> list[Marker]:
-        """The markers that lie in [start_s, end_s) or reach into it."""
+        """Return the markers that lie in [start_s, end_s) or reach into it."""
         first = bisect_left(self._starts, start_s - self._longest_s)
         last = bisect_right(self._starts, end_s)
         return [marker for marker in self._markers[first:last] if touches(marker, start_s, end_s)]
@@ -92,21 +92,21 @@ def is_hit(marker: otio.schema.Marker) -> bool:
 
 
 def touches(marker: Marker, start_s: Fraction, end_s: Fraction) -> bool:
-    """Whether a marker lies in [start_s, end_s) or reaches into it."""
+    """Return whether a marker lies in [start_s, end_s) or reaches into it."""
     return start_s <= marker.start_s < end_s or marker.start_s < start_s < marker.start_s + marker.duration_s
 
 
 def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
-    """The markers that people put on an item, where they lie on the timeline; `view` is the item's own.
+    """Return the markers that people put on an item, placed on the timeline; `view` is the item's own.
 
-    A frozen item has none.
+    A frozen item has none, because no moment of it has one place.
     """
     if not view.speed:
         return []
     found = []
     for marker in islice(item.markers, len(item.markers)):
         if is_hit(marker):
-            # Ours, which say what is heard; whoever moved them here asks for nothing by them.
+            # Hits tell of a stem and ask for nothing, also where a person copied them to a picture.
             continue
         start_s, duration_s = seconds(marker.marked_range.start_time), seconds(marker.marked_range.duration)
         if start_s is None or duration_s is None:
@@ -125,14 +125,14 @@ def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
     return found
 
 
-def markers_around(rows: Sequence[MarkerRow], start_s: Fraction, end_s: Fraction) -> list[Marker]:
-    """The markers of all rows that lie in [start_s, end_s) or reach into it, in the order of time."""
+def markers_around(rows: Sequence[MarkerIndex], start_s: Fraction, end_s: Fraction) -> list[Marker]:
+    """Return the markers of all rows that lie in [start_s, end_s) or reach into it, in time order."""
     found = chain.from_iterable(row.within(start_s, end_s) for row in rows)
     return sorted(found, key=lambda marker: (marker.start_s, marker.name))
 
 
 def colour_of(item: otio.core.Item) -> str | None:
-    """The colour or label of a clip in capitals, by OTIO or by the editing program's own metadata."""
+    """Return the colour or label of a clip in capitals, by OTIO or by the editing program's own metadata."""
     colour = getattr(item, "color", None)
     if colour is not None:
         return str(colour.name or colour.to_hex()).upper()

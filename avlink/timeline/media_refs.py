@@ -15,19 +15,19 @@ from avlink.timeline.item import seconds
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
 
 FILM_SUFFIXES = (".mov", ".mp4", ".mxf", ".mkv", ".avi", ".m4v", ".mpg", ".mts", ".webm", ".wmv", ".ts", ".3gp", ".flv")
-"""What films are called, to know one by the name of its clip."""
+"""Suffixes of films, to recognise one by the name of its clip."""
 SOUND_SUFFIXES = (".wav", ".bwf", ".aif", ".aiff", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".w64", ".caf")
-"""What sound files are called."""
+"""Suffixes of sound files."""
 _WITH_ALPHA = (".png", ".tif", ".tiff", ".psd", ".tga", ".exr", ".gif", ".webp", ".svg", ".ai")
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp", ".dpx", ".heic", ".avif")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaRef:
-    """One place where a clip says its picture is.
+    """A reference of a clip to its media.
 
-    `start_s` and `duration_s` are the media's own range as the timeline tells it; the start is usually the timecode
-    of its first frame. None where the timeline does not tell.
+    `start_s` and `duration_s` are the media's own range as the timeline states it; the start is usually the timecode
+    of its first frame. None where the timeline does not state it.
     """
 
     key: str
@@ -36,23 +36,23 @@ class MediaRef:
     start_s: Fraction | None = None
     duration_s: Fraction | None = None
     images: ImageNames | None = None
-    """How the files of an image sequence are called, for that kind only."""
+    """File names of an image sequence, for that kind only."""
 
 
 def may_be_transparent(url: str) -> bool:
-    """Whether a picture file may have an alpha channel, as titles, logos and mattes do."""
+    """Return whether a picture file may have an alpha channel, as titles, logos and mattes do."""
     return url.lower().endswith(_WITH_ALPHA)
 
 
 def is_still(url: str) -> bool:
-    """Whether a media file is a single picture."""
+    """Return whether a media file is a single picture."""
     return url.lower().endswith((*_WITH_ALPHA, *_WITHOUT_ALPHA))
 
 
 def media_refs(clip: otio.schema.Clip, image_rate: Fraction | None = None) -> tuple[MediaRef, ...]:
-    """All media references of a clip, the active one first, the others by key.
+    """Return all media references of a clip, the active one first, the others by key.
 
-    `image_rate` is that of image sequences which tell none.
+    `image_rate` is the rate of image sequences that state none.
     """
     refs = clip.media_references()
     active = clip.active_media_reference_key
@@ -62,7 +62,7 @@ def media_refs(clip: otio.schema.Clip, image_rate: Fraction | None = None) -> tu
 def _image_names(
     ref: otio.schema.ImageSequenceReference, duration_s: Fraction | None, image_rate: Fraction | None
 ) -> ImageNames | None:
-    """How the images are called; None where no rate makes sense."""
+    """Return the file names of an image sequence; None where it has no valid rate."""
     span, step = ref.available_range, max(1, ref.frame_step)
     rate = _rate(ref.rate) or (None if span is None else _rate(span.duration.rate)) or image_rate
     if rate is None:
@@ -84,7 +84,7 @@ def _image_names(
 
 
 def _images_by_name(key: str, ref: otio.schema.ExternalReference, image_rate: Fraction | None) -> MediaRef | None:
-    """The image sequence that a reference to one file stands for, as programs without a schema for it write it."""
+    """Return the image sequence that a reference to one file stands for, as programs without that schema write it."""
     span, url = ref.available_range, ref.target_url or ""
     if not is_still(url) or not is_pattern(url):
         return None

@@ -1,6 +1,6 @@
-"""The metadata of AVLink in a timeline: which tracks it made, and which requests people wrote on clips.
+"""The metadata of AVLink in a timeline: the tracks that it made, and the requests that people wrote on clips.
 
-Spreadsheets and hands write there too: no value is fatal.
+People and spreadsheets write these values, so that none of them ends a run.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from avlink.timeline.markers import MODES, Mode
 from avlink.timeline.values import ClipRef
 
 PICTURE = "picture"
-"""The role that a video track of ours says it has; those of people have none."""
+"""The role in the metadata of a video track of ours; tracks of people have none."""
 
-WORDS = ("mode", "prompt", "negative", "seed", "gain_db")
-"""The requests of a clip under `KEY`, which stems repeat so that a cue sheet of them can tell."""
+REQUESTS = ("mode", "prompt", "negative", "seed", "gain_db")
+"""The requests of a clip under `KEY`; stems repeat them for cue sheets."""
 
 MAX_SEED = 2**63 - 1
 MAX_GAIN_DB = 60.0
@@ -33,22 +33,22 @@ def sound_tracks(timeline: otio.schema.Timeline) -> list[otio.schema.Track]:
 
 
 def is_ours(track: otio.schema.Track) -> bool:
-    """Whether a track holds our stems, or our pictures."""
+    """Return whether a track holds our stems, or our pictures."""
     if track.kind == otio.schema.TrackKind.Audio:
         return KEY in track.metadata
     return holds_pictures(track)
 
 
 def holds_pictures(track: otio.core.Composable) -> bool:
-    """Whether a track holds our pictures."""
+    """Return whether a track holds our pictures."""
     is_video = isinstance(track, otio.schema.Track) and track.kind == otio.schema.TrackKind.Video
     return is_video and table(track.metadata, KEY).get("role") == PICTURE
 
 
 def with_requests(clip: ClipRef, said: Mapping[str, Any]) -> ClipRef:
-    """The clip with prompt, negative, seed, gain_db and mode as its metadata says; None where it is silent.
+    """Return a clip with prompt, negative, seed, gain_db and mode of its metadata; None where that has none.
 
-    A value that makes no sense is as good as none, and a note names it.
+    An invalid value counts as none, and a note names it.
     """
     notes = list(clip.notes)
 

@@ -1,4 +1,4 @@
-"""Putting pictures into a timeline: on video tracks of our own, on a copy, leaving all else as it is."""
+"""Placement of pictures on video tracks of our own in a copy of a timeline, which is otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avlink.timeline.values import ClipRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PicturePlacement:
-    """The picture of one sound: its file as the timeline shall name it, and the frames that it fills.
+    """The picture of one sound: the URL of its file in the timeline, and the frames that it fills.
 
     `frames` count from the timeline's start, at its rate. `timecode_frame` is the number of the file's first frame by
     its own timecode, 0 if it has none. `details` is kept with it as plain JSON values.
@@ -38,7 +38,7 @@ def place_pictures(
     track_name: str = "PICTURE",
     details: dict[str, Any] | None = None,
 ) -> otio.schema.Timeline:
-    """A copy of `timeline` with the pictures on a video track of that name, above all others.
+    """Return a copy of `timeline` with the pictures on a video track of that name, above all others.
 
     Video tracks of ours are replaced where they stand, so a second run changes nothing; no other track is touched.
     Pictures that overlap go to further tracks ("PICTURE 2"). Everything lies on whole frames of `rate`, which is as it
@@ -65,20 +65,20 @@ def place_pictures(
 
 
 def _above_all(timeline: otio.schema.Timeline) -> int:
-    """Behind the last picture of the stack, and before its sounds where there is none."""
+    """Return the index behind the last picture of the stack; that of its first sound where there is none."""
     sounds = [isinstance(row, otio.schema.Track) and row.kind == otio.schema.TrackKind.Audio for row in timeline.tracks]
     return max((index + 1 for index, is_sound in enumerate(sounds) if not is_sound), default=0)
 
 
 def _stack_start(timeline: otio.schema.Timeline, rate: float) -> Fraction:
-    """The frame of the tracks' own time at which the timeline starts: not 0 only when its stack is trimmed."""
+    """Return the frame of the tracks' own time at which the timeline starts: not 0 only when its stack is trimmed."""
     span = timeline.tracks.source_range
     start_s = None if span is None else seconds(span.start_time)
     return (start_s or Fraction(0)) * clock.exact_rate(rate)
 
 
 def _lanes(placements: Sequence[PicturePlacement]) -> list[list[PicturePlacement]]:
-    """The pictures in as many rows as it takes for none to overlap."""
+    """Return the pictures in as many rows as it takes for none to overlap."""
     lanes: list[list[PicturePlacement]] = []
     for placement in sorted(placements, key=lambda one: (one.frames.start, one.clip.layer, one.clip.depth)):
         fitting = next((lane for lane in lanes if lane[-1].frames.stop <= placement.frames.start), None)

@@ -1,4 +1,4 @@
-"""Reading a timeline in any format that OTIO has an adapter for, and saying in a sentence why one cannot be read.
+"""Read a timeline in any format that OTIO has an adapter for, or say in a sentence why it cannot be read.
 
 Adapters print to stdout and log as they like; both are kept away from ours. What they are known to leave crooked
 is straightened here, once: the record times of EDLs.
@@ -19,7 +19,7 @@ import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import Read
-from avlink.timeline.formats.edl import edl_count, in_drop_frame, straighten_records
+from avlink.timeline.formats.edl import edl_timebase, fix_record_times, with_drop_frame_signs
 from avlink.timeline.formats.fcp7_xml import with_nested_tracks
 from avlink.timeline.formats.fcpxml import read_fcpxml
 from avlink.timeline.formats.otioz import read_content
@@ -59,7 +59,7 @@ _AS_IT_IS = Read()
 
 
 def timeline_suffixes() -> frozenset[str]:
-    """The suffixes, without dots, that belong to timelines, whether or not an adapter for them is installed."""
+    """Return the suffixes, without dots, that belong to timelines, whether or not an adapter for them is installed."""
     known = {suffix.lower() for adapter in otio.plugins.ActiveManifest().adapters for suffix in adapter.suffixes}
     return frozenset(
         known | {"otio", "otioz", "otiod", "edl", "xml", "fcpxml", "fcpxmld", "aaf", "ale", "kdenlive", "mlt", "xges"}
@@ -67,7 +67,7 @@ def timeline_suffixes() -> frozenset[str]:
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """The suffixes, without dots, that the installed OTIO adapters read as timelines."""
+    """Return the suffixes, without dots, that the installed OTIO adapters read as timelines."""
     found = {"otioz", "otiod", "fcpxml", "fcpxmld"}
     for adapter in otio.plugins.ActiveManifest().adapters:
         with contextlib.suppress(Exception), _quiet():
@@ -76,10 +76,10 @@ def readable_suffixes() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def read_timeline(path: Path, wish: Read = _AS_IT_IS) -> TimelineFile:
+def read_timeline(path: Path, options: Read = _AS_IT_IS) -> TimelineFile:
     """Read a timeline file. The file is never changed, and the result is ours to change.
 
-    `wish` says what the file does not: which of its timelines is meant, and its frame rate.
+    `options` supplies what the file lacks: which of its timelines is meant, and its frame rate.
 
     Raises TimelineError: no such file, no adapter for it, broken, of a newer OTIO, or no timeline.
     """
@@ -99,7 +99,7 @@ def read_timeline(path: Path, wish: Read = _AS_IT_IS) -> TimelineFile:
     elif suffix == "otio":
         found = _from_json(_text(path), path)
     elif suffix == "edl":
-        found, notes, drop_frame = _read_edl(path, wish.frames_per_second)
+        found, notes, drop_frame = _read_edl(path, options.frames_per_second)
     elif suffix in {"fcpxml", "fcpxmld"}:
         folder = path if path.is_dir() else folder
         found = _from_fcpxml(path)
@@ -107,8 +107,8 @@ def read_timeline(path: Path, wish: Read = _AS_IT_IS) -> TimelineFile:
         found = _read(path, text=with_nested_tracks(_bytes(path)))
     else:
         found = _read(path)
-    timeline = _the_timeline(found, path, wish.timeline)
-    straighten_records(timeline)
+    timeline = _the_timeline(found, path, options.timeline)
+    fix_record_times(timeline)
     return TimelineFile(
         timeline=timeline,
         path=path,
@@ -116,7 +116,7 @@ def read_timeline(path: Path, wish: Read = _AS_IT_IS) -> TimelineFile:
         bundle=bundle,
         notes=notes,
         drop_frame=drop_frame,
-        image_rate=wish.frames_per_second,
+        image_rate=options.frames_per_second,
     )
 
 
@@ -187,9 +187,9 @@ def _from_fcpxml(path: Path) -> otio.schema.SerializableCollection:
 
 def _read_edl(path: Path, rate: Fraction | None) -> tuple[object, tuple[str, ...], bool]:
     text = _text(path)
-    count = edl_count(text, rate)
+    count = edl_timebase(text, rate)
     if count.drop_frame and can_drop(count.rate):
-        text = in_drop_frame(text)
+        text = with_drop_frame_signs(text)
     note = (
         f"{path.name} does not say its frame rate; it is read at {count.rate} frames per second (--rate says another)"
     )

@@ -1,4 +1,4 @@
-"""Which clips get sound: what a viewer sees, or all of tracks chosen by name; and of these what a recipe wants."""
+"""Selection of clips: those that a viewer sees, or all on tracks chosen by name, and of these those a recipe wants."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _EVERYTHING = Select()
 def select_clips(
     items: Sequence[ClipRef | Skip], tracks: Sequence[str] = (), *, wanted: Select = _EVERYTHING
 ) -> tuple[ClipRef | Skip, ...]:
-    """The clips to work on, in timeline order, and everything else that is there as skips.
+    """Return the clips to work on, in timeline order, and all others as skips.
 
     Without tracks these are the stretches that are seen: the topmost opaque picture hides what lies under it. With
     `tracks` (names, or V1, V2, ... from the lowest) they are all clips of those tracks, hidden or not. A clip with
-    markers that are cues ("FOLEY: steps") is there once for each of them, in their ranges only. Of them all, what
-    `wanted` does not name by clip, marker or colour is not there at all.
+    markers that are cues ("FOLEY: steps") is returned once for each of them, in their ranges only. Clips that
+    `wanted` does not name by clip, marker or colour are left out.
 
-    Raises TimelineError when a track of that name does not exist, or nothing at all is as wished.
+    Raises TimelineError when a track of that name does not exist, or no clip is as `wanted`.
     """
     tracks = tracks or wanted.tracks
     found = _cued_on_tracks(items, tracks) if tracks else seen(items)
@@ -34,19 +34,19 @@ def select_clips(
 
 
 def select_sounds(items: Sequence[ClipRef | Skip], *, wanted: Select) -> tuple[ClipRef | Skip, ...]:
-    """The sound clips to work on, in timeline order, and everything else that is there as skips.
+    """Return the sound clips to work on, in timeline order, and all others as skips.
 
-    Sounds hide nothing, so all clips of all tracks are taken, or of those that the wanted names: by their names, or A1,
-    A2, ... from the first. Of them, what it does not name by clip, marker or colour is not there at all.
+    Sounds hide nothing, so all clips of all tracks are taken, or of the tracks in `wanted`, by name or as A1, A2, ...
+    from the first. Clips that it does not name by clip, marker or colour are left out.
 
-    Raises TimelineError when a track of that name does not exist, or nothing at all is as wished.
+    Raises TimelineError when a track of that name does not exist, or no clip is as `wanted`.
     """
     found = on_tracks(items, wanted.tracks, kind="sound") if wanted.tracks else list(items)
     return tuple(sorted((_worth_a_picture(item, wanted) for item in _wanted(found, wanted)), key=timeline_order))
 
 
 def _wanted(items: Sequence[ClipRef | Skip], wanted: Select) -> list[ClipRef | Skip]:
-    """The items that are as the wanted says. Raises TimelineError when there are some, and none is."""
+    """Return the items that are `wanted`. Raises TimelineError when there are items, and none is."""
     named = [item for item in items if _is_wanted(item, wanted)]
     if items and not named:
         raise TimelineError(_nothing_wanted(items, wanted))
@@ -54,7 +54,7 @@ def _wanted(items: Sequence[ClipRef | Skip], wanted: Select) -> list[ClipRef | S
 
 
 def _is_wanted(item: ClipRef | Skip, wanted: Select) -> bool:
-    """Whether a clip has a name, a marker and a colour that the wanted names; what it leaves open holds for all."""
+    """Return whether a clip has a name, a marker and a colour of those `wanted`; an empty list holds for all."""
     if wanted.clips and not _matches([item.name], wanted.clips):
         return False
     if not wanted.markers and not wanted.colours:
@@ -84,10 +84,10 @@ def _nothing_wanted(items: Sequence[ClipRef | Skip], wanted: Select) -> str:
 
 
 def _worth_a_sound(item: ClipRef | Skip, wanted: Select) -> ClipRef | Skip:
-    """What is too short, or stands still, as a skip.
+    """Return a clip that is too short, or stands still, as a skip.
 
-    Nothing moves in a freeze frame, and foley is the sound of what moves: an editor who freezes a picture wants it to
-    hold its breath. Where one is asked for by a prompt of its own, or chosen by name, marker or colour, it is made.
+    Foley is the sound of movement, and nothing moves in a freeze frame. One with a prompt of its own, or chosen by
+    name, marker or colour, gets a sound all the same.
     """
     if isinstance(item, Skip):
         return item
@@ -102,7 +102,7 @@ def _worth_a_sound(item: ClipRef | Skip, wanted: Select) -> ClipRef | Skip:
 
 
 def timeline_order(item: ClipRef | Skip) -> tuple[bool, Fraction, int, str]:
-    """What to sort by for the order on the timeline; what has no place there comes last."""
+    """Return the sort key of timeline order; items without a place come last."""
     start_s = item.timeline_start_s
     return (start_s is None, start_s or Fraction(0), item.layer, item.id)
 
@@ -110,7 +110,7 @@ def timeline_order(item: ClipRef | Skip) -> tuple[bool, Fraction, int, str]:
 def on_tracks(
     items: Sequence[ClipRef | Skip], tracks: Sequence[str], *, kind: Literal["video", "sound"] = "video"
 ) -> list[ClipRef | Skip]:
-    """The items on tracks of one kind, by name, else by number: V1 or A1 is the first.
+    """Return the items on tracks of one kind, by name, else by number: V1 or A1 is the first.
 
     Raises TimelineError when a track of that name does not exist.
     """

@@ -1,4 +1,4 @@
-"""How a timeline counts: its frame rate, the moment it starts at, and whether its timecode is drop-frame."""
+"""The timebase of a timeline: its frame rate, the moment it starts at, and drop-frame or not."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ def starts_in_drop_frame(start_s: Fraction, rate: Fraction) -> bool:
     if not can_drop(rate) or frames <= 0:
         return False
     base = clock.to_index(rate, 1)
+    # Two frame numbers of a minute at 30, four at 60 (SMPTE ST 12-1).
     dropped = base // 15
     rest = frames % (base * 600 - 9 * dropped)
     number = rest + dropped * max(0, (rest - dropped) // (base * 60 - dropped))
@@ -90,6 +91,7 @@ def _rates(timeline: otio.schema.Timeline) -> Iterator[float]:
         yield timeline.global_start_time.rate
     for kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio):
         for track in timeline.tracks:
+            # Nested sequences may run at rates of their own, which are not the timeline's.
             if not isinstance(track, otio.schema.Track) or track.kind != kind or holds_pictures(track):
                 continue
             for item in track:

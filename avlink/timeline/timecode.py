@@ -15,7 +15,7 @@ _TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
 
 
 def frames_of_timecode(text: str, rate: Fraction) -> int:
-    """The number of frames from midnight to a timecode; a `;` or `.` before the frames means drop-frame.
+    """Return the number of frames from midnight to a timecode; a `;` or `.` before the frames means drop-frame.
 
     Raises ValueError for text that is no timecode, and for frames that the rate does not have.
     """
@@ -34,7 +34,10 @@ def frames_of_timecode(text: str, rate: Fraction) -> int:
 
 
 def timecode_of_frames(frames: int, rate: Fraction, *, drop: bool = False) -> str:
-    """The timecode of a frame counted from midnight, wrapped at 24 hours."""
+    """Return the timecode of a frame counted from midnight, wrapped at 24 hours.
+
+    Frames count per nominal second, also at rates that no standard has a timecode for.
+    """
     base = nominal_rate(rate)
     drop = drop and can_drop(rate)
     if drop:
@@ -56,12 +59,12 @@ def can_drop(rate: Fraction) -> bool:
 
 
 def nominal_rate(rate: Fraction) -> int:
-    """Frames that a timecode counts per second: 24 for 24000/1001."""
+    """Return the frames that a timecode counts per second: 24 for 24000/1001."""
     return max(1, clock.to_index(rate, 1))
 
 
 def time_reference(origin_s: Fraction, timeline_start_s: Fraction, sample_rate: int) -> int:
-    """Samples from midnight to a place of the timeline, for the `bext` chunk.
+    """Return the samples from midnight to a place of the timeline, for the `bext` chunk.
 
     `origin_s` is the real time from midnight to the timeline's start, frames divided by their exact rate:
     01:00:00:00 at 24000/1001 is 172972800 samples at 48 kHz, 01:00:00;00 at 30000/1001 is 172799827.

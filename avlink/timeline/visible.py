@@ -1,4 +1,4 @@
-"""Stretches of clips that a viewer sees, and the parts that markers ask for within them."""
+"""The stretches of clips that a viewer sees, and the parts of them that markers ask for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from avlink.core.hashing import digest
-from avlink.timeline.fades import FadeRow
+from avlink.timeline.fades import FadeIndex
 from avlink.timeline.markers import MarkerCue, read_cue, touches
 from avlink.timeline.values import ClipRef, Skip, left_out, with_fades
 from avlink.timeline.walk import item_id
@@ -17,17 +17,18 @@ Span = tuple[Fraction, Fraction]
 
 
 def visible(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:
-    """The stretches of all clips that a viewer sees, whatever they are wished to sound like, from below upwards."""
+    """Return the stretches of all clips that a viewer sees, from the lowest track up; cues of markers do not count."""
     found = [item for item in seen(items, heard=False) if isinstance(item, ClipRef)]
     return sorted(found, key=lambda clip: (clip.layer, clip.depth, clip.timeline_start_s))
 
 
 def seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRef | Skip]:
-    """What is seen; `heard` where markers ask for it, and fading as what lies over it."""
+    """Return all stretches that are seen, from the top down; with `heard` as markers ask for sound, and with fades."""
     covered: list[Span] = []
-    over = FadeRow()
+    over = FadeIndex()
     by_track: dict[str, list[Span]] = {}
     found: list[ClipRef | Skip] = []
+    # From the top down, so that all that hides an item is known when its turn comes.
     for on_layer in _from_the_top(items):
         for item in on_layer:
             for part in cued_parts(item) if heard else [item]:
@@ -45,7 +46,7 @@ def seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRef
 
 
 def cued_parts(item: ClipRef | Skip) -> list[ClipRef | Skip]:
-    """One part for each cue on a clip: its range, or all of the clip for a point.
+    """Return one part for each cue on a clip: its range, or all of the clip for a point.
 
     A cue of the clip's own kind says where that sound is and is not; one of the other kind is laid beside it, so that
     "AMB: rain" over a scene leaves the foley of its clips alone. A clip that is off stays off, whatever its markers
@@ -71,7 +72,7 @@ def cued_parts(item: ClipRef | Skip) -> list[ClipRef | Skip]:
 
 
 def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> ClipRef:
-    """The stretch of a clip between two timeline times; transitions reach over the clip's own edges only."""
+    """Return the stretch of a clip between two timeline times; transitions reach over the clip's own edges only."""
     part = replace(
         clip,
         id=_part_id(clip, start_s, end_s),
@@ -86,7 +87,7 @@ def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> ClipRef:
 
 
 def _hidden_by(item: ClipRef | Skip) -> list[Span]:
-    """The stretches in which nothing is seen of what lies under an item; where it fades alone, that shows through."""
+    """Return the spans in which an item hides all under it: not where it fades alone, and others show through."""
     if not item.opaque or item.timeline_start_s is None or item.timeline_duration_s is None:
         return []
     whole = (item.timeline_start_s, item.timeline_start_s + item.timeline_duration_s)
@@ -96,7 +97,7 @@ def _hidden_by(item: ClipRef | Skip) -> list[Span]:
 
 
 def _from_the_top(items: Sequence[ClipRef | Skip]) -> list[list[ClipRef | Skip]]:
-    """Items of one height together, highest first: by track, and inside of nested sequences by theirs."""
+    """Return items grouped by height, highest first: by track, and within nested sequences by the tracks of these."""
     rows: dict[tuple[int, ...], list[ClipRef | Skip]] = {}
     for item in items:
         rows.setdefault((item.layer, *item.depth), []).append(item)
@@ -123,8 +124,8 @@ def _visible_parts(
     return pieces
 
 
-def _under(item: ClipRef | Skip, over: FadeRow) -> ClipRef | Skip:
-    """What shows through where others fade in and out over it: it goes as they come, and comes as they go."""
+def _under(item: ClipRef | Skip, over: FadeIndex) -> ClipRef | Skip:
+    """Return an item that shows through where others over it fade: it goes as they come, and comes as they go."""
     near = [] if isinstance(item, Skip) else over.within(item.heard_start_s, item.heard_end_s)
     if isinstance(item, Skip) or not near:
         return item
@@ -132,7 +133,7 @@ def _under(item: ClipRef | Skip, over: FadeRow) -> ClipRef | Skip:
 
 
 def _free_of(clip: ClipRef, covered: Sequence[Span]) -> ClipRef:
-    """A clip that is seen all through its place, heard no longer in a transition than that is seen as well."""
+    """Return a clip that is seen throughout its place, and heard in a transition only while that is seen too."""
     if not clip.lead_s and not clip.trail_s:
         return clip
     left = _minus((clip.heard_start_s, clip.heard_end_s), covered)
@@ -142,7 +143,7 @@ def _free_of(clip: ClipRef, covered: Sequence[Span]) -> ClipRef:
 
 
 def _minus(span: Span, covered: Sequence[Span]) -> list[Span]:
-    """What sorted, disjoint spans leave of one span."""
+    """Return the parts of a span that sorted, disjoint spans do not cover."""
     start_s, end_s = span
     left = []
     # The last covered span that begins at or before ours is the first that can reach into it.

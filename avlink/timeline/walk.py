@@ -15,8 +15,8 @@ import opentimelineio as otio
 
 from avlink.core.hashing import digest
 from avlink.timeline.fades import Fade, Overlap, overlaps
-from avlink.timeline.item import KEY, begin_s, is_off, table, visible_duration_s, warp
-from avlink.timeline.markers import Marker, MarkerRow, colour_of, markers_around, markers_of
+from avlink.timeline.item import KEY, begin_s, is_off, speed_of, table, visible_duration_s
+from avlink.timeline.markers import Marker, MarkerIndex, colour_of, markers_around, markers_of
 from avlink.timeline.media_refs import media_refs
 from avlink.timeline.metadata import is_ours, with_requests
 from avlink.timeline.values import ClipRef, Skip, with_fades
@@ -73,7 +73,7 @@ def walk_tracks(
     # Premiere marks timelines that it exports, and only there do time warps change durations.
     premiere = any("PremierePro_OTIO" in owner.metadata for owner in (timeline, stack))
     view = _stack_view(stack, premiere=premiere)
-    rows = (MarkerRow(markers_of(stack, view, own=False)),)
+    rows = (MarkerIndex(markers_of(stack, view, own=False)),)
     for layer, (index, child) in enumerate(_rows(stack, kind, ours=ours)):
         is_track = isinstance(child, otio.schema.Track)
         name = child.name if is_track and child.name else f"{kind[:1]}{layer + 1}"
@@ -120,7 +120,7 @@ class _Context:
     kind: str
     premiere: bool
     image_rate: Fraction | None
-    rows: tuple[MarkerRow, ...]
+    rows: tuple[MarkerIndex, ...]
     address: tuple[int, ...] = ()
     depth: tuple[int, ...] = ()
     nests: tuple[str, ...] = ()
@@ -134,6 +134,7 @@ class _Context:
         """Return the skip of an item that lies at `at_s` of its sequence and is seen in `span` of the timeline."""
         start_s = None if span is None else span[0]
         duration_s = None if span is None or span[1] is None else span[1] - span[0]
+        # An item without a place is named by its name and the sequences around it.
         where = [str(start_s), str(duration_s)] if duration_s else [name, *self.nests, str(at_s)]
         return Skip(
             id=digest(["skip", self.layer, *where, *self.depth])[:12],
@@ -167,7 +168,7 @@ class _Context:
             # The outermost track says itself that it is off.
             muted=self.muted or (bool(self.address) and is_off(item)),
             address=(*self.address, index),
-            rows=(*self.rows, MarkerRow(markers_of(item, view, own=False))) if item.markers else self.rows,
+            rows=(*self.rows, MarkerIndex(markers_of(item, view, own=False))) if item.markers else self.rows,
         )
 
 
@@ -184,7 +185,8 @@ def _rows(stack: otio.schema.Stack, kind: str, *, ours: bool = False) -> Iterato
 def _end_s(item: otio.core.Item, at: _Context, at_s: Fraction) -> Fraction | None:
     """Return the time at which an item of a stack ends; None for a composition that ends with its last item."""
     is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track)) and item.source_range is None
-    if is_open and warp(item) == 1:
+    if is_open and speed_of(item) == 1:
+        # Its length need not be known, and may not be: one clip without a length would hide all others.
         return None
     duration_s = visible_duration_s(item, premiere=at.premiere)
     return None if duration_s is None else at_s + duration_s
@@ -207,7 +209,7 @@ def _walk(
     if is_gap and (end_s is None or not len(item.markers)):
         return
     is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track))
-    name, speed = item.name or type(item).__name__, warp(item)
+    name, speed = item.name or type(item).__name__, speed_of(item)
     if end_s is None and not (is_open and speed == 1):
         reason = "has a length that the timeline does not say, or one at no valid rate"
         yield Visit(source=item, item=at.skip(name, index, reason, at_s))
@@ -252,6 +254,7 @@ def _contents(composition: otio.core.Item, at: _Context, view: View) -> Iterator
             continue
         name = child.name or type(child).__name__
         if lost:
+            # Whoever comes after an unknown length has no place.
             if not isinstance(child, otio.schema.Gap):
                 reason = f"comes after '{lost}', whose length the timeline does not say"
                 yield Visit(source=child, item=at.skip(name, index, reason, at_s + index))
@@ -316,7 +319,7 @@ def _clip(item: otio.core.Item, name: str, index: int, at: _Context, view: View)
     if not isinstance(item, otio.schema.Clip) or view.last_s is None:
         return None
     start_s, end_s = view.first_s, view.last_s
-    own = MarkerRow(markers_of(item, view, own=True))
+    own = MarkerIndex(markers_of(item, view, own=True))
     clip = ClipRef(
         id=item_id(at.layer, start_s, end_s - start_s, at.depth),
         name=name,

@@ -1,4 +1,4 @@
-"""Writing a timeline: as a whole or not at all, and never over what was read."""
+"""Write a timeline as a whole or not at all, and never over an input."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
 
 
 class _Writer:
-    """One file while it is written. `file` is pyaaf2's, whose classes come without types."""
+    """Writes one file. `file` is that of pyaaf2, whose classes have no types."""
 
     def __init__(self, file: Any, sound: FlatTimeline, folder: Path) -> None:
         self._file = file
@@ -79,7 +79,7 @@ class _Writer:
                     self._fill(slot.segment, row, channel)
 
     def _fill(self, sequence: Any, row: list[tuple[FlatClip, int, int]], channel: int) -> None:
-        """Clips with silence between them, in samples of the project."""
+        """Append clips with silence between them, in samples of the project."""
         rate, at, parts = self._sound.sample_rate, 0, []
         for clip, first, last in row:
             if channel >= self._channels(clip):
@@ -114,7 +114,7 @@ class _Writer:
         slot.segment = sequence
 
     def _master(self, clip: FlatClip, channel: int) -> tuple[Any, int, int]:
-        """The master mob of one channel of a file, its slot, and its length in samples of the project."""
+        """Return the master mob of one channel of a file, its slot, and its length in samples of the project."""
         path = self._path(clip)
         known = self._masters.get((path, channel))
         if known is not None:
@@ -173,7 +173,7 @@ class _Writer:
 
 
 def _check_sound(sound: FlatTimeline, folder: Path) -> None:
-    """Raise `otio.exceptions.OTIOError` that names all files which are not there, before anything is written."""
+    """Raise `otio.exceptions.OTIOError` with the names of missing files, before anything is written."""
     heard = [clip.active_media.url for track in sound.tracks for clip in track.clips if not (clip.muted or track.muted)]
     lost = [path for path in dict.fromkeys(local_path(url, folder) for url in heard) if not path.is_file()]
     if lost:
@@ -190,7 +190,7 @@ def _open(path: Path) -> soundfile.SoundFile:
 
 
 def _pcm24(file: soundfile.SoundFile, channel: int) -> Iterator[bytes]:
-    """One channel as 24-bit little-endian samples, block by block; 16 and 24 bits come out as they are."""
+    """Yield one channel as 24-bit little-endian samples, block by block; 16 and 24 bits come out as they are."""
     while True:
         block = file.read(_BLOCK, dtype="int32", always_2d=True)
         if not len(block):

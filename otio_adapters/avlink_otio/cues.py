@@ -22,7 +22,7 @@ import opentimelineio as otio
 
 from avlink import FlatClip, FlatTimeline, FlatTrack, clock
 from avlink_otio.files import relative_path
-from avlink_otio.sheet import WORDS, Row, decode, guard, read_rows, sheet_id
+from avlink_otio.sheet import REQUESTS, Row, decode, guard, read_rows, sheet_id
 from avlink_otio.sound import flat
 
 KEY = "avlink"
@@ -30,7 +30,7 @@ KEY = "avlink"
 
 COLUMNS = (
     *("id", "track", "clip", "start_tc", "end_tc"),
-    *WORDS,
+    *REQUESTS,
     *("start_s", "duration_s", "start_samples", "samples", "rate"),
     *("made_prompt", "made_negative", "made_seed", "events", "events_tc", "events_s", "media"),
 )
@@ -74,7 +74,7 @@ def read_from_file(filepath: str, edits: bool = False) -> otio.core.Serializable
 
 
 def read_from_string(input_str: str, edits: bool = False) -> otio.core.SerializableObject:
-    """The timeline that a cue sheet describes: a track for each track name, with gaps between its clips.
+    """Return the timeline that a cue sheet describes: a track for each track name, with gaps between its clips.
 
     With `edits` a collection of clips without places instead: metadata["avlink"] of each holds `id`, `row`, and of
     the editable columns those that the sheet has, None for empty cells. Only the column id is needed then.
@@ -139,7 +139,7 @@ def _row(timeline: FlatTimeline, track: FlatTrack, clip: FlatClip, folder: Path 
         "track": track.name,
         "clip": clip.name,
         "media": url if folder is None or not url else relative_path(url, folder),
-        **{name: clip.requests.get(name) for name in WORDS},
+        **{name: clip.requests.get(name) for name in REQUESTS},
         **{f"made_{name}": made.get(name) for name in _MADE},
     }
     row = {name: guard("" if value is None else str(value)) for name, value in texts.items()}
@@ -160,7 +160,7 @@ def _row(timeline: FlatTimeline, track: FlatTrack, clip: FlatClip, folder: Path 
 
 
 def _events(timeline: FlatTimeline, stem: FlatClip) -> dict[str, str]:
-    """Return the cells of what is struck in a stem. A stem without any has an empty cell for a number."""
+    """Return the cells of the events in a stem. A stem without events has an empty cell for a number."""
     return {
         "events": str(len(stem.events_s) or ""),
         "events_tc": " ".join(timeline.timecode(stem.start_s + time_s) for time_s in stem.events_s),
@@ -169,7 +169,7 @@ def _events(timeline: FlatTimeline, stem: FlatClip) -> dict[str, str]:
 
 
 def _edit(row: Row) -> otio.schema.Clip:
-    said = {"id": row.id(), "row": row.number, **row.words()}
+    said = {"id": row.id(), "row": row.number, **row.requests()}
     if not said["id"]:
         raise row.wrong("id", "is empty, so that it is not known whose words these are")
     return otio.schema.Clip(name=row.text("clip"), metadata={KEY: said})
@@ -179,7 +179,7 @@ def _clip(row: Row, duration_s: float, rate: float) -> otio.schema.Clip:
     span = otio.opentime.TimeRange(_time(0.0, rate), _time(duration_s, rate))
     url = row.text("media")
     ref = otio.schema.ExternalReference(url, span) if url else otio.schema.MissingReference()
-    said: dict[str, Any] = {name: value for name, value in row.words().items() if value is not None}
+    said: dict[str, Any] = {name: value for name, value in row.requests().items() if value is not None}
     said |= {name: int(row.text(name)) for name in ("start_samples", "samples") if row.text(name).isdigit()}
     if row.id():
         said["id"] = row.id()
@@ -202,5 +202,5 @@ def _clip(row: Row, duration_s: float, rate: float) -> otio.schema.Clip:
 
 
 def _time(time_s: float, rate: float) -> otio.opentime.RationalTime:
-    """Seconds at a rate as it is written; a literal 23.976 means 24000/1001."""
+    """Return seconds as a time at a rate as it is written; a literal 23.976 means 24000/1001."""
     return otio.opentime.RationalTime(float(Fraction(time_s) * clock.exact_rate(rate)), rate)

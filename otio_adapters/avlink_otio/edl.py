@@ -77,6 +77,7 @@ def _lines(sound: FlatTimeline, rate: Fraction, folder: Path | None) -> Iterator
         warnings.warn(f"{_NAME} of more than {_MAX_EVENTS} events is refused by some programs", stacklevel=2)
     for number, (first, channel, last, clip) in enumerate(events, start=1):
         media = clip.active_media
+        # The stamp of a Broadcast Wave file is its source timecode.
         begin = clock.to_index(media.start_s + media.offset_s, rate)
         frames = (begin, begin + last - first, origin + first, origin + last)
         times = " ".join(timecode_of_frames(frame, rate, drop=drop_frame) for frame in frames)

@@ -129,7 +129,7 @@ def _samples(time_s: Fraction, rate: int) -> str:
 
 
 def _time(value: Fraction) -> str:
-    """Seconds as the format writes them: a whole number, or a fraction."""
+    """Return seconds as the format writes them: a whole number, or a fraction."""
     return f"{value.numerator}s" if value.denominator == 1 else f"{value.numerator}/{value.denominator}s"
 
 

@@ -1,4 +1,4 @@
-"""The formats of this folder as something that `avlink export --to` and a recipe's `write.also` can ask for."""
+"""The formats of this package as components of `avlink export --to` and of a recipe's `write.also`."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
 
 
 def quote(text: str) -> str:
-    """A text as Reaper quotes it: bare, or in the first kind of quotes that it does not hold itself.
+    """Return a text as Reaper quotes it: bare, or in the first kind of quotes that it does not contain.
 
     A text that holds all three kinds loses its backticks, and line breaks become spaces: Reaper has no escapes.
     """
@@ -111,6 +111,7 @@ def _item(sound: FlatTimeline, place: tuple[int, int], clip: FlatClip, folder: P
     first = clock.to_index(clip.heard_start_s, rate)
     samples = clock.count(clip.heard_start_s, clip.heard_duration_s, rate)
     yield "    <ITEM"
+    # Whole samples: Reaper keeps seconds as floats, and neighbours that meet must not overlap.
     yield f"      POSITION {_number(Fraction(first, rate))}"
     yield "      SNAPOFFS 0"
     yield f"      LENGTH {_number(Fraction(samples, rate))}"
@@ -145,23 +146,23 @@ def _take(media: FlatMedia, rate: int, identity: str, folder: Path | None) -> It
 
 
 def _quoted(text: str) -> str:
-    """A file name: Reaper puts these in quotes always."""
+    """Return a file name, which Reaper always puts in quotes."""
     shown = quote(text)
     return f'"{shown}"' if shown == text else shown
 
 
 def _fade(length_s: Fraction) -> str:
-    """A fade: its shape, its length, and the length of the crossfade that the program keeps by itself."""
+    """Return a fade: its shape, its length, and the length of the crossfade that Reaper keeps by itself."""
     # Reaper has no quarter sine; its parabola stays within half a decibel of one.
     shape = _PARABOLA if length_s > 0 else _LINEAR
     return f"{shape} {_number(length_s)} 0 {shape} 0 0 0"
 
 
 def _number(value: Fraction) -> str:
-    """Seconds so that a sample at 192 kHz is found again after a day."""
+    """Return seconds with enough digits for one sample at 192 kHz after a day."""
     return f"{float(value):.12f}".rstrip("0").rstrip(".")
 
 
 def _guid(*parts: object) -> str:
-    """A name that Reaper takes as unique, the same for the same place."""
+    """Return a unique identifier that is the same for the same place in every run."""
     return "{" + str(uuid.uuid5(_NAMESPACE, "\0".join(map(str, parts)))).upper() + "}"

@@ -96,6 +96,7 @@ def _clip(
     first, last = edges
     begin = clock.to_index(media.offset_s, rate)
     length = clock.to_index(media.duration_s or media.offset_s + clip.heard_duration_s, rate)
+    # Rounding both edges of a clip must not let it reach beyond the length of its file.
     length = max(length, begin + last - first)
     _put(item, name=clip.name, enabled=_truth(not clip.muted), duration=length)
     _rate(item, rate)

@@ -65,7 +65,10 @@ def write_collected(
 def _gather(
     timeline: otio.schema.Timeline, folder: Path, inside: Mapping[str, zipfile.ZipInfo], roots: MediaRoots
 ) -> tuple[dict[str, Path], dict[str, str], list[str]]:
-    """Name all media as it will lie inside, in place; which file or old member goes under which name; and what not."""
+    """Name all media by its place inside, in place.
+
+    Returns the files and the old members by their names inside, and sentences on media that stays outside.
+    """
     files: dict[str, Path] = {}
     # What lies in the old bundle stays, whoever names it: images of a sequence are not named one by one.
     members = {name: name for name in inside if name.startswith(f"{FOLDER}/") and stays_inside(name)}
@@ -73,6 +76,7 @@ def _gather(
     outside: dict[str, None] = {}
     known: dict[str, str] = {}
     for clip in timeline.find_clips():
+        # All references, not the active one alone: a take that is not heard would be lost.
         refs = clip.media_references()
         for ref in refs.values():
             if isinstance(ref, otio.schema.ImageSequenceReference) and not _holds(inside, ref.target_url_base or ""):
@@ -97,7 +101,7 @@ def _gather(
 
 
 def _member_name(path: Path, taken: Mapping[str, Path]) -> str:
-    """A name inside for a file: its own, with a digest in it where another file has that name.
+    """Return a name inside for a file: its own, with a digest in it where another file has that name.
 
     `taken` is the files by their names inside in lower case.
     """
@@ -112,5 +116,5 @@ def _member_name(path: Path, taken: Mapping[str, Path]) -> str:
 
 
 def _holds(inside: Mapping[str, zipfile.ZipInfo], base: str) -> bool:
-    """Whether a bundle has anything below the folder of an image sequence."""
+    """Return whether a bundle has anything below the folder of an image sequence."""
     return any(name.startswith(start) for start in member_names(base) for name in inside)

@@ -26,7 +26,7 @@ _COLOURS = {"0": otio.schema.MarkerColor.RED, "1": otio.schema.MarkerColor.GREEN
 
 
 def read_fcpxml(document: bytes) -> list[otio.schema.Timeline]:
-    """The projects of a document. Raises ValueError for what is no FCPXML, and for times that are none."""
+    """Return the projects of a document. Raises ValueError for a document that is no FCPXML, and for invalid times."""
     try:
         root = xml.fromstring(document)
     except xml.ParseError as error:
@@ -74,7 +74,7 @@ class _Layout:
         return self._stack()
 
     def nested(self, holder: xml.Element, start_s: Fraction) -> otio.schema.Stack:
-        """What lies inside of a compound, multicam or synchronised clip whose own time begins with `start_s`."""
+        """Return the contents of a compound, multicam or synchronised clip whose own time begins with `start_s`."""
         inner = _Layout(known=self.known, rate=_rate_of(holder, self.known, self.rate))
         if holder.tag == "sequence":
             return inner.of_sequence(holder)
@@ -91,7 +91,7 @@ class _Layout:
         return otio.opentime.TimeRange(self.moment(start_s), self.moment(duration_s))
 
     def _storyline(self, spine: xml.Element, zero_s: Fraction, lane: int) -> None:
-        """Elements one after another, whose offset 0 lies at `zero_s` of this sequence."""
+        """Place elements one after another; their offset 0 lies at `zero_s` of this sequence."""
         end_s = _ZERO
         for element in spine:
             if "lane" in element.attrib:
@@ -103,7 +103,7 @@ class _Layout:
                 end_s = self._place(element, zero_s, lane, end_s)
 
     def _place(self, element: xml.Element, zero_s: Fraction, lane: int, after_s: Fraction) -> Fraction:
-        """Put an element and what is connected to it in its place; returns where it ends in its parent's time."""
+        """Place an element and all that is connected to it; return its end in its parent's time."""
         offset_s = _time_of(element, "offset", after_s)
         if element.tag == "audition":
             # The first of them is the one that is picked.
@@ -155,6 +155,7 @@ class _Layout:
             item = make()
             item.name = name
             edges = (time_map.at(start_s), time_map.at(start_s + duration_s))
+            # OTIO ranges begin with the earliest moment, also of a clip that runs backwards.
             item.source_range = self.span(min(edges) if time_map.speed is not None else start_s, duration_s)
             if time_map.speed is None:
                 item.effects.append(otio.schema.TimeEffect("speed that changes", "timeMap"))
@@ -165,7 +166,7 @@ class _Layout:
             yield kind, item
 
     def _holder(self, element: xml.Element) -> tuple[xml.Element, Fraction]:
-        """What holds the contents of a nested clip, and the moment that its own time begins with."""
+        """Return the element with the contents of a nested clip, and the moment that its own time begins with."""
         media = self.known.get(element.get("ref", ""))
         if element.tag not in {"ref-clip", "mc-clip"}:
             return element, _ZERO
@@ -181,7 +182,7 @@ class _Layout:
         return angle, start_s
 
     def _own_start_s(self, element: xml.Element) -> Fraction:
-        """The moment of its own time with which an element begins: where it says nothing, that of its media."""
+        """Return the moment of its own time with which an element begins: stated, or that of its media."""
         resource = self.known.get(element.get("ref", ""))
         if resource is None or "start" in element.attrib:
             return _time_of(element, "start")
@@ -248,7 +249,7 @@ class _Layout:
 
 
 def _rows(pieces: list[_Piece]) -> list[list[_Piece]]:
-    """Pieces of one lane in as many rows as it takes for none to overlap."""
+    """Return the pieces of one lane in as many rows as it takes for none to overlap."""
     rows: list[list[_Piece]] = []
     for piece in sorted(pieces, key=lambda piece: piece.start_s):
         row = next((row for row in rows if row[-1].end_s <= piece.start_s), None)
@@ -260,7 +261,7 @@ def _rows(pieces: list[_Piece]) -> list[list[_Piece]]:
 
 
 def _kinds(inside: xml.Element, asset: xml.Element | None, asked: str) -> list[str]:
-    """The tracks that a clip belongs to: films have sound of their own, which lies under them."""
+    """Return the kinds of tracks that a clip belongs to: films have sound of their own, which lies under them."""
     if inside.tag == "audio":
         return [_AUDIO]
     picture, sound = True, False
@@ -274,7 +275,7 @@ def _kinds(inside: xml.Element, asset: xml.Element | None, asked: str) -> list[s
 
 
 def _content(clip: xml.Element) -> tuple[xml.Element | None, Fraction]:
-    """The medium in a `clip`, and where it lies in the clip's own time; sound alone may be connected to a gap."""
+    """Return the medium in a `clip` and its start in the clip's own time; sound alone may be connected to a gap."""
     for child in clip:
         if child.tag in {"video", "audio"} and "lane" not in child.attrib:
             return child, _time_of(child, "offset")
@@ -293,7 +294,7 @@ def _holds_many(element: xml.Element) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TimeMap:
-    """How time of an element becomes time of its media or contents: `value_s` at `local_s`, then at `speed`."""
+    """Map from the time of an element to that of its media or contents: `value_s` at `local_s`, then at `speed`."""
 
     local_s: Fraction = _ZERO
     value_s: Fraction = _ZERO
@@ -301,12 +302,12 @@ class _TimeMap:
     """None for a speed that changes."""
 
     def at(self, local_s: Fraction) -> Fraction:
-        """The moment of the media at a moment of the element's own time."""
+        """Return the moment of the media at a moment of the element's own time."""
         return self.value_s + (local_s - self.local_s) * (1 if self.speed is None else self.speed)
 
 
 def _time_map_of(element: xml.Element) -> _TimeMap:
-    """The clock of an element, by its `timeMap`."""
+    """Return the time map of an element; the identity where it has no `timeMap`."""
     points = [(_time_of(point, "time"), _time_of(point, "value")) for point in element.findall("timeMap/timept")]
     if len(points) < 2:
         return _TimeMap()
@@ -318,14 +319,14 @@ def _time_map_of(element: xml.Element) -> _TimeMap:
 
 
 def _rate_of(sequence: xml.Element, known: Mapping[str, xml.Element], otherwise: Fraction = Fraction(24)) -> Fraction:
-    """Frames per second of a sequence, by the format that it names."""
+    """Return the frames per second of a sequence, by the format that it names."""
     shape = known.get(sequence.get("format", ""))
     frame_s = None if shape is None else _time_of(shape, "frameDuration")
     return 1 / frame_s if frame_s else otherwise
 
 
 def _time_of(element: xml.Element | None, name: str, otherwise: Fraction = _ZERO) -> Fraction:
-    """Seconds of an attribute such as "1001/24000s" or "5s". Raises ValueError for what is no time."""
+    """Return the seconds of an attribute such as "1001/24000s" or "5s". Raises ValueError for any other text."""
     text = None if element is None else element.get(name)
     if text is None:
         return otherwise

@@ -50,7 +50,10 @@ def write_folder(
 def _fill(
     folder: Path, content: str, files: Mapping[str, Path], old: zipfile.ZipFile | None, members: Mapping[str, str]
 ) -> None:
-    """Put media into a folder, and then the timeline that names it."""
+    """Write media into a folder, and then the timeline that names it.
+
+    In this order a run that is killed leaves a folder whose timeline names only files that are there.
+    """
     make_folder(folder / FOLDER)
     for name, path in files.items():
         if not _is_same(path, folder / name):
@@ -73,7 +76,7 @@ def _is_same(path: Path, target: Path) -> bool:
 
 
 def _named_in(folder: Path) -> set[str]:
-    """The media that the timeline of a folder names and that lies in it; nothing where it cannot be read."""
+    """Return the media in a folder that its timeline names; empty where that cannot be read."""
     try:
         found = otio.adapters.read_from_string((folder / CONTENT).read_text(encoding="utf-8"), "otio_json")
         urls = {

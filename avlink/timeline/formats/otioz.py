@@ -48,7 +48,7 @@ def unpack_media(bundle: Path, timeline: otio.schema.Timeline, folder: Path) -> 
 
 
 def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path) -> Path:
-    """Unpack what sound tracks name out of a .otioz into `folder`/media; returns `folder`. Files that are there stay.
+    """Unpack the media of sound tracks out of a .otioz into `folder`/media, and return `folder`. Files there stay.
 
     Raises TimelineError when the zip is broken, OutputError when it cannot be written.
     """
@@ -103,7 +103,7 @@ def write_zip(
 
 
 def member_names(url: str) -> tuple[str, ...]:
-    """The members that a URL in a bundle can mean: literally, then decoded once."""
+    """Return the members that a URL in a bundle can mean: literally, then decoded once."""
     return tuple(dict.fromkeys((url, unquote(url)))) if url else ()
 
 
@@ -114,7 +114,7 @@ def copy_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path)
 
 
 def stays_inside(name: str) -> bool:
-    """Whether the name of a member leads to nowhere outside of its bundle."""
+    """Return whether the name of a member leads to no place outside of its bundle."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name
 
@@ -130,6 +130,7 @@ def _unpack(bundle: Path, wanted: Container[str], folder: Path) -> Path:
             for member in archive.infolist():
                 if member.filename in wanted and not member.is_dir() and stays_inside(member.filename):
                     target = folder.joinpath(*PurePosixPath(member.filename).parts)
+                    # A run that was killed may have left a part of it.
                     if not target.is_file() or target.stat().st_size != member.file_size:
                         with atomic_write(target) as temporary:
                             copy_member(archive, member, temporary)
@@ -151,7 +152,7 @@ def _wanted(timeline: otio.schema.Timeline) -> Container[str]:
 
 
 class _Names:
-    """The members of a bundle that a timeline needs: files, and all that image sequences may be called."""
+    """The members of a bundle that a timeline needs: files, and all names that its image sequences may have."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()
@@ -171,7 +172,7 @@ class _Names:
 
 
 def _member_info(name: str, method: int) -> zipfile.ZipInfo:
-    """A member without the moment and the machine it was written on."""
+    """Return a member without the date and the machine it was written on, so that equal content gives equal bytes."""
     info = zipfile.ZipInfo(name, _EPOCH)
     info.compress_type = method
     info.create_system = 3
