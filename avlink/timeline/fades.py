@@ -47,6 +47,7 @@ class FadeIndex:
 
     def within(self, start_s: Fraction, end_s: Fraction) -> list[Fade]:
         """Return the fades that reach into (start_s, end_s)."""
+        # Sorted by start alone: one that reaches in begins at most the longest of all before it.
         first = bisect_left(self._fades, start_s - self._longest_s, key=_start_s)
         last = bisect_left(self._fades, end_s, key=_start_s)
         return [fade for fade in self._fades[first:last] if start_s < fade.end_s]

@@ -34,6 +34,7 @@ def flatten_timeline(timeline: otio.schema.Timeline, *, drop_frame: bool | None 
     pairs = _Pairs(pictures, stems)
     rows = [row for group in (pictures, placed, sounds, stems) for row in group]
     tracks = tuple(track for row in rows for track in row.flat(pairs))
+    # Stems of 44.1 kHz beside music of 48 kHz: the rate of most clips needs the least conversion.
     heard = [track for track in tracks if track.kind == "audio" and track.ours == bool(stems)]
     rates = Counter(clip.active_media.sample_rate for track in heard for clip in track.clips if clip.media)
     return FlatTimeline(
@@ -196,6 +197,7 @@ def _lanes(found: Iterable[tuple[tuple[int, ...], FlatClip]]) -> list[list[FlatC
     """
     lanes: list[list[FlatClip]] = [[]]
     depths: list[tuple[int, ...] | None] = [None]
+    # Neighbours meet and never overlap in their places; fades that reach over a cut do not count here.
     for depth, clip in sorted(found, key=lambda one: (one[1].start_s, one[0])):
         free = [number for number, lane in enumerate(lanes) if not lane or lane[-1].end_s <= clip.start_s]
         at = next((number for number in free if depths[number] == depth), free[0] if free else len(lanes))

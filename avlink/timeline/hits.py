@@ -69,6 +69,7 @@ def mark_hits(stem: otio.schema.Clip) -> None:
     A marker is as long as a frame, at the frame of the stem's own time in which the hit is heard, because programs
     count whole frames. Its metadata holds the exact place in samples of the file.
     """
+    # Copies, because a marker belongs to one item and is lost with it.
     markers = [marker.deepcopy() for marker in stem.markers if not is_hit(marker)]
     media = stem.media_reference.available_range
     begin_s = None if media is None else seconds(media.start_time)

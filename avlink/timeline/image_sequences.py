@@ -87,6 +87,7 @@ def find_images(names: ImageNames, folder: Path, listing: Collection[str]) -> Im
         count = count or (max(numbers, default=first) - first) // names.step + 1
     found = (image_name(names, first + index * names.step) for index in range(min(count, _MOST_IMAGES)))
     files = tuple(folder / name if name in listing else None for name in found)
+    # A folder that holds another sequence is no reason to render black.
     if not any(files):
         return None
     return ImageSequence(files=files, rate=names.rate, black=names.missing == "black")

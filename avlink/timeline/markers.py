@@ -24,6 +24,7 @@ MODES: tuple[Mode, ...] = ("sync", "ambience", "off")
 """Modes of a clip: sound in sync with its picture, sound that goes on throughout, or none."""
 
 _CUE = re.compile(r"\s*(foley|amb|ambience)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+# Two frames at 24 per second: shorter than any range that a person means.
 _POINT_S = Fraction(1, 12)
 
 
@@ -81,6 +82,7 @@ class MarkerIndex:
 
     def within(self, start_s: Fraction, end_s: Fraction) -> list[Marker]:
         """Return the markers that lie in [start_s, end_s) or reach into it."""
+        # Sorted by start alone: one that reaches in begins at most the longest of all before it.
         first = bisect_left(self._starts, start_s - self._longest_s)
         last = bisect_right(self._starts, end_s)
         return [marker for marker in self._markers[first:last] if touches(marker, start_s, end_s)]

@@ -56,6 +56,7 @@ def media_refs(clip: otio.schema.Clip, image_rate: Fraction | None = None) -> tu
     """
     refs = clip.media_references()
     active = clip.active_media_reference_key
+    # In the order of keys, so that every run tries the same file first.
     return tuple(_media_ref(key, refs[key], image_rate) for key in sorted(refs, key=lambda key: (key != active, key)))
 
 

@@ -46,6 +46,7 @@ def build_picture_plan(
             skips.append(left_out(clip, "is so short that it covers no frame of the timeline", source=str(source.path)))
             continue
         same = (digest(span), clip.timeline_start_s, clip.timeline_duration_s, prompt, seed)
+        # Stereo pairs lie on two tracks that play the same stretch of one file.
         first = seen.setdefault(same, clip)
         if first is not clip and not recipe.picture.repeats:
             where = first.track if first.track != clip.track else f"A{first.layer + 1}"

@@ -35,6 +35,7 @@ def url_style(timeline: otio.schema.Timeline) -> UrlStyle:
         else:
             style = "relative-quoted" if re.search(r"%[0-9A-Fa-f]{2}", url) else "relative"
         votes[style] = votes.get(style, 0) + 1
+    # Projects are mixed by hand, so that the majority decides; of equals the one that came first.
     return max(votes, key=lambda style: votes[style]) if votes else "plain"
 
 

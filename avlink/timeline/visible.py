@@ -37,6 +37,7 @@ def seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRef
         over = over.joined(
             fade for item in on_layer if item.opaque and isinstance(item, ClipRef) for fade in item.fades if fade.alone
         )
+        # Clips of one height hide each other no more than neighbours do, so they count only after all of them.
         opaque = [span for item in on_layer for span in _hidden_by(item)]
         if opaque:
             covered = _merged([*covered, *opaque])
@@ -136,6 +137,7 @@ def _free_of(clip: ClipRef, covered: Sequence[Span]) -> ClipRef:
     """Return a clip that is seen throughout its place, and heard in a transition only while that is seen too."""
     if not clip.lead_s and not clip.trail_s:
         return clip
+    # Of the stretches that are left, the one that the place of the clip lies in.
     left = _minus((clip.heard_start_s, clip.heard_end_s), covered)
     start_s, end_s = next(span for span in left if span[1] > clip.timeline_start_s)
     lead_s, trail_s = clip.timeline_start_s - start_s, end_s - clip.timeline_end_s

@@ -158,6 +158,7 @@ class _Context:
 
     def down(self, item: otio.core.Item, index: int, view: View) -> _Context:
         """Return the context inside a composition, whose view of its own time is `view`."""
+        # A track in a stack is a row of that; a track on a track is a nested sequence.
         is_row = isinstance(item, otio.schema.Track) and not isinstance(item.parent(), otio.schema.Track)
         name = item.name or type(item).__name__
         off = "is on a track that is switched off" if is_row else f"lies in '{name}', which is switched off"
@@ -210,6 +211,7 @@ def _walk(
         return
     is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track))
     name, speed = item.name or type(item).__name__, speed_of(item)
+    # A composition without a known end can be walked at its own speed alone: retimed, its end is needed.
     if end_s is None and not (is_open and speed == 1):
         reason = "has a length that the timeline does not say, or one at no valid rate"
         yield Visit(source=item, item=at.skip(name, index, reason, at_s))
@@ -223,11 +225,13 @@ def _walk(
             nowhere = None if span is None else (view.clamp(span[0]),) * 2
             yield Visit(source=item, item=at.skip(name, index, lack, at_s, nowhere))
         return
+    # What transitions add is cut by the window of what it lies in, plus what transitions add to that.
     longer = view.edges(at_s - over[0].before_s, None if end_s is None else end_s + over[1].after_s)
     own = view.inner(
         at_s,
         end_s,
         at_s=begin_s(item),
+        # A ramp has no speed; its item keeps its place all the same.
         speed=Fraction(1) if speed is None else speed,
         window=shown,
         heard=view.cut(longer, heard=True) or shown,
@@ -243,6 +247,7 @@ def _walk(
 
 def _contents(composition: otio.core.Item, at: _Context, view: View) -> Iterator[Visit]:
     if not isinstance(composition, otio.schema.Track):
+        # Rows are counted, not indexed: sound tracks in between give a picture no height.
         for number, (index, child) in enumerate(_rows(composition, at.kind)):
             deeper = replace(at, depth=(*at.depth, number))
             yield from _walk(child, index, deeper, view, (_ZERO, _end_s(child, at, _ZERO)))

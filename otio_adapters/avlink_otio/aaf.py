@@ -158,6 +158,7 @@ class _Writer:
         from aaf2.mobid import MobID
 
         mob = getattr(self._file.create, kind)(name)
+        # Derived, not random: a program that imports the timeline again knows its clips.
         mob_id = MobID.new()
         mob_id.material = uuid.uuid5(_NAMESPACE, "\0".join(identity))
         mob.mob_id = mob_id

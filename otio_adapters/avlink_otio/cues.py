@@ -99,6 +99,7 @@ def read_from_string(input_str: str, edits: bool = False) -> otio.core.Serializa
         gap_s = start_s - ends.get(name, 0.0)
         if duration_s <= 0 or rate <= 0:
             raise row.wrong("duration_s" if duration_s <= 0 else "rate", "must be more than 0")
+        # Starts and lengths were rounded to the microsecond, so that neighbours may seem to overlap.
         if gap_s < -_ROUNDED_S:
             raise row.wrong("start_s", f"lies before the end of the cue above it on track {name}")
         if gap_s > _ROUNDED_S:

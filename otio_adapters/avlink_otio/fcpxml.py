@@ -96,6 +96,7 @@ def _clip(
                 xml.SubElement(
                     volume, tag, type="easeIn" if tag == "fadeIn" else "easeOut", duration=_samples(fade_s, rate)
                 )
+    # Hits outside of the range that the clip plays are not heard.
     for hit in media.hits:
         if media.offset_s <= hit.start_s < media.offset_s + clip.heard_duration_s:
             at = {"start": _time(hit.start_s), "duration": _time(1 / sound.rate)}

@@ -17,6 +17,7 @@ def frame_of(time_s: Fraction, rate: Fraction) -> int:
 
 def on_frames(clip: FlatClip, rate: Fraction) -> tuple[int, int]:
     """Return the frames nearest to a clip's start and end; at least one lies between."""
+    # Both edges from absolute times, so that neighbours meet.
     first = clock.to_index(clip.heard_start_s, rate)
     return first, max(first + 1, clock.to_index(clip.heard_end_s, rate))
 

@@ -17,6 +17,7 @@ def with_nested_tracks(document: bytes) -> str | None:
         return None
     if root.tag != "xmeml":
         return None
+    # Written anew only where it must be: serialising drops the doctype, which no adapter needs.
     moved = False
     for sequence in root.iterfind(".//clipitem/sequence"):
         for media in sequence.findall("media"):

@@ -218,6 +218,7 @@ class _Layout:
 
     def _stack(self) -> otio.schema.Stack:
         stack = otio.schema.Stack()
+        # OTIO stacks pictures from the lowest up, as lanes are numbered.
         for kind in (_VIDEO, _AUDIO):
             for lane in sorted({piece.lane for piece in self.pieces if piece.kind == kind}):
                 pieces = [piece for piece in self.pieces if (piece.lane, piece.kind) == (lane, kind)]

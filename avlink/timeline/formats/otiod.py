@@ -36,6 +36,7 @@ def write_folder(
             raise OutputError(f"{output} is there already; remove it, or give another name for the output")
         before = _named_in(output)
         _fill(output, content, files, old, members)
+        # Last, so that a run that is killed leaves media too much and never too little.
         for name in before - {*files, *members}:
             (output / name).unlink(missing_ok=True)
         return
