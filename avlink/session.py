@@ -1,4 +1,4 @@
-"""The composition root: everything that a service needs from its surroundings, gathered once and handed down."""
+"""The session: registry, cache, device and listener, made once at start and passed to every service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from avlink.hooks import ReadyBackend, ReadyExecutor, Registry, load_registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """The surroundings of a run, or of several that follow each other: the model then stays loaded between them.
+    """The surroundings of one run, or of several runs in a row, between which the model stays loaded.
 
     `device` is as the user asked for it: "auto", "cpu", "cuda" or "mps".
     """
@@ -31,29 +31,30 @@ class Session:
 
     @property
     def cache(self) -> Path:
-        """The folder of everything that is kept between runs."""
+        """The folder of the cache."""
         return self.store.root
 
     def generator(self, backend: ReadyBackend) -> SoundGenerator:
-        """The model of a backend, loaded unless it was the last that was asked for: two at once could be too much.
+        """Return the model of a backend, loaded unless it was the last one.
 
-        Raises BundleError and PluginError when it cannot be loaded, ExecutorError when its executor cannot be reached.
+        Raises BundleError and PluginError if it cannot be loaded, ExecutorError if its executor cannot be reached.
         """
         key = (backend.name, backend.fingerprint(), backend.executor)
         if key not in self._loaded:
+            # One model at a time: two could be too much for the memory of a GPU.
             self._loaded.clear()
             if backend.licence:
                 self.tell(Message(text=f"backend '{backend.name}': {backend.licence}", level="warning"))
             if backend.backend.deprecated:
                 words = f'backend.name = "{backend.name}" is deprecated: {backend.backend.deprecated}'
                 self.tell(Message(text=words, level="warning"))
-            # What "auto" is, is to be seen where the model works.
+            # An executor runs on other machines, and resolves "auto" there.
             device = pick_device(self.device) if backend.executor is None else self.device
             self._loaded[key] = cast(SoundGenerator, backend.load(device))
         return self._loaded[key]
 
     def tell(self, event: Event) -> None:
-        """Send an event to whoever listens."""
+        """Send an event to the listener."""
         self.listener(event)
 
 
@@ -64,7 +65,7 @@ def open_session(
     registry: Registry | None = None,
     cache: Path | None = None,
 ) -> Session:
-    """Surroundings as the machine gives them, unless they are handed over."""
+    """Return a session with the installed plugins and the user's cache, unless others are given."""
     return Session(
         registry=load_registry() if registry is None else registry,
         store=Store(cache_dir() if cache is None else cache),
@@ -74,9 +75,9 @@ def open_session(
 
 
 def pick_device(wanted: str) -> str:
-    """The device to load a model on; "auto" is the fastest there is. Raises InputError when it is not there."""
+    """Return the device to load a model on; "auto" is the fastest. Raises InputError if this machine lacks it."""
     if wanted == "cpu":
-        # Asking torch takes seconds on a cold disk.
+        # Importing torch takes seconds.
         return wanted
     import torch
 

@@ -18,7 +18,7 @@ from avlink.training.stages.fusion import FusionStage
 from avlink.training.start import system_for
 
 if TYPE_CHECKING:
-    from avlink.core.training import StageName
+    from avlink.core.recipe.stages import StageName
     from avlink.engine.system import System
 
 

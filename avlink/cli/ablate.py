@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
 from avlink.cli.console import progress
+from avlink.core.answer import Answer
 
 
 def ablate(
@@ -22,9 +22,9 @@ def ablate(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Variants that train at once, each in a process.")
     ] = 1,
-    settings: given.Settings = None,
-    device: given.DeviceName = given.Device.auto,
-    as_json: given.AsJson = False,
+    settings: given.SettingsOption = None,
+    device: given.DeviceOption = given.Device.auto,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Train variants of a model, and compare them.
 

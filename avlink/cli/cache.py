@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Grid
+from avlink.core.answer import Answer, Grid
 
 if TYPE_CHECKING:
     from avlink.admin.cache import Amount
@@ -21,7 +21,7 @@ app = typer.Typer(help="Show what is kept between runs, and make room.", epilog=
 
 
 @app.callback(invoke_without_command=True)
-def cache(context: typer.Context, as_json: given.AsJson = False) -> Answer | None:
+def cache(context: typer.Context, as_json: given.JsonOption = False) -> Answer | None:
     """Show where the cache is and how much is in it.
 
     Everything in it can be made again: removing it costs time, and nothing else.
@@ -54,7 +54,7 @@ def prune(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Remove what has not been used for longest.
 

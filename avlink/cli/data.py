@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Block, Grid
 from avlink.cli.console import progress
+from avlink.core.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
     from avlink.training.data.work import Part
@@ -43,9 +43,9 @@ def prepare(
         ),
     ] = None,
     retry_bad: Annotated[bool, typer.Option("--retry-bad", help="Try the files again that were set aside.")] = False,
-    device: given.DeviceName = given.Device.auto,
-    settings: given.Settings = None,
-    as_json: given.AsJson = False,
+    device: given.DeviceOption = given.Device.auto,
+    settings: given.SettingsOption = None,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Decode, resample and encode the clips that a recipe trains on, once.
 
@@ -98,8 +98,8 @@ def check(
     sample: Annotated[
         int, typer.Option("--sample", metavar="N", min=0, help="Open so many files of each source.")
     ] = 100,
-    settings: given.Settings = None,
-    as_json: given.AsJson = False,
+    settings: given.SettingsOption = None,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Say which clips of a recipe are there and which are missing, how many hours, and what is prepared of them.
 

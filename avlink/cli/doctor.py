@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from avlink.cli import options as given
-from avlink.cli.answer import BROKEN, DONE, Answer, Grid
+from avlink.core.answer import BROKEN, DONE, Answer, Grid
 
 
-def doctor(as_json: given.AsJson = False) -> Answer:
+def doctor(as_json: given.JsonOption = False) -> Answer:
     """Check whether this machine has what AVLink needs.
 
     Looks at Python, torch, codecs, timeline formats, plugins and the cache. Ends with 0 when everything is all right,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
 from avlink.cli.console import progress
 from avlink.cli.report import report_blocks
+from avlink.core.answer import Answer
 
 if TYPE_CHECKING:
     from avlink.core.events import Listener
@@ -20,8 +20,8 @@ def sonify(
     source: given.Input,
     output: given.Output = None,
     stems: given.Stems = None,
-    recipe: given.RecipeName = "foley",
-    settings: given.Settings = None,
+    recipe: given.RecipeOption = "foley",
+    settings: given.SettingsOption = None,
     prompt: given.PromptText = None,
     negative: given.Negative = None,
     seed: given.Seed = None,
@@ -34,10 +34,10 @@ def sonify(
     timeline: given.TimelineName = None,
     rate: given.Rate = None,
     skip_missing: given.SkipMissing = False,
-    device: given.DeviceName = given.Device.auto,
+    device: given.DeviceOption = given.Device.auto,
     force: given.Force = False,
     dry_run: given.DryRun = False,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Give every clip of a timeline, or a single video, its sound.
 
@@ -75,7 +75,7 @@ def sonify(
         input=Path(source),
         output=output,
         stems=stems,
-        recipe=load_recipe(recipe, "sonify", given.overrides(settings, named)),
+        recipe=load_recipe(recipe, "sonify", given.recipe_overrides(settings, named)),
         media_root=tuple(media_root or ()),
         skip_missing=skip_missing,
         stop_if_missing=not skip_missing,
@@ -89,8 +89,8 @@ def sonify(
 def visualize(
     source: given.Input,
     output: given.Output = None,
-    recipe: given.RecipeName = "visualize",
-    settings: given.Settings = None,
+    recipe: given.RecipeOption = "visualize",
+    settings: given.SettingsOption = None,
     prompt: given.PromptText = None,
     negative: given.Negative = None,
     seed: given.Seed = None,
@@ -99,10 +99,10 @@ def visualize(
     timeline: given.TimelineName = None,
     rate: given.Rate = None,
     skip_missing: given.SkipMissing = False,
-    device: given.DeviceName = given.Device.auto,
+    device: given.DeviceOption = given.Device.auto,
     force: given.Force = False,
     dry_run: given.DryRun = False,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Make pictures for the sounds of a timeline, or a single one.
 
@@ -134,7 +134,7 @@ def visualize(
     request = service.VisualizeRequest(
         input=Path(source),
         output=output,
-        recipe=load_recipe(recipe, "visualize", given.overrides(settings, named)),
+        recipe=load_recipe(recipe, "visualize", given.recipe_overrides(settings, named)),
         media_root=tuple(media_root or ()),
         skip_missing=skip_missing,
         stop_if_missing=not skip_missing,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
 from avlink.cli.console import progress
+from avlink.core.answer import Answer
 
 if TYPE_CHECKING:
     from avlink.core.recipe import EvaluateRecipe
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def evaluate(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")] = "evaluate",
-    settings: given.Settings = None,
-    device: given.DeviceName = given.Device.auto,
-    as_json: given.AsJson = False,
+    settings: given.SettingsOption = None,
+    device: given.DeviceOption = given.Device.auto,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Measure how well a model's sounds fit their pictures.
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
 from avlink.cli.console import progress
+from avlink.core.answer import Answer
 
 Project = Annotated[
     Path, typer.Argument(metavar="PROJECT", help="A timeline, best one that `avlink sonify` wrote.", show_default=False)
@@ -32,7 +32,7 @@ def export(
     media_root: given.MediaRoot = None,
     timeline: given.TimelineName = None,
     rate: given.Rate = None,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Write a project's sound for another program.
 
@@ -65,7 +65,7 @@ def import_cues(
     output: given.Output = None,
     timeline: given.TimelineName = None,
     rate: given.Rate = None,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Put an edited cue sheet into a copy of its project.
 

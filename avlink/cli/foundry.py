@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
+from avlink.core.answer import Answer
 
 app = typer.Typer(help="Look at the training data that AVLink makes for itself.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def sample(
     split: Annotated[
         str, typer.Option("--split", help="Which part of the data: train, test (held out) or transfer (other styles).")
     ] = "train",
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Write a few training clips as videos with sound, to look at, and captions.json with what happens in them."""
     from avlink.admin.foundry_sample import sample as run

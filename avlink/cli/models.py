@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Block, Grid
 from avlink.cli.console import progress
+from avlink.core.answer import Answer, Block, Grid
 
 app = typer.Typer(help="List models, show their parts, import public ones.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_all(as_json: given.AsJson = False) -> Answer:
+def list_all(as_json: given.JsonOption = False) -> Answer:
     """List the models that ship with AVLink."""
     from avlink.admin.models import list_models
 
@@ -28,7 +28,7 @@ def list_all(as_json: given.AsJson = False) -> Answer:
 @app.command()
 def info(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model by name, or the folder of a bundle.")],
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Show what a model is made of, and how many parameters each part has.
 
@@ -61,7 +61,7 @@ def import_(
         Path | None,
         typer.Option(metavar="DIR", help="Sounds on which the VAE's latents are brought to unit variance."),
     ] = None,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Make a bundle of public checkpoints: a 1D-VAE, a vocoder, a T5. Nothing is downloaded, nothing unpickled.
 

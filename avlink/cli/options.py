@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from avlink.core.recipe import Override
-    from avlink.core.recipe.schema import Read
+    from avlink.core.recipe.schema import ReadTable
 
 
 class Device(str, Enum):
@@ -45,11 +45,11 @@ Stems = Annotated[
         show_default=False,
     ),
 ]
-RecipeName = Annotated[
+RecipeOption = Annotated[
     str,
     typer.Option("--recipe", "-r", metavar="RECIPE", help="A recipe by name (avlink recipes list), or a .toml file."),
 ]
-Settings = Annotated[
+SettingsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
@@ -134,13 +134,15 @@ MediaRoot = Annotated[
 SkipMissing = Annotated[
     bool, typer.Option("--skip-missing", help="Go on without clips whose media is missing; otherwise nothing is done.")
 ]
-DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
 Force = Annotated[bool, typer.Option("--force", help="Generate anew instead of taking it from the cache.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")]
 
 
-def overrides(settings: Sequence[str] | None, named: Mapping[tuple[str, str], Any]) -> list[str | Override]:
+def recipe_overrides(
+    settings: Sequence[str | Override] | None, named: Mapping[tuple[str, str], Any]
+) -> list[str | Override]:
     """Return the overrides of a recipe from the command line: `-s` first, then the options that stand for a key.
 
     `named` maps (option, key) to a value, or to None for an option that was not given.
@@ -154,13 +156,13 @@ def overrides(settings: Sequence[str] | None, named: Mapping[tuple[str, str], An
     return given
 
 
-def reading(timeline: str | None, rate: str | None) -> Read:
+def reading(timeline: str | None, rate: str | None) -> ReadTable:
     """Return the read settings of a command without a recipe. Raises RecipeError for an invalid rate."""
     from avlink.core.errors import RecipeError
-    from avlink.core.recipe.schema import Read
+    from avlink.core.recipe.schema import ReadTable
 
     try:
-        return Read(timeline=timeline or "", rate=rate)
+        return ReadTable(timeline=timeline or "", rate=rate)
     except ValueError:
         raise RecipeError(f"--rate {rate}: it is no frame rate; write one such as 25, 29.97 or 30000/1001") from None
 

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Block, Grid
-from avlink.cli.tree import owner_of
+from avlink.core.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
-    from avlink.core.installed import Origin
+    from avlink.core.entry_points import Origin
     from avlink.hooks import PluginFailure, PluginInfo, Registry
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show Python's whole traceback of each failure.")]
 
 
 class Kind(str, Enum):
-    """What a new plugin may offer."""
+    """Kinds of components of a new plugin."""
 
     processor = "processor"
     backend = "backend"
@@ -33,7 +32,7 @@ app = typer.Typer(help="List plugins, and what they offer; begin one of your own
 
 
 @app.callback()
-def plugins(context: typer.Context, verbose: Verbose = False, as_json: given.AsJson = False) -> Answer | None:
+def plugins(context: typer.Context, verbose: Verbose = False, as_json: given.JsonOption = False) -> Answer | None:
     """List plugins, and what they offer; begin one of your own."""
     if context.invoked_subcommand is not None:
         return None
@@ -41,7 +40,7 @@ def plugins(context: typer.Context, verbose: Verbose = False, as_json: given.AsJ
 
 
 @app.command("list")
-def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.AsJson = False) -> Answer:
+def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.JsonOption = False) -> Answer:
     """List plugins with where they come from and what each offers, and what is wrong with those that fail."""
     from avlink.hooks import load_registry
 
@@ -57,7 +56,7 @@ def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.As
     blocks += [_heavy_text(info) for info in registry.plugins if info.heavy]
     own = getattr(context.find_root().command, "commands", {})
     blocks += [
-        f"command '{name}' of plugin '{owner_of(name, registry)}' is not used: AVLink has one itself"
+        f"command '{name}' of plugin '{registry.owner('command', name)}' is not used: AVLink has one itself"
         for name in registry.commands
         if name in own
     ]
@@ -83,7 +82,7 @@ def new(
             show_default=False,
         ),
     ] = None,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Begin a plugin: a small project that works, with tests. Nothing that exists is touched."""
     from avlink.admin.new_plugin import DEFAULT_KINDS, new_plugin
@@ -112,12 +111,13 @@ def _table(registry: Registry) -> Grid:
     rows = []
     for info in registry.plugins:
         offers = [*info.components, *(f"avlink {name}" for name in info.commands)]
+        offers += [*(f"--{name}" for name in info.command_options), *(hook for hook in info.hooks)]
         rows.append((info.name, info.origin.package, ", ".join(offers) or "nothing", _place(info.origin)))
     return Grid(heads=("plugin", "comes with", "offers", "lies in"), rows=rows)
 
 
 def _place(origin: Origin) -> str:
-    """The file of the plugin's module, or what is known instead of it."""
+    """Return the file of the plugin's module, or the best substitute."""
     return str(origin.file or next(iter(origin.places), origin.module))
 
 
@@ -142,6 +142,8 @@ def _payload(registry: Registry) -> dict[str, Any]:
                 **_origin_json(info.origin),
                 "components": list(info.components),
                 "commands": list(info.commands),
+                "command_options": list(info.command_options),
+                "hooks": list(info.hooks),
                 "heavy": list(info.heavy),
             }
             for info in registry.plugins

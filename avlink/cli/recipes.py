@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Grid
+from avlink.core.answer import Answer, Grid
 
 app = typer.Typer(help="List, show and check recipes: the settings of a run.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")]
 
 
 @app.command("list")
-def list_all(as_json: given.AsJson = False) -> Answer:
+def list_all(as_json: given.JsonOption = False) -> Answer:
     """List the recipes that come with AVLink and its plugins."""
     from avlink.hooks import find_recipe, load_registry, named_recipes
 
@@ -36,9 +36,9 @@ def list_all(as_json: given.AsJson = False) -> Answer:
 @app.command()
 def show(
     recipe: Name,
-    settings: given.Settings = None,
+    settings: given.SettingsOption = None,
     origins: Annotated[bool, typer.Option("--origins", help="Say which file or option set each value.")] = False,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Show every value of a recipe, defaults included.
 
@@ -51,25 +51,25 @@ def show(
       [run]
       takes = 3
     """  # noqa: D301
-    from avlink.core.recipe import flat
+    from avlink.core.recipe import flatten
     from avlink.hooks import find_recipe
 
     loaded = find_recipe(recipe, None, list(settings or ()))
     values = loaded.model_dump(mode="json")
     rows = []
-    for key, item in flat(values):
+    for key, item in flatten(values):
         value = json.dumps(item, ensure_ascii=False)
         origin = loaded.source.origin(key) if origins else None
         rows.append((key, value, origin or "default") if origins else (key, value))
     heads = ("key", "value", "set by") if origins else ("key", "value")
     payload: dict[str, Any] = {"recipe": recipe, "values": values}
     if origins:
-        payload["origins"] = {key: loaded.source.origin(key) or "default" for key, _ in flat(values)}
+        payload["origins"] = {key: loaded.source.origin(key) or "default" for key, _ in flatten(values)}
     return Answer(command="recipes show", payload=payload, blocks=[Grid(heads=heads, rows=rows)])
 
 
 @app.command()
-def check(recipe: Name, settings: given.Settings = None, as_json: given.AsJson = False) -> Answer:
+def check(recipe: Name, settings: given.SettingsOption = None, as_json: given.JsonOption = False) -> Answer:
     """Check a recipe and the options of all components that it names."""
     from avlink.hooks import check_components, find_recipe, load_registry
 

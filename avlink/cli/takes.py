@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Block, Grid
+from avlink.core.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
     from avlink.edit.takes import TakesReport
@@ -31,7 +31,7 @@ def takes(
         ),
     ] = None,
     output: given.Output = None,
-    as_json: given.AsJson = False,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """List the takes of all stems, or choose the one that is heard.
 

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
 from avlink.cli.console import progress
+from avlink.core.answer import Answer
 from avlink.core.events import ignore
 
 
@@ -27,8 +27,8 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on with the training in OUT, or stop if there is one.")
     ] = True,
-    settings: given.Settings = None,
-    as_json: given.AsJson = False,
+    settings: given.SettingsOption = None,
+    as_json: given.JsonOption = False,
 ) -> Answer:
     """Train a model, stage by stage, and write a bundle.
 

@@ -1,7 +1,7 @@
-"""Our own commands, and behind them those of plugins.
+"""The group of all commands: AVLink's own, then those of plugins.
 
-Plugins are loaded only when one of their commands is used. What `--help` says of them is remembered between runs for as
-long as the same plugins lie in the same files, so that listing commands imports none of them.
+Plugins are loaded only when one of their commands is used. Their summaries for `--help` are remembered between runs for
+as long as the same plugins lie in the same files.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 import typer.core
 
-from avlink.cli.answer import Line, Lines
-from avlink.cli.listing import Listing, installed_key, recall, remember
+from avlink.cli.command_cache import CommandListing, listing_of, load_listing, plugins_key, save_listing
+from avlink.cli.plugin_options import takes_options, with_options
+from avlink.core.answer import Line, Lines
 from avlink.core.errors import AvlinkError, PluginError
 
 if TYPE_CHECKING:
-    from avlink.hooks import Command, Registry
+    from avlink.hooks import Command
 
-# typer has its own copy of click since some version, so its errors are named through what it exports.
+# Newer versions of typer contain their own copy of click: its errors are reached through a class that typer exports.
 _UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
 _ClickError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
@@ -30,17 +31,19 @@ class CommandTree(typer.core.TyperGroup):
     """The group of all commands."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Our own in the order of the code, then those of plugins."""
+        """Return AVLink's own commands in the order of the code, then those of plugins."""
         return [*super().list_commands(ctx), *(name for name in _listing().commands if name not in self.commands)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """One of our own, or of a plugin's all that is known without loading it."""
+        """Return one of our own with the options of plugins, or of a plugin's what is known without loading it."""
         own = super().get_command(ctx, cmd_name)
+        if takes_options(own):
+            return with_options(own, [option for option in _listing().options if cmd_name in option.commands])
         summary = _listing().commands.get(cmd_name) if own is None else None
         return own if summary is None else typer.core.TyperCommand(cmd_name, short_help=summary, callback=None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is to run. One of ours needs no plugin."""
+        """Return the command that is to run. One of ours needs no plugin."""
         if not args or args[0] in self.commands:
             return super().resolve_command(ctx, args)
         from avlink.hooks import Command, load_registry
@@ -50,7 +53,7 @@ class CommandTree(typer.core.TyperGroup):
         if clash is not None:
             raise PluginError(str(clash))
         if name in registry.commands:
-            return name, load_command(registry.commands[name], owner_of(name, registry)), args[1:]
+            return name, load_command(registry.commands[name], registry.owner("command", name)), args[1:]
         try:
             return super().resolve_command(ctx, args)
         except _UsageError as error:
@@ -61,7 +64,7 @@ class CommandTree(typer.core.TyperGroup):
             raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list of commands, and what is wrong with plugins."""
+        """Write the list of commands, and the plugins that failed."""
         super().format_commands(ctx, formatter)
         problems = _listing().problems
         if problems:
@@ -69,16 +72,12 @@ class CommandTree(typer.core.TyperGroup):
                 formatter.write_dl(list(problems.items()))
 
 
-def owner_of(command: str, registry: Registry) -> str:
-    """The plugin that a command comes from."""
-    kept = next((clash.kept for clash in registry.clashes if (clash.kind, clash.name) == ("command", command)), None)
-    return kept or next((info.name for info in registry.plugins if command in info.commands), "?")
-
-
 def load_command(command: Command, plugin: str) -> Any:
-    """A plugin's command, ready to be run; whatever goes wrong in it names the plugin. Raises PluginError."""
+    """Return a plugin's command, ready to run; errors in it will name the plugin. Raises PluginError."""
+    from avlink.hooks import function_of
+
     with _named(plugin, command.name):
-        offered = command.load()
+        offered = function_of(command.load)()
         if not isinstance(offered, typer.Typer):
             app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
             app.command(command.name)(offered)
@@ -89,25 +88,22 @@ def load_command(command: Command, plugin: str) -> Any:
 
 
 @functools.cache
-def _listing() -> Listing:
-    key = installed_key()
-    known = recall(key)
+def _listing() -> CommandListing:
+    key = plugins_key()
+    known = load_listing(key)
     if known is not None:
         return known
     from avlink.hooks import load_registry
 
-    registry = load_registry()
-    problems = {failure.plugin: failure.reason for failure in registry.failures}
-    problems |= {" and ".join(clash.plugins): str(clash) for clash in registry.clashes}
-    listing = Listing(commands={name: item.summary for name, item in registry.commands.items()}, problems=problems)
-    if not problems:
-        # What fails today may work tomorrow, and is looked at anew each time.
-        remember(key, listing)
+    listing = listing_of(load_registry())
+    if not listing.problems:
+        # A problem may be gone the next time without any file of the plugin changing, so it is not remembered.
+        save_listing(key, listing)
     return listing
 
 
 def _guard(command: Any, plugin: str, name: str) -> None:
-    """Let everything that runs below a loaded command name its plugin."""
+    """Wrap all callbacks below a loaded command, so that errors name its plugin."""
     for below in getattr(command, "commands", {}).values():
         _guard(below, plugin, name)
     if command.callback is not None:
@@ -138,7 +134,7 @@ def _followed(lines: Generator[Any, None, Any], plugin: str, name: str) -> Lines
 
 @contextlib.contextmanager
 def _named(plugin: str, command: str) -> Iterator[None]:
-    """Turn what foreign code raises into a sentence that names it; answers in words and ways to end pass."""
+    """Turn exceptions of a plugin's code into a PluginError that names it; AVLink's, typer's and the system's pass."""
     try:
         yield
     except (AvlinkError, typer.Exit, typer.Abort, _ClickError, OSError, MemoryError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from avlink.core.store import Store
+from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.report import EditReport, Rendered, WrittenFile
 from avlink.edit.request import EditRequest
 from avlink.hooks import ReadyBackend
@@ -27,11 +28,20 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """The end of a run: `output` is the file that holds all results, None when there is none."""
+    """The end of a run: `output` is the file that holds all results, None when there is none.
+
+    `beside` are the files in other formats.
+    """
 
     output: Path | None
     rendered: Rendered
     preview: Path | None = None
+    beside: tuple[Path, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Everything that was written besides the files of clips, the output first."""
+        return tuple(path for path in (self.output, *self.beside, self.preview) if path is not None)
 
 
 class Edit(ABC, Generic[Made]):
@@ -66,7 +76,7 @@ class Edit(ABC, Generic[Made]):
 class OpenEdit(Protocol[Made]):
     """Opens an input: reads it, resolves its media and plans. Raises InputError for what cannot be used."""
 
-    def __call__(self, request: Any, backend: ReadyBackend, session: Session, /) -> Edit[Made]: ...  # noqa: D102
+    def __call__(self, request: Any, backend: ReadyBackend, session: Session, hooks: EditHooks, /) -> Edit[Made]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

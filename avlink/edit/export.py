@@ -19,9 +19,9 @@ from avlink.core.errors import AvlinkError, InputError, MediaError, PluginError,
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.paths import atomic_write
 from avlink.core.recipe.explain import suggest
-from avlink.core.recipe.schema import Read
+from avlink.core.recipe.schema import ReadTable
 from avlink.edit.sources import timecode_s
-from avlink.hooks import Registry, TimelineFormat, load_registry
+from avlink.hooks import Registry, TimelineFormat, function_of, load_registry
 from avlink.media.probe import MediaInfo, probe
 from avlink.timeline.flat import FlatClip, FlatMedia, FlatTimeline, FlatTrack
 from avlink.timeline.flatten import flatten_timeline
@@ -46,7 +46,7 @@ class ExportRequest:
     to: str
     output: Path | None = None
     media_root: tuple[Path, ...] = ()
-    read: Read = field(default_factory=Read)
+    read: ReadTable = field(default_factory=ReadTable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +244,7 @@ def write_format(
         warnings.simplefilter("always", UserWarning)
         with atomic_write(output) as temporary:
             try:
-                written = format_.write(timeline, temporary)
+                written = function_of(format_.write)(timeline, temporary)
             except (OSError, AvlinkError):
                 raise
             except otio.exceptions.OTIOError as error:

@@ -11,6 +11,7 @@ from avlink.core.values import FrameSource
 from avlink.edit.direction import Placed
 from avlink.edit.media_file import MOVIES, FileEdit, only_source, raise_input_errors
 from avlink.edit.pictures import provenance
+from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.report import Rendered, WrittenPicture
 from avlink.edit.request import VisualizeRequest
 from avlink.hooks import ReadyBackend
@@ -33,7 +34,7 @@ class FilePictures(FileEdit[FrameSource]):
     Raises MediaError for a file without usable sound, OutputError for a place that cannot be written.
     """
 
-    def __init__(self, request: VisualizeRequest, backend: ReadyBackend, session: Session) -> None:
+    def __init__(self, request: VisualizeRequest, backend: ReadyBackend, session: Session, hooks: EditHooks) -> None:
         path = request.input
         base = path.with_name(path.stem) if request.base is None else request.base
         self.output = request.output or base.with_name(f"{base.name}.picture.mp4")
@@ -47,8 +48,9 @@ class FilePictures(FileEdit[FrameSource]):
             raise InputError(f"{path} has no sound in it; give a file with sound")
         self.backend, self.scale = backend, request.recipe.picture.upscale
         duration_s = Fraction(self.sound.num_samples, _SOUND_RATE)
+        source = only_source(path, track="A1", duration_s=duration_s, store=session.store)
         self.plan = build_picture_plan(
-            (only_source(path, track="A1", duration_s=duration_s, store=session.store),),
+            (hooks.adjusted(source),),
             request.recipe,
             rate=None,
             backend=[backend.name, backend.fingerprint()],

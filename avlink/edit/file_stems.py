@@ -13,6 +13,7 @@ from avlink.core.store import mark_used
 from avlink.core.values import SoundSource
 from avlink.edit.direction import Placed
 from avlink.edit.media_file import MOVIES, FileEdit, only_source, raise_input_errors
+from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.report import Rendered, WrittenFile, WrittenStem
 from avlink.edit.request import SonifyRequest
 from avlink.edit.sources import timecode_s
@@ -35,7 +36,7 @@ class FileStems(FileEdit[SoundSource]):
     its suffix. Raises MediaError for a file that cannot be used, OutputError for a place that cannot be written.
     """
 
-    def __init__(self, request: SonifyRequest, backend: ReadyBackend, session: Session) -> None:
+    def __init__(self, request: SonifyRequest, backend: ReadyBackend, session: Session, hooks: EditHooks) -> None:
         recipe, path = request.recipe, request.input
         if request.stems is not None:
             raise InputError(f"{path} is a media file, of which --output names the sound; --stems is for timelines")
@@ -60,8 +61,9 @@ class FileStems(FileEdit[SoundSource]):
             untouchable=frozenset({path.resolve()}),
             path_of=self._stem_path,
         )
+        source = only_source(path, track="V1", duration_s=info.duration_s, store=session.store)
         self.plan = build_plan(
-            (only_source(path, track="V1", duration_s=info.duration_s, store=session.store),),
+            (hooks.adjusted(source),),
             recipe,
             backend=[backend.name, backend.fingerprint()],
             finish=self.target.finish_key(),

@@ -36,8 +36,11 @@ def render(
     *,
     batch_s: float,
     force: bool = False,
+    on_written: Callable[[WrittenFile], None] | None = None,
 ) -> Rendered:
     """Generate and write all jobs of an edit's plan. `force` generates again instead of reading the cache.
+
+    `on_written` is called with each file when it is in its place.
 
     Raises OutputError when files or cache cannot be written, BundleError and PluginError when the model cannot be
     loaded, ExecutorError when its executor is gone. Failures of single clips are in the result.
@@ -45,7 +48,7 @@ def render(
     plan = edit.plan
     cached = frozenset() if force else cached_jobs(plan, session.store)
     session.tell(PlanReady(jobs=len(plan.jobs), cached=len(cached), skipped=len(plan.skips)))
-    run = _Run(direction, edit, session, force=force)
+    run = _Run(direction, edit, session, force=force, on_written=on_written)
     for job in plan.jobs:
         if job.id in cached:
             run.finish(job, cached=True)
@@ -111,6 +114,7 @@ class _Run(Generic[Asked, Made]):
     edit: Edit[Made]
     session: Session
     force: bool = field(kw_only=True)
+    on_written: Callable[[WrittenFile], None] | None = field(kw_only=True)
     files: dict[str, WrittenFile] = field(default_factory=dict)
     failures: dict[str, AvlinkError] = field(default_factory=dict)
     _loaded: Any = None
@@ -159,6 +163,8 @@ class _Run(Generic[Asked, Made]):
             self._fail((job,), error)
             return
         self.files[job.id] = file
+        if self.on_written is not None:
+            self.on_written(file)
         if isinstance(file, WrittenStem) and file.hits_left_out:
             more = f"{file.hits_left_out} softer hits than the {len(file.hits)} that are marked were heard"
             self.session.tell(Message(text=f"{job_name(job)}: {more}"))

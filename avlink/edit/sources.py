@@ -7,19 +7,24 @@ from dataclasses import replace
 from fractions import Fraction
 from math import floor
 from pathlib import Path
+from typing import TypeAlias
 
-from avlink.core.errors import MediaError
-from avlink.core.hashing import digest, file_digest, fraction_text
-from avlink.core.images import ImageSequence
+from avlink.core.errors import MediaError, PluginError
+from avlink.core.file_digest import file_digest
+from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
+from avlink.core.values import ImageSequence
 from avlink.media import probe as probing
 from avlink.media.images import probe_images
-from avlink.media.probe_cache import known_probe
+from avlink.media.probe_cache import cached_probe
 from avlink.timeline.image_sequences import missing_images
-from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES
+from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaRef, is_still
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
 from avlink.timeline.timecode import frames_of_timecode
 from avlink.timeline.values import ClipRef, Skip, Source, left_out, with_fades
+
+Locate: TypeAlias = Callable[[ClipRef], Path | None]
+"""Finds the file of a clip without one, or None. Raises PluginError."""
 
 
 def resolve_sources(
@@ -30,13 +35,14 @@ def resolve_sources(
     store: Store,
     skip_missing: bool = False,
     handle_s: Fraction = Fraction(0),
+    locate: Locate | None = None,
 ) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
     """Return the clips whose picture can be used, and all others with the reason. Each file is opened once.
 
-    A clip whose media is not found has failed, unless `skip_missing`. `handle_s` of media is added on both sides of
-    each clip, as far as the media goes.
+    A clip whose media is not found, by `locate` either, has failed, unless `skip_missing`. `handle_s` of media is added
+    on both sides of each clip, as far as the media goes.
     """
-    files = _PictureFiles(folder=folder, roots=roots, store=store)
+    files = _PictureFiles(folder=folder, roots=roots, store=store, locate=locate)
     return _resolve(clips, lambda clip: _with_handles(*files.source(clip), handle_s), skip_missing=skip_missing)
 
 
@@ -48,12 +54,14 @@ def resolve_sounds(
     store: Store,
     rate: Fraction,
     skip_missing: bool = False,
+    locate: Locate | None = None,
 ) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
     """Return the clips whose sound can be used, and all others with the reason. Each file is opened once.
 
-    `rate` is the timeline's, in frames per second. A clip whose media is not found has failed, unless `skip_missing`.
+    `rate` is the timeline's, in frames per second. A clip whose media is not found, by `locate` either, has failed,
+    unless `skip_missing`.
     """
-    files = SoundFiles(folder=folder, roots=roots, store=store)
+    files = SoundFiles(folder=folder, roots=roots, store=store, locate=locate)
     return _resolve(clips, lambda clip: files.source(clip, rate=rate), skip_missing=skip_missing)
 
 
@@ -84,6 +92,32 @@ def timecode_s(video: probing.VideoInfo) -> Fraction | None:
         return None
 
 
+def _find_media(
+    clip: ClipRef,
+    folder: Path,
+    roots: MediaRoots,
+    locate: Locate | None,
+    suffixes: tuple[str, ...] = FILM_SUFFIXES,
+) -> tuple[MediaRef, Path | ImageSequence]:
+    """Find the media of a clip, and ask `locate` where it is not found. Raises Unresolved."""
+    try:
+        return find_media(clip, folder, roots, suffixes=suffixes)
+    except Unresolved as error:
+        # A title or a still is no film, wherever its file may be.
+        if locate is None or any(ref.kind == "generator" or is_still(ref.url) for ref in clip.media):
+            raise
+        try:
+            path = locate(clip)
+        except PluginError as failure:
+            raise Unresolved(str(failure), source=error.source, failed=True) from failure
+        if path is None:
+            raise
+    ref = next((ref for ref in clip.media if ref.url), None)
+    if ref is None:
+        return MediaRef(key="by plugin", kind="file", url=str(path)), path
+    return replace(ref, kind="file", url=str(path), images=None), path
+
+
 def _slack_s(clip: ClipRef, rate: Fraction) -> Fraction:
     """Return how far a clip may reach beyond its media: timelines count their own frames, of up to `speed` of ours."""
     return max(Fraction(1), abs(clip.speed)) / rate
@@ -92,13 +126,13 @@ def _slack_s(clip: ClipRef, rate: Fraction) -> Fraction:
 class _PictureFiles:
     """The media of picture clips. A file that a hundred clips use is opened once."""
 
-    def __init__(self, *, folder: Path, roots: MediaRoots, store: Store) -> None:
-        self._folder, self._roots, self._store = folder, roots, store
+    def __init__(self, *, folder: Path, roots: MediaRoots, store: Store, locate: Locate | None) -> None:
+        self._folder, self._roots, self._store, self._locate = folder, roots, store, locate
         self._seen: dict[Path | ImageSequence, tuple[probing.MediaInfo, str] | str] = {}
 
     def source(self, clip: ClipRef) -> tuple[Source, probing.MediaInfo]:
         """Return the clip's source without handles, and the facts on its media. Raises Unresolved."""
-        ref, media = find_media(clip, self._folder, self._roots)
+        ref, media = _find_media(clip, self._folder, self._roots, self._locate)
         info, content = self._look(media)
         video = probing.require_video(info)
         start_s = media_start(ref, clip.source_low_s, timecode_s=timecode_s(video), file_duration_s=info.duration_s)
@@ -130,7 +164,7 @@ class _PictureFiles:
     def _look(self, media: Path | ImageSequence) -> tuple[probing.MediaInfo, str]:
         if media not in self._seen:
             try:
-                info = probe_images(media) if isinstance(media, ImageSequence) else known_probe(media, self._store)
+                info = probe_images(media) if isinstance(media, ImageSequence) else cached_probe(media, self._store)
                 probing.require_video(info)
                 self._seen[media] = (info, self._digest(media))
             except MediaError as error:
@@ -150,8 +184,8 @@ class _PictureFiles:
 class SoundFiles:
     """The media of sound clips. A file that a hundred clips use is opened once."""
 
-    def __init__(self, *, folder: Path, roots: MediaRoots, store: Store) -> None:
-        self._folder, self._roots, self._store = folder, roots, store
+    def __init__(self, *, folder: Path, roots: MediaRoots, store: Store, locate: Locate | None = None) -> None:
+        self._folder, self._roots, self._store, self._locate = folder, roots, store, locate
         self._seen: dict[Path, probing.MediaInfo | MediaError] = {}
 
     def find(self, clip: ClipRef) -> tuple[probing.MediaInfo, Fraction] | None:
@@ -159,7 +193,8 @@ class SoundFiles:
 
         Raises Unresolved when there is no file, and MediaError when it cannot be used.
         """
-        ref, media = find_media(clip, self._folder, self._roots, suffixes=(*SOUND_SUFFIXES, *FILM_SUFFIXES))
+        suffixes = (*SOUND_SUFFIXES, *FILM_SUFFIXES)
+        ref, media = _find_media(clip, self._folder, self._roots, self._locate, suffixes)
         info = self._look(media) if isinstance(media, Path) else None
         if info is None or info.audio is None:
             return None
@@ -198,7 +233,7 @@ class SoundFiles:
     def _look(self, path: Path) -> probing.MediaInfo:
         if path not in self._seen:
             try:
-                self._seen[path] = known_probe(path, self._store)
+                self._seen[path] = cached_probe(path, self._store)
             except MediaError as error:
                 self._seen[path] = error
         found = self._seen[path]

@@ -11,6 +11,7 @@ from avlink.core.events import Message
 from avlink.core.values import FrameSource
 from avlink.edit.direction import Placed
 from avlink.edit.pictures import PictureTarget, write_picture
+from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.project import moved_to, name_files, write_back
 from avlink.edit.report import Rendered, WrittenPicture
 from avlink.edit.request import VisualizeRequest
@@ -36,7 +37,7 @@ class TimelinePictures(TimelineEdit[FrameSource]):
 
     makes = "a picture"
 
-    def __init__(self, request: VisualizeRequest, backend: ReadyBackend, session: Session) -> None:
+    def __init__(self, request: VisualizeRequest, backend: ReadyBackend, session: Session, hooks: EditHooks) -> None:
         self.recipe = request.recipe
         opened = open_timeline(request, session, word="visual", sound=True)
         self.rate = _rate(opened.file, session)
@@ -48,7 +49,8 @@ class TimelinePictures(TimelineEdit[FrameSource]):
             drop_frame=is_drop_frame(opened.file.timeline, opened.file.drop_frame),
             licence=backend.licence,
         )
-        super().__init__(request, backend, session, opened, _plan(request, backend, opened, self.target, session))
+        plan = _plan(request, backend, opened, self.target, session, hooks)
+        super().__init__(request, backend, session, opened, plan)
 
     @property
     def files_folder(self) -> Path:
@@ -99,7 +101,12 @@ def _rate(file: TimelineFile, session: Session) -> float:
 
 
 def _plan(
-    request: VisualizeRequest, backend: ReadyBackend, opened: OpenTimeline, target: PictureTarget, session: Session
+    request: VisualizeRequest,
+    backend: ReadyBackend,
+    opened: OpenTimeline,
+    target: PictureTarget,
+    session: Session,
+    hooks: EditHooks,
 ) -> Plan:
     clips = select_sounds(list_sounds(opened.file.timeline), wanted=request.recipe.select)
     if not clips:
@@ -112,12 +119,14 @@ def _plan(
         store=session.store,
         rate=target.rate,
         skip_missing=request.skip_missing,
+        locate=hooks.locate,
     )
+    sources, failed = hooks.adjust(sources)
     return build_picture_plan(
         sources,
         request.recipe,
         rate=target.rate,
         backend=[backend.name, backend.fingerprint()],
         finish=target.finish_key(),
-        skipped=skips,
+        skipped=(*skips, *failed),
     )

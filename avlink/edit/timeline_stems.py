@@ -16,6 +16,7 @@ from avlink.core.values import SoundSource
 from avlink.edit.direction import Placed
 from avlink.edit.ducking import ducking_for
 from avlink.edit.export import write_format
+from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.preview import write_preview
 from avlink.edit.project import moved_to, name_files, write_back
 from avlink.edit.report import Rendered, WrittenStem
@@ -43,12 +44,12 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     makes = "a sound"
 
-    def __init__(self, request: SonifyRequest, backend: ReadyBackend, session: Session) -> None:
-        self.recipe = request.recipe
+    def __init__(self, request: SonifyRequest, backend: ReadyBackend, session: Session, hooks: EditHooks) -> None:
+        self.recipe, self.hooks = request.recipe, hooks
         self.formats = resolve_formats(request.recipe, session.registry)
         opened = open_timeline(request, session, word="foley", sound=False)
         target = _target(request, backend, opened, session)
-        super().__init__(request, backend, session, opened, _plan(request, backend, opened, target, session))
+        super().__init__(request, backend, session, opened, _plan(request, backend, opened, target, session, hooks))
         self.plan_digest = plan_digest(self.plan)
         if not request.force:
             self.plan = with_made_sounds(self.plan, session.store)
@@ -72,9 +73,9 @@ class TimelineStems(TimelineEdit[SoundSource]):
         if not rendered.files:
             return Placed(output=None, rendered=rendered)
         takes = self._takes(rendered)
-        self._write_back(takes)
+        beside = self._write_back(takes)
         preview = self._preview([stems[0] for stems in takes]) if self.recipe.write.preview else None
-        return Placed(output=self.output, rendered=rendered, preview=preview)
+        return Placed(output=self.output, rendered=rendered, preview=preview, beside=tuple(beside))
 
     def _takes(self, rendered: Rendered) -> list[list[WrittenStem]]:
         """Return the takes of each clip in timeline order, the one that was chosen before first."""
@@ -86,7 +87,8 @@ class TimelineStems(TimelineEdit[SoundSource]):
                 takes.setdefault(job.source.clip.id, []).append(stem)
         return [sorted(stems, key=lambda stem: stem.job.raw_key not in chosen) for stems in takes.values()]
 
-    def _write_back(self, takes: Sequence[Sequence[WrittenStem]]) -> None:
+    def _write_back(self, takes: Sequence[Sequence[WrittenStem]]) -> list[Path]:
+        """Write the project and the formats beside it; return the latter."""
         names = name_files((stem.path for stems in takes for stem in stems), self.file, self.output)
         placements = [
             StemPlacement(
@@ -103,9 +105,8 @@ class TimelineStems(TimelineEdit[SoundSource]):
         )
         for note in write_back(placed, self.file, self.output, names, roots=self.request.media_root):
             self.session.tell(Message(text=note, level="warning"))
-        for format_ in self.formats:
-            self._write_beside(format_, placed)
-        self._write_own_format(placed)
+        beside = [self._write_beside(format_, placed) for format_ in self.formats]
+        return [*beside, *self._write_own_format(placed)]
 
     def _stem_file(self, stem: WrittenStem, url: str) -> StemFile:
         details = self.job_details(stem.job, key="stem_key")
@@ -121,19 +122,21 @@ class TimelineStems(TimelineEdit[SoundSource]):
             hits=stem.hits,
         )
 
-    def _write_own_format(self, placed: otio.schema.Timeline) -> None:
+    def _write_own_format(self, placed: otio.schema.Timeline) -> list[Path]:
         """Write the stems alone in the format of a project of another program, to be imported there."""
         suffix = self.request.input.suffix.lower().replace(".fcpxmld", ".fcpxml")
         own = next((one for one in self.session.registry.formats.values() if one.suffix == suffix), None)
         if own is None or own in self.formats:
-            return
+            return []
         try:
             beside = self._write_beside(own, placed)
             self.session.tell(Message(text=f"the stems alone, in the project's own format: {beside}"))
+            return [beside]
         except AvlinkError as error:
             # The user did not ask for this file, so its failure is not the run's.
             text = f"no {own.suffix} of the stems was written: {error}"
             self.session.tell(Message(text=text, level="warning"))
+            return []
 
     def _write_beside(self, format_: TimelineFormat, placed: otio.schema.Timeline) -> Path:
         """Write the stems in another format, never over an input. Raises InputError, PluginError."""
@@ -156,6 +159,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
             roots=self.roots,
             height=self.recipe.write.preview_height,
             production=self.recipe.write.preview_production,
+            locate=self.hooks.locate,
         )
         return preview
 
@@ -183,7 +187,12 @@ def _target(request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline,
 
 
 def _plan(
-    request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline, target: StemTarget, session: Session
+    request: SonifyRequest,
+    backend: ReadyBackend,
+    opened: OpenTimeline,
+    target: StemTarget,
+    session: Session,
+    hooks: EditHooks,
 ) -> Plan:
     file, recipe = opened.file, request.recipe
     clips = select_clips(list_clips(file.timeline, file.image_rate), wanted=recipe.select)
@@ -196,12 +205,14 @@ def _plan(
         store=session.store,
         skip_missing=request.skip_missing,
         handle_s=recipe.stems.handle,
+        locate=hooks.locate,
     )
+    sources, failed = hooks.adjust(sources)
     return build_plan(
         sources,
         recipe,
         backend=[backend.name, backend.fingerprint()],
         finish=target.finish_key(),
         finish_of=None if target.duck is None else target.duck.key,
-        skipped=skips,
+        skipped=(*skips, *failed),
     )

@@ -6,8 +6,8 @@ from fractions import Fraction
 from functools import cached_property
 
 from avlink.core.errors import MediaError
-from avlink.core.hashing import file_digest
-from avlink.core.picked import PickedFrames, size_within
+from avlink.core.file_digest import file_digest
+from avlink.core.frames import ResampledFrames, fit_shorter_side
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, PictureSpec, Waveform
 from avlink.evaluation.pairs import ClipFiles
@@ -65,7 +65,7 @@ class ClipContent:
         if side not in self._pictures:
             info = self._file("pictures")
             video = require_video(info)
-            width, height = size_within(video.width, video.height, side)
+            width, height = fit_shorter_side(video.width, video.height, side)
             rate = min(max(video.rate, _SANE_RATES[0]), _SANE_RATES[1])
             spec = PictureSpec(rate=rate, width=width, height=height)
             length_s = min(self._max_s, info.duration_s)
@@ -74,7 +74,7 @@ class ClipContent:
 
     def frames(self, rate: Fraction, side: int) -> FrameSource:
         """The pictures that are seen at each tick of `rate`."""
-        return PickedFrames(self.native_frames(side), rate)
+        return ResampledFrames(self.native_frames(side), rate=rate)
 
     def _file(self, medium: str) -> MediaInfo:
         found = self._files.sound if medium == "sound" else self._files.pictures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from avlink.core.recipe import Source
+from avlink.core.recipe import RecipeSource
 from avlink.hooks import ReadyExtractor, load_registry
 from avlink.hooks.extractors import resolve_for_pictures
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def extractor_of(
-    config: AVLinkConfig, options: Mapping[str, Mapping[str, Any]], source: Source | None = None
+    config: AVLinkConfig, options: Mapping[str, Mapping[str, Any]], source: RecipeSource | None = None
 ) -> ReadyExtractor | None:
     """What the model's fusion reads, with the recipe's options for it; None where that is the video backbone.
 

@@ -180,10 +180,10 @@ class _Run:
         names = [clip.digest(medium) if has else None for clip in (made, true) for medium, has in _media(clip)]
         key = digest(["pair figures", avlink.__version__, VERSION, *names, list(self.judge), fraction_text(max_s)])
         try:
-            return PairFigures(**json.loads(self.store.text(key) or ""))
+            return PairFigures(**json.loads(self.store.get_text(key) or ""))
         except (ValueError, TypeError):
             figures = measure_pair(made, true, self.judge)
-            self.store.put_note(key, ".txt", json.dumps(figures.to_json()))
+            self.store.put_text(key, ".txt", json.dumps(figures.to_json()))
             return figures
 
     def _parts(

@@ -12,7 +12,7 @@ from avlink.core.errors import InputError, MediaError
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.store import Store
 from avlink.media.probe import MediaInfo
-from avlink.media.probe_cache import known_probe
+from avlink.media.probe_cache import cached_probe
 
 _NO_MEDIA = frozenset({".csv", ".json", ".jsonl", ".md", ".png", ".jpg", ".tsv", ".txt", ".toml", ".npz", ".npy"})
 CAPTIONS, MANIFEST = "captions.json", "manifest.csv"
@@ -78,7 +78,7 @@ def _clips(folder: Path, store: Store, listener: Listener) -> dict[str, ClipFile
         if not path.is_file() or path.suffix.lower() in _NO_MEDIA or any(part.startswith(".") for part in inside.parts):
             continue
         try:
-            info = known_probe(path, store)
+            info = cached_probe(path, store)
         except MediaError as error:
             listener(Message(text=f"left out: {error}", level="warning"))
             continue

@@ -1,4 +1,6 @@
-"""The plugin contract: what a plugin may offer, and how plugins are found.
+"""The plugin contract: hooks, descriptors of what plugins offer, and the registry that finds and checks them.
+
+Imports no torch. What a hook registers belongs here; what is done with it belongs to the services above.
 
 A whole plugin:
 
@@ -18,33 +20,35 @@ A whole plugin:
 
 from avlink.core.answer import Answer, Grid, Line, Lines
 from avlink.core.recipe import Recipe
-from avlink.hooks.components import (
-    ReadyBackend,
-    ReadyExecutor,
-    ReadyProcessor,
-    apply_chain,
-    check_components,
-    resolve_backend,
-    resolve_chain,
-    resolve_formats,
-)
+from avlink.hooks.backends import Executor, ReadyBackend, ReadyExecutor
 from avlink.hooks.descriptors import (
     AudioProcessor,
     Backend,
     Command,
+    CommandOption,
     Direction,
-    Executor,
     Extractor,
     ExtractorOptions,
     Medium,
     Options,
-    RecipeKind,
+    OptionType,
     TimelineFormat,
 )
 from avlink.hooks.extractors import ReadyExtractor, resolve_extractor, resolve_for_pictures
 from avlink.hooks.loader import load_registry, make_registry
+from avlink.hooks.processors import ReadyProcessor, apply_chain
 from avlink.hooks.recipes import find_recipe, named_recipes
-from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, Registry
+from avlink.hooks.references import function_of
+from avlink.hooks.registry import Clash, PluginFailure, PluginInfo, RecipeKind, Registry
+from avlink.hooks.resolve import (
+    check_components,
+    resolve_backend,
+    resolve_chain,
+    resolve_formats,
+    resolve_run_hooks,
+)
+from avlink.hooks.run_hooks import RunHooks, RunPlugin
+from avlink.hooks.run_values import ClipSettings, MissingMedia, RunClip, RunProject, RunStem
 from avlink.hooks.specs import hookimpl, hookspec
 
 __all__ = [
@@ -52,7 +56,9 @@ __all__ = [
     "AudioProcessor",
     "Backend",
     "Clash",
+    "ClipSettings",
     "Command",
+    "CommandOption",
     "Direction",
     "Executor",
     "Extractor",
@@ -61,6 +67,8 @@ __all__ = [
     "Line",
     "Lines",
     "Medium",
+    "MissingMedia",
+    "OptionType",
     "Options",
     "PluginFailure",
     "PluginInfo",
@@ -71,10 +79,16 @@ __all__ = [
     "Recipe",
     "RecipeKind",
     "Registry",
+    "RunClip",
+    "RunHooks",
+    "RunPlugin",
+    "RunProject",
+    "RunStem",
     "TimelineFormat",
     "apply_chain",
     "check_components",
     "find_recipe",
+    "function_of",
     "hookimpl",
     "hookspec",
     "load_registry",
@@ -85,4 +99,5 @@ __all__ = [
     "resolve_extractor",
     "resolve_for_pictures",
     "resolve_formats",
+    "resolve_run_hooks",
 ]

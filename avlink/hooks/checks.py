@@ -1,69 +1,95 @@
-"""Whether a plugin keeps the contract: its hooks are ours, and what they return is what they promise."""
+"""Checks of the plugin contract: hooks that exist, and results of the types that they promise."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any, get_args
 
 from avlink.core.recipe import KINDS, Recipe, suggest
+from avlink.hooks.backends import Executor
 from avlink.hooks.descriptors import (
     AudioProcessor,
     Backend,
     Command,
-    Component,
+    CommandOption,
     Direction,
-    Executor,
     Extractor,
     ExtractorOptions,
     Medium,
     Options,
-    RecipeKind,
     TimelineFormat,
 )
-from avlink.hooks.faults import Refused
-from avlink.hooks.registry import KIND_NAMES, NAME
+from avlink.hooks.diagnostics import InvalidPlugin
+from avlink.hooks.references import is_reference
+from avlink.hooks.registry import KIND_NAMES, NAME, Component, RecipeKind
 
-_PREFIX = "avlink_"
 _MARK = "avlink_impl"
+_KEY = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 
 
-def check_hooks(plugin: object, hooks: Sequence[str]) -> None:
-    """Raise Refused for a hook that does not exist, one that is not marked, and one that asks for arguments."""
+def check_hooks(plugin: object, arguments: Mapping[str, tuple[str, ...]]) -> None:
+    """Check the functions of a plugin against the names and `arguments` of all hooks.
+
+    Raises InvalidPlugin for a hook that does not exist, is not marked, is a wrapper, or asks for other arguments.
+    """
     for name in dir(plugin):
         function = getattr(plugin, name)
         if not inspect.isroutine(function):
             continue
-        marked = hasattr(function, _MARK)
-        if name in hooks and not marked:
-            raise Refused(f"its {name} is not marked with @hookimpl", function)
-        if not marked:
+        marks = getattr(function, _MARK, None)
+        if name in arguments and marks is None:
+            raise InvalidPlugin(f"its {name} is not marked with @hookimpl", function)
+        if marks is None:
             continue
-        if name not in hooks:
-            raise Refused(f"it has a hook '{name}', which does not exist; {suggest(name, sorted(hooks))}", function)
+        if name not in arguments:
+            known = suggest(name, sorted(arguments))
+            raise InvalidPlugin(f"it has a hook '{name}', which does not exist; {known}", function)
+        if marks.get("wrapper") or marks.get("hookwrapper"):
+            raise InvalidPlugin(f"its {name} is a wrapper, and AVLink calls each plugin alone", function)
         for parameter in inspect.signature(function).parameters.values():
-            if parameter.default is parameter.empty and parameter.kind < parameter.VAR_POSITIONAL:
-                raise Refused(f"its {name} asks for '{parameter.name}', and hooks get no arguments", function)
+            needed = parameter.default is parameter.empty and parameter.kind < parameter.VAR_POSITIONAL
+            if needed and parameter.name not in arguments[name]:
+                known = f"it gets {', '.join(arguments[name])}" if arguments[name] else "hooks get no arguments"
+                raise InvalidPlugin(f"its {name} asks for '{parameter.name}', and {known}", function)
 
 
-def check_offers(answer: object, kind: type[Component], hook: str, function: object) -> list[Any]:
-    """The components that a hook returned. Raises Refused for what is no list of usable components."""
+def check_components(answer: object, kind: type[Component], hook: str, function: object) -> list[Any]:
+    """Return the components that a hook returned. Raises InvalidPlugin unless it is a list of usable components."""
     if not isinstance(answer, list | tuple):
-        raise Refused(f"its {hook} returned {type(answer).__name__}, not a list", function)
+        raise InvalidPlugin(f"its {hook} returned {type(answer).__name__}, not a list", function)
     names: set[str] = set()
     for component in answer:
         mistake = _mistake(component, kind)
         if mistake is not None:
-            raise Refused(mistake, function)
+            raise InvalidPlugin(mistake, function)
         if component.name in names:
-            raise Refused(f"it offers {KIND_NAMES[kind]} '{component.name}' twice", function)
+            raise InvalidPlugin(f"it offers {KIND_NAMES[kind]} '{component.name}' twice", function)
         names.add(component.name)
     return list(answer)
 
 
+def check_run_options(answer: object, function: object) -> type[Options]:
+    """Return the model that `avlink_run_options` returned. Raises InvalidPlugin unless it is one with defaults."""
+    if not (isinstance(answer, type) and issubclass(answer, Options)):
+        raise InvalidPlugin(f"its avlink_run_options returned {_shown(answer)}, which is no class of Options", function)
+    needed = [name for name, field in answer.model_fields.items() if field.is_required()]
+    if needed:
+        # Runs whose recipe says nothing of the plugin call its hooks too.
+        raise InvalidPlugin(f"'{needed[0]}' of its {answer.__name__} has no default", function)
+    return answer
+
+
+def function_fields(kind: type[Component]) -> frozenset[str]:
+    """Return the names of a descriptor's fields that take a function or its dotted name."""
+    return frozenset(name for name, check in _FIELDS[kind].items() if check in (_FUNCTION, _OPTIONAL_FUNCTION))
+
+
 def _mistake(component: Any, kind: type[Component]) -> str | None:
-    """What is wrong with a component, in a sentence that begins with "it"."""
+    """Return a sentence that begins with "it", or None for a component that can be used."""
     if not isinstance(component, kind):
         return f"it offers {_shown(component)}, which is no {kind.__name__}"
     name = component.name
@@ -79,8 +105,8 @@ def _mistake(component: Any, kind: type[Component]) -> str | None:
 def _kind_mistake(kind: RecipeKind) -> str | None:
     if kind.name in KINDS:
         return f"it offers the recipe kind '{kind.name}', which AVLink has itself"
-    said = kind.model.model_fields.get("kind")
-    if said is None or said.default != kind.name:
+    declared = kind.model.model_fields.get("kind")
+    if declared is None or declared.default != kind.name:
         return f'{kind.model.__name__} must say kind: Literal["{kind.name}"] = "{kind.name}"'
     if kind.recipes is not None:
         try:
@@ -94,7 +120,7 @@ def _shown(value: object) -> str:
     try:
         text = " ".join(repr(value).split())
     except Exception:
-        # Foreign code again.
+        # repr of an object of the plugin is foreign code, and may fail as well.
         text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -107,33 +133,57 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-_OPTIONS = (_is_subclass(Options), "Options")
-_FUNCTION = (callable, "function")
-_FIELDS: Mapping[type[Component], Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+def _is_string(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+_Check = tuple[Callable[[Any], bool], str]
+
+_OPTIONS: _Check = (_is_subclass(Options), "Options")
+_FUNCTION: _Check = (is_reference, 'function, nor a name such as "package.module:function"')
+_OPTIONAL_FUNCTION: _Check = (lambda value: value is None or is_reference(value), _FUNCTION[1])
+_FIELDS: Mapping[type[Component], Mapping[str, _Check]] = {
     Backend: {
         "direction": (lambda value: value in get_args(Direction), 'direction: "v2a" or "a2v"'),
         "options": _OPTIONS,
         "fingerprint": _FUNCTION,
         "load": _FUNCTION,
-        "licence": (lambda value: isinstance(value, str), "text"),
-        "deprecated": (lambda value: isinstance(value, str), "text"),
+        "licence": (_is_string, "text"),
+        "deprecated": (_is_string, "text"),
     },
     Executor: {"options": _OPTIONS, "load": _FUNCTION},
     AudioProcessor: {
         "options": _OPTIONS,
         "apply": _FUNCTION,
         "version": (_is_text, "text"),
-        "whole": (lambda value: isinstance(value, bool), "bool"),
+        "whole": (_is_bool, "bool"),
     },
     TimelineFormat: {
         "suffix": (lambda value: _is_text(value) and value.startswith("."), "suffix such as '.csv'"),
         "write": _FUNCTION,
     },
     Command: {"summary": (_is_text, "text"), "load": _FUNCTION},
+    CommandOption: {
+        "commands": (
+            lambda value: isinstance(value, tuple) and bool(value) and all(map(_is_text, value)),
+            "tuple of names of commands",
+        ),
+        "sets": (lambda value: isinstance(value, str) and bool(_KEY.fullmatch(value)), "key of a recipe"),
+        "help": (_is_text, "text"),
+        "type": (lambda value: value in (str, int, float, bool, Path), "str, int, float, bool or Path"),
+        "default": (_is_string, "text"),
+        "metavar": (_is_string, "text"),
+        "multiple": (_is_bool, "bool"),
+        "convert": _OPTIONAL_FUNCTION,
+    },
     RecipeKind: {
         "model": (_is_subclass(Recipe), "Recipe"),
         "recipes": (lambda value: value is None or _is_text(value), "name of a package"),
-        "check": (lambda value: value is None or callable(value), "function"),
+        "check": _OPTIONAL_FUNCTION,
     },
     Extractor: {
         "takes": (
@@ -143,7 +193,7 @@ _FIELDS: Mapping[type[Component], Mapping[str, tuple[Callable[[Any], bool], str]
         "options": (_is_subclass(ExtractorOptions), "ExtractorOptions"),
         "fingerprint": _FUNCTION,
         "load": _FUNCTION,
-        "licence": (lambda value: isinstance(value, str), "text"),
-        "source": (lambda value: isinstance(value, str), "text"),
+        "licence": (_is_string, "text"),
+        "source": (_is_string, "text"),
     },
 }

@@ -1,7 +1,10 @@
-"""What plugins offer, as frozen descriptions: light to make, heavy only once they are used.
+"""Descriptors: what plugins offer, as frozen values that are light to make and load what is heavy when it is used.
 
-Every component has an `Options` model. Its fields are what a recipe may write beside the component's name, and
-pydantic checks them before any work begins, so a field needs a type, a default and its unit in its name.
+A field that takes a function takes its dotted name as well, such as "my_package.model:load", which is imported at the
+first call (`avlink.hooks.references`).
+
+Every component has an `Options` model. Its fields are the keys that a recipe may write beside the component's name.
+pydantic checks them before any work begins, so give each a type, a default, and its unit in its name.
 """
 
 from __future__ import annotations
@@ -15,10 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from avlink.core.features import FeatureExtractor
-    from avlink.core.recipe import Recipe
     from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
-    from avlink.hooks.components import ReadyBackend
-    from avlink.hooks.registry import Registry
     from avlink.timeline.flat import FlatTimeline, FlatTrack
 
 Direction: TypeAlias = Literal["v2a", "a2v"]
@@ -26,73 +26,52 @@ Direction: TypeAlias = Literal["v2a", "a2v"]
 
 
 Medium: TypeAlias = Literal["sound", "pictures", "scene", "text"]
-"""What an extractor can describe; a scene is sound and pictures together."""
+"""A kind of content that an extractor takes; a scene is sound and pictures together."""
 
 
 class Options(BaseModel):
-    """Base of all options: unknown keys are refused, values are not coerced, nothing changes afterwards."""
+    """Base of all options models: it refuses unknown keys, coerces nothing and does not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """A way to generate.
+    """A way to generate sound for pictures or pictures for sound.
 
-    `name` is what recipes say in `backend.name`, unique among all plugins. `fingerprint(options)` names everything
-    that the result depends on besides the request: weights, the version of the code, options. It goes into every
-    cache key, so it must change when the sound would. `load(options, device)` gives the generator; `device` is
-    "cpu", "cuda" or "mps". It is the first place where heavy imports belong.
+    `name` is the value of `backend.name` in recipes, unique among all plugins. `fingerprint(options)` returns a text
+    that names everything that the result depends on besides the request: weights, version of the code, options. It is
+    part of every cache key, so it must change when the result would. `load(options, device)` returns the generator;
+    `device` is "cpu", "cuda" or "mps". Both get an instance of the model `options`.
 
-    Both are given an instance of `options`.
-
-    `licence` says what its weights may be used for, where that is not everything: people read it when the model is
-    loaded, and it stays with every stem that the model made.
-
-    `deprecated` says what to write instead of this backend, which older recipes still name: a warning when the model
-    is loaded.
+    `licence` states what the weights may be used for, where that is restricted. It is shown when the model is loaded
+    and written into every stem. `deprecated` states what recipes should name instead of this backend; it is shown as a
+    warning when the model is loaded.
     """
 
     name: str
     direction: Direction
     options: type[Options] = Options
-    fingerprint: Callable[[Any], str]
-    load: Callable[[Any, str], SoundGenerator | PictureGenerator]
+    fingerprint: Callable[[Any], str] | str
+    load: Callable[[Any, str], SoundGenerator | PictureGenerator] | str
     licence: str = ""
     deprecated: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executor:
-    """An executor runs any backend somewhere else, such as on a cluster.
-
-    `name` is what recipes say in `backend.on`. `load(backend, options, device)` gives a generator that answers as the
-    backend itself would, bit for bit, and loads nothing on this machine; `device` is as the user asked for it, "auto"
-    too, for there it may mean another one than here. A generator that can work on several batches side by side says
-    how many in an attribute `at_once`. Where the executor itself cannot be reached, it raises `ExecutorError`.
-
-    An executor changes no result: it is in no cache key.
-    """
-
-    name: str
-    options: type[Options] = Options
-    load: Callable[[ReadyBackend, Any, str], SoundGenerator | PictureGenerator]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioProcessor:
     """A step of the chain that finishes stems.
 
-    `name` is what recipes say in `stems.post`. `apply(wave, options)` is pure: it returns new sound of the same rate,
-    channels and length. `version` is part of the stem's cache key; raise it when the sound changes.
+    `name` is an entry of `stems.post` in recipes. `apply(sound, options)` is pure: it returns new sound of the same
+    rate, channels and length. `version` is part of the stem's cache key; raise it when the sound changes.
 
-    With `whole`, `apply` is given a `Waveform`: the whole stem in memory. Without, it is given a `SoundSource` and
-    should answer with one that works when it is read, so that hours of sound need no more memory than seconds.
+    With `whole`, `apply` gets a `Waveform`: the whole stem in memory. Without, it gets a `SoundSource` and should
+    return one that works when it is read, so that hours of sound need no more memory than seconds.
     """
 
     name: str
     options: type[Options] = Options
-    apply: Callable[[Any, Any], SoundSource]
+    apply: Callable[[Any, Any], SoundSource] | str
     version: str = "1"
     whole: bool = True
 
@@ -101,76 +80,85 @@ class AudioProcessor:
 class TimelineFormat:
     """A file written beside the finished timeline, for what OTIO's own adapters cannot express.
 
-    `name` is what recipes say in `write.also`, `suffix` begins with a dot. `write(timeline, path)` is given frozen
+    `name` is an entry of `write.also` in recipes, `suffix` begins with a dot. `write(timeline, path)` gets frozen
     values in exact seconds, without nesting, and a temporary path in the target folder. It returns the tracks that it
     wrote, of which users are told; None stands for the sound tracks.
     """
 
     name: str
     suffix: str
-    write: Callable[[FlatTimeline, Path], Sequence[FlatTrack] | None]
+    write: Callable[[FlatTimeline, Path], Sequence[FlatTrack] | None] | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A command of the command line: `avlink <name>`.
 
-    `summary` is the sentence that `avlink --help` shows, for which nothing is loaded. `load()` is called when the
-    command is used, and is the first place where heavy imports belong. It gives a function with parameters that typer
-    understands, or a `typer.Typer` with commands of its own.
+    `summary` is the sentence in `avlink --help`, which loads nothing. `load()` is called when the command is used. It
+    returns a function with parameters that typer understands, or a `typer.Typer` with commands of its own.
 
-    Such a function returns an `Answer`, or nothing; one that goes on for a while yields a `Line` for each thing that
-    happens and returns the exit code. It prints nothing itself. With a parameter `--json` it has that too: AVLink
-    then prints the payloads instead of the words. What it raises as `AvlinkError` is shown as one sentence.
+    The function returns an `Answer`, or nothing; one that runs for a while yields a `Line` for each event and returns
+    the exit code. It prints nothing itself. If it has a parameter `--json`, AVLink prints the payloads instead of the
+    text. An `AvlinkError` that it raises is shown as one sentence.
     """
 
     name: str
     summary: str
-    load: Callable[[], Any]
+    load: Callable[[], Any] | str
+
+
+OptionType: TypeAlias = type[str] | type[int] | type[float] | type[bool] | type[Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeKind:
-    """Another kind of recipe, with inheritance, `-s key=value` and the same messages as ours.
+class CommandOption:
+    """An option `--<name>` of AVLink's own commands that sets a value of the recipe.
 
-    `name` is what such recipes say in `kind`. `model` is their content: a subclass of `Recipe` that says
-    `kind: Literal["<name>"] = "<name>"`; tables in it are `Options`. `recipes` is a package of yours: the .toml files
-    that lie in it can be asked for by name. `check(recipe, registry)` gives a sentence for each mistake that the model
-    alone cannot see, such as a wrong name of another component, and begins it with the key.
+    `commands` are the commands that get it; they must read a recipe (`-r` and `-s`). `sets` is the dotted key of the
+    recipe that gets the value. `convert(value)` turns the value of the option into that of the key; without, both are
+    the same. The result is checked as that of `-s key=value` is; it is applied after all `-s`, before AVLink's own
+    options. An option that is not given sets nothing.
+
+    `type` is the type of the value; a `bool` is a flag without one. `multiple` lets the option be repeated; its value
+    is then a list. `help` is the sentence in `--help`, `metavar` the placeholder of the value there, and `default`
+    states what holds without the option.
     """
 
     name: str
-    model: type[Recipe]
-    recipes: str | None = None
-    check: Callable[[Any, Registry], Sequence[str]] | None = None
+    commands: tuple[str, ...]
+    sets: str
+    help: str
+    type: OptionType = str
+    default: str = ""
+    metavar: str = ""
+    multiple: bool = False
+    convert: Callable[[Any], Any] | str | None = None
 
 
 class ExtractorOptions(Options):
     """Base of the options of extractors."""
 
     checkpoint: str = ""
-    """Where its weights lie: a file, or a folder. AVLink makes it whole, and looks whether it is there."""
+    """The file or folder of the weights. AVLink makes the path absolute and checks that it exists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extractor:
-    """A pretrained network that describes clips by numbers: for metrics, and as what a model is conditioned on.
+    """A pretrained network that describes clips by numbers: for metrics, and as a condition of a model.
 
-    `name` is what recipes say, `takes` what it can be given. `fingerprint(options)` names everything that its features
-    depend on besides the clip: the content of the weights, the version of the code, options. `load(options, device)`
-    gives it; `device` is "cpu", "cuda" or "mps". Both may count on the checkpoint being there.
+    `name` is its name in recipes, `takes` the kinds of content that it can describe. `fingerprint(options)` names
+    everything that its features depend on besides the clip: the content of the weights, the version of the code,
+    options. `load(options, device)` returns it; `device` is "cpu", "cuda" or "mps". Both are called only if the
+    checkpoint exists.
 
-    `source` says in words where its weights can be had, and `licence` what they may be used for; an extractor without
-    `source` needs no weights.
+    `source` says where the weights can be obtained, `licence` what they may be used for; an extractor without `source`
+    needs no weights.
     """
 
     name: str
     takes: tuple[Medium, ...]
     options: type[ExtractorOptions] = ExtractorOptions
-    fingerprint: Callable[[Any], str]
-    load: Callable[[Any, str], FeatureExtractor]
+    fingerprint: Callable[[Any], str] | str
+    load: Callable[[Any, str], FeatureExtractor] | str
     licence: str = ""
     source: str = ""
-
-
-Component: TypeAlias = Backend | Executor | AudioProcessor | TimelineFormat | Command | RecipeKind | Extractor

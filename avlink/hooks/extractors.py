@@ -1,4 +1,4 @@
-"""Extractors with checked options: their weights are looked for before anything is loaded, and failures are named."""
+"""Extractors that are ready to load: with checked options and weights that exist; their failures name them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from avlink.core.errors import AvlinkError, InputError, PluginError, RecipeError
 from avlink.core.features import Content, FeatureExtractor, Features
-from avlink.core.recipe import EvaluateRecipe, Source, explain, report
+from avlink.core.recipe import EvaluateRecipe, RecipeSource, describe_mistakes, explain
 from avlink.hooks.descriptors import Extractor, ExtractorOptions
+from avlink.hooks.references import function_of
 from avlink.hooks.registry import Registry
 
 Result = TypeVar("Result")
@@ -33,7 +34,7 @@ class ReadyExtractor:
 
     @property
     def lack(self) -> str | None:
-        """What it lacks, in a sentence that says where to get it; None where its weights are there."""
+        """A sentence that says where to get its weights, if they are missing; None if they exist."""
         if not self.extractor.source:
             return None
         checkpoint, name = self.options.checkpoint, self.name
@@ -47,27 +48,31 @@ class ReadyExtractor:
         return None
 
     def fingerprint(self) -> str:
-        """What features depend on besides the clip. Raises InputError for a lack, PluginError if the plugin fails."""
+        """Return the text that names everything features depend on besides the clip.
+
+        Raises InputError if the weights are missing, PluginError if the plugin fails.
+        """
         self._check()
-        found = self._call("its fingerprint", lambda: self.extractor.fingerprint(self.options))
+        found = self._call("its fingerprint", lambda: function_of(self.extractor.fingerprint)(self.options))
         if not isinstance(found, str):
             raise PluginError(f"extractor '{self.name}' gave {type(found).__name__} as its fingerprint, not text")
         return found
 
     def load(self, device: str) -> FeatureExtractor:
-        """The extractor on "cpu", "cuda" or "mps".
+        """Return the extractor on "cpu", "cuda" or "mps".
 
-        Raises InputError for a lack, PluginError if the plugin fails, then and whenever it is used.
+        Raises InputError if the weights are missing, PluginError if the plugin fails. The extractor that is returned
+        raises PluginError too.
         """
         self._check()
-        loaded = self._call("loading", lambda: self.extractor.load(self.options, device))
+        loaded = self._call("loading", lambda: function_of(self.extractor.load)(self.options, device))
         needs = [(medium, "sample_rate") for medium in ("sound", "scene")]
         needs += [(medium, part) for medium in ("pictures", "scene") for part in ("frame_rate", "side")]
         for medium, part in [*needs, *((medium, "extract") for medium in self.extractor.takes)]:
             if medium in self.extractor.takes and getattr(loaded, part, None) is None:
                 kind = type(loaded).__name__
                 raise PluginError(f"extractor '{self.name}' loaded {kind}, which cannot be used: it has no '{part}'")
-        return _Guarded(loaded, self)
+        return _GuardedExtractor(loaded, self)
 
     def _check(self) -> None:
         if self.lack is not None:
@@ -77,14 +82,14 @@ class ReadyExtractor:
         try:
             return function()
         except AvlinkError:
-            # An answer in words already.
+            # Its message is made for the user already.
             raise
         except Exception as error:
             raise PluginError(f"extractor '{self.name}' failed in {what}: {type(error).__name__}: {error}") from error
 
 
-class _Guarded:
-    """A `FeatureExtractor` whose failures name it, and whose features are what they should be."""
+class _GuardedExtractor:
+    """A `FeatureExtractor` whose failures name it, and whose results are checked."""
 
     def __init__(self, loaded: FeatureExtractor, ready: ReadyExtractor) -> None:
         self.sample_rate: int | None = getattr(loaded, "sample_rate", None)
@@ -100,36 +105,36 @@ class _Guarded:
 
 
 def resolve_extractor(
-    name: str, values: Mapping[str, Any], registry: Registry, *, source: Source | None = None
+    name: str, values: Mapping[str, Any], registry: Registry, *, source: RecipeSource | None = None
 ) -> ReadyExtractor:
-    """The extractor of that name with `values` as its options; raises RecipeError for what does not fit.
+    """Return the extractor of that name with `values` as its options. Raises RecipeError for wrong names and values.
 
     A relative checkpoint starts from the folder of the recipe `source`, or from the working directory.
     """
-    source = Source() if source is None else source
+    source = RecipeSource() if source is None else source
     ready, lines = _extractor(name, values, registry, source)
     if ready is None:
-        raise RecipeError(report(source, lines))
+        raise RecipeError(describe_mistakes(source, lines))
     return ready
 
 
 def resolve_for_pictures(
-    name: str, values: Mapping[str, Any], fps: int, registry: Registry, *, source: Source | None = None
+    name: str, values: Mapping[str, Any], fps: int, registry: Registry, *, source: RecipeSource | None = None
 ) -> ReadyExtractor:
-    """The extractor of that name at `fps` pictures a second, where it lets that be chosen. Raises RecipeError."""
+    """Return the extractor of that name at `fps` pictures a second, if it has that option. Raises RecipeError."""
     found = registry.extractor(name)
     rate = {"frame_rate": float(fps)} if "frame_rate" in found.options.model_fields else {}
     return resolve_extractor(name, {**rate, **values}, registry, source=source)
 
 
 def check_extractors(recipe: EvaluateRecipe, registry: Registry) -> list[str]:
-    """A line for each mistake in a recipe's extractors; whether checkpoints are there is not looked at."""
+    """Return a line for each mistake in a recipe's extractors. Missing checkpoints are no mistake here."""
     found = [_extractor(name, values, registry, recipe.source)[1] for name, values in recipe.extractors.items()]
     return [line for lines in found for line in lines]
 
 
 def _extractor(
-    name: str, values: Mapping[str, Any], registry: Registry, source: Source
+    name: str, values: Mapping[str, Any], registry: Registry, source: RecipeSource
 ) -> tuple[ReadyExtractor | None, list[str]]:
     prefix = f"extractors.{name}"
     try:

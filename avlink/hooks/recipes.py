@@ -1,4 +1,4 @@
-"""Recipes of every kind: our own, and those that plugins add."""
+"""Recipes by name or path, of AVLink's own kinds and of those that plugins add."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def find_recipe(
     *,
     registry: Registry | None = None,
 ) -> Recipe:
-    """The recipe of that name or path (ends in .toml), with `overrides` (such as "run.seed=3") applied, checked.
+    """Return the recipe of that name or path (ends in .toml), checked, with `overrides` such as "run.seed=3".
 
-    `kind` is what it must be for: the name of a kind, or the model of one; None takes any. Kinds and named recipes of
-    plugins are known: those of `registry`, or of all that are installed, which are loaded only if they are needed.
+    `kind` is the name or the model of the kind that it must have; None accepts any. Kinds and named recipes of plugins
+    are those of `registry`, or of the installed plugins, which are loaded only if they are needed.
 
-    Raises RecipeError that lists every mistake with the value and who set it.
+    Raises RecipeError that lists every mistake with the value and its origin.
     """
 
     def more() -> MoreRecipes:
@@ -65,7 +65,7 @@ def find_recipe(
 
 
 def named_recipes(registry: Registry) -> dict[str, Traversable]:
-    """All recipes that have a name, with their files; ours win over those of plugins."""
+    """Return all named recipes with their files; AVLink's own take precedence over those of plugins."""
     return dict(sorted({**_of_plugins(registry), **builtin_recipes()}.items()))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of plugins need, and ours use too: quick, the same each time, nothing to train and to download.
+"""Helpers for the tests of plugins: quick, deterministic, without training or downloads.
 
     registry = fake_registry(my_plugin)         # your plugin beside `tone` and `flat`, whatever is installed
     cut = make_timeline(tmp_path)               # cut.otio over two small movies
@@ -37,11 +37,12 @@ __all__ = [
 ]
 
 
-def fake_registry(*plugins: object) -> Registry:
-    """A registry of `tone`, `flat` and the given plugins (modules), whatever is installed.
+def fake_registry(*plugins: object, **named: object) -> Registry:
+    """Return a registry of `tone`, `flat` and the given plugins (modules), whatever is installed.
 
-    Raises PluginError for a plugin that cannot be used, with the reason.
+    A plugin that is given by keyword has that name, as an entry point would give it. Raises PluginError for a plugin
+    that cannot be used, with the reason.
     """
     import avlink.testing
 
-    return make_registry(avlink.testing, *plugins)
+    return make_registry(avlink.testing, *plugins, **named)

@@ -1,4 +1,4 @@
-"""Small movies and timelines over them, rendered in no time: the same picture for the same seed, each time."""
+"""Small movies and timelines over them: quick to render, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def make_movie(
     flashes: Sequence[int] = (),
     sound: SoundSource | None = None,
 ) -> Path:
-    """Write a movie of noise that moves sideways, another one for each `seed`, and return its path.
+    """Write a movie of noise that moves sideways, different for each `seed`, and return its path.
 
     `rate` is in frames per second, 23.976 and the like mean 24000/1001; `size` is (width, height) in pixels. The frames
-    whose numbers are in `flashes` are white: something to strike. Folders are made; an existing file is replaced.
+    whose numbers are in `flashes` are white: visible events. Folders are made; an existing file is replaced.
 
     Raises OutputError if the file cannot be written.
     """
@@ -75,9 +75,9 @@ def make_timeline(
 ) -> Path:
     """Write `<name>.otio`, a video track of `shots` one after the other over movies in `media/`, and return its path.
 
-    A name alone is a `Shot` of 24 frames. The movies are rendered as long as the shots ask for, with the name as seed;
-    one that is there already is used as it is. `rate` is the timeline's, in frames per second; it begins at
-    `start_s` seconds of timecode, where editing programs say 3600.
+    A name alone is a `Shot` of 24 frames. The movies are as long as the shots need, with the name as seed; a movie that
+    exists is used as it is. `rate` is the timeline's, in frames per second; it starts at
+    `start_s` seconds of timecode; editing programs often use 3600.
 
     Raises OutputError if something cannot be written.
     """

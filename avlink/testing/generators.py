@@ -1,4 +1,4 @@
-"""Two backends that are quick and whose answers tell what they were asked for: `tone` and `flat`."""
+"""Two quick backends whose results encode the request: `tone` and `flat`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLAT_SAMPLE_RATE = 16000
 
 
 class ToneOptions(Options):
-    """The tone's sample rate in hertz, its peak, and how many steps it pretends to take."""
+    """The sample rate of the tone in hertz, its peak, and the number of steps that it reports."""
 
     sample_rate: int = 16000
     peak: float = 0.5
@@ -36,12 +36,12 @@ class FlatOptions(Options):
 
 
 def tone_hz(seed: int) -> float:
-    """The pitch of the tone that a job of this seed gets: a whole number of hertz from 200 to 1199."""
+    """Return the frequency of the tone for a seed: a whole number of hertz from 200 to 1199."""
     return float(_LOWEST_HZ + seed % _PITCHES)
 
 
 class ToneGenerator:
-    """A `SoundGenerator`: a sine for each request."""
+    """A `SoundGenerator` that returns a sine for each request."""
 
     def __init__(self, options: ToneOptions) -> None:
         self.sample_rate = options.sample_rate
@@ -49,14 +49,14 @@ class ToneGenerator:
         self._options = options
 
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[Waveform, ...]:
-        """One mono waveform a request."""
+        """Return a mono waveform for each request."""
         _tell(on_step, self._options.steps)
         return tuple(self._tone(request) for request in requests)
 
     def _tone(self, request: SoundRequest) -> Waveform:
         import numpy as np
 
-        # Every picture is read, as a real generator would, so that a broken file fails here too.
+        # Reads every picture as a real generator does, so that a broken file fails in tests as well.
         request.frames.read(0, request.frames.num_frames)
         time_s = np.arange(to_index(request.duration_s, self.sample_rate)) / self.sample_rate
         wave = self._options.peak * np.sin(2 * np.pi * tone_hz(request.seed) * time_s)
@@ -64,14 +64,14 @@ class ToneGenerator:
 
 
 class FlatGenerator:
-    """A `PictureGenerator`: frames of one grey for each request."""
+    """A `PictureGenerator` that returns frames of one grey for each request."""
 
     def __init__(self, options: FlatOptions) -> None:
         self.sample_rate = _FLAT_SAMPLE_RATE
         self.picture = PictureSpec(rate=Fraction(options.fps), width=options.width, height=options.height)
 
     def generate(self, requests: Sequence[PictureRequest], *, on_step: OnStep | None = None) -> tuple[Frames, ...]:
-        """Frames for each request."""
+        """Return frames for each request."""
         _tell(on_step, 1)
         return tuple(Frames(pixels=self._pixels(request), rate=self.picture.rate) for request in requests)
 

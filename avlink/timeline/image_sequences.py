@@ -10,7 +10,7 @@ from math import ceil, floor
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from avlink.core.images import ImageSequence
+from avlink.core.values import ImageSequence
 
 # "shot.%04d.exr", "shot.####.exr", and Resolve's "shot.[0001-0100].exr".
 _PATTERN = re.compile(r"%0?(?P<digits>\d*)d|(?P<hashes>#{2,})|\[(?P<first>\d+)-(?P<last>\d+)\]")

@@ -18,7 +18,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
-from avlink.core.recipe.schema import Read
+from avlink.core.recipe.schema import ReadTable
 from avlink.timeline.formats.edl import edl_timebase, fix_record_times, with_drop_frame_signs
 from avlink.timeline.formats.fcp7_xml import with_nested_tracks
 from avlink.timeline.formats.fcpxml import read_fcpxml
@@ -55,7 +55,7 @@ class TimelineFile:
     image_rate: Fraction | None = None
 
 
-_AS_IT_IS = Read()
+_AS_IT_IS = ReadTable()
 
 
 def timeline_suffixes() -> frozenset[str]:
@@ -76,7 +76,7 @@ def readable_suffixes() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def read_timeline(path: Path, options: Read = _AS_IT_IS) -> TimelineFile:
+def read_timeline(path: Path, options: ReadTable = _AS_IT_IS) -> TimelineFile:
     """Read a timeline file. The file is never changed, and the result is ours to change.
 
     `options` supplies what the file lacks: which of its timelines is meant, and its frame rate.

@@ -8,15 +8,15 @@ from fractions import Fraction
 from typing import Literal
 
 from avlink.core.errors import TimelineError
-from avlink.core.recipe.schema import Select
+from avlink.core.recipe.schema import SelectTable
 from avlink.timeline.values import ClipRef, Skip, left_out
 from avlink.timeline.visible import cued_parts, seen
 
-_EVERYTHING = Select()
+_EVERYTHING = SelectTable()
 
 
 def select_clips(
-    items: Sequence[ClipRef | Skip], tracks: Sequence[str] = (), *, wanted: Select = _EVERYTHING
+    items: Sequence[ClipRef | Skip], tracks: Sequence[str] = (), *, wanted: SelectTable = _EVERYTHING
 ) -> tuple[ClipRef | Skip, ...]:
     """Return the clips to work on, in timeline order, and all others as skips.
 
@@ -33,7 +33,7 @@ def select_clips(
     return tuple(sorted((_worth_a_sound(item, wanted) for item in named), key=timeline_order))
 
 
-def select_sounds(items: Sequence[ClipRef | Skip], *, wanted: Select) -> tuple[ClipRef | Skip, ...]:
+def select_sounds(items: Sequence[ClipRef | Skip], *, wanted: SelectTable) -> tuple[ClipRef | Skip, ...]:
     """Return the sound clips to work on, in timeline order, and all others as skips.
 
     Sounds hide nothing, so all clips of all tracks are taken, or of the tracks in `wanted`, by name or as A1, A2, ...
@@ -45,7 +45,7 @@ def select_sounds(items: Sequence[ClipRef | Skip], *, wanted: Select) -> tuple[C
     return tuple(sorted((_worth_a_picture(item, wanted) for item in _wanted(found, wanted)), key=timeline_order))
 
 
-def _wanted(items: Sequence[ClipRef | Skip], wanted: Select) -> list[ClipRef | Skip]:
+def _wanted(items: Sequence[ClipRef | Skip], wanted: SelectTable) -> list[ClipRef | Skip]:
     """Return the items that are `wanted`. Raises TimelineError when there are items, and none is."""
     named = [item for item in items if _is_wanted(item, wanted)]
     if items and not named:
@@ -53,7 +53,7 @@ def _wanted(items: Sequence[ClipRef | Skip], wanted: Select) -> list[ClipRef | S
     return named
 
 
-def _is_wanted(item: ClipRef | Skip, wanted: Select) -> bool:
+def _is_wanted(item: ClipRef | Skip, wanted: SelectTable) -> bool:
     """Return whether a clip has a name, a marker and a colour of those `wanted`; an empty list holds for all."""
     if wanted.clips and not _matches([item.name], wanted.clips):
         return False
@@ -72,7 +72,7 @@ def _matches(texts: Iterable[str], patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(text.casefold(), pattern.casefold()) for text in texts for pattern in patterns)
 
 
-def _nothing_wanted(items: Sequence[ClipRef | Skip], wanted: Select) -> str:
+def _nothing_wanted(items: Sequence[ClipRef | Skip], wanted: SelectTable) -> str:
     asked = [
         f"{key} = {', '.join(values)}"
         for key, values in (("clips", wanted.clips), ("markers", wanted.markers), ("colours", wanted.colours))
@@ -83,7 +83,7 @@ def _nothing_wanted(items: Sequence[ClipRef | Skip], wanted: Select) -> str:
     return f"no clip is as [select] wants it ({'; '.join(asked)}); there are: {', '.join(names[:8])}{more}"
 
 
-def _worth_a_sound(item: ClipRef | Skip, wanted: Select) -> ClipRef | Skip:
+def _worth_a_sound(item: ClipRef | Skip, wanted: SelectTable) -> ClipRef | Skip:
     """Return a clip that is too short, or stands still, as a skip.
 
     Foley is the sound of movement, and nothing moves in a freeze frame. One with a prompt of its own, or chosen by
@@ -130,7 +130,7 @@ def _cued_on_tracks(items: Sequence[ClipRef | Skip], tracks: Sequence[str]) -> l
     return [part for item in on_tracks(items, tracks) for part in cued_parts(item)]
 
 
-def _worth_a_picture(item: ClipRef | Skip, wanted: Select) -> ClipRef | Skip:
+def _worth_a_picture(item: ClipRef | Skip, wanted: SelectTable) -> ClipRef | Skip:
     if isinstance(item, Skip):
         return item
     if item.mode == "off":

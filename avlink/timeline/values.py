@@ -12,8 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.hashing import digest, fraction_text
-from avlink.core.images import ImageSequence
-from avlink.core.values import Hit, Prompt
+from avlink.core.values import Hit, ImageSequence, Prompt
 from avlink.timeline.fades import Fade
 from avlink.timeline.markers import Marker, MarkerCue, Mode, Role
 from avlink.timeline.media_refs import FILM_SUFFIXES, MediaRef, may_be_transparent

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from avlink.core.training import STAGES
+from avlink.core.recipe.stages import STAGES
 
 
 def save_stage(folder: Path, stage: str, weights: Mapping[str, Mapping[str, Tensor]]) -> None:

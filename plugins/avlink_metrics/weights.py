@@ -1,4 +1,4 @@
-"""Weights of public networks: read without running code, fitted by name and shape, named in words where they do not."""
+"""Weights of public networks: read without running code and loaded strictly by name and shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AnyModule = TypeVar("AnyModule", bound="nn.Module")
 
 
 def content_of(checkpoint: str) -> str:
-    """The name of what a checkpoint holds: of a file, or of all files of a folder of transformers' kind."""
+    """Return a digest of the content of a checkpoint: a file, or all files of a folder of transformers."""
     path, store = Path(checkpoint), Store(cache_dir())
     if path.is_file():
         return file_digest(path, store)
@@ -24,13 +24,13 @@ def content_of(checkpoint: str) -> str:
 
 
 class Shapes:
-    """The tensors of a checkpoint, asked for by name while a network is built to their widths."""
+    """The tensors of a checkpoint, whose shapes determine the widths of the network."""
 
     def __init__(self, path: Path, tensors: Mapping[str, Tensor], what: str) -> None:
         self.path, self.tensors, self.what = path, tensors, what
 
     def of(self, name: str, dims: int) -> tuple[int, ...]:
-        """The shape of a tensor of `dims` axes. Raises BundleError where it is not there, or another."""
+        """Return the shape of a tensor with `dims` axes. Raises BundleError if it is missing or has another number."""
         found = self.tensors.get(name)
         if found is None:
             raise BundleError(f"'{self.path}' is no {self.what}: it has no '{name}'{self._instead()}")
@@ -39,7 +39,7 @@ class Shapes:
         return tuple(found.shape)
 
     def count(self, pattern: str) -> int:
-        """How many of `pattern`, such as "blocks.{}.weight", there are from 0 on."""
+        """Return the number of tensors of a pattern such as "blocks.{}.weight", counted from 0."""
         number = 0
         while pattern.format(number) in self.tensors:
             number += 1
@@ -51,7 +51,7 @@ class Shapes:
 
 
 def open_weights(checkpoint: str, what: str) -> Shapes:
-    """The tensors of a file, without wrappers and prefixes. Raises BundleError for what cannot be read."""
+    """Return the tensors of a file without wrappers and prefixes. Raises BundleError if it cannot be read."""
     from avlink import read_checkpoint
 
     found = read_checkpoint(Path(checkpoint))
@@ -59,13 +59,13 @@ def open_weights(checkpoint: str, what: str) -> Shapes:
 
 
 def fill(module: AnyModule, shapes: Shapes, device: str, *, ignored: Iterable[str] = ()) -> AnyModule:
-    """Put all tensors into a module, strictly; names that begin with one of `ignored` may be left over.
+    """Load all tensors into a module, strictly; names that begin with one of `ignored` may be left over.
 
-    The module is frozen, in single precision and in evaluation mode. Raises BundleError that names what is missing, of
-    another shape, or left over.
+    The module is frozen, in single precision and in evaluation mode. Raises BundleError that names tensors that are
+    missing, of another shape, or left over.
     """
     wanted = module.state_dict()
-    # Of no use, and not in files from before it was counted.
+    # A counter of batch norms that inference does not use, and that old files lack.
     wanted = {key: value for key, value in wanted.items() if not key.endswith("num_batches_tracked")}
     found = {key: value for key, value in shapes.tensors.items() if not key.endswith("num_batches_tracked")}
     missing = [key for key in wanted if key not in found]
@@ -75,5 +75,6 @@ def fill(module: AnyModule, shapes: Shapes, device: str, *, ignored: Iterable[st
         if keys:
             more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
             raise BundleError(f"'{shapes.path}' is no {shapes.what}: {words} {', '.join(keys[:3])}{more}")
+    # Not strict only for the counters of batch norms, which were left out above.
     module.load_state_dict({key: found[key].float() for key in wanted}, strict=False)
     return module.eval().requires_grad_(False).to(device)

@@ -1,1 +1,1 @@
-"""MMAudio as a backend, where its user has installed it: weights stay in the user's folder, nothing is downloaded."""
+"""MMAudio as a backend, for users who have installed it and have its weights; nothing is downloaded."""

@@ -1,4 +1,4 @@
-"""Sound for pictures by MMAudio: window by window, each with noise of its own, and nothing of the other requests."""
+"""Sound for pictures by MMAudio, window by window. Each has its own noise, independent of other requests."""
 
 from __future__ import annotations
 
@@ -15,29 +15,40 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avlink import FittedSound, SpooledSound, derive_seed, to_index
-from avlink_mmaudio.pictures import SPEC, Box, find_box, look
+from avlink_mmaudio.network import load_network
+from avlink_mmaudio.package import installed_package
+from avlink_mmaudio.pictures import SPEC, Box, find_box, read_window
+from avlink_mmaudio.weights import find_weights
 from avlink_mmaudio.windows import join, plan_windows
 
 if TYPE_CHECKING:
     from avlink import OnStep, SoundRequest, SoundSource
     from avlink_mmaudio.network import Network
-    from avlink_mmaudio.plugin import MMAudioOptions
+    from avlink_mmaudio.options import MMAudioOptions
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
+def load(options: MMAudioOptions, device: str) -> MMAudioGenerator:
+    """Return the generator. Raises InputError without MMAudio, BundleError for weights that cannot be used."""
+    installed_package()
+    weights = find_weights(options.weights, options.hub, options.variant, published=options.published)
+    return MMAudioGenerator(load_network(weights, options.precision, device), options)
+
+
 class MMAudioGenerator:
-    """A `SoundGenerator`. Memory holds the pictures and the sound of one window, whatever the length of a clip."""
+    """A `SoundGenerator`. It holds the pictures and the sound of one window in memory, for clips of any length."""
 
     def __init__(self, network: Network, options: MMAudioOptions) -> None:
         self.picture = SPEC
         self.sample_rate = int(network.lengths.sampling_rate)
         self._network, self._options = network, options
+        # Exact milliseconds: 0.1 as a float is no tenth, and window starts would drift.
         self._window_s = Fraction(options.window_s).limit_denominator(1000)
         self._overlap_s = Fraction(options.overlap_s).limit_denominator(1000)
 
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[SoundSource, ...]:
-        """One mono sound a request, one after the other: together they would change each other's last bits."""
+        """Return a mono sound for each request. They are not batched, which would change their last bits."""
         plans = [plan_windows(request.duration_s, self._window_s, self._overlap_s) for request in requests]
         steps = self._options.steps
         total, done = sum(map(len, plans)) * steps, 0
@@ -78,15 +89,17 @@ class MMAudioGenerator:
         tell: Callable[[int], None],
     ) -> NDArray[np.float32]:
         network, steps = self._network, self._options.steps
+        # The network keeps the sequence lengths as state, so they are set before each window.
         lengths = dataclasses.replace(network.lengths, duration=float(length_s))
         network.net.update_seq_lengths(lengths.latent_seq_len, lengths.clip_seq_len, lengths.sync_seq_len)
-        # Segments of 16 pictures that begin every 8 give 8 features each.
-        clip, sync = look(request.frames, box, start_s, lengths.clip_seq_len, lengths.sync_seq_len + 8)
+        # Segments of 16 pictures every 8 pictures: the last one needs 8 more.
+        clip, sync = read_window(request.frames, box, start_s, lengths.clip_seq_len, lengths.sync_seq_len + 8)
         flow = _Flow(
             network.flow(min_sigma=0, inference_mode="euler", num_steps=steps),
             derive_seed("mmaudio", request.seed, index),
             lambda step: tell(index * steps + step),
         )
+        # MMAudio prints, and standard output is for results.
         with contextlib.redirect_stdout(sys.stderr):
             sound = network.generate(
                 clip if self._options.clip_picture else None,
@@ -103,16 +116,17 @@ class MMAudioGenerator:
 
 
 class _Flow:
-    """MMAudio's flow that begins with the job's own noise, the same on every device, and tells of each step.
+    """MMAudio's flow with the job's own noise, the same on every device, and a report of each step.
 
-    MMAudio draws noise where its network is, or on the CPU, by its version; here it never matters.
+    MMAudio draws the noise on the device of the network or on the CPU, depending on its version.
     """
 
     def __init__(self, flow: Any, seed: int, tell: Callable[[int], None]) -> None:
         self._flow, self._seed, self._tell = flow, seed, tell
 
     def to_data(self, velocity: Velocity, x0: Tensor) -> Tensor:
-        """From noise of the shape of `x0` to data."""
+        """Integrate from noise of the shape of `x0` to data."""
+        # On the CPU: generators of other devices give other numbers for the same seed.
         noise = torch.randn(tuple(x0.shape), generator=torch.Generator().manual_seed(self._seed))
         taken = 0
 

@@ -1,4 +1,4 @@
-"""MMAudio's network and encoders, loaded from the user's files and from nowhere else."""
+"""MMAudio's network and encoders, loaded from files of the user only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What MMAudio's `generate` is given, and the lengths that go with it (a dataclass of MMAudio's)."""
+    """The arguments of MMAudio's `generate`, with its sequence lengths (a dataclass of MMAudio)."""
 
     net: Any
     features: Any
@@ -34,7 +34,10 @@ class Network:
 
 
 def load_network(weights: Weights, precision: str, device: str) -> Network:
-    """The variant's network on `device`. Raises InputError where MMAudio cannot be used, BundleError for its files."""
+    """Return the variant's network on `device`.
+
+    Raises InputError if MMAudio cannot be used, BundleError if its files cannot be.
+    """
     import torch
 
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
@@ -45,7 +48,7 @@ def load_network(weights: Weights, precision: str, device: str) -> Network:
             from mmaudio.model.networks import get_my_mmaudio
             from mmaudio.model.utils.features_utils import FeaturesUtils
         except (ImportError, OSError) as error:
-            # torchaudio and torchcodec of another build raise OSError.
+            # torchaudio and torchcodec that were built for another torch raise OSError.
             raise InputError(
                 f"MMAudio is installed but cannot be imported ({' '.join(str(error).split())}); install what it needs, "
                 "as its README says"
@@ -85,10 +88,10 @@ def load_network(weights: Weights, precision: str, device: str) -> Network:
 
 @contextlib.contextmanager
 def _nothing_downloaded(hub: Path) -> Iterator[None]:
-    """Hugging Face's library looks into the cache `hub` only, whether it was imported before or will be here."""
+    """Make Hugging Face's library read the cache `hub` only, also if it is imported already."""
     wanted = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub)}
     before = {name: os.environ.get(name) for name in wanted}
-    # It reads the variables once, when it is imported.
+    # The library reads the variables once, when it is imported.
     known: Any = sys.modules.get("huggingface_hub.constants")
     usual = (False, str(hub_folder())) if known is None else (known.HF_HUB_OFFLINE, known.HF_HUB_CACHE)
     os.environ.update(wanted)

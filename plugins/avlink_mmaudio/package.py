@@ -1,4 +1,4 @@
-"""Whether MMAudio's package is there, and which: without importing it, which takes many seconds."""
+"""The installed package of MMAudio, identified without importing it, which takes many seconds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from importlib.util import find_spec
 from avlink import InputError
 
 COMMIT = "974010a026c731054592d8f777218bd9d85a6c24"
-"""The state of https://github.com/hkchengrex/MMAudio that this plugin is written for."""
+"""The commit of https://github.com/hkchengrex/MMAudio that this plugin is written for."""
 
 
 def installed_package() -> list[str]:
-    """What tells one installed MMAudio from another: its version, and the commit where pip knows it.
+    """Return the version of the installed MMAudio and its commit, as far as pip knows them.
 
-    Raises InputError when there is none.
+    Raises InputError if it is not installed.
     """
     if find_spec("mmaudio") is None:
         raise InputError(
@@ -25,7 +25,7 @@ def installed_package() -> list[str]:
     try:
         found = distribution("mmaudio")
     except PackageNotFoundError:
-        # A checkout on the path.
+        # A checkout on the path has no metadata.
         return []
     origin = found.read_text("direct_url.json")
     try:

@@ -1,9 +1,9 @@
-"""One stretch of pictures as MMAudio's two encoders want it.
+"""The pictures of a window as the input of MMAudio's two picture encoders.
 
-AVLink gives one rate and size: the finer of the two rates, 25 a second, and as many lines as the larger size has. A
-picture of another shape stands in it between black bars, which are taken off again here. As in MMAudio's own
-`load_video`, CLIP sees the whole picture stretched to 384x384, 8 times a second, each time the one picture that is
-seen at that moment; the synchronisation sees its middle square at 224x224, 25 times a second, scaled to [-1, 1].
+AVLink provides one rate and size: the higher of the two rates, 25 a second, and the height of the larger size. Pictures
+of another aspect ratio have black bars, which are removed here. As in MMAudio's own `load_video`, CLIP gets the whole
+picture stretched to 384x384, 8 times a second, each time the picture of that moment; the synchronisation encoder gets
+the central square at 224x224, 25 times a second, scaled to [-1, 1].
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SMALLEST = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """The part of each frame where there is picture, in pixels."""
+    """The part of each frame inside the black bars, in pixels."""
 
     top: int
     left: int
@@ -41,9 +41,9 @@ class Box:
 
 
 def find_box(frames: FrameSource) -> Box:
-    """The picture between black bars, which are of equal size on both sides, and black in every frame.
+    """Return the picture between black bars, which have equal sizes on both sides and are black in every frame.
 
-    Looks at up to 16 frames of the whole clip. Where all is black, all is picture.
+    Up to 16 frames of the clip are examined. A clip that is all black has no bars.
     """
     step = max(1, frames.num_frames // _LOOKS)
     brightest = np.zeros((frames.height, frames.width), np.uint8)
@@ -59,22 +59,25 @@ def _span(seen: NDArray[np.uint8]) -> tuple[int, int]:
     if not len(places):
         return 0, size
     before, after = int(places[0]), int(size - 1 - places[-1])
-    # Bars of an odd sum differ by one line; a night sky is on one side only.
+    # Bars of an odd sum differ by one line. A dark area on one side only, such as a night sky, is picture.
     if abs(before - after) > 1 or size - before - after < _SMALLEST:
         return 0, size
     return before, size - before - after
 
 
-def look(frames: FrameSource, box: Box, start_s: Fraction, clip_count: int, sync_count: int) -> tuple[Tensor, Tensor]:
-    """(1, clip_count, 3, 384, 384) in [0, 1] and (1, sync_count, 3, 224, 224) in [-1, 1], from `start_s` on.
+def read_window(
+    frames: FrameSource, box: Box, start_s: Fraction, clip_count: int, sync_count: int
+) -> tuple[Tensor, Tensor]:
+    """Return (1, clip_count, 3, 384, 384) in [0, 1] and (1, sync_count, 3, 224, 224) in [-1, 1], from `start_s` on.
 
-    Beyond the end the last picture is held.
+    The last picture is repeated beyond the end.
     """
     first, last = int(start_s * SYNC_RATE), frames.num_frames - 1
     clip_at = [first + index * SYNC_RATE // CLIP_RATE for index in range(clip_count)]
     sync_at = [*range(first, first + sync_count)]
     clip: list[Tensor] = []
     sync: list[Tensor] = []
+    # One second at a time: a window of 8 s in full size would be 160 MB.
     for begin in range(first, max(clip_at[-1], sync_at[-1]) + 1, _BLOCK):
         start = min(begin, last)
         block = frames.read(start, min(begin + _BLOCK, last + 1) if begin <= last else last + 1)
@@ -97,8 +100,8 @@ def _middle(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _scaled(pictures: NDArray[np.uint8], size: int) -> Tensor:
-    """(pictures, 3, size, size) in [0, 1]: bicubic without aliasing, in bytes, as torchvision scales pictures."""
-    # Colours last in memory, as they come: torch is then ten times as quick.
+    """Return (pictures, 3, size, size) in [0, 1]: antialiased bicubic on bytes, as torchvision resizes."""
+    # The memory layout stays channels-last: torch resizes that ten times as fast.
     pixels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
     scaled = torch.nn.functional.interpolate(pixels, (size, size), mode="bicubic", antialias=True, align_corners=False)
     return scaled.float() / 255

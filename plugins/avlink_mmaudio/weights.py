@@ -1,7 +1,7 @@
-"""MMAudio's weights on the user's disk: which files a variant needs, whether they are there and whole.
+"""MMAudio's weights on the user's disk: the files of each variant, found and checked.
 
-Names, places and MD5 sums are those of MMAudio's own README and `mmaudio/utils/download_utils.py`. CLIP and the
-44.1 kHz vocoder are taken by MMAudio from the cache of Hugging Face's library, where files are kept by their content.
+Names, places and MD5 sums are those of MMAudio's own README and `mmaudio/utils/download_utils.py`. MMAudio takes
+CLIP and the 44.1 kHz vocoder from the cache of Hugging Face's library, which names files by their content.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CHUNK_BYTES = 1 << 22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A file that MMAudio published: its place in the folder, where it can be had, its MD5, its size in words."""
+    """A file that MMAudio published: its path in the folder, its URL, its MD5, its size in words."""
 
     place: str
     url: str
@@ -64,7 +64,7 @@ VOCODER_16K = _release("best_netG.pt", "eeaf372a38a9c31c362120aba2dde292", "429 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """All files of a variant, there and whole; `vocoder` is the one of 16 kHz, None where the hub has it."""
+    """The files of a variant, which exist and are intact; `vocoder` is that of 16 kHz, None if the hub has it."""
 
     variant: Variant
     net: Path
@@ -75,15 +75,15 @@ class Weights:
     hub_files: tuple[Path, ...]
 
     def digests(self) -> list[str]:
-        """The contents of all files, in a fixed order."""
+        """Return digests of all files, in a fixed order."""
         own = [file for file in (self.net, self.vae, self.sync, self.vocoder) if file is not None]
         return [*(md5_of(file) for file in own), *(_kept_as(file) for file in self.hub_files)]
 
 
 def find_weights(folder: str, hub: str, variant: Variant, *, published: bool) -> Weights:
-    """The files of a variant. Those that MMAudio published are read once to tell, and known after.
+    """Return the files of a variant. Those that MMAudio published are checked by MD5, which is kept in the cache.
 
-    Raises BundleError that names the first file that is missing, or is not what was published, and where to get it.
+    Raises BundleError that names the first file that is missing or differs, and its URL.
     """
     if not folder:
         raise BundleError(
@@ -94,7 +94,7 @@ def find_weights(folder: str, hub: str, variant: Variant, *, published: bool) ->
     if not root.is_dir():
         raise BundleError(f"backend.options.weights: there is no folder '{root}'; name the one of MMAudio's weights")
     needed = [NETS[variant], VAES[kind], SYNC, *([VOCODER_16K] if kind == "16k" else [])]
-    # All are looked for before any is read, which takes a while.
+    # All files are searched before any is hashed, so that a missing one is reported at once.
     files = [_find(root, file) for file in needed]
     cache = Path(hub).expanduser() if hub else hub_folder()
     hub_files = [*_in_hub(cache, CLIP, "open_clip_config.json", "open_clip_pytorch_model.bin")]
@@ -115,13 +115,13 @@ def find_weights(folder: str, hub: str, variant: Variant, *, published: bool) ->
 
 
 def md5_of(path: Path, store: Store | None = None) -> str:
-    """The MD5 of a file; one of the same path, size, time and inode is not read a second time on this machine."""
+    """Return the MD5 of a file; a file of the same path, size, time and inode is read once on this machine."""
     store = Store(cache_dir()) if store is None else store
     try:
         path = path.resolve()
         stat = path.stat()
         key = digest(["md5", str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino])
-        known = store.text(key)
+        known = store.get_text(key)
         if known is not None and _MD5.fullmatch(known):
             return known
         content = hashlib.md5(usedforsecurity=False)
@@ -130,7 +130,7 @@ def md5_of(path: Path, store: Store | None = None) -> str:
                 content.update(chunk)
     except OSError as error:
         raise BundleError(f"the weights '{path}' cannot be read: {error.strerror or error}") from None
-    store.put_note(key, ".txt", content.hexdigest())
+    store.put_text(key, ".txt", content.hexdigest())
     return content.hexdigest()
 
 
@@ -152,7 +152,7 @@ def _check(file: Published, path: Path) -> None:
 
 
 def _in_hub(cache: Path, repository: str, *names: str) -> Iterator[Path]:
-    """The files of a repository in a cache of Hugging Face's library, of the state that `main` was when it came."""
+    """Yield files of a repository in a cache of Hugging Face's library, at its downloaded revision of `main`."""
     place = cache / f"models--{repository.replace('/', '--')}"
     try:
         state = (place / "refs" / "main").read_text(encoding="utf-8").strip()
@@ -169,13 +169,13 @@ def _in_hub(cache: Path, repository: str, *names: str) -> Iterator[Path]:
 
 
 def _kept_as(path: Path) -> str:
-    """What tells a file of the hub's cache: large ones are kept there under the SHA-256 of their content."""
+    """Return a digest of a file of the hub's cache. Large ones are named by their SHA-256 there, others are read."""
     name = path.resolve().name
     return name if _SHA256.fullmatch(name) else md5_of(path)
 
 
 def hub_folder() -> Path:
-    """Where Hugging Face's library keeps its cache, by the variables that it reads."""
+    """Return the cache folder of Hugging Face's library, by the environment variables that it reads."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if os.environ.get(name):
             return Path(os.environ[name]).expanduser()

@@ -1,8 +1,8 @@
-"""Clicks: a few samples that jump out of what surrounds them and leave no sound behind. A hit leaves a sound.
+"""Removal of clicks: a few samples that differ from their neighbours and are followed by no sound, as a hit would be.
 
-The second difference makes a jump stand out of all but the highest tones. Where it exceeds the median of its
-surroundings by far, on both sides, it is a jump; where the sound after it is no louder than before, a click. The
-samples of a click are replaced by a cubic curve through their neighbours.
+The second difference makes a jump exceed everything but the highest tones. A sample whose second difference is far
+above the median on both sides is a jump; it is a click if the sound after it is no louder than before. The samples of a
+click are replaced by a cubic Hermite curve through their neighbours.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from avlink import SoundSource
-    from avlink_post.plugin import DeclickOptions
+    from avlink_post.options import DeclickOptions
 
 _SURROUNDINGS_S = 0.002
 _ONSET_RATIO = 3.0
-# The second difference of one wrong sample reaches one sample to either side; one more for band-limited clicks.
+# The second difference of one wrong sample extends by one sample on either side; one more for band-limited clicks.
 _MARGIN = 2
 _CELL_BLOCKS = 512
 _MARGIN_BLOCKS = 16
 
 
 def remove_clicks(sound: SoundSource, options: DeclickOptions) -> SoundSource:
-    """`sound` without its clicks."""
+    """Return `sound` without its clicks."""
     return _Declicked(sound, options)
 
 
 class _Declicked:
     """A `SoundSource` without clicks, whose result does not depend on how it is read.
 
-    It works on a fixed grid of cells. Each is looked at with its surroundings, enough of them that a click across the
-    border of two cells is seen by both in the same way.
+    It works on a fixed grid of cells. Each is read with a margin that is wide enough for both cells to find a click on
+    their border, and to find the same.
     """
 
     def __init__(self, sound: SoundSource, options: DeclickOptions) -> None:
         self._sound, self._options = sound, options
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
-        # Whole blocks of medians, so that they are the same seen from every cell.
+        # A cell is a whole number of blocks of medians, so that blocks are the same for every cell and its margin.
         self._reach = max(8, round(_SURROUNDINGS_S * sound.sample_rate))
         self._cell = _CELL_BLOCKS * self._reach
         self._last: tuple[int, NDArray[np.float32]] | None = None
@@ -54,7 +54,7 @@ class _Declicked:
         return np.concatenate(parts, axis=1)
 
     def _clean(self, number: int) -> NDArray[np.float32]:
-        # Who reads in order asks for each cell several times.
+        # Readers that go through the sound in small blocks ask for each cell several times.
         if self._last is None or self._last[0] != number:
             first = number * self._cell
             start = max(0, first - _MARGIN_BLOCKS * self._reach)
@@ -68,19 +68,22 @@ class _Declicked:
 
 
 def _clicks(channel: NDArray[np.float32], rate: int, options: DeclickOptions) -> list[tuple[int, int]]:
-    """The spans [start, stop) of samples to replace, in order, not overlapping."""
+    """Return the spans [start, stop) of samples to replace, in order, without overlap."""
     if channel.size < 8:
         return []
     floor = 10.0 ** (options.floor_dbfs / 20.0)
     ratio = 10.0 ** (options.sensitivity_db / 20.0)
     max_samples = max(1, round(options.max_click_s * rate))
     reach = max(8, round(_SURROUNDINGS_S * rate))
+    # Index i of the second difference belongs to sample i + 1, between its neighbours.
     jump = np.zeros_like(channel)
     jump[1:-1] = np.abs(np.diff(channel, n=2))
 
     spans: list[tuple[int, int]] = []
+    # Half of the ratio first: block medians are coarse, and each suspect is measured exactly below.
     suspect = jump > np.maximum(floor, 0.5 * ratio * _block_medians(jump, reach))
     for start, stop in _groups(np.flatnonzero(suspect), gap=_MARGIN):
+        # Part of the click before.
         if spans and start < spans[-1][1]:
             continue
         peak = start + int(np.argmax(jump[start:stop]))
@@ -98,13 +101,13 @@ def _clicks(channel: NDArray[np.float32], rate: int, options: DeclickOptions) ->
 
 
 def _is_onset(channel: NDArray[np.float32], before: slice, after: slice, floor: float) -> bool:
-    """Whether a sound begins between the two stretches: then the jump belongs to it."""
+    """Return True if a sound begins between the two ranges: the jump is then its onset."""
     louder = _level(channel[after]) > _ONSET_RATIO * _level(channel[before])
     return louder and _level(channel[after]) > floor / _ONSET_RATIO
 
 
 def _groups(indices: NDArray[np.intp], gap: int) -> list[tuple[int, int]]:
-    """Runs [start, stop) of indices that lie at most `gap` apart."""
+    """Return runs [start, stop) of indices whose distance is at most `gap`."""
     if not indices.size:
         return []
     breaks = np.flatnonzero(np.diff(indices) > gap)
@@ -114,7 +117,7 @@ def _groups(indices: NDArray[np.intp], gap: int) -> list[tuple[int, int]]:
 
 
 def _block_medians(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """For each value the median of its block of `length`: a coarse guide that needs no sliding window."""
+    """Return for each value the median of its block of `length`: a coarse level, cheaper than a sliding median."""
     blocks = np.pad(values, (0, -values.size % length), mode="edge").reshape(-1, length)
     return np.repeat(np.median(blocks, axis=1), length)[: values.size]
 
@@ -128,7 +131,7 @@ def _level(values: NDArray[np.float32]) -> float:
 
 
 def _bridge(channel: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
-    """A cubic curve over [start, stop) through two samples on either side; beyond an end of the sound lies silence."""
+    """Return a cubic Hermite curve over [start, stop) through two samples on either side; outside is silence."""
 
     def at(index: int) -> float:
         return float(channel[index]) if 0 <= index < channel.size else 0.0

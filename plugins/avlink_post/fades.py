@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from avlink import SoundSource
-    from avlink_post.plugin import FadesOptions
+    from avlink_post.options import FadesOptions
 
 
 def fade_ends(sound: SoundSource, options: FadesOptions) -> SoundSource:
-    """`sound` faded in and out; the first and the last sample are zero wherever a fade has a length.
+    """Return `sound` with a fade-in and a fade-out; the first and last sample are 0 where a fade has a length.
 
-    Fades that do not fit are shortened in proportion, so that they meet and never overlap.
+    Fades that are together longer than the sound are shortened in proportion, so that they do not overlap.
     """
     fade_in = round(options.fade_in_s * sound.sample_rate)
     fade_out = round(options.fade_out_s * sound.sample_rate)
@@ -42,6 +42,7 @@ class _Faded:
         samples = samples.copy()
         length = samples.shape[1]
         rising = _rise(self._fade_in)[start:stop]
+        # The fade-out is the fade-in counted from the end.
         falling = _rise(self._fade_out)[from_end : from_end + length][::-1]
         samples[:, : rising.size] *= rising
         samples[:, length - falling.size :] *= falling
@@ -49,5 +50,5 @@ class _Faded:
 
 
 def _rise(length: int) -> NDArray[np.float32]:
-    """From exactly 0 towards 1 in `length` samples."""
+    """Return a raised cosine from exactly 0 towards 1, in `length` samples."""
     return (0.5 - 0.5 * np.cos(np.pi * np.arange(length) / max(1, length))).astype(np.float32)

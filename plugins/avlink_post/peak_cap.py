@@ -1,7 +1,7 @@
-"""A cap on the true peak: one gain for the whole sound, and only ever down, so that the dynamics stay.
+"""A cap on the true peak: one gain of at most 1 for the whole sound, so that its dynamics stay.
 
-The true peak is the highest point of the sound between its samples, found by four-fold oversampling as in ITU-R
-BS.1770-5, annex 2, with a longer filter than the one given there: to within 0.1 dB up to 0.45 of the sample rate.
+The true peak is the highest magnitude at and between the samples, measured by four-fold oversampling as in ITU-R
+BS.1770-5, annex 2, with a longer filter than the one given there: within 0.1 dB up to 0.45 of the sample rate.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from avlink import SoundSource
-    from avlink_post.plugin import PeakCapOptions
+    from avlink_post.options import PeakCapOptions
 
 OVERSAMPLING = 4
 _HALF_TAPS = 16
-# A result of rounding must not count as a peak over the cap: capping twice is capping once.
+# Rounding must not make a capped sound exceed the cap, or a second pass would change it again.
 _TOLERANCE = 1.0 + 1e-5
 
 
 def cap_peak(sound: SoundSource, options: PeakCapOptions) -> SoundSource:
-    """`sound` with a true peak of at most `peak_dbtp`; unchanged where it has one already."""
+    """Return `sound` with a true peak of at most `peak_dbtp`; unchanged if it is lower already."""
     cap = 10.0 ** (options.peak_dbtp / 20.0)
     peak = true_peak(sound)
     return sound if peak <= cap * _TOLERANCE else AmplifiedSound(sound, cap / peak)
 
 
 def true_peak(sound: SoundSource) -> float:
-    """The highest magnitude at and between the samples of any channel; 0 for an empty sound."""
+    """Return the highest magnitude at and between the samples of all channels; 0 for an empty sound."""
     peak, phases = 0.0, _phases()
-    # Silence before and after; each block is seen behind the end of the one before, so that every place counts once.
+    # Silence on both ends lets the filter ring out; each block is preceded by the end of the one before.
     silence = before = np.zeros((sound.channels, phases.shape[1] - 1), np.float32)
     for block in itertools.chain(read_blocks(sound), [silence]):
         seen = np.concatenate((before, block), axis=1)
@@ -48,7 +48,7 @@ def true_peak(sound: SoundSource) -> float:
 
 
 def _phases() -> NDArray[np.float64]:
-    """Windowed-sinc filters that give the values at 1/4, 2/4 and 3/4 between two samples: shape (3, taps)."""
+    """Return windowed-sinc filters for the values at 1/4, 2/4 and 3/4 between two samples, of shape (3, taps)."""
     offsets = np.arange(1 - _HALF_TAPS, _HALF_TAPS + 1)
     fractions = np.arange(1, OVERSAMPLING)[:, None] / OVERSAMPLING
     distance = offsets - fractions

@@ -1,7 +1,7 @@
-"""The generator that AVLink is given: it hands requests to a process that talks to Ray, and waits for answers.
+"""The generator of the executor: it sends requests to a driver process that uses Ray, and waits for the results.
 
-Ray ends the process that uses it when its cluster goes away, prints where it likes, and starts processes that hear
-Ctrl-C. So it is kept in a process of its own, which may end at any time: this one then says so.
+Ray ends the process that uses it when its cluster is lost, prints to its streams, and starts processes that receive
+Ctrl-C. So the driver is a process of its own, which may end at any time; this one then raises ExecutorError.
 """
 
 from __future__ import annotations
@@ -14,34 +14,58 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
 import avlink
-from avlink import ExecutorError, OnStep, PictureRequest, SoundRequest
+from avlink import ExecutorError, InputError, OnStep, PictureRequest, SoundRequest
 from avlink.hooks import ReadyBackend
-from avlink_ray.blocks import blocks_of, shape_of, spool
-from avlink_ray.messages import Block, Described, Done, Failure, Generate, Request, Start, Step, Want, Work
-from avlink_ray.plugin import RayOptions
+from avlink_ray.blocks import blocks_of, layout_of, spool
+from avlink_ray.messages import (
+    BackendSpec,
+    Block,
+    Done,
+    ErrorReport,
+    Generate,
+    GeneratorInfo,
+    Request,
+    SendInput,
+    Start,
+    StepProgress,
+)
+from avlink_ray.options import RayOptions
 
-_GOODBYE_S = 20.0
-_LONGEST_PATH = 24
-_PATIENT_S = 600
-"""A machine that is busy starts Ray's helpers slowly; Ray's own patience is 15 to 60 seconds."""
+_EXIT_TIMEOUT_S = 20.0
+_REGISTER_TIMEOUT_S = 600
+"""Ray's own 15 to 60 seconds are too short for a busy machine."""
+# The path of a socket has at most 107 bytes on Linux, and Ray appends the folder of its session to this one.
+_MAX_TEMPORARY_PATH_CHARS = 24
+
+
+def load(backend: ReadyBackend, options: RayOptions, device: str) -> RayGenerator:
+    """Return a generator that runs on the cluster.
+
+    Raises InputError if Ray is not installed, ExecutorError if the cluster cannot be reached.
+    """
+    if find_spec("ray") is None:
+        raise InputError("backend.on = \"ray\" needs Ray, which is not installed here; pip install 'avlink[ray]'")
+    return RayGenerator(backend, options, device)
 
 
 class RayGenerator:
-    """A `SoundGenerator` or `PictureGenerator`, by what its backend is."""
+    """A `SoundGenerator` or `PictureGenerator`, depending on its backend."""
 
     def __init__(self, backend: ReadyBackend, options: RayOptions, device: str) -> None:
         self.at_once = options.workers
         self._address = options.address
         self._ids = 0
-        self._folder = _folder()
-        self._connection, self._process = _start(self._folder, options)
+        self._folder = _make_folder()
+        self._connection, self._process = _start_driver(self._folder, options)
+        # Also when the program ends without calling us: a driver must not outlive it.
         self._finish = weakref.finalize(self, _close, self._connection, self._process, self._folder)
-        work = Work(
+        spec = BackendSpec(
             backend=backend.name,
             options=backend.options.model_dump_json(),
             fingerprint=backend.fingerprint(),
@@ -51,7 +75,7 @@ class RayGenerator:
             threads=options.threads,
         )
         start = Start(
-            work=work,
+            backend=spec,
             address=options.address,
             folder=self._folder,
             workers=options.workers,
@@ -61,54 +85,55 @@ class RayGenerator:
         )
         try:
             self._send(start)
-            described = self._receive()
-            assert isinstance(described, Described), described
+            info = self._receive()
+            assert isinstance(info, GeneratorInfo), info
         except BaseException:
             self._finish()
             raise
-        self.sample_rate, self.picture = described.sample_rate, described.picture
+        self.sample_rate, self.picture = info.sample_rate, info.picture
 
     def generate(
         self, requests: Sequence[SoundRequest | PictureRequest], *, on_step: OnStep | None = None
     ) -> tuple[Any, ...]:
-        """One answer a request, each as the backend gives it. Raises ExecutorError when the cluster is gone.
+        """Return the result of each request, as the backend returns it. Raises ExecutorError when the cluster is lost.
 
-        Whatever else is raised, also by `on_step`, ends what the workers are at.
+        Any other exception, also one of `on_step`, cancels the requests that are under way.
         """
         first = self._ids
         self._ids += len(requests)
-        given = {first + index: _given(request) for index, request in enumerate(requests)}
-        shapes = {id: shape_of(source) for id, source in given.items()}
-        told = [
-            Request(id=id, given=shapes[id], duration_s=request.duration_s, prompt=request.prompt, seed=request.seed)
-            for id, request in zip(given, requests, strict=True)
+        inputs = {first + index: _input(request) for index, request in enumerate(requests)}
+        layouts = {id: layout_of(source) for id, source in inputs.items()}
+        messages = [
+            Request(id=id, layout=layouts[id], duration_s=request.duration_s, prompt=request.prompt, seed=request.seed)
+            for id, request in zip(inputs, requests, strict=True)
         ]
-        answers: dict[int, Any] = {}
+        results: dict[int, Any] = {}
         steps: dict[int, float] = {}
         try:
-            self._send(Generate(requests=tuple(told)))
-            while len(answers) < len(requests):
+            self._send(Generate(requests=tuple(messages)))
+            while len(results) < len(requests):
                 message = self._receive()
                 match message:
-                    case Want(id=id):
-                        for data in blocks_of(given[id], shapes[id]):
+                    case SendInput(id=id):
+                        for data in blocks_of(inputs[id], layouts[id]):
                             self._send(Block(id=id, data=data))
-                    case Step(id=id, done=done, total=total):
+                    case StepProgress(id=id, done=done, total=total):
                         steps[id] = done / max(1, total)
-                        _tell(on_step, steps, len(requests), total)
-                    case Done(id=id, shape=shape):
-                        answers[id] = spool(self._blocks(id, shape.count), shape)
+                        _report_steps(on_step, steps, len(requests), total)
+                    case Done(id=id, layout=layout):
+                        results[id] = spool(self._blocks(id, layout.count), layout)
                         steps[id] = 1.0
         except KeyboardInterrupt:
+            # The user wants the end of everything now, not of this batch.
             self._finish()
             raise
         except BaseException:
-            # What is under way there is of no use any more.
+            # An empty list cancels: otherwise workers would finish requests of which nobody reads the results.
             if self._process.poll() is None:
                 self._send(Generate(requests=()))
                 self._drain()
             raise
-        return tuple(answers[id] for id in given)
+        return tuple(results[id] for id in inputs)
 
     def _blocks(self, id: int, count: int) -> Iterator[Any]:
         for _ in range(count):
@@ -117,7 +142,7 @@ class RayGenerator:
             yield message.data
 
     def _drain(self) -> None:
-        """Take what was said before the driver knew that nothing is wanted any more."""
+        """Receive the messages that the driver sent before it got the cancellation, which it sends back."""
         while not isinstance(self._receive(fail=False), Generate):
             pass
 
@@ -125,18 +150,18 @@ class RayGenerator:
         try:
             self._connection.send(message)
         except OSError:
-            raise self._gone() from None
+            raise self._lost() from None
 
     def _receive(self, *, fail: bool = True) -> Any:
         try:
             message = self._connection.recv()
         except (EOFError, OSError):
-            raise self._gone() from None
-        if isinstance(message, Failure) and fail:
+            raise self._lost() from None
+        if isinstance(message, ErrorReport) and fail:
             raise message.error()
         return message
 
-    def _gone(self) -> ExecutorError:
+    def _lost(self) -> ExecutorError:
         self._finish()
         where = f" at '{self._address}'" if self._address else ""
         return ExecutorError(
@@ -144,34 +169,34 @@ class RayGenerator:
         )
 
 
-def _given(request: SoundRequest | PictureRequest) -> Any:
+def _input(request: SoundRequest | PictureRequest) -> Any:
     return request.frames if isinstance(request, SoundRequest) else request.sound
 
 
-def _tell(on_step: OnStep | None, steps: dict[int, float], requests: int, total: int) -> None:
-    """All requests together, in as many steps as they have in all."""
+def _report_steps(on_step: OnStep | None, steps: dict[int, float], requests: int, total: int) -> None:
+    """Report the steps of all requests together."""
     if on_step is not None:
         on_step(int(sum(steps.values()) * total), requests * total)
 
 
-def _start(folder: str, options: RayOptions) -> tuple[Connection, subprocess.Popen[bytes]]:
+def _start_driver(folder: str, options: RayOptions) -> tuple[Connection, subprocess.Popen[bytes]]:
     ours, theirs = Pipe()
     env = {
         **os.environ,
-        # The same modules as here, whatever put them on the path.
+        # The driver must import the same modules, also those that are on the path of this process alone.
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(options.lost_s),
-        "RAY_agent_register_timeout_ms": str(_PATIENT_S * 1000),
-        "RAY_worker_register_timeout_seconds": str(_PATIENT_S),
+        "RAY_agent_register_timeout_ms": str(_REGISTER_TIMEOUT_S * 1000),
+        "RAY_worker_register_timeout_seconds": str(_REGISTER_TIMEOUT_S),
     }
     if not options.address:
-        # On this machine alone: by its loopback, and with a word that only its processes know.
+        # The cluster is for this run only: it listens on the loopback device and wants a secret token.
         env |= {
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
-            # Workers do what this process would do itself: no less of the machine than it gets.
+            # Ray lowers the priority of workers by default; they do the work of this process, with its priority.
             "RAY_worker_niceness": "0",
         }
     with (Path(folder) / "driver.log").open("wb") as log:
@@ -182,7 +207,7 @@ def _start(folder: str, options: RayOptions) -> tuple[Connection, subprocess.Pop
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            # Ctrl-C is for this process, which then ends that one.
+            # Ctrl-C reaches only this process, which then ends the driver in order.
             start_new_session=True,
         )
     theirs.close()
@@ -190,17 +215,17 @@ def _start(folder: str, options: RayOptions) -> tuple[Connection, subprocess.Pop
 
 
 def _close(connection: Connection, process: subprocess.Popen[bytes], folder: str) -> None:
-    # The driver ends when nobody listens to it any more, and takes its cluster with it.
+    # The driver ends at the end of its pipe, and ends its own cluster.
     connection.close()
     try:
-        process.wait(_GOODBYE_S)
+        process.wait(_EXIT_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _folder() -> str:
-    """A folder for Ray's files; the names of its sockets in there must stay short."""
+def _make_folder() -> str:
+    """Make a folder for Ray's files, with a path that is short enough for its sockets."""
     base = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="avlink-ray-", dir=base if len(base) <= _LONGEST_PATH else "/tmp")
+    return tempfile.mkdtemp(prefix="avlink-ray-", dir=base if len(base) <= _MAX_TEMPORARY_PATH_CHARS else "/tmp")

@@ -1,17 +1,18 @@
-"""What this process and the one that talks to Ray say to each other, over a pipe that nobody else has."""
+"""Messages between the generator and the driver process, over a pipe of their own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from avlink import AvlinkError, PictureSpec, PluginError, Prompt, errors
-from avlink_ray.blocks import Shape
+import avlink
+from avlink import AvlinkError, PictureSpec, PluginError, Prompt
+from avlink_ray.blocks import BlockLayout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What every worker loads: a backend by name, its options as JSON, and how both are known to be the same there."""
+class BackendSpec:
+    """The backend that every worker loads, with its options as JSON and the fingerprint that it must have there."""
 
     backend: str
     options: str
@@ -24,9 +25,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Connect, and let `workers` processes load the model."""
+    """Connect to the cluster and start `workers` processes that load the model."""
 
-    work: Work
+    backend: BackendSpec
     address: str
     folder: str
     workers: int
@@ -36,8 +37,8 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """What a loaded generator is."""
+class GeneratorInfo:
+    """The properties of the loaded generator."""
 
     sample_rate: int
     picture: PictureSpec
@@ -45,10 +46,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A `SoundRequest` or `PictureRequest`, without its pictures or its sound, which have the shape `given`."""
+    """A `SoundRequest` or `PictureRequest` without its input, the pictures or sound of the given layout."""
 
     id: int
-    given: Shape
+    layout: BlockLayout
     duration_s: Any
     prompt: Prompt
     seed: int
@@ -56,29 +57,29 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generate:
-    """Answer all of these; whatever else is under way is dropped."""
+    """Answer these requests and cancel all others that are under way."""
 
     requests: tuple[Request, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Want:
-    """The driver wants what is given with a request."""
+class SendInput:
+    """Send the input of a request to the driver."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A stretch of what is given with a request, or of its answer."""
+    """A block of the input or of the result of a request."""
 
     id: int
     data: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A worker is this far with a request."""
+class StepProgress:
+    """A worker has done `done` of `total` steps of a request."""
 
     id: int
     done: int
@@ -87,31 +88,31 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A request is answered; its `Block`s come next."""
+    """A request is answered; the `Block`s of its result follow."""
 
     id: int
-    shape: Shape
+    layout: BlockLayout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Something went wrong, by the name of its error and in words; `id` is None where no request is at fault."""
+class ErrorReport:
+    """An error: the name of its class and its text; `id` is that of the request that failed, None for the whole run."""
 
     kind: str
     text: str
     id: int | None = None
 
     def error(self) -> Exception:
-        """The error, to be raised here."""
-        found = getattr(errors, self.kind, None)
+        """Return the exception to raise in this process."""
+        found = getattr(avlink, self.kind, None)
         if isinstance(found, type) and issubclass(found, AvlinkError):
             return found(self.text)
         return MemoryError(self.text) if self.kind == "MemoryError" else PluginError(f"{self.kind}: {self.text}")
 
 
-def failure_of(error: BaseException, id: int | None = None) -> Failure:
-    """What a worker tells of an error."""
+def report_of(error: BaseException, id: int | None = None) -> ErrorReport:
+    """Return the message for an exception in a worker."""
     kind = type(error).__name__
     if isinstance(error, MemoryError) or kind == "OutOfMemoryError":
         kind = "MemoryError"
-    return Failure(kind=kind, text=" ".join(str(error).split()), id=id)
+    return ErrorReport(kind=kind, text=" ".join(str(error).split()), id=id)

@@ -1,4 +1,4 @@
-"""A process of the cluster: it loads the model once, and answers one request after the other."""
+"""The worker: a process of the cluster that loads the model once and answers one request at a time."""
 
 from __future__ import annotations
 
@@ -10,72 +10,72 @@ from typing import Any
 
 from avlink import ExecutorError, PictureRequest, PluginError, SoundRequest, __version__, pick_device
 from avlink.hooks import ReadyBackend, load_registry
-from avlink_ray.blocks import FarFrames, FarSound, Shape, blocks_of, shape_of
-from avlink_ray.messages import Described, Failure, Request, Work, failure_of
+from avlink_ray.blocks import BlockLayout, RayFrames, RaySound, blocks_of, layout_of
+from avlink_ray.messages import BackendSpec, ErrorReport, GeneratorInfo, Request, report_of
 
 
-class Worker:
-    """What Ray makes an actor of. Nothing here raises: failures are answers, so that a worker which ends has died."""
+class RayWorker:
+    """The class of Ray's actor. No method raises: errors are results, so that an actor that fails has died."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, spec: BackendSpec) -> None:
         self._generator: Any = None
-        self._answer: Any = None
+        self._result: Any = None
         self._step: tuple[int, int, int] | None = None
-        self._described: Described | Failure
+        self._info: GeneratorInfo | ErrorReport
         try:
-            self._described = self._load(work)
+            self._info = self._load(spec)
         except Exception as error:
-            self._described = failure_of(error)
+            self._info = report_of(error)
 
-    def describe(self) -> tuple[int, Described | Failure]:
-        """This process, and what it loaded."""
-        return os.getpid(), self._described
+    def describe(self) -> tuple[int, GeneratorInfo | ErrorReport]:
+        """Return the id of this process and the properties of what it loaded."""
+        return os.getpid(), self._info
 
     def progress(self) -> tuple[int, int, int] | None:
-        """Request, steps done, and steps in all."""
+        """Return the id of the request under way, its steps done, and its steps in all; None between requests."""
         return self._step
 
-    def generate(self, request: Request, references: Sequence[Any]) -> Shape | Failure:
-        """Answer a request, of which the answer can then be read."""
+    def generate(self, request: Request, references: Sequence[Any]) -> BlockLayout | ErrorReport:
+        """Answer a request and return the layout of the result, which `read` then yields."""
         import ray
 
         def on_step(done: int, total: int) -> None:
             self._step = request.id, done, total
 
         try:
-            source = (FarSound if request.given.is_sound else FarFrames)(request.given, references, ray.get)
-            answers = self._generator.generate([_request(request, source)], on_step=on_step)
-            if len(answers) != 1:
-                raise PluginError(f"it answered {len(answers)} of 1 requests")
-            self._answer = answers[0]
-            return shape_of(self._answer)
+            source = (RaySound if request.layout.is_sound else RayFrames)(request.layout, references, ray.get)
+            results = self._generator.generate([_with_input(request, source)], on_step=on_step)
+            if len(results) != 1:
+                raise PluginError(f"it answered {len(results)} of 1 requests")
+            self._result = results[0]
+            return layout_of(self._result)
         except Exception as error:
-            return failure_of(error, request.id)
+            return report_of(error, request.id)
         finally:
             self._step = None
 
-    def read(self, shape: Shape) -> Iterator[Any]:
-        """The blocks of the last answer."""
-        yield from blocks_of(self._answer, shape)
-        self._answer = None
+    def read(self, layout: BlockLayout) -> Iterator[Any]:
+        """Yield the blocks of the last result."""
+        yield from blocks_of(self._result, layout)
+        self._result = None
 
-    def _load(self, work: Work) -> Described:
-        # Before anything imports torch: Ray has put the number of processors there.
-        os.environ["OMP_NUM_THREADS"] = str(work.threads or 1)
+    def _load(self, spec: BackendSpec) -> GeneratorInfo:
+        # torch reads this when it is imported; Ray sets it to the number of processors of the worker.
+        os.environ["OMP_NUM_THREADS"] = str(spec.threads or 1)
         with contextlib.suppress(OSError):
-            # What options name by a path is looked for from the same folder, where there is one.
-            os.chdir(work.folder)
-        backend = load_registry().backend(work.backend)
-        ready = ReadyBackend(backend=backend, options=backend.options.model_validate_json(work.options))
-        if (__version__, ready.fingerprint()) != (work.version, work.fingerprint):
+            # Relative paths in options start from the folder of the run, if this machine has it.
+            os.chdir(spec.folder)
+        backend = load_registry().backend(spec.backend)
+        ready = ReadyBackend(backend=backend, options=backend.options.model_validate_json(spec.options))
+        if (__version__, ready.fingerprint()) != (spec.version, spec.fingerprint):
             raise ExecutorError(
                 f"the worker on '{platform.node()}' would make another sound: its AVLink {__version__}, its plugins or "
-                f"its model are not those of this machine ({work.version}); install the same there"
+                f"its model are not those of this machine ({spec.version}); install the same there"
             )
-        self._generator = ready.load(pick_device(work.device))
-        return Described(sample_rate=self._generator.sample_rate, picture=self._generator.picture)
+        self._generator = ready.load(pick_device(spec.device))
+        return GeneratorInfo(sample_rate=self._generator.sample_rate, picture=self._generator.picture)
 
 
-def _request(request: Request, source: Any) -> SoundRequest | PictureRequest:
-    told: dict[str, Any] = {"duration_s": request.duration_s, "prompt": request.prompt, "seed": request.seed}
-    return PictureRequest(sound=source, **told) if request.given.is_sound else SoundRequest(frames=source, **told)
+def _with_input(request: Request, source: Any) -> SoundRequest | PictureRequest:
+    values: dict[str, Any] = {"duration_s": request.duration_s, "prompt": request.prompt, "seed": request.seed}
+    return PictureRequest(sound=source, **values) if request.layout.is_sound else SoundRequest(frames=source, **values)

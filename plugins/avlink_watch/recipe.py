@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from avlink import Options, RecipeError, SonifyRecipe, digest, find_recipe, overrides_of, report
+from avlink import Options, RecipeError, SonifyRecipe, describe_mistakes, digest, find_recipe, overrides_of
 from avlink.hooks import Recipe, Registry, check_components
 
 MOVIES = ("*.mp4", "*.mov", "*.m4v", "*.mkv", "*.webm", "*.avi", "*.mxf", "*.mts", "*.m2ts", "*.ts", "*.flv", "*.3gp")
@@ -138,7 +138,7 @@ class Rules:
         """Load the recipe of every rule. Raises RecipeError that lists all mistakes."""
         mistakes = check_rules(recipe, registry)
         if mistakes:
-            raise RecipeError(report(recipe.source, mistakes))
+            raise RecipeError(describe_mistakes(recipe.source, mistakes))
         self._rules = tuple(_resolve(recipe, index, registry) for index in range(len(recipe.rules)))
         self.recursive = is_recursive([glob for rule in self._rules for glob in rule.globs])
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from avlink.cli.listing import installed_key, recall
+from avlink.cli.command_cache import load_listing, plugins_key
 from avlink.cli.tree import _listing
+from avlink.testing import make_timeline
 
 COUNTER = """
 from typing import Annotated
@@ -96,13 +97,13 @@ def test_help_imports_no_plugin_a_second_time(program, counter, own_cache: Path)
 
 
 def test_help_looks_again_when_a_plugin_changes(avlink, counter, install) -> None:
-    before = installed_key()
+    before = plugins_key()
     assert "Count slowly." in avlink("--help").out
-    listing = recall(before)
+    listing = load_listing(before)
     assert listing is not None and listing.commands["count"] == "Count slowly."
     source = Path(sys.modules["counter_plugin"].__file__ or "")
     source.write_text(source.read_text().replace("Count slowly.", "Count fast."))
-    assert recall(installed_key()) is None
+    assert load_listing(plugins_key()) is None
 
 
 def test_lines_are_words_or_objects(avlink, counter) -> None:
@@ -160,7 +161,7 @@ def test_a_broken_plugin_is_told_of_and_nothing_else_happens(avlink, install, co
         and "leaving  SystemExit: 9 (leaving_plugin.py, line 2)" in ran.out
     )
     assert "Count slowly." in ran.out and "sonify" in ran.out
-    assert recall(installed_key()) is None
+    assert load_listing(plugins_key()) is None
     assert "plugin 'broken' could not be used: RuntimeError: no licence" in avlink("brokn").err
 
 
@@ -181,3 +182,94 @@ def test_plugins_that_clash_leave_help_alone(avlink, install, monkeypatch) -> No
     ran = avlink("--help")
     assert ran.code == 0 and "'tone' is offered by the plugins 'one' and 'two', so none" in " ".join(ran.out.split())
     assert "sonify" in ran.out
+
+
+OPTIONS = """
+from pathlib import Path
+from avlink import InputError, hookimpl
+from avlink.hooks import CommandOption
+from avlink.testing import avlink_backends as avlink_backends
+
+
+def doubled(value):
+    if value == 13:
+        raise InputError("not 13")
+    return 2 * (1 / value and value)
+
+
+@hookimpl
+def avlink_command_options():
+    both = ("sonify", "visualize")
+    return [
+        CommandOption(name="tone", commands=both, sets="backend.name", type=bool, convert=lambda on: "tone",
+                      help="Sine."),
+        CommandOption(name="double", commands=("sonify",), sets="run.takes", type=int, convert=doubled, metavar="N",
+                      help="Twice as many takes.", default="one take"),
+        CommandOption(name="only", commands=("sonify",), sets="select.clips", multiple=True, help="Clips of a name."),
+        CommandOption(name="some-where.else", commands=("sonify",), sets="select.tracks", type=Path, multiple=True,
+                      help="Odd."),
+        CommandOption(name="seed", commands=("sonify",), sets="run.seed", type=int, help="Not ours."),
+        CommandOption(name="tone2", commands=("doctor", "absent"), sets="run.seed", help="Nowhere."),
+    ]
+"""
+
+
+@pytest.fixture
+def extended(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    install("extended", "extended_plugin", OPTIONS)
+    monkeypatch.setenv("AVLINK_PLUGINS", "extended,avlink_post")
+
+
+class TestOptionsOfPlugins:
+    def test_they_stand_in_help_of_their_commands_alone(self, avlink, extended) -> None:
+        text = " ".join(avlink("sonify", "--help").out.split())
+        assert "--double N Twice as many takes. [default: one take]" in text and "--tone Sine." in text
+        assert "Not ours." not in text
+        assert "--tone " in avlink("visualize", "--help").out and "--double" not in avlink("visualize", "--help").out
+        assert "--tone" not in avlink("doctor", "--help").out
+        assert avlink("sonify", "x.otio", "--doubl", "3").code == 2
+
+    def test_they_set_values_of_the_recipe(self, avlink, extended, tmp_path: Path) -> None:
+        cut = make_timeline(tmp_path, ["a", "b"])
+        ran = avlink("sonify", cut, "--json", "--dry-run", "--tone", "--double", "2", "--only", "a", "--only", "c")
+        assert ran.code == 0, ran.err
+        made = {item["name"]: item["status"] for item in ran.json["items"]}
+        assert made == {"a": "generated"}
+
+    def test_mistakes_name_the_option(self, avlink, extended, tmp_path: Path) -> None:
+        cut = make_timeline(tmp_path)
+        said = avlink("sonify", cut, "--tone", "--double", "80").err
+        assert "foley (with --tone, --double 80): run.takes = 160: must be less than or equal to 99" in said
+        assert "not 13" in avlink("sonify", cut, "--double", "13").err
+        failed = avlink("sonify", cut, "--double", "0")
+        assert "option --double of plugin 'extended' failed: ZeroDivisionError: division by zero" in failed.err
+        assert failed.code == 1
+        assert "V9" in avlink("sonify", cut, "--tone", "--some-where.else", "V9").err
+
+    def test_ours_come_last(self, avlink, extended, tmp_path: Path) -> None:
+        cut = make_timeline(tmp_path)
+        asked = ("sonify", cut, "--tone", "--dry-run", "-s", "run.takes=200", "--double")
+        assert avlink(*asked, "60").code == 2
+        assert avlink(*asked, "40").code == 0
+        assert avlink(*asked, "60", "--takes", "2").code == 0
+
+    def test_help_imports_no_plugin_a_second_time(self, program, extended) -> None:
+        assert "--double" in program("sonify", "--help").out
+        ran = program("sonify", "--help", python=("-X", "importtime"))
+        assert "--double" in ran.out
+        assert not {"extended_plugin", "pluggy"} & {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
+
+    def test_two_plugins_with_one_option_have_none(self, avlink, install, extended, monkeypatch) -> None:
+        other = OPTIONS.replace("from avlink.testing import avlink_backends as avlink_backends\n", "")
+        install("second", "second_plugin", other)
+        monkeypatch.setenv("AVLINK_PLUGINS", "extended,second,avlink_post")
+        assert "--double" not in avlink("sonify", "--help").out
+        said = "command option 'double' is offered by the plugins 'extended' and 'second', so none of them is used"
+        assert said in avlink("plugins", "list").out
+
+    def test_plugins_list_them(self, avlink, extended) -> None:
+        listed = avlink("plugins", "list", "--json").json
+        (plugin,) = [plugin for plugin in listed["plugins"] if plugin["name"] == "extended"]
+        assert plugin["command_options"] == ["tone", "double", "only", "some-where.else", "seed", "tone2"]
+        assert plugin["hooks"] == []
+        assert "--double" in avlink("plugins", "list").out

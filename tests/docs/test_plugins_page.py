@@ -10,6 +10,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 import typer
 
 import avlink
-import avlink.hooks
+import avlink.hooks as hooks
 import avlink.testing
 from avlink import SonifyRequest, find_recipe, open_session, read_audio, sonify
 from avlink.cli import main
@@ -26,7 +27,7 @@ from avlink.cli.app import build_app
 from avlink.core import answer, features, values
 from avlink.core.recipe import SonifyRecipe
 from avlink.core.recipe.explain import dotted_keys
-from avlink.hooks import descriptors, specs
+from avlink.hooks import registry, run_values, specs
 from avlink.testing import fake_registry, make_movie, make_timeline
 
 if sys.version_info >= (3, 11):
@@ -42,10 +43,11 @@ BLOCKS = {name or language: text for language, name, text in BLOCK.findall(PAGE)
 
 HOOKS = {name: function for name, function in vars(specs).items() if name.startswith("avlink_")}
 TABLES = {
-    **{kind.__name__: kind for kind in descriptors.Component.__args__},
+    **{kind.__name__: kind for kind in registry.Component.__args__},
+    **{name: kind for name, kind in vars(run_values).items() if getattr(kind, "__module__", "") == run_values.__name__},
     **{name: getattr(values, name) for name in ("SoundRequest", "PictureRequest", "PictureSpec", "Prompt")},
     **{name: getattr(values, name) for name in ("Waveform", "Frames")},
-    **{name: getattr(features, name) for name in ("Features", "Scene")},
+    **{name: getattr(features, name) for name in ("Features", "AudioVideo")},
     **{name: getattr(avlink, name) for name in ("FlatTimeline", "FlatTrack", "FlatClip", "FlatMedia", "Marker")},
     **{name: getattr(answer, name) for name in ("Answer", "Grid", "Line")},
 }
@@ -53,7 +55,7 @@ PROTOCOLS = {
     **{name: getattr(values, name) for name in ("SoundGenerator", "PictureGenerator", "SoundSource", "FrameSource")},
     "FeatureExtractor": features.FeatureExtractor,
 }
-MODULES = (avlink, avlink.hooks, avlink.testing)
+MODULES = (avlink, hooks, avlink.testing)
 
 
 def section(title: str) -> str:
@@ -158,6 +160,9 @@ class TestBlocks:
         "pyproject.toml",
         "quieter.toml",
         "sh",
+        "tally.py",
+        "tallied.toml",
+        "raw_option.py",
         "clicks.py",
         "quiet.py",
         "shots.py",
@@ -253,6 +258,30 @@ class TestBlocks:
             path = report.items[0].stems[0].path
             peaks.append(np.abs(read_audio(path, sample_rate=48000).samples).max())
         assert peaks[1] == pytest.approx(peaks[0] / 2, rel=1e-4)
+
+    def test_the_plugin_of_a_run_does_what_its_recipe_asks_for(self, folder: Path) -> None:
+        registry = fake_registry(tally=importlib.import_module("tally"))
+        clip = dict.fromkeys((field.name for field in dataclasses.fields(hooks.RunClip)), Fraction(0))
+        clip |= {"track": "V2"}
+        project = hooks.RunProject(
+            input=folder / "cut.otio", outputs=(), stems=(folder, folder), failed=1, direction="v2a"
+        )
+        prompt = values.Prompt(text="a door", negative="music")
+        for name, text in (("foley", "a door"), (str(folder / "tallied.toml"), "a door (V2)")):
+            run = hooks.resolve_run_hooks(find_recipe(name, "sonify"), registry)
+            settings = run.clip_prompt(hooks.RunClip(**clip), hooks.ClipSettings(prompt=prompt))
+            assert settings.prompt == values.Prompt(text=text, negative="music")
+            run.project_written(project)
+            assert (folder / "tally.txt").exists() == (name != "foley")
+        assert (folder / "tally.txt").read_text() == "2 stems, 1 clips failed\n"
+
+    def test_the_option_sets_the_recipe(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+        self.install(folder, self.project("raw_option"))
+        monkeypatch.setenv("AVLINK_PLUGINS", "raw_option,avlink_fusion")
+        cut = str(make_timeline(folder, ["a"]))
+        assert main(["sonify", cut, "--dry-run"]) == 2
+        assert "processor 'declick' is not registered" in capsys.readouterr().err
+        assert main(["sonify", cut, "--dry-run", "--raw"]) == 0
 
     def test_the_command_measures_movies(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
         self.install(folder, self.project("shots"))

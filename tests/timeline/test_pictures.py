@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from avlink.core import clock
 from avlink.core.errors import TimelineError
 from avlink.core.recipe import VisualizeRecipe, check_values
-from avlink.core.recipe.schema import Select
+from avlink.core.recipe.schema import SelectTable
 from avlink.timeline.item import table
 from avlink.timeline.picture_plan import build_picture_plan, frames_of
 from avlink.timeline.place_pictures import PicturePlacement, place_pictures
@@ -178,10 +178,10 @@ def test_the_rate_is_what_the_project_counts_in(
         assert stated_rate(placed) == rate
 
 
-def _plan(timeline: otio.schema.Timeline, *settings: tuple[str, object], wanted: Select | None = None) -> Plan:
+def _plan(timeline: otio.schema.Timeline, *settings: tuple[str, object], wanted: SelectTable | None = None) -> Plan:
     values: dict[str, object] = {"format": 1, "kind": "visualize", "picture": dict(settings)}
     recipe = check_values(VisualizeRecipe, values)
-    items = select_sounds(list_sounds(timeline), wanted=wanted or Select())
+    items = select_sounds(list_sounds(timeline), wanted=wanted or SelectTable())
     sources = [
         Source(
             clip=item,
@@ -209,7 +209,7 @@ def test_the_tracks_of_a_stereo_pair_get_one_picture_unless_two_are_wanted() -> 
     assert plan.jobs[0].raw_key == plan.jobs[1].raw_key
     assert plan.jobs[0].stem_name != plan.jobs[1].stem_name
     assert len(_plan(timeline, ("repeats", True)).jobs) == 3
-    assert [job.source.clip.name for job in _plan(timeline, wanted=Select(tracks=("A2",))).jobs] == ["right"]
+    assert [job.source.clip.name for job in _plan(timeline, wanted=SelectTable(tracks=("A2",))).jobs] == ["right"]
 
 
 def test_other_words_or_another_seed_make_another_picture() -> None:
@@ -244,7 +244,7 @@ def test_sounds_are_chosen_by_track_name_and_length() -> None:
     items = list_sounds(timeline)
 
     def names(**wanted: object) -> list[str]:
-        chosen = select_sounds(items, wanted=Select.model_validate(wanted))
+        chosen = select_sounds(items, wanted=SelectTable.model_validate(wanted))
         return [item.name for item in chosen if isinstance(item, ClipRef)]
 
     assert names() == ["door", "rain", "tick"]

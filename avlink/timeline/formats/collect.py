@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError, TimelineError
-from avlink.core.hashing import digest, file_digest
+from avlink.core.file_digest import file_digest
+from avlink.core.hashing import digest
 from avlink.timeline.formats.otiod import write_folder
 from avlink.timeline.formats.otioz import FOLDER, member_names, stays_inside, write_zip
 from avlink.timeline.resolve import MediaRoots, find_file, remote_scheme

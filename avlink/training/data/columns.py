@@ -14,8 +14,8 @@ from pathlib import Path
 
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.clock import to_index
-from avlink.core.datasets import Media
 from avlink.core.hashing import digest
+from avlink.core.recipe.data import Media
 from avlink.training.data.entries import Entry
 
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from avlink.core.datasets import media_of
 from avlink.core.paths import write_text
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import media_of
 from avlink.training.data.columns import clips_of
 
 _FILE = "data.json"

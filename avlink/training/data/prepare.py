@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avlink.core.datasets import FilesData
 from avlink.core.errors import InputError
 from avlink.core.events import Listener, Message, StepDone
 from avlink.core.paths import make_folder, sweep_leftovers
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import FilesData
 from avlink.training.data.columns import Clips, ShardWork, clips_of
 from avlink.training.data.entries import SPLITS, Found, Split
 from avlink.training.data.made import note_made, read_made

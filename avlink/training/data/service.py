@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.core.datasets import FoundryData
 from avlink.core.errors import InputError
 from avlink.core.events import JobDone, JobStarted, Listener
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import FoundryData
 from avlink.training.data.derived import prepare_latents, prepare_texts, start_vae
 from avlink.training.data.made import is_ready, note_made, why_unfit
 from avlink.training.data.prepare import Outcome, prepare_files

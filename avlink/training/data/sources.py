@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from avlink.core.datasets import (
+from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import (
     FilesData,
     FolderData,
     SeveralData,
@@ -14,7 +15,6 @@ from avlink.core.datasets import (
     VGGSoundData,
     WebDatasetData,
 )
-from avlink.core.recipe import TrainRecipe
 from avlink.training.data.entries import SPLITS, Found
 from avlink.training.data.tables import read_folder, read_sidecars
 from avlink.training.data.tars import read_webdataset

@@ -9,8 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from avlink.core.datasets import FolderData, SidecarData
 from avlink.core.errors import InputError
+from avlink.core.recipe.data import FolderData, SidecarData
 from avlink.training.data.entries import Entry, Found, find_media
 
 

@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 from typing import cast
 
 from avlink.core.errors import AvlinkError
-from avlink.core.processes import name_of_exit, portable, start_process
+from avlink.core.processes import exit_name, picklable, start_process
 from avlink.training.data.columns import ShardWork
 
 PATIENCE_S = 180.0
@@ -68,7 +68,7 @@ def make_shards(
                         kind, said = cast(_Report, worker.pipe.recv())
                     except (EOFError, OSError):
                         worker.process.join()
-                        why = f"the process that decoded it died ({name_of_exit(worker.process.exitcode)}), twice"
+                        why = f"the process that decoded it died ({exit_name(worker.process.exitcode)}), twice"
                         workers[at] = _replaced(worker, why, waiting, suspects, deaths=2)
                         continue
                     worker.heard_s = time.monotonic()
@@ -142,5 +142,5 @@ def _run(pipe: Connection) -> None:
         except BrokenPipeError:
             return  # Nobody asks any more.
         except Exception as error:
-            pipe.send(("error", portable(error)))
+            pipe.send(("error", picklable(error)))
             return

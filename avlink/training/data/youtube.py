@@ -12,9 +12,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from avlink.core.datasets import AudioSetData, VGGSoundData
 from avlink.core.errors import InputError
 from avlink.core.hashing import digest
+from avlink.core.recipe.data import AudioSetData, VGGSoundData
 from avlink.training.data.entries import Entry, Found, MediaFile, Span, Split, by_stem, find_media
 from avlink.training.data.tables import read_start, read_table
 

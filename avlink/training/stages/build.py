@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from avlink.core.features import FeatureExtractor
-    from avlink.core.training import Task
+    from avlink.core.recipe.stages import Task
     from avlink.engine.system import System
     from avlink.engine.train.loop import LoopConfig, Stage
     from avlink.training.data.clip_rows import ClipRows
@@ -127,7 +127,7 @@ def stage_of(
     listener: Listener = ignore,
 ) -> Stage:
     """What a stage learns, from what, and how it is judged; `keep` is whether samples of it are written."""
-    from avlink.core.training import BACKBONE_RATES, FUSION_RATES
+    from avlink.core.recipe.stages import BACKBONE_RATES, FUSION_RATES
     from avlink.training import validation as judge
     from avlink.training.data.stills import StillStore
     from avlink.training.stages import backbones, codec, fusion, motion

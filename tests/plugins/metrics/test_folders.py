@@ -11,10 +11,12 @@ import pytest
 import torch
 from avlink_metrics.clap import load_clap
 from avlink_metrics.clip import load_clip
+from avlink_metrics.options import PictureExtractorOptions
 
 from avlink.core.errors import BundleError
 from avlink.core.values import Frames, Waveform
 from avlink.engine.text.t5 import import_transformers
+from avlink.hooks import ExtractorOptions
 
 pytest.importorskip("transformers")
 
@@ -70,7 +72,7 @@ def sound(seconds: float) -> Waveform:
 
 class TestClap:
     def test_sound_and_words_are_what_transformers_gives(self, library, clap: Path) -> None:
-        extractor = load_clap(str(clap), "cpu")
+        extractor = load_clap(ExtractorOptions(checkpoint=str(clap)), "cpu")
         assert extractor.sample_rate == RATE
         model = library.ClapModel.from_pretrained(clap).eval()
         ears = library.ClapFeatureExtractor.from_pretrained(clap)
@@ -84,7 +86,7 @@ class TestClap:
         assert np.allclose(extractor.extract("a dog barks")["embedding"].rows, wanted.text_embeds.numpy(), atol=1e-5)
 
     def test_long_sounds_have_one_score_each_time(self, clap: Path) -> None:
-        extractor = load_clap(str(clap), "cpu")
+        extractor = load_clap(ExtractorOptions(checkpoint=str(clap)), "cpu")
         wave = sound(15)
         halves = [
             Waveform(samples=part, sample_rate=RATE)
@@ -102,13 +104,13 @@ class TestClap:
         del tensors["text_projection.linear1.weight"]
         save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
         with pytest.raises(BundleError, match=r"is no CLAP: it lacks text_projection\.linear1\.weight"):
-            load_clap(str(tmp_path), "cpu")
+            load_clap(ExtractorOptions(checkpoint=str(tmp_path)), "cpu")
         (tmp_path / "config.json").unlink()
         with pytest.raises(BundleError, match=r"it needs config\.json"):
-            load_clap(str(tmp_path), "cpu")
+            load_clap(ExtractorOptions(checkpoint=str(tmp_path)), "cpu")
         (tmp_path / "config.json").write_text('{"model_type": "t5"}')
         with pytest.raises(BundleError, match="holds 't5', not 'clap'"):
-            load_clap(str(tmp_path), "cpu")
+            load_clap(ExtractorOptions(checkpoint=str(tmp_path)), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,7 @@ class TestClip:
     def test_every_picture_has_a_row(self, library, clip: Path) -> None:
         from PIL import Image
 
-        extractor = load_clip(str(clip), Fraction(6), "cpu")
+        extractor = load_clip(PictureExtractorOptions(checkpoint=str(clip)), "cpu")
         assert (extractor.frame_rate, extractor.side) == (6, 32)
         pixels = np.random.default_rng(0).integers(0, 256, (20, 40, 50, 3), dtype=np.uint8)
         pixels = np.stack([np.asarray(Image.fromarray(p).resize((100, 80), Image.Resampling.BICUBIC)) for p in pixels])
@@ -158,10 +160,13 @@ class TestClip:
         eyes.load_state_dict(model.state_dict(), strict=False)
         eyes.save_pretrained(tmp_path)
         pictures = Frames(pixels=np.full((1, 32, 32, 3), 90, np.uint8), rate=Fraction(6))
-        rows = [load_clip(str(at), Fraction(6), "cpu").extract(pictures)["frames"].rows for at in (clip, tmp_path)]
+        rows = [
+            load_clip(PictureExtractorOptions(checkpoint=str(at)), "cpu").extract(pictures)["frames"].rows
+            for at in (clip, tmp_path)
+        ]
         assert np.allclose(*rows, atol=1e-6)
 
     def test_a_folder_of_something_else_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text('{"model_type": "clap"}')
         with pytest.raises(BundleError, match="holds 'clap', not one of clip, clip_vision_model, metaclip_2"):
-            load_clip(str(tmp_path), Fraction(6), "cpu")
+            load_clip(PictureExtractorOptions(checkpoint=str(tmp_path)), "cpu")

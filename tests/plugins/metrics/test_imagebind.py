@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from avlink.core.errors import BundleError
 from avlink.core.values import Waveform
+from avlink.hooks import ExtractorOptions
 
 sys.path.insert(0, str(Path(__file__).parent))
 from public_layout import Layout, Tensors, film, floats, nothing, randn
@@ -95,7 +96,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory):
         "modality_postprocessors.audio.1.log_logit_scale": torch.zeros(()),
     }
     path = layout.save(tmp_path_factory.mktemp("imagebind") / "imagebind_huge.pth", **more)
-    return layout.tensors, load_imagebind(path, "cpu")
+    return layout.tensors, load_imagebind(ExtractorOptions(checkpoint=path), "cpu")
 
 
 class TestImageBind:
@@ -136,7 +137,9 @@ class TestImageBind:
         short = Waveform(samples=np.ones((1, 100), np.float32), sample_rate=16000)
         assert np.isfinite(extractor.extract(short)["embedding"].rows).all()
         with pytest.raises(BundleError, match="is no ImageBind"):
-            load_imagebind(Layout(1).save(tmp_path / "other.pth", weight=torch.zeros(1)), "cpu")
+            load_imagebind(
+                ExtractorOptions(checkpoint=Layout(1).save(tmp_path / "other.pth", weight=torch.zeros(1))), "cpu"
+            )
 
     def test_the_public_widths_are_those_of_a_vit_h(self) -> None:
         layout = imagebind_layout((1280, 32), (768, 12), 1024, nothing)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,11 @@ import torch
 from avlink_metrics.cavp import load_cavp
 from avlink_metrics.i3d import load_i3d
 from avlink_metrics.inception import load_inception
+from avlink_metrics.options import I3DOptions, InceptionOptions
 from torch.nn import functional
 
 from avlink.core.errors import TooShort
+from avlink.hooks import ExtractorOptions
 
 sys.path.insert(0, str(Path(__file__).parent))
 from public_layout import I3D_WIDTHS, Layout, Tensors, film, floats, i3d_layout, inception_layout, nothing, randn
@@ -79,7 +80,7 @@ class TestInception:
         layout = inception_layout()
         path = layout.save(tmp_path / "inception.pth")
         frames = film(3, 1)
-        found = load_inception(path, Fraction(1), "cpu").extract(frames)
+        found = load_inception(InceptionOptions(checkpoint=path), "cpu").extract(frames)
         x = functional.interpolate(floats(frames), (299, 299), mode="bilinear", align_corners=False) * 2 - 1
         wanted = inception(layout.tensors, x)
         assert found["embedding"].rows.shape == wanted.shape and found["embedding"].rate == 1
@@ -129,7 +130,7 @@ class TestI3D:
         layout = i3d_layout()
         path = layout.save(tmp_path / "rgb_imagenet.pt")
         frames = film(14, 6)
-        found = load_i3d(path, Fraction(6), 12, "cpu").extract(frames)["embedding"].rows
+        found = load_i3d(I3DOptions(checkpoint=path), "cpu").extract(frames)["embedding"].rows
         x = functional.interpolate(floats(frames)[:12], (224, 224), mode="bilinear", antialias=True) * 2 - 1
         wanted = i3d(layout.tensors, x.transpose(0, 1)[None])
         assert found.shape == (1, 400) and np.allclose(found, wanted.numpy(), atol=1e-4)
@@ -137,7 +138,7 @@ class TestI3D:
     def test_fewer_pictures_are_too_few_and_the_public_widths_are_known(self, tmp_path: Path) -> None:
         path = i3d_layout(32).save(tmp_path / "rgb_imagenet.pt")
         with pytest.raises(TooShort, match="11 pictures, where I3D is asked for 12"):
-            load_i3d(path, Fraction(6), 12, "cpu").extract(film(11, 6))
+            load_i3d(I3DOptions(checkpoint=path), "cpu").extract(film(11, 6))
         assert i3d_layout(1, nothing).count() == 12_697_264
 
 
@@ -169,7 +170,7 @@ class TestCavp:
         path = tmp_path / "cavp.ckpt"
         torch.save({"state_dict": {f"module.{key}": value for key, value in (layout.tensors | more).items()}}, path)
         frames = film(6, 4)
-        found = load_cavp(str(path), "cpu").extract(frames)
+        found = load_cavp(ExtractorOptions(checkpoint=str(path)), "cpu").extract(frames)
         t = layout.tensors
 
         def conv(x: torch.Tensor, name: str, stride: int = 1) -> torch.Tensor:

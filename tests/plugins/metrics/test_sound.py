@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from avlink.core.errors import BundleError
 from avlink.core.values import Waveform
+from avlink.hooks import ExtractorOptions
 
 sys.path.insert(0, str(Path(__file__).parent))
 from public_layout import Tensors, nothing, randn
@@ -100,7 +101,9 @@ class TestVGGish:
         layout = vggish_layout()
         torch.save(layout | {"pproc.pca_means": torch.zeros(128, 1)}, tmp_path / "vggish.pth")
         sound = noise(1.95)
-        found = load_vggish(str(tmp_path / "vggish.pth"), "cpu").extract(wave(sound))["embedding"]
+        found = load_vggish(ExtractorOptions(checkpoint=str(tmp_path / "vggish.pth")), "cpu").extract(wave(sound))[
+            "embedding"
+        ]
         assert found.rows.shape == (2, 128) and found.rate == 1 / Fraction(96, 100)
         x = vggish_patches(sound)
         for index, pool in ((0, True), (3, True), (6, False), (8, True), (11, False), (13, True)):
@@ -128,7 +131,7 @@ class TestPanns:
         layout = panns_layout()
         torch.save({"iteration": 1, "model": layout}, tmp_path / "Cnn14.pth")
         sound = noise(1.3)
-        found = load_panns(str(tmp_path / "Cnn14.pth"), "cpu").extract(wave(sound))
+        found = load_panns(ExtractorOptions(checkpoint=str(tmp_path / "Cnn14.pth")), "cpu").extract(wave(sound))
         assert found["embedding"].rows.shape == (1, 14) and found["logits"].rows.shape == (1, 527)
         spectrum = torch.stft(sound, 512, 160, window=torch.hann_window(512), pad_mode="reflect", return_complex=True)
         mel = (spectrum.abs() ** 2).T @ layout["logmel_extractor.melW"]
@@ -156,7 +159,7 @@ class TestPanns:
 
     def test_a_click_is_long_enough_and_the_public_widths_are_known(self, tmp_path: Path) -> None:
         torch.save(panns_layout(), tmp_path / "Cnn14.pth")
-        extractor = load_panns(str(tmp_path / "Cnn14.pth"), "cpu")
+        extractor = load_panns(ExtractorOptions(checkpoint=str(tmp_path / "Cnn14.pth")), "cpu")
         assert np.isfinite(extractor.extract(wave(noise(0.001)))["logits"].rows).all()
         with pytest.raises(ValueError, match="8000 Hz, not 16000"):
             extractor.extract(wave(noise(0.1), 8000))
@@ -174,7 +177,7 @@ class TestPanns:
         for words, tensors in cases.items():
             torch.save(tensors, tmp_path / "wrong.pth")
             with pytest.raises(BundleError, match=f"wrong.pth' is no Cnn14 of PANNs: .*{words}"):
-                load_panns(str(tmp_path / "wrong.pth"), "cpu")
+                load_panns(ExtractorOptions(checkpoint=str(tmp_path / "wrong.pth")), "cpu")
 
 
 def test_kaldis_filter_bank_is_torchaudios() -> None:

@@ -66,7 +66,7 @@ def weights(standin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def options(weights: Path) -> Callable[..., Any]:
     """`options(steps=3)`: the stand-in's weights, in few steps."""
-    from avlink_mmaudio.plugin import MMAudioOptions
+    from avlink_mmaudio.options import MMAudioOptions
 
     def of(**chosen: object) -> MMAudioOptions:
         given = {"weights": str(weights), "hub": str(weights / "hub"), "published": False, "steps": 2}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from avlink_mmaudio.plugin import LICENCE, avlink_backends, load
+from avlink_mmaudio.generator import load
+from avlink_mmaudio.plugin import LICENCE, avlink_backends
 
 from avlink.core.clock import to_index
 from avlink.core.errors import BundleError, InputError

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from avlink_mmaudio import weights as module
-from avlink_mmaudio.pictures import Box, find_box, look
+from avlink_mmaudio.pictures import Box, find_box, read_window
 from avlink_mmaudio.weights import NETS, SYNC, VAES, Published, find_weights, md5_of
 from avlink_mmaudio.windows import RATE, SHORTEST_S, join, plan_windows
 from hypothesis import given
@@ -80,7 +80,7 @@ class TestPictures:
 
     def test_clip_sees_all_of_it_and_synchronisation_its_middle(self) -> None:
         frames = still(384, 512, 0, 84)
-        clip, sync = look(frames, find_box(frames), Fraction(0), 8, 32)
+        clip, sync = read_window(frames, find_box(frames), Fraction(0), 8, 32)
         assert clip.shape == (1, 8, 3, 384, 384) and sync.shape == (1, 32, 3, 224, 224)
         assert clip.dtype == sync.dtype and str(clip.dtype) == "torch.float32"
         # Corners of the whole picture: 2 and 240 of 255. The middle square lacks an eighth on both sides.
@@ -92,7 +92,7 @@ class TestPictures:
     def test_each_sees_the_picture_of_its_moment(self) -> None:
         numbered = np.broadcast_to(np.arange(250, dtype=np.uint8)[:, None, None, None], (250, 384, 680, 3))
         frames, box = Frames(pixels=numbered, rate=Fraction(25)), Box(top=0, left=0, height=384, width=680)
-        clip, sync = look(frames, box, Fraction(49, 25), 64, 200)
+        clip, sync = read_window(frames, box, Fraction(49, 25), 64, 200)
         assert [round(float(one)) for one in (sync[0, :, 0, 0, 0] + 1) / 2 * 255] == [*range(49, 249)]
         moments = [Fraction(49, 25) + Fraction(index, 8) for index in range(64)]
         assert [round(float(one) * 255) for one in clip[0, :, 0, 0, 0]] == [int(at * 25) for at in moments]
@@ -100,7 +100,7 @@ class TestPictures:
     def test_the_last_picture_is_held(self) -> None:
         frames = Frames(pixels=np.full((3, 384, 680, 3), 90, np.uint8), rate=Fraction(25))
         frames.pixels[2] = 200
-        clip, sync = look(frames, find_box(frames), Fraction(0), 5, 16)
+        clip, sync = read_window(frames, find_box(frames), Fraction(0), 5, 16)
         assert [round(float(one)) for one in (sync[0, :, 0, 0, 0] + 1) / 2 * 255] == [90, 90] + [200] * 14
         assert [round(float(one) * 255) for one in clip[0, :, 0, 0, 0]] == [90] + [200] * 4
 

@@ -20,11 +20,11 @@ ON = 'backend.on={use="ray", workers=2, lost_s=5}'
 
 def at_work(runs) -> list[int]:
     """Workers that are generating: Ray calls a process by what it does."""
-    return [pid for pid, line in runs.processes().items() if line.startswith("ray::Worker.generate")]
+    return [pid for pid, line in runs.processes().items() if line.startswith("ray::RayWorker.generate")]
 
 
 def workers(runs) -> set[int]:
-    return {pid for pid, line in runs.processes().items() if line.startswith("ray::Worker")}
+    return {pid for pid, line in runs.processes().items() if line.startswith("ray::RayWorker")}
 
 
 def test_a_worker_that_is_killed_loses_nothing(make_runs: Callable, with_ray: str) -> None:

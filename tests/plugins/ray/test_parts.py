@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from avlink_ray import plugin, worker
-from avlink_ray.blocks import FarFrames, FarSound, Shape, blocks_of, shape_of, spool
+from avlink_ray import generator, plugin, worker
+from avlink_ray.blocks import BlockLayout, RayFrames, RaySound, blocks_of, layout_of, spool
 from avlink_ray.generator import RayGenerator
-from avlink_ray.messages import Described, Failure, Request, Work, failure_of
-from avlink_ray.plugin import RayOptions
+from avlink_ray.messages import BackendSpec, ErrorReport, GeneratorInfo, Request, report_of
+from avlink_ray.options import RayOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +32,7 @@ def tone(**options: object) -> ReadyBackend:
     return resolve_backend(check_values(SonifyRecipe, {"backend": table}), REGISTRY)
 
 
-def work(ready: ReadyBackend, **other: str) -> Work:
+def spec(ready: ReadyBackend, **other: str) -> BackendSpec:
     told = {
         "backend": ready.name,
         "options": ready.options.model_dump_json(),
@@ -41,7 +41,7 @@ def work(ready: ReadyBackend, **other: str) -> Work:
         "device": "cpu",
         "folder": str(Path.cwd()),
     }
-    return Work(**{**told, **other})
+    return BackendSpec(**{**told, **other})
 
 
 @pytest.fixture(autouse=True)
@@ -57,45 +57,45 @@ class TestBlocks:
         dice = np.random.default_rng(length)
         frames = Frames(pixels=dice.integers(0, 256, (length, 3, 4, 3), np.uint8), rate=Fraction(25, 2))
         sound = Waveform(samples=dice.standard_normal((2, length)).astype(np.float32), sample_rate=16000)
-        for source, far in ((frames, FarFrames), (sound, FarSound)):
-            whole = shape_of(source)
-            shape = Shape(rate=whole.rate, size=whole.size, length=length, step=step)
+        for source, far in ((frames, RayFrames), (sound, RaySound)):
+            whole = layout_of(source)
+            shape = BlockLayout(rate=whole.rate, size=whole.size, length=length, block_length=step)
             blocks = [*blocks_of(source, shape)]
             assert len(blocks) == shape.count
             read = far(shape, range(shape.count), lambda at, blocks=blocks: blocks[at]).read(start, stop)
             assert np.array_equal(read, source.read(start, stop)) and read.dtype == source.read(0, 1).dtype
             again = spool(iter(blocks), shape)
             assert np.array_equal(again.read(0, length), source.read(0, length))
-            assert shape_of(again) == whole
+            assert layout_of(again) == whole
 
     def test_a_block_has_some_megabytes_of_whatever_it_is(self) -> None:
         film = Frames(pixels=np.broadcast_to(np.uint8(0), (9000, 384, 680, 3)), rate=Fraction(25))
-        shape = shape_of(film)
-        assert shape.step * 384 * 680 * 3 <= 1 << 24 < (shape.step + 1) * 384 * 680 * 3
-        assert not shape.is_sound and shape.count == -(-9000 // shape.step)
+        shape = layout_of(film)
+        assert shape.block_length * 384 * 680 * 3 <= 1 << 24 < (shape.block_length + 1) * 384 * 680 * 3
+        assert not shape.is_sound and shape.count == -(-9000 // shape.block_length)
 
 
 class TestWorker:
     def ask(self, id: int = 4, frames: int = 6) -> tuple[Request, Frames]:
         source = Frames(pixels=np.zeros((frames, 8, 8, 3), np.uint8), rate=Fraction(4))
         duration_s = Fraction(frames, 4)
-        return Request(id=id, given=shape_of(source), duration_s=duration_s, prompt=Prompt(text="a"), seed=7), source
+        return Request(id=id, layout=layout_of(source), duration_s=duration_s, prompt=Prompt(text="a"), seed=7), source
 
-    def answer(self, monkeypatch, far: worker.Worker, frames: int = 6):
+    def answer(self, monkeypatch, far: worker.RayWorker, frames: int = 6):
         fake = type(sys)("ray")
         fake.get = lambda block: block
         monkeypatch.setitem(sys.modules, "ray", fake)
         request, source = self.ask(frames=frames)
-        return far.generate(request, [*blocks_of(source, request.given)])
+        return far.generate(request, [*blocks_of(source, request.layout)])
 
     def test_it_answers_as_the_backend_does(self, monkeypatch) -> None:
         backend = tone(steps=3)
-        far = worker.Worker(work(backend))
+        far = worker.RayWorker(spec(backend))
         _, described = far.describe()
         generator = testing.ToneGenerator(backend.options)
-        assert described == Described(sample_rate=16000, picture=generator.picture)
+        assert described == GeneratorInfo(sample_rate=16000, picture=generator.picture)
         shape = self.answer(monkeypatch, far)
-        assert isinstance(shape, Shape) and shape.length == 24000 and far.progress() is None
+        assert isinstance(shape, BlockLayout) and shape.length == 24000 and far.progress() is None
         made = np.concatenate([*far.read(shape)], axis=1)
         request, source = self.ask()
         told = {"duration_s": request.duration_s, "prompt": request.prompt, "seed": request.seed}
@@ -103,23 +103,23 @@ class TestWorker:
         assert np.array_equal(made, expected.samples)
 
     def test_what_fails_is_an_answer(self, monkeypatch) -> None:
-        far = worker.Worker(work(tone()))
+        far = worker.RayWorker(spec(tone()))
         far._generator = type("Broken", (), {"generate": lambda *_, **__: 1 / 0})()
         failure = self.answer(monkeypatch, far)
-        assert isinstance(failure, Failure) and failure.id == 4
+        assert isinstance(failure, ErrorReport) and failure.id == 4
         assert isinstance(failure.error(), PluginError)
         assert str(failure.error()) == "ZeroDivisionError: division by zero"
 
     def test_one_that_would_make_another_sound_refuses(self) -> None:
         for other in ({"fingerprint": "of another model"}, {"version": "0.0.9"}):
-            _, said = worker.Worker(work(tone(), **other)).describe()
-            assert isinstance(said, Failure)
+            _, said = worker.RayWorker(spec(tone(), **other)).describe()
+            assert isinstance(said, ErrorReport)
             with pytest.raises(ExecutorError, match="would make another sound"):
                 raise said.error()
 
     def test_a_backend_that_is_not_there_is_named(self) -> None:
-        _, said = worker.Worker(work(tone(), backend="tune")).describe()
-        assert isinstance(said, Failure) and isinstance(said.error(), RecipeError)
+        _, said = worker.RayWorker(spec(tone(), backend="tune")).describe()
+        assert isinstance(said, ErrorReport) and isinstance(said.error(), RecipeError)
         assert "backend 'tune' is not registered; did you mean 'tone'?" in said.text
 
 
@@ -128,11 +128,11 @@ class TestWorker:
     [(BundleError("no bundle"), BundleError), (MemoryError("no room"), MemoryError), (KeyError("x"), PluginError)],
 )
 def test_errors_come_back_as_what_they_are(error: Exception, comes_back: type[Exception]) -> None:
-    assert type(failure_of(error).error()) is comes_back
+    assert type(report_of(error).error()) is comes_back
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugin, "find_spec", lambda name: None)
+    monkeypatch.setattr(generator, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'avlink\[ray\]'"):
         tone().load("auto")
 

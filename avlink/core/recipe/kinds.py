@@ -1,0 +1,133 @@
+"""Recipes of the kinds train, evaluate and ablate; and all kinds by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from avlink.core.architecture import AVLinkConfig
+from avlink.core.recipe.data import DataTable, FoundryData, media_of
+from avlink.core.recipe.schema import Names, Recipe, Seed, SonifyRecipe, VisualizeRecipe
+from avlink.core.recipe.stages import (
+    ALONE,
+    Conditioning,
+    LogTable,
+    ParallelTable,
+    Part,
+    StageName,
+    StageTable,
+)
+
+
+class TrainRecipe(Recipe):
+    """`kind = "train"`: data, model, and the stages of a training."""
+
+    kind: Literal["train"] = "train"
+    format: Literal[1] = 1
+    name: str = Field(default="model", min_length=1)
+    """Name of the bundle."""
+    seed: Seed = 0
+    bf16: bool = False
+    """Compute matrix products in bfloat16 where the device is fast at it; weights stay fp32."""
+    start_from: str | Names = ()
+    """Bundles, by name or folder, whose weights training starts from; of several with the same part, the last counts.
+
+    With them, some stages alone (--stages) give a whole bundle. Folders are relative to the recipe file."""
+    start_parts: Annotated[tuple[Part, ...], Field(strict=False)] = ()
+    """Components that are taken from `start_from`; empty means all."""
+    data: DataTable = FoundryData()
+    model: AVLinkConfig = AVLinkConfig()
+    conditioning: Conditioning = Conditioning()
+    stages: dict[StageName, StageTable] = Field(default_factory=dict)
+    extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of the extractors that model.fusion.extracted and log.frechet name, as `extractors.clip.checkpoint`."""
+    parallel: ParallelTable = ParallelTable()
+    log: LogTable = LogTable()
+
+    @model_validator(mode="after")
+    def _media_are_enough(self) -> TrainRecipe:
+        media = media_of(self.data)
+        for name in self.stages:
+            if media != "both" and name not in ALONE[media]:
+                can = ", ".join(ALONE[media])
+                raise ValueError(f"stage '{name}' cannot learn from data.media = '{media}' alone; these can: {can}")
+        return self
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """Bundles of `start_from`, as a tuple."""
+        return (self.start_from,) if isinstance(self.start_from, str) else self.start_from
+
+
+class EvaluateRecipe(Recipe):
+    """`kind = "evaluate"`: the bundle, or folders of clips, to evaluate, with data and metrics."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    format: Literal[1] = 1
+    bundle: str = "builtin"
+    """A shipped bundle by name, or a bundle's folder."""
+    split: Literal["test", "held_out", "transfer"] = "test"
+    """Split of the foundry's clips: held_out has the styles of training, transfer other styles, test both."""
+    clips: int = Field(default=128, ge=1)
+    seed: Seed = 0
+    steps: int = Field(default=8, ge=1)
+    guidance: float = Field(default=3.5, ge=0)
+    captions: bool = False
+    baselines: bool = True
+    """Also evaluate the baselines: the model without its stem, without pictures, and its other direction."""
+    media_dir: str | None = None
+    """Folder of real clips, scored against the onsets of their own sound.
+
+    Folders are relative to the recipe file, or on the command line to the working directory.
+    """
+    generated: str | None = None
+    """Folder of generated clips, which are then evaluated against those in `reference` instead of a bundle."""
+    reference: str | None = None
+    """Folder of reference clips. Pairs have equal names but for the suffix; files of one name are one clip."""
+    judge: Annotated[tuple[Literal["sound", "pictures"], ...], Field(strict=False)] = ()
+    """Generated modality: by default the sound if there is one, else the pictures. The other is the reference's."""
+    metrics: Names = ()
+    """Metrics by name; by default all whose extractors have a checkpoint or need none."""
+    extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of the metrics' extractors, as `extractors.vggish.checkpoint`."""
+    max_s: float = Field(default=30.0, gt=0, le=600)
+    """Seconds from the start of each clip that are evaluated."""
+
+
+class AblateRecipe(Recipe):
+    """`kind = "ablate"`: training recipes that differ in one setting, trained alike and evaluated on the same clips."""
+
+    kind: Literal["ablate"] = "ablate"
+    format: Literal[1] = 1
+    base: str = "ablation/backbones"
+    """Training recipe whose stages are trained once, and which all variants extend."""
+    variants: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    """Training recipes, compared by the stages that the base lacks. The first sets the compute budget."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Values that override those of the base and all variants, such as `set.data.clips`.
+
+    Values for stages that a recipe lacks are ignored."""
+    seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1)] = (0,)
+    """Each variant is trained once per seed, on the same backbones."""
+    compute: Literal["flops", "steps"] = "flops"
+    """Budget that is equal for all: operations, so that an expensive variant takes fewer steps, or steps."""
+    clips: int = Field(default=96, ge=1)
+    """Clips of the base's held-out split for the evaluation."""
+    steps: int = Field(default=8, ge=1)
+    guidance: float = Field(default=3.0, ge=0)
+    extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of the extractors that variants use. Variants whose checkpoint is missing are left out and named."""
+    sweep: str | None = None
+    """Variant that is also evaluated at each flow time in `sweep_times` (figure 3)."""
+    sweep_times: Annotated[tuple[float, ...], Field(strict=False)] = ()
+
+
+KINDS: Mapping[str, type[Recipe]] = {
+    "sonify": SonifyRecipe,
+    "visualize": VisualizeRecipe,
+    "train": TrainRecipe,
+    "evaluate": EvaluateRecipe,
+    "ablate": AblateRecipe,
+}
