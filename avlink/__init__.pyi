@@ -122,8 +122,14 @@ from .media.wave import WaveFile as WaveFile
 from .session import Session as Session
 from .session import open_session as open_session
 from .session import pick_device as pick_device
-from .timeline.timecode import can_drop as can_drop
-from .timeline.timecode import starts_in_drop_frame as starts_in_drop_frame
+from .timeline.flat import FlatClip as FlatClip
+from .timeline.flat import FlatMedia as FlatMedia
+from .timeline.flat import FlatTimeline as FlatTimeline
+from .timeline.flat import FlatTrack as FlatTrack
+from .timeline.flatten import flatten_timeline as flatten_timeline
+from .timeline.markers import Marker as Marker
+from .timeline.timecode import nominal_rate as nominal_rate
+from .timeline.timecode import timecode_of_frames as timecode_of_frames
 from .training.train import train as train
 
 __version__: str

@@ -48,10 +48,10 @@ def export(
     )
     with progress() as tell:
         report = run(request, listener=tell)
-    tracks = f"{len(report.tracks)} sound track{'' if len(report.tracks) == 1 else 's'}"
-    # A sheet of a project without sound lists its pictures.
-    clips = f" ({tracks}, {report.clips} clip{'' if report.clips == 1 else 's'})" if report.tracks else ""
-    said = f"wrote {report.output}{clips}"
+    kind = "sound track" if report.is_sound else "track"
+    tracks = f"{len(report.tracks)} {kind}{'' if len(report.tracks) == 1 else 's'}"
+    clips = f"{report.clips} clip{'' if report.clips == 1 else 's'}"
+    said = f"wrote {report.output} ({tracks}, {clips})"
     return Answer(command="export", payload=report.to_json(), blocks=[said])
 
 

@@ -16,8 +16,8 @@ import opentimelineio as otio
 from avlink.core.errors import InputError
 from avlink.core.recipe.schema import ReadTable
 from avlink.edit.project import check_holds, moved_to, write_back
-from avlink.timeline.item import table
-from avlink.timeline.place import KEY, WORDS
+from avlink.timeline.item import KEY, table
+from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.read import read_timeline
 from avlink.timeline.select import select_clips
 from avlink.timeline.walk import list_clips
@@ -26,7 +26,7 @@ from avlink.timeline.write import check_output
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CuesReport:
-    """What came of a sheet: how many clips it speaks of, and how many of them ask for something else now."""
+    """The result of an import: the number of clips in the sheet, and of those whose requests changed."""
 
     input: Path
     cues: Path
@@ -35,7 +35,7 @@ class CuesReport:
     changed: int
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
+        """Return the object that `--json` prints, without "format" and "command"."""
         return {
             "input": str(self.input),
             "cues": str(self.cues),
@@ -46,7 +46,7 @@ class CuesReport:
 
 
 def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: ReadTable | None = None) -> CuesReport:
-    """Write a copy of a project whose clips ask for what a cue sheet says. `read` is how the project is read.
+    """Write a copy of a project with the requests of a cue sheet. `read` is how the project is read.
 
     Raises InputError: a sheet that cannot be read, a cell that makes no sense, a row of a clip that is not there, two
     rows that want different things of one clip, an output place that cannot be written.
@@ -64,7 +64,7 @@ def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: 
 
 
 def read_edits(cues: Path) -> list[Mapping[str, Any]]:
-    """The rows of a sheet: id, row, and the editable words. Raises InputError that names row and column."""
+    """Return the rows of a sheet: id, row, and the requests. Raises InputError that names row and column."""
     try:
         found = otio.adapters.read_from_file(str(cues), adapter_name="avlink_cues", edits=True)
     except otio.exceptions.OTIOError as error:
@@ -78,7 +78,7 @@ def read_edits(cues: Path) -> list[Mapping[str, Any]]:
 def apply_edits(
     timeline: otio.schema.Timeline, edits: list[Mapping[str, Any]], *, sheet: Path, project: Path
 ) -> tuple[int, int]:
-    """Write what the rows of a sheet ask for into the clips, in place; returns how many changed, and of how many.
+    """Write the requests of a sheet into the clips, in place; return how many changed, and of how many.
 
     Raises InputError for ids that the timeline does not have, and rows that contradict each other.
     """
@@ -91,59 +91,52 @@ def apply_edits(
             f"{sheet}, column id: {project} has no such clips ({named}{more}); clips that were moved have new ids, so "
             f"make a fresh sheet with `avlink export {project} --to csv`"
         )
-    clips = _pictures(timeline)
-    wanted: dict[int, Mapping[str, Any]] = {}
+    wanted: dict[tuple[int, ...], Mapping[str, Any]] = {}
     for edit in edits:
-        index = by_id[edit["id"]]
-        before = wanted.get(index)
-        clash = [name for name in WORDS if before is not None and before.get(name) != edit.get(name)]
+        address = by_id[edit["id"]]
+        before = wanted.get(address)
+        clash = [name for name in REQUESTS if before is not None and before.get(name) != edit.get(name)]
         if before is not None and clash:
             raise InputError(
                 f"{sheet}, column {clash[0]}: rows {before['row']} and {edit['row']} want different things of the same "
-                f"clip, '{clips[index].name}'; make them equal, or remove one"
+                f"clip, '{_at(timeline, address).name}'; make them equal, or remove one"
             )
-        wanted[index] = edit
-    changed = sum(_say(clips[index], edit) for index, edit in wanted.items())
-    tell_words(timeline, ids=False)
+        wanted[address] = edit
+    changed = sum(_set_requests(_at(timeline, address), edit) for address, edit in wanted.items())
+    _repeat_requests(timeline, by_id)
     return changed, len(wanted)
 
 
-def picture_ids(timeline: otio.schema.Timeline) -> dict[str, int]:
-    """Which picture, counted over all video tracks, has which id: its own, and those of the parts that are seen."""
-    copy = timeline.deepcopy()
-    names = {}
-    for index, clip in enumerate(_pictures(copy)):
-        clip.name = f"avlink picture {index}"
-        names[clip.name] = index
-    items = list_clips(copy)
-    return {item.id: names[item.name] for item in (*items, *select_clips(items)) if item.name in names}
+def picture_ids(timeline: otio.schema.Timeline) -> dict[str, tuple[int, ...]]:
+    """Return the address of the picture of each id: its own, and those of the parts of it that are seen."""
+    items = list_clips(timeline)
+    return {item.id: item.address for item in (*items, *select_clips(items))}
 
 
-def tell_words(timeline: otio.schema.Timeline, *, ids: bool = True) -> None:
-    """Let stems say what their pictures ask for, and with `ids` give their ids to pictures without stems, in place."""
-    by_id = picture_ids(timeline)
-    clips = _pictures(timeline)
-    heard = set()
+def _repeat_requests(timeline: otio.schema.Timeline, by_id: Mapping[str, tuple[int, ...]]) -> None:
+    """Copy the requests of pictures to their stems, in place."""
     for track in timeline.audio_tracks():
         if KEY not in track.metadata:
             continue
         for stem in track.find_clips():
-            index = by_id.get(table(stem.metadata, KEY).get("id", ""))
-            if index is not None:
-                heard.add(index)
-                said = table(clips[index].metadata, KEY)
-                _say(stem, {name: said.get(name) for name in WORDS})
-    for id, index in reversed(by_id.items()) if ids else ():
-        # The first id of a clip, that of all of it, is written last.
-        if index not in heard:
-            clips[index].metadata[KEY] = {**table(clips[index].metadata, KEY), "id": id}
+            address = by_id.get(table(stem.metadata, KEY).get("id", ""))
+            if address is not None:
+                said = table(_at(timeline, address).metadata, KEY)
+                _set_requests(stem, {name: said.get(name) for name in REQUESTS})
 
 
-def _say(clip: otio.schema.Clip, words: Mapping[str, Any]) -> bool:
-    """Make a clip ask for these words: None removes one, a word that is not named stays. True when that changed it."""
+def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.Item:
+    item = timeline.tracks
+    for index in address:
+        item = item[index]
+    return item
+
+
+def _set_requests(clip: otio.schema.Clip, words: Mapping[str, Any]) -> bool:
+    """Set requests of a clip, in place: None removes one, others stay. Return whether that changed it."""
     before = dict(table(clip.metadata, KEY))
     after = dict(before)
-    for name in WORDS:
+    for name in REQUESTS:
         if name not in words:
             continue
         # An empty text asks for nothing either.
@@ -158,14 +151,3 @@ def _say(clip: otio.schema.Clip, words: Mapping[str, Any]) -> bool:
     else:
         del clip.metadata[KEY]
     return True
-
-
-def _pictures(timeline: otio.schema.Timeline) -> list[otio.schema.Clip]:
-    """All clips below the video tracks and whatever else lies among the tracks, in one order."""
-    found = []
-    for child in timeline.tracks:
-        if isinstance(child, otio.schema.Clip):
-            found.append(child)
-        elif not isinstance(child, otio.schema.Track) or child.kind == otio.schema.TrackKind.Video:
-            found += list(child.find_clips())
-    return found

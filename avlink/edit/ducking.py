@@ -24,7 +24,7 @@ from avlink.edit.production import ProductionSound, find_production
 from avlink.edit.request import SonifyRequest
 from avlink.media.audio import read_audio
 from avlink.session import Session
-from avlink.timeline.formats.collect import unpack_sound
+from avlink.timeline.formats.otioz import unpack_sound
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.values import ClipRef

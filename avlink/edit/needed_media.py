@@ -61,7 +61,7 @@ def needed_media(request: SonifyRequest) -> tuple[NeededMedia, ...]:
         return ()
     roots = MediaRoots(request.media_root)
     found: dict[str, NeededMedia] = {}
-    for clip in select_clips(list_clips(file.timeline, file.image_rate), wish=request.recipe.select):
+    for clip in select_clips(list_clips(file.timeline, file.image_rate), wanted=request.recipe.select):
         if isinstance(clip, Skip):
             continue
         try:

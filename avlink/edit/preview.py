@@ -21,12 +21,13 @@ from avlink.media.movie import write_movie
 from avlink.media.probe import probe, require_video
 from avlink.media.wave import WaveFile
 from avlink.session import Session
-from avlink.timeline.formats.collect import unpack_sound
+from avlink.timeline.formats.otioz import unpack_sound
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.resolve import MediaRoots
-from avlink.timeline.select import visible
+from avlink.timeline.timebase import frame_rate
 from avlink.timeline.values import ClipRef, Source
-from avlink.timeline.walk import frame_rate, list_clips
+from avlink.timeline.visible import visible
+from avlink.timeline.walk import list_clips
 
 _DEFAULT_SIZE = (16, 9)
 _DEFAULT_RATE = 48000

@@ -12,8 +12,8 @@ from avlink.core.events import Message
 from avlink.core.file_digest import file_digest
 from avlink.core.store import mark_used
 from avlink.session import Session
-from avlink.timeline.formats.collect import unpack_sound, write_collected
-from avlink.timeline.formats.otioz import unpack_media, write_bundle
+from avlink.timeline.formats.collect import write_collected
+from avlink.timeline.formats.otioz import unpack_media, unpack_sound, write_bundle
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.urls import rebase_urls, url_style, write_url
 from avlink.timeline.values import Plan

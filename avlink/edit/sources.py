@@ -17,11 +17,11 @@ from avlink.core.values import ImageSequence
 from avlink.media import probe as probing
 from avlink.media.images import probe_images
 from avlink.media.probe_cache import cached_probe
+from avlink.timeline.image_sequences import missing_images
+from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaRef, is_still
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
-from avlink.timeline.sequences import missing_images
-from avlink.timeline.suffixes import FILM_SUFFIXES, SOUND_SUFFIXES, is_still
 from avlink.timeline.timecode import frames_of_timecode
-from avlink.timeline.values import ClipRef, MediaRef, Skip, Source, left_out, with_fades
+from avlink.timeline.values import ClipRef, Skip, Source, left_out, with_fades
 
 Locate: TypeAlias = Callable[[ClipRef], Path | None]
 """Finds the file of a clip without one, or None. Raises PluginError."""

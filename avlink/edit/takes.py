@@ -12,8 +12,8 @@ import opentimelineio as otio
 
 from avlink.core.errors import InputError
 from avlink.edit.project import check_holds, moved_to, write_back
-from avlink.timeline.item import table
-from avlink.timeline.place import KEY, hear
+from avlink.timeline.item import KEY, table
+from avlink.timeline.place import activate_take
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.write import check_output
 
@@ -106,7 +106,7 @@ def use_take(project: Path, take: int, clips: Sequence[str] = (), output: Path |
             f"the stem of '{lacking[0].name}' in {project} has no take {take}; it has: {numbers}; "
             "more are made by `avlink sonify --takes N`"
         )
-    changed = sum(hear(stem, take) for _, stem in chosen)
+    changed = sum(activate_take(stem, take) for _, stem in chosen)
     write_back(moved_to(file, output), file, output, {})
     stems = tuple(_takes(track, stem) for track, stem in chosen)
     return TakesReport(input=project, output=output, changed=changed, stems=stems)

@@ -19,15 +19,15 @@ from avlink.edit.sources import resolve_sounds
 from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
 from avlink.hooks import ReadyBackend
 from avlink.session import Session
-from avlink.timeline.drop_frame import is_drop_frame
 from avlink.timeline.picture_plan import build_picture_plan
-from avlink.timeline.place_pictures import PicturePlacement, picture_rate, place_pictures
+from avlink.timeline.place_pictures import PicturePlacement, place_pictures
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.resolve import MediaRoots
-from avlink.timeline.select_sounds import select_sounds
+from avlink.timeline.select import select_sounds
+from avlink.timeline.timebase import is_drop_frame, origin_s, stated_rate
 from avlink.timeline.timecode import frames_of_timecode
 from avlink.timeline.values import Job, Plan
-from avlink.timeline.walk import list_sounds, origin_s
+from avlink.timeline.walk import list_sounds
 
 _COMMON_RATE = 24.0
 
@@ -93,7 +93,7 @@ class TimelinePictures(TimelineEdit[FrameSource]):
 
 def _rate(file: TimelineFile, session: Session) -> float:
     """Return the timeline's frame rate as it is written there, or a common one with a message."""
-    rate = picture_rate(file.timeline)
+    rate = stated_rate(file.timeline)
     if rate is None:
         said = f"{file.path.name} does not say its frame rate; pictures are made for {_COMMON_RATE:g} frames per second"
         session.tell(Message(text=said))
@@ -108,7 +108,7 @@ def _plan(
     session: Session,
     hooks: EditHooks,
 ) -> Plan:
-    clips = select_sounds(list_sounds(opened.file.timeline), wish=request.recipe.select)
+    clips = select_sounds(list_sounds(opened.file.timeline), wanted=request.recipe.select)
     if not clips:
         how = "pictures are made for those; lay the sound of its films on one"
         raise TimelineError(f"{request.input} has no clips on sound tracks, and {how}")

@@ -28,13 +28,14 @@ from avlink.edit.takes import chosen_before
 from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_formats
 from avlink.session import Session
-from avlink.timeline.drop_frame import is_drop_frame, said_of_frames
+from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
 from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.select import select_clips
+from avlink.timeline.timebase import drop_frame_metadata, frame_rate, is_drop_frame, origin_s
 from avlink.timeline.values import Job, Plan, StemFile, StemPlacement
-from avlink.timeline.walk import frame_rate, list_clips, origin_s
+from avlink.timeline.walk import list_clips
 from avlink.timeline.write import refuse_overwrite
 
 
@@ -100,7 +101,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
             moved_to(self.file, self.output),
             placements,
             track_of=self.recipe.stems.track_of,
-            details={**self.track_details(), **said_of_frames(self.file.timeline, self.file.drop_frame)},
+            details={**self.track_details(), **drop_frame_metadata(self.file.timeline, self.file.drop_frame)},
         )
         for note in write_back(placed, self.file, self.output, names, roots=self.request.media_root):
             self.session.tell(Message(text=note, level="warning"))
@@ -141,7 +142,8 @@ class TimelineStems(TimelineEdit[SoundSource]):
         """Write the stems in another format, never over an input. Raises InputError, PluginError."""
         beside = self.output.with_name(f"{self.output.stem.removesuffix('.foley')}.foley{format_.suffix}")
         refuse_overwrite(beside, inputs=(self.request.input,))
-        for warning in write_format(format_, placed, beside):
+        _, warnings = write_format(format_, flatten_timeline(placed), beside)
+        for warning in warnings:
             self.session.tell(Message(text=warning, level="warning"))
         return beside
 
@@ -193,7 +195,7 @@ def _plan(
     hooks: EditHooks,
 ) -> Plan:
     file, recipe = opened.file, request.recipe
-    clips = select_clips(list_clips(file.timeline, file.image_rate), wish=recipe.select)
+    clips = select_clips(list_clips(file.timeline, file.image_rate), wanted=recipe.select)
     if not clips:
         raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
     sources, skips = resolve_sources(

@@ -9,7 +9,7 @@ pydantic checks them before any work begins, so give each a type, a default, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from opentimelineio.schema import Timeline
-
     from avlink.core.features import FeatureExtractor
     from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
+    from avlink.timeline.flat import FlatTimeline, FlatTrack
 
 Direction: TypeAlias = Literal["v2a", "a2v"]
 """Sound for pictures, or pictures for sound."""
@@ -81,13 +80,14 @@ class AudioProcessor:
 class TimelineFormat:
     """A file written beside the finished timeline, for what OTIO's own adapters cannot express.
 
-    `name` is what recipes say in `write.also`, `suffix` begins with a dot. `write(timeline, path)` must not change
-    the timeline; the path it is given is a temporary one in the target folder.
+    `name` is an entry of `write.also` in recipes, `suffix` begins with a dot. `write(timeline, path)` gets frozen
+    values in exact seconds, without nesting, and a temporary path in the target folder. It returns the tracks that it
+    wrote, of which users are told; None stands for the sound tracks.
     """
 
     name: str
     suffix: str
-    write: Callable[[Timeline, Path], None]
+    write: Callable[[FlatTimeline, Path], Sequence[FlatTrack] | None] | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

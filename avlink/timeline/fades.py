@@ -1,4 +1,4 @@
-"""Transitions as they are heard: the stretch in which both sides play, and how each of them comes and goes.
+"""Transitions as they are heard: the stretch in which both sides play, and the fades of the two.
 
 A transition takes no time on its track. Around the cut the outgoing item is seen `out_offset` longer and the incoming
 one `in_offset` earlier (OpenTimelineIO, schema Transition); both are heard as long as they are seen, with equal power:
@@ -34,48 +34,53 @@ class Fade:
 
     @property
     def end_s(self) -> Fraction:
-        """Where it ends on the timeline."""
+        """End on the timeline."""
         return self.start_s + self.duration_s
 
 
-class FadeRow:
-    """Fades in the order of time, so that those over one clip among thousands are found quickly."""
+class FadeIndex:
+    """Fades sorted by time, to find those over one clip among thousands quickly."""
 
     def __init__(self, fades: Iterable[Fade] = ()) -> None:
         self._fades = sorted(fades, key=_start_s)
         self._longest_s = max((fade.duration_s for fade in self._fades), default=_ZERO)
 
     def within(self, start_s: Fraction, end_s: Fraction) -> list[Fade]:
-        """The fades that reach into (start_s, end_s)."""
+        """Return the fades that reach into (start_s, end_s)."""
+        # Sorted by start alone: one that reaches in begins at most the longest of all before it.
         first = bisect_left(self._fades, start_s - self._longest_s, key=_start_s)
         last = bisect_left(self._fades, end_s, key=_start_s)
         return [fade for fade in self._fades[first:last] if start_s < fade.end_s]
 
-    def joined(self, fades: Iterable[Fade]) -> FadeRow:
-        """The row with more of them."""
+    def joined(self, fades: Iterable[Fade]) -> FadeIndex:
+        """Return an index with more fades."""
         more = list(fades)
-        return FadeRow([*self._fades, *more]) if more else self
+        return FadeIndex([*self._fades, *more]) if more else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """How a transition at one edge of an item reaches over the cut: `before_s` and `after_s` it."""
+    """The reach of a transition at one edge of an item: `before_s` and `after_s` the cut.
+
+    `alone` when a gap or nothing is on the other side.
+    """
 
     before_s: Fraction = _ZERO
     after_s: Fraction = _ZERO
     alone: bool = False
 
     def fade(self, cut_s: Fraction, view: View, *, rising: bool) -> tuple[Fade, ...]:
-        """The fade around a cut of a track's own time, where it lies on the timeline; none where nothing overlaps."""
+        """Return the fade around a cut of a track's own time, placed on the timeline; none where nothing overlaps."""
         span = view.edges(cut_s - self.before_s, cut_s + self.after_s) if self.before_s + self.after_s else None
         if span is None or span[1] is None or not view.speed:
             return ()
+        # In a sequence that runs backwards, what came in goes out.
         rises = rising == (view.speed > 0)
         return (Fade(start_s=span[0], duration_s=span[1] - span[0], rising=rises, alone=self.alone),)
 
 
 def overlaps(track: otio.schema.Track, index: int) -> tuple[Overlap, Overlap]:
-    """What the transitions at the start and the end of a track's item do."""
+    """Return the reach of the transitions at the start and the end of a track's item."""
     return _overlap(track, index - 1, index - 2), _overlap(track, index + 1, index + 2)
 
 
@@ -92,7 +97,7 @@ def _start_s(fade: Fade) -> Fraction:
 
 
 def _offset_s(offset: otio.opentime.RationalTime | None) -> Fraction:
-    """Seconds of an offset; nothing for one that is missing, negative or at no valid rate."""
+    """Return the seconds of an offset; 0 for one that is missing, negative or at no valid rate."""
     try:
         return _ZERO if offset is None else max(_ZERO, clock.exact_time(offset.value, offset.rate))
     except (ValueError, OverflowError):

@@ -1,13 +1,14 @@
-"""What is struck in a stem, as markers on its clip, for people who spot sound.
+"""Hits: the events that are struck in a stem, as markers on its clip, for people who spot sound.
 
-A medium of a stem remembers its own hits, so that another take brings its markers with it. The names and remarks are
-ours and hold no words of the project: none can be read as a direction.
+A medium of a stem remembers its own hits, so that another take brings its markers with it. Names and comments of these
+markers hold no words of the project, so that none of them can be read as a cue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import islice
 from math import floor
 from typing import Any
 
@@ -15,46 +16,65 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.core.values import Hit
-from avlink.timeline.item import seconds, table
+from avlink.timeline.item import KEY, seconds, table
+from avlink.timeline.markers import Marker, is_hit
 
 COLOUR = otio.schema.MarkerColor.CYAN
 
-_KEY, _HITS = "avlink", "hits"
+_HITS = "hits"
 _SLACK_FRAMES = Fraction(1, 1000)
-"""What begins so little before a frame counts as that frame's, as in cue sheets."""
+"""An event that falls so little short of a frame counts as that frame's, as in cue sheets."""
 
 
 def hit_name(number: int) -> str:
-    """What the hit of that number, from 1 on, is called in files, on timelines and in sheets."""
+    """Return the name of a hit in files, on timelines and in sheets; numbers begin with 1."""
     return f"hit {number}"
 
 
 def hit_note(hit: Hit) -> str:
-    """The remark on a hit: how far it stands out."""
+    """Return the comment on a hit: how far it stands out, in decibels."""
     return f"{hit.strength_db:.1f} dB"
 
 
-def hit_words(hits: Sequence[Hit]) -> dict[str, Any]:
-    """What a medium remembers of its hits: first sample and strength of each; nothing of none."""
+def hit_metadata(hits: Sequence[Hit]) -> dict[str, Any]:
+    """Return the metadata of the hits of a medium, the first sample and strength of each; empty for none."""
     return {_HITS: [[hit.sample, hit.strength_db] for hit in hits]} if hits else {}
 
 
-def is_hit(marker: otio.schema.Marker) -> bool:
-    """Whether a marker is one of ours, wherever it lies by now."""
-    return "samples" in table(marker.metadata, _KEY)
+def hits_of(stem: otio.schema.Clip, key: str, sample_rate: int) -> tuple[Marker, ...]:
+    """Return the hits of the medium of a stem under `key` as points, in seconds from its first sample.
+
+    The markers of a clip speak of the medium that is heard, and those that a person took away stay away; the other
+    media have theirs in their metadata.
+    """
+    if key == stem.active_media_reference_key:
+        found = [
+            (int(table(marker.metadata, KEY)["samples"]), marker.name, marker.comment)
+            for marker in islice(stem.markers, len(stem.markers))
+            if is_hit(marker)
+        ]
+    else:
+        remembered = table(stem.media_references()[key].metadata, KEY).get(_HITS, ())
+        hits = [Hit(sample=int(sample), strength_db=float(strength_db)) for sample, strength_db in remembered]
+        found = [(hit.sample, hit_name(number), hit_note(hit)) for number, hit in enumerate(hits, start=1)]
+    return tuple(
+        Marker(name=name, colour="", comment=comment, start_s=Fraction(sample, sample_rate), duration_s=Fraction(0))
+        for sample, name, comment in sorted(found)
+    )
 
 
 def mark_hits(stem: otio.schema.Clip) -> None:
-    """Put the hits of the medium that is heard on a stem, in place of those of another; other markers stay.
+    """Put the hits of the active medium on a stem, in place of those of another medium; other markers stay.
 
     A marker is as long as a frame, at the frame of the stem's own time in which the hit is heard, because programs
     count whole frames. Its metadata holds the exact place in samples of the file.
     """
+    # Copies, because a marker belongs to one item and is lost with it.
     markers = [marker.deepcopy() for marker in stem.markers if not is_hit(marker)]
     media = stem.media_reference.available_range
     begin_s = None if media is None else seconds(media.start_time)
-    sample_rate = table(stem.metadata, _KEY).get("sample_rate")
-    hits = table(stem.media_reference.metadata, _KEY).get(_HITS, ())
+    sample_rate = table(stem.metadata, KEY).get("sample_rate")
+    hits = table(stem.media_reference.metadata, KEY).get(_HITS, ())
     if media is not None and begin_s is not None and isinstance(sample_rate, int):
         rate = media.start_time.rate
         shown_s = seconds(stem.trimmed_range().start_time)
@@ -78,5 +98,5 @@ def _marker(hit: Hit, number: int, at_s: Fraction, shown_s: Fraction, rate: floa
         ),
         color=COLOUR,
         comment=hit_note(hit),
-        metadata={_KEY: {"samples": hit.sample, "strength": hit.strength_db}},
+        metadata={KEY: {"samples": hit.sample, "strength": hit.strength_db}},
     )

@@ -1,6 +1,6 @@
-"""What one item of a track says of itself: how long it lasts, at which speed, whether it is on, where its media is.
+"""Properties of one item of a track: its range, duration, speed, and whether it is switched off.
 
-Every convention of an editing program that differs from OTIO's own is written here, and nowhere else.
+The conventions by which editing programs differ from OTIO in these are handled here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.sequences import is_pattern, names_of_pattern
-from avlink.timeline.suffixes import is_still
-from avlink.timeline.values import ImageNames, MediaRef, MissingImage
+
+KEY = "avlink"
+"""The key under which AVLink keeps metadata of its own."""
 
 
 def own_range(item: otio.core.Item) -> otio.opentime.TimeRange | None:
-    """The range that an item plays: its own, else all of its media or contents; None when neither is told."""
+    """Return the range that an item plays: its own, else all of its media or contents; None when neither is stated."""
     if item.source_range is not None:
         return item.source_range
     try:
@@ -33,7 +33,7 @@ def own_range(item: otio.core.Item) -> otio.opentime.TimeRange | None:
 
 
 def seconds(time: otio.opentime.RationalTime) -> Fraction | None:
-    """Exact seconds; None for what is no time: rate 0 (titles of some exports), infinite or no number."""
+    """Return exact seconds; None for an invalid time: rate 0 (titles of some exports), infinite, or no number."""
     try:
         return clock.exact_time(time.value, time.rate)
     except (ValueError, OverflowError):
@@ -41,17 +41,17 @@ def seconds(time: otio.opentime.RationalTime) -> Fraction | None:
 
 
 def begin_s(item: otio.core.Item) -> Fraction:
-    """The moment of its own time at which an item begins: in a clip, time of its media; else time of its contents."""
-    # What a composition holds counts from 0.
+    """Return the moment of its own time at which an item begins: media time in a clip, else time of its contents."""
+    # The contents of a composition count from 0, also where OTIO takes an available range from them.
     span = own_range(item) if isinstance(item, otio.schema.Clip) else item.source_range
     return (None if span is None else seconds(span.start_time)) or Fraction(0)
 
 
 def visible_duration_s(item: otio.core.Item, *, premiere: bool) -> Fraction | None:
-    """How long an item lasts on its track; None when that cannot be known.
+    """Return the duration of an item on its track; None when that cannot be known.
 
-    Time warps change no duration in OTIO, EDL and Resolve. Premiere writes the length of the media instead, so that
-    what is seen lasts as long as that divided by the speed.
+    Time warps change no duration in OTIO, EDL and Resolve. Premiere writes the duration of the media instead, which
+    divided by the speed is that on the track.
     """
     if item.source_range is None and isinstance(item, (otio.schema.Stack, otio.schema.Track)):
         duration_s = _contents_s(item, premiere=premiere)
@@ -60,7 +60,7 @@ def visible_duration_s(item: otio.core.Item, *, premiere: bool) -> Fraction | No
         duration_s = None if span is None else seconds(span.duration)
     if duration_s is None:
         return None
-    if premiere and (speed := warp(item)):
+    if premiere and (speed := speed_of(item)):
         duration_s /= abs(speed)
     return max(duration_s, Fraction(0))
 
@@ -73,9 +73,10 @@ def _contents_s(item: otio.core.Item, *, premiere: bool) -> Fraction | None:
     return sum(known, Fraction(0)) if isinstance(item, otio.schema.Track) else max(known, default=Fraction(0))
 
 
-def warp(item: otio.core.Item) -> Fraction | None:
-    """The product of an item's linear time warps; None when it has another kind of time effect."""
+def speed_of(item: otio.core.Item) -> Fraction | None:
+    """Return the product of an item's linear time warps; None when it has another kind of time effect."""
     speed, effects = 1.0, item.effects
+    # OTIO's vectors take long to raise StopIteration, so that asking for their length first is much faster.
     for effect in islice(effects, len(effects)):
         if isinstance(effect, otio.schema.LinearTimeWarp):
             speed *= effect.time_scalar
@@ -89,25 +90,15 @@ def warp(item: otio.core.Item) -> Fraction | None:
 
 
 def is_off(item: otio.core.Item) -> bool:
-    """Whether an item or track is switched off, also by Final Cut's own flag.
+    """Return whether an item or track is switched off, also by Final Cut's own flag.
 
     The released FCP 7 adapter leaves `enabled` true and keeps the flag in the metadata.
     """
     return not item.enabled or str(table(item.metadata, "fcp_xml").get("enabled", "TRUE")).upper() == "FALSE"
 
 
-def media_refs(clip: otio.schema.Clip, image_rate: Fraction | None = None) -> tuple[MediaRef, ...]:
-    """All media references of a clip, the active one first, the others by key.
-
-    `image_rate` is that of image sequences which tell none.
-    """
-    refs = clip.media_references()
-    active = clip.active_media_reference_key
-    return tuple(_media_ref(key, refs[key], image_rate) for key in sorted(refs, key=lambda key: (key != active, key)))
-
-
 def table(metadata: Any, key: str) -> Mapping[str, Any]:
-    """The dictionary under a key of OTIO metadata; an empty one when there is none."""
+    """Return the dictionary under a key of OTIO metadata; an empty one when there is none."""
     # OTIO's dictionaries take fifty times as long to say that they lack a key, or have no more, as to count and list.
     if key not in islice(metadata, len(metadata)):
         return {}
@@ -115,72 +106,11 @@ def table(metadata: Any, key: str) -> Mapping[str, Any]:
     return value if hasattr(value, "get") else {}
 
 
-def _image_names(
-    ref: otio.schema.ImageSequenceReference, duration_s: Fraction | None, image_rate: Fraction | None
-) -> ImageNames | None:
-    """How the images are called; None where no rate makes sense."""
-    span, step = ref.available_range, max(1, ref.frame_step)
-    rate = _rate(ref.rate) or (None if span is None else _rate(span.duration.rate)) or image_rate
-    if rate is None:
-        return None
-    policies = otio.schema.ImageSequenceReference.MissingFramePolicy
-    missing: MissingImage = "error"
-    if ref.missing_frame_policy != policies.error:
-        missing = "hold" if ref.missing_frame_policy == policies.hold else "black"
-    return ImageNames(
-        prefix=ref.name_prefix or "",
-        suffix=ref.name_suffix or "",
-        first=ref.start_frame,
-        step=step,
-        padding=max(0, ref.frame_zero_padding),
-        rate=rate / step,
-        num_images=_count(duration_s, rate / step),
-        missing=missing,
-    )
-
-
-def _images_by_name(key: str, ref: otio.schema.ExternalReference, image_rate: Fraction | None) -> MediaRef | None:
-    """The image sequence that a reference to one file stands for, as programs without a schema for it write it."""
-    span, url = ref.available_range, ref.target_url or ""
-    if not is_still(url) or not is_pattern(url):
-        return None
-    rate = (None if span is None else _rate(span.duration.rate)) or image_rate
-    if rate is None:
-        return MediaRef(key=key, kind="images", url=url)
-    start_s = None if span is None else seconds(span.start_time)
-    duration_s = None if span is None else seconds(span.duration)
-    found = names_of_pattern(url, rate, first=None, num_images=_count(duration_s, rate))
-    if found is None:
-        return None
-    return MediaRef(key=key, kind="images", url=found[0], start_s=start_s, duration_s=duration_s, images=found[1])
-
-
-def _rate(value: float) -> Fraction | None:
-    try:
-        return clock.exact_rate(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _count(duration_s: Fraction | None, rate: Fraction) -> int | None:
-    return None if duration_s is None else max(1, clock.to_index(duration_s, rate))
-
-
-def _media_ref(key: str, ref: otio.core.MediaReference, image_rate: Fraction | None) -> MediaRef:
-    span = ref.available_range
-    start_s = None if span is None else seconds(span.start_time)
-    duration_s = None if span is None else seconds(span.duration)
-    if isinstance(ref, otio.schema.ExternalReference):
-        return _images_by_name(key, ref, image_rate) or MediaRef(
-            key=key, kind="file", url=ref.target_url or "", start_s=start_s, duration_s=duration_s
-        )
-    if isinstance(ref, otio.schema.ImageSequenceReference):
-        return MediaRef(
-            key=key,
-            kind="images",
-            url=ref.target_url_base or "",
-            start_s=start_s,
-            duration_s=duration_s,
-            images=_image_names(ref, duration_s, image_rate),
-        )
-    return MediaRef(key=key, kind="generator" if isinstance(ref, otio.schema.GeneratorReference) else "missing")
+def plain(value: Any, depth: int = 50) -> Any:
+    """Return OTIO metadata as plain dictionaries and lists, which live on without it; None below a depth."""
+    if hasattr(value, "items"):
+        # OTIO's iterators take fifty times as long to say that they have no more.
+        return {key: plain(value[key], depth - 1) for key in islice(value, len(value))} if depth else None
+    if isinstance(value, (otio._otio.AnyVector, list, tuple)):
+        return [plain(one, depth - 1) for one in islice(value, len(value))] if depth else None
+    return value

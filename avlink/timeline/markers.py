@@ -1,25 +1,79 @@
-"""Markers and colours, which editors use to say what a clip is for, where they lie on the timeline."""
+"""Markers and colours, which editors use to direct the sound, at their places on the timeline."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
+from typing import Literal, TypeAlias
 
 import opentimelineio as otio
 
-from avlink.timeline.directions import Marker
-from avlink.timeline.hits import is_hit
-from avlink.timeline.item import seconds, table
+from avlink.timeline.item import KEY, seconds, table
 from avlink.timeline.view import View
 
 _ZERO = Fraction(0)
 _COLOUR_KEYS = {"color", "colour", "clip color", "label", "label2"}
 
+Role: TypeAlias = Literal["sync", "ambience"]
+Mode: TypeAlias = Literal["sync", "ambience", "off"]
+MODES: tuple[Mode, ...] = ("sync", "ambience", "off")
+"""Modes of a clip: sound in sync with its picture, sound that goes on throughout, or none."""
 
-class MarkerRow:
-    """Markers in the order of time, so that those of one clip among thousands are found quickly."""
+_CUE = re.compile(r"\s*(foley|amb|ambience)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+# Two frames at 24 per second: shorter than any range that a person means.
+_POINT_S = Fraction(1, 12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """A marker in its place on the timeline. `own` when it lies on the clip itself and not on an item around it."""
+
+    name: str
+    colour: str
+    comment: str
+    start_s: Fraction
+    duration_s: Fraction
+    own: bool = True
+
+    @property
+    def shown_name(self) -> str:
+        """Its name, else its comment."""
+        return self.name or self.comment
+
+    @property
+    def is_point(self) -> bool:
+        """True for a moment, not a range: programs whose markers have no length write one of a frame."""
+        return self.duration_s < _POINT_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkerCue:
+    """A sound that a marker asks for. `number` tells apart those of one role over the same stretch."""
+
+    role: Role
+    prompt: str | None
+    number: int = 0
+
+
+def read_cue(marker: Marker) -> MarkerCue | None:
+    """Return the cue in a marker's name, else in its comment: "FOLEY: footsteps on gravel", "AMB: wind" in any case.
+
+    A name that ends at its colon has its prompt in the comment. None for any other marker.
+    """
+    for text, more in ((marker.name, marker.comment), (marker.comment, "")):
+        match = _CUE.fullmatch(text)
+        if match is not None:
+            role: Role = "sync" if match[1].lower() == "foley" else "ambience"
+            return MarkerCue(role=role, prompt=match[2].strip() or more.strip() or None)
+    return None
+
+
+class MarkerIndex:
+    """Markers sorted by time, to find those of one clip among thousands quickly."""
 
     def __init__(self, markers: Iterable[Marker] = ()) -> None:
         self._markers = sorted(markers, key=lambda marker: (marker.start_s, marker.name))
@@ -27,28 +81,34 @@ class MarkerRow:
         self._longest_s = max((marker.duration_s for marker in self._markers), default=_ZERO)
 
     def within(self, start_s: Fraction, end_s: Fraction) -> list[Marker]:
-        """The markers that lie in [start_s, end_s) or reach into it."""
+        """Return the markers that lie in [start_s, end_s) or reach into it."""
+        # Sorted by start alone: one that reaches in begins at most the longest of all before it.
         first = bisect_left(self._starts, start_s - self._longest_s)
         last = bisect_right(self._starts, end_s)
         return [marker for marker in self._markers[first:last] if touches(marker, start_s, end_s)]
 
 
+def is_hit(marker: otio.schema.Marker) -> bool:
+    """Return whether a marker is one of our hits, wherever it lies by now."""
+    return isinstance(table(marker.metadata, KEY).get("samples"), int)
+
+
 def touches(marker: Marker, start_s: Fraction, end_s: Fraction) -> bool:
-    """Whether a marker lies in [start_s, end_s) or reaches into it."""
+    """Return whether a marker lies in [start_s, end_s) or reaches into it."""
     return start_s <= marker.start_s < end_s or marker.start_s < start_s < marker.start_s + marker.duration_s
 
 
 def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
-    """The markers that people put on an item, where they lie on the timeline; `view` is the item's own.
+    """Return the markers that people put on an item, placed on the timeline; `view` is the item's own.
 
-    A frozen item has none.
+    A frozen item has none, because no moment of it has one place.
     """
     if not view.speed:
         return []
     found = []
     for marker in islice(item.markers, len(item.markers)):
         if is_hit(marker):
-            # Ours, which say what is heard; whoever moved them here asks for nothing by them.
+            # Hits tell of a stem and ask for nothing, also where a person copied them to a picture.
             continue
         start_s, duration_s = seconds(marker.marked_range.start_time), seconds(marker.marked_range.duration)
         if start_s is None or duration_s is None:
@@ -67,14 +127,14 @@ def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
     return found
 
 
-def markers_around(rows: Sequence[MarkerRow], start_s: Fraction, end_s: Fraction) -> list[Marker]:
-    """The markers of all rows that lie in [start_s, end_s) or reach into it, in the order of time."""
+def markers_around(rows: Sequence[MarkerIndex], start_s: Fraction, end_s: Fraction) -> list[Marker]:
+    """Return the markers of all rows that lie in [start_s, end_s) or reach into it, in time order."""
     found = chain.from_iterable(row.within(start_s, end_s) for row in rows)
     return sorted(found, key=lambda marker: (marker.start_s, marker.name))
 
 
 def colour_of(item: otio.core.Item) -> str | None:
-    """The colour or label of a clip in capitals, by OTIO or by the editing program's own metadata."""
+    """Return the colour or label of a clip in capitals, by OTIO or by the editing program's own metadata."""
     colour = getattr(item, "color", None)
     if colour is not None:
         return str(colour.name or colour.to_hex()).upper()

@@ -1,4 +1,4 @@
-"""The plan of `avlink visualize`: what to make for each sound, with its words, seed, keys and file name. Pure.
+"""The plan of `avlink visualize`: a job for each sound, with its prompt, seed, keys and file name. Pure.
 
 The mirror of `avlink.timeline.plan`, with the same two keys: what the model makes, and how that is finished.
 """
@@ -27,7 +27,7 @@ def build_picture_plan(
     finish: JsonValue,
     skipped: Sequence[Skip] = (),
 ) -> Plan:
-    """One job for each sound, ordered by place on the timeline.
+    """Return one job for each sound, ordered by place on the timeline.
 
     `rate` is the frames per second that pictures are written at, None where that is the model's own. A sound that is
     there twice at one place (the two tracks of a stereo pair) is made once, unless the recipe wants repeats, and one
@@ -46,6 +46,7 @@ def build_picture_plan(
             skips.append(left_out(clip, "is so short that it covers no frame of the timeline", source=str(source.path)))
             continue
         same = (digest(span), clip.timeline_start_s, clip.timeline_duration_s, prompt, seed)
+        # Stereo pairs lie on two tracks that play the same stretch of one file.
         first = seen.setdefault(same, clip)
         if first is not clip and not recipe.picture.repeats:
             where = first.track if first.track != clip.track else f"A{first.layer + 1}"
@@ -75,7 +76,7 @@ def build_picture_plan(
 
 
 def frames_of(clip: ClipRef, rate: Fraction) -> range:
-    """The frames of the timeline that a clip covers, counted from the timeline's start.
+    """Return the frames of the timeline that a clip covers, counted from the timeline's start.
 
     Both edges are rounded by themselves from absolute times, so that neighbours meet.
     """

@@ -1,8 +1,8 @@
-"""Putting pictures into a timeline: on video tracks of our own, on a copy, leaving all else as it is."""
+"""Placement of pictures on video tracks of our own in a copy of a timeline, which is otherwise unchanged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,16 +10,14 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.item import own_range, seconds
-from avlink.timeline.ours import KEY, PICTURE, holds_pictures
+from avlink.timeline.item import KEY, seconds
+from avlink.timeline.metadata import PICTURE, holds_pictures
 from avlink.timeline.values import ClipRef
-
-_SANE_RATES = (1.0, 240.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PicturePlacement:
-    """The picture of one sound: its file as the timeline shall name it, and the frames that it fills.
+    """The picture of one sound: the URL of its file in the timeline, and the frames that it fills.
 
     `frames` count from the timeline's start, at its rate. `timecode_frame` is the number of the file's first frame by
     its own timecode, 0 if it has none. `details` is kept with it as plain JSON values.
@@ -32,15 +30,6 @@ class PicturePlacement:
     details: dict[str, Any]
 
 
-def picture_rate(timeline: otio.schema.Timeline) -> float | None:
-    """The frames per second that a timeline counts in, as it is written there; None when it does not say.
-
-    Its start says so, else its first clip, those with pictures before those with sound. What counts in samples, or in
-    whole seconds of no rate, says nothing.
-    """
-    return next((float(rate) for rate in _rates(timeline) if _SANE_RATES[0] < rate <= _SANE_RATES[1]), None)
-
-
 def place_pictures(
     timeline: otio.schema.Timeline,
     placements: Sequence[PicturePlacement],
@@ -49,7 +38,7 @@ def place_pictures(
     track_name: str = "PICTURE",
     details: dict[str, Any] | None = None,
 ) -> otio.schema.Timeline:
-    """A copy of `timeline` with the pictures on a video track of that name, above all others.
+    """Return a copy of `timeline` with the pictures on a video track of that name, above all others.
 
     Video tracks of ours are replaced where they stand, so a second run changes nothing; no other track is touched.
     Pictures that overlap go to further tracks ("PICTURE 2"). Everything lies on whole frames of `rate`, which is as it
@@ -75,34 +64,21 @@ def place_pictures(
     return copy
 
 
-def _rates(timeline: otio.schema.Timeline) -> Iterator[float]:
-    if timeline.global_start_time is not None:
-        yield timeline.global_start_time.rate
-    for kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio):
-        for track in timeline.tracks:
-            if not isinstance(track, otio.schema.Track) or track.kind != kind or holds_pictures(track):
-                continue
-            for item in track:
-                span = own_range(item) if isinstance(item, otio.core.Item) else None
-                if span is not None:
-                    yield span.duration.rate
-
-
 def _above_all(timeline: otio.schema.Timeline) -> int:
-    """Behind the last picture of the stack, and before its sounds where there is none."""
+    """Return the index behind the last picture of the stack; that of its first sound where there is none."""
     sounds = [isinstance(row, otio.schema.Track) and row.kind == otio.schema.TrackKind.Audio for row in timeline.tracks]
     return max((index + 1 for index, is_sound in enumerate(sounds) if not is_sound), default=0)
 
 
 def _stack_start(timeline: otio.schema.Timeline, rate: float) -> Fraction:
-    """The frame of the tracks' own time at which the timeline starts: not 0 only when its stack is trimmed."""
+    """Return the frame of the tracks' own time at which the timeline starts: not 0 only when its stack is trimmed."""
     span = timeline.tracks.source_range
     start_s = None if span is None else seconds(span.start_time)
     return (start_s or Fraction(0)) * clock.exact_rate(rate)
 
 
 def _lanes(placements: Sequence[PicturePlacement]) -> list[list[PicturePlacement]]:
-    """The pictures in as many rows as it takes for none to overlap."""
+    """Return the pictures in as many rows as it takes for none to overlap."""
     lanes: list[list[PicturePlacement]] = []
     for placement in sorted(placements, key=lambda one: (one.frames.start, one.clip.layer, one.clip.depth)):
         fitting = next((lane for lane in lanes if lane[-1].frames.stop <= placement.frames.start), None)

@@ -1,4 +1,4 @@
-"""The plan: what to make for each clip, with its words, seed, keys and file name. Pure; `--dry-run` shows it.
+"""The plan: a job for each clip, with its prompt, seed, keys and file name. Pure; `--dry-run` shows it.
 
 Two keys. The raw key names what the model makes: backend, source content, exact span, words, seed. The stem key adds
 which stretch of that is heard and how it is finished. Neither knows paths, timeline positions or neighbours, so that
@@ -31,7 +31,7 @@ def build_plan(
     finish_of: Callable[[ClipRef], JsonValue] | None = None,
     skipped: Sequence[Skip] = (),
 ) -> Plan:
-    """The jobs for all sources: one for each take, ordered by place on the timeline.
+    """Return the jobs for all sources: one for each take, ordered by place on the timeline.
 
     `backend` says which model with which options (its name, fingerprint and options), `finish` how stems are
     finished (chain, rate, format): plain values that go into the keys. `finish_of` adds what holds for one clip.
@@ -49,6 +49,7 @@ def build_plan(
             alike = name.casefold()
             names[alike] += 1
             asked = recipe.run.seed if clip.seed is None else clip.seed
+            # No time is in this key, so that a clip that was trimmed finds the longer sound that was made before.
             kin: list[JsonValue] = [source.digest, fraction_text(source.speed), clip.role, words, asked, take]
             jobs.append(
                 Job(
@@ -70,7 +71,7 @@ def build_plan(
 
 
 def prompt_of(source: Source, recipe: SonifyRecipe | VisualizeRecipe) -> Prompt:
-    """The words for a clip: what the project says of it, else the recipe's template."""
+    """Return the prompt of a clip: that of the project, else the recipe's template."""
     clip = source.clip
     values = {"clip.name": plain_name(clip.name), "clip.track": clip.track, "source.name": source.path.stem}
     return Prompt(
@@ -80,7 +81,7 @@ def prompt_of(source: Source, recipe: SonifyRecipe | VisualizeRecipe) -> Prompt:
 
 
 def seed_of(source: Source, run_seed: int, take: int) -> int:
-    """The job's own seed: the same alone, in a batch, and wherever the clip lies.
+    """Return the job's own seed: the same alone, in a batch, and wherever the clip lies.
 
     A clip that asks for a seed gets that one for its first take, so that what a stem says it was made with makes it
     again.
@@ -94,12 +95,12 @@ def seed_of(source: Source, run_seed: int, take: int) -> int:
 
 
 def plain_name(name: str) -> str:
-    """A clip's name without the suffix of a media file."""
+    """Return a clip's name without the suffix of a media file."""
     return _MEDIA_SUFFIX.sub("", name) or name
 
 
 def stem_name(clip_name: str, track_name: str, identity: str, take: int) -> str:
-    """A file name of letters, digits, `-` and `_` that stays when clips are moved or change their order."""
+    """Return a file name of letters, digits, `-` and `_` that stays when clips are moved or change their order."""
     take_text = "" if take == 1 else f"_t{take}"
     return f"{_slug(plain_name(clip_name), 40) or 'clip'}_{_slug(track_name, 20) or 'STEM'}_{identity[:8]}{take_text}"
 
@@ -109,7 +110,7 @@ def _height(clip: ClipRef) -> tuple[Fraction, int, tuple[int, ...], str]:
 
 
 def _finish_of(clip: ClipRef, more: Callable[[ClipRef], JsonValue] | None) -> list[JsonValue]:
-    """How the stem of one clip is finished otherwise; nothing for most, whose keys stay what they were."""
+    """Return key parts for a finish of one clip's own; empty for most, whose keys stay what they were."""
     own: list[JsonValue] = [{"gain_db": clip.gain_db}] if clip.gain_db else []
     # From where it is heard on, so that a clip which moves with its transitions stays what it is.
     own += [
@@ -121,7 +122,7 @@ def _finish_of(clip: ClipRef, more: Callable[[ClipRef], JsonValue] | None) -> li
 
 
 def _made(source: Source) -> list[JsonValue]:
-    """The stretch of the media that sound is made for; handles are told only where there are some."""
+    """Return key parts of the stretch of media that sound is made for; handles are in it only where there are some."""
     span = _span(source)
     handles = [fraction_text(source.before_s), fraction_text(source.after_s)]
     return [*span, *handles] if source.before_s or source.after_s else span

@@ -1,4 +1,4 @@
-"""Reading a timeline in any format that OTIO has an adapter for, and saying in a sentence why one cannot be read.
+"""Read a timeline in any format that OTIO has an adapter for, or say in a sentence why it cannot be read.
 
 Adapters print to stdout and log as they like; both are kept away from ours. What they are known to leave crooked
 is straightened here, once: the record times of EDLs.
@@ -10,7 +10,6 @@ import contextlib
 import io
 import logging
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,9 +19,10 @@ import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import ReadTable
-from avlink.timeline.formats.edl import edl_count, in_drop_frame, straighten_records
+from avlink.timeline.formats.edl import edl_timebase, fix_record_times, with_drop_frame_signs
 from avlink.timeline.formats.fcp7_xml import with_nested_tracks
 from avlink.timeline.formats.fcpxml import read_fcpxml
+from avlink.timeline.formats.otioz import read_content
 from avlink.timeline.timecode import can_drop
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
@@ -59,7 +59,7 @@ _AS_IT_IS = ReadTable()
 
 
 def timeline_suffixes() -> frozenset[str]:
-    """The suffixes, without dots, that belong to timelines, whether or not an adapter for them is installed."""
+    """Return the suffixes, without dots, that belong to timelines, whether or not an adapter for them is installed."""
     known = {suffix.lower() for adapter in otio.plugins.ActiveManifest().adapters for suffix in adapter.suffixes}
     return frozenset(
         known | {"otio", "otioz", "otiod", "edl", "xml", "fcpxml", "fcpxmld", "aaf", "ale", "kdenlive", "mlt", "xges"}
@@ -67,7 +67,7 @@ def timeline_suffixes() -> frozenset[str]:
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """The suffixes, without dots, that the installed OTIO adapters read as timelines."""
+    """Return the suffixes, without dots, that the installed OTIO adapters read as timelines."""
     found = {"otioz", "otiod", "fcpxml", "fcpxmld"}
     for adapter in otio.plugins.ActiveManifest().adapters:
         with contextlib.suppress(Exception), _quiet():
@@ -76,10 +76,10 @@ def readable_suffixes() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def read_timeline(path: Path, wish: ReadTable = _AS_IT_IS) -> TimelineFile:
+def read_timeline(path: Path, options: ReadTable = _AS_IT_IS) -> TimelineFile:
     """Read a timeline file. The file is never changed, and the result is ours to change.
 
-    `wish` says what the file does not: which of its timelines is meant, and its frame rate.
+    `options` supplies what the file lacks: which of its timelines is meant, and its frame rate.
 
     Raises TimelineError: no such file, no adapter for it, broken, of a newer OTIO, or no timeline.
     """
@@ -92,14 +92,14 @@ def read_timeline(path: Path, wish: ReadTable = _AS_IT_IS) -> TimelineFile:
     bundle, folder, drop_frame = None, path.parent, None
     if suffix == "otioz":
         bundle = path
-        found = _from_json(_zip_content(path), path)
+        found = _from_json(read_content(path), path)
     elif suffix == "otiod":
         folder = path
         found = _from_json(_text(path / "content.otio"), path)
     elif suffix == "otio":
         found = _from_json(_text(path), path)
     elif suffix == "edl":
-        found, notes, drop_frame = _read_edl(path, wish.frames_per_second)
+        found, notes, drop_frame = _read_edl(path, options.frames_per_second)
     elif suffix in {"fcpxml", "fcpxmld"}:
         folder = path if path.is_dir() else folder
         found = _from_fcpxml(path)
@@ -107,8 +107,8 @@ def read_timeline(path: Path, wish: ReadTable = _AS_IT_IS) -> TimelineFile:
         found = _read(path, text=with_nested_tracks(_bytes(path)))
     else:
         found = _read(path)
-    timeline = _the_timeline(found, path, wish.timeline)
-    straighten_records(timeline)
+    timeline = _the_timeline(found, path, options.timeline)
+    fix_record_times(timeline)
     return TimelineFile(
         timeline=timeline,
         path=path,
@@ -116,7 +116,7 @@ def read_timeline(path: Path, wish: ReadTable = _AS_IT_IS) -> TimelineFile:
         bundle=bundle,
         notes=notes,
         drop_frame=drop_frame,
-        image_rate=wish.frames_per_second,
+        image_rate=options.frames_per_second,
     )
 
 
@@ -187,25 +187,13 @@ def _from_fcpxml(path: Path) -> otio.schema.SerializableCollection:
 
 def _read_edl(path: Path, rate: Fraction | None) -> tuple[object, tuple[str, ...], bool]:
     text = _text(path)
-    count = edl_count(text, rate)
+    count = edl_timebase(text, rate)
     if count.drop_frame and can_drop(count.rate):
-        text = in_drop_frame(text)
+        text = with_drop_frame_signs(text)
     note = (
         f"{path.name} does not say its frame rate; it is read at {count.rate} frames per second (--rate says another)"
     )
     return _read(path, text, rate=float(count.rate)), (note,) if count.guessed else (), count.drop_frame
-
-
-def _zip_content(path: Path) -> str:
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            return bundle.read("content.otio").decode("utf-8")
-    except KeyError as error:
-        raise TimelineError(f"{path} is no OTIO bundle: it has no content.otio inside") from error
-    except (zipfile.BadZipFile, UnicodeDecodeError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TimelineError(f"{path} is broken, or no OTIO bundle: {_first_line(error)}") from error
-    except OSError as error:
-        raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""From what a timeline says of its media to a file: the literal path first, then decoded once, then by name.
+"""From a media reference to a file: the literal path first, then decoded once, then by name.
 
 OTIO's own helper decodes twice and cuts at '#' and '?', so "50%20off.mov" and "take#3.mov" cannot be reached with it.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from avlink.core.values import ImageSequence
-from avlink.timeline.sequences import find_images, image_name
-from avlink.timeline.suffixes import FILM_SUFFIXES, is_still
-from avlink.timeline.values import ClipRef, ImageNames, MediaKind, MediaRef
+from avlink.timeline.image_sequences import ImageNames, find_images, image_name
+from avlink.timeline.media_refs import FILM_SUFFIXES, MediaKind, MediaRef, is_still
+from avlink.timeline.values import ClipRef
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
@@ -26,7 +26,7 @@ _WITHOUT_FILE: Mapping[MediaKind, str] = {
 
 
 class Unresolved(Exception):
-    """A clip has no file. `failed` when there should be one; `source` is the best that the timeline says.
+    """A clip has no file. `failed` when there should be one; `source` names the media as well as the timeline does.
 
     `missing` when the reason is that it was not found, and not that it is of no use.
     """
@@ -39,7 +39,7 @@ class Unresolved(Exception):
 
 
 class MediaRoots:
-    """Folders in which media is searched by its name. Each folder is listed once, when it is first needed."""
+    """Folders in which media is searched by name. Each folder is listed once, when it is first needed."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self.folders = tuple(folders)
@@ -49,20 +49,21 @@ class MediaRoots:
         self._sequences: dict[tuple[ImageNames, str, Path], ImageSequence | None] = {}
 
     def file(self, url: str, folder: Path) -> Path | None:
-        """What `find_file` finds, looked for once: on a server that takes long, and many clips share a file."""
+        """Return the result of `find_file`, called once per file: many clips share one, and servers are slow."""
         if (url, folder) not in self._files:
             self._files[url, folder] = find_file(url, folder, self)
         return self._files[url, folder]
 
     def sequence(self, names: ImageNames, url: str, folder: Path) -> ImageSequence | None:
-        """What `find_sequence` finds, looked for once."""
+        """Return the result of `find_sequence`, which is called once per sequence."""
         key = (names, url, folder)
         if key not in self._sequences:
             self._sequences[key] = find_sequence(names, url, folder, self)
         return self._sequences[key]
 
     def find(self, name: str) -> Path | None:
-        """The file of that name that lies highest in the first folder that has one; in any case if none has it."""
+        """Return the file of a name that lies highest in the first folder with one, ignoring case if none has."""
+        # Projects move between systems that tell upper from lower case and systems that do not.
         for key in (name, name.casefold()):
             for folder in self.folders:
                 path = self._listed(folder).get(key)
@@ -71,12 +72,12 @@ class MediaRoots:
         return None
 
     def find_named(self, name: str, suffixes: tuple[str, ...]) -> Path | None:
-        """The file of that name with one of the suffixes, which the name may lack, as EDLs name clips."""
+        """Return the file of a name with one of the suffixes, which the name may lack, as in EDLs."""
         names = [name, *(f"{name}{suffix}" for suffix in suffixes)]
         return next((path for one in names if one.lower().endswith(suffixes) and (path := self.find(one))), None)
 
     def within(self, folder: Path) -> frozenset[str]:
-        """The names of all files that lie in a folder itself."""
+        """Return the names of all files that lie in a folder itself."""
         if folder not in self._within:
             try:
                 self._within[folder] = frozenset(entry.name for entry in folder.iterdir())
@@ -86,6 +87,7 @@ class MediaRoots:
 
     def _listed(self, folder: Path) -> dict[str, Path]:
         if folder not in self._below:
+            # Sorted backwards, so that of one name the file that lies highest is written last and stays.
             below = sorted(folder.rglob("*"), key=lambda path: (len(path.parts), str(path)), reverse=True)
             any_case = {path.name.casefold(): path for path in below}
             self._below[folder] = {**any_case, **{path.name: path for path in below}}
@@ -101,7 +103,7 @@ _NO_ROOTS = MediaRoots()
 def find_media(
     clip: ClipRef, folder: Path, roots: MediaRoots | None = None, *, suffixes: tuple[str, ...] = FILM_SUFFIXES
 ) -> tuple[MediaRef, Path | ImageSequence]:
-    """The first of a clip's references that is a film or sound here, and that file.
+    """Return the first of a clip's references that has a film or sound file, and that file.
 
     References are tried in order, the active one first. A path is taken literally, then decoded once, relative to
     `folder` (the timeline's); then its name is looked up in `roots` and all folders below them. A clip of which the
@@ -150,7 +152,7 @@ def _not_found(url: str, folder: Path, roots: MediaRoots) -> Unresolved:
 
 
 def find_sequence(names: ImageNames, url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> ImageSequence | None:
-    """The images of which `url` is the folder, else the folder in `roots` that has the first of them."""
+    """Return the images in the folder `url`, else in the folder below `roots` that has the first of them."""
     for candidate in _candidates(url or "."):
         place = folder / candidate
         found = find_images(names, place, roots.within(place))
@@ -161,7 +163,7 @@ def find_sequence(names: ImageNames, url: str, folder: Path, roots: MediaRoots =
 
 
 def find_file(url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> Path | None:
-    """The existing file that a local URL or path means, or None."""
+    """Return the existing file that a local URL or path means, or None."""
     for candidate in _candidates(url):
         path = folder / candidate
         if _is_file(path):
@@ -171,12 +173,12 @@ def find_file(url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> Path | N
 
 
 def find_folder(url: str, folder: Path) -> Path | None:
-    """The existing folder that a local URL or path means, or None."""
+    """Return the existing folder that a local URL or path means, or None."""
     return next((place for candidate in _candidates(url) if (place := folder / candidate).is_dir()), None)
 
 
 def remote_scheme(url: str) -> str | None:
-    """The scheme of a URL that is not on this machine, such as "https"; None for paths, drives and file URLs."""
+    """Return the scheme of a URL that is not on this machine, such as "https"; None for paths, drives and file URLs."""
     found = _SCHEME.match(url)
     if found is None or _DRIVE.match(url) or found[1].lower() == "file":
         return None
@@ -185,14 +187,14 @@ def remote_scheme(url: str) -> str | None:
 
 
 def base_name(url: str) -> str:
-    """The last part of a path or URL in either kind of slashes."""
+    """Return the last part of a path or URL in either kind of slashes."""
     return re.split(r"[\\/]", url.rstrip("\\/"))[-1]
 
 
 def media_start(
     ref: MediaRef, source_start_s: Fraction, *, timecode_s: Fraction | None, file_duration_s: Fraction | None
 ) -> Fraction:
-    """Where in the file a clip begins, in seconds from its first frame.
+    """Return the start of a clip in its file, in seconds from the first frame.
 
     The reference's own range counts from the media's timecode. Where the timeline gives none, a start that lies
     behind the end of the file is a timecode too, and `timecode_s` (that of the file's first frame) is subtracted.
@@ -207,7 +209,7 @@ def media_start(
 def outside_media(
     start_s: Fraction, duration_s: Fraction, file_duration_s: Fraction | None, *, slack_s: Fraction
 ) -> str | None:
-    """A sentence when a clip asks for picture that its file does not have; None when all is there.
+    """Return a sentence when a clip asks for picture that its file does not have; None when all is there.
 
     `slack_s` is forgiven at both ends: timelines round media lengths up to whole frames of their own.
     """
@@ -219,6 +221,7 @@ def outside_media(
 
 def _candidates(url: str) -> Iterator[str]:
     seen = set()
+    # Decoded once and no more: a file may be called "50%20off.mov".
     for text in (url, unquote(url)):
         for path in (text, _without_scheme(text)):
             # A NUL is refused by the system with ValueError rather than as a missing file.
@@ -230,7 +233,7 @@ def _candidates(url: str) -> Iterator[str]:
 
 
 def _without_scheme(text: str) -> str:
-    """A file URL's path: file:///a, file://localhost/a, file:/a, file:///C:/a, and file://a (written for file:///a)."""
+    """Return the path of a file URL: file:///a, file://localhost/a, file:/a, file:///C:/a; file://a stands for file:///a."""
     if not text.lower().startswith("file:"):
         return text
     rest = text[5:]

@@ -1,4 +1,4 @@
-"""How a project writes the paths of its media, and writing ours in the same way.
+"""Paths of media as a project writes them, to write ours in the same way.
 
 Resolve writes plain absolute paths and does not link `file://` URLs; Premiere writes those; others write paths
 relative to the timeline. A stem that is named in another style than its neighbours stays offline in some programs.
@@ -21,7 +21,7 @@ UrlStyle: TypeAlias = Literal["plain", "file", "relative", "relative-quoted"]
 
 
 def url_style(timeline: otio.schema.Timeline) -> UrlStyle:
-    """The way in which the project's own local media is mostly named; plain absolute paths when there is none."""
+    """Return the style in which most of a project's local media is named; plain absolute paths when there is none."""
     votes: dict[UrlStyle, int] = {}
     for ref in _external_refs(timeline):
         url = ref.target_url or ""
@@ -35,11 +35,12 @@ def url_style(timeline: otio.schema.Timeline) -> UrlStyle:
         else:
             style = "relative-quoted" if re.search(r"%[0-9A-Fa-f]{2}", url) else "relative"
         votes[style] = votes.get(style, 0) + 1
+    # Projects are mixed by hand, so that the majority decides; of equals the one that came first.
     return max(votes, key=lambda style: votes[style]) if votes else "plain"
 
 
 def write_url(path: Path, style: UrlStyle, folder: Path) -> str:
-    """The URL of a file in a timeline that lies in `folder`."""
+    """Return the URL of a file in a timeline that lies in `folder`."""
     absolute = path.absolute()
     if style == "file":
         return absolute.as_uri()
@@ -50,9 +51,9 @@ def write_url(path: Path, style: UrlStyle, folder: Path) -> str:
 
 
 def rebase_urls(timeline: otio.schema.Timeline, old_folder: Path, new_folder: Path) -> None:
-    """Make relative media paths that are right from `old_folder` right from `new_folder`, in place.
+    """Rewrite media paths relative to `old_folder` as relative to `new_folder`, in place.
 
-    Paths that lead to no file are left as they are: there is nothing to be right about.
+    Paths that lead to no file stay as they are.
     """
     if old_folder.resolve() == new_folder.resolve():
         return

@@ -1,7 +1,7 @@
-"""How a composition is seen on the timeline: from when until when, from which moment of its own on, at which speed.
+"""The view of a composition from the timeline: a window of timeline time, and an affine map to its own time.
 
-All of a timeline's nesting is one line: own time = `offset_s` + `speed` x timeline time. Lines of nested sequences,
-trims and time warps put together are lines again, in exact fractions; a speed of 0 is a frozen picture.
+Own time = `offset_s` + `speed` x timeline time. Nested sequences, trims and time warps compose to one such map, in
+exact fractions; a speed of 0 is a frozen picture. OTIO has the same map as `opentime.TimeTransform`, in floats.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ class View:
     trail_s: Fraction = _ZERO
 
     def own_time(self, timeline_s: Fraction) -> Fraction:
-        """The moment of its own that is seen at a timeline time."""
+        """Return the moment of its own time that is seen at a timeline time."""
         return self.offset_s + self.speed * timeline_s
 
     def edges(self, begin_s: Fraction, end_s: Fraction | None) -> Span | None:
-        """Where [begin_s, end_s) of its own time lies on the timeline, in order and not cut; None if nowhere.
+        """Return the timeline span of [begin_s, end_s) of its own time, in order and not cut; None if it has none.
 
         `end_s` None means without end: then that edge is the window's.
         """
         if self.speed == 0:
+            # A frozen composition shows one moment of its own throughout the window, and no other at all.
             inside = begin_s <= self.offset_s and (end_s is None or self.offset_s < end_s)
             return (self.first_s, self.last_s) if inside else None
         begins_s = (begin_s - self.offset_s) / self.speed
@@ -46,12 +47,12 @@ class View:
         return (self.first_s if ends_s is None else ends_s), begins_s
 
     def clamp(self, timeline_s: Fraction) -> Fraction:
-        """The moment of the window that is nearest to a timeline time."""
+        """Return the moment of the window that is nearest to a timeline time."""
         nearest_s = max(timeline_s, self.first_s)
         return nearest_s if self.last_s is None else min(nearest_s, self.last_s)
 
     def cut(self, span: Span | None, *, heard: bool = False) -> Span | None:
-        """What the window, or all that is `heard` through it, leaves of a stretch of the timeline; None if nothing."""
+        """Return the part of a timeline span that lies in the window, or is `heard` through it; None if none does."""
         if span is None:
             return None
         lead_s, trail_s = (self.lead_s, self.trail_s) if heard else (_ZERO, _ZERO)
@@ -71,13 +72,14 @@ class View:
         window: Span,
         heard: Span,
     ) -> View:
-        """The view of a child that fills [begin_s, end_s) of our time and shows its own from `at_s` on at `speed`.
+        """Return the view of a child that fills [begin_s, end_s) of this time and shows its own from `at_s` on.
 
-        It is seen within `window` of the timeline and `heard` in what may be more. Below 0 the child shows
-        [at_s, at_s + what passes) backwards, so `end_s` must be known.
+        It is seen within `window` of the timeline, and heard within `heard`, which transitions make longer. With a
+        speed below 0 the child shows the same range of its own from the end backwards, so `end_s` must be known.
         """
         start_s = at_s
         if speed < 0:
+            # A range that runs backwards is seen from its end.
             assert end_s is not None, "what runs backwards needs an end"
             start_s -= (end_s - begin_s) * speed
         trail_s = _ZERO if window[1] is None or heard[1] is None else heard[1] - window[1]

@@ -1,4 +1,4 @@
-"""Writing a timeline: as a whole or not at all, and never over what was read."""
+"""Write a timeline as a whole or not at all, and never over an input."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ WRITABLE = (".otio", *BUNDLES)
 
 def write_timeline(timeline: otio.schema.Timeline, output: Path) -> None:
     """Write a timeline as .otio. Raises OutputError when it cannot be written."""
+    # As text, which has no file name: the hook script that gives written timelines their sound leaves it alone.
     text = otio.adapters.write_to_string(timeline, "otio_json")
     with atomic_write(output) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -17,52 +17,59 @@ import numpy as np
 import opentimelineio as otio
 import soundfile
 
-from avlink import clock
+from avlink import FlatClip, FlatTimeline, FlatTrack, clock, nominal_rate
 from avlink_otio.files import local_path
-from avlink_otio.frames import drops, lanes, timebase
-from avlink_otio.project import Item, SoundProject
-from avlink_otio.sound import read_sound
+from avlink_otio.frames import lanes
+from avlink_otio.sound import flat, sound_of
 
 _NAMESPACE = uuid.UUID("0f7c53c6-9d3e-5a0e-8d44-3f2d9a4e7a51")
 _BLOCK = 1 << 18
 _WIDTH = 3
 
 
-def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
-    """Write the AAF.
+def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
+    """Write the AAF, and return the tracks in it.
 
     Raises `otio.exceptions.NotSupportedError` when pyaaf2 is not installed or a timeline has no sound, and
     `otio.exceptions.OTIOError` for sound that is missing or cannot be read.
     """
     aaf2 = _pyaaf2()
-    project = read_sound(input_otio)
-    folder = Path(filepath).absolute().parent
-    _check_sound(project, folder)
-    with aaf2.open(filepath, "w") as file:
-        _Writer(file, project, folder).write()
+    sound = sound_of(timeline)
+    folder = path.absolute().parent
+    _check_sound(sound, folder)
+    with aaf2.open(str(path), "w") as file:
+        _Writer(file, sound, folder).write()
+    return sound.tracks
+
+
+def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
+    """Write the AAF as an OTIO adapter."""
+    write(flat(input_otio), Path(filepath))
 
 
 class _Writer:
-    """One file while it is written. `file` is pyaaf2's, whose classes come without types."""
+    """Writes one file. `file` is that of pyaaf2, whose classes have no types."""
 
-    def __init__(self, file: Any, project: SoundProject, folder: Path) -> None:
+    def __init__(self, file: Any, sound: FlatTimeline, folder: Path) -> None:
         self._file = file
-        self._project = project
+        self._sound = sound
         self._folder = folder
         self._masters: dict[tuple[Path, int], tuple[Any, int, int]] = {}
 
     def write(self) -> None:
-        project, rate = self._project, self._project.sample_rate
-        composition = self._mob("CompositionMob", project.name or "foley", "composition", project.name)
+        sound, rate = self._sound, self._sound.sample_rate
+        composition = self._mob("CompositionMob", sound.name or "foley", "composition", sound.name)
         composition.usage = "Usage_TopLevel"
         self._timecode(composition)
         number = 0
-        for track in project.tracks:
-            heard = [item for item in track.items if not (item.muted or track.muted)]
-            edges = [(clock.to_index(item.start_s, rate), clock.to_index(item.end_s, rate)) for item in heard]
+        for track in sound.tracks:
+            heard = [clip for clip in track.clips if not (clip.muted or track.muted)]
+            edges = [
+                (clock.to_index(clip.heard_start_s, rate), clock.to_index(clip.heard_end_s, rate)) for clip in heard
+            ]
             for lane, row in enumerate(lanes(heard, edges, "AAF"), start=1):
                 name = track.name if lane == 1 else f"{track.name} {lane}"
-                channels = max((self._channels(item) for item, _, _ in row), default=1)
+                channels = max((self._channels(clip) for clip, _, _ in row), default=1)
                 for channel in range(channels):
                     number += 1
                     side = "" if channels == 1 else f".{'LR'[channel] if channels == 2 else channel + 1}"
@@ -71,18 +78,18 @@ class _Writer:
                     slot["PhysicalTrackNumber"].value = number
                     self._fill(slot.segment, row, channel)
 
-    def _fill(self, sequence: Any, row: list[tuple[Item, int, int]], channel: int) -> None:
-        """Clips with silence between them, in samples of the project."""
-        rate, at, parts = self._project.sample_rate, 0, []
-        for item, first, last in row:
-            if channel >= self._channels(item):
+    def _fill(self, sequence: Any, row: list[tuple[FlatClip, int, int]], channel: int) -> None:
+        """Append clips with silence between them, in samples of the project."""
+        rate, at, parts = self._sound.sample_rate, 0, []
+        for clip, first, last in row:
+            if channel >= self._channels(clip):
                 continue
-            master, slot, frames = self._master(item, channel)
-            begin = clock.to_index(item.take.offset_s, rate)
+            master, slot, frames = self._master(clip, channel)
+            begin = clock.to_index(clip.active_media.offset_s, rate)
             length = min(last - first, frames - begin)
             if length < last - first:
                 lost = (last - first - max(0, length)) / rate
-                warnings.warn(f"'{item.name}' is {lost:.3f} s longer than its file, and is cut there", stacklevel=2)
+                warnings.warn(f"'{clip.name}' is {lost:.3f} s longer than its file, and is cut there", stacklevel=2)
             if length <= 0:
                 continue
             if first > at:
@@ -93,27 +100,27 @@ class _Writer:
         sequence.length = at
 
     def _timecode(self, composition: Any) -> None:
-        project = self._project
-        slot = composition.create_timeline_slot(str(project.rate))
+        sound = self._sound
+        slot = composition.create_timeline_slot(str(sound.rate))
         slot.name = "TC"
         # Resolve looks for the timecode on the first physical track.
         slot["PhysicalTrackNumber"].value = 1
-        timecode = self._file.create.Timecode(timebase(project), drop=drops(project))
-        timecode.start = clock.to_index(project.origin_s, project.rate)
-        timecode.length = max(1, clock.to_index(project.end_s, project.rate))
+        timecode = self._file.create.Timecode(nominal_rate(sound.rate), drop=sound.drop_frame)
+        timecode.start = clock.to_index(sound.origin_s, sound.rate)
+        timecode.length = max(1, clock.to_index(sound.end_s, sound.rate))
         sequence = self._file.create.Sequence(media_kind="Timecode")
         sequence.components.append(timecode)
         sequence.length = timecode.length
         slot.segment = sequence
 
-    def _master(self, item: Item, channel: int) -> tuple[Any, int, int]:
-        """The master mob of one channel of a file, its slot, and its length in samples of the project."""
-        path = self._path(item)
+    def _master(self, clip: FlatClip, channel: int) -> tuple[Any, int, int]:
+        """Return the master mob of one channel of a file, its slot, and its length in samples of the project."""
+        path = self._path(clip)
         known = self._masters.get((path, channel))
         if known is not None:
             return known
         info = _open(path)
-        rate = self._project.sample_rate
+        rate = self._sound.sample_rate
         with info:
             source = self._mob("SourceMob", f"{path.name}.PHYS", "source", path.name, str(channel))
             essence, slot = source.create_essence(info.samplerate, "sound")
@@ -151,23 +158,24 @@ class _Writer:
         from aaf2.mobid import MobID
 
         mob = getattr(self._file.create, kind)(name)
+        # Derived, not random: a program that imports the timeline again knows its clips.
         mob_id = MobID.new()
         mob_id.material = uuid.uuid5(_NAMESPACE, "\0".join(identity))
         mob.mob_id = mob_id
         self._file.content.mobs.append(mob)
         return mob
 
-    def _path(self, item: Item) -> Path:
-        return local_path(item.take.url, self._folder)
+    def _path(self, clip: FlatClip) -> Path:
+        return local_path(clip.active_media.url, self._folder)
 
-    def _channels(self, item: Item) -> int:
-        with _open(self._path(item)) as info:
+    def _channels(self, clip: FlatClip) -> int:
+        with _open(self._path(clip)) as info:
             return int(info.channels)
 
 
-def _check_sound(project: SoundProject, folder: Path) -> None:
-    """Raise `otio.exceptions.OTIOError` that names all files which are not there, before anything is written."""
-    heard = [item.take.url for track in project.tracks for item in track.items if not (item.muted or track.muted)]
+def _check_sound(sound: FlatTimeline, folder: Path) -> None:
+    """Raise `otio.exceptions.OTIOError` with the names of missing files, before anything is written."""
+    heard = [clip.active_media.url for track in sound.tracks for clip in track.clips if not (clip.muted or track.muted)]
     lost = [path for path in dict.fromkeys(local_path(url, folder) for url in heard) if not path.is_file()]
     if lost:
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
@@ -183,7 +191,7 @@ def _open(path: Path) -> soundfile.SoundFile:
 
 
 def _pcm24(file: soundfile.SoundFile, channel: int) -> Iterator[bytes]:
-    """One channel as 24-bit little-endian samples, block by block; 16 and 24 bits come out as they are."""
+    """Yield one channel as 24-bit little-endian samples, block by block; 16 and 24 bits come out as they are."""
     while True:
         block = file.read(_BLOCK, dtype="int32", always_2d=True)
         if not len(block):

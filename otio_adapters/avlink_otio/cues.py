@@ -1,34 +1,36 @@
-"""The OTIO adapter `avlink_cues`: a cue sheet as CSV, one row a stem, for spreadsheets and spotting.
+"""The cue sheet as CSV, one row a stem, for spreadsheets and spotting; also the OTIO adapter `avlink_cues`.
 
-Rows are the clips of the audio tracks that AVLink made, and pictures without such a stem where `avlink export` names
-them; of a timeline without stems, the clips of its video tracks. The columns mode, prompt, negative, seed and gain_db
-are what a clip itself asks for, and are there to be edited; those that begin with "made_" say what its stem was made
-with, those that begin with "events" how often something is struck in it, at which timecodes, and how many seconds
-after it begins. Reading gives a timeline with the clips at their places, or only the edits, by clip id.
+`avlink export` adds the pictures without a stem, and a timeline without stems has a row for each of its pictures. The
+columns mode, prompt, negative, seed and gain_db are the requests of a clip, and are there to be edited; those that
+begin with "made_" say how its stem was made, those that begin with "events" how often something is struck in it, at
+which timecodes, and how many seconds after it begins. Reading gives a timeline with the clips at their places, or only
+the edits, by clip id.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
-from avlink import clock
-from avlink_otio.count import Count
+from avlink import FlatClip, FlatTimeline, FlatTrack, clock
 from avlink_otio.files import relative_path
-from avlink_otio.hits import event_times_s
-from avlink_otio.metadata import KEY, table
-from avlink_otio.sheet import WORDS, Row, decode, guard, read_rows
-from avlink_otio.sound import items_at
+from avlink_otio.sheet import REQUESTS, Row, decode, guard, read_rows, sheet_id
+from avlink_otio.sound import flat
+
+KEY = "avlink"
+"""The key of AVLink's metadata on clips and their media."""
 
 COLUMNS = (
     *("id", "track", "clip", "start_tc", "end_tc"),
-    *WORDS,
+    *REQUESTS,
     *("start_s", "duration_s", "start_samples", "samples", "rate"),
     *("made_prompt", "made_negative", "made_seed", "events", "events_tc", "events_s", "media"),
 )
@@ -39,15 +41,31 @@ _ROUNDED_S = 2e-6
 _SOUND, _PICTURE = otio.schema.TrackKind.Audio, otio.schema.TrackKind.Video
 
 
+def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
+    """Write the cue sheet, and return the tracks in it; media is named relative to its folder."""
+    tracks = tuple(_listed(timeline))
+    if not any(track.clips for track in tracks):
+        warnings.warn("the timeline has neither stems nor pictures: the cue sheet is empty", stacklevel=2)
+    text = _sheet(timeline, tracks, path.absolute().parent)
+    # Spreadsheets know UTF-8 by its mark.
+    path.write_text(text, encoding="utf-8-sig", newline="")
+    return tracks
+
+
 def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
-    """Write the cue sheet, with the mark by which spreadsheets know UTF-8; media is named relative to its folder."""
-    text = _sheet(input_otio, Path(filepath).absolute().parent)
+    """Write the cue sheet of the stems, or of a timeline without any that of its pictures, as an OTIO adapter."""
+    text = _text(flat(input_otio), Path(filepath).absolute().parent)
     Path(filepath).write_text(text, encoding="utf-8-sig", newline="")
 
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
-    """The cue sheet of a timeline. Raises `otio.exceptions.NotSupportedError` for anything else."""
-    return _sheet(input_otio, None)
+    """Return that cue sheet. Raises `otio.exceptions.NotSupportedError` for an object that is no timeline."""
+    return _text(flat(input_otio), None)
+
+
+def _text(timeline: FlatTimeline, folder: Path | None) -> str:
+    stems = [track for track in timeline.tracks if track.kind == "audio" and track.ours]
+    return _sheet(timeline, stems or _listed(timeline), folder)
 
 
 def read_from_file(filepath: str, edits: bool = False) -> otio.core.SerializableObject:
@@ -56,7 +74,7 @@ def read_from_file(filepath: str, edits: bool = False) -> otio.core.Serializable
 
 
 def read_from_string(input_str: str, edits: bool = False) -> otio.core.SerializableObject:
-    """The timeline that a cue sheet describes: a track for each track name, with gaps between its clips.
+    """Return the timeline that a cue sheet describes: a track for each track name, with gaps between its clips.
 
     With `edits` a collection of clips without places instead: metadata["avlink"] of each holds `id`, `row`, and of
     the editable columns those that the sheet has, None for empty cells. Only the column id is needed then.
@@ -81,6 +99,7 @@ def read_from_string(input_str: str, edits: bool = False) -> otio.core.Serializa
         gap_s = start_s - ends.get(name, 0.0)
         if duration_s <= 0 or rate <= 0:
             raise row.wrong("duration_s" if duration_s <= 0 else "rate", "must be more than 0")
+        # Starts and lengths were rounded to the microsecond, so that neighbours may seem to overlap.
         if gap_s < -_ROUNDED_S:
             raise row.wrong("start_s", f"lies before the end of the cue above it on track {name}")
         if gap_s > _ROUNDED_S:
@@ -90,65 +109,68 @@ def read_from_string(input_str: str, edits: bool = False) -> otio.core.Serializa
     return timeline
 
 
-def _sheet(timeline: otio.core.SerializableObject, folder: Path | None) -> str:
-    if not isinstance(timeline, otio.schema.Timeline):
-        raise otio.exceptions.NotSupportedError(
-            f"a cue sheet is made of a timeline, not of a {type(timeline).__name__}"
-        )
+def _listed(timeline: FlatTimeline) -> Iterator[FlatTrack]:
+    """Yield the tracks of a sheet: stems and the pictures without one; of a timeline without stems all its pictures."""
+    stems = [track for track in timeline.tracks if track.kind == "audio" and track.ours]
+    yield from stems
+    for track in timeline.tracks:
+        if track.kind == "video":
+            clips = tuple(clip for clip in track.clips if not (stems and clip.has_stem))
+            if clips and not (stems and track.ours):
+                yield replace(track, clips=clips)
+
+
+def _sheet(timeline: FlatTimeline, tracks: Iterable[FlatTrack], folder: Path | None) -> str:
     sheet = io.StringIO(newline="")
     # With these line ends the writer of every Python puts both kinds of line breaks inside a cell in quotes.
     writer = csv.DictWriter(sheet, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
-    own = [track for track in timeline.audio_tracks() if KEY in track.metadata]
-    for track in own or timeline.video_tracks():
-        writer.writerows(_rows(timeline, track, folder))
-    for track in timeline.video_tracks() if own else ():
-        writer.writerows(row for row in _rows(timeline, track, folder) if row["id"])
+    for track in tracks:
+        writer.writerows(_row(timeline, track, clip, folder) for clip in track.clips)
     return sheet.getvalue()
 
 
-def _rows(timeline: otio.schema.Timeline, track: otio.schema.Track, folder: Path | None) -> Iterator[Mapping[str, str]]:
-    count = Count.of(timeline)
-    for _, item, start_s, duration_s in items_at(track):
-        if not isinstance(item, otio.schema.Clip):
-            continue
-        words, made = table(item.metadata), table(item.media_reference.metadata)
-        url = getattr(item.media_reference, "target_url", "") or ""
-        texts = {name: words.get(name) for name in ("id", *WORDS)} | {f"made_{name}": made.get(name) for name in _MADE}
-        row = {
-            "track": track.name,
-            "clip": item.name,
-            "media": url if folder is None or not url else relative_path(url, folder),
-        }
-        row |= {name: "" if value is None else str(value) for name, value in texts.items()}
-        row = {name: guard(text) for name, text in row.items()}
+def _row(timeline: FlatTimeline, track: FlatTrack, clip: FlatClip, folder: Path | None) -> dict[str, str]:
+    media = clip.active_media if clip.media else None
+    placed = clip.metadata.get(KEY) or {}
+    made = {} if media is None else media.metadata.get(KEY) or {}
+    url = "" if media is None else media.url
+    texts = {
+        "id": sheet_id(clip.id),
+        "track": track.name,
+        "clip": clip.name,
+        "media": url if folder is None or not url else relative_path(url, folder),
+        **{name: clip.requests.get(name) for name in REQUESTS},
+        **{f"made_{name}": made.get(name) for name in _MADE},
+    }
+    row = {name: guard("" if value is None else str(value)) for name, value in texts.items()}
+    gain_db = clip.requests.get("gain_db")
+    if isinstance(gain_db, (int, float)):
         # Numbers begin no formula, whatever their sign.
-        gain_db = words.get("gain_db")
-        row["gain_db"] = "" if gain_db is None else f"{float(gain_db):g}"
-        yield row | {
-            "start_tc": count.text(start_s),
-            "end_tc": count.text(start_s + duration_s),
-            "start_s": f"{float(start_s):.6f}",
-            "duration_s": f"{float(duration_s):.6f}",
-            "start_samples": str(words.get("start_samples", "")),
-            "samples": str(words.get("samples", "")),
-            "rate": f"{item.trimmed_range().duration.rate:.6f}",
-            **(_events(count, start_s, item) if track.kind == _SOUND else {}),
-        }
+        row["gain_db"] = f"{gain_db:g}"
+    return row | {
+        "start_tc": timeline.timecode(clip.start_s),
+        "end_tc": timeline.timecode(clip.end_s),
+        "start_s": f"{float(clip.start_s):.6f}",
+        "duration_s": f"{float(clip.duration_s):.6f}",
+        "start_samples": str(placed.get("start_samples", "")),
+        "samples": str(placed.get("samples", "")),
+        "rate": f"{clip.rate:.6f}",
+        **(_events(timeline, clip) if track.kind == "audio" else {}),
+    }
 
 
-def _events(count: Count, start_s: Fraction, stem: otio.schema.Clip) -> dict[str, str]:
-    """What is struck in a stem that begins at `start_s`. A stem without any has an empty cell for a number."""
-    times_s = event_times_s(stem)
+def _events(timeline: FlatTimeline, stem: FlatClip) -> dict[str, str]:
+    """Return the cells of the events in a stem. A stem without events has an empty cell for a number."""
     return {
-        "events": str(len(times_s) or ""),
-        "events_tc": " ".join(count.text(start_s + time_s) for time_s in times_s),
-        "events_s": " ".join(f"{float(time_s):.6f}" for time_s in times_s),
+        "events": str(len(stem.events_s) or ""),
+        "events_tc": " ".join(timeline.timecode(stem.start_s + time_s) for time_s in stem.events_s),
+        "events_s": " ".join(f"{float(time_s):.6f}" for time_s in stem.events_s),
     }
 
 
 def _edit(row: Row) -> otio.schema.Clip:
-    said = {"id": row.text("id").strip(), "row": row.number, **row.words()}
+    said = {"id": row.id(), "row": row.number, **row.requests()}
     if not said["id"]:
         raise row.wrong("id", "is empty, so that it is not known whose words these are")
     return otio.schema.Clip(name=row.text("clip"), metadata={KEY: said})
@@ -158,10 +180,10 @@ def _clip(row: Row, duration_s: float, rate: float) -> otio.schema.Clip:
     span = otio.opentime.TimeRange(_time(0.0, rate), _time(duration_s, rate))
     url = row.text("media")
     ref = otio.schema.ExternalReference(url, span) if url else otio.schema.MissingReference()
-    said: dict[str, Any] = {name: value for name, value in row.words().items() if value is not None}
+    said: dict[str, Any] = {name: value for name, value in row.requests().items() if value is not None}
     said |= {name: int(row.text(name)) for name in ("start_samples", "samples") if row.text(name).isdigit()}
-    if row.text("id"):
-        said["id"] = row.text("id")
+    if row.id():
+        said["id"] = row.id()
     made = {name: row.text(f"made_{name}") for name in _MADE if row.text(f"made_{name}")}
     if made:
         ref.metadata[KEY] = {
@@ -181,5 +203,5 @@ def _clip(row: Row, duration_s: float, rate: float) -> otio.schema.Clip:
 
 
 def _time(time_s: float, rate: float) -> otio.opentime.RationalTime:
-    """Seconds at a rate as it is written; a literal 23.976 means 24000/1001."""
+    """Return seconds as a time at a rate as it is written; a literal 23.976 means 24000/1001."""
     return otio.opentime.RationalTime(float(Fraction(time_s) * clock.exact_rate(rate)), rate)

@@ -9,60 +9,82 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
 
-from avlink import clock
+from avlink import FlatTimeline, FlatTrack, clock, nominal_rate, timecode_of_frames
 from avlink_otio.files import relative_path
-from avlink_otio.frames import drops, lanes, on_frames, timebase, timecode, warn_of_moves
-from avlink_otio.project import SoundProject
-from avlink_otio.sound import read_sound
+from avlink_otio.frames import lanes, on_frames, warn_of_moves
+from avlink_otio.sound import flat, sound_of
 
 _NAME = "an EDL"
-_MAX_EVENTS = 999
+_MAX_EVENTS, _MAX_RATE = 999, 100
+
+
+def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
+    """Write the list, and return the tracks in it; media is named relative to its folder."""
+    sound = sound_of(timeline)
+    path.write_text(list_text(sound, path.absolute().parent), encoding="utf-8", newline="\r\n")
+    return sound.tracks
 
 
 def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
-    """Write the list; media is named relative to its folder."""
-    text = list_text(read_sound(input_otio), Path(filepath).absolute().parent)
-    Path(filepath).write_text(text, encoding="utf-8", newline="\r\n")
+    """Write the list as an OTIO adapter."""
+    write(flat(input_otio), Path(filepath))
 
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
-    """The text of the list; media is named as the timeline names it."""
-    return list_text(read_sound(input_otio), None)
+    """Return the text of the list; media is named as the timeline names it."""
+    return list_text(sound_of(flat(input_otio)), None)
 
 
-def list_text(project: SoundProject, folder: Path | None) -> str:
-    """An edit decision list as text."""
-    warn_of_moves(project, _NAME)
-    return "\n".join(_lines(project, folder)) + "\n"
+def list_text(sound: FlatTimeline, folder: Path | None) -> str:
+    """Return an edit decision list as text."""
+    rate = _countable(sound.rate)
+    warn_of_moves(sound, rate, _NAME)
+    return "\n".join(_lines(sound, rate, folder)) + "\n"
 
 
-def _lines(project: SoundProject, folder: Path | None) -> Iterator[str]:
-    base, drop_frame = timebase(project), drops(project)
-    origin = clock.to_index(project.origin_s, project.rate)
-    yield f"TITLE: {_flat(project.name) or 'foley'}"
+def _countable(rate: Fraction) -> Fraction:
+    """Return the rate that a list counts at: its frames have two digits, so high rates count every second or so."""
+    nominal = nominal_rate(rate)
+    every = next(step for step in range(1, nominal + 1) if nominal % step == 0 and nominal // step <= _MAX_RATE)
+    if every > 1:
+        warnings.warn(
+            f"{_NAME} counts no more than {_MAX_RATE} frames per second: this one counts every {every} of "
+            f"{float(rate):g}",
+            stacklevel=2,
+        )
+    return rate / every
+
+
+def _lines(sound: FlatTimeline, rate: Fraction, folder: Path | None) -> Iterator[str]:
+    drop_frame = sound.drop_frame
+    origin = clock.to_index(sound.origin_s, rate)
+    yield f"TITLE: {_flat(sound.name) or 'foley'}"
     yield f"FCM: {'DROP FRAME' if drop_frame else 'NON-DROP FRAME'}"
     events = []
     channel = 0
-    for track in project.tracks:
-        edges = [on_frames(project, item) for item in track.items]
-        for row in lanes(track.items, edges, _NAME):
+    for track in sound.tracks:
+        edges = [on_frames(clip, rate) for clip in track.clips]
+        for row in lanes(track.clips, edges, _NAME):
             channel += 1
-            events += [(first, channel, last, item) for item, first, last in row if not (item.muted or track.muted)]
+            events += [(first, channel, last, clip) for clip, first, last in row if not (clip.muted or track.muted)]
     events.sort(key=lambda event: event[:2])
     if len(events) > _MAX_EVENTS:
         warnings.warn(f"{_NAME} of more than {_MAX_EVENTS} events is refused by some programs", stacklevel=2)
-    for number, (first, channel, last, item) in enumerate(events, start=1):
-        begin = clock.to_index(item.take.stamp_s + item.take.offset_s, project.rate)
+    for number, (first, channel, last, clip) in enumerate(events, start=1):
+        media = clip.active_media
+        # The stamp of a Broadcast Wave file is its source timecode.
+        begin = clock.to_index(media.start_s + media.offset_s, rate)
         frames = (begin, begin + last - first, origin + first, origin + last)
-        times = " ".join(timecode(frame, base, drop_frame=drop_frame) for frame in frames)
+        times = " ".join(timecode_of_frames(frame, rate, drop=drop_frame) for frame in frames)
         yield ""
         yield f"{number:03d}  AX       {'A' if channel == 1 else f'A{channel}':<5} C        {times}"
-        yield f"* FROM CLIP NAME: {_flat(item.name)}"
-        yield f"* SOURCE FILE: {item.take.url if folder is None else relative_path(item.take.url, folder)}"
+        yield f"* FROM CLIP NAME: {_flat(clip.name)}"
+        yield f"* SOURCE FILE: {media.url if folder is None else relative_path(media.url, folder)}"
 
 
 def _flat(text: str) -> str:

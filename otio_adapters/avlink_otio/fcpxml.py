@@ -13,108 +13,114 @@ from xml.etree import ElementTree as xml
 
 import opentimelineio as otio
 
-from avlink import clock
+from avlink import FlatClip, FlatTimeline, FlatTrack, clock
 from avlink_otio.files import file_url
-from avlink_otio.frames import drops
-from avlink_otio.project import Item, SoundProject
-from avlink_otio.sound import read_sound
+from avlink_otio.sound import flat, sound_of
 
 _RATES = {32000: "32k", 44100: "44.1k", 48000: "48k", 88200: "88.2k", 96000: "96k", 176400: "176.4k", 192000: "192k"}
 
 
+def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
+    """Write the project, and return the tracks in it; media is named by whole paths, which is all the format knows."""
+    sound = sound_of(timeline)
+    path.write_text(project_text(sound, path.absolute().parent), encoding="utf-8", newline="\n")
+    return sound.tracks
+
+
 def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
-    """Write the project; media is named by whole paths, which is all that the format knows."""
-    text = project_text(read_sound(input_otio), Path(filepath).absolute().parent)
-    Path(filepath).write_text(text, encoding="utf-8", newline="\n")
+    """Write the project as an OTIO adapter."""
+    write(flat(input_otio), Path(filepath))
 
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
-    """The text of the project; relative media paths count from the current folder."""
-    return project_text(read_sound(input_otio), Path())
+    """Return the text of the project; relative media paths count from the current folder."""
+    return project_text(sound_of(flat(input_otio)), Path())
 
 
-def project_text(project: SoundProject, folder: Path) -> str:
-    """A project as text."""
+def project_text(sound: FlatTimeline, folder: Path) -> str:
+    """Return a project as text."""
     root = xml.Element("fcpxml", version="1.8")
     resources = xml.SubElement(root, "resources")
-    xml.SubElement(resources, "format", id="r1", frameDuration=_time(1 / project.rate), width="1920", height="1080")
+    xml.SubElement(resources, "format", id="r1", frameDuration=_time(1 / sound.rate), width="1920", height="1080")
     # Whole frames around everything, as the storyline itself must have.
-    length_s = Fraction(-(-project.end_s * project.rate // 1)) / project.rate
+    length_s = Fraction(-(-sound.end_s * sound.rate // 1)) / sound.rate
     event = xml.SubElement(xml.SubElement(root, "library"), "event", name="AVLink")
     sequence = xml.SubElement(
-        xml.SubElement(event, "project", name=_clean(project.name) or "foley"),
+        xml.SubElement(event, "project", name=_clean(sound.name) or "foley"),
         "sequence",
         format="r1",
         duration=_time(length_s),
-        tcStart=_time(project.origin_s),
-        tcFormat="DF" if drops(project) else "NDF",
+        tcStart=_time(sound.origin_s),
+        tcFormat="DF" if sound.drop_frame else "NDF",
         audioLayout="stereo",
-        audioRate=_RATES.get(project.sample_rate, "48k"),
+        audioRate=_RATES.get(sound.sample_rate, "48k"),
     )
     spine = xml.SubElement(sequence, "spine")
-    gap = xml.SubElement(spine, "gap", name="Gap", offset=_time(project.origin_s), start="0s", duration=_time(length_s))
+    gap = xml.SubElement(spine, "gap", name="Gap", offset=_time(sound.origin_s), start="0s", duration=_time(length_s))
     assets: dict[str, str] = {}
     lane = 0
-    for track in project.tracks:
+    for track in sound.tracks:
         lane -= 1
-        for item in track.items:
-            asset = _asset(resources, assets, item, folder)
-            _clip(gap, project, item, asset, lane, track.name, muted=track.muted)
-    for mark in project.marks:
-        span_s = max(mark.duration_s, 1 / project.rate)
-        xml.SubElement(gap, "marker", start=_time(mark.start_s), duration=_time(span_s), value=_clean(mark.name))
+        for clip in track.clips:
+            asset = _asset(resources, assets, clip, folder)
+            _clip(gap, sound, clip, asset, lane, track.name, muted=track.muted)
+    for marker in sound.markers:
+        span_s = max(marker.duration_s, 1 / sound.rate)
+        at = {"start": _time(marker.start_s), "duration": _time(span_s)}
+        xml.SubElement(gap, "marker", at, value=_clean(marker.shown_name))
     xml.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{xml.tostring(root, encoding="unicode")}\n'
 
 
 def _clip(
-    gap: xml.Element, project: SoundProject, item: Item, asset: str, lane: int, role: str, *, muted: bool
+    gap: xml.Element, sound: FlatTimeline, clip: FlatClip, asset: str, lane: int, role: str, *, muted: bool
 ) -> None:
-    rate = project.sample_rate
-    clip = xml.SubElement(
+    rate, media = sound.sample_rate, clip.active_media
+    element = xml.SubElement(
         gap,
         "asset-clip",
         ref=asset,
-        name=_clean(item.name),
+        name=_clean(clip.name),
         lane=str(lane),
-        offset=_samples(item.start_s, rate),
-        start=_samples(item.take.offset_s, rate),
-        duration=_time(Fraction(clock.count(item.start_s, item.duration_s, rate), rate)),
+        offset=_samples(clip.heard_start_s, rate),
+        start=_samples(media.offset_s, rate),
+        duration=_time(Fraction(clock.count(clip.heard_start_s, clip.heard_duration_s, rate), rate)),
         audioRole=f"effects.{re.sub(r'[.?]', ' ', _clean(role)).strip() or 'foley'}",
     )
-    if item.muted or muted:
-        clip.set("enabled", "0")
-    if item.fade_in_s or item.fade_out_s:
-        volume = xml.SubElement(xml.SubElement(clip, "adjust-volume"), "param", name="amount")
-        for tag, fade_s in (("fadeIn", item.fade_in_s), ("fadeOut", item.fade_out_s)):
+    if clip.muted or muted:
+        element.set("enabled", "0")
+    if clip.fade_in_s or clip.fade_out_s:
+        volume = xml.SubElement(xml.SubElement(element, "adjust-volume"), "param", name="amount")
+        for tag, fade_s in (("fadeIn", clip.fade_in_s), ("fadeOut", clip.fade_out_s)):
             if fade_s:
                 xml.SubElement(
                     volume, tag, type="easeIn" if tag == "fadeIn" else "easeOut", duration=_samples(fade_s, rate)
                 )
-    for hit in item.take.hits:
-        if item.take.offset_s <= hit.at_s < item.take.offset_s + item.duration_s:
-            at = {"start": _time(hit.at_s), "duration": _time(1 / project.rate)}
-            xml.SubElement(clip, "marker", at, value=hit.name, note=hit.note)
+    # Hits outside of the range that the clip plays are not heard.
+    for hit in media.hits:
+        if media.offset_s <= hit.start_s < media.offset_s + clip.heard_duration_s:
+            at = {"start": _time(hit.start_s), "duration": _time(1 / sound.rate)}
+            xml.SubElement(element, "marker", at, value=hit.name, note=hit.comment)
 
 
-def _asset(resources: xml.Element, assets: dict[str, str], item: Item, folder: Path) -> str:
-    take = item.take
-    url = file_url(take.url, folder).replace("file://localhost/", "file:///")
+def _asset(resources: xml.Element, assets: dict[str, str], clip: FlatClip, folder: Path) -> str:
+    media = clip.active_media
+    url = file_url(media.url, folder).replace("file://localhost/", "file:///")
     if url not in assets:
         assets[url] = f"r{len(assets) + 2}"
-        media_s = take.media_s or take.offset_s + item.duration_s
+        duration_s = media.duration_s or media.offset_s + clip.heard_duration_s
         xml.SubElement(
             resources,
             "asset",
             id=assets[url],
-            name=_clean(item.name),
+            name=_clean(clip.name),
             src=url,
             start="0s",
-            duration=_time(Fraction(clock.to_index(media_s, take.sample_rate), take.sample_rate)),
+            duration=_time(Fraction(clock.to_index(duration_s, media.sample_rate), media.sample_rate)),
             hasAudio="1",
             audioSources="1",
-            audioChannels=str(take.channels),
-            audioRate=str(take.sample_rate),
+            audioChannels=str(media.channels),
+            audioRate=str(media.sample_rate),
         )
     return assets[url]
 
@@ -124,7 +130,7 @@ def _samples(time_s: Fraction, rate: int) -> str:
 
 
 def _time(value: Fraction) -> str:
-    """Seconds as the format writes them: a whole number, or a fraction."""
+    """Return seconds as the format writes them: a whole number, or a fraction."""
     return f"{value.numerator}s" if value.denominator == 1 else f"{value.numerator}/{value.denominator}s"
 
 

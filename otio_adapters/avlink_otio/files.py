@@ -1,4 +1,4 @@
-"""Media files as the formats name and open them."""
+"""Media files: the paths and URLs by which formats name them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 
 def local_path(url: str, folder: Path) -> Path:
-    """The file that a URL or path means, seen from `folder`: taken literally when that is there, else decoded once."""
+    """Return the file that a URL or path means, seen from `folder`: the literal one if it exists, else decoded once."""
     text = url
     if url.lower().startswith("file:"):
         text = url[5:]
@@ -22,7 +22,7 @@ def local_path(url: str, folder: Path) -> Path:
 
 
 def relative_path(url: str, folder: Path) -> str:
-    """A file as a project in `folder` names it: relative, with forward slashes; whole where it is on another drive."""
+    """Return a path as a project in `folder` names it: relative, with forward slashes; whole on another drive."""
     if "://" in url and not url.lower().startswith("file:"):
         return url
     path = Path(os.path.abspath(local_path(url, folder)))
@@ -31,7 +31,7 @@ def relative_path(url: str, folder: Path) -> str:
 
 
 def file_url(url: str, folder: Path) -> str:
-    """A file as FCP 7 and Final Cut name it: file://localhost/..., percent-encoded."""
+    """Return a URL as FCP 7 and Final Cut name files: file://localhost/..., percent-encoded."""
     if "://" in url and not url.lower().startswith("file:"):
         return url
     return Path(os.path.abspath(local_path(url, folder))).as_uri().replace("file:///", "file://localhost/", 1)

@@ -1,4 +1,4 @@
-"""The OTIO hook script `avlink_sonify`: what a program writes with OTIO can have sound for its clips.
+"""The OTIO hook script `avlink_sonify`: timelines that a program writes with OTIO get sound for their clips.
 
     options = {"avlink": {"prompt": "footsteps on gravel", "seed": 3}}
     otio.adapters.write_to_file(timeline, "cut.otio", hook_function_argument_map=options)
@@ -55,13 +55,13 @@ _TEMPORARY = ".avlink-tmp-"
 
 
 class _Failed(Exception):
-    """AVLink gave no sound, or not to all clips; a sentence."""
+    """AVLink made no sound, or not for all clips; the text is a sentence."""
 
 
 def hook_function(
     in_timeline: otio.core.SerializableObject, argument_map: Mapping[str, Any] | None = None
 ) -> otio.core.SerializableObject:
-    """The timeline with the tracks of its stems if that is asked for, else as it came. It is never changed itself.
+    """Return the timeline with the tracks of its stems if that is asked for, else as it came. It is never changed.
 
     Raises `otio.exceptions.OTIOError` where `strict` is asked for and a clip got no sound.
     """
@@ -93,7 +93,7 @@ def hook_function(
 
 
 def _options(by_call: Any, by_environment: str) -> dict[str, Any] | None:
-    """What is asked for; None for nothing. The call's word goes before that of the environment."""
+    """Return the options that are asked for; None for no run. Those of the call go before those of the environment."""
     if by_call is None:
         text = by_environment.strip()
         if text.lower() in ("", "0", "false", "no", "off"):
@@ -123,7 +123,7 @@ def _why_not(timeline: otio.core.SerializableObject, path: Any) -> str | None:
 def _sonify(
     timeline: otio.schema.Timeline, path: str, options: Mapping[str, Any]
 ) -> tuple[otio.schema.Timeline, str | None]:
-    """The timeline as AVLink wrote it, and a sentence on clips that failed.
+    """Return the timeline as AVLink wrote it, and a sentence on clips that failed.
 
     It lies as a file where its relative media counts from while AVLink reads it. Raises _Failed.
     """
@@ -169,7 +169,7 @@ def _named(folder: str, start: str) -> list[str]:
 
 
 def _arguments(options: Mapping[str, Any]) -> Iterator[str]:
-    """Options by name as words of a command line; True stands for a switch, a list for an option that is repeated."""
+    """Yield options as words of a command line; True stands for a switch, a list for an option that is repeated."""
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
         if name in _OURS or value is None or value is False:
@@ -187,7 +187,7 @@ def _arguments(options: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _run(arguments: Sequence[str], command: Any) -> dict[str, Any]:
-    """What `avlink sonify --json` says. On a terminal its progress is seen. Raises _Failed when it says nothing."""
+    """Return the output of `avlink sonify --json`, with progress on a terminal. Raises _Failed when there is none."""
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     # A folder of a film may hold anything, also a `random.py`: modules are not looked for there.
     environment |= {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
@@ -208,7 +208,7 @@ def _run(arguments: Sequence[str], command: Any) -> dict[str, Any]:
 
 
 def _program(command: Any) -> list[str]:
-    """AVLink as words of a command line. Inside of other programs `sys.executable` is no Python but that program."""
+    """Return AVLink as words of a command line. Within another program `sys.executable` is that program."""
     if command:
         return [command] if isinstance(command, str) else [str(word) for word in command]
     is_python = os.path.basename(sys.executable or "").lower().startswith("python")
@@ -221,7 +221,7 @@ def _program(command: Any) -> list[str]:
 
 
 def _lacks(report: Mapping[str, Any], *, skips: bool) -> str | None:
-    """A sentence on clips that got no sound; also on those without media where that is not all right."""
+    """Return a sentence on clips that got no sound, with those without media unless `skips`; None when all have one."""
     items = report.get("items", ())
     failed = [one for one in items if one.get("status") == "failed" or (one.get("missing") and not skips)]
     if not failed:

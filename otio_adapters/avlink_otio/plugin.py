@@ -1,40 +1,19 @@
-"""The formats of this folder as something that `avlink export --to` and a recipe's `write.also` can ask for."""
+"""The formats of this package as components of `avlink export --to` and of a recipe's `write.also`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from avlink import hookimpl
 from avlink.hooks import TimelineFormat
-
-if TYPE_CHECKING:
-    from opentimelineio.schema import Timeline
-
-_FORMATS = {
-    "aaf": (".aaf", "aaf"),
-    "cues": (".csv", "cues"),
-    "edl": (".edl", "edl"),
-    "fcpxml": (".fcpxml", "fcpxml"),
-    "rpp": (".rpp", "rpp"),
-    "xml": (".xml", "xmeml"),
-}
-"""Suffix and module of each. The modules are imported only when one of them is wanted."""
 
 
 @hookimpl
 def avlink_timeline_formats() -> list[TimelineFormat]:
     """Offer the cue sheet, Reaper's project, both XMLs, AAF and EDL."""
     return [
-        TimelineFormat(name=name, suffix=suffix, write=_writer(module)) for name, (suffix, module) in _FORMATS.items()
+        TimelineFormat(name="aaf", suffix=".aaf", write="avlink_otio.aaf:write"),
+        TimelineFormat(name="cues", suffix=".csv", write="avlink_otio.cues:write"),
+        TimelineFormat(name="edl", suffix=".edl", write="avlink_otio.edl:write"),
+        TimelineFormat(name="fcpxml", suffix=".fcpxml", write="avlink_otio.fcpxml:write"),
+        TimelineFormat(name="rpp", suffix=".rpp", write="avlink_otio.rpp:write"),
+        TimelineFormat(name="xml", suffix=".xml", write="avlink_otio.xmeml:write"),
     ]
-
-
-def _writer(module: str) -> Callable[[Timeline, Path], None]:
-    def write(timeline: Timeline, path: Path) -> None:
-        """Write the timeline to the path."""
-        import_module(f"avlink_otio.{module}").write_to_file(timeline, str(path))
-
-    return write

@@ -1,4 +1,4 @@
-"""Reading a cue sheet out of whatever a spreadsheet made of it, and saying which cell is wrong.
+"""The cells of a cue sheet: read as spreadsheets save them, and written so that spreadsheets keep them.
 
 Spreadsheets put a byte-order mark first or save in an encoding of their own, separate with semicolons or tabs where
 the comma is the decimal sign, end lines as Windows does, add empty rows, and turn long numbers into short ones.
@@ -8,37 +8,45 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import opentimelineio as otio
 
-WORDS = ("mode", "prompt", "negative", "seed", "gain_db")
-"""The columns that are there to be edited: what a clip itself asks for. An empty cell asks for nothing."""
+REQUESTS = ("mode", "prompt", "negative", "seed", "gain_db")
+"""The columns to edit: the requests of a clip. An empty cell requests nothing."""
 
 MODES = ("sync", "ambience", "off")
 MAX_SEED = 2**63 - 1
 MAX_GAIN_DB = 60.0
 
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
+_ID_LETTER = "c"
+_ID = re.compile(rf"{_ID_LETTER}\d[0-9a-f]{{11}}", re.IGNORECASE)
 _EXACT_DIGITS = 15
-"""Spreadsheets keep that many digits of a number."""
+"""Digits of a number that spreadsheets keep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of the sheet by its number in the spreadsheet, in which the heads are row 1."""
+    """A row of the sheet, with its number in the spreadsheet, in which the heads are row 1."""
 
     number: int
     cells: Mapping[str, str]
 
     def text(self, column: str) -> str:
-        """A cell; empty where the sheet has no such column."""
+        """Return a cell; empty where the sheet has no such column."""
         return self.cells.get(column, "")
 
+    def id(self) -> str:
+        """Return the id of a clip; those of older sheets lack the letter before them."""
+        text = self.text("id").strip()
+        return text[1:] if _ID.fullmatch(text) else text
+
     def number_of(self, column: str, *, default: float | None = None) -> float:
-        """A cell as a number, with a point or a comma in it."""
+        """Return a cell as a number, with a decimal point or comma."""
         text = self.text(column).strip()
         if not text and default is not None:
             return default
@@ -51,14 +59,14 @@ class Row:
         return value
 
     def numbers_of(self, column: str) -> list[float]:
-        """A cell with numbers in it that have spaces between them."""
+        """Return the numbers of a cell, which have spaces between them."""
         try:
             return [float(text) for text in self.text(column).split()]
         except ValueError:
             raise self.wrong(column, "must hold numbers with spaces between them") from None
 
-    def words(self) -> dict[str, Any]:
-        """What the editable cells ask for: None for an empty cell, nothing for a column that is not there."""
+    def requests(self) -> dict[str, Any]:
+        """Return the requests in the editable cells: None for an empty cell, no entry for a column that is missing."""
         found: dict[str, Any] = {name: self.text(name) or None for name in ("prompt", "negative") if name in self.cells}
         if "mode" in self.cells:
             mode = self.text("mode").strip().lower()
@@ -75,7 +83,7 @@ class Row:
         return found
 
     def wrong(self, column: str, why: str) -> otio.exceptions.OTIOError:
-        """The error for a cell."""
+        """Return the error for a cell."""
         return otio.exceptions.OTIOError(f"row {self.number}, column {column}: '{self.text(column)}' {why}")
 
     def _seed(self) -> int | None:
@@ -92,7 +100,7 @@ class Row:
 
 
 def read_rows(text: str, needed: Sequence[str]) -> list[Row]:
-    """The rows that have anything in them. Raises `otio.exceptions.OTIOError` when a needed column is not there."""
+    """Return the rows that are not empty. Raises `otio.exceptions.OTIOError` when a needed column is missing."""
     text = text.removeprefix("\ufeff")
     skipped = 0
     if text[:4].lower() == "sep=":
@@ -111,7 +119,7 @@ def read_rows(text: str, needed: Sequence[str]) -> list[Row]:
 
 
 def decode(data: bytes) -> str:
-    """The text of a file in the encodings that spreadsheets save: UTF-8, UTF-16 with its mark, else Windows'."""
+    """Return the text of a file in the encodings of spreadsheets: UTF-8, UTF-16 with its mark, else Windows-1252."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     try:
@@ -120,19 +128,28 @@ def decode(data: bytes) -> str:
         return data.decode("cp1252", "replace")
 
 
+def sheet_id(id: str) -> str:
+    """Return the id of a clip as a sheet holds it: beginning with a letter.
+
+    Spreadsheets take 045324185930 and 7533019715e8, which are ids, for numbers, and do not give them back.
+    """
+    return f"{_ID_LETTER}{id}" if id[:1].isdigit() else id
+
+
 def guard(text: str) -> str:
-    """Keep a spreadsheet from running a text as a formula, and from shortening a long number."""
+    """Return a text that a spreadsheet does not run as a formula, and does not shorten as a long number."""
+    # Excel and LibreOffice both take a text behind an apostrophe as it is.
     long_number = text.isascii() and text.isdigit() and len(text) > _EXACT_DIGITS
     return f"'{text}" if long_number or text.startswith(_FORMULA) else text
 
 
 def unguard(text: str) -> str:
-    """What `guard` was given."""
+    """Return the text that `guard` was given."""
     return text[1:] if text[:1] == "'" and guard(text[1:]) == text else text
 
 
 def _records(text: str, needed: Sequence[str]) -> list[list[str]]:
-    """The cells of all lines, with whichever separator makes the needed columns appear."""
+    """Return the cells of all lines, by the separator that gives most of the expected columns."""
     best: list[list[str]] = []
     most = -1
     for separator in (",", ";", "\t"):
@@ -141,6 +158,6 @@ def _records(text: str, needed: Sequence[str]) -> list[list[str]]:
         except csv.Error as error:
             raise otio.exceptions.OTIOError(f"it is no cue sheet: {error}") from error
         heads = {head.strip().lower() for head in records[0]} if records else set()
-        if len(heads & {*needed, *WORDS}) > most:
-            best, most = records, len(heads & {*needed, *WORDS})
+        if len(heads & {*needed, *REQUESTS}) > most:
+            best, most = records, len(heads & {*needed, *REQUESTS})
     return best

@@ -13,116 +13,122 @@ from xml.etree import ElementTree as xml
 
 import opentimelineio as otio
 
-from avlink import clock
+from avlink import FlatClip, FlatTimeline, FlatTrack, clock, nominal_rate, timecode_of_frames
 from avlink_otio.files import file_url
-from avlink_otio.frames import drops, frame_of, lanes, on_frames, timebase, timecode, warn_of_moves
-from avlink_otio.project import Item, SoundProject
-from avlink_otio.sound import read_sound
+from avlink_otio.frames import frame_of, lanes, on_frames, warn_of_moves
+from avlink_otio.sound import flat, sound_of
 
 _NAME = "FCP 7 XML"
 _TICKS = 254_016_000_000
 """Premiere's own clock, which it writes beside frames."""
 
 
+def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
+    """Write the sequence, and return the tracks in it; media is named by whole paths, which is all the format knows."""
+    sound = sound_of(timeline)
+    path.write_text(sequence_text(sound, path.absolute().parent), encoding="utf-8", newline="\n")
+    return sound.tracks
+
+
 def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
-    """Write the sequence; media is named by whole paths, which is all that the format knows."""
-    text = sequence_text(read_sound(input_otio), Path(filepath).absolute().parent)
-    Path(filepath).write_text(text, encoding="utf-8", newline="\n")
+    """Write the sequence as an OTIO adapter."""
+    write(flat(input_otio), Path(filepath))
 
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
-    """The text of the sequence; relative media paths count from the current folder."""
-    return sequence_text(read_sound(input_otio), Path())
+    """Return the text of the sequence; relative media paths count from the current folder."""
+    return sequence_text(sound_of(flat(input_otio)), Path())
 
 
-def sequence_text(project: SoundProject, folder: Path) -> str:
-    """A sequence of sound tracks as text."""
-    warn_of_moves(project, _NAME)
+def sequence_text(sound: FlatTimeline, folder: Path) -> str:
+    """Return a sequence of sound tracks as text."""
+    rate = sound.rate
+    warn_of_moves(sound, rate, _NAME)
     root = xml.Element("xmeml", version="4")
     sequence = xml.SubElement(root, "sequence", id="sequence-1")
-    start = clock.to_index(project.origin_s, project.rate)
-    length = max((on_frames(project, item)[1] for track in project.tracks for item in track.items), default=0)
-    _put(sequence, name=project.name or "foley", duration=length)
-    _rate(sequence, project)
-    _timecode(sequence, project, start)
+    start = clock.to_index(sound.origin_s, rate)
+    length = max((on_frames(clip, rate)[1] for track in sound.tracks for clip in track.clips), default=0)
+    _put(sequence, name=sound.name or "foley", duration=length)
+    _rate(sequence, rate)
+    _timecode(sequence, sound, start)
     media = xml.SubElement(sequence, "media")
     look = xml.SubElement(xml.SubElement(xml.SubElement(media, "video"), "format"), "samplecharacteristics")
-    _rate(look, project)
+    _rate(look, rate)
     _put(look, width=1920, height=1080)
     audio = xml.SubElement(media, "audio")
     _put(audio, numOutputChannels=2)
-    _sound(xml.SubElement(audio, "format"), project.sample_rate)
+    _sound(xml.SubElement(audio, "format"), sound.sample_rate)
     files: dict[str, str] = {}
     number = 0
-    for track in project.tracks:
-        edges = [on_frames(project, item) for item in track.items]
-        for lane, row in enumerate(lanes(track.items, edges, _NAME), start=1):
+    for track in sound.tracks:
+        edges = [on_frames(clip, rate) for clip in track.clips]
+        for lane, row in enumerate(lanes(track.clips, edges, _NAME), start=1):
             name = track.name if lane == 1 else f"{track.name} {lane}"
-            channels = max((item.take.channels for item, _, _ in row), default=1)
+            channels = max((clip.active_media.channels for clip, _, _ in row), default=1)
             rows = [xml.SubElement(audio, "track", {"MZ.TrackName": name}) for _ in range(channels)]
-            for item, first, last in row:
-                for channel in range(item.take.channels):
-                    clip = xml.SubElement(rows[channel], "clipitem", id=f"clipitem-{number + channel + 1}")
-                    _clip(clip, project, item, (first, last), folder, files)
-                    _put(xml.SubElement(clip, "sourcetrack"), mediatype="audio", trackindex=channel + 1)
-                    for hit in item.take.hits if channel == 0 else ():
+            for clip, first, last in row:
+                for channel in range(clip.active_media.channels):
+                    item = xml.SubElement(rows[channel], "clipitem", id=f"clipitem-{number + channel + 1}")
+                    _clip(item, sound, clip, (first, last), folder, files)
+                    _put(xml.SubElement(item, "sourcetrack"), mediatype="audio", trackindex=channel + 1)
+                    for hit in clip.active_media.hits if channel == 0 else ():
                         # The frame of the file in which it is heard; a point has no out.
-                        mark_at = {"in": frame_of(hit.at_s, project.rate), "out": -1}
-                        _put(xml.SubElement(clip, "marker"), name=hit.name, comment=hit.note, **mark_at)
-                    for other in range(item.take.channels if item.take.channels > 1 else 0):
-                        link = xml.SubElement(clip, "link")
+                        mark_at = {"in": frame_of(hit.start_s, rate), "out": -1}
+                        _put(xml.SubElement(item, "marker"), name=hit.name, comment=hit.comment, **mark_at)
+                    for other in range(clip.active_media.channels if clip.active_media.channels > 1 else 0):
+                        link = xml.SubElement(item, "link")
                         _put(link, linkclipref=f"clipitem-{number + other + 1}", mediatype="audio")
-                number += item.take.channels
+                number += clip.active_media.channels
             for index, element in enumerate(rows, start=1):
                 _put(element, enabled=_truth(not track.muted), locked="FALSE", outputchannelindex=1 + (index - 1) % 2)
-    for mark in project.marks:
-        first = clock.to_index(mark.start_s, project.rate)
-        last = clock.to_index(mark.start_s + mark.duration_s, project.rate) if mark.duration_s > 0 else -1
-        _put(xml.SubElement(sequence, "marker"), name=mark.name, comment="", **{"in": first, "out": last})
+    for marker in sound.markers:
+        first = clock.to_index(marker.start_s, rate)
+        last = clock.to_index(marker.start_s + marker.duration_s, rate) if marker.duration_s > 0 else -1
+        _put(xml.SubElement(sequence, "marker"), name=marker.shown_name, comment="", **{"in": first, "out": last})
     xml.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n{xml.tostring(root, encoding="unicode")}\n'
 
 
 def _clip(
-    clip: xml.Element, project: SoundProject, item: Item, edges: tuple[int, int], folder: Path, files: dict[str, str]
+    item: xml.Element, sound: FlatTimeline, clip: FlatClip, edges: tuple[int, int], folder: Path, files: dict[str, str]
 ) -> None:
-    take = item.take
+    media, rate = clip.active_media, sound.rate
     first, last = edges
-    begin = clock.to_index(take.offset_s, project.rate)
-    length = clock.to_index(take.media_s or take.offset_s + item.duration_s, project.rate)
+    begin = clock.to_index(media.offset_s, rate)
+    length = clock.to_index(media.duration_s or media.offset_s + clip.heard_duration_s, rate)
+    # Rounding both edges of a clip must not let it reach beyond the length of its file.
     length = max(length, begin + last - first)
-    _put(clip, name=item.name, enabled=_truth(not item.muted), duration=length)
-    _rate(clip, project)
-    _put(clip, start=first, end=last, **{"in": begin, "out": begin + last - first})
-    ticks = clock.to_index(take.offset_s, _TICKS)
-    _put(clip, pproTicksIn=ticks, pproTicksOut=ticks + clock.to_index(item.duration_s, _TICKS))
-    url = file_url(take.url, folder)
+    _put(item, name=clip.name, enabled=_truth(not clip.muted), duration=length)
+    _rate(item, rate)
+    _put(item, start=first, end=last, **{"in": begin, "out": begin + last - first})
+    ticks = clock.to_index(media.offset_s, _TICKS)
+    _put(item, pproTicksIn=ticks, pproTicksOut=ticks + clock.to_index(clip.heard_duration_s, _TICKS))
+    url = file_url(media.url, folder)
     # A file is described once; after that its id is enough.
     if url in files:
-        xml.SubElement(clip, "file", id=files[url])
+        xml.SubElement(item, "file", id=files[url])
         return
     files[url] = f"file-{len(files) + 1}"
-    file = xml.SubElement(clip, "file", id=files[url])
+    file = xml.SubElement(item, "file", id=files[url])
     _put(file, name=url.rpartition("/")[2], pathurl=url)
-    _rate(file, project)
+    _rate(file, rate)
     _put(file, duration=length)
-    _timecode(file, project, clock.to_index(take.stamp_s, project.rate))
-    sound = xml.SubElement(xml.SubElement(file, "media"), "audio")
-    _sound(sound, take.sample_rate)
-    _put(sound, channelcount=take.channels)
+    _timecode(file, sound, clock.to_index(media.start_s, rate))
+    description = xml.SubElement(xml.SubElement(file, "media"), "audio")
+    _sound(description, media.sample_rate)
+    _put(description, channelcount=media.channels)
 
 
-def _timecode(parent: xml.Element, project: SoundProject, frame: int) -> None:
-    drop_frame = drops(project)
+def _timecode(parent: xml.Element, sound: FlatTimeline, frame: int) -> None:
     element = xml.SubElement(parent, "timecode")
-    _rate(element, project)
-    text = timecode(frame, timebase(project), drop_frame=drop_frame)
-    _put(element, string=text, frame=frame, displayformat="DF" if drop_frame else "NDF")
+    _rate(element, sound.rate)
+    text = timecode_of_frames(frame, sound.rate, drop=sound.drop_frame)
+    _put(element, string=text, frame=frame, displayformat="DF" if sound.drop_frame else "NDF")
 
 
-def _rate(parent: xml.Element, project: SoundProject) -> None:
-    ntsc = project.rate == Fraction(timebase(project) * 1000, 1001)
-    _put(xml.SubElement(parent, "rate"), timebase=timebase(project), ntsc=_truth(ntsc))
+def _rate(parent: xml.Element, rate: Fraction) -> None:
+    base = nominal_rate(rate)
+    _put(xml.SubElement(parent, "rate"), timebase=base, ntsc=_truth(rate == Fraction(base * 1000, 1001)))
 
 
 def _sound(parent: xml.Element, sample_rate: int) -> None:

@@ -48,6 +48,7 @@ TABLES = {
     **{name: getattr(values, name) for name in ("SoundRequest", "PictureRequest", "PictureSpec", "Prompt")},
     **{name: getattr(values, name) for name in ("Waveform", "Frames")},
     **{name: getattr(features, name) for name in ("Features", "AudioVideo")},
+    **{name: getattr(avlink, name) for name in ("FlatTimeline", "FlatTrack", "FlatClip", "FlatMedia", "Marker")},
     **{name: getattr(answer, name) for name in ("Answer", "Grid", "Line")},
 }
 PROTOCOLS = {

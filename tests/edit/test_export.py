@@ -20,11 +20,11 @@ from avlink import hookimpl, testing
 from avlink.core.errors import InputError, OutputError, PluginError, TimelineError
 from avlink.core.events import Event, Message
 from avlink.core.recipe import SonifyRecipe
-from avlink.edit.cues import tell_words
 from avlink.edit.export import ExportReport, ExportRequest, export, write_format
 from avlink.edit.sonify import SonifyRequest, sonify
 from avlink.hooks import Registry, TimelineFormat, make_registry
 from avlink.session import Session, open_session
+from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.read import read_timeline
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "timelines"
@@ -264,10 +264,10 @@ def test_every_real_timeline_is_written_or_refused_in_words(registry: Registry, 
         path for path in SHARED.rglob("*") if path.suffix in {".otio", ".otioz", ".xml", ".edl", ".aaf"}
     ):
         try:
-            timeline = read_timeline(path).timeline
+            file = read_timeline(path)
         except TimelineError:
             continue
-        tell_words(timeline)
+        timeline = flatten_timeline(file.timeline, drop_frame=file.drop_frame)
         for name, found in registry.formats.items():
             try:
                 write_format(found, timeline, tmp_path / f"out{found.suffix}")
@@ -276,3 +276,63 @@ def test_every_real_timeline_is_written_or_refused_in_words(registry: Registry, 
             written[name] += 1
     assert written.pop("aaf") == 0
     assert all(count >= 6 for count in written.values()) and written["cues"] >= 20
+
+
+def _sound_cut(folder: Path, *clips: otio.schema.Clip) -> Path:
+    timeline = otio.schema.Timeline("cut")
+    timeline.tracks.append(otio.schema.Track("A1", list(clips), kind=otio.schema.TrackKind.Audio))
+    otio.adapters.write_to_file(timeline, str(folder / "cut.otio"))
+    return folder / "cut.otio"
+
+
+def _files(report: ExportReport) -> list[str]:
+    return re.findall(r'FILE "?([^"\n]+)', report.output.read_text(encoding="utf-8"))
+
+
+def test_sound_is_found_as_pictures_are(kit, tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "rushes").mkdir()
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / "rushes" / name, [0.0] * RATE * 3, RATE)
+    # An EDL names clips and no files, and of two references the first may be on a disk that is not there.
+    by_name = otio.schema.Clip("a", source_range=kit.clip("x", 12, 24).source_range)
+    proxy = kit.clip("gone/b.wav", 0, 24)
+    proxy.set_media_references(
+        {"online": otio.schema.ExternalReference("gone.wav"), "proxy": otio.schema.ExternalReference("b.wav")}, "online"
+    )
+    cut = _sound_cut(tmp_path, by_name, proxy, kit.clip("lost.wav", 0, 24))
+    report = export(ExportRequest(input=cut, to="rpp", media_root=(tmp_path / "rushes",)), registry)
+    assert _files(report) == ["rushes/a.wav", "gone.wav", "rushes/b.wav", "lost.wav"]
+    text = report.output.read_text(encoding="utf-8")
+    assert re.findall(r"SOFFS (\S+)", text)[0] == "0.5" and "TAKE SEL" in text
+    assert "media of the sound tracks is missing: gone.wav, lost.wav;" in report.notes[0]
+
+
+def test_a_start_that_is_the_files_own_timecode_is_counted_from_its_first_sample(
+    kit, project: Path, registry: Registry
+) -> None:
+    # A Broadcast Wave file that begins at 01:00:00:00 by its stamp, of which the timeline states no range.
+    shutil.copyfile(_stems(project)[0], project.parent / "a.wav")
+    cut = _sound_cut(project.parent, kit.clip("a.wav", 86400 + 6, 12))
+    text = export(ExportRequest(input=cut, to="rpp"), registry).output.read_text(encoding="utf-8")
+    assert re.findall(r"SOFFS (\S+)", text) == ["0.25"]
+
+
+@pytest.mark.parametrize("pictures", [0, 1, 3])
+def test_as_many_clips_are_told_as_a_sheet_has_rows(kit, tmp_path: Path, registry: Registry, pictures: int) -> None:
+    cut = _sound_cut(tmp_path, kit.clip("a.wav", 0, 24), kit.clip("a.wav", 0, 24))
+    timeline = otio.adapters.read_from_file(str(cut))
+    timeline.tracks.append(otio.schema.Track("V1", [kit.clip("a.mov", 0, 24 + index) for index in range(pictures)]))
+    otio.adapters.write_to_file(timeline, str(cut))
+    report = export(ExportRequest(input=cut, to="csv"), registry)
+    with report.output.open(encoding="utf-8-sig", newline="") as sheet:
+        assert len(list(csv.DictReader(sheet))) == report.clips == pictures
+    assert any("the cue sheet is empty" in note for note in report.notes) == (pictures == 0)
+
+
+def test_only_clips_that_are_written_are_told(kit, tmp_path: Path, registry: Registry) -> None:
+    retimed = kit.clip("a.wav", 0, 24)
+    retimed.effects.append(otio.schema.LinearTimeWarp(time_scalar=2))
+    cut = _sound_cut(tmp_path, retimed, kit.clip("a.wav", 0, 24))
+    report = export(ExportRequest(input=cut, to="rpp"), registry)
+    assert (report.tracks, report.clips) == (("A1",), 1)
+    assert "'a' is retimed and is left out" in report.notes

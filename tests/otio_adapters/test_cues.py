@@ -18,6 +18,7 @@ from avlink_otio.cues import COLUMNS, read_from_file, read_from_string, write_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avlink import flatten_timeline
 from avlink.hooks import make_registry
 
 
@@ -111,7 +112,7 @@ def test_otio_finds_the_adapter_by_its_manifest(tmp_path: Path) -> None:
 
 def test_a_recipe_can_ask_for_it(tmp_path: Path) -> None:
     cues = make_registry(plugin).format("cues")
-    cues.write(_timeline(["door"]), tmp_path / f"cut{cues.suffix}")
+    cues.write(flatten_timeline(_timeline(["door"])), tmp_path / f"cut{cues.suffix}")
     assert "door" in (tmp_path / "cut.csv").read_text(encoding="utf-8")
 
 

@@ -10,7 +10,6 @@ from xml.etree import ElementTree as xml
 import opentimelineio as otio
 import pytest
 from avlink_otio import edl, fcpxml, xmeml
-from avlink_otio.frames import timecode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -199,13 +198,3 @@ def test_a_trimmed_stem_shows_the_hits_that_are_heard_in_fcpxml(cut) -> None:
     clip.source_range = otio.opentime.TimeRange(media.start_time + cut.time(24000, 24.0), cut.time(60000, 24.0))
     root = xml.fromstring(fcpxml.write_to_string(timeline))
     assert [marker.get("value") for marker in root.iter("marker")] == ["hit 2", "hit 3"]
-
-
-@given(
-    st.integers(0, 24 * 60 * 60 * 25), st.sampled_from([(24, False), (25, False), (30, False), (30, True), (60, True)])
-)
-def test_timecode_is_otios(frames: int, kind: tuple[int, bool]) -> None:
-    base, drop = kind
-    rate = base * 1000 / 1001 if drop else float(base)
-    time = otio.opentime.RationalTime(frames, rate)
-    assert timecode(frames, base, drop_frame=drop) == otio.opentime.to_timecode(time, rate, drop_frame=drop)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.timeline.fades import Fade, FadeRow
+from avlink.timeline.fades import Fade, FadeIndex
 from avlink.timeline.select import select_clips
 from avlink.timeline.values import ClipRef, Skip
 from avlink.timeline.walk import list_clips
@@ -128,7 +128,7 @@ def test_the_fades_over_a_clip_are_found_among_all(
     drawn: list[tuple[Fraction, Fraction]], spans: list[tuple[Fraction, Fraction]]
 ) -> None:
     fades = [Fade(start_s=start_s, duration_s=duration_s, rising=True) for start_s, duration_s in drawn]
-    row = FadeRow(fades[:5]).joined(fades[5:])
+    row = FadeIndex(fades[:5]).joined(fades[5:])
     for start_s, length_s in spans:
         end_s = start_s + length_s
         reached = {fade for fade in fades if fade.start_s < end_s and start_s < fade.end_s}

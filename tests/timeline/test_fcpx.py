@@ -9,9 +9,11 @@ import pytest
 
 from avlink.core.errors import TimelineError
 from avlink.timeline.read import read_timeline
-from avlink.timeline.select import select_clips, visible
+from avlink.timeline.select import select_clips
+from avlink.timeline.timebase import frame_rate, origin_s
 from avlink.timeline.values import ClipRef, Skip
-from avlink.timeline.walk import frame_rate, list_clips, list_sounds, origin_s
+from avlink.timeline.visible import visible
+from avlink.timeline.walk import list_clips, list_sounds
 
 FRAMES = [Fraction(1001, 24000), Fraction(1, 24), Fraction(1, 25), Fraction(1001, 30000), Fraction(1001, 60000)]
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from avlink.core import clock
 from avlink.core.values import Hit
-from avlink.timeline.directions import read_cue
-from avlink.timeline.hits import is_hit, mark_hits
+from avlink.timeline.hits import mark_hits
 from avlink.timeline.item import seconds
-from avlink.timeline.markers import markers_of
-from avlink.timeline.place import hear, place_stems
+from avlink.timeline.markers import is_hit, markers_of, read_cue
+from avlink.timeline.place import activate_take, place_stems
 from avlink.timeline.select import select_clips
+from avlink.timeline.timebase import origin_s
 from avlink.timeline.values import ClipRef, StemFile, StemPlacement
 from avlink.timeline.view import View
-from avlink.timeline.walk import list_clips, origin_s
+from avlink.timeline.walk import list_clips
 
 RATES = [24.0, 25.0, 30.0, 23.976, 24000 / 1001, 29.97, 15.0, 59.94]
 SAMPLE_RATE = 48000
@@ -126,9 +126,9 @@ def test_another_take_brings_its_own_markers_and_leaves_those_of_people() -> Non
     def marked() -> list[int]:
         return [marker.metadata["avlink"]["samples"] for marker in stem.markers if is_hit(marker)]
 
-    assert hear(stem, 2) and marked() == [24000]
-    assert hear(stem, 3) and marked() == []
-    assert hear(stem, 1) and marked() == [1000, 50000]
+    assert activate_take(stem, 2) and marked() == [24000]
+    assert activate_take(stem, 3) and marked() == []
+    assert activate_take(stem, 1) and marked() == [1000, 50000]
     assert [marker.name for marker in stem.markers].count("check") == 1
     del stem.markers[[marker.name for marker in stem.markers].index("check")]
     assert stem.to_json_string() == first

@@ -131,7 +131,7 @@ def _seen(made: otio.schema.Timeline, at: Fraction) -> list[tuple[str, Fraction]
 
 def _planned(made: otio.schema.Timeline) -> list[ClipRef]:
     items = list_clips(made)
-    return [item for item in select_clips(items, wish=EVERYTHING) if isinstance(item, ClipRef)] if items else []
+    return [item for item in select_clips(items, wanted=EVERYTHING) if isinstance(item, ClipRef)] if items else []
 
 
 @given(rows, moments)

@@ -18,8 +18,9 @@ from avlink.core.recipe import VisualizeRecipe, check_values
 from avlink.core.recipe.schema import SelectTable
 from avlink.timeline.item import table
 from avlink.timeline.picture_plan import build_picture_plan, frames_of
-from avlink.timeline.place_pictures import PicturePlacement, picture_rate, place_pictures
-from avlink.timeline.select_sounds import select_sounds
+from avlink.timeline.place_pictures import PicturePlacement, place_pictures
+from avlink.timeline.select import select_sounds
+from avlink.timeline.timebase import stated_rate
 from avlink.timeline.values import ClipRef, Plan, Skip, Source
 from avlink.timeline.walk import list_clips, list_sounds
 
@@ -171,16 +172,16 @@ def test_the_rate_is_what_the_project_counts_in(
             span = otio.opentime.TimeRange(Time(0, own), Time(100, own))
             clip = otio.schema.Clip("c", otio.schema.ExternalReference("c.mov"), span)
             timeline.tracks.append(otio.schema.Track("t", [clip], kind=kind))
-    assert picture_rate(timeline) == rate
+    assert stated_rate(timeline) == rate
     if rate is not None:
         placed = place_pictures(timeline, _placements(timeline, rate), rate=rate)
-        assert picture_rate(placed) == rate
+        assert stated_rate(placed) == rate
 
 
-def _plan(timeline: otio.schema.Timeline, *settings: tuple[str, object], wish: SelectTable | None = None) -> Plan:
+def _plan(timeline: otio.schema.Timeline, *settings: tuple[str, object], wanted: SelectTable | None = None) -> Plan:
     values: dict[str, object] = {"format": 1, "kind": "visualize", "picture": dict(settings)}
     recipe = check_values(VisualizeRecipe, values)
-    items = select_sounds(list_sounds(timeline), wish=wish or SelectTable())
+    items = select_sounds(list_sounds(timeline), wanted=wanted or SelectTable())
     sources = [
         Source(
             clip=item,
@@ -208,7 +209,7 @@ def test_the_tracks_of_a_stereo_pair_get_one_picture_unless_two_are_wanted() -> 
     assert plan.jobs[0].raw_key == plan.jobs[1].raw_key
     assert plan.jobs[0].stem_name != plan.jobs[1].stem_name
     assert len(_plan(timeline, ("repeats", True)).jobs) == 3
-    assert [job.source.clip.name for job in _plan(timeline, wish=SelectTable(tracks=("A2",))).jobs] == ["right"]
+    assert [job.source.clip.name for job in _plan(timeline, wanted=SelectTable(tracks=("A2",))).jobs] == ["right"]
 
 
 def test_other_words_or_another_seed_make_another_picture() -> None:
@@ -242,8 +243,8 @@ def test_sounds_are_chosen_by_track_name_and_length() -> None:
     timeline = _timeline([_clip(48000, "door"), _clip(4800, "tick")], [_clip(96000, "rain")])
     items = list_sounds(timeline)
 
-    def names(**wish: object) -> list[str]:
-        chosen = select_sounds(items, wish=SelectTable.model_validate(wish))
+    def names(**wanted: object) -> list[str]:
+        chosen = select_sounds(items, wanted=SelectTable.model_validate(wanted))
         return [item.name for item in chosen if isinstance(item, ClipRef)]
 
     assert names() == ["door", "rain", "tick"]

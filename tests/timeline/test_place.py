@@ -15,8 +15,9 @@ from avlink.core import clock
 from avlink.timeline.item import own_range, seconds
 from avlink.timeline.place import place_stems
 from avlink.timeline.select import select_clips
+from avlink.timeline.timebase import origin_s
 from avlink.timeline.values import ClipRef, StemFile, StemPlacement
-from avlink.timeline.walk import list_clips, origin_s
+from avlink.timeline.walk import list_clips
 
 RATES = [24.0, 25.0, 30.0, 23.976, 24000 / 1001, 29.97, 15.0, 59.94]
 pieces = st.lists(st.tuples(st.integers(1, 90), st.booleans(), st.sampled_from(RATES)), min_size=1, max_size=8)

@@ -10,11 +10,12 @@ import pytest
 
 from avlink.core.errors import OutputError, TimelineError
 from avlink.timeline.formats.otioz import unpack_media, write_bundle
-from avlink.timeline.read import read_timeline, straighten_records
+from avlink.timeline.read import fix_record_times, read_timeline
 from avlink.timeline.resolve import find_media
+from avlink.timeline.timebase import origin_s
 from avlink.timeline.urls import rebase_urls, url_style, write_url
 from avlink.timeline.values import ClipRef
-from avlink.timeline.walk import list_clips, origin_s
+from avlink.timeline.walk import list_clips
 from avlink.timeline.write import check_output, write_timeline
 
 
@@ -78,11 +79,11 @@ def test_record_times_of_several_tracks_stay_apart() -> None:
         track.source_range = otio.opentime.TimeRange(
             otio.opentime.RationalTime(-seconds * 24, 24), otio.opentime.RationalTime(24, 24)
         )
-    straighten_records(timeline)
+    fix_record_times(timeline)
     assert origin_s(timeline) == 3600
     assert [item.timeline_start_s for item in list_clips(timeline)] == [0, 2]
     before = timeline.to_json_string()
-    straighten_records(timeline)
+    fix_record_times(timeline)
     assert timeline.to_json_string() == before
 
 

@@ -14,8 +14,9 @@ from avlink.core.errors import TimelineError
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import Unresolved, find_media
 from avlink.timeline.select import select_clips
+from avlink.timeline.timebase import origin_s
 from avlink.timeline.values import ClipRef, Skip
-from avlink.timeline.walk import list_clips, origin_s
+from avlink.timeline.walk import list_clips
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "timelines"
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the folder of real timelines is not beside the checkout")

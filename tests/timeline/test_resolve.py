@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from avlink.timeline.media_refs import MediaRef
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_file, find_media, media_start, outside_media
-from avlink.timeline.values import ClipRef, MediaRef
+from avlink.timeline.values import ClipRef
 
 NAMES = ["a.mp4", "a b.mp4", "take#3.mp4", "what?.mp4", "50%20off.mp4", "100%.mp4", "Ünïcode 音.mp4", "take:2.mp4"]
 

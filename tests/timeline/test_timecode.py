@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import opentimelineio as otio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.timeline.timecode import frames_of_timecode, time_reference, timecode_of_frames
+from avlink.timeline.timecode import frames_of_timecode, nominal_rate, time_reference, timecode_of_frames
 
 NTSC24, NTSC30, NTSC60 = Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)
 rates = st.sampled_from([Fraction(24), Fraction(25), Fraction(30), NTSC24, NTSC30, NTSC60, Fraction(50)])
@@ -52,3 +53,19 @@ def test_time_references_are_exact(start: str, rate: Fraction, samples: int) -> 
 def test_what_is_no_timecode_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no timecode"):
         frames_of_timecode(text, Fraction(24))
+
+
+@given(st.integers(0, 24 * 3600 * 25 - 1), st.sampled_from([Fraction(24), Fraction(25), Fraction(30), NTSC30, NTSC60]))
+def test_timecode_is_otios(frames: int, rate: Fraction) -> None:
+    drop = rate.denominator != 1
+    time = otio.opentime.RationalTime(frames, float(rate))
+    shown = otio.opentime.to_timecode(time, float(rate), drop_frame=drop)
+    assert timecode_of_frames(frames, rate, drop=drop) == shown
+
+
+@pytest.mark.parametrize("rate", [Fraction(12), Fraction(15), Fraction(16), Fraction(100), Fraction(120000, 1001)])
+def test_rates_of_no_standard_count_frames_per_nominal_second(rate: Fraction) -> None:
+    nominal = nominal_rate(rate)
+    assert nominal == round(rate)
+    assert timecode_of_frames(10 * nominal, rate) == "00:00:10:00"
+    assert timecode_of_frames(12 * nominal + 1, rate) == "00:00:12:01"

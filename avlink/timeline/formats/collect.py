@@ -9,23 +9,18 @@ bytes.
 from __future__ import annotations
 
 import re
-import shutil
 import zipfile
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
 
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError, TimelineError
 from avlink.core.file_digest import file_digest
 from avlink.core.hashing import digest
-from avlink.core.paths import atomic_write
-from avlink.timeline.formats.otiod import CONTENT, FOLDER, copy_member, stays_inside, write_folder
+from avlink.timeline.formats.otiod import write_folder
+from avlink.timeline.formats.otioz import FOLDER, member_names, stays_inside, write_zip
 from avlink.timeline.resolve import MediaRoots, find_file, remote_scheme
-
-_VERSION = "version.txt"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_collected(
@@ -57,7 +52,7 @@ def write_collected(
     content = otio.adapters.write_to_string(copy, "otio_json")
     try:
         if output.suffix.lower() == ".otioz":
-            _write_zip(output, content, files, archive, members)
+            write_zip(output, content, files, archive, members)
         else:
             write_folder(output, content, files, archive, members, renew=renew)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
@@ -68,53 +63,13 @@ def write_collected(
     return notes
 
 
-def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path) -> Path:
-    """Unpack what sound tracks name out of a .otioz into `folder`/media; returns `folder`. Files that are there stay.
-
-    Raises TimelineError when the zip is broken, OutputError when it cannot be written.
-    """
-    wanted = {
-        name
-        for track in tracks
-        for clip in track.find_clips()
-        for ref in clip.media_references().values()
-        for name in _names(getattr(ref, "target_url", None) or "")
-    }
-    return unpack(bundle, wanted, folder)
-
-
-def unpack(bundle: Path, wanted: Container[str], folder: Path) -> Path:
-    """Unpack the `wanted` members of a .otioz into `folder`, and return it; those that are there whole are kept.
-
-    Names that would lead outside of `folder` are not unpacked. Raises TimelineError when the zip is broken and
-    OutputError when there is no room.
-    """
-    try:
-        with zipfile.ZipFile(bundle) as archive:
-            for member in archive.infolist():
-                if member.filename in wanted and not member.is_dir() and stays_inside(member.filename):
-                    target = folder.joinpath(*PurePosixPath(member.filename).parts)
-                    if not target.is_file() or target.stat().st_size != member.file_size:
-                        with atomic_write(target) as temporary:
-                            copy_member(archive, member, temporary)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TimelineError(f"{bundle} is broken: {error}") from error
-    return folder
-
-
-def member_info(name: str, method: int) -> zipfile.ZipInfo:
-    """A member without the moment and the machine it was written on."""
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.compress_type = method
-    info.create_system = 3
-    info.external_attr = 0o644 << 16
-    return info
-
-
 def _gather(
     timeline: otio.schema.Timeline, folder: Path, inside: Mapping[str, zipfile.ZipInfo], roots: MediaRoots
 ) -> tuple[dict[str, Path], dict[str, str], list[str]]:
-    """Name all media as it will lie inside, in place; which file or old member goes under which name; and what not."""
+    """Name all media by its place inside, in place.
+
+    Returns the files and the old members by their names inside, and sentences on media that stays outside.
+    """
     files: dict[str, Path] = {}
     # What lies in the old bundle stays, whoever names it: images of a sequence are not named one by one.
     members = {name: name for name in inside if name.startswith(f"{FOLDER}/") and stays_inside(name)}
@@ -122,6 +77,7 @@ def _gather(
     outside: dict[str, None] = {}
     known: dict[str, str] = {}
     for clip in timeline.find_clips():
+        # All references, not the active one alone: a take that is not heard would be lost.
         refs = clip.media_references()
         for ref in refs.values():
             if isinstance(ref, otio.schema.ImageSequenceReference) and not _holds(inside, ref.target_url_base or ""):
@@ -130,7 +86,7 @@ def _gather(
             if not isinstance(ref, otio.schema.ExternalReference) or not url:
                 continue
             if url not in known:
-                old = next((name for name in _names(url) if name in inside and stays_inside(name)), None)
+                old = next((name for name in member_names(url) if name in inside and stays_inside(name)), None)
                 path = None if old or remote_scheme(url) else find_file(url, folder, roots)
                 if old is not None:
                     known[url] = old if old.startswith(f"{FOLDER}/") else f"{FOLDER}/{PurePosixPath(old).name}"
@@ -146,7 +102,7 @@ def _gather(
 
 
 def _member_name(path: Path, taken: Mapping[str, Path]) -> str:
-    """A name inside for a file: its own, with a digest in it where another file has that name.
+    """Return a name inside for a file: its own, with a digest in it where another file has that name.
 
     `taken` is the files by their names inside in lower case.
     """
@@ -160,31 +116,6 @@ def _member_name(path: Path, taken: Mapping[str, Path]) -> str:
     return f"{FOLDER}/{stem or suffix}_{digest([file_digest(path), str(path)])[:10]}{dot and stem and '.' + suffix}"
 
 
-def _write_zip(
-    output: Path,
-    content: str,
-    files: Mapping[str, Path],
-    old: zipfile.ZipFile | None,
-    members: Mapping[str, str],
-) -> None:
-    with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
-        archive.writestr(member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
-        for name in sorted({*files, *members}):
-            with archive.open(member_info(name, zipfile.ZIP_STORED), "w", force_zip64=True) as out:
-                if name in files:
-                    with files[name].open("rb") as source:
-                        shutil.copyfileobj(source, out, 1 << 20)
-                elif old is not None:
-                    with old.open(members[name]) as packed:
-                        shutil.copyfileobj(packed, out, 1 << 20)
-
-
 def _holds(inside: Mapping[str, zipfile.ZipInfo], base: str) -> bool:
-    """Whether a bundle has anything below the folder of an image sequence."""
-    return any(name.startswith(start) for start in _names(base) for name in inside)
-
-
-def _names(url: str) -> tuple[str, ...]:
-    """The members that a URL in a bundle can mean: literally, then decoded once."""
-    return tuple(dict.fromkeys((url, unquote(url)))) if url else ()
+    """Return whether a bundle has anything below the folder of an image sequence."""
+    return any(name.startswith(start) for start in member_names(base) for name in inside)

@@ -1,4 +1,4 @@
-"""What an EDL does not say, or says aside: its frame rate, how it counts, and when it starts."""
+"""Edit decision lists: the frame rate, drop-frame and start time that OTIO's adapter does not find in them."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ _TIMECODE = re.compile(r"\b\d{2}:\d{2}:\d{2}([:;])(\d{2})\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EdlCount:
-    """How the frames of an EDL count. `guessed` when nobody said its rate."""
+class EdlTimebase:
+    """The timebase of an EDL. `guessed` when its rate is stated nowhere."""
 
     rate: Fraction
     drop_frame: bool
     guessed: bool
 
 
-def edl_count(text: str, rate: Fraction | None = None) -> EdlCount:
-    """The count of an EDL, at `rate` where that is known.
+def edl_timebase(text: str, rate: Fraction | None = None) -> EdlTimebase:
+    """Return the timebase of an EDL, at `rate` where that is known.
 
     Otherwise it is the lowest common rate that has all of its frame numbers, and 30000/1001 for drop-frame.
     """
     found = [(match[1], int(match[2])) for match in _TIMECODE.finditer(text)]
     drops = re.search(r"^FCM:\s*DROP", text, re.MULTILINE) is not None or any(sign == ";" for sign, _ in found)
     if rate is not None:
-        return EdlCount(rate=rate, drop_frame=drops, guessed=False)
+        return EdlTimebase(rate=rate, drop_frame=drops, guessed=False)
+    # An EDL states no rate. The highest frame number only rules out those at or below it.
     highest = max((frame for _, frame in found), default=0)
     whole = next((one for one in (24, 25, 30, 50) if highest < one), 60)
     if drops:
-        return EdlCount(rate=Fraction(30000 if highest < 30 else 60000, 1001), drop_frame=True, guessed=True)
-    return EdlCount(rate=Fraction(whole), drop_frame=False, guessed=True)
+        return EdlTimebase(rate=Fraction(30000 if highest < 30 else 60000, 1001), drop_frame=True, guessed=True)
+    return EdlTimebase(rate=Fraction(whole), drop_frame=False, guessed=True)
 
 
-def in_drop_frame(text: str) -> str:
-    """An EDL in which what counts in drop-frame is written so, with a `;`, as OTIO's adapter wants to be told.
+def with_drop_frame_signs(text: str) -> str:
+    """Return an EDL whose drop-frame timecodes have a `;`, as OTIO's adapter wants them.
 
     Many programs say it once, in a line "FCM: DROP FRAME", which holds until the next of its kind, and write colons.
     """
@@ -51,13 +52,14 @@ def in_drop_frame(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def straighten_records(timeline: otio.schema.Timeline) -> None:
-    """Turn record times that hide in track ranges into a start time of the timeline, in place.
+def fix_record_times(timeline: otio.schema.Timeline) -> None:
+    """Turn record times in track ranges into a start time of the timeline, in place.
 
     The EDL reader gives every track a source range that starts at minus the record time, by which all of its clips
     count as trimmed away, and leaves the timeline's own start unset.
     """
     starts = {}
+    # Tracks of one EDL may start at different times; the earliest is that of the timeline.
     for index, track in enumerate(timeline.tracks):
         span = track.source_range
         if isinstance(track, otio.schema.Track) and span is not None and (seconds(span.start_time) or 0) < 0:

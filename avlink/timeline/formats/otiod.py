@@ -7,16 +7,14 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError
 from avlink.core.file_digest import file_digest
 from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, make_folder
-
-CONTENT, FOLDER = "content.otio", "media"
-"""The timeline in a bundle, and where its media lies."""
+from avlink.timeline.formats.otioz import CONTENT, FOLDER, copy_member, stays_inside
 
 
 def write_folder(
@@ -38,6 +36,7 @@ def write_folder(
             raise OutputError(f"{output} is there already; remove it, or give another name for the output")
         before = _named_in(output)
         _fill(output, content, files, old, members)
+        # Last, so that a run that is killed leaves media too much and never too little.
         for name in before - {*files, *members}:
             (output / name).unlink(missing_ok=True)
         return
@@ -52,7 +51,10 @@ def write_folder(
 def _fill(
     folder: Path, content: str, files: Mapping[str, Path], old: zipfile.ZipFile | None, members: Mapping[str, str]
 ) -> None:
-    """Put media into a folder, and then the timeline that names it."""
+    """Write media into a folder, and then the timeline that names it.
+
+    In this order a run that is killed leaves a folder whose timeline names only files that are there.
+    """
     make_folder(folder / FOLDER)
     for name, path in files.items():
         if not _is_same(path, folder / name):
@@ -75,7 +77,7 @@ def _is_same(path: Path, target: Path) -> bool:
 
 
 def _named_in(folder: Path) -> set[str]:
-    """The media that the timeline of a folder names and that lies in it; nothing where it cannot be read."""
+    """Return the media in a folder that its timeline names; empty where that cannot be read."""
     try:
         found = otio.adapters.read_from_string((folder / CONTENT).read_text(encoding="utf-8"), "otio_json")
         urls = {
@@ -86,15 +88,3 @@ def _named_in(folder: Path) -> set[str]:
     except Exception:
         return set()
     return {url for url in urls if url.startswith(f"{FOLDER}/") and stays_inside(url)}
-
-
-def copy_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    """Unpack one member of a zip."""
-    with archive.open(member) as packed, target.open("wb") as out:
-        shutil.copyfileobj(packed, out, 1 << 20)
-
-
-def stays_inside(name: str) -> bool:
-    """Whether the name of a member leads to nowhere outside of its bundle."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name

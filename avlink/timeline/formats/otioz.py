@@ -1,26 +1,41 @@
-"""OTIO bundles: a zip of `content.otio` and the media it names, all in one flat folder `media/`.
+"""OTIO bundles as zips: .otioz, with `content.otio` and the media it names in one flat folder `media/`.
 
-Reading unpacks what the pictures need into a folder outside; writing copies every member of the old bundle as it is
-and adds ours. OTIO's own bundle writer resolves paths against the current folder and drops what is not active.
+OTIO's own bundle writer resolves paths against the current folder, drops the references that are not active, and never
+writes the same zip twice. Here the same content gives the same bytes.
 """
 
 from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Container, Mapping
-from pathlib import Path
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 import opentimelineio as otio
 
+from avlink.core.errors import TimelineError
 from avlink.core.paths import atomic_write
-from avlink.timeline.formats.collect import member_info, unpack
-from avlink.timeline.item import media_refs
-from avlink.timeline.values import MediaRef
+from avlink.timeline.media_refs import MediaRef, media_refs
 
-_CONTENT = "content.otio"
+CONTENT, FOLDER = "content.otio", "media"
+"""The timeline in a bundle, and the folder of its media; folder bundles (.otiod) have the same."""
+
 _VERSION = "version.txt"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def read_content(bundle: Path) -> str:
+    """Return the timeline of a bundle as JSON text. Raises TimelineError when the zip is broken or holds none."""
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            return archive.read(CONTENT).decode("utf-8")
+    except KeyError as error:
+        raise TimelineError(f"{bundle} is no OTIO bundle: it has no {CONTENT} inside") from error
+    except (zipfile.BadZipFile, UnicodeDecodeError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TimelineError(f"{bundle} is broken, or no OTIO bundle: {str(error) or type(error).__name__}") from error
+    except OSError as error:
+        raise TimelineError(f"{bundle} cannot be read: {error.strerror or error}") from error
 
 
 def unpack_media(bundle: Path, timeline: otio.schema.Timeline, folder: Path) -> Path:
@@ -29,7 +44,99 @@ def unpack_media(bundle: Path, timeline: otio.schema.Timeline, folder: Path) -> 
     Names that would lead outside of `folder` are not unpacked. Raises TimelineError when the zip is broken and
     OutputError when there is no room.
     """
-    return unpack(bundle, _wanted(timeline), folder)
+    return _unpack(bundle, _wanted(timeline), folder)
+
+
+def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path) -> Path:
+    """Unpack the media of sound tracks out of a .otioz into `folder`/media, and return `folder`. Files there stay.
+
+    Raises TimelineError when the zip is broken, OutputError when it cannot be written.
+    """
+    wanted = {
+        name
+        for track in tracks
+        for clip in track.find_clips()
+        for ref in clip.media_references().values()
+        for name in member_names(getattr(ref, "target_url", None) or "")
+    }
+    return _unpack(bundle, wanted, folder)
+
+
+def write_bundle(timeline: otio.schema.Timeline, output: Path, *, old: Path | None, media: Mapping[str, Path]) -> None:
+    """Write a bundle as a whole or not at all: the timeline, the media of the `old` bundle, and `media` by member name.
+
+    Members of the old bundle that `media` names anew are replaced, and the same content gives the same bytes. Raises
+    OutputError.
+    """
+    with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(_member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
+        content = otio.adapters.write_to_string(timeline, "otio_json")
+        archive.writestr(_member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
+        if old is not None:
+            with zipfile.ZipFile(old) as source:
+                for member in source.infolist():
+                    if member.filename not in {CONTENT, _VERSION, *media} and not member.is_dir():
+                        info = _member_info(member.filename, zipfile.ZIP_STORED)
+                        with source.open(member) as packed, archive.open(info, "w", force_zip64=True) as out:
+                            shutil.copyfileobj(packed, out, 1 << 20)
+        for name, path in media.items():
+            info = _member_info(name, zipfile.ZIP_STORED)
+            with path.open("rb") as plain, archive.open(info, "w", force_zip64=True) as out:
+                shutil.copyfileobj(plain, out, 1 << 20)
+
+
+def write_zip(
+    output: Path, content: str, files: Mapping[str, Path], old: zipfile.ZipFile | None, members: Mapping[str, str]
+) -> None:
+    """Write a timeline and its media as a zip: `files`, and `members` of the `old` zip, by their names inside."""
+    with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(_member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
+        archive.writestr(_member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
+        for name in sorted({*files, *members}):
+            with archive.open(_member_info(name, zipfile.ZIP_STORED), "w", force_zip64=True) as out:
+                if name in files:
+                    with files[name].open("rb") as source:
+                        shutil.copyfileobj(source, out, 1 << 20)
+                elif old is not None:
+                    with old.open(members[name]) as packed:
+                        shutil.copyfileobj(packed, out, 1 << 20)
+
+
+def member_names(url: str) -> tuple[str, ...]:
+    """Return the members that a URL in a bundle can mean: literally, then decoded once."""
+    return tuple(dict.fromkeys((url, unquote(url)))) if url else ()
+
+
+def copy_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    """Unpack one member of a zip."""
+    with archive.open(member) as packed, target.open("wb") as out:
+        shutil.copyfileobj(packed, out, 1 << 20)
+
+
+def stays_inside(name: str) -> bool:
+    """Return whether the name of a member leads to no place outside of its bundle."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name
+
+
+def _unpack(bundle: Path, wanted: Container[str], folder: Path) -> Path:
+    """Unpack the `wanted` members of a .otioz into `folder`, and return it; those that are there whole are kept.
+
+    Names that would lead outside of `folder` are not unpacked. Raises TimelineError when the zip is broken and
+    OutputError when there is no room.
+    """
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            for member in archive.infolist():
+                if member.filename in wanted and not member.is_dir() and stays_inside(member.filename):
+                    target = folder.joinpath(*PurePosixPath(member.filename).parts)
+                    # A run that was killed may have left a part of it.
+                    if not target.is_file() or target.stat().st_size != member.file_size:
+                        with atomic_write(target) as temporary:
+                            copy_member(archive, member, temporary)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TimelineError(f"{bundle} is broken: {error}") from error
+    return folder
 
 
 def _wanted(timeline: otio.schema.Timeline) -> Container[str]:
@@ -45,7 +152,7 @@ def _wanted(timeline: otio.schema.Timeline) -> Container[str]:
 
 
 class _Names:
-    """The members of a bundle that a timeline needs: files, and all that image sequences may be called."""
+    """The members of a bundle that a timeline needs: files, and all names that its image sequences may have."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()
@@ -64,24 +171,10 @@ class _Names:
         return any(str(name).startswith(start) and str(name).endswith(end) for start, end in self._starts)
 
 
-def write_bundle(timeline: otio.schema.Timeline, output: Path, *, old: Path | None, media: Mapping[str, Path]) -> None:
-    """Write a bundle as a whole or not at all: the timeline, the media of the `old` bundle, and `media` by member name.
-
-    Members of the old bundle that `media` names anew are replaced, and the same content gives the same bytes. Raises
-    OutputError.
-    """
-    with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
-        content = otio.adapters.write_to_string(timeline, "otio_json")
-        archive.writestr(member_info(_CONTENT, zipfile.ZIP_DEFLATED), content)
-        if old is not None:
-            with zipfile.ZipFile(old) as source:
-                for member in source.infolist():
-                    if member.filename not in {_CONTENT, _VERSION, *media} and not member.is_dir():
-                        info = member_info(member.filename, zipfile.ZIP_STORED)
-                        with source.open(member) as packed, archive.open(info, "w", force_zip64=True) as out:
-                            shutil.copyfileobj(packed, out, 1 << 20)
-        for name, path in media.items():
-            info = member_info(name, zipfile.ZIP_STORED)
-            with path.open("rb") as plain, archive.open(info, "w", force_zip64=True) as out:
-                shutil.copyfileobj(plain, out, 1 << 20)
+def _member_info(name: str, method: int) -> zipfile.ZipInfo:
+    """Return a member without the date and the machine it was written on, so that equal content gives equal bytes."""
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.compress_type = method
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    return info

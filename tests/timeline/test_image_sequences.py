@@ -10,10 +10,9 @@ import opentimelineio as otio
 import pytest
 
 from avlink.timeline.formats.otioz import unpack_media, write_bundle
-from avlink.timeline.item import media_refs
+from avlink.timeline.image_sequences import ImageNames, find_images, image_name, missing_images, names_of_pattern
+from avlink.timeline.media_refs import media_refs
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media
-from avlink.timeline.sequences import find_images, image_name, missing_images, names_of_pattern
-from avlink.timeline.values import ImageNames
 from avlink.timeline.walk import list_clips
 
 Reference = Callable[..., otio.schema.ImageSequenceReference]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.timeline.directions import Cue, Marker, read_cue
+from avlink.timeline.markers import Marker, MarkerCue, read_cue
 from avlink.timeline.select import select_clips
-from avlink.timeline.spots import cued_parts
 from avlink.timeline.values import ClipRef
+from avlink.timeline.visible import cued_parts
 from avlink.timeline.walk import list_clips
 
 SECOND = 24
@@ -51,17 +51,17 @@ def _seen(timeline: otio.schema.Timeline) -> list[tuple[str, float, float, str, 
 @pytest.mark.parametrize(
     ("name", "comment", "cue"),
     [
-        ("FOLEY: footsteps on gravel", "", Cue(role="sync", prompt="footsteps on gravel")),
-        ("foley :steps", "x", Cue(role="sync", prompt="steps")),
-        ("Amb: wind", "", Cue(role="ambience", prompt="wind")),
-        ("Marker 3", "ambience: rain", Cue(role="ambience", prompt="rain")),
-        ("FOLEY:", "a door", Cue(role="sync", prompt="a door")),
-        ("FOLEY:", "", Cue(role="sync", prompt=None)),
+        ("FOLEY: footsteps on gravel", "", MarkerCue(role="sync", prompt="footsteps on gravel")),
+        ("foley :steps", "x", MarkerCue(role="sync", prompt="steps")),
+        ("Amb: wind", "", MarkerCue(role="ambience", prompt="wind")),
+        ("Marker 3", "ambience: rain", MarkerCue(role="ambience", prompt="rain")),
+        ("FOLEY:", "a door", MarkerCue(role="sync", prompt="a door")),
+        ("FOLEY:", "", MarkerCue(role="sync", prompt=None)),
         ("foley", "", None),
         ("fix the FOLEY: here", "", None),
     ],
 )
-def test_cues_are_read_from_name_or_comment(name: str, comment: str, cue: Cue | None) -> None:
+def test_cues_are_read_from_name_or_comment(name: str, comment: str, cue: MarkerCue | None) -> None:
     zero = Fraction(0)
     assert read_cue(Marker(name=name, colour="", comment=comment, start_s=zero, duration_s=zero)) == cue
 

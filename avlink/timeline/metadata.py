@@ -1,4 +1,7 @@
-"""What a clip itself asks for in metadata["avlink"], which people and spreadsheets write: no value there is fatal."""
+"""The metadata of AVLink in a timeline: the tracks that it made, and the requests that people wrote on clips.
+
+People and spreadsheets write these values, so that none of them ends a run.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,45 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any
 
-from avlink.timeline.directions import MODES, Mode
+import opentimelineio as otio
+
+from avlink.timeline.item import KEY, table
+from avlink.timeline.markers import MODES, Mode
 from avlink.timeline.values import ClipRef
+
+PICTURE = "picture"
+"""The role in the metadata of a video track of ours; tracks of people have none."""
+
+REQUESTS = ("mode", "prompt", "negative", "seed", "gain_db")
+"""The requests of a clip under `KEY`; stems repeat them for cue sheets."""
 
 MAX_SEED = 2**63 - 1
 MAX_GAIN_DB = 60.0
 
 
-def with_wishes(clip: ClipRef, said: Mapping[str, Any]) -> ClipRef:
-    """The clip with prompt, negative, seed, gain_db and mode as its metadata says; None where it is silent.
+def sound_tracks(timeline: otio.schema.Timeline) -> list[otio.schema.Track]:
+    """Return the tracks that are a timeline's sound for other programs: those that AVLink made, else all of them."""
+    tracks = list(timeline.audio_tracks())
+    return [track for track in tracks if is_ours(track)] or tracks
 
-    A value that makes no sense is as good as none, and a note names it.
+
+def is_ours(track: otio.schema.Track) -> bool:
+    """Return whether a track holds our stems, or our pictures."""
+    if track.kind == otio.schema.TrackKind.Audio:
+        return KEY in track.metadata
+    return holds_pictures(track)
+
+
+def holds_pictures(track: otio.core.Composable) -> bool:
+    """Return whether a track holds our pictures."""
+    is_video = isinstance(track, otio.schema.Track) and track.kind == otio.schema.TrackKind.Video
+    return is_video and table(track.metadata, KEY).get("role") == PICTURE
+
+
+def with_requests(clip: ClipRef, said: Mapping[str, Any]) -> ClipRef:
+    """Return a clip with prompt, negative, seed, gain_db and mode of its metadata; None where that has none.
+
+    An invalid value counts as none, and a note names it.
     """
     notes = list(clip.notes)
 

@@ -1,15 +1,16 @@
-"""Image sequences as timelines name them, and the files that they mean."""
+"""Image sequences: the names that timelines give them, and the files behind these names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from avlink.core.values import ImageSequence
-from avlink.timeline.values import ImageNames
 
 # "shot.%04d.exr", "shot.####.exr", and Resolve's "shot.[0001-0100].exr".
 _PATTERN = re.compile(r"%0?(?P<digits>\d*)d|(?P<hashes>#{2,})|\[(?P<first>\d+)-(?P<last>\d+)\]")
@@ -17,18 +18,37 @@ _PATTERN = re.compile(r"%0?(?P<digits>\d*)d|(?P<hashes>#{2,})|\[(?P<first>\d+)-(
 # Eleven hours of film. A broken project may ask for any number.
 _MOST_IMAGES = 1_000_000
 
+MissingImage: TypeAlias = Literal["error", "hold", "black"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageNames:
+    """File names of an image sequence; the `url` of its reference is its folder.
+
+    `first` and `num_images` are None where the timeline does not state them: then the files in the folder count.
+    """
+
+    prefix: str
+    suffix: str
+    first: int | None
+    step: int
+    padding: int
+    rate: Fraction
+    num_images: int | None
+    missing: MissingImage
+
 
 def is_pattern(url: str) -> bool:
-    """Whether a path stands for many images."""
+    """Return whether a path stands for many images."""
     return _PATTERN.search(url, max(url.rfind("/"), url.rfind("\\")) + 1) is not None
 
 
 def names_of_pattern(
     url: str, rate: Fraction, *, first: int | None, num_images: int | None
 ) -> tuple[str, ImageNames] | None:
-    """Folder and names for a path that stands for many images; None for one that is a path.
+    """Return folder and names of a path that stands for many images; None for a path of one file.
 
-    `first` and `num_images` are what the timeline says; what the pattern itself says of them wins.
+    `first` and `num_images` are those of the timeline; those of the pattern itself win.
     """
     cut = max(url.rfind("/"), url.rfind("\\")) + 1
     found = _PATTERN.search(url, cut)
@@ -51,14 +71,14 @@ def names_of_pattern(
 
 
 def image_name(names: ImageNames, number: int) -> str:
-    """The name of the file with that number."""
+    """Return the name of the file with a number."""
     return f"{names.prefix}{'-' if number < 0 else ''}{abs(number):0{names.padding}d}{names.suffix}"
 
 
 def find_images(names: ImageNames, folder: Path, listing: Collection[str]) -> ImageSequence | None:
-    """The sequence in a folder of which `listing` has the names of all files; None if there is none of its images.
+    """Return the sequence in a folder whose file names are in `listing`; None if none of its images is there.
 
-    Where the timeline does not say where it starts or ends, it is as long as the files go.
+    Where the timeline does not state its first image or its length, it is as long as the files go.
     """
     first, count = names.first, names.num_images
     if first is None or count is None:
@@ -67,13 +87,14 @@ def find_images(names: ImageNames, folder: Path, listing: Collection[str]) -> Im
         count = count or (max(numbers, default=first) - first) // names.step + 1
     found = (image_name(names, first + index * names.step) for index in range(min(count, _MOST_IMAGES)))
     files = tuple(folder / name if name in listing else None for name in found)
+    # A folder that holds another sequence is no reason to render black.
     if not any(files):
         return None
     return ImageSequence(files=files, rate=names.rate, black=names.missing == "black")
 
 
 def missing_images(names: ImageNames, images: ImageSequence, start_s: Fraction, end_s: Fraction) -> str:
-    """The numbers of the images between two media times that are not there, as "5-7, 12"; empty if all are."""
+    """Return the numbers of the images that are missing between two media times, as "5-7, 12"; empty if none is."""
     first = names.first if names.first is not None else _numbers(names, [images.first.name])[0]
     begin = max(0, floor(start_s * images.rate))
     end = min(len(images.files), max(ceil(end_s * images.rate), begin + 1))

@@ -8,10 +8,10 @@ import opentimelineio as otio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avlink.timeline.metadata import with_requests
 from avlink.timeline.select import select_clips
 from avlink.timeline.values import ClipRef, Skip
 from avlink.timeline.walk import list_clips
-from avlink.timeline.wishes import with_wishes
 
 
 def _walked(said: Any) -> ClipRef:
@@ -51,7 +51,7 @@ anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 @given(st.dictionaries(st.sampled_from(["prompt", "negative", "seed", "gain_db", "mode"]), anything))
 def test_nothing_that_can_be_written_there_ends_the_run(said: dict[str, Any]) -> None:
     bare = _walked({})
-    clip = with_wishes(bare, said)
+    clip = with_requests(bare, said)
     kept = [getattr(clip, name) for name, value in said.items() if value is not None]
     assert len(clip.notes) == sum(value is None for value in kept)
 

@@ -1,0 +1,176 @@
+"""The stretches of clips that a viewer sees, and the parts of them that markers ask for."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from avlink.core.hashing import digest
+from avlink.timeline.fades import FadeIndex
+from avlink.timeline.markers import MarkerCue, read_cue, touches
+from avlink.timeline.values import ClipRef, Skip, left_out, with_fades
+from avlink.timeline.walk import item_id
+
+Span = tuple[Fraction, Fraction]
+
+
+def visible(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:
+    """Return the stretches of all clips that a viewer sees, from the lowest track up; cues of markers do not count."""
+    found = [item for item in seen(items, heard=False) if isinstance(item, ClipRef)]
+    return sorted(found, key=lambda clip: (clip.layer, clip.depth, clip.timeline_start_s))
+
+
+def seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRef | Skip]:
+    """Return all stretches that are seen, from the top down; with `heard` as markers ask for sound, and with fades."""
+    covered: list[Span] = []
+    over = FadeIndex()
+    by_track: dict[str, list[Span]] = {}
+    found: list[ClipRef | Skip] = []
+    # From the top down, so that all that hides an item is known when its turn comes.
+    for on_layer in _from_the_top(items):
+        for item in on_layer:
+            for part in cued_parts(item) if heard else [item]:
+                seen = _visible_parts(part, covered, by_track)
+                found += [_under(one, over) for one in seen] if heard else seen
+        over = over.joined(
+            fade for item in on_layer if item.opaque and isinstance(item, ClipRef) for fade in item.fades if fade.alone
+        )
+        # Clips of one height hide each other no more than neighbours do, so they count only after all of them.
+        opaque = [span for item in on_layer for span in _hidden_by(item)]
+        if opaque:
+            covered = _merged([*covered, *opaque])
+            track = on_layer[0].track
+            by_track[track] = _merged([*by_track.get(track, []), *opaque])
+    return found
+
+
+def cued_parts(item: ClipRef | Skip) -> list[ClipRef | Skip]:
+    """Return one part for each cue on a clip: its range, or all of the clip for a point.
+
+    A cue of the clip's own kind says where that sound is and is not; one of the other kind is laid beside it, so that
+    "AMB: rain" over a scene leaves the foley of its clips alone. A clip that is off stays off, whatever its markers
+    say.
+    """
+    if isinstance(item, Skip) or item.mode == "off":
+        return [item]
+    asked: set[tuple[Fraction, Fraction, MarkerCue]] = set()
+    for marker in item.markers:
+        cue = read_cue(marker)
+        if cue is not None:
+            end_s = item.timeline_end_s if marker.is_point else marker.start_s + marker.duration_s
+            start_s = item.timeline_start_s if marker.is_point else marker.start_s
+            asked.add((max(start_s, item.timeline_start_s), min(end_s, item.timeline_end_s), cue))
+    parts: list[ClipRef | Skip] = []
+    ordered = sorted(asked, key=lambda one: (one[0], one[1], one[2].role, one[2].prompt or ""))
+    for index, (start_s, end_s, cue) in enumerate(ordered):
+        # The number and not the words is in the id, so that other words make no other stem of it.
+        number = sum((start_s, end_s, cue.role) == (*one[:2], one[2].role) for one in ordered[:index])
+        parts.append(part_of(replace(item, cue=replace(cue, number=number)), start_s, end_s))
+    is_limited = any(cue.role == item.role for _, _, cue in ordered)
+    return parts if is_limited else [item, *parts]
+
+
+def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> ClipRef:
+    """Return the stretch of a clip between two timeline times; transitions reach over the clip's own edges only."""
+    part = replace(
+        clip,
+        id=_part_id(clip, start_s, end_s),
+        timeline_start_s=start_s,
+        timeline_duration_s=end_s - start_s,
+        source_start_s=clip.source_start_s + (start_s - clip.timeline_start_s) * clip.speed,
+        markers=tuple(marker for marker in clip.markers if touches(marker, start_s, end_s)),
+        lead_s=clip.lead_s if start_s == clip.timeline_start_s else Fraction(0),
+        trail_s=clip.trail_s if end_s == clip.timeline_end_s else Fraction(0),
+    )
+    return with_fades(part, clip.fades)
+
+
+def _hidden_by(item: ClipRef | Skip) -> list[Span]:
+    """Return the spans in which an item hides all under it: not where it fades alone, and others show through."""
+    if not item.opaque or item.timeline_start_s is None or item.timeline_duration_s is None:
+        return []
+    whole = (item.timeline_start_s, item.timeline_start_s + item.timeline_duration_s)
+    if isinstance(item, Skip):
+        return [whole]
+    return _minus(whole, _merged((fade.start_s, fade.end_s) for fade in item.fades if fade.alone))
+
+
+def _from_the_top(items: Sequence[ClipRef | Skip]) -> list[list[ClipRef | Skip]]:
+    """Return items grouped by height, highest first: by track, and within nested sequences by the tracks of these."""
+    rows: dict[tuple[int, ...], list[ClipRef | Skip]] = {}
+    for item in items:
+        rows.setdefault((item.layer, *item.depth), []).append(item)
+    return [rows[height] for height in sorted(rows, reverse=True)]
+
+
+def _visible_parts(
+    item: ClipRef | Skip, covered: Sequence[Span], by_track: Mapping[str, Sequence[Span]]
+) -> Iterable[ClipRef | Skip]:
+    if isinstance(item, Skip):
+        return [item]
+    whole = (item.timeline_start_s, item.timeline_end_s)
+    parts = _minus(whole, covered)
+    if parts == [whole]:
+        return [_free_of(item, covered)]
+    if not parts:
+        hiding = [track for track, spans in by_track.items() if _minus(whole, spans) != [whole]]
+        return [left_out(item, f"is hidden by the picture on {' and '.join(hiding)}")]
+    first, last = parts[0][0], parts[-1][1]
+    pieces = [_free_of(part_of(item, start_s, end_s), covered) for start_s, end_s in parts]
+    if first != whole[0] or last != whole[1] or len(parts) > 1:
+        note = f"{item.name} on {item.track}: only what the tracks above leave of it gets sound"
+        pieces[0] = replace(pieces[0], notes=(*pieces[0].notes, note))
+    return pieces
+
+
+def _under(item: ClipRef | Skip, over: FadeIndex) -> ClipRef | Skip:
+    """Return an item that shows through where others over it fade: it goes as they come, and comes as they go."""
+    near = [] if isinstance(item, Skip) else over.within(item.heard_start_s, item.heard_end_s)
+    if isinstance(item, Skip) or not near:
+        return item
+    return with_fades(item, [*item.fades, *(replace(fade, rising=not fade.rising, alone=False) for fade in near)])
+
+
+def _free_of(clip: ClipRef, covered: Sequence[Span]) -> ClipRef:
+    """Return a clip that is seen throughout its place, and heard in a transition only while that is seen too."""
+    if not clip.lead_s and not clip.trail_s:
+        return clip
+    # Of the stretches that are left, the one that the place of the clip lies in.
+    left = _minus((clip.heard_start_s, clip.heard_end_s), covered)
+    start_s, end_s = next(span for span in left if span[1] > clip.timeline_start_s)
+    lead_s, trail_s = clip.timeline_start_s - start_s, end_s - clip.timeline_end_s
+    return with_fades(replace(clip, lead_s=lead_s, trail_s=trail_s), clip.fades)
+
+
+def _minus(span: Span, covered: Sequence[Span]) -> list[Span]:
+    """Return the parts of a span that sorted, disjoint spans do not cover."""
+    start_s, end_s = span
+    left = []
+    # The last covered span that begins at or before ours is the first that can reach into it.
+    for index in range(max(0, bisect_right(covered, (start_s, end_s)) - 1), len(covered)):
+        cover_start_s, cover_end_s = covered[index]
+        if cover_start_s >= end_s:
+            break
+        if cover_start_s > start_s:
+            left.append((start_s, cover_start_s))
+        start_s = max(start_s, cover_end_s)
+    if start_s < end_s:
+        left.append((start_s, end_s))
+    return left
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for start_s, end_s in sorted(spans):
+        if merged and start_s <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end_s))
+        else:
+            merged.append((start_s, end_s))
+    return merged
+
+
+def _part_id(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> str:
+    id = item_id(clip.layer, start_s, end_s - start_s, clip.depth)
+    return id if clip.cue is None else digest(["cue", id, clip.cue.role, clip.cue.number])[:12]
