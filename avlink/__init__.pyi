@@ -18,8 +18,6 @@ from .core.bundles import find_bundle as find_bundle
 from .core.clock import exact_rate as exact_rate
 from .core.clock import exact_time as exact_time
 from .core.clock import to_index as to_index
-from .core.drop_frame import can_drop as can_drop
-from .core.drop_frame import starts_in_drop_frame as starts_in_drop_frame
 from .core.errors import AvlinkError as AvlinkError
 from .core.errors import BundleError as BundleError
 from .core.errors import ExecutorError as ExecutorError
@@ -38,13 +36,14 @@ from .core.events import Listener as Listener
 from .core.events import Message as Message
 from .core.events import PlanReady as PlanReady
 from .core.events import StepDone as StepDone
+from .core.features import AudioVideo as AudioVideo
 from .core.features import Content as Content
 from .core.features import FeatureExtractor as FeatureExtractor
 from .core.features import Features as Features
-from .core.features import Scene as Scene
+from .core.file_digest import file_digest as file_digest
+from .core.frames import SpooledPictures as SpooledPictures
 from .core.hashing import derive_seed as derive_seed
 from .core.hashing import digest as digest
-from .core.hashing import file_digest as file_digest
 from .core.hashing import fraction_text as fraction_text
 from .core.paths import TEMPORARY_PREFIX as TEMPORARY_PREFIX
 from .core.paths import atomic_write as atomic_write
@@ -52,7 +51,7 @@ from .core.paths import cache_dir as cache_dir
 from .core.paths import make_folder as make_folder
 from .core.paths import sweep_leftovers as sweep_leftovers
 from .core.paths import write_text as write_text
-from .core.picture import SpooledPictures as SpooledPictures
+from .core.processes import on_termination as on_termination
 from .core.recipe import EvaluateRecipe as EvaluateRecipe
 from .core.recipe import Override as Override
 from .core.recipe import SonifyRecipe as SonifyRecipe
@@ -61,7 +60,6 @@ from .core.recipe import VisualizeRecipe as VisualizeRecipe
 from .core.recipe import check_values as check_values
 from .core.recipe import describe_mistakes as describe_mistakes
 from .core.recipe import overrides_of as overrides_of
-from .core.signals import asked_to_end as asked_to_end
 from .core.sound import AmplifiedSound as AmplifiedSound
 from .core.sound import FittedSound as FittedSound
 from .core.sound import SpooledSound as SpooledSound
@@ -124,6 +122,8 @@ from .media.wave import WaveFile as WaveFile
 from .session import Session as Session
 from .session import open_session as open_session
 from .session import pick_device as pick_device
+from .timeline.timecode import can_drop as can_drop
+from .timeline.timecode import starts_in_drop_frame as starts_in_drop_frame
 from .training.train import train as train
 
 __version__: str

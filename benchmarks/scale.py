@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from avlink.core.architecture import PAPER, AVLinkConfig, DiTConfig, FusionConfig, VideoConfig
-from avlink.core.training import ParallelTable
+from avlink.core.recipe.stages import ParallelTable
 from avlink.engine.avlink import AVLink, Fusion
 from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path

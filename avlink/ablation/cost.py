@@ -18,7 +18,7 @@ from avlink.training.stages.fusion import FusionStage
 from avlink.training.weights import system_for_stage
 
 if TYPE_CHECKING:
-    from avlink.core.training import StageName
+    from avlink.core.recipe.stages import StageName
     from avlink.engine.system import System
 
 

@@ -28,7 +28,7 @@ from avlink.training.stages.build import tasks_of
 from avlink.training.validation import generate_jointly, held_out_loss
 
 if TYPE_CHECKING:
-    from avlink.core.training import StageName
+    from avlink.core.recipe.stages import StageName
     from avlink.engine.system import System
 
 SOUND_S, PICTURE_S = 0.1, 0.2

@@ -14,12 +14,12 @@ from avlink.ablation.measure import VariantEvaluator, VariantScores
 from avlink.core.events import JobDone, JobStarted, Listener, ignore
 from avlink.core.hashing import digest
 from avlink.core.paths import write_text
-from avlink.core.processes import do_apart
+from avlink.core.processes import run_in_processes
 from avlink.core.recipe import TrainRecipe
 from avlink.training.train import train
 
 if TYPE_CHECKING:
-    from avlink.core.training import StageName, StageTable
+    from avlink.core.recipe.stages import StageName, StageTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +83,13 @@ def run_variants(
         import torch
 
         # Threads are divided among the processes: too many of them slow all down.
-        do_apart(
+        run_in_processes(
             runs,
             partial(_rows, evaluator=evaluator, listener=ignore),
             done,
             processes=jobs,
-            use_threads=torch.set_num_threads,
-            gone=lambda run, fate: (
+            set_threads=torch.set_num_threads,
+            describe_loss=lambda run, fate: (
                 f"the process of '{run.name}' {fate}; "
                 f"give the command again with fewer than --jobs {jobs}: what is done is kept"
             ),

@@ -1,7 +1,7 @@
-"""`avlink cache`: what is kept between runs, how much of it there is, and making room.
+"""`avlink cache`: listing and pruning the data that is kept between runs.
 
-What is removed is whatever has not been used for longest. Other runs may be at work: what was used in the last
-minutes stays, and a run that finds something gone all the same makes it anew.
+The least recently used entries are removed. Other runs may be at work: entries that were used in the last minutes stay,
+and a run that finds an entry gone generates it again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 
 from avlink.core.errors import InputError
 from avlink.core.paths import cache_dir, sweep_leftovers
-from avlink.core.store import Entry, Store
+from avlink.core.store import Store, StoreEntry
 
 BUNDLES, FINISHED = "bundles", "finished"
-"""Folders of the cache beside the store's: unpacked media, and sounds whose only output is a movie."""
+"""Folders of the cache outside the store: unpacked media, and finished sounds whose only output is a movie."""
 
 KINDS = {
     "sounds": "generated sounds",
@@ -30,13 +30,13 @@ KINDS = {
     "digests": "digests of media files, and what they hold",
     "other": "other",
 }
-"""What the cache holds, and what it is called."""
+"""Kinds of entries, with their names for people."""
 
 DEFAULT_DAYS = 30
 GRACE_S = 600.0
-"""What was used within this time stays: a run that is at work may need it the next moment."""
+"""Entries that were used within this time stay: a run that is at work may need them the next moment."""
 
-# Media of a bundle are read all through a run, so they stay for as long as a run may take.
+# Media of a bundle are read throughout a run without being marked as used, so they stay as long as a run may take.
 _BUNDLE_GRACE_S = 86400.0
 _OF_SUFFIX = {".wav": "sounds", ".npy": "pictures", ".json": "notes", ".txt": "digests"}
 _SECONDS = {"min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -49,19 +49,19 @@ _BYTES = {"B": 1} | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """How much of something: entries, and their bytes."""
+    """A number of entries, and their size in bytes."""
 
     entries: int
     size_bytes: int
 
     def to_json(self) -> dict[str, int]:
-        """Plain values."""
+        """Return the values for JSON."""
         return {"entries": self.entries, "bytes": self.size_bytes}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheReport:
-    """The cache's folder and what is in it, by kind; every kind is named."""
+    """The cache's folder and its content by kind; every kind is listed."""
 
     folder: Path
     kinds: dict[str, Amount]
@@ -72,14 +72,14 @@ class CacheReport:
         return _sum(self.kinds.values())
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
+        """Return the object that `--json` prints, without "format" and "command"."""
         kinds = {name: amount.to_json() for name, amount in self.kinds.items()}
         return {"folder": str(self.folder), **self.total.to_json(), "kinds": kinds}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneReport:
-    """What was removed, or would be, by kind; what is left; and how many entries stay because they were just used."""
+    """Entries that were removed (or would be, in a dry run) by kind; the rest; and the number kept as in use."""
 
     folder: Path
     removed: dict[str, Amount]
@@ -89,11 +89,11 @@ class PruneReport:
 
     @property
     def total(self) -> Amount:
-        """All that was removed."""
+        """All removed entries together."""
         return _sum(self.removed.values())
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints, without "format" and "command"."""
+        """Return the object that `--json` prints, without "format" and "command"."""
         return {
             "folder": str(self.folder),
             "dry_run": self.dry_run,
@@ -105,7 +105,7 @@ class PruneReport:
 
 
 def look_at_cache(folder: Path | None = None) -> CacheReport:
-    """What is in the cache: in `folder`, or in this machine's."""
+    """Return the content of the cache in `folder`, by default this machine's."""
     folder = cache_dir() if folder is None else folder
     return CacheReport(folder=folder, kinds=_amounts(list(_pieces(folder))))
 
@@ -118,9 +118,9 @@ def prune_cache(
     dry_run: bool = False,
     grace_s: float = GRACE_S,
 ) -> PruneReport:
-    """Remove what was not used for `older_than_s`, then the least recently used until `max_bytes` are left.
+    """Remove entries not used for `older_than_s`, then the least recently used ones until `max_bytes` are left.
 
-    With neither, what was not used for 30 days goes. What was used within `grace_s` stays in any case.
+    With neither, entries not used for 30 days are removed. Entries used within `grace_s` always stay.
     """
     folder = cache_dir() if folder is None else folder
     if older_than_s is None and max_bytes is None:
@@ -149,17 +149,17 @@ def prune_cache(
 
 
 def parse_age(text: str) -> float:
-    """Seconds of a length of time such as 30d, 12h, 45min or 2w. Raises InputError."""
+    """Return the seconds of a length of time such as 30d, 12h, 45min or 2w. Raises InputError."""
     return _number(text, _SECONDS, "a length of time, such as 30d, 12h, 45min or 2w")
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as 10GB, 500MB or 2GiB. Raises InputError."""
+    """Return the bytes of a size such as 10GB, 500MB or 2GiB. Raises InputError."""
     return round(_number(text, _BYTES, "a size, such as 10GB, 500MB or 2GiB"))
 
 
 def size_text(size_bytes: int) -> str:
-    """Bytes for people, in powers of 1000 like the sizes that they type."""
+    """Format bytes for people, in powers of 1000 like the sizes that they type."""
     value, unit = float(size_bytes), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < 999.5:
@@ -168,17 +168,17 @@ def size_text(size_bytes: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
 
 
-def _pieces(folder: Path) -> Iterator[tuple[str, Entry]]:
-    """Everything in the cache with its kind. Folders of bundles are one entry each."""
+def _pieces(folder: Path) -> Iterator[tuple[str, StoreEntry]]:
+    """Yield all entries of the cache with their kinds. A folder of a bundle is one entry."""
     for entry in Store(folder).entries():
         yield _OF_SUFFIX.get(entry.suffix, "other"), entry
     for place in (*_inside(folder / FINISHED), *_inside(folder / BUNDLES)):
         files = tuple(path for path in sorted(place.rglob("*")) if path.is_file()) if place.is_dir() else ()
         with contextlib.suppress(OSError):
-            # What was used is the place itself: the only file, or the folder around several.
+            # Use is marked on the outermost path: the only file, or the folder around several.
             yield (
                 place.parent.name,
-                _Place(
+                _CacheFile(
                     suffix=place.suffix,
                     files=(*files, place),
                     size_bytes=sum(path.stat().st_size for path in (files or (place,)) if path.is_file()),
@@ -187,13 +187,13 @@ def _pieces(folder: Path) -> Iterator[tuple[str, Entry]]:
             )
 
 
-class _Place(Entry):
-    """A file or a folder of the cache that the store does not know."""
+class _CacheFile(StoreEntry):
+    """A file or a folder of the cache outside the store."""
 
     __slots__ = ()
 
     def remove(self) -> bool:
-        """See `Entry`; a folder goes with all that is in it, or with what the system lets go of."""
+        """Remove the entry as `StoreEntry` does; of a folder, everything in it that the system allows."""
         *files, place = self.files
         try:
             if place.stat().st_mtime > self.used_s:
@@ -216,7 +216,7 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _tidy(folder: Path, now_s: float) -> None:
-    """Sweep what killed runs left half-written. Empty folders stay: another run may be about to write there."""
+    """Remove temporary files of killed runs. Empty folders stay: another run may be about to write there."""
     for place in {folder / FINISHED, *(folder / "objects").glob("??")}:
         if place.is_dir():
             sweep_leftovers(place, now_s=now_s)
@@ -226,7 +226,7 @@ def _grace_s(kind: str, grace_s: float) -> float:
     return max(grace_s, _BUNDLE_GRACE_S) if kind == BUNDLES else grace_s
 
 
-def _amounts(pieces: Sequence[tuple[str, Entry]]) -> dict[str, Amount]:
+def _amounts(pieces: Sequence[tuple[str, StoreEntry]]) -> dict[str, Amount]:
     of = {kind: [entry.size_bytes for found, entry in pieces if found == kind] for kind in KINDS}
     return {kind: Amount(entries=len(sizes), size_bytes=sum(sizes)) for kind, sizes in of.items()}
 

@@ -1,7 +1,7 @@
-"""`avlink demo`: a small project of generated clips, sonified by the same code as any other, and measured.
+"""`avlink demo`: a small project of generated clips, sonified by the same code as any other, and evaluated.
 
 Four clips that the model was not trained on, cut with a trim, a gap and one clip at another frame rate. Their true
-event times are known, so the demo can say how well the sounds sit.
+event times are known, so the demo reports how well the sounds match them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WINDOW_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shot:
-    """One clip of the project: its file, what is true of it, and the frames of it that the edit uses."""
+    """One clip of the project: its file, its ground truth, and the frames of it that the edit uses."""
 
     path: Path
     info: ClipInfo
@@ -49,9 +49,9 @@ class _Shot:
 def run_demo(
     out: Path, session: Session | None = None, *, listener: Listener = ignore, recipe: str = "foley"
 ) -> list[str]:
-    """Make the project in the folder `out`, sonify it, write a preview, and return what to tell the user.
+    """Make the project in the folder `out`, sonify it, write a preview, and return lines for the user.
 
-    Raises OutputError when the folder cannot be written, BundleError when the built-in model is not there.
+    Raises OutputError if the folder cannot be written, BundleError if the built-in model is missing.
     """
     session = open_session(listener=listener) if session is None else session
     make_folder(out / "media")
@@ -65,7 +65,7 @@ def run_demo(
 
 
 def _film(folder: Path) -> list[_Shot]:
-    """The clips as silent movies; the third is filmed at 25 frames per second."""
+    """Write the clips as silent movies; the third has 25 frames per second."""
     clips = make_clips(_seeds(), split="held_out")
     shots = []
     cuts = ((0, 0, 124), (1, 12, 100), (2, 0, 120), (3, 24, 96))
@@ -84,10 +84,10 @@ def _film(folder: Path) -> list[_Shot]:
 
 
 def _seeds() -> list[int]:
-    """The first seeds from `_FIRST_SEED` on that give a clip of each group with three events or more.
+    """Return the first seeds from `_FIRST_SEED` on that give a clip of each group with three events or more.
 
-    Plain looks: a first example should let people see what strikes. The clips are chosen by that, and not by what the
-    model makes of them.
+    Only plain scenes, since a first example should let people see the events. Clips are chosen by this alone, and not
+    by the results of the model.
     """
     found: dict[str, int] = {}
     for seed in range(_FIRST_SEED, _FIRST_SEED + 400):
@@ -101,7 +101,7 @@ def _seeds() -> list[int]:
 
 
 def _edit(shots: Sequence[_Shot]) -> otio.schema.Timeline:
-    """The cut: four shots, a second of black before the third, in Resolve's manner from 01:00:00:00 on."""
+    """Return the cut: four shots, a second of black before the third, from 01:00:00:00 on as in Resolve."""
     timeline = otio.schema.Timeline("demo")
     timeline.global_start_time = otio.opentime.RationalTime(3600 * _TIMELINE_RATE, _TIMELINE_RATE)
     track = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
@@ -135,7 +135,7 @@ def _lines(out: Path, report: SonifyReport, shots: Sequence[_Shot]) -> list[str]
 
 
 def _measured(item: Item, shot: _Shot) -> str:
-    """How the sounds of a clip sit on its true events, in a line."""
+    """Return a line on how well the sounds of a clip match its true events."""
     head = f"{shot.path.stem:<12} {shot.info.caption}"
     if not item.stems:
         return f"{head}: {item.status}: {item.reason}"

@@ -1,4 +1,4 @@
-"""What this machine has of what AVLink needs. Each look is on its own: one that fails is a finding, not the end."""
+"""`avlink doctor`: checks of this machine. Each runs on its own: one that fails is a finding and not the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ENCODERS = ("libx264", "aac")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at: whether it is as it should be, and what was found."""
+    """The result of one check: `good` if it passed, and the details as text."""
 
     name: str
     good: bool
@@ -27,8 +27,8 @@ class Finding:
 
 
 def examine() -> tuple[Finding, ...]:
-    """Look at everything, in the order in which a run needs it."""
-    looks: tuple[tuple[str, Callable[[], str]], ...] = (
+    """Run all checks, in the order in which a run needs their subjects."""
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("avlink", lambda: f"{avlink.__version__}, Python {platform.python_version()}, {platform.system()}"),
         ("torch", _torch),
         ("torchaudio", _torchaudio),
@@ -38,20 +38,20 @@ def examine() -> tuple[Finding, ...]:
         ("plugins", _plugins),
         ("cache", _cache),
     )
-    return tuple(_look(name, look) for name, look in looks)
+    return tuple(_run(name, check) for name, check in checks)
 
 
 class _Problem(Exception):
-    """A look found something that is not as it should be."""
+    """A check failed; the message says why."""
 
 
-def _look(name: str, look: Callable[[], str]) -> Finding:
+def _run(name: str, check: Callable[[], str]) -> Finding:
     try:
-        return Finding(name=name, good=True, text=look())
+        return Finding(name=name, good=True, text=check())
     except (_Problem, AvlinkError) as problem:
         return Finding(name=name, good=False, text=str(problem))
     except Exception as error:
-        # Whatever a broken installation raises is what the user wants to read here.
+        # A broken installation may raise anything, and the user wants to read it.
         return Finding(name=name, good=False, text=f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 

@@ -15,15 +15,15 @@ from avlink.foundry.generate import make_clips
 from avlink.media.movie import write_video
 
 _SCALE = 8
-# What people call the splits, and what the foundry does.
+# Names of the splits for people, with those of the foundry.
 _SPLITS: Mapping[str, Split] = {**{name: name for name in get_args(Split)}, "test": "held_out"}
 
 
 def sample(out: Path, *, count: int = 8, seed: int = 0, split: str = "train") -> tuple[Path, ...]:
-    """Write `count` clips into the folder `out`, with `captions.json` and a contact sheet; returns the files.
+    """Write `count` clips into the folder `out`, with `captions.json` and a contact sheet; return the files.
 
     The clips are those of seeds `seed`, `seed + 1`, ... of a split: train, held_out (or test) or transfer.
-    Raises InputError for an unknown split, OutputError when the folder cannot be written.
+    Raises InputError for an unknown split, OutputError if the folder cannot be written.
     """
     if split not in _SPLITS:
         raise InputError(f"the foundry has no split '{split}'; it has {', '.join(_SPLITS)}")
@@ -53,7 +53,7 @@ def write_clip(
 
 
 def truth(info: ClipInfo) -> dict[str, Any]:
-    """What is true of a clip, as JSON values: caption, kind, and every event with its time."""
+    """Return the ground truth of a clip as JSON values: caption, kind, and every event with its time."""
     return {
         "seed": info.seed,
         "split": info.split,
@@ -69,7 +69,7 @@ def truth(info: ClipInfo) -> dict[str, Any]:
 
 
 def _sheet(clips: ClipBatch, path: Path) -> tuple[Path, ...]:
-    """The contact sheet, where the picture library that draws it is installed."""
+    """Write the contact sheet if the library that draws it is installed; return the files written."""
     try:
         from avlink.foundry.contact_sheet import contact_sheet
     except ImportError:

@@ -1,4 +1,4 @@
-"""`avlink models import`: public checkpoints become a bundle that training can start from."""
+"""`avlink models import`: making a bundle, from which training can start, of public checkpoints."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ def import_models(
     measure: Path | None = None,
     listener: Listener = ignore,
 ) -> dict[str, Any]:
-    """Write what `sources` hold, a VAE, a vocoder and a text encoder or some of them, as the bundle `out`.
+    """Write the components in `sources`, any of a VAE, a vocoder and a text encoder, as the bundle `out`.
 
-    `settings` is the JSON configuration of a vocoder that has none beside it. `licence` replaces what is known of the
-    sources. RowsByClip are scaled to unit variance by what the checkpoint says, or measured on the sounds in the folder
-    `measure`. Raises BundleError for what cannot be read or does not go together, OutputError where `out` exists.
+    `settings` is the JSON configuration of a vocoder that has none beside it. `licence` replaces the licences noted
+    with the sources. Latents are scaled to unit variance by the checkpoint's own statistics, or by those measured on
+    the sounds in the folder `measure`. Return the output and a note on each component.
+
+    Raises BundleError if a source cannot be read or components do not fit together, OutputError if `out` exists.
     """
     import torch
 
@@ -85,7 +87,7 @@ def import_models(
 
 
 def _parts(source: Path, settings: Path | None) -> list[PublicComponent]:
-    """The components in one file; a vocoder that lies inside a VAE's file comes after the VAE."""
+    """Return the components in one file; a vocoder inside a VAE's file comes after the VAE."""
     from avlink.engine.public.checkpoint import read_checkpoint
     from avlink.engine.public.vae import is_vae, read_vae
     from avlink.engine.public.vocoder import is_vocoder, read_vocoder
@@ -108,9 +110,9 @@ def _parts(source: Path, settings: Path | None) -> list[PublicComponent]:
 
 
 def _together(found: dict[str, PublicComponent], text: T5Encoder | None) -> AVLinkConfig:
-    """The configuration of all parts. Raises BundleError where VAE and vocoder do not speak the same spectrogram."""
+    """Return the configuration of all parts. Raises BundleError if VAE and vocoder differ in their mel spectrogram."""
     vae, vocoder = found.get("vae"), found.get("vocoder")
-    # A floor under the power of 1e-9 makes no difference to any weight.
+    # HiFi-GAN's 1e-9 under the root changes no audible bin, so parts that differ in it fit together.
     speak = {part.mel.model_copy(update={"power_floor": 0.0}) for part in found.values()}
     if vae is not None and vocoder is not None and len(speak) > 1:
         first, second = (
@@ -126,7 +128,7 @@ def _together(found: dict[str, PublicComponent], text: T5Encoder | None) -> AVLi
     tables = {
         "mel": mel,
         "vae": vae.config if vae is not None else VAEConfig(),
-        # A VAE alone can be heard without weights.
+        # Without a vocoder, Griffin-Lim needs no weights.
         "vocoder": vocoder.config if vocoder is not None else GriffinLimConfig(),
         "text": TextConfig(kind="t5", max_length=128)
         if text is None
@@ -155,7 +157,7 @@ def _whiten(part: PublicComponent, folder: Path, listener: Listener) -> None:
         if not path.is_file() or path.name.startswith("."):
             continue
         try:
-            # A film is not decoded to its end for its first seconds.
+            # With a duration, decoding stops after the first seconds of a long film.
             length_s = min(probe(path).duration_s, Fraction(_MEASURED_S))
             sound = read_audio(path, sample_rate=part.mel.sample_rate, duration_s=length_s)
         except MediaError:
@@ -187,7 +189,7 @@ def _t5(source: Path) -> T5Encoder:
 
 
 def _card_licence(folder: Path) -> str:
-    """The licence in the front matter of a model folder's README."""
+    """Return the licence in the front matter of a model folder's README."""
     try:
         lines = (folder / "README.md").read_text("utf-8").split("---")[1].splitlines()
     except (OSError, UnicodeDecodeError, IndexError):

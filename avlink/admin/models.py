@@ -1,4 +1,4 @@
-"""What models there are, and what they are made of."""
+"""`avlink models list` and `info`: shipped bundles, and the components of a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAPER = "paper"
 
 
 def list_models() -> Sequence[Mapping[str, str]]:
-    """Shipped bundles, and the paper's sizes, which have no weights."""
+    """Return shipped bundles, and the paper's configuration, which has no weights."""
     from avlink.engine.bundle import read_bundle
 
     found = [
@@ -26,9 +26,9 @@ def list_models() -> Sequence[Mapping[str, str]]:
 
 
 def model_info(name: str) -> dict[str, Any]:
-    """Parameters per component, rates and window of a bundle or of "paper"; allocates no weights.
+    """Return parameters per component, rates and window of a bundle or of "paper", without allocating weights.
 
-    Raises BundleError where there is no such model.
+    Raises BundleError if there is no such model.
     """
     if name == _PAPER:
         return {"name": _PAPER, "weights": False} | _describe(PAPER)

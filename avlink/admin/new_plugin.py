@@ -1,4 +1,4 @@
-"""A plugin project to begin with: small, and whole. Its texts are the files in `avlink/templates/plugin`."""
+"""`avlink plugins new`: a small complete plugin project from the files in `avlink/templates/plugin`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PREFIX = "avlink_"
-# The lines of the templates then stay within 88 characters.
+# With longer names, lines of the templates would exceed 88 characters.
 _MAX_CHARS = 30
 _SUFFIX = ".txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """A kind of component: its hook, what it is in a sentence, and how it is used."""
+    """A kind of component: its hook, a phrase for what the example offers, and a text on its use."""
 
     hook: str
     offers: str
@@ -76,14 +76,14 @@ With any recipe, as a file beside the finished timeline:
     ),
 }
 KINDS = tuple(_KINDS)
-"""What a project can be begun with."""
+"""Kinds of components that a new project can have."""
 DEFAULT_KINDS = ("processor", "backend")
-"""The two that most plugins are: a step that finishes stems, and something that makes them."""
+"""The two most common kinds: a step that finishes stems, and a generator of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPlugin:
-    """A project that was written: its plugin's name, its folder, and its files relative to that."""
+    """A written project: the name of its plugin, its folder, and its files relative to the folder."""
 
     name: str
     folder: Path
@@ -100,10 +100,10 @@ def new_plugin(
 ) -> NewPlugin:
     """Write a project for a plugin called `name` to `folder`, which must not exist (`avlink-<name>` by default).
 
-    `commands` are those of AVLink itself, which no plugin can replace.
+    `commands` are those of AVLink itself, which no plugin can replace. Nothing is overwritten, and after a failure
+    nothing is left behind.
 
-    Raises InputError for a name that cannot be one or is taken, OutputError for a folder that is there already or
-    cannot be written. Nothing is ever overwritten, and nothing is left half written.
+    Raises InputError for a name that is invalid or taken, OutputError for a folder that exists or cannot be written.
     """
     plugin = plugin_name(name)
     chosen = [kind for kind in KINDS if kind in kinds]
@@ -128,7 +128,7 @@ def new_plugin(
 
 
 def plugin_name(text: str) -> str:
-    """The name of a plugin as recipes say it: "AVLink-Slap Back" is `slap_back`. Raises InputError for what is none."""
+    """Return the name of a plugin as in recipes: "AVLink-Slap Back" gives `slap_back`. Raises InputError if invalid."""
     name = re.sub(r"[-_.\s]+", "_", text.strip().lower()).removeprefix(_PREFIX).strip("_")
     if not _NAME.fullmatch(name) or len(name) > _MAX_CHARS:
         raise InputError(
@@ -159,7 +159,7 @@ def _refuse_taken(name: str, kinds: Sequence[str], registry: Registry, commands:
 
 
 def _texts(name: str, distribution: str, kinds: Sequence[str]) -> dict[Path, str]:
-    """The files of the project by their path in it."""
+    """Return the files of the project by their path in it."""
     package = f"{_PREFIX}{name}"
     modules = sorted(kinds)
     values = {

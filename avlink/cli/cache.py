@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Grid
+from avlink.core.answer import Answer, Grid
 
 if TYPE_CHECKING:
     from avlink.admin.cache import Amount

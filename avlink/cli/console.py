@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from avlink.cli.answer import Block, Grid
+from avlink.core.answer import Block, Grid
 from avlink.core.events import Event, JobDone, JobFailed, JobStarted, Listener, Message, PlanReady, StepDone
 
 if TYPE_CHECKING:

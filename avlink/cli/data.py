@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Block, Grid
 from avlink.cli.console import progress
+from avlink.core.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
     from avlink.core.recipe import TrainRecipe

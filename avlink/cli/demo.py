@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from avlink.cli.answer import Answer
 from avlink.cli.console import progress
+from avlink.core.answer import Answer
 
 
 def demo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from avlink.cli import options as given
-from avlink.cli.answer import BROKEN, DONE, Answer, Grid
+from avlink.core.answer import BROKEN, DONE, Answer, Grid
 
 
 def doctor(as_json: given.JsonOption = False) -> Answer:

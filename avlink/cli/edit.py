@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
 from avlink.cli.console import progress
 from avlink.cli.report import report_blocks
+from avlink.core.answer import Answer
 
 if TYPE_CHECKING:
     from avlink.core.events import Listener

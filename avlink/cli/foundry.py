@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
+from avlink.core.answer import Answer
 
 app = typer.Typer(help="Look at the training data that AVLink makes for itself.", no_args_is_help=True)
 

@@ -14,8 +14,8 @@ from typing import Any, TextIO
 
 import typer
 
-from avlink.cli.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer, Lines
 from avlink.cli.app import GROUPS, build_app
+from avlink.core.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer, Lines
 from avlink.core.errors import AvlinkError
 
 _INTERRUPTED_TEXT = "interrupted; what was finished is kept"

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Block, Grid
 from avlink.cli.console import progress
+from avlink.core.answer import Answer, Block, Grid
 
 app = typer.Typer(help="List models, show their parts, import public ones.", no_args_is_help=True)
 

@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from avlink.core.recipe import Override
-    from avlink.core.recipe.schema import Read
+    from avlink.core.recipe.schema import ReadTable
 
 
 class Device(str, Enum):
@@ -156,13 +156,13 @@ def recipe_overrides(
     return given
 
 
-def reading(timeline: str | None, rate: str | None) -> Read:
+def reading(timeline: str | None, rate: str | None) -> ReadTable:
     """Return the read settings of a command without a recipe. Raises RecipeError for an invalid rate."""
     from avlink.core.errors import RecipeError
-    from avlink.core.recipe.schema import Read
+    from avlink.core.recipe.schema import ReadTable
 
     try:
-        return Read(timeline=timeline or "", rate=rate)
+        return ReadTable(timeline=timeline or "", rate=rate)
     except ValueError:
         raise RecipeError(f"--rate {rate}: it is no frame rate; write one such as 25, 29.97 or 30000/1001") from None
 

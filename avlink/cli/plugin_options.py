@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avlink.cli.listing import ListedOption
+from avlink.cli.command_cache import ListedOption
 from avlink.core.errors import AvlinkError, PluginError
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Block, Grid
+from avlink.core.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
-    from avlink.core.installed import Origin
+    from avlink.core.entry_points import Origin
     from avlink.hooks import PluginFailure, PluginInfo, Registry
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show Python's whole traceback of each failure.")]
 
 
 class Kind(str, Enum):
-    """What a new plugin may offer."""
+    """Kinds of components of a new plugin."""
 
     processor = "processor"
     backend = "backend"
@@ -117,7 +117,7 @@ def _table(registry: Registry) -> Grid:
 
 
 def _place(origin: Origin) -> str:
-    """The file of the plugin's module, or what is known instead of it."""
+    """Return the file of the plugin's module, or the best substitute."""
     return str(origin.file or next(iter(origin.places), origin.module))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer, Grid
+from avlink.core.answer import Answer, Grid
 
 app = typer.Typer(help="List, show and check recipes: the settings of a run.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")]
@@ -51,20 +51,20 @@ def show(
       [run]
       takes = 3
     """  # noqa: D301
-    from avlink.core.recipe import flat
+    from avlink.core.recipe import flatten
     from avlink.hooks import find_recipe
 
     loaded = find_recipe(recipe, None, list(settings or ()))
     values = loaded.model_dump(mode="json")
     rows = []
-    for key, item in flat(values):
+    for key, item in flatten(values):
         value = json.dumps(item, ensure_ascii=False)
         origin = loaded.source.origin(key) if origins else None
         rows.append((key, value, origin or "default") if origins else (key, value))
     heads = ("key", "value", "set by") if origins else ("key", "value")
     payload: dict[str, Any] = {"recipe": recipe, "values": values}
     if origins:
-        payload["origins"] = {key: loaded.source.origin(key) or "default" for key, _ in flat(values)}
+        payload["origins"] = {key: loaded.source.origin(key) or "default" for key, _ in flatten(values)}
     return Answer(command="recipes show", payload=payload, blocks=[Grid(heads=heads, rows=rows)])
 
 

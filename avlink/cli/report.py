@@ -1,4 +1,4 @@
-"""The report of a sonify or visualize run, in words: from the same object that `--json` prints."""
+"""The report of a sonify or visualize run as texts and tables, from the object that `--json` prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal
 
-from avlink.cli.answer import Block, Grid
+from avlink.core.answer import Block, Grid
 
 _PLACE = ("clip", "track", "at", "length", "status")
 _PLAN = ("media", "from", "speed", "prompt")
@@ -17,11 +17,11 @@ _STATES = ("generated", "cached", "skipped", "failed")
 def report_blocks(
     payload: Mapping[str, Any], *, dry_run: bool = False, made: Literal["stems", "pictures"] = "stems"
 ) -> list[Block]:
-    """A table of the clips, the reasons of those that got nothing, the counts, and where the result is."""
+    """Return a table of the clips, the reasons of those without a result, the counts, and the output."""
     items = payload.get("items", [])
     blocks: list[Block] = []
     if items:
-        # A plan has no files yet, and says of what they will be made.
+        # A plan has no files yet, and shows what they will be made of instead.
         heads = (*_PLACE, *(_PLAN if dry_run else (made,)))
         rows = [(*_place(item, dry_run), *(_planned(item) if dry_run else (_made(item, made),))) for item in items]
         blocks.append(_without_empty_columns(heads, rows))
@@ -39,7 +39,7 @@ def report_blocks(
 
 
 def _reasons(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Why clips got nothing: a line a reason, however many clips share it."""
+    """Yield the reasons of clips without a result, one line per reason with all clips that share it."""
     by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for item in items:
         if item.get("reason"):

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from avlink.cli import options as given
-from avlink.cli.answer import Answer
 from avlink.cli.console import progress
+from avlink.core.answer import Answer
 from avlink.core.events import ignore
 
 

@@ -1,7 +1,7 @@
-"""Our own commands, and behind them those of plugins.
+"""The group of all commands: AVLink's own, then those of plugins.
 
-Plugins are loaded only when one of their commands is used. What `--help` says of them is remembered between runs for as
-long as the same plugins lie in the same files, so that listing commands imports none of them.
+Plugins are loaded only when one of their commands is used. Their summaries for `--help` are remembered between runs for
+as long as the same plugins lie in the same files.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 import typer.core
 
-from avlink.cli.answer import Line, Lines
-from avlink.cli.listing import Listing, installed_key, listing_of, recall, remember
+from avlink.cli.command_cache import CommandListing, listing_of, load_listing, plugins_key, save_listing
 from avlink.cli.plugin_options import takes_options, with_options
+from avlink.core.answer import Line, Lines
 from avlink.core.errors import AvlinkError, PluginError
 
 if TYPE_CHECKING:
     from avlink.hooks import Command
 
-# typer has its own copy of click since some version, so its errors are named through what it exports.
+# Newer versions of typer contain their own copy of click: its errors are reached through a class that typer exports.
 _UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
 _ClickError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
@@ -31,7 +31,7 @@ class CommandTree(typer.core.TyperGroup):
     """The group of all commands."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Our own in the order of the code, then those of plugins."""
+        """Return AVLink's own commands in the order of the code, then those of plugins."""
         return [*super().list_commands(ctx), *(name for name in _listing().commands if name not in self.commands)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -64,7 +64,7 @@ class CommandTree(typer.core.TyperGroup):
             raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list of commands, and what is wrong with plugins."""
+        """Write the list of commands, and the plugins that failed."""
         super().format_commands(ctx, formatter)
         problems = _listing().problems
         if problems:
@@ -73,7 +73,7 @@ class CommandTree(typer.core.TyperGroup):
 
 
 def load_command(command: Command, plugin: str) -> Any:
-    """A plugin's command, ready to be run; whatever goes wrong in it names the plugin. Raises PluginError."""
+    """Return a plugin's command, ready to run; errors in it will name the plugin. Raises PluginError."""
     from avlink.hooks import function_of
 
     with _named(plugin, command.name):
@@ -88,22 +88,22 @@ def load_command(command: Command, plugin: str) -> Any:
 
 
 @functools.cache
-def _listing() -> Listing:
-    key = installed_key()
-    known = recall(key)
+def _listing() -> CommandListing:
+    key = plugins_key()
+    known = load_listing(key)
     if known is not None:
         return known
     from avlink.hooks import load_registry
 
     listing = listing_of(load_registry())
     if not listing.problems:
-        # What fails today may work tomorrow, and is looked at anew each time.
-        remember(key, listing)
+        # A problem may be gone the next time without any file of the plugin changing, so it is not remembered.
+        save_listing(key, listing)
     return listing
 
 
 def _guard(command: Any, plugin: str, name: str) -> None:
-    """Let everything that runs below a loaded command name its plugin."""
+    """Wrap all callbacks below a loaded command, so that errors name its plugin."""
     for below in getattr(command, "commands", {}).values():
         _guard(below, plugin, name)
     if command.callback is not None:
@@ -134,7 +134,7 @@ def _followed(lines: Generator[Any, None, Any], plugin: str, name: str) -> Lines
 
 @contextlib.contextmanager
 def _named(plugin: str, command: str) -> Iterator[None]:
-    """Turn what foreign code raises into a sentence that names it; answers in words and ways to end pass."""
+    """Turn exceptions of a plugin's code into a PluginError that names it; AVLink's, typer's and the system's pass."""
     try:
         yield
     except (AvlinkError, typer.Exit, typer.Abort, _ClickError, OSError, MemoryError):

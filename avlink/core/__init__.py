@@ -1,5 +1,5 @@
-"""Values, errors, recipes, clock, paths and store: shared by every package above.
+"""Values, errors, events, recipes, clock, paths and store, shared by all packages above.
 
-Modules here depend on the standard library, numpy and pydantic alone, and import neither torch nor OTIO nor PyAV.
+Modules here import the standard library, numpy, pydantic and platformdirs, but neither torch nor OTIO nor PyAV.
 A module that serves one package only belongs in that package.
 """

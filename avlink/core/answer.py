@@ -1,7 +1,7 @@
-"""What a command gives back, ours or a plugin's, and the exit codes.
+"""Results of commands, AVLink's and plugins', and the exit codes.
 
-A command that ends returns an `Answer`: one object for `--json`, the same in words and tables for people. One that
-goes on for a while is a generator: it yields a `Line` for each thing that happens and returns the exit code.
+A command that ends at once returns an `Answer`: one object for `--json`, the same in texts and tables for people. A
+command that runs on, such as `watch`, is a generator: it yields a `Line` per happening and returns the exit code.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 FORMAT = 1
-"""The version of the JSON objects."""
+"""Version of the JSON objects."""
 
 DONE, BROKEN, WRONG_INPUT, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-"""The exit codes: all done; a bug or the machine; the user's input; some clips failed; Ctrl-C."""
+"""Exit codes: all done; a bug or the machine; the user's input; some clips failed; Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A table: the heads of the columns, and rows of as many texts."""
+    """A table: column heads, and rows of one text per column."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -30,7 +30,7 @@ Block: TypeAlias = str | Grid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`payload` is printed by `--json` behind "format" and "command"; `blocks` are shown otherwise, in order."""
+    """The result of a command. `--json` prints `payload` after "format" and "command"; else `blocks` are shown."""
 
     command: str
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -38,17 +38,17 @@ class Answer:
     exit_code: int = DONE
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints."""
+        """Return the object that `--json` prints."""
         return {"format": FORMAT, "command": self.command, **self.payload}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that happened. `payload` is a line of `--json`; `text`, unless it is empty, is shown otherwise."""
+    """One happening of a command that runs on. `--json` prints `payload` as a line; else `text` is shown, if any."""
 
     payload: Mapping[str, Any]
     text: str = ""
 
 
 Lines: TypeAlias = Generator[Line, None, int]
-"""What a command that goes on for a while is."""
+"""The return type of a command that runs on."""

@@ -1,6 +1,6 @@
-"""What a model is made of, as data: recipes and bundles hold these tables, the engine builds modules from them.
+"""Configuration of a model as data: recipes and bundles hold these tables, the engine builds modules from them.
 
-Knows no torch, so that recipes validate without it. Sections and equations are those of the AV-Link paper.
+No torch here, so that recipes validate without it. Sections and equations are those of the AV-Link paper.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ Positive = Annotated[int, Field(gt=0)]
 Ints = Annotated[tuple[Positive, ...], Field(strict=False)]
 
 
-class Architecture(BaseModel):
-    """Base of all tables: unknown keys are refused, values are not coerced, nothing changes afterwards."""
+class Table(BaseModel):
+    """Base of all tables of recipes and bundles: frozen, without unknown keys and without coercion of values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class MelSpec(Architecture):
-    """A log-mel spectrogram; VAE and vocoder must agree on every field."""
+class MelSpec(Table):
+    """Parameters of a log-mel spectrogram; VAE and vocoder must agree on every one."""
 
     sample_rate: Positive = 16000
     n_fft: Positive = 1024
@@ -29,18 +29,18 @@ class MelSpec(Architecture):
     fmin_hz: float = 0.0
     fmax_hz: float = 8000.0
     floor: float = Field(default=1e-5, gt=0)
-    """Smallest mel magnitude; everything quieter is silence."""
+    """Smallest mel magnitude; quieter bins are raised to it."""
     ceiling: float = Field(default=54.6, gt=0)
-    """Magnitude that is scaled to +1; `floor` is scaled to -1. With `scaled = false` both stay natural logarithms."""
+    """Magnitude that is mapped to +1; `floor` is mapped to -1. With `scaled = false` logarithms stay as they are."""
     scaled: bool = True
     filters: Literal["slaney", "htk"] = "slaney"
-    """Slaney's scale with triangles of unit area (HiFi-GAN, GenAU), or HTK's with triangles of unit height (Vocos)."""
+    """Slaney's mel scale with filters of unit area (HiFi-GAN, GenAU), or HTK's with filters of unit height (Vocos)."""
     log: Literal["natural", "decimal"] = "natural"
-    """Make-An-Audio 2 takes decimal logarithms."""
+    """Base of the logarithm; Make-An-Audio 2 uses decimal logarithms."""
     power_floor: float = Field(default=0.0, ge=0)
-    """Added to the power of every bin before its root, as HiFi-GAN does (1e-9)."""
+    """Added to the power of every bin before the square root, as in HiFi-GAN (1e-9)."""
     centered: bool = False
-    """Frame k is centred on sample k * hop (Vocos) instead of half a hop later."""
+    """Centre frame k on sample k * hop (Vocos) instead of half a hop later."""
 
     @model_validator(mode="after")
     def _scaled_by_natural_logarithms(self) -> MelSpec:
@@ -49,7 +49,7 @@ class MelSpec(Architecture):
         return self
 
 
-class VAEConfig(Architecture):
+class VAEConfig(Table):
     """1D-VAE on mel frames (GenAU): one stage per entry of `mult`, each but the last halving time."""
 
     channels: Positive = 512
@@ -58,15 +58,15 @@ class VAEConfig(Architecture):
     decoder_blocks: Positive = 4
     kernel: Positive = 3
     decoder_kernel: Positive | None = None
-    """Kernel of the decoder's residual blocks where it is another one (Make-An-Audio 2)."""
+    """Kernel of the decoder's residual blocks where it differs from the encoder's (Make-An-Audio 2)."""
     halved: Annotated[tuple[int, ...], Field(strict=False)] | None = None
-    """The stages after which time is halved; None: all but the last."""
+    """Indices of the stages after which time is halved; None means all but the last."""
     pad_late: bool = False
-    """Halve with one frame of padding at the end (Make-An-Audio 2) instead of one at each side."""
+    """Pad strided convolutions with one frame at the end (Make-An-Audio 2) instead of one at each side."""
     z_channels: Positive = 256
     latent_channels: Positive = 64
     linear_path: bool = False
-    """A linear map beside encoder and decoder, which starts as principal components: partials come out sharp within
+    """Add a linear map beside encoder and decoder, initialised with principal components: partials become sharp within
     minutes of training, where convolutions alone take hours. Not in GenAU."""
 
     @property
@@ -76,11 +76,11 @@ class VAEConfig(Architecture):
 
     @property
     def halvings(self) -> tuple[int, ...]:
-        """The stages after which time is halved."""
+        """Indices of the stages after which time is halved."""
         return tuple(range(len(self.mult) - 1)) if self.halved is None else self.halved
 
 
-class VocosConfig(Architecture):
+class VocosConfig(Table):
     """ConvNeXt backbone with an inverse-STFT head (Vocos)."""
 
     kind: Literal["vocos"] = "vocos"
@@ -89,7 +89,7 @@ class VocosConfig(Architecture):
     mlp_ratio: Positive = 3
 
 
-class HiFiGANConfig(Architecture):
+class HiFiGANConfig(Table):
     """HiFi-GAN generator; the product of `rates` is the mel hop."""
 
     kind: Literal["hifigan"] = "hifigan"
@@ -97,14 +97,14 @@ class HiFiGANConfig(Architecture):
     kernels: Ints = (16, 16, 8, 4, 4)
     channels: Positive = 1024
     resblock: Literal[1, 2] = 1
-    """The first kind has two convolutions a dilation, the second one (HiFi-GAN's V3)."""
+    """Type 1 has two convolutions per dilation, type 2 one (HiFi-GAN's V3)."""
     resblock_kernels: Ints = (3, 7, 11)
     dilations: Annotated[tuple[Ints, ...], Field(strict=False)] = ((1, 3, 5),) * 3
-    """Those of each kernel."""
+    """Dilations of the residual blocks of each kernel."""
 
 
-class BigVGANConfig(Architecture):
-    """BigVGAN generator: HiFi-GAN with periodic activations at twice the rate."""
+class BigVGANConfig(Table):
+    """BigVGAN generator: HiFi-GAN with periodic activations, computed at twice the rate against aliasing."""
 
     kind: Literal["bigvgan"] = "bigvgan"
     rates: Ints = (4, 4, 2, 2, 2, 2)
@@ -114,12 +114,12 @@ class BigVGANConfig(Architecture):
     dilations: Annotated[tuple[Ints, ...], Field(strict=False)] = ((1, 3, 5),) * 3
     activation: Literal["snake", "snakebeta"] = "snakebeta"
     tanh: bool = True
-    """Bound the sound by tanh (the first version) instead of cutting it (the second)."""
+    """Bound the output by tanh (version 1) instead of clipping it (version 2)."""
     final_bias: bool = True
 
 
-class GriffinLimConfig(Architecture):
-    """Phase by Griffin-Lim through torchaudio: needs no weights."""
+class GriffinLimConfig(Table):
+    """Phase reconstruction by torchaudio's Griffin-Lim, without weights."""
 
     kind: Literal["griffin-lim"] = "griffin-lim"
     iterations: Positive = 48
@@ -128,7 +128,7 @@ class GriffinLimConfig(Architecture):
 VocoderConfig = Annotated[VocosConfig | HiFiGANConfig | BigVGANConfig | GriffinLimConfig, Field(discriminator="kind")]
 
 
-class TextConfig(Architecture):
+class TextConfig(Table):
     """Byte-level text encoder of the built-in model; `kind = "t5"` names an external encoder of width `dim`."""
 
     kind: Literal["bytes", "t5"] = "bytes"
@@ -138,7 +138,7 @@ class TextConfig(Architecture):
     max_length: Positive = 64
 
 
-class DiTConfig(Architecture):
+class DiTConfig(Table):
     """One backbone (section 3.2, appendix B)."""
 
     dim: Positive = 1024
@@ -146,13 +146,13 @@ class DiTConfig(Architecture):
     heads: Positive = 16
     mlp_ratio: Positive = 4
     rope_base: float = 10000.0
-    """Slowest rotation is 1/`rope_base` radians per position."""
+    """Base of the rotary embedding: the slowest rotation is 1/`rope_base` radians per position."""
     prediction: Literal["velocity", "data"] = "velocity"
-    """What the network puts out; data predictions become velocities by the path (engine/flow/path.py)."""
+    """Output of the network; the path turns predicted data into velocities (engine/flow/path.py)."""
 
 
-class VideoConfig(Architecture):
-    """The pictures that the video backbone models (appendix B: 1x2x2 patches of 36x64 RGB at 6 fps)."""
+class VideoConfig(Table):
+    """Pictures of the video backbone (appendix B: 1x2x2 patches of 36x64 RGB at 6 fps)."""
 
     fps: Positive = 6
     frames: Positive = 31
@@ -168,24 +168,24 @@ class VideoConfig(Architecture):
         return self
 
 
-class ExtractedConfig(Architecture):
-    """What a pretrained extractor sees, in place of the video backbone's activations (table 2, features type)."""
+class ExtractedConfig(Table):
+    """Features of a pretrained extractor in place of the video backbone's activations (table 2, features type)."""
 
     name: str
-    """The extractor, as a plugin names it."""
+    """Name of the extractor, as its plugin registers it."""
     dim: Positive
-    """Values of one picture's features."""
+    """Width of the features of one picture."""
     fps: Positive = 6
-    """Pictures a second that are shown to it."""
+    """Pictures per second that the extractor is given."""
 
 
 Injection = Literal["fusion", "cross_attention", "direct", "text"]
 
 
-class FusionConfig(Architecture):
-    """Fusion Blocks (section 3.3): `blocks` of them, placed at regular intervals in both backbones.
+class FusionConfig(Table):
+    """Fusion Blocks (section 3.3): `blocks` of them at regular intervals in both backbones.
 
-    All but `dim`, `heads`, `blocks` and `mlp_ratio` are the variants of table 2; the defaults are the paper's choice.
+    Fields other than `dim`, `heads`, `blocks` and `mlp_ratio` are the variants of table 2; defaults are the paper's.
     """
 
     dim: Positive = 1024
@@ -193,37 +193,37 @@ class FusionConfig(Architecture):
     blocks: Positive = 8
     mlp_ratio: Positive = 4
     injection: Injection = "fusion"
-    """How conditioning features reach the generated stream: self-attention over both streams; cross-attention from
-    each to the other; one vector a moment, added (Movie Gen Audio); or as further words of the prompt (Diff-Foley)."""
+    """Path of conditioning features into the generated stream: self-attention over both streams; cross-attention from
+    each to the other; one added vector per moment (Movie Gen Audio); or as further prompt tokens (Diff-Foley)."""
     reinject: bool = True
-    """Symmetric feature reinjection: the conditioning stream is refined too. Off: it is only read."""
+    """Symmetric feature reinjection: refine the conditioning stream too. Off: only read it."""
     after: Positive | None = None
-    """The block of the conditioning backbone after which all Fusion Blocks read; None is at regular intervals."""
+    """The one block of the conditioning backbone that all Fusion Blocks read; None means at regular intervals."""
     shared: bool = False
-    """One set of parameters for sound from pictures, pictures from sound, and both at once (section 4.4)."""
+    """Share one set of parameters among V2A, A2V and joint generation (section 4.4)."""
     extracted: ExtractedConfig | None = None
     aligned_init: float = 0.0
-    """Start of a learned query and key bias on every cosine component: attention begins as a bump of RoPE around
+    """Initial value of a learned query and key bias on every cosine component: attention starts as RoPE's bump around
     the same moment of the other stream. 0 leaves the bias out, as in the paper."""
 
 
-class MotionConfig(Architecture):
-    """The motion stem: convolutions on frames and signed differences, attended in the fusion. Not in the paper."""
+class MotionConfig(Table):
+    """Motion stem: convolutions on frames and signed frame differences, attended in the fusion. Not in the paper."""
 
     fps: Positive = 24
     dim: Positive = 192
     widths: Ints = (48, 96)
     layers: Positive = 4
     look_widths: Annotated[tuple[Positive, Positive, Positive], Field(strict=False)] = (24, 48, 64)
-    """Channels of the look at single frames, at full, half and quarter size."""
+    """Channels of the convolutions on single frames, at full, half and quarter size."""
     look_blocks: int = Field(default=0, ge=0)
-    """Residual blocks after them."""
+    """Residual blocks after these convolutions."""
     classes: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """What the stem names at each onset (materials, in the built-in model)."""
+    """Classes that the stem predicts at each onset (materials, in the built-in model)."""
 
 
-class AVLinkConfig(Architecture):
-    """The whole engine."""
+class AVLinkConfig(Table):
+    """Configuration of the whole engine."""
 
     mel: MelSpec = MelSpec()
     vae: VAEConfig = VAEConfig()
@@ -252,7 +252,7 @@ class AVLinkConfig(Architecture):
 
     @property
     def window_tokens(self) -> int:
-        """Audio tokens of one window: as many as fit into the picture's duration (129 in the paper)."""
+        """Audio tokens of one window: as many as fit into the duration of its pictures (129 in the paper)."""
         return int(self.picture.frames / self.picture.fps * self.tokens_per_second)
 
 

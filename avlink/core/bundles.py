@@ -1,4 +1,4 @@
-"""Where model bundles are, and what tells one from another; reads no weight and imports no torch."""
+"""Locating and fingerprinting model bundles, without torch and without reading weights."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from avlink.core.errors import BundleError
 
 BUILTIN = "foley_tiny"
-"""The bundle that ships with AVLink; recipes may also call it "builtin"."""
+"""Name of the bundle that ships with AVLink; recipes may also call it "builtin"."""
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "bundles"
 
 
 def shipped_bundles() -> tuple[str, ...]:
-    """Names of the bundles inside this installation."""
+    """Return the names of the bundles inside this installation."""
     return tuple(sorted(path.parent.name for path in _SHIPPED.glob("*/bundle.toml")))
 
 
 def find_bundle(name: str) -> Path:
-    """The folder of a bundle, given a shipped bundle's name or a path.
+    """Return the folder of a bundle, given a shipped bundle's name or a path.
 
-    Raises BundleError naming the shipped ones where there is none.
+    Raises BundleError, which names the shipped bundles, if there is none.
     """
     known = BUILTIN if name == "builtin" else name
     if (_SHIPPED / known / "bundle.toml").is_file() and "/" not in known:
@@ -37,7 +37,10 @@ def find_bundle(name: str) -> Path:
 
 
 def bundle_fingerprint(folder: Path) -> str:
-    """A digest of a bundle's configuration and of the digests of all its weights: part of every cache key."""
+    """Return a digest of a bundle's configuration and of its weights' digests: a part of every cache key.
+
+    Raises BundleError if the bundle cannot be read.
+    """
     digest = hashlib.blake2b(digest_size=16)
     for name in ("bundle.toml", "tensors.json"):
         try:

@@ -1,7 +1,7 @@
-"""Media time to sample and frame indices: the only rounding in the project.
+"""Conversion of media time to sample and frame indices: the only rounding in the project.
 
-Rounding is to the nearest index, halves up, always of an absolute time. Never add up rounded durations: over 500
-clips at 24000/1001 and 44.1 kHz that drifts by 131 samples.
+Absolute times are rounded to the nearest index, halves up. Rounded durations are never added up: over 500 clips at
+24000/1001 and 44.1 kHz that drifts by 131 samples.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ _NTSC_RATES = tuple(Fraction(base * 1000, 1001) for base in (24, 30, 48, 60, 120
 
 
 def to_index(time_s: Fraction, rate: Fraction | int) -> int:
-    """The index at `rate` per second that is nearest to `time_s`; halves go up."""
+    """Return the index at `rate` per second that is nearest to `time_s`; halves go up."""
     return floor(time_s * rate + Fraction(1, 2))
 
 
 def count(start_s: Fraction, duration_s: Fraction, rate: Fraction | int) -> int:
-    """How many samples (or frames) lie between the rounded edges of a span."""
+    """Return the number of samples (or frames) between the rounded edges of a span."""
     return to_index(start_s + duration_s, rate) - to_index(start_s, rate)
 
 
 def exact_rate(rate: float | Fraction) -> Fraction:
-    """A frame rate as a fraction; literals such as 23.976 and 29.97 become 24000/1001 and 30000/1001.
+    """Return a frame rate as a fraction; literals such as 23.976 and 29.97 become 24000/1001 and 30000/1001.
 
     Raises ValueError for rates that are not positive and finite.
     """
     return _exact_rate(rate)
 
 
-# A timeline names one or two rates, some ten times a clip.
+# Cached because a walk asks some ten times per clip, and a timeline has one or two rates.
 @lru_cache(maxsize=256)
 def _exact_rate(rate: float | Fraction) -> Fraction:
     if isinstance(rate, float) and rate != rate:
@@ -47,7 +47,7 @@ def _exact_rate(rate: float | Fraction) -> Fraction:
 
 
 def exact_time(value: float, rate: float | Fraction) -> Fraction:
-    """A rational time (`value` at `rate` per second) in exact seconds."""
+    """Return the rational time `value` at `rate` per second in exact seconds."""
     if isinstance(value, float) and value.is_integer():
         return Fraction(int(value)) / exact_rate(rate)
     return Fraction(value).limit_denominator(1_000_000) / exact_rate(rate)

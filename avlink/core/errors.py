@@ -1,4 +1,4 @@
-"""Everything that AVLink says when something is wrong.
+"""The errors of AVLink.
 
     AvlinkError               exit code 1: the machine or a bug
     `- InputError             exit code 2: the user's input (also a ValueError)
@@ -9,10 +9,10 @@
        |- BundleError         a model bundle that cannot be used
        `- OutputError         an output place that cannot be written
     |- PluginError            exit code 1: a plugin failed
-    |- ExecutorError             exit code 1: where a backend worked is gone
+    |- ExecutorError          exit code 1: the executor of a backend cannot be reached
     `- PeerFailed             its exit code: another process of a training failed, and says why
 
-A message is one sentence: what, where, what is possible, what to do.
+A message is one sentence: what is wrong, where, what is possible, what to do.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class MediaError(InputError):
 
 
 class TooShort(MediaError):
-    """A clip is too short, or too small, to be described by an extractor; others are not."""
+    """A clip is too short, or too small, for an extractor; other clips are not affected."""
 
 
 class TimelineError(InputError):
@@ -55,11 +55,11 @@ class OutputError(InputError):
 
 
 class ExecutorError(AvlinkError):
-    """Where a backend was to work cannot be reached, or is there no more: no clip is at fault, and the run ends."""
+    """The executor of a backend cannot be reached or has died: no clip is at fault, and the run ends."""
 
 
 class PeerFailed(AvlinkError):
-    """Another process of this training failed and says why; this one only ends, with the same exit code."""
+    """Another process of this training failed and reports why; this one ends with the same exit code."""
 
     def __init__(self, exit_code: int = 1) -> None:
         super().__init__("another process of this training failed")

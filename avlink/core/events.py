@@ -1,4 +1,4 @@
-"""What a run tells while it works. Services send events to a listener; the console is one, a test another."""
+"""Events that a run sends to its listener while it works, such as the console's progress bars."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReady:
-    """It is known what there is to do: `jobs` pieces of work, `cached` of them done before, `skipped` clips not."""
+    """The work is planned: `jobs` jobs, `cached` of which are in the cache; `skipped` clips are not jobs."""
 
     jobs: int
     cached: int = 0
@@ -18,7 +18,7 @@ class PlanReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStarted:
-    """A piece of work begins: a clip, a training stage. `name` is for people."""
+    """A job begins, such as a clip or a training stage. `name` is for people."""
 
     job_id: str
     name: str
@@ -26,7 +26,7 @@ class JobStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone:
-    """`done` of `total` steps of a job are done; `note` says something in passing, such as a loss."""
+    """`done` of `total` steps of a job are done; `note` is shown beside them, such as the loss."""
 
     job_id: str
     done: int
@@ -36,7 +36,7 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDone:
-    """A job ended well; `note` is a word or two on how, such as "cached"."""
+    """A job succeeded; `note` is a word or two, such as "cached"."""
 
     job_id: str
     name: str
@@ -45,7 +45,7 @@ class JobDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailed:
-    """A job failed, and the run goes on without it; `reason` is one sentence."""
+    """A job failed and the run continues; `reason` is one sentence."""
 
     job_id: str
     name: str
@@ -54,7 +54,7 @@ class JobFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Something worth saying that is no progress."""
+    """A text for the user that is not progress."""
 
     text: str
     level: Literal["info", "warning"] = "info"
@@ -65,4 +65,4 @@ Listener: TypeAlias = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """The listener that does not listen."""
+    """Discard an event: the default listener."""

@@ -1,4 +1,4 @@
-"""What pretrained networks make of clips, and what they are given: values that cross floors, as in `core.values`."""
+"""Features of clips by pretrained networks, and the protocol of their extractors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What an extractor makes of a clip: `rows` of shape (rows, dim), in the order of time.
+    """Features of a clip: `rows` of shape (rows, dim), in the order of time.
 
-    With a `rate`, row i belongs to the stretch [i / rate, (i + 1) / rate) of the clip in seconds; without, the rows
-    are of the whole clip, and mostly there is one.
+    With a `rate`, row i describes [i / rate, (i + 1) / rate) seconds of the clip. Without, all rows describe the whole
+    clip, and mostly there is one.
     """
 
     rows: NDArray[np.floating[Any]]
@@ -31,37 +31,37 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """Sound and pictures of one stretch of time, which begin together."""
+class AudioVideo:
+    """Sound and pictures of one span of time, which begin together."""
 
     sound: SoundSource
     frames: FrameSource
 
 
-Content: TypeAlias = SoundSource | FrameSource | Scene | str
-"""What an extractor is given: a sound, pictures, both together, or words."""
+Content: TypeAlias = SoundSource | FrameSource | AudioVideo | str
+"""Input of an extractor: a sound, pictures, both together, or text."""
 
 
 @runtime_checkable
 class FeatureExtractor(Protocol):
-    """A pretrained network that describes clips. The same content has the same features, whatever came before."""
+    """A pretrained network that describes clips. Equal content gives equal features, whatever was extracted before."""
 
     sample_rate: int | None
-    """The rate of the mono sound that it wants, in hertz; None where it takes none."""
+    """Sample rate of its mono input in hertz; None if it takes no sound."""
 
     frame_rate: Fraction | None
-    """How many pictures a second it wants; None where it takes none."""
+    """Frame rate of its input pictures; None if it takes none."""
 
     side: int | None
-    """Pixels of the shorter side beyond which a larger picture gains nothing; None where it takes no pictures.
+    """Pixels of the shorter side beyond which larger pictures gain nothing; None if it takes no pictures.
 
-    Pictures come in the film's own shape, larger ones made smaller to this, smaller ones as they are.
+    Pictures keep the film's shape; larger ones are scaled down to this side, smaller ones stay as they are.
     """
 
     def extract(self, content: Content) -> Mapping[str, Features]:
-        """Features by name, of a whole clip.
+        """Return the features of a whole clip by name.
 
-        By custom, "embedding" has the vectors that distances and cosines are taken of, "logits" a row of scores
-        before softmax, "frames" a row for each picture.
+        By convention "embedding" holds the vectors for distances and cosines, "logits" one row of scores before
+        softmax, "frames" one row per picture.
         """
         ...

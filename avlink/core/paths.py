@@ -1,4 +1,4 @@
-"""Writing files so that only whole ones are ever seen, and saying in words why one cannot be written."""
+"""Atomic writing of files, with errors in words; and the place of the cache."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import errno
 import os
 import secrets
 import shutil
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+
+import platformdirs
 
 from avlink.core.errors import OutputError
 
 TEMPORARY_PREFIX = ".avlink-tmp-"
-"""Start of the name of every file that is still being written."""
+"""The name of every file that is still being written begins with this."""
 
 _LEFTOVER_AGE_S = 3600.0
-_NO_ROOM_BYTES = 1 << 16
+_FULL_BELOW_BYTES = 1 << 16
 _REASONS = {
     errno.EACCES: "you have no permission to write there",
     errno.EPERM: "the system does not allow it",
@@ -34,12 +35,12 @@ _REASONS = {
 
 @contextlib.contextmanager
 def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what is written there becomes `path` when the block ends well.
+    """Yield a temporary path beside `path`; what is written there becomes `path` when the block ends well.
 
-    The temporary name is hidden, lies in the same folder (which is made if need be) and keeps the suffix, so that
-    writers which choose a format by suffix work. The file is flushed to the disk before it is moved into place, and
-    removed when the block raises: whatever happens, `path` is either the old file or the whole new one. Without
-    `flush` that holds as long as the machine itself does not fail: for files that are checked when they are read.
+    The temporary file is hidden, lies in the same folder (which is created if needed) and keeps the suffix, for
+    writers that choose a format by suffix. It is flushed to the disk before it is moved into place, and removed when
+    the block raises: `path` is always either the old file or the whole new one. Without `flush` this holds unless the
+    machine itself fails, which is enough for files that are checked when they are read.
 
     Raises OutputError when the place cannot be written, in words for permission, space and things in the way.
     """
@@ -47,7 +48,7 @@ def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{path.suffix}"
     moved = False
     try:
-        # Opening first tells permission and names apart from whatever the writer will say.
+        # Created before the writer sees it: writers report a missing permission in words of their own.
         temporary.touch(exist_ok=False)
         yield temporary
         if flush:
@@ -55,15 +56,15 @@ def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
         os.replace(temporary, path)
         moved = True
     except OSError as error:
-        # A named file that is neither of the two is something else that the block reads: not ours to explain.
+        # An error that names another file comes from what the block reads, and is not ours to explain.
         if error.filename in (None, str(temporary), str(path)) and error.errno in _REASONS:
-            raise OutputError(_sentence(path, error)) from error
+            raise OutputError(_message(path, error)) from error
         raise
     except Exception as error:
         # Encoders wrap the system's error in one of their own; a full disk is still a full disk.
         if _is_full(path.parent):
             full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise OutputError(_sentence(path, full)) from error
+            raise OutputError(_message(path, full)) from error
         raise
     finally:
         if not moved:
@@ -72,24 +73,24 @@ def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
-    """Write a UTF-8 text file as a whole or not at all; raises OutputError."""
+    """Write a UTF-8 text file atomically. Raises OutputError."""
     with atomic_write(path, flush=flush) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents; one that exists is fine. Raises OutputError."""
+    """Create a folder and its parents unless it exists. Raises OutputError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(_sentence(path, error)) from error
+        raise OutputError(_message(path, error)) from error
 
 
 def sweep_leftovers(folder: Path, *, now_s: float) -> int:
-    """Remove what killed runs left half-written in `folder`, and say how many files that was.
+    """Remove temporary files that killed runs left in `folder`, and return their number.
 
-    Only files of ours that nobody has written to for an hour go: another process may be at work in the same folder.
-    `now_s` is in seconds since the epoch. What cannot be removed stays.
+    Only files that nobody has written to for an hour go: another process may be at work in the same folder. `now_s` is
+    in seconds since the epoch. Files that cannot be removed stay.
     """
     removed = 0
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
@@ -100,29 +101,26 @@ def sweep_leftovers(folder: Path, *, now_s: float) -> int:
     return removed
 
 
-def cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where results are kept between runs: `$AVLINK_CACHE_DIR`, else `avlink` in the platform's cache folder."""
-    if chosen := environ.get("AVLINK_CACHE_DIR"):
+def cache_dir() -> Path:
+    """Return the folder of the cache: `$AVLINK_CACHE_DIR`, else `avlink` in the platform's cache folder."""
+    if chosen := os.environ.get("AVLINK_CACHE_DIR"):
         return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "avlink"
-    if sys.platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "avlink" / "Cache"
-    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "avlink"
+    return platformdirs.user_cache_path("avlink", appauthor=False)
 
 
 def _flush(path: Path) -> None:
+    # Windows flushes only what is open for writing.
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def _is_full(folder: Path) -> bool:
     try:
-        return shutil.disk_usage(folder).free < _NO_ROOM_BYTES
+        return shutil.disk_usage(folder).free < _FULL_BELOW_BYTES
     except OSError:
         return False
 
 
-def _sentence(path: Path, error: OSError) -> str:
+def _message(path: Path, error: OSError) -> str:
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
     return f"{path} cannot be written: {reason}"

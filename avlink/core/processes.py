@@ -1,4 +1,4 @@
-"""Work in processes of its own, which may be killed: that is told, and they end with the process they belong to."""
+"""Child processes that report their own death and end with their parent; and signals that ask a process to end."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Generic, TypeVar
 
 from avlink.core.errors import AvlinkError
 
-Work = TypeVar("Work")
+_TERMINATING = ("SIGINT", "SIGTERM", "SIGHUP")
+
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 def start_process(
     serve: Callable[..., None], *arguments: object, daemon: bool = False
 ) -> tuple[SpawnProcess, Connection]:
-    """A new process that runs `serve` with the arguments and the other end of this pipe."""
+    """Start a process that runs `serve(*arguments, pipe)`; return it and the parent's end of the pipe."""
+    # Forking is unsafe once torch or libav have started threads; spawning also behaves alike on all systems.
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=serve, args=(*arguments, theirs), daemon=daemon)
@@ -33,47 +36,52 @@ def start_process(
     return process, ours
 
 
-def name_of_exit(code: int | None) -> str:
-    """An exit code of multiprocessing in words: the signal's name, or the number."""
+def exit_name(code: int | None) -> str:
+    """Return an exit code of multiprocessing in words: the name of the signal that ended it, or the number."""
     with suppress(ValueError):
         return signal.Signals(-(code or 0)).name
     return str(code)
 
 
-def portable(error: Exception) -> Exception:
-    """An error for another process: ours and the system's as they are, of a bug its traceback."""
+def picklable(error: Exception) -> Exception:
+    """Return an error that can be sent to another process.
+
+    AVLink's and the system's errors stay as they are; any other becomes a RuntimeError with its traceback as text.
+    """
     if isinstance(error, AvlinkError | OSError):
         return error
     return RuntimeError("".join(traceback.format_exception(error)))
 
 
-class _Worker(Generic[Work, Result]):
-    """A process that does one piece of work after the other, on as many threads as it is given."""
+class _WorkerProcess(Generic[Task, Result]):
+    """A child process that runs one task after the other, on a given number of threads."""
 
-    def __init__(self, do: Callable[[Work], Result], use_threads: Callable[[int], None], threads: int) -> None:
-        self.process, self.pipe = start_process(_serve, do, use_threads, threads)
+    def __init__(
+        self, function: Callable[[Task], Result], set_threads: Callable[[int], None], num_threads: int
+    ) -> None:
+        self.process, self.pipe = start_process(_serve, function, set_threads, num_threads)
 
-    def give(self, work: Work) -> None:
-        self.work = work
+    def send(self, task: Task) -> None:
+        self.task = task
         with suppress(OSError):
-            # A process that is gone is found out when its answer is read.
-            self.pipe.send(work)
+            # A process that died is found out when its result is read.
+            self.pipe.send(task)
 
-    def result(self) -> Result | Exception | None:
-        """What became of the work; None from a process that is gone."""
+    def receive(self) -> Result | Exception | None:
+        """Return the result of the task or the error that it raised; None when the process died."""
         try:
-            answer: Result | Exception = self.pipe.recv()
+            result: Result | Exception = self.pipe.recv()
         except (EOFError, OSError):
             return None
-        return answer
+        return result
 
-    def fate(self) -> str:
-        """What became of a process that is gone, after its name."""
+    def cause_of_death(self) -> str:
+        """Return a phrase that follows the name of the process, for example "ended with exit code 3, ..."."""
         self.process.join()
         code = self.process.exitcode
         if code is None or code >= 0:
             return f"ended with exit code {code}, and said above why"
-        return f"was ended from outside ({name_of_exit(code)}), for want of memory perhaps"
+        return f"was ended from outside ({exit_name(code)}), for want of memory perhaps"
 
     def end(self) -> None:
         self.process.terminate()
@@ -81,73 +89,98 @@ class _Worker(Generic[Work, Result]):
         self.pipe.close()
 
 
-def _leave_threads(threads: int) -> None:
+def _keep_threads(num_threads: int) -> None:
     pass
 
 
-def do_apart(
-    works: Sequence[Work],
-    do: Callable[[Work], Result],
-    done: Callable[[Work, Result], None],
+def run_in_processes(
+    tasks: Sequence[Task],
+    function: Callable[[Task], Result],
+    on_result: Callable[[Task, Result], None],
     *,
     processes: int,
-    gone: Callable[[Work, str], str],
-    use_threads: Callable[[int], None] = _leave_threads,
+    describe_loss: Callable[[Task, str], str],
+    set_threads: Callable[[int], None] = _keep_threads,
 ) -> None:
-    """Do each piece of work in one of so many processes; `done` is told of each with its result, as they come.
+    """Run `function` on every task in up to `processes` child processes; call `on_result` as results come.
 
-    `do`, the works and the results, which are never None, travel by pickle. Raises what `do` raises, as RuntimeError
-    where it is no error of ours or the system's; and AvlinkError in the words of `gone` where a process is gone,
-    which gets its work and what became of it ("was ended from outside ..."). What ends this, ends all processes.
-    `use_threads` is called in each process with its share of the cores, as `torch.set_num_threads` is.
+    `function`, tasks and results travel by pickle; results are never None. `set_threads` is called in each process
+    with its share of the cores, as `torch.set_num_threads` is. All processes end when this function does.
+
+    Raises what `function` raises, as a RuntimeError where it is neither AVLink's nor the system's error, and
+    AvlinkError where a process died: `describe_loss` makes its message from the task and the cause of death.
     """
-    waiting = deque(works)
-    processes = min(processes, len(works))
-    workers: list[_Worker[Work, Result]] = []
+    waiting = deque(tasks)
+    processes = min(processes, len(tasks))
+    workers: list[_WorkerProcess[Task, Result]] = []
     try:
         for _ in range(processes):
-            workers.append(_Worker(do, use_threads, max(1, (os.cpu_count() or 1) // processes)))
-            workers[-1].give(waiting.popleft())
+            workers.append(_WorkerProcess(function, set_threads, max(1, (os.cpu_count() or 1) // processes)))
+            workers[-1].send(waiting.popleft())
         while workers:
             ready = wait([worker.pipe for worker in workers])
             for worker in [worker for worker in workers if worker.pipe in ready]:
-                work, said = worker.work, worker.result()
-                if said is None:
-                    raise AvlinkError(gone(work, worker.fate()))
-                if isinstance(said, Exception):
-                    raise said
+                task, result = worker.task, worker.receive()
+                if result is None:
+                    raise AvlinkError(describe_loss(task, worker.cause_of_death()))
+                if isinstance(result, Exception):
+                    raise result
                 if waiting:
-                    worker.give(waiting.popleft())
+                    worker.send(waiting.popleft())
                 else:
                     workers.remove(worker)
                     worker.end()
-                done(work, said)
+                on_result(task, result)
     finally:
         for worker in workers:
             worker.end()
 
 
-def _serve(do: Callable[[Work], Result], use_threads: Callable[[int], None], threads: int, pipe: Connection) -> None:
-    """The process: one work after the other, until nobody gives any more."""
-    # The one that is asked to end is the process that all of them belong to.
+def _serve(
+    function: Callable[[Task], Result], set_threads: Callable[[int], None], num_threads: int, pipe: Connection
+) -> None:
+    """Run tasks in the child process until the parent closes the pipe."""
+    # Ctrl-C reaches the whole process group, but only the parent decides how the run ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    use_threads(threads)
+    set_threads(num_threads)
     with suppress(EOFError, OSError):
         while True:
-            work: Work = pipe.recv()
-            pipe.send(_tried(do, work))
+            task: Task = pipe.recv()
+            pipe.send(_result_or_error(function, task))
 
 
-def _tried(do: Callable[[Work], Result], work: Work) -> Result | Exception:
+def _result_or_error(function: Callable[[Task], Result], task: Task) -> Result | Exception:
     try:
-        return do(work)
+        return function(task)
     except Exception as error:
-        return portable(error)
+        return picklable(error)
 
 
 def _end_with_parent() -> None:
+    # A parent that is killed by SIGKILL cannot terminate its children, and daemon processes would outlive it.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def on_termination(callback: Callable[[int], object], *, ignore: Sequence[str] = ()) -> Iterator[None]:
+    """Call `callback` with the number of each signal that asks the process to end, instead of ending it.
+
+    These are SIGINT, SIGTERM and SIGHUP. Signals named in `ignore` do nothing meanwhile. Signals that the system does
+    not have, as SIGHUP on Windows, are passed over. Works in the main thread only, as Python's signal handlers do.
+    """
+    before = {}
+    for name in _TERMINATING:
+        if (number := getattr(signal, name, None)) is not None:
+            before[number] = signal.signal(number, lambda number, _: callback(int(number)))
+    for name in ignore:
+        if (number := getattr(signal, name, None)) is not None:
+            before[number] = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Sound of any length in constant memory: read in blocks, kept in a temporary file."""
+"""Sound sources of any length in constant memory: read in blocks, spooled to a temporary file, or derived lazily."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SAMPLE_BYTES = 4
 
 
 def read_blocks(sound: SoundSource, size: int = _BLOCK_SAMPLES) -> Iterator[NDArray[np.float32]]:
-    """All of a sound from its start on, (channels, up to `size`) at a time."""
+    """Yield all of a sound in blocks of shape (channels, up to `size`)."""
     for start in range(0, sound.num_samples, size):
         yield sound.read(start, min(start + size, sound.num_samples))
 
 
 def read_whole(sound: SoundSource) -> Waveform:
-    """All of a sound in memory; a waveform as it is."""
+    """Return all of a sound in memory; a waveform is returned as it is."""
     if isinstance(sound, Waveform):
         return sound
     return Waveform(samples=sound.read(0, sound.num_samples), sample_rate=sound.sample_rate)
@@ -45,7 +45,7 @@ class SpooledSound:
         weakref.finalize(self, self._file.close)
         for block in blocks:
             try:
-                # Samples of one moment lie together, so that a stretch of all channels is one stretch of the file.
+                # Interleaved, so that a span of all channels is one contiguous read of the file.
                 self._file.write(np.ascontiguousarray(block.T, np.float32).tobytes())
             except OSError as error:
                 raise OutputError(
@@ -55,7 +55,7 @@ class SpooledSound:
             self.num_samples += block.shape[1]
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         with self._lock:
             self._file.seek(start * self.channels * _SAMPLE_BYTES)
@@ -64,15 +64,15 @@ class SpooledSound:
 
 
 class FittedSound:
-    """A stretch of a `SoundSource` of an exact length: cut at its end, or followed by silence."""
+    """A span of a `SoundSource` of an exact length: cut at its end, or followed by silence."""
 
     def __init__(self, sound: SoundSource, num_samples: int, start: int = 0) -> None:
-        """`num_samples` samples of `sound`, from sample `start` on."""
+        """Take `num_samples` samples of `sound`, from sample `start` on."""
         self._sound, self._start = sound, start
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         end = self._sound.num_samples
         heard = self._sound.read(min(self._start + start, end), min(self._start + stop, end))
@@ -80,51 +80,52 @@ class FittedSound:
 
 
 class FadedSound:
-    """A `SoundSource` that comes or goes over a stretch with equal power: before (or after) it there is silence.
+    """A `SoundSource` with an equal-power fade in (`rising`) or out, and silence before (or after) it.
 
-    The squared gains of two sounds over the same stretch, one rising and one falling, add to 1 at every sample.
+    The squared gains of a fade in and a fade out over the same span add to 1 at every sample.
     """
 
     def __init__(self, sound: SoundSource, start: int, length: int, *, rising: bool) -> None:
-        """`sound`, with a fade of `length` samples from sample `start` on, which may lie outside of it."""
+        """Fade `sound` over `length` samples from sample `start` on, which may lie outside of it."""
         self._sound, self._fade_start, self._length, self._rising = sound, start, length, rising
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         heard = self._sound.read(start, stop)
         if not self._length:
             return heard
-        # In the middle of samples, so that rising and falling are each other's mirror image.
+        # Evaluated in the middle of samples, so that fade in and fade out are mirror images.
         done = (np.arange(start, start + heard.shape[1]) - self._fade_start + 0.5) / self._length
         angle = np.clip(done, 0, 1) * (np.pi / 2)
+        # cos(pi / 2) is not exactly 0, and after the fade there must be digital silence.
         gain = np.sin(angle) if self._rising else np.where(done >= 1, 0.0, np.cos(angle))
         return np.asarray(heard * gain, np.float32)
 
 
 class ReversedSound:
-    """A `SoundSource` from its end to its start."""
+    """A `SoundSource` played backwards."""
 
     def __init__(self, sound: SoundSource) -> None:
-        """`sound`, its last sample first."""
+        """Give `sound` with its last sample first."""
         self._sound = sound
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         return self._sound.read(self.num_samples - max(start, stop), self.num_samples - start)[:, ::-1]
 
 
 class AmplifiedSound:
-    """A `SoundSource` that is louder, or softer. Nothing is clipped."""
+    """A `SoundSource` times a gain. Nothing is clipped."""
 
     def __init__(self, sound: SoundSource, factor: float) -> None:
-        """`sound`, each sample of it times `factor`."""
+        """Multiply each sample of `sound` by `factor`."""
         self._sound, self._factor = sound, np.float32(factor)
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, sound.num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         return self._sound.read(start, stop) * self._factor

@@ -1,11 +1,11 @@
-"""The cache on disk: whole files by the name of what they answer.
+"""The cache on disk: immutable files by key.
 
-An entry is `objects/ab/cdef....<suffix>` plus a small JSON sidecar `....meta.json` with the size of the object and
-whatever the writer wants to remember. Both are moved into place, the sidecar last, so an entry is there as a whole
-or not at all; readers check the size. Nothing is ever unpickled.
+An entry is an object `objects/ab/cdef....<suffix>` and a small JSON sidecar `....meta.json` with the object's size and
+metadata of the writer. Both are moved into place, the sidecar last, so that an entry is complete or absent; readers
+check the size. Nothing is ever unpickled.
 
-The sidecar's modification time is when the entry was last asked for. Any entry may be removed at any time, by
-`avlink cache prune` or by hand: whoever was told of one and finds it gone makes it anew.
+The sidecar's modification time is the time of last use. Any entry may be removed at any time, by `avlink cache prune`
+or by hand: a caller who finds it gone creates it again.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _KEY = re.compile(r"[0-9a-f]{8,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What lies in the store under one key: its files with the sidecar last, their bytes, and when it was last used.
+class StoreEntry:
+    """One entry of the store: its files with the sidecar last, their size, and the time of last use.
 
     `suffix` is the object's, "" where only a sidecar is left. `used_s` is in seconds since the epoch.
     """
@@ -38,11 +38,11 @@ class Entry:
     used_s: float
 
     def remove(self) -> bool:
-        """Remove it, unless it was used since it was listed or the system does not let go of it; says whether."""
+        """Remove the entry and return True, unless it was used since it was listed or the system refuses."""
         try:
             if os.stat(self.files[-1]).st_mtime > self.used_s:
                 return False
-            # The object first: where it is open and cannot go, the entry stays whole.
+            # The object first: Windows does not remove open files, and then the entry stays complete.
             for file in self.files:
                 file.unlink(missing_ok=True)
         except OSError:
@@ -51,16 +51,16 @@ class Entry:
 
 
 class Store:
-    """A folder of immutable objects. Several processes may use one at the same time."""
+    """A folder of immutable objects, which several processes may use at the same time."""
 
     def __init__(self, root: Path) -> None:
-        """Use `root`; nothing is made until something is put."""
+        """Use `root`, which is created when something is put."""
         self.root = root
 
     def get(self, key: str) -> Path | None:
-        """The object of `key`, or None when there is none or it was cut short. Remembers that it was asked for.
+        """Return the path of the object of `key`, or None if there is none or it is incomplete; mark it as used.
 
-        Another process may remove the object before it is opened; one that is open can be read to its end.
+        Another process may remove the object before it is opened; once open it can be read to its end.
         """
         entry = self._read(key)
         if entry is None:
@@ -68,8 +68,8 @@ class Store:
         mark_used(self._stem(key, _SIDECAR))
         return entry[0]
 
-    def text(self, key: str) -> str | None:
-        """The object of `key` as UTF-8 text; None when `get` would give None, it vanished meanwhile, or is no text."""
+    def get_text(self, key: str) -> str | None:
+        """Return the object of `key` as UTF-8 text; None if `get` gives None, it vanished, or it is no text."""
         path = self.get(key)
         try:
             return None if path is None else path.read_text(encoding="utf-8")
@@ -77,26 +77,26 @@ class Store:
             return None
 
     def meta(self, key: str) -> Mapping[str, JsonValue] | None:
-        """What was remembered with the object of `key`; None when `get` would give None."""
+        """Return the metadata of the object of `key`; None if `get` would give None."""
         entry = self._read(key)
         return None if entry is None else entry[1]
 
     def put_file(
         self, key: str, suffix: str, write: Callable[[Path], None], meta: Mapping[str, JsonValue] | None = None
     ) -> Path:
-        """Let `write` fill a temporary path and keep the result as the object of `key`.
+        """Let `write` fill a temporary path, and store the result as the object of `key`; return its path.
 
-        `key` is hexadecimal, as `digest` makes it; `suffix` begins with a dot. An object of that key is replaced.
+        `key` is hexadecimal, as `digest` returns it; `suffix` begins with a dot. An existing object is replaced.
 
         Raises OutputError when the store cannot be written, and whatever `write` raises.
         """
         return self._put(key, suffix, write, meta or {}, flush=True)
 
-    def put_note(self, key: str, suffix: str, text: str) -> Path:
-        """Keep a text as the object of `key`, without waiting for the disk: thousands of notes take no minutes so.
+    def put_text(self, key: str, suffix: str, text: str) -> Path:
+        """Store a text as the object of `key` without flushing it to the disk, for thousands of small entries.
 
-        Where the machine fails, a note may come back as anything: who reads it sees whether it makes sense. Raises
-        OutputError when the store cannot be written.
+        After a failure of the machine its content may be anything, so readers must validate it. Raises OutputError
+        when the store cannot be written.
         """
 
         def write(temporary: Path) -> None:
@@ -104,8 +104,8 @@ class Store:
 
         return self._put(key, suffix, write, {}, flush=False)
 
-    def entries(self) -> Iterator[Entry]:
-        """All that lies in the store, also what is broken; not what is being written."""
+    def entries(self) -> Iterator[StoreEntry]:
+        """Yield all entries, also incomplete ones, but not those that are being written."""
         for folder in sorted(self.root.glob("objects/??")):
             by_key: dict[str, list[tuple[Path, os.stat_result]]] = {}
             for path in sorted(folder.iterdir()):
@@ -116,7 +116,7 @@ class Store:
             for found in by_key.values():
                 found.sort(key=lambda file: file[0].name.endswith(_SIDECAR))
                 suffix = found[0][0].suffix if not found[0][0].name.endswith(_SIDECAR) else ""
-                yield Entry(
+                yield StoreEntry(
                     suffix=suffix,
                     files=tuple(path for path, _ in found),
                     size_bytes=sum(stat.st_size for _, stat in found),
@@ -148,12 +148,12 @@ class Store:
             path = sidecar.parent / entry["object"]
             whole = path.stat().st_size == entry["size"]
         except (OSError, ValueError, KeyError, TypeError):
-            # Whatever is wrong with a cache entry, the answer is the same: it is not there.
+            # A broken entry counts as absent, whatever is wrong with it.
             return None
         return (path, entry["meta"]) if whole else None
 
 
 def mark_used(path: Path) -> None:
-    """Set the modification time of something in the cache to now. What is not there, or not ours to touch, stays."""
+    """Set the modification time of a path in the cache to now, if it exists and permissions allow it."""
     with contextlib.suppress(OSError):
         os.utime(path)

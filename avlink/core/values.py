@@ -1,7 +1,7 @@
-"""The values that cross floors: sound, picture, requests and what generators promise.
+"""Values that packages exchange: sound, pictures, requests, and the protocols of generators.
 
-Plain numpy and fractions; nothing here knows a timeline, a model or a file. Media time is an exact `Fraction`
-of a second everywhere; it becomes a sample or frame index only in `avlink.core.clock`.
+Plain numpy and fractions, without timelines, models or open files. Media time is an exact `Fraction` of a second
+everywhere and becomes a sample or frame index only in `avlink.core.clock`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class SoundSource(Protocol):
-    """Sound that is read a stretch at a time, so that long clips need little memory. Full scale is +-1."""
+    """Sound that is read a span at a time, so that long clips need little memory. Full scale is +-1."""
 
     @property
     def sample_rate(self) -> int:
@@ -27,7 +28,7 @@ class SoundSource(Protocol):
 
     @property
     def channels(self) -> int:
-        """How many channels."""
+        """Number of channels."""
         ...
 
     @property
@@ -36,7 +37,7 @@ class SoundSource(Protocol):
         ...
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples); indices as in a slice. Not to be written to."""
+        """Return samples [start, stop) of shape (channels, samples); indices as in a slice. Read only."""
         ...
 
 
@@ -58,7 +59,7 @@ class Waveform:
 
     @property
     def channels(self) -> int:
-        """How many channels."""
+        """Number of channels."""
         return int(self.samples.shape[0])
 
     @property
@@ -67,15 +68,15 @@ class Waveform:
         return Fraction(self.num_samples, self.sample_rate)
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop), without a copy."""
+        """Return samples [start, stop), without a copy."""
         return self.samples[:, start:stop]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """Something that is struck in a sound: `sample` counts from its first one.
+    """An impact in a sound, at `sample` from its start.
 
-    `strength_db` is by how much it rises out of what was heard just before, in the mean of all bands.
+    `strength_db` is its rise above the level just before, as the mean over all bands.
     """
 
     sample: int
@@ -84,7 +85,7 @@ class Hit:
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """Pictures at a constant rate that are read a stretch at a time, so that long clips need little memory."""
+    """Pictures at a constant rate that are read a span at a time, so that long clips need little memory."""
 
     @property
     def rate(self) -> Fraction:
@@ -93,7 +94,7 @@ class FrameSource(Protocol):
 
     @property
     def num_frames(self) -> int:
-        """How many frames there are."""
+        """Number of frames."""
         ...
 
     @property
@@ -107,7 +108,7 @@ class FrameSource(Protocol):
         ...
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Frames [start, stop) as RGB uint8 of shape (frames, height, width, 3)."""
+        """Return frames [start, stop) as RGB uint8 of shape (frames, height, width, 3)."""
         ...
 
 
@@ -124,7 +125,7 @@ class Frames:
 
     @property
     def num_frames(self) -> int:
-        """How many frames."""
+        """Number of frames."""
         return int(self.pixels.shape[0])
 
     @property
@@ -138,13 +139,43 @@ class Frames:
         return int(self.pixels.shape[2])
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Frames [start, stop)."""
+        """Return frames [start, stop), without a copy."""
         return self.pixels[start:stop]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSequence:
+    """A film of one file per picture, at `rate` pictures per second, the first at media time 0.
+
+    `files` has one entry per picture. None stands for a missing one: the picture before it is held, or black is shown
+    if `black`.
+    """
+
+    files: tuple[Path | None, ...]
+    rate: Fraction
+    black: bool = False
+
+    def __post_init__(self) -> None:
+        if not any(self.files) or self.rate <= 0:
+            raise ValueError("an image sequence needs at least one picture and a rate above 0")
+
+    @property
+    def first(self) -> Path:
+        """The first picture that exists."""
+        return next(path for path in self.files if path is not None)
+
+    @property
+    def duration_s(self) -> Fraction:
+        """Exact length in seconds."""
+        return len(self.files) / self.rate
+
+    def __str__(self) -> str:
+        return str(self.first)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What the clip should sound like, and what it should not; empty strings say nothing."""
+    """A text prompt and a negative prompt; either may be empty."""
 
     text: str = ""
     negative: str = ""
@@ -152,7 +183,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSpec:
-    """The pictures a model reads or makes: constant rate in frames per second, size in pixels."""
+    """Picture format of a model: constant rate in frames per second, size in pixels."""
 
     rate: Fraction
     width: int
@@ -161,7 +192,7 @@ class PictureSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundRequest:
-    """Make the sound of one clip. `frames` are already at the generator's `PictureSpec`."""
+    """Request for the sound of one clip. `frames` are already at the generator's `PictureSpec`."""
 
     frames: FrameSource
     duration_s: Fraction
@@ -171,7 +202,7 @@ class SoundRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRequest:
-    """Make the picture of one sound. `sound` is already mono at the generator's `sample_rate`; read it in blocks."""
+    """Request for the pictures of one sound, which is already mono at the generator's `sample_rate`."""
 
     sound: SoundSource
     duration_s: Fraction
@@ -180,32 +211,32 @@ class PictureRequest:
 
 
 OnStep = Callable[[int, int], None]
-"""Called with (steps done, steps in all) while generating; may raise to interrupt."""
+"""Callback with (steps done, steps in all) during generation; may raise to interrupt it."""
 
 
 class SoundGenerator(Protocol):
-    """Video to audio. Each request is answered as if it were alone: batch mates never change a result."""
+    """Video to audio. Each request is answered as if it were alone: the rest of the batch changes no result."""
 
     sample_rate: int
     picture: PictureSpec
 
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> Sequence[SoundSource]:
-        """One sound a request, at `sample_rate`, of round(duration_s * sample_rate) samples.
+        """Return one sound per request, at `sample_rate`, of round(duration_s * sample_rate) samples.
 
-        A `Waveform` is one; a generator of long sounds gives something that is read in blocks.
+        Short sounds may be `Waveform`s; long ones are better given as sources that are read in blocks.
         """
         ...
 
 
 class PictureGenerator(Protocol):
-    """Audio to video, the mirror of `SoundGenerator`."""
+    """Audio to video, the counterpart of `SoundGenerator`."""
 
     sample_rate: int
     picture: PictureSpec
 
     def generate(self, requests: Sequence[PictureRequest], *, on_step: OnStep | None = None) -> Sequence[FrameSource]:
-        """Frames at `picture` for each request, round(duration_s * rate) of them (at least one).
+        """Return round(duration_s * rate) frames, at least one, at `picture` for each request.
 
-        `Frames` are one; a generator of long pictures gives something that is read in blocks.
+        Short ones may be `Frames`; long ones are better given as sources that are read in blocks.
         """
         ...

@@ -14,7 +14,7 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core.errors import InputError
-from avlink.core.recipe.schema import Read
+from avlink.core.recipe.schema import ReadTable
 from avlink.edit.project import check_holds, moved_to, write_back
 from avlink.timeline.item import table
 from avlink.timeline.place import KEY, WORDS
@@ -45,13 +45,13 @@ class CuesReport:
         }
 
 
-def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: Read | None = None) -> CuesReport:
+def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: ReadTable | None = None) -> CuesReport:
     """Write a copy of a project whose clips ask for what a cue sheet says. `read` is how the project is read.
 
     Raises InputError: a sheet that cannot be read, a cell that makes no sense, a row of a clip that is not there, two
     rows that want different things of one clip, an output place that cannot be written.
     """
-    file = read_timeline(project, read or Read())
+    file = read_timeline(project, read or ReadTable())
     suffix = ".otioz" if file.bundle is not None else ".otio"
     output = output or project.with_name(f"{project.stem}.cues{suffix}")
     check_output(output, inputs=(project, cues))

@@ -18,7 +18,7 @@ from avlink.core.errors import AvlinkError, InputError, PluginError, TimelineErr
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.paths import atomic_write
 from avlink.core.recipe.explain import suggest
-from avlink.core.recipe.schema import Read
+from avlink.core.recipe.schema import ReadTable
 from avlink.edit.cues import tell_words
 from avlink.hooks import Registry, TimelineFormat, load_registry
 from avlink.timeline.formats.collect import unpack_sound, write_collected
@@ -40,7 +40,7 @@ class ExportRequest:
     to: str
     output: Path | None = None
     media_root: tuple[Path, ...] = ()
-    read: Read = field(default_factory=Read)
+    read: ReadTable = field(default_factory=ReadTable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

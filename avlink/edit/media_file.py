@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.errors import InputError
-from avlink.core.hashing import file_digest
+from avlink.core.file_digest import file_digest
 from avlink.core.paths import sweep_leftovers
 from avlink.core.store import Store
 from avlink.edit.direction import Edit, Made

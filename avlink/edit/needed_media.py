@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from avlink.core.images import ImageSequence
+from avlink.core.values import ImageSequence
 from avlink.edit.media_file import is_media_file
 from avlink.edit.request import SonifyRequest
-from avlink.media import whole
+from avlink.media import completeness as whole
 from avlink.timeline.read import read_timeline
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media
 from avlink.timeline.select import select_clips

@@ -7,15 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core import clock
+from avlink.core.frames import AT_MIDDLE, ResampledFrames
 from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.paths import atomic_write
 from avlink.core.store import Store
 from avlink.core.values import FrameSource
 from avlink.edit.receipts import recall, remember
 from avlink.edit.report import WrittenPicture
-from avlink.media.hold import HeldFrames
-from avlink.media.intermediate import SUFFIX, can_stamp, intermediate_encoding, write_intermediate
-from avlink.media.movie import Encoding, even_size
+from avlink.media.movie import SUFFIX, Encoding, even_size, intermediate_encoding, supports_timecode, write_intermediate
 from avlink.timeline.picture_plan import frames_of
 from avlink.timeline.timecode import timecode_of_frames
 from avlink.timeline.values import Job
@@ -71,13 +70,13 @@ def write_picture(
     origin = clock.to_index(target.origin_s, target.rate)
     timecode = (
         timecode_of_frames(origin + covered.start, target.rate, drop=target.drop_frame)
-        if can_stamp(target.rate)
+        if supports_timecode(target.rate)
         else None
     )
     tags = provenance(job, target.licence)
     key = digest(["written picture", job.stem_key, len(covered), fraction_text(first_s), timecode, *tags.values()])
     if force or recall(store, key, path) is None:
-        held = HeldFrames(frames, rate=target.rate, num_frames=len(covered), first_s=first_s)
+        held = ResampledFrames(frames, rate=target.rate, num_frames=len(covered), first_s=first_s, sample_at=AT_MIDDLE)
         with atomic_write(path) as temporary:
             write_intermediate(
                 temporary, held, encoding=target.encoding, scale=target.scale, timecode=timecode, tags=tags

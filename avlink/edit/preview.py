@@ -14,9 +14,9 @@ from avlink.core.values import SoundSource
 from avlink.edit.production import find_production, place_production
 from avlink.edit.report import WrittenStem
 from avlink.edit.sources import Locate, resolve_sources
-from avlink.media.edit import Ramp, Segment, edit_frames
+from avlink.media.composite import Ramp, Segment, composite_frames
 from avlink.media.images import probe_images
-from avlink.media.mix import MixedSound, Placed, within_full_scale
+from avlink.media.mix import Mixdown, PlacedSound, within_full_scale
 from avlink.media.movie import write_movie
 from avlink.media.probe import probe, require_video
 from avlink.media.wave import WaveFile
@@ -64,7 +64,7 @@ def write_preview(
     def on_lost(segment: Segment, error: MediaError) -> None:
         session.tell(Message(text=f"the preview is black for a part: {error}", level="warning"))
 
-    images = edit_frames(
+    images = composite_frames(
         [_segment(source) for source in sources],
         duration_s=duration_s,
         rate=rate,
@@ -115,7 +115,9 @@ def _rate(stems: Sequence[WrittenStem]) -> int:
     return stems[0].sample_rate if stems else _DEFAULT_RATE
 
 
-def _own_sound(file: TimelineFile, session: Session, folder: Path, roots: MediaRoots, sample_rate: int) -> list[Placed]:
+def _own_sound(
+    file: TimelineFile, session: Session, folder: Path, roots: MediaRoots, sample_rate: int
+) -> list[PlacedSound]:
     """Return the production sound, and send a warning for each clip that cannot be heard."""
     if file.bundle is not None:
         unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
@@ -123,7 +125,7 @@ def _own_sound(file: TimelineFile, session: Session, folder: Path, roots: MediaR
     silent: list[tuple[ClipRef, Exception]] = [*lost]
     heard = []
     for placed in place_production(sounds, sample_rate):
-        if isinstance(placed, Placed):
+        if isinstance(placed, PlacedSound):
             heard.append(placed)
         else:
             silent.append(placed)
@@ -133,17 +135,17 @@ def _own_sound(file: TimelineFile, session: Session, folder: Path, roots: MediaR
     return heard
 
 
-def _mix(stems: Sequence[WrittenStem], own: Sequence[Placed], duration_s: Fraction) -> SoundSource | None:
+def _mix(stems: Sequence[WrittenStem], own: Sequence[PlacedSound], duration_s: Fraction) -> SoundSource | None:
     """Return all stems at their places, without handles, and production sound; None if there is no sound."""
     parts = [*own]
     for stem in stems:
         clip = stem.job.source.clip
         heard = stem.samples - stem.head_samples - stem.tail_samples
         at = clock.to_index(clip.heard_start_s, stem.sample_rate)
-        parts.append(Placed(sound=WaveFile(stem.path), at=at, num_samples=heard, first=stem.head_samples))
+        parts.append(PlacedSound(sound=WaveFile(stem.path), at=at, num_samples=heard, first=stem.head_samples))
     if not parts:
         return None
     rate = _rate(stems)
     channels = max(part.sound.channels for part in parts)
     samples = clock.to_index(duration_s, rate)
-    return within_full_scale(MixedSound(parts, sample_rate=rate, channels=channels, num_samples=samples))
+    return within_full_scale(Mixdown(parts, sample_rate=rate, channels=channels, num_samples=samples))

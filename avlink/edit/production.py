@@ -16,7 +16,7 @@ from avlink.core.store import Store
 from avlink.core.values import SoundSource
 from avlink.edit.sources import SoundFiles
 from avlink.media.audio import open_audio
-from avlink.media.mix import Placed
+from avlink.media.mix import PlacedSound
 from avlink.media.probe import probe
 from avlink.timeline.resolve import MediaRoots, Unresolved
 from avlink.timeline.values import ClipRef
@@ -73,7 +73,7 @@ def find_production(
 
 def place_production(
     sounds: Sequence[ProductionSound], sample_rate: int
-) -> Iterator[Placed | tuple[ClipRef, AvlinkError]]:
+) -> Iterator[PlacedSound | tuple[ClipRef, AvlinkError]]:
     """Yield sounds at their places, at `sample_rate`, with transitions, or a clip and the reason of its failure.
 
     Faders and channel maps of editing programs are not known: each sound keeps its own level, mono or stereo.
@@ -92,7 +92,7 @@ def place_production(
             length = clock.count(fade.start_s, fade.duration_s, sample_rate)
             heard = FadedSound(heard, start, length, rising=fade.rising)
         length = clock.count(start_s, clip.heard_end_s - start_s, sample_rate)
-        yield Placed(sound=heard, at=at, num_samples=min(length, heard.num_samples))
+        yield PlacedSound(sound=heard, at=at, num_samples=min(length, heard.num_samples))
 
 
 def _opened(sound: ProductionSound, sample_rate: int) -> tuple[SoundSource, Fraction]:

@@ -9,7 +9,7 @@ import opentimelineio as otio
 
 from avlink.core.errors import InputError, TimelineError
 from avlink.core.events import Message
-from avlink.core.hashing import file_digest
+from avlink.core.file_digest import file_digest
 from avlink.core.store import mark_used
 from avlink.session import Session
 from avlink.timeline.formats.collect import unpack_sound, write_collected

@@ -9,13 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from avlink.core.hashing import file_digest
+from avlink.core.file_digest import file_digest
 from avlink.core.store import Store
 
 
 def recall(store: Store, key: str, path: Path) -> dict[str, Any] | None:
     """Return the facts kept under `key` if the file still has the bytes that were written, else None."""
-    note = store.text(key)
+    note = store.get_text(key)
     if note is None or not path.is_file():
         return None
     known: dict[str, Any] = json.loads(note)

@@ -91,10 +91,10 @@ def remember(job: Job, plan: str, store: Store) -> None:
         }
         for one in (*known, made)
     ]
-    store.put_note(key, ".json", json.dumps(rows))
+    store.put_text(key, ".json", json.dumps(rows))
     levels = _read_levels(store, job.family_key)
     if made.level not in levels:
-        store.put_note(job.family_key, ".json", json.dumps(sorted([*levels, made.level])))
+        store.put_text(job.family_key, ".json", json.dumps(sorted([*levels, made.level])))
 
 
 def _within(job: Job, plan: str, buckets: _Buckets) -> Job:
@@ -130,7 +130,7 @@ def _bucket_key(family: str, level: int, place: int) -> str:
 def _read_levels(store: Store, family: str) -> list[int]:
     """Return the levels of a family; none if the note is broken."""
     try:
-        levels = [int(level) for level in json.loads(store.text(family) or "[]")]
+        levels = [int(level) for level in json.loads(store.get_text(family) or "[]")]
         return [level for level in levels if 0 <= level < _LEVELS]
     except (ValueError, TypeError):
         return []
@@ -139,7 +139,7 @@ def _read_levels(store: Store, family: str) -> list[int]:
 def _read_bucket(store: Store, key: str) -> list[_Made]:
     """Return the sounds in a bucket, the newest last; none if the note is broken."""
     try:
-        rows: list[dict[str, Any]] = json.loads(store.text(key) or "[]")
+        rows: list[dict[str, Any]] = json.loads(store.get_text(key) or "[]")
         return [
             _Made(
                 raw_key=str(row["raw_key"]),

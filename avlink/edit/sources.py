@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from avlink.core.errors import MediaError, PluginError
-from avlink.core.hashing import digest, file_digest, fraction_text
-from avlink.core.images import ImageSequence
+from avlink.core.file_digest import file_digest
+from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
+from avlink.core.values import ImageSequence
 from avlink.media import probe as probing
 from avlink.media.images import probe_images
-from avlink.media.probe_cache import known_probe
+from avlink.media.probe_cache import cached_probe
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
 from avlink.timeline.sequences import missing_images
 from avlink.timeline.suffixes import FILM_SUFFIXES, SOUND_SUFFIXES, is_still
@@ -163,7 +164,7 @@ class _PictureFiles:
     def _look(self, media: Path | ImageSequence) -> tuple[probing.MediaInfo, str]:
         if media not in self._seen:
             try:
-                info = probe_images(media) if isinstance(media, ImageSequence) else known_probe(media, self._store)
+                info = probe_images(media) if isinstance(media, ImageSequence) else cached_probe(media, self._store)
                 probing.require_video(info)
                 self._seen[media] = (info, self._digest(media))
             except MediaError as error:
@@ -232,7 +233,7 @@ class SoundFiles:
     def _look(self, path: Path) -> probing.MediaInfo:
         if path not in self._seen:
             try:
-                self._seen[path] = known_probe(path, self._store)
+                self._seen[path] = cached_probe(path, self._store)
             except MediaError as error:
                 self._seen[path] = error
         found = self._seen[path]

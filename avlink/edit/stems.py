@@ -23,7 +23,7 @@ from avlink.edit.ducking import Ducking
 from avlink.edit.receipts import recall, remember
 from avlink.edit.report import WrittenStem
 from avlink.hooks import ReadyProcessor, apply_chain
-from avlink.media.broadcast import BroadcastInfo, Cue
+from avlink.media.broadcast import BroadcastInfo, CuePoint
 from avlink.media.bwf import write_bwf
 from avlink.media.loudness import measure_loudness
 from avlink.media.resample import resample_spooled
@@ -220,10 +220,10 @@ def _spot(sound: SoundSource) -> Spotted:
         return Spotted()
 
 
-def _cues(hits: Sequence[Hit]) -> tuple[Cue, ...]:
+def _cues(hits: Sequence[Hit]) -> tuple[CuePoint, ...]:
     """Return cue points at hits. Positions are 32-bit in the cue chunk, which is a day at 48 kHz."""
     return tuple(
-        Cue(position_samples=hit.sample, label=hit_name(number), note=hit_note(hit))
+        CuePoint(position_samples=hit.sample, label=hit_name(number), note=hit_note(hit))
         for number, hit in enumerate(hits, start=1)
         if hit.sample < 1 << 32
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 from avlink.core.architecture import ExtractedConfig
 from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
-from avlink.core.picked import PickedFrames
+from avlink.core.frames import ResampledFrames
 from avlink.core.values import Frames
 
 
@@ -51,7 +51,7 @@ def extract_features(
     """
     # A ceiling in exact fractions: a clip's last, partly covered tick has a row too.
     count = -int(-len(pixels) / rate * wanted.fps // 1)
-    seen = PickedFrames(Frames(pixels=pixels, rate=rate), Fraction(wanted.fps), count)
+    seen = ResampledFrames(Frames(pixels=pixels, rate=rate), rate=Fraction(wanted.fps), num_frames=count)
     found = extractor.extract(seen).get("frames")
     if found is None or found.rows.shape != (count, wanted.dim):
         given = "none" if found is None else f"{found.rows.shape[0]} of width {found.rows.shape[1]}"

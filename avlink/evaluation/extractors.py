@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.core.features import Content, Features
-from avlink.core.recipe import Source
+from avlink.core.recipe import RecipeSource
 from avlink.core.sound import read_whole
 from avlink.core.values import FrameSource, SoundSource
 from avlink.hooks import Extractor, ExtractorOptions, Medium, ReadyExtractor, load_registry
@@ -107,7 +107,7 @@ BUILTIN_EXTRACTORS: Mapping[str, ReadyExtractor] = {
 
 
 def fusion_extractor(
-    config: AVLinkConfig, options: Mapping[str, Mapping[str, Any]], source: Source | None = None
+    config: AVLinkConfig, options: Mapping[str, Mapping[str, Any]], source: RecipeSource | None = None
 ) -> ReadyExtractor | None:
     """Return the extractor whose features the model's fusion reads; None where it reads the video backbone's.
 

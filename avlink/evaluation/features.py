@@ -11,7 +11,7 @@ import numpy as np
 
 import avlink
 from avlink.core.errors import OutputError
-from avlink.core.features import Content, FeatureExtractor, Features, Scene
+from avlink.core.features import AudioVideo, Content, FeatureExtractor, Features
 from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, SoundSource
@@ -60,7 +60,7 @@ class CachedExtractor:
         def content() -> Content:
             sound, frames = self._content(heard, "sound"), self._content(seen, "pictures")
             assert isinstance(sound, SoundSource) and isinstance(frames, FrameSource)
-            return Scene(sound=sound, frames=frames)
+            return AudioVideo(sound=sound, frames=frames)
 
         return self._cached(["features", _CODE_VERSION, self._fingerprint, "scene", *parts], content)
 

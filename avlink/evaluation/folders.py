@@ -189,11 +189,11 @@ class _FolderEvaluation:
         # The name is that of the first version: old caches stay valid.
         key = digest(["pair figures", avlink.__version__, VERSION, *names, list(self.judge), fraction_text(max_s)])
         try:
-            return PairScores(**json.loads(self.store.text(key) or ""))
+            return PairScores(**json.loads(self.store.get_text(key) or ""))
         # Nothing in the cache, or a broken entry.
         except (ValueError, TypeError):
             scores = score_pair(made, true, self.judge)
-            self.store.put_note(key, ".txt", json.dumps(scores.to_json()))
+            self.store.put_text(key, ".txt", json.dumps(scores.to_json()))
             return scores
 
     def _inputs(

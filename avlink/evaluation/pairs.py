@@ -12,14 +12,14 @@ from pathlib import Path
 
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import Listener, Message, ignore
-from avlink.core.hashing import file_digest
-from avlink.core.picked import PickedFrames, size_within
+from avlink.core.file_digest import file_digest
+from avlink.core.frames import ResampledFrames, fit_shorter_side
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, PictureSpec, Waveform
 from avlink.media.audio import read_audio
 from avlink.media.frames import open_frames
 from avlink.media.probe import AudioInfo, MediaInfo, require_video
-from avlink.media.probe_cache import known_probe
+from avlink.media.probe_cache import cached_probe
 from avlink.media.resample import resample
 
 RESAMPLER = "AVLink's Kaiser sinc"
@@ -131,7 +131,7 @@ class DecodedClip:
         if side not in self._pictures:
             info = self._file("pictures")
             video = require_video(info)
-            width, height = size_within(video.width, video.height, side)
+            width, height = fit_shorter_side(video.width, video.height, side)
             rate = min(max(video.rate, _RATE_LIMITS[0]), _RATE_LIMITS[1])
             spec = PictureSpec(rate=rate, width=width, height=height)
             length_s = min(self._max_s, info.duration_s)
@@ -140,7 +140,7 @@ class DecodedClip:
 
     def frames(self, rate: Fraction, side: int) -> FrameSource:
         """Return the pictures that are shown at each tick of `rate`."""
-        return PickedFrames(self.native_frames(side), rate)
+        return ResampledFrames(self.native_frames(side), rate=rate)
 
     def _file(self, medium: str) -> MediaInfo:
         found = self._files.sound if medium == "sound" else self._files.pictures
@@ -168,7 +168,7 @@ def _clips(folder: Path, store: Store, listener: Listener) -> dict[str, ClipFile
         if not path.is_file() or path.suffix.lower() in _NO_MEDIA or any(part.startswith(".") for part in inside.parts):
             continue
         try:
-            info = known_probe(path, store)
+            info = cached_probe(path, store)
         except MediaError as error:
             listener(Message(text=f"left out: {error}", level="warning"))
             continue

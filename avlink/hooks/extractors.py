@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from avlink.core.errors import AvlinkError, InputError, PluginError, RecipeError
 from avlink.core.features import Content, FeatureExtractor, Features
-from avlink.core.recipe import EvaluateRecipe, Source, describe_mistakes, explain
+from avlink.core.recipe import EvaluateRecipe, RecipeSource, describe_mistakes, explain
 from avlink.hooks.descriptors import Extractor, ExtractorOptions
 from avlink.hooks.references import function_of
 from avlink.hooks.registry import Registry
@@ -105,13 +105,13 @@ class _GuardedExtractor:
 
 
 def resolve_extractor(
-    name: str, values: Mapping[str, Any], registry: Registry, *, source: Source | None = None
+    name: str, values: Mapping[str, Any], registry: Registry, *, source: RecipeSource | None = None
 ) -> ReadyExtractor:
     """Return the extractor of that name with `values` as its options. Raises RecipeError for wrong names and values.
 
     A relative checkpoint starts from the folder of the recipe `source`, or from the working directory.
     """
-    source = Source() if source is None else source
+    source = RecipeSource() if source is None else source
     ready, lines = _extractor(name, values, registry, source)
     if ready is None:
         raise RecipeError(describe_mistakes(source, lines))
@@ -119,7 +119,7 @@ def resolve_extractor(
 
 
 def resolve_for_pictures(
-    name: str, values: Mapping[str, Any], fps: int, registry: Registry, *, source: Source | None = None
+    name: str, values: Mapping[str, Any], fps: int, registry: Registry, *, source: RecipeSource | None = None
 ) -> ReadyExtractor:
     """Return the extractor of that name at `fps` pictures a second, if it has that option. Raises RecipeError."""
     found = registry.extractor(name)
@@ -134,7 +134,7 @@ def check_extractors(recipe: EvaluateRecipe, registry: Registry) -> list[str]:
 
 
 def _extractor(
-    name: str, values: Mapping[str, Any], registry: Registry, source: Source
+    name: str, values: Mapping[str, Any], registry: Registry, source: RecipeSource
 ) -> tuple[ReadyExtractor | None, list[str]]:
     prefix = f"extractors.{name}"
     try:

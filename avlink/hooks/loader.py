@@ -17,8 +17,8 @@ from typing import Any
 import pluggy
 
 import avlink
+from avlink.core.entry_points import GROUP, UNKNOWN, Origin, origin_of, plugin_points, unmet_need
 from avlink.core.errors import PluginError
-from avlink.core.installed import GROUP, UNKNOWN, Origin, origin_of, plugin_points, unmet_need
 from avlink.hooks import specs
 from avlink.hooks.backends import Executor
 from avlink.hooks.checks import check_components, check_hooks, check_run_options, function_fields

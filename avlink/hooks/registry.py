@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from avlink.core.entry_points import UNKNOWN, Origin
 from avlink.core.errors import RecipeError
-from avlink.core.installed import UNKNOWN, Origin
 from avlink.core.recipe import Recipe, suggest
 from avlink.hooks.backends import Executor
 from avlink.hooks.descriptors import AudioProcessor, Backend, Command, CommandOption, Extractor, TimelineFormat

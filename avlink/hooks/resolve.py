@@ -9,8 +9,16 @@ from pydantic import ValidationError
 
 from avlink.core.errors import AvlinkError, PluginError, RecipeError
 from avlink.core.events import Listener, ignore
-from avlink.core.recipe import EvaluateRecipe, Recipe, SonifyRecipe, Source, VisualizeRecipe, describe_mistakes, explain
-from avlink.core.recipe.schema import BackendChoice, Step
+from avlink.core.recipe import (
+    EvaluateRecipe,
+    Recipe,
+    RecipeSource,
+    SonifyRecipe,
+    VisualizeRecipe,
+    describe_mistakes,
+    explain,
+)
+from avlink.core.recipe.schema import BackendChoice, ComponentChoice
 from avlink.hooks.backends import ReadyBackend, ReadyExecutor
 from avlink.hooks.descriptors import Direction, Options, TimelineFormat
 from avlink.hooks.extractors import check_extractors
@@ -98,7 +106,9 @@ def _backend(recipe: SonifyRecipe | VisualizeRecipe, registry: Registry) -> tupl
     return ready, lines + mistakes
 
 
-def _executor(choice: Step | None, registry: Registry, source: Source) -> tuple[ReadyExecutor | None, list[str]]:
+def _executor(
+    choice: ComponentChoice | None, registry: Registry, source: RecipeSource
+) -> tuple[ReadyExecutor | None, list[str]]:
     if choice is None:
         return None, []
     try:
@@ -119,13 +129,15 @@ def _chain(recipe: SonifyRecipe, registry: Registry) -> tuple[tuple[ReadyProcess
     return tuple(ready), lines
 
 
-def _processor(step: Step, key: str, registry: Registry, source: Source) -> tuple[ReadyProcessor | None, list[str]]:
+def _processor(
+    step: ComponentChoice, key: str, registry: Registry, source: RecipeSource
+) -> tuple[ReadyProcessor | None, list[str]]:
     try:
         processor = registry.processor(step.use)
     except RecipeError as error:
         return None, [f"{key}: {error}"]
     # The step is an entry of a list: values are looked up in its own options, and its index is put before their keys.
-    own = Source(label=source.label, values=step.options)
+    own = RecipeSource(label=source.label, values=step.options)
     options, lines = _options(processor.options, step.options, own, "")
     lines = [f"{key}.{line}" for line in lines]
     return (ReadyProcessor(processor=processor, options=options) if options is not None else None), lines
@@ -159,7 +171,7 @@ def _run_plugins(
 
 
 def _options(
-    model: type[Options], values: Mapping[str, Any], source: Source, prefix: str
+    model: type[Options], values: Mapping[str, Any], source: RecipeSource, prefix: str
 ) -> tuple[Options | None, list[str]]:
     try:
         return model.model_validate(dict(values)), []

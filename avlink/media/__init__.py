@@ -1,5 +1,5 @@
-"""Files to and from waveforms and frames, by PyAV: probing, decoding, Broadcast Wave, loudness, movies, muxing.
+"""Media files to and from waveforms and frames, by PyAV: probing, decoding, Broadcast Wave, loudness, movies, muxing.
 
-Values in and out are those of `core.values`, and every time is an exact fraction of a second.
-Media knows no timeline and no tensor.
+Input and output are the values of `core.values`; every time is an exact fraction of a second.
+Timelines belong in `timeline`, tensors in `engine`, and deciding which files are read or written in `edit`.
 """

@@ -1,4 +1,4 @@
-"""Encoding pictures that each stay for a time of their own, as in animated images: without loss, or as good as."""
+"""Encoding pictures of individual durations, as in animated images: lossless, or visually lossless."""
 
 from __future__ import annotations
 
@@ -18,66 +18,58 @@ from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
 from avlink.core.errors import AvlinkError, MediaError
+from avlink.media.movie import Encoding
 from avlink.media.soundtrack import open_movie
 
 _HD_LINES = 720
 _CLOCK = Fraction(1000)
-"""Animated images count in milliseconds, and so does Matroska."""
+"""Ticks per second: animated images have times in milliseconds, and so has Matroska."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedPicture:
-    """RGB uint8 `pixels` of shape (height, width, 3), seen for `duration_s` after the one before."""
+    """RGB uint8 `pixels` of shape (height, width, 3), shown for `duration_s` after the picture before."""
 
     pixels: NDArray[np.uint8]
     duration_s: Fraction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Encoding:
-    """An encoder of libavcodec with its picture format and options."""
-
-    codec: str
-    pixels: str
-    options: dict[str, str]
-
-
-# Colours in 4:2:0 play everywhere; without loss only RGB is, which editing programs read and browsers may not.
+# 4:2:0 plays everywhere; only RGB is lossless, which editing programs read but browsers may not.
 _VISUAL = {
     ".mp4": (
-        _Encoding(codec="libx264", pixels="yuv420p", options={"crf": "14", "preset": "medium", "bf": "0"}),
-        _Encoding(codec="mpeg4", pixels="yuv420p", options={"qmin": "1", "qmax": "3"}),
+        Encoding(codec="libx264", pixels="yuv420p", options={"crf": "14", "preset": "medium", "bf": "0"}),
+        Encoding(codec="mpeg4", pixels="yuv420p", options={"qmin": "1", "qmax": "3"}),
     ),
     ".webm": (
-        _Encoding(
+        Encoding(
             codec="libvpx-vp9", pixels="yuv420p", options={"crf": "18", "b": "0", "cpu-used": "4", "lag-in-frames": "0"}
         ),
     ),
 }
 _LOSSLESS = {
-    ".mp4": (_Encoding(codec="libx264rgb", pixels="rgb24", options={"qp": "0", "preset": "medium", "bf": "0"}),),
-    ".mkv": (_Encoding(codec="ffv1", pixels="bgr0", options={"level": "3"}),),
+    ".mp4": (Encoding(codec="libx264rgb", pixels="rgb24", options={"qp": "0", "preset": "medium", "bf": "0"}),),
+    ".mkv": (Encoding(codec="ffv1", pixels="bgr0", options={"level": "3"}),),
     ".webm": (
-        _Encoding(codec="libvpx-vp9", pixels="gbrp", options={"lossless": "1", "cpu-used": "4", "lag-in-frames": "0"}),
+        Encoding(codec="libvpx-vp9", pixels="gbrp", options={"lossless": "1", "cpu-used": "4", "lag-in-frames": "0"}),
     ),
 }
 
 
 def write_animation(path: Path, pictures: Iterable[TimedPicture], *, lossless: bool) -> None:
-    """Write pictures as a movie without sound, at their own times to the millisecond. Memory stays constant.
+    """Write pictures as a movie without sound, with times to the millisecond, in constant memory.
 
-    With `lossless` every pixel comes back as it was; without, as good as, in 4:2:0, where odd sides grow by one row or
-    column. The picture format follows the suffix: .mp4, .m4v, .mov, .mkv or .webm.
+    With `lossless` every pixel is kept. Otherwise pictures are visually lossless in 4:2:0, and odd sides grow by one
+    row or column. The codec follows the suffix: .mp4, .m4v, .mov, .mkv or .webm.
 
-    Raises MediaError where there are no pictures or they change their size, OutputError if the file cannot be written.
+    Raises MediaError if there are no pictures or they change their size, OutputError if the file cannot be written.
     """
     suffix = {".m4v": ".mp4", ".mov": ".mp4"}.get(path.suffix.lower(), path.suffix.lower())
     known = _LOSSLESS if lossless else {**_VISUAL, ".mkv": _VISUAL[".mp4"]}
     with open_movie(path) as target:
-        encoder: _Encoder | None = None
+        encoder: _PictureEncoder | None = None
         for picture in pictures:
             if encoder is None:
-                encoder = _Encoder(target, _usable(known.get(suffix, known[".mkv"])), picture)
+                encoder = _PictureEncoder(target, _usable(known.get(suffix, known[".mkv"])), picture)
             if picture.pixels.shape != encoder.shape:
                 raise MediaError(f"the pictures for '{path}' change their size on the way; make them alike")
             encoder.add(picture)
@@ -86,10 +78,10 @@ def write_animation(path: Path, pictures: Iterable[TimedPicture], *, lossless: b
         encoder.finish()
 
 
-class _Encoder:
-    """Pictures into one stream of a movie, at absolute times on the clock."""
+class _PictureEncoder:
+    """Encodes pictures into one stream of a movie, at absolute times."""
 
-    def __init__(self, target: OutputContainer, encoding: _Encoding, first: TimedPicture) -> None:
+    def __init__(self, target: OutputContainer, encoding: Encoding, first: TimedPicture) -> None:
         self.shape = first.pixels.shape
         self._target, self._encoding = target, encoding
         height, width = self.shape[:2]
@@ -107,7 +99,7 @@ class _Encoder:
     def add(self, picture: TimedPicture) -> None:
         frame = self._frame(picture.pixels)
         self._exact_s += picture.duration_s
-        # Two pictures at one time would be an error: none vanishes.
+        # Muxers refuse two pictures at one time, so one shorter than a tick is shown for a whole one.
         end = max(self._begin + 1, to_index(self._exact_s, _CLOCK))
         frame.pts, frame.time_base = self._begin, 1 / _CLOCK
         self._lasts[self._begin] = end - self._begin
@@ -119,7 +111,7 @@ class _Encoder:
 
     def _mux(self, frame: VideoFrame | None) -> None:
         for packet in self._stream.encode(frame):
-            # The encoder takes the rate for it, which says nothing here.
+            # Encoders derive the duration from the nominal rate, which means nothing here.
             packet.duration = self._lasts.pop(packet.pts or 0, 0)
             self._target.mux(packet)
 
@@ -141,7 +133,7 @@ class _Encoder:
         )
 
 
-def _usable(encodings: tuple[_Encoding, ...]) -> _Encoding:
+def _usable(encodings: tuple[Encoding, ...]) -> Encoding:
     for encoding in encodings:
         if encoding.codec in av.codec.codec.codecs_available and av.codec.codec.Codec(encoding.codec, "w").is_encoder:
             return encoding

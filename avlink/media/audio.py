@@ -1,4 +1,4 @@
-"""Reading the sound of a media file on the clock of its picture."""
+"""Decoding the sound of a media file, timed against its picture."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from avlink.media.container import find_audio, find_video, open_input
 from avlink.media.probe import read_video_info
 from avlink.media.resample import Resampler
 
-# Only where an index gives exact times; in a plain MP3 the time after a seek is a guess.
+# Containers whose index gives exact times; in a plain MP3 the time after a seek is a guess.
 _EXACT_SEEK = ("mp4", "matroska", "wav")
 _SEEK_BEYOND_S = 10
-# Codecs need some packets to settle (Opus 80 ms, MP3 a few frames).
+# Decoders need some packets after a seek before their output is right (Opus 80 ms, MP3 a few frames).
 _PREROLL_S = 1
-# Times in milliseconds, and encoders that let them wander: below this the sound is taken as continuous.
+# Containers with times in milliseconds, and encoders with drifting times: below this, sound counts as continuous.
 _JITTER_S = Fraction(1, 100)
 _FINEST_EXACT, _FINEST_NEAR = 50_000, 20_000
 _INT_SCALE = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "s64": 9223372036854775808.0}
@@ -42,11 +42,11 @@ def read_audio(
     start_s: Fraction = Fraction(0),
     duration_s: Fraction | None = None,
 ) -> Waveform:
-    """The sound in [start_s, start_s + duration_s) of media time, or up to its end, at `sample_rate`.
+    """Return the sound in [start_s, start_s + duration_s) of media time, or up to its end, at `sample_rate`.
 
     Media time 0 is the first picture, or the first sample of a file without picture: sound that starts late is preceded
-    by silence, sound that starts early is cut. Asked for more than there is, the rest is silence, so that exactly
-    round(duration_s * sample_rate) samples come back. `mono` averages the channels.
+    by silence, sound that starts early is cut. Beyond its end there is silence, so that exactly
+    round(duration_s * sample_rate) samples are returned. `mono` averages the channels.
 
     Raises MediaError if the file cannot be opened, has no sound, or its sound is damaged (with the time reached).
     """
@@ -67,17 +67,17 @@ def open_audio(
     duration_s: Fraction | None = None,
     speed: Fraction = Fraction(1),
 ) -> SoundSource:
-    """The same as it is heard at `speed`, in constant memory, by way of a temporary file.
+    """Return what `read_audio` returns, played at `speed`, in constant memory by way of a temporary file.
 
-    What is fast is higher, as on a tape; below 0 the stretch of media is heard backwards, from its end on. With a
-    `duration_s`, exactly round(duration_s / abs(speed) * sample_rate) samples come back.
+    Pitch changes with speed, as on a tape; below 0 the span is played backwards from its end. With a `duration_s`,
+    exactly round(duration_s / abs(speed) * sample_rate) samples are returned.
 
     Raises what `read_audio` raises, ValueError for a speed of 0, and OutputError if the temporary file cannot be
     written.
     """
     if not speed:
         raise ValueError("what stands still has no sound")
-    # At a lower rate than it is taken for, sound is quicker.
+    # Resampled to rate / speed and played at the rate, sound is as much faster as it should be.
     blocks = _resampled(Path(path), sample_rate / abs(speed), mono=mono, start_s=start_s, duration_s=duration_s)
     first = next(blocks)
     heard: SoundSource = SpooledSound(chain([first], blocks), sample_rate=sample_rate, channels=first.shape[0])
@@ -89,7 +89,7 @@ def open_audio(
 def _resampled(
     path: Path, sample_rate: Fraction, *, mono: bool, start_s: Fraction, duration_s: Fraction | None
 ) -> Iterator[NDArray[np.float32]]:
-    """Blocks (channels, samples) at `sample_rate`; about a second more than `duration_s` asks for."""
+    """Yield blocks (channels, samples) at `sample_rate`, up to about a second beyond `duration_s`."""
     if start_s < 0 or (duration_s is not None and duration_s <= 0):
         raise MediaError(f"the stretch of sound from '{path}' must start at 0 or later and be longer than 0")
     origin_s = _picture_start(path)
@@ -106,9 +106,9 @@ def _resampled(
 
 
 def _ratio(path: Path, rate_in: int, rate_out: Fraction) -> tuple[int, int]:
-    """Two rates in the ratio of the given ones, or in the nearest whose filter is no monster.
+    """Return two rates in the ratio of the given ones, or in the nearest ratio whose filter has a reasonable size.
 
-    That one drifts by three milliseconds in a minute at worst, and mostly by far less.
+    The nearest ratio drifts by three milliseconds per minute at worst.
     """
     ratio = rate_out / rate_in
     if max(ratio.numerator, ratio.denominator) <= _FINEST_EXACT:
@@ -133,7 +133,7 @@ def _blocks(
     start_s: Fraction,
     duration_s: Fraction | None,
 ) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """Blocks (channels, samples) that follow each other without holes from `start_s` on, and their sample rate."""
+    """Yield contiguous blocks (channels, samples) from `start_s` on, with their sample rate."""
     stream = find_audio(container)
     if stream is None:
         raise MediaError(f"'{path}' has no sound; name a file that has some")
@@ -141,7 +141,7 @@ def _blocks(
         origin_s = (stream.start_time or 0) * Fraction(stream.time_base or 0)
     rate = channels = 0
     if start_s > _SEEK_BEYOND_S and any(name in container.format.name for name in _EXACT_SEEK) and stream.time_base:
-        # After a search beyond the end nothing is decoded, and the header alone says what silence looks like.
+        # A seek beyond the end decodes nothing, and the silence then takes its format from the header.
         rate, channels = stream.rate, stream.channels
         container.seek(int((origin_s + start_s - _PREROLL_S) / stream.time_base), stream=stream, backward=True)
     # Index of the next sample to give, counted from media time 0.
@@ -149,7 +149,7 @@ def _blocks(
     decoded: int | None = None
     for frame in _decode(path, container, stream):
         if position is None:
-            # The decoder knows: AAC with band replication says half its rate in the header.
+            # The decoder overrides the header: HE-AAC states half its rate there.
             rate, channels = frame.sample_rate, frame.layout.nb_channels
             position = to_index(start_s, rate)
         block = _as_float(frame)
@@ -165,11 +165,11 @@ def _blocks(
         if block.shape[1]:
             yield block, rate
             position += block.shape[1]
-        # A second more than asked, for the filter of the resampler to look into.
+        # A second more than asked, as context for the filter of the resampler.
         if duration_s is not None and position > to_index(start_s + duration_s + 1, rate):
             return
     if rate:
-        # Makes a stretch that lies after the sound's end a stretch of silence.
+        # Gives the caller the format of the silence where a span lies after the end of the sound.
         yield np.zeros((channels, 0), np.float32), rate
 
 
@@ -180,7 +180,7 @@ def _silence(samples: int, channels: int, rate: int) -> Iterator[tuple[NDArray[n
 
 
 def _frame_start(frame: AudioFrame, origin_s: Fraction, expected: int | None) -> int:
-    """Index of a frame's first sample from media time 0; follows the clock only where it jumps."""
+    """Return the index of a frame's first sample from media time 0; timestamps count only where they jump."""
     if frame.pts is None or frame.time_base is None:
         return expected or 0
     said = to_index(frame.pts * Fraction(frame.time_base) - origin_s, frame.sample_rate)
@@ -199,6 +199,7 @@ def _decode(path: Path, container: InputContainer, stream: AudioStream) -> Itera
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
+            # After a seek, and in cut recordings, the first packets may refer to some that are not there.
             if reached is None and isinstance(error, av.error.InvalidDataError):
                 continue
             where = "its start" if reached is None else f"{reached:.3f} s"
@@ -213,7 +214,7 @@ def _decode(path: Path, container: InputContainer, stream: AudioStream) -> Itera
 
 
 def _as_float(frame: AudioFrame) -> NDArray[np.float32]:
-    """(channels, samples) with full scale at +-1, from any sample format."""
+    """Return (channels, samples) with full scale at +-1, from any sample format."""
     data = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, frame.layout.nb_channels).T

@@ -1,6 +1,6 @@
-"""What a Broadcast Wave file says about its sound: the bext chunk (EBU Tech 3285 v2) and the iXML chunk.
+"""Metadata of Broadcast Wave: the bext chunk (EBU Tech 3285 v2) and the iXML chunk, as values and as bytes.
 
-Values and their bytes; the file around them is in `avlink.media.bwf`.
+The file around them is in `avlink.media.bwf`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _BEXT = struct.Struct("<256s32s32s10s8sQH64s5h180x")
 _BEXT_VERSION = 2
 _LOUDNESS_UNSET = 0x7FFF
 _IXML_VERSION = "1.61"
-# Letters that do not decompose into an ASCII letter and marks.
+# Letters that NFKD does not decompose into an ASCII letter and marks.
 _SPELLED_OUT = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
     | {"ð": "d", "þ": "th", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "..."}  # noqa: RUF001
@@ -25,8 +25,8 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
-    """A named place in the sound, for example an impact: `position_samples` from its start, and a remark on it."""
+class CuePoint:
+    """A named position in the sound, for example an impact, in samples from its start, with an optional note."""
 
     position_samples: int
     label: str
@@ -35,12 +35,12 @@ class Cue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroadcastInfo:
-    """What goes into the bext and iXML chunks; two equal ones over equal sound make equal files.
+    """Content of the bext and iXML chunks; equal content and equal sound give equal files.
 
-    `time_reference` is the first sample's place in samples since midnight, at the sample rate of the file. `date` is
-    yyyy-mm-dd, `time` hh:mm:ss, or both empty. bext holds ASCII of limited length: its texts are folded and cut there,
-    and stand in full in iXML. `timecode_rate` is in frames per second. `lufs`, `true_peak_dbtp` and the
-    three after them are what the stem measures, None if that is not known.
+    `time_reference` is the time of the first sample in samples since midnight, at the sample rate of the file. `date`
+    is yyyy-mm-dd, `time` hh:mm:ss, or both empty. bext holds ASCII of limited length: texts are folded and cut there,
+    and complete in iXML. `timecode_rate` is in frames per second. `lufs` and the four levels after it are measured
+    values of the sound, None if not known.
     """
 
     description: str = ""
@@ -59,7 +59,7 @@ class BroadcastInfo:
     drop_frame: bool = False
     project: str = ""
     note: str = ""
-    cues: tuple[Cue, ...] = ()
+    cues: tuple[CuePoint, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.time_reference < 1 << 64:
@@ -72,7 +72,7 @@ class BroadcastInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bext:
-    """The fields of a bext chunk as they stand in a file, loudness in LUFS and dBTP."""
+    """The fields of a bext chunk as stored in a file, levels in LUFS, LU and dBTP."""
 
     version: int
     description: str
@@ -90,14 +90,14 @@ class Bext:
 
 
 def fold_to_ascii(text: str) -> str:
-    """The nearest text in printable ASCII: accents fall off, what has no likeness becomes '?'."""
+    """Return the nearest text in printable ASCII: accents are dropped, letters without an equivalent become '?'."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED_OUT))
     kept = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return "".join(letter if " " <= letter <= "~" else "?" for letter in re.sub(r"\s+", " ", kept))
 
 
 def pack_bext(info: BroadcastInfo, *, sample_rate: int, channels: int) -> bytes:
-    """The body of a bext chunk, version 2."""
+    """Return the body of a bext chunk, version 2."""
     mode = {1: "mono", 2: "stereo"}.get(channels, "multi")
     history = f"A=PCM,F={sample_rate},W=24,M={mode},T=AVLink\r\n"
     fixed = _BEXT.pack(
@@ -124,12 +124,12 @@ def pack_bext(info: BroadcastInfo, *, sample_rate: int, channels: int) -> bytes:
 
 
 def unpack_bext(body: bytes) -> Bext:
-    """The fields of a bext chunk of any version. Raises ValueError if it is too short."""
+    """Return the fields of a bext chunk of any version. Raises ValueError if it is too short."""
     if len(body) < _BEXT.size:
         raise ValueError(f"a bext chunk has at least {_BEXT.size} bytes, this one {len(body)}")
     texts = [field.split(b"\0")[0].decode("ascii", "replace") for field in _BEXT.unpack_from(body)[:5]]
     time_reference, version, _umid, *levels = _BEXT.unpack_from(body)[5:]
-    # Before version 2 these bytes were reserved.
+    # The loudness fields came with version 2; before, these bytes were reserved.
     told = (None if version < _BEXT_VERSION or level == _LOUDNESS_UNSET else level / 100 for level in levels)
     lufs, range_lu, peak, momentary, short_term = told
     return Bext(
@@ -150,7 +150,7 @@ def unpack_bext(body: bytes) -> Bext:
 
 
 def to_ixml(info: BroadcastInfo, *, sample_rate: int, channels: int) -> bytes:
-    """The body of an iXML chunk: UTF-8, with track names, timecode and the time reference."""
+    """Return the body of an iXML chunk: UTF-8, with track names, timecode and the time reference."""
     root = ElementTree.Element("BWFXML")
     _put(root, "IXML_VERSION", _IXML_VERSION)
     _put(root, "PROJECT", info.project)
@@ -183,10 +183,10 @@ def to_ixml(info: BroadcastInfo, *, sample_rate: int, channels: int) -> bytes:
     return _even(body, b"\n")
 
 
-def from_ixml(body: bytes, bext: Bext, cues: tuple[Cue, ...]) -> BroadcastInfo:
-    """What was given to `pack_bext` and `to_ixml`. Raises ValueError if the iXML cannot be read."""
+def from_ixml(body: bytes, bext: Bext, cues: tuple[CuePoint, ...]) -> BroadcastInfo:
+    """Return the content that was given to `pack_bext` and `to_ixml`. Raises ValueError if the iXML is malformed."""
     try:
-        # iXML of other programs may be padded with NULs.
+        # Some recorders pad iXML with NULs.
         root = ElementTree.fromstring(body.rstrip(b"\0"))
     except ElementTree.ParseError as error:
         raise ValueError(f"the iXML chunk is no XML: {error}") from error
@@ -217,7 +217,7 @@ def _put(parent: ElementTree.Element, tag: str, text: str) -> None:
 
 
 def _even(body: bytes, filler: bytes) -> bytes:
-    """A body of even length: libsndfile does not skip the byte that follows an odd chunk of an RF64 file."""
+    """Return the body padded to even length: libsndfile does not skip the pad byte after an odd chunk in RF64."""
     return body + filler * (len(body) % 2)
 
 
@@ -228,5 +228,5 @@ def _field(text: str, size: int) -> bytes:
 def _hundredths(value: float | None) -> int:
     if value is None:
         return _LOUDNESS_UNSET
-    # -99.99 .. 99.99 is what the specification allows.
+    # EBU Tech 3285 allows -99.99 to 99.99.
     return max(-9999, min(9999, round(value * 100)))

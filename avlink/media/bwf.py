@@ -1,6 +1,7 @@
-"""Broadcast Wave files: 24-bit PCM with bext v2, iXML and cues; RF64 where 4 GiB do not suffice.
+"""Broadcast Wave files: 24-bit PCM with bext v2, iXML and cue points; RF64 beyond 4 GiB.
 
-libavformat writes bext v1 in raw UTF-8 without iXML, and 24-bit in a format that many readers refuse; hence this.
+Not written by libavformat, whose bext is version 1 in raw UTF-8, without iXML or cue points, and whose 24-bit PCM is
+WAVE_FORMAT_EXTENSIBLE, which many readers refuse.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from avlink.core.errors import AvlinkError, MediaError
 from avlink.core.values import SoundSource
-from avlink.media.broadcast import Bext, BroadcastInfo, Cue, from_ixml, pack_bext, to_ixml, unpack_bext
+from avlink.media.broadcast import Bext, BroadcastInfo, CuePoint, from_ixml, pack_bext, to_ixml, unpack_bext
 from avlink.media.wave import PCM, RIFF_LIMIT_BYTES, SIZE_IN_DS64, chunk, write_wave
 
 _BYTES_A_SAMPLE = 3
@@ -26,7 +27,7 @@ _FULL_SCALE = 1 << 23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BwfInfo:
-    """What a Broadcast Wave file says: `info` as it was written, `bext` as it stands in the file."""
+    """Format and metadata of a Broadcast Wave file: `info` as it was written, `bext` as stored in the file."""
 
     sample_rate: int
     channels: int
@@ -42,7 +43,7 @@ def write_bwf(path: Path, sound: SoundSource, info: BroadcastInfo, *, riff_limit
 
     Samples are rounded to the nearest step and clipped at full scale. Files beyond `riff_limit_bytes` become RF64.
 
-    Raises AvlinkError if a sample is no number, OutputError if the file cannot be written.
+    Raises AvlinkError if a sample is not finite, OutputError if the file cannot be written.
     """
     described = {"sample_rate": sound.sample_rate, "channels": sound.channels}
     write_wave(
@@ -58,9 +59,9 @@ def write_bwf(path: Path, sound: SoundSource, info: BroadcastInfo, *, riff_limit
 
 
 def read_bwf_info(path: Path) -> BwfInfo:
-    """Read what a Broadcast Wave file says about itself, without its samples.
+    """Read format and metadata of a Broadcast Wave file, without its samples.
 
-    Raises MediaError if it is no RIFF or RF64 wave file, or has no fmt, data or bext chunk.
+    Raises MediaError if it is no RIFF or RF64 wave file, or lacks a fmt, data or bext chunk.
     """
     try:
         with path.open("rb") as file:
@@ -93,16 +94,16 @@ def _to_pcm(samples: NDArray[np.float32]) -> bytes:
     if not np.isfinite(samples).all():
         raise AvlinkError("the sound holds values that are no numbers; nothing is written, for it would be noise")
     steps = np.clip(np.rint(samples.T.astype(np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
-    # Little-endian 32-bit words without their highest byte.
+    # numpy has no 24-bit integers: little-endian 32-bit words without their highest byte are the same bytes.
     words = np.ascontiguousarray(steps, dtype="<i4").view(np.uint8).reshape(-1, 4)
     return words[:, :_BYTES_A_SAMPLE].tobytes()
 
 
-def _cue_chunks(cues: tuple[Cue, ...]) -> bytes:
-    """Cue points and their texts (Multimedia Programming Interface and Data Specifications 1.0, "Cue-Points Chunk").
+def _cue_chunks(cues: tuple[CuePoint, ...]) -> bytes:
+    """Return cue points and their texts (Multimedia Programming Interface and Data Specifications 1.0).
 
-    Without a playlist and in one data chunk of PCM, both positions are samples from its start, and the offsets of
-    chunk and block are 0.
+    Section "Cue-Points Chunk": without a playlist and in one data chunk of PCM, both positions are samples from its
+    start, and the offsets of chunk and block are 0.
     """
     if not cues:
         return b""
@@ -117,7 +118,7 @@ def _cue_chunks(cues: tuple[Cue, ...]) -> bytes:
 
 
 def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Names and bodies of all chunks; the body of "data" is its size as 8 bytes, a list goes by its form."""
+    """Yield names and bodies of all chunks; the body of "data" is its size as 8 bytes, a list is named by its form."""
     form, _size, kind = struct.unpack("<4sI4s", file.read(12))
     if form not in (b"RIFF", b"RF64") or kind != b"WAVE":
         raise ValueError("it does not begin as RIFF or RF64 WAVE")
@@ -133,11 +134,11 @@ def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         file.read(size % 2)
         if name == b"ds64":
             (long_data_bytes,) = struct.unpack_from("<Q", body, 8)
-        # Lists are told apart by their form: other programs add one of titles and dates.
+        # Named by form, because other programs add a second LIST of titles and dates.
         yield (body[:4] if name == b"LIST" else name).decode("latin-1"), body
 
 
-def _read_cues(chunks: dict[str, bytes]) -> tuple[Cue, ...]:
+def _read_cues(chunks: dict[str, bytes]) -> tuple[CuePoint, ...]:
     points, labels = chunks.get("cue ", b"\0\0\0\0"), chunks.get("adtl", b"")
     texts: dict[tuple[bytes, int], str] = {}
     at = 4
@@ -148,7 +149,7 @@ def _read_cues(chunks: dict[str, bytes]) -> tuple[Cue, ...]:
     (count,) = struct.unpack_from("<I", points)
     found = (struct.unpack_from("<II", points, 4 + 24 * index) for index in range(count))
     return tuple(
-        Cue(
+        CuePoint(
             position_samples=position,
             label=texts.get((b"labl", number), ""),
             note=texts.get((b"note", number), ""),

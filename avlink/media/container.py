@@ -1,7 +1,4 @@
-"""Opening media files for reading, with everything that can be wrong said in one sentence.
-
-Knows libav containers and streams; decodes nothing.
-"""
+"""Opening media files for reading, with every failure in one sentence. Decodes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from av.video.stream import VideoStream
 
 from avlink.core.errors import MediaError
 
-# A playlist or a concat script must not make us open addresses that the user never named.
+# Playlists and concat scripts must not open addresses that the user never named.
 _LOCAL_ONLY = {"protocol_whitelist": "file"}
 
 
@@ -31,8 +28,8 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     """
     _check_regular_file(path)
     try:
-        # An absolute name keeps libav from reading "-x", "pipe:1" or "concat:a|b" as something else than a file.
-        # Tags that are not UTF-8 would otherwise make the whole file unreadable.
+        # libav would take relative names such as "pipe:1" or "concat:a|b" for protocols; absolute ones are files.
+        # Without `metadata_errors`, tags that are not UTF-8 make the whole file unreadable.
         container = av.open(os.path.abspath(path), "r", metadata_errors="ignore", options=dict(_LOCAL_ONLY))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaError(_why_not_opened(path, error)) from error
@@ -43,7 +40,7 @@ def open_input(path: Path) -> Iterator[InputContainer]:
 
 
 def find_video(container: InputContainer) -> VideoStream | None:
-    """The first stream of moving pictures; cover art and thumbnails do not count."""
+    """Return the first stream of moving pictures; cover art and thumbnails do not count."""
     still = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
     for stream in container.streams.video:
         if not stream.disposition & still:
@@ -52,7 +49,7 @@ def find_video(container: InputContainer) -> VideoStream | None:
 
 
 def find_audio(container: InputContainer) -> AudioStream | None:
-    """The first audio stream."""
+    """Return the first audio stream."""
     return container.streams.audio[0] if container.streams.audio else None
 
 
@@ -61,7 +58,7 @@ def _check_regular_file(path: Path) -> None:
         is_dir, exists = path.is_dir(), path.exists()
         size = path.stat().st_size if exists else 0
     except (OSError, ValueError) as error:
-        # A name that is too long or holds a NUL never reaches libav.
+        # Names that are too long or hold a NUL fail here already.
         raise MediaError(f"the media file '{path}' cannot be read: {error}") from error
     if is_dir:
         raise MediaError(f"'{path}' is a folder, not a media file; name a file inside it")

@@ -1,4 +1,4 @@
-"""Frames on the disk, as numpy writes arrays: written and read a stretch at a time, never as a whole."""
+"""Frames on disk as numpy arrays (.npy), written and read a span at a time, never as a whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FRAMES_A_BLOCK = 64
 
 
 def write_frames(path: Path, frames: FrameSource) -> None:
-    """Write the pixels of `frames` as .npy, in constant memory. Raises OSError when that fails."""
+    """Write the pixels of `frames` as .npy, in constant memory. Raises OSError."""
     shape = (frames.num_frames, frames.height, frames.width, 3)
     with path.open("wb") as file:
         npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -28,10 +28,10 @@ def write_frames(path: Path, frames: FrameSource) -> None:
 
 
 class FrameFile:
-    """A `FrameSource` over such a file. It is held open, so that nobody can take it away."""
+    """A `FrameSource` over such a file. It is held open, so that it stays readable when the cache is pruned."""
 
     def __init__(self, path: Path, *, rate: Fraction) -> None:
-        """Raises MediaError if the file is not there, or holds no frames."""
+        """Open the file. Raises MediaError if it does not exist or holds no frames."""
         self.rate = rate
         try:
             self._file = path.open("rb")
@@ -47,7 +47,7 @@ class FrameFile:
         self._lock = Lock()
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Frames [start, stop) as RGB uint8 of shape (frames, height, width, 3); indices as in a slice."""
+        """Return frames [start, stop) as RGB uint8 of shape (frames, height, width, 3); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_frames)
         size = self.height * self.width * 3
         with self._lock:

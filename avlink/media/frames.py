@@ -1,6 +1,6 @@
-"""A stretch of a video at a model's rate and size, in a temporary file: any length in constant memory.
+"""Spans of video at a model's rate and size, in a temporary file: any length in constant memory.
 
-Retimed picture is given as it is seen: faster, slower, backwards, or held.
+Retimes are applied: faster, slower, backwards, or held.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
 from avlink.core.errors import MediaError, OutputError
-from avlink.core.images import ImageSequence
-from avlink.core.values import FrameSource, PictureSpec
+from avlink.core.values import FrameSource, ImageSequence, PictureSpec
 from avlink.media.pictures import decode_pictures
 from avlink.media.probe import VideoInfo, check_visible
-from avlink.media.scale import Picture, Scaler
+from avlink.media.scale import DecodedPicture, Scaler
 
 _NORMAL = Fraction(1)
-# A frozen picture is looked for a little after its time: clocks of 90 kHz or milliseconds round its start up.
+# A frozen frame is looked for a little after its time: clocks of 90 kHz or milliseconds may round its start up.
 _INSTANT_S = Fraction(1, 1_000_000)
 _AFTER_ITS_START_S = Fraction(1, 500)
 
 
 class SpooledFrames:
-    """Frames in an unlinked temporary file (a `FrameSource`); the file goes when this object does.
+    """Frames in an unlinked temporary file (a `FrameSource`); the file is removed with this object.
 
-    The file has them in the order of time, last frame first if `backwards`, or the only one if `frozen`.
+    The file has frames in the order of media time. They are given last first if `backwards`; if `frozen`, the file has
+    one frame, which is repeated.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SpooledFrames:
         weakref.finalize(self, file.close)
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Frames [start, stop) as RGB uint8 of shape (frames, height, width, 3); indices as in a slice."""
+        """Return frames [start, stop) as RGB uint8 of shape (frames, height, width, 3); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_frames)
         stop = max(start, stop)
         if self._frozen:
@@ -83,14 +83,14 @@ def open_frames(
     spec: PictureSpec,
     speed: Fraction = _NORMAL,
 ) -> FrameSource:
-    """What is seen of a video or an image sequence in `duration_s` seconds, at the rate and size of `spec`.
+    """Return `duration_s` seconds of a video or an image sequence as played at `speed`, in the format `spec`.
 
-    Media time 0 is the first picture. `speed` is seconds of media per second that is seen: what is shown is
-    [start_s, start_s + duration_s * abs(speed)) of media time, below 0 backwards from its end. At 0 the picture at
-    `start_s` is held. Gives round(duration_s * rate) frames, at least one. Each is the average of what is seen during
-    its own interval: motion blur where the source is faster, held pictures where it is slower.
+    Media time 0 is the first picture. `speed` is media time per output time: the span is
+    [start_s, start_s + duration_s * abs(speed)) of media time, played backwards from its end below 0. At 0 the picture
+    at `start_s` is held. There are round(duration_s * rate) frames, at least one. Each is the average of the media over
+    its interval: motion blur where the source has a higher rate, held pictures where it has a lower one.
 
-    Raises MediaError if the stretch lies outside the picture by more than one frame, or the file cannot be decoded;
+    Raises MediaError if the span lies outside the picture by more than one frame, or the file cannot be decoded;
     OutputError if there is no space for the temporary file.
     """
     path = path if isinstance(path, ImageSequence) else Path(path)
@@ -101,11 +101,11 @@ def open_frames(
         )
     num_frames = max(1, to_index(duration_s, spec.rate))
     frozen = speed == 0
-    # Media time that one frame shows. Of a frozen picture one frame is kept: what is seen at an instant.
+    # Media time per output frame. A frozen picture is stored once, as an instant.
     step_s = _INSTANT_S if frozen else abs(speed) / spec.rate
     stored = 1 if frozen else num_frames
     used_s = duration_s * abs(speed)
-    # Backwards the grid of frames hangs on the end of the stretch: there the first one is that is seen.
+    # Backwards, the grid of output frames is aligned to the end of the span, where playing begins.
     first_s = start_s if speed > 0 else start_s + used_s - num_frames * step_s
     if frozen:
         first_s = start_s + _AFTER_ITS_START_S
@@ -121,7 +121,7 @@ def open_frames(
         frozen=frozen,
     )
     begin_s = max(first_s, Fraction(0))
-    last: Picture | None = None
+    last: DecodedPicture | None = None
     try:
         for last in decode_pictures(path, start_s=begin_s, stop_s=spool.end_s, width=spec.width, height=spec.height):
             spool.add(last.pixels, begin_s=last.begin_s, end_s=last.end_s)
@@ -136,9 +136,9 @@ def open_frames(
 
 
 def fit_frames(frames: FrameSource, *, spec: PictureSpec) -> FrameSource:
-    """Pictures that are there already, at the rate and size of `spec`: what `open_frames` makes of a whole file.
+    """Return pictures in the format `spec`, converted as `open_frames` converts a whole file.
 
-    Raises MediaError if there are none or they are too small to see anything in; OutputError if there is no space for
+    Raises MediaError if there are none or they are too small to show anything; OutputError if there is no space for
     the temporary file.
     """
     if not frames.num_frames:
@@ -181,14 +181,14 @@ def _no_room(error: OSError) -> OutputError:
 def _hold_last(
     path: Path | ImageSequence,
     spool: _BoxAverage,
-    last: Picture | None,
+    last: DecodedPicture | None,
     *,
     stop_s: Fraction,
     longest: Fraction,
 ) -> None:
-    """Hold the last picture over a stretch that ends up to `longest` frames after it; timelines are often off by one.
+    """Hold the last picture over a span that ends up to `longest` frames after it; timelines are often off by one.
 
-    One frame of a timeline is as many of the media as the clip is faster.
+    At double speed, one frame of the timeline is two of the media.
     """
     if last is None or last.end_s + (last.end_s - last.begin_s) * longest < stop_s:
         end = "at once" if last is None else f"at {float(last.end_s):.3f} s"
@@ -199,7 +199,7 @@ def _hold_last(
 
 
 class _BoxAverage:
-    """Writes the average picture of each output interval to a file, from pictures that follow without holes."""
+    """Writes the average picture of each output interval to a file, from contiguous pictures."""
 
     def __init__(self, file: IO[bytes], *, start_s: Fraction, num_frames: int, step_s: Fraction) -> None:
         self._file = file

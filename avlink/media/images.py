@@ -1,6 +1,6 @@
-"""Image sequences: every picture a file of its own, at the rate that the timeline gives.
+"""Probing and decoding image sequences, at the rate that the timeline gives.
 
-Each is opened by itself, so that numbers may be missing and steps may be larger than one.
+Each picture is opened by itself: libav's own reader of sequences takes neither missing numbers nor steps above one.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from avlink.core.errors import MediaError
-from avlink.core.images import ImageSequence
+from avlink.core.values import ImageSequence
 from avlink.media.container import find_video, open_input
 from avlink.media.probe import MediaInfo, VideoInfo, check_visible, pixel_aspect, right_angle
-from avlink.media.scale import Picture, Scaler
+from avlink.media.scale import DecodedPicture, Scaler
 
 
 def probe_images(images: ImageSequence) -> MediaInfo:
-    """What an image sequence shows, by its first picture.
+    """Return the format of an image sequence, by its first picture.
 
-    Raises MediaError if that cannot be read, or is too small to see anything in.
+    Raises MediaError if that cannot be read, or is too small to show anything.
     """
     _, info = _read(images.first, images.rate)
     check_visible(images.first, info)
@@ -34,8 +34,8 @@ def probe_images(images: ImageSequence) -> MediaInfo:
 
 def decode_images(
     images: ImageSequence, *, start_s: Fraction, stop_s: Fraction, width: int, height: int
-) -> Iterator[Picture]:
-    """The pictures that are seen in [start_s, stop_s), fitted into width x height; see `decode_pictures`.
+) -> Iterator[DecodedPicture]:
+    """Yield the pictures shown in [start_s, stop_s), fitted into width x height; see `decode_pictures`.
 
     Raises MediaError if one of the files cannot be read.
     """
@@ -50,11 +50,11 @@ def decode_images(
             pixels = _pixels(path, images.rate, width=width, height=height)
         elif images.black:
             pixels = np.zeros_like(pixels)
-        yield Picture(pixels=pixels, begin_s=begin_s, end_s=begin_s + 1 / images.rate)
+        yield DecodedPicture(pixels=pixels, begin_s=begin_s, end_s=begin_s + 1 / images.rate)
 
 
 def _before(images: ImageSequence, index: int, *, width: int, height: int) -> NDArray[np.uint8]:
-    """What a missing picture at `index` would hold: the last one before it that is there, else black."""
+    """Return the picture that a missing one at `index` repeats: the last existing one before it, else black."""
     path = None if images.files[index] else next((path for path in images.files[index::-1] if path), None)
     if path is None or images.black:
         return np.zeros((height, width, 3), np.uint8)

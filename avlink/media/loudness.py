@@ -1,45 +1,52 @@
-"""Loudness and true peak after ITU-R BS.1770-4 and EBU Tech 3341; loudness range after EBU Tech 3342."""
+"""Loudness after ITU-R BS.1770-4 and EBU Tech 3341, loudness range after EBU Tech 3342, true peak after BS.1770-4.
+
+libav's `ebur128` filter weights and integrates the sound, and its resampler finds the peaks between samples. Gates and
+percentiles are computed here: the filter rounds its own to bins of 0.01 LU, its loudness range is wrong for short
+sounds, and its true peak has three digits of full scale.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log10, pi, tan
+from fractions import Fraction
+from math import inf, isnan, log10
 
+import av.error
+import av.filter
 import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.filter.context import FilterContext
 from numpy.typing import NDArray
 
 from avlink.core.sound import read_blocks
 from avlink.core.values import SoundSource
-from avlink.media.resample import Resampler
 
 SILENT_DBTP = -120.0
-"""What is given as the true peak of sound that is quieter than this, or silent."""
+"""The lowest true peak that is reported; silence is given this."""
 
-_BLOCK_S = 0.4
-_STEPS_A_BLOCK = 4
-_STEPS_A_SHORT_TERM = 30
+_STEPS_A_SECOND = 10
+_MOMENTARY_STEPS, _SHORT_TERM_STEPS = 4, 30
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 _RANGE_GATE_LU = -20.0
 _RANGE_PERCENTILES = (10, 95)
-_OVERSAMPLING = 4
-# Left, right, centre, low frequencies, surrounds (the order of WAV files). The low frequency channel does not count.
-_CHANNEL_WEIGHTS = {
-    1: (1.0,),
-    2: (1.0, 1.0),
-    3: (1.0, 1.0, 1.0),
-    4: (1.0, 1.0, 1.41, 1.41),
-    5: (1.0, 1.0, 1.0, 1.41, 1.41),
-    6: (1.0, 1.0, 1.0, 0.0, 1.41, 1.41),
-}
+OVERSAMPLING = 4
+PADDING_SAMPLES = 64
+"""Longer than the resampler's filter: at its ends it would take the sound to go on in its mirror image."""
+# Channels in the order of WAV files. libav weights surrounds by 1.41 and ignores the low-frequency channel, as BS.1770
+# demands. Other numbers of channels are given without positions, and then each channel has weight 1.
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loudness:
-    """`lufs` is integrated loudness, None for silence and below 0.4 s. `true_peak_dbtp` is at least `SILENT_DBTP`.
+    """Measured levels of a sound.
 
-    `momentary_lufs` and `short_term_lufs` are the loudest 0.4 s and 3 s, `range_lu` what lies between the quiet and the
-    loud 3 s; None where the sound is shorter, or all silent.
+    `lufs` is integrated loudness, None for silence and below 0.4 s. `true_peak_dbtp` is at least `SILENT_DBTP`.
+    `momentary_lufs` and `short_term_lufs` are the loudest 0.4 s and 3 s, `range_lu` is the loudness range of the 3 s
+    windows; None where the sound is shorter, or all silent.
     """
 
     lufs: float | None
@@ -50,90 +57,175 @@ class Loudness:
 
 
 def measure_loudness(sound: SoundSource) -> Loudness:
-    """Loudness in LUFS and true peak in dBTP (four times oversampled), with ten numbers a second in memory."""
-    peak, energies = _PeakMeter(sound), _EnergyMeter(sound)
+    """Measure loudness in LUFS and true peak in dBTP (four times oversampled), in blocks of constant memory."""
+    peak, meter = _PeakMeter(sound), _LoudnessMeter(sound)
     for block in read_blocks(sound):
-        peak.push(block)
-        energies.push(block)
-    short = _sliding(energies.steps, _STEPS_A_SHORT_TERM)
+        # libav refuses empty frames.
+        if block.shape[1]:
+            packed = pack(block)
+            peak.push(packed)
+            meter.push(packed)
+    momentary, short_term = meter.finish()
     return Loudness(
-        lufs=_integrated_lufs(energies.steps),
-        true_peak_dbtp=peak.dbtp(),
-        momentary_lufs=_loudest_lufs(_sliding(energies.steps, _STEPS_A_BLOCK)),
-        short_term_lufs=_loudest_lufs(short),
-        range_lu=_range_lu(short),
+        lufs=_integrated_lufs(momentary),
+        true_peak_dbtp=peak.finish(),
+        momentary_lufs=_loudest_lufs(momentary),
+        short_term_lufs=_loudest_lufs(short_term),
+        range_lu=_range_lu(short_term),
     )
 
 
+def pack(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (channels, samples) as one row with all samples of a moment side by side: libav's packed format.
+
+    Its other format, a plane for each channel, does not work in PyAV with more than eight.
+    """
+    return np.ascontiguousarray(samples.T, np.float32).reshape(1, -1)
+
+
+class _PackedFrames:
+    """Turns rows of packed samples into libav frames with consecutive times."""
+
+    def __init__(self, *, sample_rate: int, channels: int) -> None:
+        self.layout = _LAYOUTS.get(channels, f"{channels}C")
+        self.sample_rate = sample_rate
+        self._position = 0
+
+    def frame(self, packed: NDArray[np.float32]) -> AudioFrame:
+        frame = AudioFrame.from_ndarray(packed, format="flt", layout=self.layout)
+        frame.sample_rate, frame.time_base = self.sample_rate, Fraction(1, self.sample_rate)
+        frame.pts = self._position
+        self._position += frame.samples
+        return frame
+
+
 class _PeakMeter:
-    """The peak at and between the samples."""
+    """The highest magnitude at and between the samples."""
 
     def __init__(self, sound: SoundSource) -> None:
-        rate = sound.sample_rate
-        self._oversampler = Resampler(rate, rate * _OVERSAMPLING, channels=sound.channels)
+        self._oversampler = Oversampler(sample_rate=sound.sample_rate, channels=sound.channels)
         self._peak = 0.0
 
-    def push(self, block: NDArray[np.float32]) -> None:
-        self._peak = max(self._peak, _peak(block), _peak(self._oversampler.push(block)))
+    def push(self, packed: NDArray[np.float32]) -> None:
+        self._peak = max(self._peak, _magnitude(packed), _magnitude(self._oversampler.push(packed)))
 
-    def dbtp(self) -> float:
-        peak = max(self._peak, _peak(self._oversampler.flush()))
+    def finish(self) -> float:
+        """Return the true peak in dBTP."""
+        peak = max(self._peak, _magnitude(self._oversampler.flush()))
         return max(SILENT_DBTP, 20 * log10(peak)) if peak > 0 else SILENT_DBTP
 
 
-class _EnergyMeter:
-    """`steps`: weighted mean squares of the K-weighted sound over whole steps of 100 ms."""
+class Oversampler:
+    """Four times oversampling by libav's resampler, as its `ebur128` does for true peaks, of sound between silences.
+
+    Samples go in and out packed, as one row. `PADDING_SAMPLES` of silence are given before the sound and after it.
+    """
+
+    def __init__(self, *, sample_rate: int, channels: int) -> None:
+        self._frames = _PackedFrames(sample_rate=sample_rate, channels=channels)
+        self._resampler = AudioResampler(format="flt", layout=self._frames.layout, rate=sample_rate * OVERSAMPLING)
+        self._silence = np.zeros((1, PADDING_SAMPLES * channels), np.float32)
+        self._begun = False
+
+    def push(self, packed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take some more samples; return what is ready."""
+        parts = [packed] if self._begun else [self._silence, packed]
+        self._begun = True
+        return self._resampled([self._frames.frame(part) for part in parts])
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the rest."""
+        return np.concatenate([self.push(self._silence), self._resampled([None])], axis=1)
+
+    def _resampled(self, frames: list[AudioFrame | None]) -> NDArray[np.float32]:
+        ready = [dense.to_ndarray() for frame in frames for dense in self._resampler.resample(frame)]
+        return np.concatenate(ready, axis=1) if ready else np.zeros((1, 0), np.float32)
+
+
+class _LoudnessMeter:
+    """Momentary and short-term loudness in LUFS at every tenth of a second, by libav's `ebur128`."""
 
     def __init__(self, sound: SoundSource) -> None:
-        self.steps: list[float] = []
-        self._step_samples = round(_BLOCK_S / _STEPS_A_BLOCK * sound.sample_rate)
-        self._weights = np.array(_CHANNEL_WEIGHTS.get(sound.channels, (1.0,) * sound.channels))
-        self._sections = _k_weighting(sound.sample_rate)
-        self._state = np.zeros((len(self._sections), sound.channels, 2))
-        self._rest = np.zeros((sound.channels, 0))
+        # libav steps by rate // 10 samples, and its windows are rate * 4 // 10 long: at 11025 Hz two samples more than
+        # four steps, so that the first window is lost. Declared as 11020 Hz they fit, and the weighting filters move by
+        # 0.05 %, which is less than 0.001 LU.
+        self._step_samples = sound.sample_rate // _STEPS_A_SECOND
+        sample_rate = self._step_samples * _STEPS_A_SECOND
+        self._frames = _PackedFrames(sample_rate=sample_rate, channels=sound.channels)
+        self._momentary: list[float] = []
+        self._short_term: list[float] = []
+        graph = av.filter.Graph()
+        self._source = graph.add_abuffer(
+            sample_rate=sample_rate,
+            format="flt",
+            layout=self._frames.layout,
+            time_base=Fraction(1, sample_rate),
+        )
+        # With metadata=1, output frames are tenths of a second that carry the levels of the windows that end there.
+        meter, self._sink = graph.add("ebur128", "metadata=1"), graph.add("abuffersink")
+        self._source.link_to(meter)
+        meter.link_to(self._sink)
+        graph.configure()
+        self._graph = graph
 
-    def push(self, block: NDArray[np.float32]) -> None:
-        # It takes longer to load than all else, and plans measure nothing.
-        from scipy.signal import sosfilt
+    def push(self, packed: NDArray[np.float32]) -> None:
+        self._source.push(self._frames.frame(packed))
+        self._take()
 
-        filtered, self._state = sosfilt(self._sections, block.astype(np.float64), axis=1, zi=self._state)
-        squares = np.concatenate((self._rest, np.square(filtered)), axis=1)
-        whole = squares.shape[1] // self._step_samples
-        cut = whole * self._step_samples
-        self._rest = squares[:, cut:]
-        means = squares[:, :cut].reshape(squares.shape[0], whole, self._step_samples).mean(axis=2)
-        self.steps += (self._weights @ means).tolist()
+    def finish(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return all momentary and all short-term loudnesses; none if the window is longer than the sound."""
+        self._source.push(None)
+        self._take()
+        # The first values belong to windows that begin before the sound.
+        return np.array(self._momentary[_MOMENTARY_STEPS - 1 :]), np.array(self._short_term[_SHORT_TERM_STEPS - 1 :])
 
-
-def _peak(samples: NDArray[np.float32]) -> float:
-    return float(np.abs(samples).max()) if samples.size else 0.0
-
-
-def _sliding(energies: list[float], steps: int) -> NDArray[np.float64]:
-    """Means over every stretch of `steps`; none where there are fewer."""
-    if len(energies) < steps:
-        return np.zeros(0)
-    return np.convolve(energies, np.ones(steps), mode="valid") / steps
+    def _take(self) -> None:
+        for frame in _pull(self._sink):
+            # A shorter last frame repeats the levels before it.
+            if frame.samples == self._step_samples:
+                self._momentary.append(_level(frame, "lavfi.r128.M"))
+                self._short_term.append(_level(frame, "lavfi.r128.S"))
 
 
-def _above(energies: NDArray[np.float64], gate_lu: float) -> NDArray[np.float64]:
-    """What is left after the absolute gate, and one that lies `gate_lu` from the mean of that."""
-    audible = energies[energies > _energy(_ABSOLUTE_GATE_LUFS)]
-    return audible[audible > audible.mean() * 10 ** (gate_lu / 10)] if len(audible) else audible
+def _pull(sink: FilterContext) -> Iterator[AudioFrame]:
+    """Yield the frames that a filter graph can give without more input."""
+    while True:
+        try:
+            frame = sink.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        if isinstance(frame, AudioFrame):
+            yield frame
 
 
-def _integrated_lufs(energies: list[float]) -> float | None:
-    loud = _above(_sliding(energies, _STEPS_A_BLOCK), _RELATIVE_GATE_LU)
+def _magnitude(samples: NDArray[np.float32]) -> float:
+    return float(np.abs(samples).max(initial=0.0))
+
+
+def _level(frame: AudioFrame, key: str) -> float:
+    lufs = float(frame.metadata[key])
+    # libav's running sums may end a little below zero in digital silence after sound, and their logarithm is NaN.
+    return -inf if isnan(lufs) else lufs
+
+
+def _above_gates(lufs: NDArray[np.float64], gate_lu: float) -> NDArray[np.float64]:
+    """Return the energies of windows above the absolute gate, and above a gate at `gate_lu` from the mean of these."""
+    energies = _energy(lufs[lufs > _ABSOLUTE_GATE_LUFS])
+    return energies[energies > energies.mean() * 10 ** (gate_lu / 10)] if len(energies) else energies
+
+
+def _integrated_lufs(momentary: NDArray[np.float64]) -> float | None:
+    loud = _above_gates(momentary, _RELATIVE_GATE_LU)
     return _lufs(float(loud.mean())) if len(loud) else None
 
 
-def _loudest_lufs(energies: NDArray[np.float64]) -> float | None:
-    highest = float(energies.max()) if len(energies) else 0.0
-    return _lufs(highest) if highest > _energy(_ABSOLUTE_GATE_LUFS) else None
+def _loudest_lufs(lufs: NDArray[np.float64]) -> float | None:
+    highest = float(lufs.max(initial=-np.inf))
+    return highest if highest > _ABSOLUTE_GATE_LUFS else None
 
 
-def _range_lu(energies: NDArray[np.float64]) -> float | None:
-    loud = _above(energies, _RANGE_GATE_LU)
+def _range_lu(short_term: NDArray[np.float64]) -> float | None:
+    loud = _above_gates(short_term, _RANGE_GATE_LU)
     if not len(loud):
         return None
     low, high = np.percentile(loud, _RANGE_PERCENTILES)
@@ -144,40 +236,5 @@ def _lufs(energy: float) -> float:
     return -0.691 + 10 * log10(energy)
 
 
-def _energy(lufs: float) -> float:
-    return float(10 ** ((lufs + 0.691) / 10))
-
-
-def _k_weighting(sample_rate: int) -> NDArray[np.float64]:
-    """The head's shelf and the high-pass as two biquads.
-
-    BS.1770 gives coefficients for 48 kHz alone; these are the analogue filters behind them (De Man, "Evaluation of
-    implementations of the EBU R128 loudness measurement", 2018), which give the same numbers there.
-    """
-    shelf = _Analogue(frequency_hz=1681.974450955533, quality=0.7071752369554196)
-    k, a0 = shelf.warped(sample_rate)
-    high = 10 ** (3.999843853973347 / 20)
-    middle = high**0.4996667741545416
-    head = [
-        (high + middle * k / shelf.quality + k * k) / a0,
-        2 * (k * k - high) / a0,
-        (high - middle * k / shelf.quality + k * k) / a0,
-    ]
-    low_cut = _Analogue(frequency_hz=38.13547087602444, quality=0.5003270373238773)
-    return np.array([head + shelf.denominator(sample_rate), [1.0, -2.0, 1.0, *low_cut.denominator(sample_rate)]])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Analogue:
-    """A second-order analogue filter, brought to a sample rate by the bilinear transform."""
-
-    frequency_hz: float
-    quality: float
-
-    def warped(self, sample_rate: int) -> tuple[float, float]:
-        k = tan(pi * self.frequency_hz / sample_rate)
-        return k, 1 + k / self.quality + k * k
-
-    def denominator(self, sample_rate: int) -> list[float]:
-        k, a0 = self.warped(sample_rate)
-        return [1.0, 2 * (k * k - 1) / a0, (1 - k / self.quality + k * k) / a0]
+def _energy(lufs: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(10 ** ((lufs + 0.691) / 10))

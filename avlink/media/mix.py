@@ -1,4 +1,4 @@
-"""Sounds at their places, added up a stretch at a time."""
+"""Mixing placed sounds, a span at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from avlink.core.values import SoundSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """A sound whose sample `first` is heard at sample `at` of a mix, for `num_samples`."""
+class PlacedSound:
+    """A sound in a mix: its samples from `first` on, `num_samples` of them, start at sample `at` of the mix."""
 
     sound: SoundSource
     at: int
@@ -22,15 +22,15 @@ class Placed:
     first: int = 0
 
 
-class MixedSound:
-    """The sum of placed sounds of one rate (a `SoundSource`); mono ones are heard in all channels alike."""
+class Mixdown:
+    """The sum of placed sounds of one sample rate (a `SoundSource`); mono ones go to all channels."""
 
-    def __init__(self, parts: Sequence[Placed], *, sample_rate: int, channels: int, num_samples: int) -> None:
+    def __init__(self, parts: Sequence[PlacedSound], *, sample_rate: int, channels: int, num_samples: int) -> None:
         self._parts = sorted(parts, key=lambda part: part.at)
         self.sample_rate, self.channels, self.num_samples = sample_rate, channels, num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples); indices as in a slice."""
+        """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         mix = np.zeros((self.channels, max(0, stop - start)), np.float32)
         for part in self._parts:
@@ -42,6 +42,6 @@ class MixedSound:
 
 
 def within_full_scale(sound: SoundSource) -> SoundSource:
-    """The sound, all of it turned down together where it exceeds full scale."""
+    """Return the sound, attenuated as a whole if it exceeds full scale."""
     loudest = max((float(np.abs(block).max(initial=0.0)) for block in read_blocks(sound)), default=0.0)
     return AmplifiedSound(sound, 1 / loudest) if loudest > 1 else sound

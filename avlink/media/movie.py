@@ -1,4 +1,4 @@
-"""Writing movies: generated frames, or the pictures of an edit, with their sound, in H.264; pictures for an edit."""
+"""Writing movies: frames with sound in H.264 for viewing, and intermediates in ProRes for editing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from avlink.core.errors import AvlinkError
 from avlink.core.values import FrameSource, SoundSource
-from avlink.media.soundtrack import SoundTrack, open_movie
+from avlink.media.soundtrack import SoundTrackWriter, open_movie
 
 _ENCODERS = ("libx264", "libopenh264", "mpeg4")
 _FRAMES_A_READ = 64
@@ -30,16 +30,22 @@ _VIDEO_RANGE = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """How pictures are encoded: by which of libav's encoders, as which pixels.
+    """An encoder of libav, with its pixel format and options.
 
-    `matrix` turns colours into luma and chroma, and is written into the file; None means what players assume of a
-    file that says nothing, by its size.
+    `matrix` is the colour matrix, which is noted in the file; None means the one that players assume by picture size
+    where the file notes none.
     """
 
     codec: str
     pixels: str
     options: Mapping[str, str] = field(default_factory=dict)
     matrix: Colorspace | None = None
+
+
+SUFFIX = ".mov"
+PRORES = Encoding(codec="prores_ks", pixels="yuv422p10le", options={"profile": "standard"}, matrix=Colorspace.ITU709)
+MOTION_JPEG = Encoding(codec="mjpeg", pixels="yuvj422p", options={"qmin": "1", "q": "2"})
+"""Fallback where libav was built without ProRes."""
 
 
 def write_video(
@@ -52,10 +58,10 @@ def write_video(
     smooth: bool = False,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Write `frames`, each side `scale` times as large, with `sound` from the first frame on.
+    """Write `frames`, enlarged by the integer `scale`, with `sound` from the first frame on.
 
-    Enlarged pixels stay squares, or are interpolated (bicubic) if `smooth`. Odd sides grow by one row or column, as
-    4:2:0 asks for even ones. `crf` is the quality, 0 (best) to 51. `tags` are noted in the file. Memory stays constant.
+    Enlarged pixels stay squares, or are interpolated (bicubic) if `smooth`. Odd sides grow by one row or column, since
+    4:2:0 needs even ones. `crf` is the quality, 0 (best) to 51. `tags` are noted in the file. Memory stays constant.
 
     Raises OutputError if the file cannot be written.
     """
@@ -74,20 +80,54 @@ def write_movie(
     height: int,
     crf: int = 23,
 ) -> None:
-    """Write pictures of (height, width, 3) as they come, at `rate` a second, with `sound` from their start on.
+    """Write pictures of shape (height, width, 3) at `rate` per second, with `sound` from their start on.
 
     Raises OutputError if the file cannot be written, and whatever `images` raises.
     """
     encode(path, images, rate=rate, size=(width, height), encoding=_h264(crf), sound=sound, smooth=True)
 
 
+def intermediate_encoding() -> Encoding:
+    """Return the encoding of intermediates: ProRes 422, else Motion JPEG. Raises AvlinkError if libav has neither.
+
+    libav encodes ProRes itself under the LGPL, and editing programs read it without plugin or licence. H.264 is missing
+    from some of them on Linux, and its frames depend on each other.
+    """
+    return PRORES if find_encoder(PRORES.codec, MOTION_JPEG.codec) == PRORES.codec else MOTION_JPEG
+
+
+def write_intermediate(
+    path: Path,
+    frames: FrameSource,
+    *,
+    encoding: Encoding,
+    scale: int = 1,
+    timecode: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write `frames` at their own rate, enlarged by the integer `scale`; `timecode` is that of the first.
+
+    `tags` are noted in the file. Equal input gives equal bytes, and memory stays constant.
+
+    Raises OutputError if the file cannot be written, MediaError if the encoder refuses the pictures.
+    """
+    size = (frames.width * scale, frames.height * scale)
+    images = each_image(frames)
+    encode(path, images, rate=frames.rate, size=size, encoding=encoding, timecode=timecode, tags=tags)
+
+
+def supports_timecode(rate: Fraction) -> bool:
+    """Return whether QuickTime has timecode at this rate: a whole number of frames per second, or 1000/1001 of one."""
+    return (rate * 1001 / 1000).denominator == 1 or rate.denominator == 1
+
+
 def even_size(width: int, height: int) -> tuple[int, int]:
-    """The size that pictures are written in: an odd side grows by one."""
+    """Return the size in which pictures are written: odd sides grow by one."""
     return width + width % 2, height + height % 2
 
 
 def each_image(frames: FrameSource) -> Iterator[NDArray[np.uint8]]:
-    """Frame by frame, of which few are in memory at a time."""
+    """Yield single frames, with few of them in memory."""
     for start in range(0, frames.num_frames, _FRAMES_A_READ):
         yield from frames.read(start, min(frames.num_frames, start + _FRAMES_A_READ))
 
@@ -104,10 +144,10 @@ def encode(
     smooth: bool = False,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Write RGB images as a movie of `size`, (width, height), one image a frame.
+    """Write RGB images as a movie of `size`, (width, height), one image per frame.
 
-    `timecode` is that of the first frame, for containers that have a place for it. Raises OutputError if the file
-    cannot be written, MediaError where the encoder refuses the pictures.
+    `timecode` is that of the first frame, for containers that can store it. Raises OutputError if the file cannot be
+    written, MediaError if the encoder refuses the pictures.
     """
     path = Path(path)
     matrix = encoding.matrix or (Colorspace.ITU709 if size[1] >= _HD_LINES else Colorspace.ITU601)
@@ -121,7 +161,7 @@ def encode(
             _tell_colours(stream, encoding.matrix)
         if timecode is not None:
             stream.metadata["timecode"] = timecode
-        track = None if sound is None else SoundTrack(target, sound, path=path)
+        track = None if sound is None else SoundTrackWriter(target, sound, path=path)
         for index, image in enumerate(images):
             frame = reformatter.reformat(
                 VideoFrame.from_ndarray(_even(image, size), format="rgb24"),
@@ -142,14 +182,14 @@ def encode(
 
 
 def _tell_colours(stream: VideoStream, matrix: Colorspace) -> None:
-    """Write down the matrix, and the primaries and the transfer curve that go with it; in 709 all have one number."""
+    """Note the matrix with its primaries and transfer curve: of BT.709 all three have the same number."""
     context = stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = int(matrix)
     context.color_range = _VIDEO_RANGE
 
 
 def _even(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Repeat the last column or row where the written side is odd (then nothing is enlarged by an even factor)."""
+    """Repeat the last column or row of an odd side; with an even `scale` no written side is odd."""
     wider, taller = size[0] % 2, size[1] % 2
     if not (wider or taller):
         return np.ascontiguousarray(image)
@@ -164,7 +204,7 @@ def _h264(crf: int) -> Encoding:
 
 @cache
 def find_encoder(*names: str) -> str:
-    """The first of some encoders that is there. Raises AvlinkError if none is."""
+    """Return the first of some encoders that libav has. Raises AvlinkError if it has none."""
     for name in names:
         if name in av.codec.codecs_available and av.codec.Codec(name, "w").is_encoder:
             return name

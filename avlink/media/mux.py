@@ -1,4 +1,4 @@
-"""Putting a new sound to an existing movie, whose picture is copied bit for bit."""
+"""Muxing new sound with the picture of an existing movie, which is copied without encoding."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from avlink.core.errors import MediaError
 from avlink.core.paths import atomic_write
 from avlink.core.values import SoundSource
 from avlink.media.container import find_video, open_input
+from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
 from avlink.media.probe import probe
-from avlink.media.soundtrack import SoundTrack, open_movie
-from avlink.media.user_data import is_mp4, read_user_data, rewrite_with_user_data
+from avlink.media.soundtrack import SoundTrackWriter, open_movie
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
-# What libavformat says of the container itself; the new one has its own.
+# Tags in which libavformat describes the container itself; the new file gets its own.
 _OF_THE_CONTAINER = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
 
 def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Mapping[str, str] | None = None) -> None:
-    """Write the picture of `video_path`, not encoded again, with `sound` as its only sound.
+    """Write the picture of `video_path`, without encoding it again, with `sound` as its only sound.
 
     The sound's first sample lies at the first picture (media time 0). The container follows the suffix of `out_path`.
-    Rotation, timecode (in MOV and MP4, from PyAV 18 on) and tags stay, from MP4 to MP4 byte for byte, and `tags` are
-    added to them; other sound, subtitles and further pictures are left out.
+    Rotation, timecode (in MOV and MP4, from PyAV 18 on) and tags are kept, from MP4 to MP4 byte for byte, and `tags`
+    are added; other sound, subtitles and further pictures are dropped.
 
     Raises MediaError if the input cannot be read, has no picture, or its picture does not fit the container;
     OutputError if `out_path` cannot be written.
@@ -44,7 +44,7 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
     user_data = read_user_data(video_path) if by_hand and is_mp4(video_path) else []
     with open_input(video_path) as source, open_movie(out_path, index_first=not by_hand) as target:
         picture = _picture(video_path, source)
-        # "Opaque" copies what the file says; else PyAV looks for an encoder named like the decoder, and AV1 has none.
+        # Without `opaque`, PyAV looks for an encoder with the decoder's name, and AV1's has none.
         copy = target.add_stream_from_template(picture, opaque=True)
         copy.metadata.update(picture.metadata)
         kept = {key: value for key, value in source.metadata.items() if key.lower() not in _OF_THE_CONTAINER}
@@ -53,7 +53,7 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
             notes = kept | notes
         # The first picture goes to time 0: MP4 can express a later start only in milliseconds.
         start = 0 if picture.time_base is None else round(start_s / picture.time_base)
-        track = SoundTrack(target, sound, path=out_path)
+        track = SoundTrackWriter(target, sound, path=out_path)
         step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
         for packet, dts in _with_order(_packets(video_path, source, picture), step):
             packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start
@@ -62,13 +62,13 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
             target.mux(packet)
         track.finish()
     if by_hand:
-        # libavformat writes the tags that it has a name for, or else all of them in another way than they stood.
+        # libavformat writes either only the tags that it has a name for, or all of them in another form than before.
         with atomic_write(out_path) as result:
             rewrite_with_user_data(out_path, result, user_data, notes)
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """The texts in a movie's container by name, as they stand there, without what it says of itself.
+    """Return the text tags of a movie's container by name, without those that describe the container itself.
 
     Raises MediaError if the file cannot be read.
     """
@@ -78,7 +78,7 @@ def read_tags(path: Path) -> dict[str, str]:
 
 
 def picture_digest(path: Path) -> str:
-    """A name for the coded picture: the same for two movies whose packets are, byte for byte and in order.
+    """Return a digest of the coded picture: equal for movies with the same packets in the same order.
 
     Raises MediaError if the file cannot be read or has no picture.
     """
@@ -98,7 +98,7 @@ def _picture(path: Path, container: InputContainer) -> VideoStream:
 
 
 def _packets(path: Path, source: InputContainer, picture: VideoStream) -> Iterator[Packet[Any]]:
-    """The packets of the picture, without the empty ones that only end decoding."""
+    """Yield the packets of the picture, without the empty ones that flush decoders."""
     packets = source.demux(picture)
     reached = Fraction(0)
     while True:
@@ -116,9 +116,9 @@ def _packets(path: Path, source: InputContainer, picture: VideoStream) -> Iterat
 
 
 def _with_order(packets: Iterator[Packet[Any]], step: int) -> Iterator[tuple[Packet[Any], int]]:
-    """Packets with the time at which each is decoded; `step` is one picture.
+    """Yield packets with their decoding times; `step` is the duration of one picture.
 
-    Matroska keeps no such times: libav finds them, save for the first ones where pictures refer to later ones.
+    Matroska stores no decoding times: libav reconstructs them, except for the first ones of streams with B-frames.
     """
     waiting: list[Packet[Any]] = []
     last: int | None = None

@@ -1,6 +1,6 @@
-"""Decoding a stretch of a video into upright, square-pixel RGB pictures of one size, with exact times.
+"""Decoding spans of video into upright RGB pictures of one size with square pixels, with exact times.
 
-Media time 0 is the first picture. Sizes are reached by area averaging, so that nothing aliases.
+Media time 0 is the first picture. Pictures are scaled by area averaging, against aliasing.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from avlink.core.errors import MediaError
-from avlink.core.images import ImageSequence
+from avlink.core.values import ImageSequence
 from avlink.media.container import find_video, open_input
 from avlink.media.images import decode_images
 from avlink.media.probe import VideoInfo, check_visible, picture_time, read_video_info
-from avlink.media.scale import Picture, Scaler
+from avlink.media.scale import DecodedPicture, Scaler
 
 _SEEK_BEYOND_S = 2
-# How far before the wanted time to look for a key picture, when the index leads past it.
+# Steps back from the wanted time, tried in order while the index leads to a key picture beyond it.
 _SEEK_MARGINS_S = (0, 2, 10, 60)
 
 
 def decode_pictures(
     path: Path | ImageSequence, *, start_s: Fraction, stop_s: Fraction, width: int, height: int
-) -> Iterator[Picture]:
-    """The pictures that are seen in [start_s, stop_s) of media time, in order and without holes.
+) -> Iterator[DecodedPicture]:
+    """Yield the pictures shown in [start_s, stop_s) of media time, in order and without holes.
 
-    Each is fitted into width x height: stretched where the shapes differ by up to 15 %, else with black bars.
-    Ends early where the video does, even before `start_s`; then its last picture alone comes. The first is otherwise
-    the picture seen at `start_s`, which may begin before.
+    Each is fitted into width x height: stretched where the shapes differ by up to 15 %, else with black bars. The first
+    is the picture shown at `start_s`, which may begin before. Pictures end early where the video does; if that is
+    before `start_s`, its last picture alone is given.
 
     Raises MediaError if the file cannot be opened, has no picture, or is damaged on the way (with the time reached).
     """
@@ -50,15 +50,15 @@ def decode_pictures(
     with open_input(path) as container:
         for frame, time_s in _frames_from(path, container, info, start_s):
             if held is not None and time_s <= held_from:
-                # A clock that steps back: what was shown stays.
+                # Timestamps that step back: the picture before stays.
                 continue
             if held is not None and time_s > start_s:
-                yield Picture(pixels=scaler.scale(held), begin_s=held_from, end_s=time_s)
+                yield DecodedPicture(pixels=scaler.scale(held), begin_s=held_from, end_s=time_s)
             held, held_from = frame, time_s
             if held_from >= stop_s:
                 return
         if held is not None:
-            yield Picture(pixels=scaler.scale(held), begin_s=held_from, end_s=held_from + _shown_for(held, info))
+            yield DecodedPicture(pixels=scaler.scale(held), begin_s=held_from, end_s=held_from + _shown_for(held, info))
 
 
 def _video(path: Path, container: InputContainer) -> VideoStream:
@@ -76,7 +76,7 @@ def _shown_for(frame: VideoFrame, info: VideoInfo) -> Fraction:
 def _frames_from(
     path: Path, container: InputContainer, info: VideoInfo, start_s: Fraction
 ) -> Iterator[tuple[VideoFrame, Fraction]]:
-    """Decoded frames with their media time; the first one is at or before `start_s` wherever the video allows."""
+    """Yield decoded frames with their media times; the first is at or before `start_s` wherever the video allows."""
     stream = _video(path, container)
     stream.thread_type = "AUTO"
     for margin_s in _SEEK_MARGINS_S:
@@ -93,7 +93,7 @@ def _frames_from(
             yield first
             yield from frames
             return
-    # No usable index: read from the beginning, with a fresh container, because not every format can go back.
+    # No usable index: read from the beginning in a fresh container, because not every format can seek back.
     with open_input(path) as fresh:
         stream = _video(path, fresh)
         stream.thread_type = "AUTO"
@@ -101,7 +101,7 @@ def _frames_from(
 
 
 def _after_key_picture(frames: Iterator[tuple[VideoFrame, Fraction]]) -> Iterator[tuple[VideoFrame, Fraction]]:
-    # Pictures that lead an open group lack what they refer to after a seek.
+    # After a seek, the leading pictures of an open GOP lack their references and decode to garbage.
     found = False
     for item in frames:
         found = found or item[0].key_frame

@@ -1,6 +1,6 @@
-"""What a media file holds: its streams, rates, sizes and lengths, without decoding more than one picture.
+"""Probing media files: streams, rates, sizes and lengths, decoding at most one picture.
 
-Media time 0 is the first picture of a file that has one, else its first sound.
+Media time 0 is the first picture of a file that has one, else its first sample of sound.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _PACKETS_TO_MEASURE = 120
 _COMMON_RATES = tuple(
     exact_rate(rate) for rate in (10, 12, 12.5, 15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 90, 100, 120)
 )
-# Streams without an index: libav guesses their length from the bit rate.
+# Raw streams without an index: libav guesses their length from the bit rate.
 _GUESSED_BY_BIT_RATE = frozenset({"mp3", "aac", "ac3", "eac3", "dts", "loas", "amr", "amrnb", "amrwb"})
-# Here a stream's length is that of the whole file.
+# Formats in which libav gives the length of the whole file as that of each stream.
 _LENGTH_OF_THE_FILE = frozenset({"matroska,webm", "flv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
-    """Moving pictures: size in square pixels as they are shown, after rotation and pixel aspect.
+    """Moving pictures, with their size in square pixels as shown, after rotation and pixel aspect.
 
     `rotation` is in degrees counter-clockwise, a multiple of 90, and already applied to `width` and `height`.
-    `start_s` is the first picture's time in the container. `timecode` is the start timecode text, if the file has one.
+    `start_s` is the first picture's time in the container. `timecode` is the text of the start timecode, if any.
     """
 
     rate: Fraction
@@ -58,10 +58,10 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioInfo:
-    """Sound: `start_s` is the first sample's time in the container.
+    """Sound; `start_s` is the first sample's time in the container.
 
-    `duration_s` is None where the container does not say, or guesses. `time_reference_s` is the real time from midnight
-    to the first sample, in seconds, if the file says so as Broadcast Wave does.
+    `duration_s` is None if the container does not know or guesses it. `time_reference_s` is the real time from midnight
+    to the first sample in seconds, if the file has one, as Broadcast Wave does.
     """
 
     sample_rate: int
@@ -83,20 +83,20 @@ class MediaInfo:
 
     @property
     def has_video(self) -> bool:
-        """Whether there are moving pictures; cover art is none."""
+        """True if there are moving pictures; cover art does not count."""
         return self.video is not None
 
     @property
     def has_audio(self) -> bool:
-        """Whether there is sound."""
+        """True if there is sound."""
         return self.audio is not None
 
 
 def probe(path: Path) -> MediaInfo:
-    """Look into a media file; opens it, decodes one picture, and reads packets only where the index says nothing.
+    """Probe a media file: open it, decode one picture, and read packets only where the index is not enough.
 
-    Raises MediaError for what cannot be opened (see `open_input`), for a still picture, for a file with neither
-    picture nor sound, and for one that ends before its own index does.
+    Raises MediaError for a file that cannot be opened (see `open_input`), a still picture, a file with neither picture
+    nor sound, and one that is shorter than its own index says.
     """
     path = Path(path)
     with open_input(path) as container:
@@ -115,9 +115,9 @@ def probe(path: Path) -> MediaInfo:
 
 
 def require_video(info: MediaInfo) -> VideoInfo:
-    """The picture of a file that must have one.
+    """Return the picture of a file that must have one.
 
-    Raises MediaError if there is none, or if it is too small to see anything in.
+    Raises MediaError if there is none, or if it is too small to show anything.
     """
     if info.video is None:
         raise MediaError(f"'{info.path}' has no picture, only sound; name a file with video")
@@ -126,7 +126,7 @@ def require_video(info: MediaInfo) -> VideoInfo:
 
 
 def check_visible(path: Path, video: VideoInfo) -> None:
-    """Raises MediaError if the picture is too small to see anything in."""
+    """Check the size of a picture. Raises MediaError if it is too small to show anything."""
     if min(video.width, video.height) < _SMALLEST_SIDE:
         raise MediaError(
             f"the picture of '{path}' is {video.width}x{video.height} pixels, in which nothing can be seen; "
@@ -135,13 +135,13 @@ def check_visible(path: Path, video: VideoInfo) -> None:
 
 
 def read_video_info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
-    """What `stream` shows. Reads on from the start of `container`.
+    """Return the format of `stream`, reading packets from the start of `container`.
 
     Raises MediaError if not one picture can be decoded.
     """
     if stream.codec_context is None:
         raise MediaError(f"the picture of '{path}' is in a format that cannot be decoded here; convert it to H.264")
-    # Starting threads takes longer than one picture.
+    # Starting decoder threads takes longer than decoding one picture.
     stream.codec_context.thread_count = 1
     times: list[int] = []
     packets = _noting_times(container.demux(stream), times)
@@ -163,19 +163,19 @@ def read_video_info(path: Path, container: InputContainer, stream: VideoStream) 
 
 
 def pixel_aspect(stream: VideoStream) -> Fraction:
-    """Width of a pixel over its height; 1 where the file says nothing or nonsense."""
+    """Return the width of a pixel over its height; 1 if the file has no sane value."""
     aspect = stream.sample_aspect_ratio
     return Fraction(aspect) if aspect and Fraction(1, 10) <= aspect <= 10 else Fraction(1)
 
 
 def right_angle(degrees: int) -> int:
-    """The nearest multiple of 90 degrees, within (-180, 180]."""
+    """Return the nearest multiple of 90 degrees, within (-180, 180]."""
     turned = round(degrees / 90) * 90 % 360
     return turned - 360 if turned > 180 else turned
 
 
 def picture_time(frame: VideoFrame) -> Fraction | None:
-    """Container time of a decoded picture in exact seconds."""
+    """Return the container time of a decoded picture in exact seconds; None if it has none."""
     if frame.pts is None or frame.time_base is None:
         return None
     return frame.pts * Fraction(frame.time_base)
@@ -214,7 +214,7 @@ def _noting_times(packets: Iterable[Packet[Any]], times: list[int]) -> Iterator[
 def _first_picture(path: Path, packets: Iterator[Packet[Any]]) -> VideoFrame:
     try:
         for packet in packets:
-            # Packets before the first key picture may fail, as in a recording that was cut: go on to the key picture.
+            # Packets before the first key picture may fail, as in a recording that was cut.
             with suppress(av.error.InvalidDataError):
                 for frame in packet.decode():
                     if isinstance(frame, VideoFrame):
@@ -229,20 +229,20 @@ def _rate_by_container(stream: VideoStream) -> Fraction | None:
     agree = mean and grid and abs(mean - grid) <= grid / 100 and _SANE_RATES[0] <= mean <= _SANE_RATES[1]
     if not mean or not agree:
         return None
-    # Clocks of 90 kHz or milliseconds cannot say 24000/1001 exactly.
+    # Timestamps at 90 kHz or in milliseconds cannot express 24000/1001 exactly.
     nearest = _nearest_common_rate(mean)
     return nearest if abs(nearest - mean) <= nearest / 10_000 else Fraction(mean)
 
 
 def _rate_by_packets(stream: VideoStream, packets: Iterator[Packet[Any]], times: list[int]) -> Fraction:
-    """Pictures per second by the times of the first packets, for variable rates and for FLV's "1000 per second"."""
+    """Return the frame rate by the times of the first packets, for variable rates and for FLV, which says 1000."""
     with suppress(av.error.FFmpegError):
         for _ in islice(packets, _PACKETS_TO_MEASURE):
             pass
     steps = [after - before for before, after in pairwise(sorted(times)) if after > before]
     if not steps or stream.time_base is None:
         return Fraction(25)
-    # The mean of the usual steps, not their median alone: milliseconds cannot say 1/30.
+    # The mean of the usual steps, not their median: timestamps in milliseconds alternate between 33 and 34 at 30 fps.
     typical = median_low(steps)
     usual = [step for step in steps if abs(step - typical) <= max(typical / 4, 1)]
     measured = Fraction(len(usual), sum(usual)) / Fraction(stream.time_base)
@@ -262,7 +262,10 @@ def _timecode(container: InputContainer, stream: VideoStream) -> str | None:
 
 
 def _check_whole(path: Path, stream: Stream) -> None:
-    """Compare the index with the size of the file: a truncated "faststart" file opens as if it were whole."""
+    """Compare the index with the size of the file: a truncated "faststart" file opens as if it were complete.
+
+    Raises MediaError if the index points beyond the end.
+    """
     entries = stream.index_entries
     if "mp4" not in stream.container.format.name.split(",") or not len(entries):
         return
@@ -280,7 +283,7 @@ def _duration(path: Path, stream: VideoStream | AudioStream, rate: Fraction | No
     own_length = format_name not in _GUESSED_BY_BIT_RATE | _LENGTH_OF_THE_FILE
     if own_length and stream.duration and stream.duration > 0 and stream.time_base:
         return stream.duration * Fraction(stream.time_base)
-    # Reading the tail is enough where a file can be searched; five seconds can hold no packet of a slow stream.
+    # Reading the tail is enough where a file can seek; the last five seconds may hold no packet of a slow stream.
     for tail_s in (5, 60, None) if format_name not in _GUESSED_BY_BIT_RATE else (None,):
         with open_input(path) as container:
             end = _last_packet_end(container, stream.index, tail_s=tail_s, rate=rate)
@@ -294,7 +297,7 @@ def _last_packet_end(
 ) -> Fraction | None:
     stream = container.streams[index]
     end: Fraction | None = None
-    # A file that breaks off is as long as what is there.
+    # The length of a file that breaks off is that of its readable part.
     with suppress(av.error.FFmpegError):
         if tail_s is not None:
             if not container.duration:
@@ -302,7 +305,7 @@ def _last_packet_end(
             container.seek((container.start_time or 0) + max(0, container.duration - tail_s * av.time_base))
         for packet in container.demux(stream):
             if packet.pts is not None:
-                # FLV says that a picture lasts 1 ms: the rate knows better.
+                # FLV gives each picture a duration of 1 ms, so the rate sets a lower bound.
                 length = max((packet.duration or 0) * Fraction(packet.time_base), 1 / rate if rate else Fraction(0))
                 reached = packet.pts * Fraction(packet.time_base) + length
                 end = reached if end is None else max(end, reached)

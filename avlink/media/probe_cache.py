@@ -1,7 +1,7 @@
-"""What media files hold, remembered between runs by path, size, time and inode, as the digests of their content are.
+"""Probe results remembered between runs by path, size, modification time and inode, like digests of files.
 
-Looking into a file opens it and decodes a picture: milliseconds for a small one, and far more for a large one on a
-server. A long edit has thousands.
+Probing opens a file and decodes a picture: milliseconds for a small file, and far more for a large one on a server. A
+long edit has thousands.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from avlink.core.store import Store
 from avlink.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 
 _CODE_VERSION = 1
-"""Raised when looking into the same file would say something else."""
+"""Increased when probing gives another result for the same file."""
 
 
-def known_probe(path: Path, store: Store) -> MediaInfo:
-    """What a media file holds. Raises MediaError for what cannot be used, which is looked into each time."""
+def cached_probe(path: Path, store: Store) -> MediaInfo:
+    """Probe a media file, or return the remembered result. Raises MediaError; failures are not remembered."""
     try:
         resolved = path.resolve()
         stat = resolved.stat()
@@ -30,16 +30,16 @@ def known_probe(path: Path, store: Store) -> MediaInfo:
         return probe(path)
     file: list[JsonValue] = [str(resolved), stat.st_size, stat.st_mtime_ns, stat.st_ino]
     key = digest(["probe", avlink.__version__, _CODE_VERSION, *file])
-    known = _read(path, store.text(key))
+    known = _read(path, store.get_text(key))
     if known is None:
         known = probe(path)
         parts = {"duration_s": known.duration_s, "video": known.video, "audio": known.audio}
-        store.put_note(key, ".txt", json.dumps({name: _plain(part) for name, part in parts.items()}))
+        store.put_text(key, ".txt", json.dumps({name: _plain(part) for name, part in parts.items()}))
     return known
 
 
 def _read(path: Path, text: str | None) -> MediaInfo | None:
-    """The note on a file; None where there is none, or a broken one."""
+    """Return a remembered result; None if there is none, or a broken one."""
     try:
         parts = {name: _exact(part) for name, part in json.loads(text or "null").items()}
         video, audio = parts["video"], parts["audio"]
@@ -54,7 +54,7 @@ def _read(path: Path, text: str | None) -> MediaInfo | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON: exact numbers as lists of their text, streams as tables of their fields."""
+    """Return a value as JSON: fractions as lists of their text, streams as tables of their fields."""
     if isinstance(value, Fraction):
         return [fraction_text(value)]
     if isinstance(value, VideoInfo | AudioInfo):

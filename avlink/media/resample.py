@@ -1,6 +1,6 @@
-"""Changing a sample rate by an exact ratio with no delay: sample n stays at n / rate seconds.
+"""Sample rate conversion by an exact ratio without delay: sample n stays at n / rate seconds.
 
-A polyphase filter with a Kaiser-windowed sinc: flat to 0.9 of the lower Nyquist frequency, below -90 dB beyond it.
+A polyphase filter with a Kaiser-windowed sinc, flat to 0.9 of the lower Nyquist frequency and below -90 dB beyond it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _ZERO_CROSSINGS = 64
 _KAISER_BETA = 9.0
 _CUTOFF = 0.955
 _BLOCK_SAMPLES = 1 << 17
-# Codecs give 1024 samples at a time; setting up the filter that often would cost more than filtering.
+# Codecs give 1024 samples at a time; starting the filter that often costs more than filtering.
 _LEAST_BLOCK_SAMPLES = 1 << 15
 _TAPS_A_SAMPLE = 8
 
 
 def resample(wave: Waveform, sample_rate: int) -> Waveform:
-    """The same sound at another rate, of round(num_samples * sample_rate / wave.sample_rate) samples, halves up.
+    """Return the sound at another rate, with round(num_samples * sample_rate / wave.sample_rate) samples, halves up.
 
-    Beyond its ends the sound is silence. Raises ValueError if the rate is not positive.
+    Beyond its ends the sound is taken as silence. Raises ValueError if the rate is not positive.
     """
     if sample_rate == wave.sample_rate:
         return wave
@@ -41,7 +41,7 @@ def resample(wave: Waveform, sample_rate: int) -> Waveform:
 
 
 def resample_spooled(sound: SoundSource, sample_rate: int) -> SoundSource:
-    """The same in constant memory, by way of a temporary file. Raises OutputError if that cannot be written."""
+    """Resample in constant memory, by way of a temporary file. Raises OutputError if that cannot be written."""
     if sample_rate == sound.sample_rate:
         return sound
     blocks = _converted(sound, _converter(sound, sample_rate))
@@ -61,7 +61,7 @@ def _converted(sound: SoundSource, converter: Resampler) -> Iterator[NDArray[np.
 
 
 class Resampler:
-    """The same for sound that comes in blocks; what comes out does not depend on where the blocks are cut."""
+    """Resamples sound that comes in blocks; the result does not depend on where the blocks are cut."""
 
     def __init__(self, rate_in: int, rate_out: int, *, channels: int) -> None:
         shared = gcd(rate_in, rate_out)
@@ -76,11 +76,11 @@ class Resampler:
         self._made = 0
 
     def length(self, samples_in: int) -> int:
-        """How many samples come out in all for `samples_in` samples that go in."""
+        """Return the number of output samples for `samples_in` input samples."""
         return (2 * samples_in * self._up + self._down) // (2 * self._down)
 
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take (channels, samples) more; give what is ready by now."""
+        """Take another block (channels, samples); return the samples that are ready."""
         self._waiting.append(block)
         if sum(waiting.shape[1] for waiting in self._waiting) < self._least:
             return self._make(self._made)
@@ -89,7 +89,7 @@ class Resampler:
         return self._make(max(known, self._made))
 
     def flush(self) -> NDArray[np.float32]:
-        """The rest, with silence after the end."""
+        """Return the remaining samples, with silence after the end."""
         self._take_waiting()
         return self._make(self.length(self._seen))
 
@@ -99,13 +99,13 @@ class Resampler:
         self._waiting = []
 
     def _make(self, stop: int) -> NDArray[np.float32]:
-        # Here and below: it takes longer to load than all else, and plans filter nothing.
+        # Imported late, here and below: scipy.signal takes longer to load than all else, and plans do not need it.
         from scipy.signal import upfirdn
 
         start = self._made
         if stop <= start:
             return np.zeros((self._kept.shape[0], 0), np.float32)
-        # `_half` is a multiple of `_down`: its centre falls on a whole output index, so the delay is exactly undone.
+        # `_half` is a multiple of `_down`: the filter's delay is a whole number of output samples and cancels exactly.
         offset = self._half // self._down - self._base // self._down * self._up
         filtered = np.asarray(upfirdn(self._filter, self._kept, self._up, self._down, axis=1), np.float32)
         out = np.zeros((self._kept.shape[0], stop - start), np.float32)
@@ -128,5 +128,5 @@ def _low_pass(up: int, down: int) -> tuple[NDArray[np.float32], int]:
     widest = max(up, down)
     half = -(-_ZERO_CROSSINGS * widest // down) * down
     taps = firwin(2 * half + 1, _CUTOFF / widest, window=("kaiser", _KAISER_BETA))
-    # The sum over each phase is 1, so that a constant stays itself to the last bits.
+    # Times `up`, each phase of the filter sums to 1, so that a constant stays constant.
     return (taps * up).astype(np.float32), half

@@ -1,4 +1,4 @@
-"""Decoded frames to RGB pictures of one size: upright, in square pixels, in shape, without aliasing."""
+"""Scaling decoded frames to RGB pictures of one size: upright, in square pixels, in shape, without aliasing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _HD_LINES = 720
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """RGB uint8 `pixels` of shape (height, width, 3), seen from `begin_s` until `end_s` of media time."""
+class DecodedPicture:
+    """RGB uint8 `pixels` of shape (height, width, 3), shown from `begin_s` to `end_s` of media time."""
 
     pixels: NDArray[np.uint8]
     begin_s: Fraction
@@ -30,7 +30,7 @@ class Picture:
 
 
 class Scaler:
-    """Frames of one video to RGB pictures of one size: upright, in shape, without aliasing."""
+    """Converts frames of one video to RGB pictures of one size: upright, in shape, without aliasing."""
 
     def __init__(self, info: VideoInfo, *, width: int, height: int) -> None:
         self._width, self._height = width, height
@@ -38,12 +38,12 @@ class Scaler:
         self._reformatter = VideoReformatter()
 
     def scale(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """RGB uint8 of shape (height, width, 3): stretched up to 15 %, else with black bars."""
+        """Return RGB uint8 of shape (height, width, 3): stretched by up to 15 %, else with black bars."""
         rotation = right_angle(frame.rotation)
         width, height = self._fit_width, self._fit_height
         if rotation % 180:
             width, height = height, width
-        # Files that name no colour matrix mean BT.709 from 720 lines up, by the habit of all players.
+        # For files without a colour matrix all players assume BT.709 from 720 lines up.
         unnamed = frame.colorspace == _UNSPECIFIED_MATRIX
         matrix = Colorspace.ITU709 if unnamed and frame.height >= _HD_LINES else None
         small = self._reformatter.reformat(
@@ -59,7 +59,7 @@ class Scaler:
 
 
 def resized(pixels: NDArray[np.uint8], *, width: int, height: int) -> NDArray[np.uint8]:
-    """RGB pictures (frames, height, width, 3) averaged to another size, as a `Scaler` does it."""
+    """Return RGB pictures (frames, height, width, 3) averaged to another size, as a `Scaler` does it."""
     reformatter = VideoReformatter()
     return np.stack(
         [

@@ -1,4 +1,4 @@
-"""Encoding sound into a movie that is being written, on exact times."""
+"""Opening movies for writing, and encoding their sound at exact times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from avlink.core.errors import AvlinkError, MediaError, OutputError
 from avlink.core.values import SoundSource
 from avlink.media.resample import resample_spooled
 
-# Container and sound codec by file name. AAC where players expect it, without loss where they do not mind.
+# Container and sound codec by suffix: AAC where players expect it, lossless where they accept it.
 _FORMATS = {
     ".mp4": ("mp4", "aac"),
     ".m4v": ("mp4", "aac"),
@@ -42,12 +42,12 @@ _WHOLE_RATE = 48000
 
 @contextmanager
 def open_movie(path: Path, *, index_first: bool = True) -> Iterator[OutputContainer]:
-    """Open a movie for writing; what fails on the way is said in one sentence.
+    """Open a movie for writing, with every failure in one sentence.
 
-    With `index_first`, MP4 and MOV begin with their index, so that they play while they are still loaded.
+    With `index_first`, MP4 and MOV begin with their index, so that they play while they are downloaded.
 
-    Raises OutputError for an unknown suffix or a place that cannot be written, MediaError where libav refuses the
-    streams for this container.
+    Raises OutputError for an unknown suffix or a place that cannot be written, MediaError if libav refuses the streams
+    for this container.
     """
     if path.suffix.lower() not in _FORMATS:
         known = ", ".join(_FORMATS)
@@ -71,11 +71,11 @@ def open_movie(path: Path, *, index_first: bool = True) -> Iterator[OutputContai
         ) from error
 
 
-class SoundTrack:
-    """The sound of a movie under way. Feed it along with the picture, so that little waits in memory."""
+class SoundTrackWriter:
+    """Encodes the sound of a movie that is being written, interleaved with the picture so that little is buffered."""
 
     def __init__(self, container: OutputContainer, sound: SoundSource, *, path: Path) -> None:
-        """The sound's first sample lies at time 0; `path` tells the codec by its suffix."""
+        """Add a stream for `sound`, whose first sample lies at time 0; the suffix of `path` gives the codec."""
         codec = _FORMATS[path.suffix.lower()][1]
         if sound.channels not in _LAYOUTS:
             raise MediaError(f"sound of {sound.channels} channels cannot go into '{path}'; mix it to mono or stereo")
@@ -83,7 +83,7 @@ class SoundTrack:
         self._sound = sound if rates is None or sound.sample_rate in rates else resample_spooled(sound, _WHOLE_RATE)
         self._container = container
         self._layout = _LAYOUTS[sound.channels]
-        # The codec's name is not known to the type checker; it is one of sound.
+        # PyAV's overloads know the stream's type by literal codec names only.
         self._stream = cast(AudioStream, container.add_stream(codec, rate=self._sound.sample_rate, layout=self._layout))
         if codec in ("aac", "libopus"):
             self._stream.bit_rate = _BIT_RATE_A_CHANNEL * sound.channels
@@ -107,7 +107,7 @@ class SoundTrack:
         frame = AudioFrame.from_ndarray(block, format="fltp", layout=self._layout)
         frame.sample_rate = self._sound.sample_rate
         frame.time_base = Fraction(1, self._sound.sample_rate)
-        # Without a time of its own the encoder's delay (21 ms for AAC) would enter the movie.
+        # Without a pts the encoder's delay (21 ms for AAC) would shift the sound.
         frame.pts = self._done
         self._container.mux(self._stream.encode(frame))
         self._done += block.shape[1]

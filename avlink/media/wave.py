@@ -1,4 +1,4 @@
-"""Wave files in constant memory: written block by block as RIFF, or RF64 where 4 GiB do not suffice, and read so."""
+"""Wave files in constant memory: written in blocks as RIFF, or RF64 beyond 4 GiB, and read in blocks."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def write_wave(
     after: bytes = b"",
     riff_limit_bytes: int = RIFF_LIMIT_BYTES,
 ) -> None:
-    """Write `sound` at its own rate, each block of (channels, samples) turned into bytes by `pack`.
+    """Write `sound` at its own rate; `pack` turns each block (channels, samples) into bytes.
 
-    The chunks `before` and `after` stand around the format chunk. Files beyond `riff_limit_bytes` become RF64.
+    The chunks `before` and `after` are written around the format chunk. Files beyond `riff_limit_bytes` become RF64.
     Raises OutputError if the file cannot be written, and what `pack` raises.
     """
     frame_bytes = bytes_a_sample * sound.channels
@@ -68,17 +68,17 @@ def write_wave(
 
 def write_float_wave(path: Path, sound: SoundSource) -> None:
     """Write `sound` bit for bit, as 32-bit floating point. Raises OutputError if the file cannot be written."""
-    # libsndfile could write it too, but does not tell why a file cannot be written.
+    # libsndfile could write it too, but hides the reason when a file cannot be written.
     write_wave(path, sound, lambda block: block.T.astype("<f4").tobytes(), format_tag=FLOAT, bytes_a_sample=4)
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
-    """A RIFF chunk, padded to an even length."""
+    """Return a RIFF chunk, padded to an even length."""
     return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
 class WaveFile:
-    """The sound of a WAV or other file that libsndfile reads, a stretch at a time (a `SoundSource`)."""
+    """The sound of a WAV or other file that libsndfile reads, a span at a time (a `SoundSource`)."""
 
     def __init__(self, path: Path) -> None:
         """Open `path`. Raises MediaError if it is no sound file that can be read."""
@@ -91,7 +91,7 @@ class WaveFile:
         self._lock = Lock()
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) of shape (channels, samples), full scale at +-1; indices as in a slice."""
+        """Return samples [start, stop) of shape (channels, samples), full scale at +-1; indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         with self._lock:
             self._file.seek(start)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.core.drop_frame import can_drop, starts_in_drop_frame
 from avlink.timeline.item import table
 from avlink.timeline.ours import KEY
+from avlink.timeline.timecode import can_drop, starts_in_drop_frame
 from avlink.timeline.walk import frame_rate, origin_s
 
 _WORD = "drop_frame"

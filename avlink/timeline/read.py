@@ -18,12 +18,12 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from avlink.core.drop_frame import can_drop
 from avlink.core.errors import TimelineError
-from avlink.core.recipe.schema import Read
+from avlink.core.recipe.schema import ReadTable
 from avlink.timeline.formats.edl import edl_count, in_drop_frame, straighten_records
 from avlink.timeline.formats.fcp7_xml import with_nested_tracks
 from avlink.timeline.formats.fcpxml import read_fcpxml
+from avlink.timeline.timecode import can_drop
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
 
@@ -55,7 +55,7 @@ class TimelineFile:
     image_rate: Fraction | None = None
 
 
-_AS_IT_IS = Read()
+_AS_IT_IS = ReadTable()
 
 
 def timeline_suffixes() -> frozenset[str]:
@@ -76,7 +76,7 @@ def readable_suffixes() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def read_timeline(path: Path, wish: Read = _AS_IT_IS) -> TimelineFile:
+def read_timeline(path: Path, wish: ReadTable = _AS_IT_IS) -> TimelineFile:
     """Read a timeline file. The file is never changed, and the result is ours to change.
 
     `wish` says what the file does not: which of its timelines is meant, and its frame rate.

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
-from avlink.core.images import ImageSequence
+from avlink.core.values import ImageSequence
 from avlink.timeline.sequences import find_images, image_name
 from avlink.timeline.suffixes import FILM_SUFFIXES, is_still
 from avlink.timeline.values import ClipRef, ImageNames, MediaKind, MediaRef

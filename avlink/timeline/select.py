@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Literal
 
 from avlink.core.errors import TimelineError
-from avlink.core.recipe.schema import Select
+from avlink.core.recipe.schema import SelectTable
 from avlink.timeline.fades import FadeRow
 from avlink.timeline.spots import cued_parts, part_of
 from avlink.timeline.values import ClipRef, Skip, left_out, with_fades
@@ -18,11 +18,11 @@ from avlink.timeline.values import ClipRef, Skip, left_out, with_fades
 Span = tuple[Fraction, Fraction]
 
 
-_EVERYTHING = Select()
+_EVERYTHING = SelectTable()
 
 
 def select_clips(
-    items: Sequence[ClipRef | Skip], tracks: Sequence[str] = (), *, wish: Select = _EVERYTHING
+    items: Sequence[ClipRef | Skip], tracks: Sequence[str] = (), *, wish: SelectTable = _EVERYTHING
 ) -> tuple[ClipRef | Skip, ...]:
     """The clips to work on, in timeline order, and everything else that is there as skips.
 
@@ -39,7 +39,7 @@ def select_clips(
     return tuple(sorted((_worth_a_sound(item, wish) for item in named), key=timeline_order))
 
 
-def wished(items: Sequence[ClipRef | Skip], wish: Select) -> list[ClipRef | Skip]:
+def wished(items: Sequence[ClipRef | Skip], wish: SelectTable) -> list[ClipRef | Skip]:
     """The items that are as the wish says. Raises TimelineError when there are some, and none is."""
     named = [item for item in items if is_wished(item, wish)]
     if items and not named:
@@ -47,7 +47,7 @@ def wished(items: Sequence[ClipRef | Skip], wish: Select) -> list[ClipRef | Skip
     return named
 
 
-def is_wished(item: ClipRef | Skip, wish: Select) -> bool:
+def is_wished(item: ClipRef | Skip, wish: SelectTable) -> bool:
     """Whether a clip has a name, a marker and a colour that the wish names; what it leaves open holds for all."""
     if wish.clips and not _matches([item.name], wish.clips):
         return False
@@ -66,7 +66,7 @@ def _matches(texts: Iterable[str], patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(text.casefold(), pattern.casefold()) for text in texts for pattern in patterns)
 
 
-def _nothing_wished(items: Sequence[ClipRef | Skip], wish: Select) -> str:
+def _nothing_wished(items: Sequence[ClipRef | Skip], wish: SelectTable) -> str:
     wishes = [
         f"{key} = {', '.join(values)}"
         for key, values in (("clips", wish.clips), ("markers", wish.markers), ("colours", wish.colours))
@@ -77,7 +77,7 @@ def _nothing_wished(items: Sequence[ClipRef | Skip], wish: Select) -> str:
     return f"no clip is as [select] wants it ({'; '.join(wishes)}); there are: {', '.join(names[:8])}{more}"
 
 
-def _worth_a_sound(item: ClipRef | Skip, wish: Select) -> ClipRef | Skip:
+def _worth_a_sound(item: ClipRef | Skip, wish: SelectTable) -> ClipRef | Skip:
     """What is too short, or stands still, as a skip.
 
     Nothing moves in a freeze frame, and foley is the sound of what moves: an editor who freezes a picture wants it to

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from avlink.core.recipe.schema import Select
+from avlink.core.recipe.schema import SelectTable
 from avlink.timeline.select import on_tracks, timeline_order, wished
 from avlink.timeline.values import ClipRef, Skip, left_out
 
 
-def select_sounds(items: Sequence[ClipRef | Skip], *, wish: Select) -> tuple[ClipRef | Skip, ...]:
+def select_sounds(items: Sequence[ClipRef | Skip], *, wish: SelectTable) -> tuple[ClipRef | Skip, ...]:
     """The sound clips to work on, in timeline order, and everything else that is there as skips.
 
     Sounds hide nothing, so all clips of all tracks are taken, or of those that the wish names: by their names, or A1,
@@ -22,7 +22,7 @@ def select_sounds(items: Sequence[ClipRef | Skip], *, wish: Select) -> tuple[Cli
     return tuple(sorted((_worth_a_picture(item, wish) for item in wished(found, wish)), key=timeline_order))
 
 
-def _worth_a_picture(item: ClipRef | Skip, wish: Select) -> ClipRef | Skip:
+def _worth_a_picture(item: ClipRef | Skip, wish: SelectTable) -> ClipRef | Skip:
     if isinstance(item, Skip):
         return item
     if item.mode == "off":

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
 
-from avlink.core.images import ImageSequence
+from avlink.core.values import ImageSequence
 from avlink.timeline.values import ImageNames
 
 # "shot.%04d.exr", "shot.####.exr", and Resolve's "shot.[0001-0100].exr".

@@ -10,7 +10,6 @@ import re
 from fractions import Fraction
 
 from avlink.core import clock
-from avlink.core.drop_frame import can_drop as can_drop
 
 _TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
 
@@ -60,6 +59,28 @@ def time_reference(origin_s: Fraction, timeline_start_s: Fraction, sample_rate: 
     01:00:00:00 at 24000/1001 is 172972800 samples at 48 kHz, 01:00:00;00 at 30000/1001 is 172799827.
     """
     return max(0, clock.to_index(origin_s + timeline_start_s, sample_rate))
+
+
+def can_drop(rate: Fraction) -> bool:
+    """Whether drop-frame timecode exists at this rate: 30000/1001 and its multiples."""
+    return rate.denominator == 1001 and clock.to_index(rate, 1) % 30 == 0
+
+
+def starts_in_drop_frame(start_s: Fraction, rate: Fraction) -> bool:
+    """Whether a timeline that starts so long after midnight is more likely counted in drop-frame.
+
+    People start at whole seconds of their own count: at 30000/1001 frame 107892 is 01:00:00;00, and 00:59:56:12
+    otherwise. Where that says nothing, OTIO's own rule for these rates holds, which is drop-frame; a start at midnight,
+    or none, is not counted so.
+    """
+    frames = clock.to_index(start_s, rate)
+    if not can_drop(rate) or frames <= 0:
+        return False
+    base = clock.to_index(rate, 1)
+    dropped = base // 15
+    rest = frames % (base * 600 - 9 * dropped)
+    number = rest + dropped * max(0, (rest - dropped) // (base * 60 - dropped))
+    return number % base == 0 or frames % base != 0
 
 
 def _dropped_per_minute(base: int) -> int:

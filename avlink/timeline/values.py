@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from avlink.core.hashing import digest, fraction_text
-from avlink.core.images import ImageSequence
-from avlink.core.values import Hit, Prompt
+from avlink.core.values import Hit, ImageSequence, Prompt
 from avlink.timeline.directions import Cue, Marker, Mode, Role
 from avlink.timeline.fades import Fade
 from avlink.timeline.suffixes import FILM_SUFFIXES, may_be_transparent

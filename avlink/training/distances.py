@@ -9,7 +9,7 @@ import numpy as np
 
 from avlink.core.errors import InputError, RecipeError, TooShort
 from avlink.core.features import Content, FeatureExtractor
-from avlink.core.picked import PickedFrames, size_within
+from avlink.core.frames import ResampledFrames, fit_shorter_side
 from avlink.core.recipe import TrainRecipe
 from avlink.core.values import Frames, Waveform
 from avlink.evaluation.extractor_metrics import FeatureRows, FrechetAccumulator, medium_of
@@ -86,8 +86,8 @@ def _content(clip: Clip, extractor: FeatureExtractor) -> Content:
         assert extractor.sample_rate is not None
         return resample(clip, extractor.sample_rate)
     assert extractor.frame_rate is not None and extractor.side is not None
-    picked = PickedFrames(clip, extractor.frame_rate)
-    width, height = size_within(clip.width, clip.height, extractor.side)
+    picked = ResampledFrames(clip, rate=extractor.frame_rate)
+    width, height = fit_shorter_side(clip.width, clip.height, extractor.side)
     if (width, height) == (clip.width, clip.height):
         return picked
     # Imported here, so that a training on prepared clips needs no decoder, which the scaler is part of.

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avlink.core.datasets import without_places
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.paths import make_folder, write_text
 from avlink.core.recipe import TrainRecipe
-from avlink.core.training import STAGES
+from avlink.core.recipe.data import without_places
+from avlink.core.recipe.stages import STAGES
 from avlink.training.data.foundry import stored_fps
 from avlink.training.data.prepare import clips_for
 from avlink.training.environment import record_environment, resolve_recipe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from avlink.core.errors import BundleError, InputError
 from avlink.core.recipe import TrainRecipe
-from avlink.core.training import STAGES
+from avlink.core.recipe.stages import STAGES
 from avlink.training.data.prepared import clips_folder
 
 if TYPE_CHECKING:

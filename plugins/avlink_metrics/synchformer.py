@@ -16,7 +16,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from avlink import Content, Features, Scene, TooShort
+from avlink import AudioVideo, Content, Features, TooShort
 from avlink.hooks import ExtractorOptions
 from avlink_metrics.pictures import middle, short_side
 from avlink_metrics.sound import mono, synchformer_mel
@@ -106,7 +106,7 @@ class SynchformerExtractor:
     @torch.inference_mode()
     def extract(self, content: Content) -> Mapping[str, Features]:
         """See the class."""
-        if not isinstance(content, Scene):
+        if not isinstance(content, AudioVideo):
             raise TypeError(f"a scene of sound and pictures is wanted, not {type(content).__name__}")
         sound, frames = mono(content.sound, SOUND_RATE), content.frames
         count = min((frames.num_frames - _FRAMES) // _FRAME_STEP, (len(sound) - _SAMPLES) // _SAMPLE_STEP) + 1

@@ -121,7 +121,7 @@ def md5_of(path: Path, store: Store | None = None) -> str:
         path = path.resolve()
         stat = path.stat()
         key = digest(["md5", str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino])
-        known = store.text(key)
+        known = store.get_text(key)
         if known is not None and _MD5.fullmatch(known):
             return known
         content = hashlib.md5(usedforsecurity=False)
@@ -130,7 +130,7 @@ def md5_of(path: Path, store: Store | None = None) -> str:
                 content.update(chunk)
     except OSError as error:
         raise BundleError(f"the weights '{path}' cannot be read: {error.strerror or error}") from None
-    store.put_note(key, ".txt", content.hexdigest())
+    store.put_text(key, ".txt", content.hexdigest())
     return content.hexdigest()
 
 

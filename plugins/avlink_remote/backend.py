@@ -86,9 +86,9 @@ def _ask(options: RemoteOptions, direction: Direction) -> str:
             info = client.info(patience_s=min(_PATIENCE_S, options.patience_s))
     except ServerUnreachable:
         # Also for a server that was never reached, so that `--dry-run` works; generating then asks again.
-        return store.text(key) or NEVER_REACHED
+        return store.get_text(key) or NEVER_REACHED
     current = _served(info, options, direction).fingerprint
     # A full disk must not end a run here: the note only helps later runs.
     with contextlib.suppress(OutputError):
-        store.put_note(key, ".txt", current)
+        store.put_text(key, ".txt", current)
     return current

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from avlink import InputError, Override, asked_to_end, find_recipe
+from avlink import InputError, Override, find_recipe, on_termination
 from avlink.hooks import Line, Lines, load_registry
 from avlink_remote.access_token import TOKEN_VARIABLE, make_token, read_token
 from avlink_remote.plugin import DEFAULT_PORT
@@ -137,7 +137,7 @@ def serve(
         )
         # While the models are loaded a signal ends the program as it does others: nothing is under way yet.
         yield from server.load()
-        with asked_to_end(events.put):
+        with on_termination(events.put):
             server.start(listener)
             yield server.ready(http_server.url_of(listener), show_token=token is None)
             code = yield from _run(server, events)

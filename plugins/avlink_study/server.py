@@ -14,7 +14,7 @@ from typing import Any
 
 from avlink_remote.command import import_http_server
 
-from avlink import InputError, Override, asked_to_end, find_recipe
+from avlink import InputError, Override, find_recipe, on_termination
 from avlink.hooks import Line, Lines, load_registry
 from avlink_study.clips import PlayableClip, StudyFiles, find_files, named_folders, prepare_clips
 from avlink_study.database import StudyDatabase
@@ -99,7 +99,7 @@ def _serve(
     )
     server = http_server.HttpServer(app.asgi(), listener, request_s=_REQUEST_S)
     ready = _ready(rating.plan, links, database, request, lets_others_in=not http_server.is_loopback(request.host))
-    with asked_to_end(events.put):
+    with on_termination(events.put):
         # From here on only the thread of the server uses the database: one thread at a time may.
         server.start()
         yield ready

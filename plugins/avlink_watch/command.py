@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from avlink import Override, asked_to_end, find_recipe
+from avlink import Override, find_recipe, on_termination
 from avlink.hooks import Lines, load_registry
 from avlink_watch.loop import STOP
 from avlink_watch.recipe import Rules, WatchRecipe
@@ -78,7 +78,7 @@ def watch(
     loaded = find_recipe(recipe, WatchRecipe, [*(settings or ()), *overrides], registry=registry)
     watcher = Watcher(folders, loaded, Rules(loaded, registry), device=device, once=oneshot)
     # SIGIO comes when a file is opened for writing while `is_open_for_writing` holds a lease on it.
-    with asked_to_end(lambda _: watcher.messages.put(STOP), ignore=("SIGIO",)):
+    with on_termination(lambda _: watcher.messages.put(STOP), ignore=("SIGIO",)):
         for event in watcher.run(retry=retry):
             yield event.line(datetime.now().astimezone(), verbose=verbose)
     if oneshot and watcher.stopped:

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from avlink.cli.answer import Grid
 from avlink.cli.console import PlainListener, progress, show
+from avlink.core.answer import Grid
 from avlink.core.events import Event, JobDone, JobFailed, JobStarted, Message, PlanReady, StepDone
 
 

@@ -13,9 +13,9 @@ import sys
 import pytest
 import typer
 
-from avlink.cli.answer import Answer
 from avlink.cli.app import build_app
 from avlink.cli.main import _show
+from avlink.core.answer import Answer
 
 HEAVY = {
     "torch",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from avlink.cli.listing import installed_key, recall
+from avlink.cli.command_cache import load_listing, plugins_key
 from avlink.cli.tree import _listing
 from avlink.testing import make_timeline
 
@@ -97,13 +97,13 @@ def test_help_imports_no_plugin_a_second_time(program, counter, own_cache: Path)
 
 
 def test_help_looks_again_when_a_plugin_changes(avlink, counter, install) -> None:
-    before = installed_key()
+    before = plugins_key()
     assert "Count slowly." in avlink("--help").out
-    listing = recall(before)
+    listing = load_listing(before)
     assert listing is not None and listing.commands["count"] == "Count slowly."
     source = Path(sys.modules["counter_plugin"].__file__ or "")
     source.write_text(source.read_text().replace("Count slowly.", "Count fast."))
-    assert recall(installed_key()) is None
+    assert load_listing(plugins_key()) is None
 
 
 def test_lines_are_words_or_objects(avlink, counter) -> None:
@@ -161,7 +161,7 @@ def test_a_broken_plugin_is_told_of_and_nothing_else_happens(avlink, install, co
         and "leaving  SystemExit: 9 (leaving_plugin.py, line 2)" in ran.out
     )
     assert "Count slowly." in ran.out and "sonify" in ran.out
-    assert recall(installed_key()) is None
+    assert load_listing(plugins_key()) is None
     assert "plugin 'broken' could not be used: RuntimeError: no licence" in avlink("brokn").err
 
 

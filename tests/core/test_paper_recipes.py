@@ -8,7 +8,7 @@ import pytest
 
 from avlink.core.architecture import PAPER
 from avlink.core.recipe import builtin_recipes, load_recipe
-from avlink.core.training import BACKBONE_RATES, FUSION_RATES, STAGES
+from avlink.core.recipe.stages import BACKBONE_RATES, FUSION_RATES, STAGES
 
 OPTIMISER = {"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.01, "warmup_steps": 10000, "decay": 0.0}
 BACKBONE = {"text_drop": 0.1, "time_location": 0.0, "time_scale": 1.0}

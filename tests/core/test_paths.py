@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
+import platformdirs.macos
+import platformdirs.unix
+import platformdirs.windows
 import pytest
 
 from avlink.core.errors import OutputError
@@ -133,11 +137,65 @@ def test_a_folder_without_permission_is_told_in_words(tmp_path: Path) -> None:
     assert "cannot be written: you have no permission to write there" in done.stderr
 
 
-def test_the_cache_is_where_the_user_says(tmp_path: Path) -> None:
-    assert cache_dir({"AVLINK_CACHE_DIR": str(tmp_path)}) == tmp_path
-    assert cache_dir({}).name in {"avlink", "Cache"}
+@pytest.fixture
+def no_cache_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home without environment variables that move the cache."""
+    for name in ("AVLINK_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
 
 
-@pytest.mark.skipif(sys.platform in {"darwin", "win32"}, reason="XDG folders are a thing of Linux")
-def test_the_cache_follows_the_platform(tmp_path: Path) -> None:
-    assert cache_dir({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "avlink"
+def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere")
+    monkeypatch.setenv("AVLINK_CACHE_DIR", str(tmp_path))
+    assert cache_dir() == tmp_path
+    monkeypatch.setenv("AVLINK_CACHE_DIR", "~/cache")
+    assert cache_dir() == Path.home() / "cache"
+
+
+def test_the_cache_on_linux(monkeypatch: pytest.MonkeyPatch, no_cache_chosen: Path) -> None:
+    monkeypatch.setattr(platformdirs, "PlatformDirs", platformdirs.unix.Unix)
+    assert cache_dir() == no_cache_chosen / ".cache" / "avlink"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(no_cache_chosen / "elsewhere"))
+    assert cache_dir() == no_cache_chosen / "elsewhere" / "avlink"
+
+
+def test_the_cache_on_macos(monkeypatch: pytest.MonkeyPatch, no_cache_chosen: Path) -> None:
+    monkeypatch.setattr(platformdirs, "PlatformDirs", platformdirs.macos.MacOS)
+    assert cache_dir() == no_cache_chosen / "Library" / "Caches" / "avlink"
+
+
+def test_the_cache_on_windows(monkeypatch: pytest.MonkeyPatch, no_cache_chosen: Path) -> None:
+    monkeypatch.setattr(platformdirs, "PlatformDirs", platformdirs.windows.Windows)
+    monkeypatch.setattr(platformdirs.windows, "get_win_folder", lambda name: f"{no_cache_chosen}/{name}")
+    assert cache_dir() == no_cache_chosen / "CSIDL_LOCAL_APPDATA" / "avlink" / "Cache"
+
+
+def test_a_file_that_another_program_holds_open_stays_as_on_windows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Windows refuses to replace or remove a file that is open, with EACCES.
+    path = tmp_path / "stem.wav"
+    path.write_bytes(b"old")
+
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EACCES, "The process cannot access the file", str(source), 5, str(target))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OutputError, match="you have no permission"), atomic_write(path) as temporary:
+        temporary.write_bytes(b"new")
+    assert (names(tmp_path), path.read_bytes()) == (["stem.wav"], b"old")
+
+
+def test_leftovers_that_the_system_holds_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    leftover = tmp_path / f"{TEMPORARY_PREFIX}x.wav"
+    leftover.write_bytes(b"half")
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "in use", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        assert sweep_leftovers(tmp_path, now_s=leftover.stat().st_mtime + 4000) == 0
+    assert sweep_leftovers(tmp_path, now_s=leftover.stat().st_mtime + 4000) == 1

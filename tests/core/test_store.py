@@ -74,17 +74,17 @@ def test_keys_and_suffixes_never_leave_the_store(tmp_path: Path, key: str, suffi
 def test_a_note_is_an_entry_like_others(tmp_path: Path) -> None:
     store = Store(tmp_path)
     key = digest("note")
-    assert store.put_note(key, ".txt", "wörds\n") == store.get(key)
-    assert store.text(key) == "wörds\n" and [entry.suffix for entry in store.entries()] == [".txt"]
-    store.put_note(key, ".txt", "others")
-    assert store.text(key) == "others" and not [*tmp_path.rglob(".avlink-tmp-*")]
+    assert store.put_text(key, ".txt", "wörds\n") == store.get(key)
+    assert store.get_text(key) == "wörds\n" and [entry.suffix for entry in store.entries()] == [".txt"]
+    store.put_text(key, ".txt", "others")
+    assert store.get_text(key) == "others" and not [*tmp_path.rglob(".avlink-tmp-*")]
 
 
 def test_text_is_read_or_not_there(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert store.text(KEY) is None
+    assert store.get_text(KEY) is None
     put(store, "ä".encode(), suffix=".txt")
-    assert store.text(KEY) == "ä"
+    assert store.get_text(KEY) == "ä"
 
 
 class TestEntries:
@@ -144,3 +144,34 @@ class TestEntries:
             os.utime(entry.files[-1], (entry.used_s, entry.used_s))
             if entry.remove():
                 assert file.read() == b"sound"
+
+
+def test_an_entry_whose_object_is_open_as_on_windows_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Windows removes no file that another program holds open.
+    store = Store(tmp_path)
+    path = put(store, b"sound")
+    (entry,) = store.entries()
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        if self == path:
+            raise PermissionError(13, "in use", str(self))
+        os.unlink(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        assert not entry.remove()
+    assert store.get(KEY) == path
+    (entry,) = store.entries()
+    assert entry.remove() and store.get(KEY) is None and not [*store.entries()]
+
+
+def test_an_entry_that_was_used_since_it_was_listed_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = put(store, b"sound")
+    for sidecar in tmp_path.rglob("*.meta.json"):
+        os.utime(sidecar, (1e9, 1e9))
+    (entry,) = store.entries()
+    assert store.get(KEY) == path
+    assert not entry.remove() and path.exists()

@@ -47,7 +47,7 @@ TABLES = {
     **{name: kind for name, kind in vars(run_values).items() if getattr(kind, "__module__", "") == run_values.__name__},
     **{name: getattr(values, name) for name in ("SoundRequest", "PictureRequest", "PictureSpec", "Prompt")},
     **{name: getattr(values, name) for name in ("Waveform", "Frames")},
-    **{name: getattr(features, name) for name in ("Features", "Scene")},
+    **{name: getattr(features, name) for name in ("Features", "AudioVideo")},
     **{name: getattr(answer, name) for name in ("Answer", "Grid", "Line")},
 }
 PROTOCOLS = {

@@ -14,9 +14,9 @@ from avlink_otio import plugin
 from avlink import testing
 from avlink.core.errors import OutputError, RecipeError, TimelineError
 from avlink.core.events import Event, Message
-from avlink.core.images import ImageSequence
 from avlink.core.recipe import SonifyRecipe
-from avlink.core.recipe.schema import Read
+from avlink.core.recipe.schema import ReadTable
+from avlink.core.values import ImageSequence
 from avlink.edit.export import ExportRequest, export
 from avlink.edit.sonify import SonifyReport, SonifyRequest, sonify
 from avlink.hooks import make_registry
@@ -113,7 +113,7 @@ def test_image_sequences_that_tell_no_rate_have_the_one_that_is_given(kit: Any, 
     clips = [otio.schema.Clip(name, ref, span) for name, ref in (("named", named), ("pattern", pattern))]
     otio.adapters.write_to_file(kit.timeline_of(*clips), str(tmp_path / "cut.otio"))
     for rate in (None, 12):
-        file = read_timeline(tmp_path / "cut.otio", Read(rate=rate))
+        file = read_timeline(tmp_path / "cut.otio", ReadTable(rate=rate))
         for clip in list_clips(file.timeline, file.image_rate):
             assert isinstance(clip, ClipRef)
             if rate is None:

@@ -26,9 +26,9 @@ class CountingStore(Store):
         super().__init__(root)
         self.read: list[str] = []
 
-    def text(self, key: str) -> str | None:
+    def get_text(self, key: str) -> str | None:
         self.read.append(key)
-        return super().text(key)
+        return super().get_text(key)
 
 
 def job(start_s: Fraction, duration_s: Fraction, *, speed: Fraction = Fraction(1), family: str = "a") -> Job:

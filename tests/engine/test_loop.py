@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from avlink.core.errors import AvlinkError, InputError
-from avlink.core.training import ParallelTable
+from avlink.core.recipe.stages import ParallelTable
 from avlink.engine.train import loop
 from avlink.engine.train.loop import LoopConfig, OpenJournal, step_generator, train_stage
 from avlink.engine.train.optim import OptimConfig

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from avlink.core.errors import InputError, PeerFailed
-from avlink.core.training import ParallelTable
+from avlink.core.recipe.stages import ParallelTable
 from avlink.engine.system import System
 from avlink.engine.train.loop import LoopConfig, train_stage
 from avlink.engine.train.optim import OptimConfig, Optimiser

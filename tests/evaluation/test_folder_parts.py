@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avlink.core.errors import InputError, RecipeError
-from avlink.core.picked import PickedFrames
+from avlink.core.frames import ResampledFrames
 from avlink.core.recipe import EvaluateRecipe, check_values, load_recipe
 from avlink.core.values import Frames
 from avlink.evaluation.extractor_metrics import METRICS, FrechetAccumulator
@@ -33,11 +33,11 @@ def test_the_recipe_that_ships_names_what_the_plugin_offers() -> None:
 
 def test_pictures_are_picked_and_not_mixed() -> None:
     pixels = np.repeat(np.arange(50, dtype=np.uint8), 12).reshape(50, 2, 2, 3)
-    picked = PickedFrames(Frames(pixels=pixels, rate=Fraction(25)), Fraction(6))
+    picked = ResampledFrames(Frames(pixels=pixels, rate=Fraction(25)), rate=Fraction(6))
     assert picked.num_frames == 12
     assert picked.read(0, 12)[:, 0, 0, 0].tolist() == [0, 4, 8, 12, 16, 20, 25, 29, 33, 37, 41, 45]
     assert picked.read(3, 4)[0, 0, 0, 0] == 12 and picked.read(5, 5).shape == (0, 2, 2, 3)
-    faster = PickedFrames(Frames(pixels=pixels[:2], rate=Fraction(25)), Fraction(75))
+    faster = ResampledFrames(Frames(pixels=pixels[:2], rate=Fraction(25)), rate=Fraction(75))
     assert faster.read(0, 9)[:, 0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1]
 
 

@@ -11,8 +11,8 @@ import pytest
 import avlink.evaluation.folders as evaluate_folders_module
 from avlink.cli import main
 from avlink.core.errors import InputError, PluginError, RecipeError, TooShort
-from avlink.core.features import Features, Scene
-from avlink.core.hashing import file_digest
+from avlink.core.features import AudioVideo, Features
+from avlink.core.file_digest import file_digest
 from avlink.core.recipe import EvaluateRecipe, load_recipe
 from avlink.core.store import Store
 from avlink.core.values import Frames, FrameSource, SoundSource, Waveform
@@ -43,7 +43,7 @@ class Listener:
         if isinstance(content, str):
             self.asked.append("text")
             return {"embedding": Features(rows=np.array([[1.0, len(content), 0.0]]))}
-        if isinstance(content, Scene):
+        if isinstance(content, AudioVideo):
             assert content.sound.sample_rate == 8000 and content.frames.rate == 4
             self.asked.append("scene")
             # Two windows: a step late, and in time.

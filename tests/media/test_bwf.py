@@ -14,7 +14,7 @@ import soundfile
 from avlink.core.errors import AvlinkError, MediaError, OutputError
 from avlink.core.values import Waveform
 from avlink.media.audio import read_audio
-from avlink.media.broadcast import BroadcastInfo, Cue, fold_to_ascii
+from avlink.media.broadcast import BroadcastInfo, CuePoint, fold_to_ascii
 from avlink.media.bwf import read_bwf_info, write_bwf
 
 INFO = BroadcastInfo(
@@ -33,7 +33,7 @@ INFO = BroadcastInfo(
     timecode_rate=Fraction(24000, 1001),
     project="Ångström & Söhne <1>",
     note="take 1",
-    cues=(Cue(position_samples=480, label="hit"), Cue(position_samples=9600, label="zweiter Schlag ü")),
+    cues=(CuePoint(position_samples=480, label="hit"), CuePoint(position_samples=9600, label="zweiter Schlag ü")),
 )
 
 

@@ -13,13 +13,13 @@ import pytest
 import soundfile
 
 from avlink.core.values import Waveform
-from avlink.media.broadcast import BroadcastInfo, Cue
+from avlink.media.broadcast import BroadcastInfo, CuePoint
 from avlink.media.bwf import read_bwf_info, write_bwf
 
 HITS = (
-    Cue(position_samples=0, label="hit 1", note="21.5 dB"),
-    Cue(position_samples=480, label="hit 2", note="9.0 dB"),
-    Cue(position_samples=10_000, label="hit 11", note="101.0 dB"),
+    CuePoint(position_samples=0, label="hit 1", note="21.5 dB"),
+    CuePoint(position_samples=480, label="hit 2", note="9.0 dB"),
+    CuePoint(position_samples=10_000, label="hit 11", note="101.0 dB"),
 )
 INFO = BroadcastInfo(
     description="door",
@@ -142,7 +142,7 @@ def test_a_list_of_titles_that_another_program_adds_hides_no_labels(tmp_path: Pa
 
 
 def test_very_many_points_are_all_there(tmp_path: Path) -> None:
-    many = tuple(Cue(position_samples=20 * index, label=f"hit {index + 1}") for index in range(500))
+    many = tuple(CuePoint(position_samples=20 * index, label=f"hit {index + 1}") for index in range(500))
     path = written(tmp_path / "a.wav", replace(INFO, cues=many))
     assert struct.unpack_from("<I", one(chunks(path.read_bytes()), b"cue ").body) == (500,)
     assert read_bwf_info(path).info.cues == many

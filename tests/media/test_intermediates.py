@@ -13,18 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avlink.core.errors import MediaError
-from avlink.core.picture import SpooledPictures
+from avlink.core.frames import AT_MIDDLE, ResampledFrames, SpooledPictures
 from avlink.core.values import Frames
 from avlink.media.frame_file import FrameFile, write_frames
-from avlink.media.hold import HeldFrames
-from avlink.media.intermediate import (
+from avlink.media.movie import (
     MOTION_JPEG,
     PRORES,
-    can_stamp,
+    Encoding,
     intermediate_encoding,
+    supports_timecode,
     write_intermediate,
 )
-from avlink.media.movie import Encoding
 from avlink.media.probe import probe
 
 RATES = (Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(15), Fraction(60000, 1001))
@@ -45,7 +44,7 @@ def numbered(count: int, rate: Fraction = Fraction(6)) -> Frames:
 def test_each_frame_shows_what_is_seen_in_its_middle(
     count: int, rate: Fraction, first_s: Fraction, num_frames: int
 ) -> None:
-    held = HeldFrames(numbered(count), rate=rate, num_frames=num_frames, first_s=first_s)
+    held = ResampledFrames(numbered(count), rate=rate, num_frames=num_frames, first_s=first_s, sample_at=AT_MIDDLE)
     shown = held.read(0, num_frames)[:, 0, 0, 0].astype(int)
     assert held.num_frames == len(shown) == num_frames
     for index, number in enumerate(shown):
@@ -59,7 +58,7 @@ def test_each_frame_shows_what_is_seen_in_its_middle(
 
 @pytest.mark.parametrize("rate", RATES)
 def test_a_picture_begins_on_the_frame_that_is_nearest_to_its_time(rate: Fraction) -> None:
-    held = HeldFrames(numbered(12), rate=rate, num_frames=ceil(2 * rate))
+    held = ResampledFrames(numbered(12), rate=rate, num_frames=ceil(2 * rate), sample_at=AT_MIDDLE)
     shown = held.read(0, held.num_frames)[:, 0, 0, 0]
     for number in range(1, 12):
         first = int(np.flatnonzero(shown == number)[0])
@@ -104,8 +103,8 @@ def test_equal_pictures_give_equal_bytes_and_the_encoder_is_free(tmp_path: Path)
 
 
 def test_timecode_needs_a_rate_that_has_one() -> None:
-    assert all(can_stamp(rate) for rate in RATES)
-    assert not can_stamp(Fraction(25, 2))
+    assert all(supports_timecode(rate) for rate in RATES)
+    assert not supports_timecode(Fraction(25, 2))
 
 
 def test_frames_on_the_disk_come_back_a_stretch_at_a_time(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from avlink.core.values import Waveform
 from avlink.media.loudness import SILENT_DBTP, measure_loudness
@@ -58,6 +62,110 @@ def test_the_peak_between_samples_is_seen() -> None:
     wave = sine(12000, level_db=-6, channels=1, phase=np.pi / 4)
     assert np.abs(wave.samples).max() == pytest.approx(10 ** (-9.01 / 20), rel=1e-3)
     assert measure_loudness(wave).true_peak_dbtp == pytest.approx(-6, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("divisor", "phase_deg", "amplitude", "dbtp"),
+    [(4, 0, 0.5, -6), (4, 45, 0.5, -6), (6, 60, 0.5, -6), (8, 67.5, 0.5, -6), (4, 45, 1.41, 3)],
+)
+def test_ebu_tech_3341_true_peaks(divisor: int, phase_deg: float, amplitude: float, dbtp: float) -> None:
+    # Cases 15 to 19: tones of a whole part of the sample rate, within +0.2 and -0.4 dB.
+    wave = sine(48000 / divisor, level_db=20 * np.log10(amplitude), channels=2, phase=np.deg2rad(phase_deg))
+    # The official files fade in and out; a tone that starts at once overshoots.
+    wave.samples[:] *= np.minimum(1, np.minimum(np.arange(144000), np.arange(144000)[::-1]) / 4800)
+    assert dbtp - 0.4 <= measure_loudness(wave).true_peak_dbtp <= dbtp + 0.2
+
+
+@pytest.mark.parametrize("level_db", [-40, -70, -100])
+def test_true_peaks_of_quiet_sound_are_as_fine_as_of_loud_sound(level_db: float) -> None:
+    # The filter's own note of the peak has three digits of full scale, and would read -60 or silence.
+    assert measure_loudness(sine(997, level_db=level_db, channels=1)).true_peak_dbtp == pytest.approx(
+        level_db, abs=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "weights"),
+    [
+        (1, [1]),
+        (2, [1, 1]),
+        (3, [1, 1, 1]),
+        (4, [1, 1, 1.41, 1.41]),
+        (5, [1, 1, 1, 1.41, 1.41]),
+        (6, [1, 1, 1, 0, 1.41, 1.41]),
+        (7, [1] * 7),
+        (8, [1] * 8),
+        (10, [1] * 10),
+    ],
+)
+def test_each_channel_weighs_what_bs_1770_says(channels: int, weights: list[float]) -> None:
+    # Beyond 5.1 the order of the channels is not known, and all count alike.
+    tone = sine(997, level_db=-20, channels=1, seconds=1).samples[0]
+    for index, weight in enumerate(weights):
+        samples = np.zeros((channels, len(tone)), np.float32)
+        samples[index] = tone
+        level = measure_loudness(Waveform(samples=samples, sample_rate=48000))
+        if weight:
+            assert level.lufs == pytest.approx(-23.01 + 10 * np.log10(weight), abs=0.05)
+        else:
+            assert level.lufs is None
+        assert level.true_peak_dbtp == pytest.approx(-20, abs=0.05)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 48000])
+def test_exactly_one_window_is_enough(rate: int) -> None:
+    # Also where a tenth of a second is no whole number of samples.
+    begin = sine(997, level_db=-20, channels=1, rate=rate, seconds=0.4)
+    assert measure_loudness(begin).lufs == pytest.approx(-23, abs=0.1)
+    short = Waveform(samples=begin.samples[:, : 4 * (rate // 10) - 1], sample_rate=rate)
+    assert measure_loudness(short).lufs is None
+
+
+@pytest.mark.parametrize("silence_s", [0.5, 4.0])
+def test_digital_silence_after_a_sound_changes_no_maximum(silence_s: float) -> None:
+    rng = np.random.default_rng(0)
+    hit = np.exp(-np.arange(9600) / 800) * rng.normal(0, 0.3, 9600)
+    sound = np.zeros((6, 4 * 48000), np.float32)
+    sound[:, :9600] = hit
+    longer = np.concatenate([sound, np.zeros((6, int(silence_s * 48000)), np.float32)], axis=1)
+    one, other = (measure_loudness(Waveform(samples=samples, sample_rate=48000)) for samples in (sound, longer))
+    assert one.momentary_lufs is not None and one.short_term_lufs is not None
+    assert (one.lufs, one.momentary_lufs, one.short_term_lufs) == (
+        other.lufs,
+        other.momentary_lufs,
+        other.short_term_lufs,
+    )
+
+
+def test_a_sound_that_starts_or_ends_loud_is_measured_between_silences() -> None:
+    # A step from silence overshoots; the resampler alone would take the sound to go on in its mirror image.
+    step = Waveform(samples=np.full((1, 4800), 0.5, np.float32), sample_rate=48000)
+    assert measure_loudness(step).true_peak_dbtp > 20 * np.log10(0.5) + 0.5
+
+
+@given(cuts=st.lists(st.integers(0, 48000), max_size=5), channels=st.integers(1, 8))
+@settings(max_examples=10, deadline=None)
+def test_the_length_of_blocks_does_not_matter(cuts: list[int], channels: int) -> None:
+    class Cut:
+        """A source whose reads are as they are asked for, whatever lies behind."""
+
+        sample_rate, num_samples = 48000, 48000
+
+        def __init__(self, samples: np.ndarray) -> None:
+            self.samples, self.channels = samples, len(samples)
+
+        def read(self, start: int, stop: int) -> np.ndarray:
+            return self.samples[:, start:stop]
+
+    samples = np.random.default_rng(1).normal(0, 0.1, (channels, 48000)).astype(np.float32)
+    edges = [0, *sorted(cuts), 48000]
+    whole = measure_loudness(Waveform(samples=samples, sample_rate=48000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "avlink.media.loudness.read_blocks",
+            lambda sound: (sound.read(start, stop) for start, stop in itertools.pairwise(edges)),
+        )
+        assert measure_loudness(Cut(samples)) == whole
 
 
 def test_silence_and_short_sounds_have_no_loudness() -> None:

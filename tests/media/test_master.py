@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avlink.core.values import Waveform
-from avlink.media.limiter import LimitedSound
 from avlink.media.loudness import measure_loudness
-from avlink.media.master import LoudnessTarget, master
+from avlink.media.master import LimitedSound, LoudnessTarget, master
 
 RATE = 48000
 
@@ -31,7 +30,7 @@ def hits(gap_s: float, *, seconds: float = 2, channels: int = 1, seed: int = 0) 
 @pytest.mark.parametrize("gap_s", [0.1, 0.5])
 @pytest.mark.parametrize("lufs", [-27.0, -23.0, -16.0])
 def test_the_loudness_that_is_asked_for_is_measured(gap_s: float, lufs: float) -> None:
-    done = master(hits(gap_s), LoudnessTarget(lufs=lufs, peak_dbtp=-1.0, most_limiting_db=40))
+    done = master(hits(gap_s), LoudnessTarget(lufs=lufs, peak_dbtp=-1.0, max_limiting_db=40))
     heard = measure_loudness(done.sound)
     assert heard == done.level
     assert heard.lufs == pytest.approx(lufs, abs=0.2)
@@ -39,7 +38,7 @@ def test_the_loudness_that_is_asked_for_is_measured(gap_s: float, lufs: float) -
 
 
 def test_hits_are_not_flattened_for_it() -> None:
-    done = master(hits(1.0), LoudnessTarget(lufs=-8.0, most_limiting_db=6.0))
+    done = master(hits(1.0), LoudnessTarget(lufs=-8.0, max_limiting_db=6.0))
     assert done.limiting_db == pytest.approx(6.0)
     assert done.level.true_peak_dbtp <= -1.0
     assert done.level.lufs is not None and done.level.lufs < -9

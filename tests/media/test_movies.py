@@ -16,9 +16,9 @@ from avlink.core.errors import MediaError, OutputError
 from avlink.core.sound import AmplifiedSound
 from avlink.core.values import Frames, PictureSpec, Waveform
 from avlink.media.audio import read_audio
-from avlink.media.edit import Ramp, Segment, edit_frames
+from avlink.media.composite import Ramp, Segment, composite_frames
 from avlink.media.frames import open_frames
-from avlink.media.mix import MixedSound, Placed, within_full_scale
+from avlink.media.mix import Mixdown, PlacedSound, within_full_scale
 from avlink.media.movie import write_movie, write_video
 from avlink.media.mux import mux_sound
 from avlink.media.probe import probe, require_video
@@ -167,7 +167,7 @@ def _nothing_lost(segment: Segment, error: MediaError) -> None:
 
 
 def _levels(segments: list[Segment], seconds: int, rate: int = 24) -> list[float]:
-    images = edit_frames(
+    images = composite_frames(
         segments, duration_s=Fraction(seconds), rate=Fraction(rate), width=32, height=24, on_lost=_nothing_lost
     )
     return [float(image.mean()) for image in images]
@@ -202,7 +202,7 @@ def test_a_picture_that_fades_alone_goes_to_what_lies_under_it(make_movie: MakeM
 def test_media_that_breaks_off_is_black_from_there_on_and_is_told(make_movie: MakeMovie, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no film at all")
     lost: list[str] = []
-    images = edit_frames(
+    images = composite_frames(
         [Segment(path=tmp_path / "broken.mp4", at_s=Fraction(0), duration_s=Fraction(1))],
         duration_s=Fraction(1),
         rate=Fraction(24),
@@ -217,8 +217,8 @@ def test_media_that_breaks_off_is_black_from_there_on_and_is_told(make_movie: Ma
 def test_sounds_are_added_at_their_places(tmp_path: Path) -> None:
     one = Waveform(samples=np.full((1, 100), 0.75, np.float32), sample_rate=48000)
     two = Waveform(samples=np.stack([np.arange(100), -np.arange(100)]).astype(np.float32) / 200, sample_rate=48000)
-    parts = [Placed(sound=one, at=50, num_samples=60, first=10), Placed(sound=two, at=80, num_samples=100)]
-    mix = MixedSound(parts, sample_rate=48000, channels=2, num_samples=200)
+    parts = [PlacedSound(sound=one, at=50, num_samples=60, first=10), PlacedSound(sound=two, at=80, num_samples=100)]
+    mix = Mixdown(parts, sample_rate=48000, channels=2, num_samples=200)
     whole = mix.read(0, 200)
     assert not whole[:, :50].any() and not whole[:, 180:].any() and (whole[:, 50:80] == 0.75).all()
     np.testing.assert_allclose(whole[0, 80:110], 0.75 + np.arange(30) / 200)
@@ -235,7 +235,7 @@ def test_a_preview_shows_each_segment_in_its_place(make_movie: MakeMovie, tmp_pa
         Segment(path=bright, at_s=Fraction(0), start_s=Fraction(1, 5), duration_s=Fraction(1)),
         Segment(path=bright, at_s=Fraction(3, 2), start_s=Fraction(1), duration_s=Fraction(3, 2)),
     ]
-    images = edit_frames(segments, duration_s=Fraction(3), rate=rate, width=64, height=48, on_lost=_nothing_lost)
+    images = composite_frames(segments, duration_s=Fraction(3), rate=rate, width=64, height=48, on_lost=_nothing_lost)
     write_movie(out, images, clicks(), rate=rate, width=64, height=48, crf=4)
     spec = PictureSpec(rate=rate, width=16, height=12)
     got = open_frames(out, start_s=Fraction(0), duration_s=Fraction(3), spec=spec)

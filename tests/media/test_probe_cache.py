@@ -18,7 +18,7 @@ from avlink.media.broadcast import BroadcastInfo
 from avlink.media.bwf import write_bwf
 from avlink.media.movie import write_video
 from avlink.media.probe import probe
-from avlink.media.probe_cache import known_probe
+from avlink.media.probe_cache import cached_probe
 
 NOISE = Waveform(samples=np.full((2, 24000), 0.1, np.float32), sample_rate=24000)
 
@@ -38,21 +38,21 @@ def _sound(path: Path) -> Path:
 def test_the_note_on_a_file_says_what_looking_into_it_says(tmp_path: Path, make: Any, name: str) -> None:
     path, store = make(tmp_path / name), Store(tmp_path / "cache")
     info = probe(path)
-    assert known_probe(path, store) == info
+    assert cached_probe(path, store) == info
     # The same size and time of change, and nothing to be looked into any more.
     stat = path.stat()
     path.write_bytes(bytes(stat.st_size))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert known_probe(path, store) == info
+    assert cached_probe(path, store) == info
     (tmp_path / "link").symlink_to(path)
-    assert known_probe(tmp_path / "link", store) == replace(info, path=tmp_path / "link")
+    assert cached_probe(tmp_path / "link", store) == replace(info, path=tmp_path / "link")
 
 
 def test_a_file_that_changes_is_looked_into_again(tmp_path: Path) -> None:
     path, store = _film(tmp_path / "a.mp4"), Store(tmp_path / "cache")
-    assert known_probe(path, store).has_video
+    assert cached_probe(path, store).has_video
     path.write_bytes(_sound(tmp_path / "a.wav").read_bytes())
-    assert not known_probe(path, store).has_video
+    assert not cached_probe(path, store).has_video
 
 
 def test_what_cannot_be_used_is_not_remembered(tmp_path: Path) -> None:
@@ -60,17 +60,17 @@ def test_what_cannot_be_used_is_not_remembered(tmp_path: Path) -> None:
     path.write_bytes(b"")
     for _ in range(2):
         with pytest.raises(MediaError, match="is empty"):
-            known_probe(path, store)
+            cached_probe(path, store)
     with pytest.raises(MediaError, match="does not exist"):
-        known_probe(tmp_path / "b.mp4", store)
-    assert known_probe(_film(path), store).has_video
+        cached_probe(tmp_path / "b.mp4", store)
+    assert cached_probe(_film(path), store).has_video
 
 
 def test_a_broken_note_is_as_good_as_none(tmp_path: Path) -> None:
     path, store = _film(tmp_path / "a.mp4"), Store(tmp_path / "cache")
-    info = known_probe(path, store)
+    info = cached_probe(path, store)
     for text in ("", "[]", "{}", '{"duration_s": ["1/0"], "video": null, "audio": null}', '{"video": 3}', "x"):
         for entry in store.entries():
             key = entry.files[0].parent.name + entry.files[0].name.partition(".")[0]
             store.put_file(key, ".txt", lambda target, text=text: target.write_text(text))  # type: ignore[misc]
-        assert known_probe(path, store) == info
+        assert cached_probe(path, store) == info

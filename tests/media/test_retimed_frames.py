@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from avlink.core.errors import MediaError
-from avlink.core.images import ImageSequence
-from avlink.core.values import FrameSource, PictureSpec
+from avlink.core.values import FrameSource, ImageSequence, PictureSpec
 from avlink.media.frames import open_frames
 from avlink.media.images import probe_images
 

@@ -18,7 +18,7 @@ import opentimelineio as otio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avlink.core.recipe.schema import Select, SonifyRecipe
+from avlink.core.recipe.schema import SelectTable, SonifyRecipe
 from avlink.timeline.plan import build_plan
 from avlink.timeline.select import select_clips
 from avlink.timeline.values import ClipRef, Source
@@ -28,7 +28,7 @@ Tree = tuple[Any, ...]
 RATE = 24
 _HERE = Path(__file__)
 SPEEDS = (1, 1, 1, 2, 0.5, -1, -2, 0)
-EVERYTHING = Select(clips=("*",))
+EVERYTHING = SelectTable(clips=("*",))
 
 span = st.one_of(st.none(), st.tuples(st.integers(0, 20), st.integers(1, 30)))
 leaf = st.one_of(

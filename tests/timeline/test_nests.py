@@ -135,13 +135,13 @@ def test_a_frozen_nest_shows_one_moment_of_one_clip() -> None:
 
 
 def test_a_freeze_is_silent_unless_it_is_asked_for() -> None:
-    from avlink.core.recipe.schema import Select
+    from avlink.core.recipe.schema import SelectTable
 
     made = timeline(track(clip("a", 30, 48, speed=0)))
     (skip,) = select_clips(list_clips(made))
     assert isinstance(skip, Skip) and "freeze frame" in skip.reason
     assert isinstance(select_clips(list_clips(made), ["V1"])[0], Skip)
-    (chosen,) = select_clips(list_clips(made), wish=Select(clips=("A",)))
+    (chosen,) = select_clips(list_clips(made), wish=SelectTable(clips=("A",)))
     assert isinstance(chosen, ClipRef) and chosen.source_start_s * 24 == 30 and chosen.source_duration_s == 0
     made.tracks[0][0].metadata["avlink"] = {"prompt": "a held chord"}
     assert isinstance(select_clips(list_clips(made))[0], ClipRef)

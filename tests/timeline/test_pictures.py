@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from avlink.core import clock
 from avlink.core.errors import TimelineError
 from avlink.core.recipe import VisualizeRecipe, check_values
-from avlink.core.recipe.schema import Select
+from avlink.core.recipe.schema import SelectTable
 from avlink.timeline.item import table
 from avlink.timeline.picture_plan import build_picture_plan, frames_of
 from avlink.timeline.place_pictures import PicturePlacement, picture_rate, place_pictures
@@ -177,10 +177,10 @@ def test_the_rate_is_what_the_project_counts_in(
         assert picture_rate(placed) == rate
 
 
-def _plan(timeline: otio.schema.Timeline, *settings: tuple[str, object], wish: Select | None = None) -> Plan:
+def _plan(timeline: otio.schema.Timeline, *settings: tuple[str, object], wish: SelectTable | None = None) -> Plan:
     values: dict[str, object] = {"format": 1, "kind": "visualize", "picture": dict(settings)}
     recipe = check_values(VisualizeRecipe, values)
-    items = select_sounds(list_sounds(timeline), wish=wish or Select())
+    items = select_sounds(list_sounds(timeline), wish=wish or SelectTable())
     sources = [
         Source(
             clip=item,
@@ -208,7 +208,7 @@ def test_the_tracks_of_a_stereo_pair_get_one_picture_unless_two_are_wanted() -> 
     assert plan.jobs[0].raw_key == plan.jobs[1].raw_key
     assert plan.jobs[0].stem_name != plan.jobs[1].stem_name
     assert len(_plan(timeline, ("repeats", True)).jobs) == 3
-    assert [job.source.clip.name for job in _plan(timeline, wish=Select(tracks=("A2",))).jobs] == ["right"]
+    assert [job.source.clip.name for job in _plan(timeline, wish=SelectTable(tracks=("A2",))).jobs] == ["right"]
 
 
 def test_other_words_or_another_seed_make_another_picture() -> None:
@@ -243,7 +243,7 @@ def test_sounds_are_chosen_by_track_name_and_length() -> None:
     items = list_sounds(timeline)
 
     def names(**wish: object) -> list[str]:
-        chosen = select_sounds(items, wish=Select.model_validate(wish))
+        chosen = select_sounds(items, wish=SelectTable.model_validate(wish))
         return [item.name for item in chosen if isinstance(item, ClipRef)]
 
     assert names() == ["door", "rain", "tick"]

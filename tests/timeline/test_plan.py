@@ -9,11 +9,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.core.recipe.schema import PromptTable, Run, SonifyRecipe, Stems
+from avlink.core.recipe.schema import PromptTable, RunTable, SonifyRecipe, StemsTable
 from avlink.timeline.plan import build_plan
 from avlink.timeline.values import ClipRef, Job, Source
 
-RECIPE = SonifyRecipe(prompt=PromptTable(template="{clip.name}, close", negative="music"), run=Run(seed=3))
+RECIPE = SonifyRecipe(prompt=PromptTable(template="{clip.name}, close", negative="music"), run=RunTable(seed=3))
 
 
 def _source(start: int, *, name: str = "door.mp4", digest: str = "aa", source_start: int = 0, layer: int = 0) -> Source:
@@ -54,7 +54,7 @@ def test_a_changed_finish_keeps_what_was_generated() -> None:
 def test_everything_that_changes_the_sound_is_in_the_raw_key() -> None:
     louder = RECIPE.model_copy(update={"prompt": PromptTable(template="loud")})
     quiet = RECIPE.model_copy(update={"prompt": PromptTable(template="{clip.name}, close", negative="speech")})
-    seeded = RECIPE.model_copy(update={"run": Run(seed=4)})
+    seeded = RECIPE.model_copy(update={"run": RunTable(seed=4)})
     keys = [
         _jobs(_source(0))[0].raw_key,
         _jobs(_source(0), recipe=louder)[0].raw_key,
@@ -75,7 +75,7 @@ def test_the_project_s_own_words_win_over_the_recipe() -> None:
 
 
 def test_takes_differ_in_seed_and_file() -> None:
-    jobs = _jobs(_source(0), recipe=RECIPE.model_copy(update={"run": Run(takes=3)}))
+    jobs = _jobs(_source(0), recipe=RECIPE.model_copy(update={"run": RunTable(takes=3)}))
     assert (
         len({job.seed for job in jobs})
         == len({job.raw_key for job in jobs})
@@ -92,7 +92,7 @@ def test_a_plan_does_not_depend_on_the_order_of_clips(order: list[int]) -> None:
 
 @given(st.text(max_size=80), st.text(min_size=1, max_size=40))
 def test_stem_names_are_safe_everywhere(name: str, track: str) -> None:
-    recipe = RECIPE.model_copy(update={"stems": Stems(track_name=track)})
+    recipe = RECIPE.model_copy(update={"stems": StemsTable(track_name=track)})
     jobs = _jobs(_source(0, name=name), _source(2, name=name), _source(4, name=name, digest="b"), recipe=recipe)
     names = [job.stem_name for job in jobs]
     assert len({one.lower() for one in names}) == 3
@@ -136,6 +136,6 @@ def test_what_a_clip_asks_for_is_in_the_key_of_what_it_changes() -> None:
 
 def test_takes_of_a_clip_with_a_seed_of_its_own_differ_too() -> None:
     source = _source(0)
-    recipe = RECIPE.model_copy(update={"run": Run(takes=3)})
+    recipe = RECIPE.model_copy(update={"run": RunTable(takes=3)})
     jobs = _jobs(replace(source, clip=replace(source.clip, seed=9)), recipe=recipe)
     assert jobs[0].seed == 9 and len({job.seed for job in jobs}) == 3

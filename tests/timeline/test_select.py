@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avlink.core.errors import TimelineError
-from avlink.core.recipe.schema import Select
+from avlink.core.recipe.schema import SelectTable
 from avlink.timeline.directions import Marker
 from avlink.timeline.select import select_clips
 from avlink.timeline.values import ClipRef, MediaRef, Skip
@@ -112,7 +112,7 @@ def test_wishes_by_name_marker_and_colour_must_all_hold() -> None:
     items = [door, step, plain]
 
     def chosen(**wish: object) -> list[str]:
-        return [item.name for item in select_clips(items, wish=Select(**wish))]  # type: ignore[arg-type]
+        return [item.name for item in select_clips(items, wish=SelectTable(**wish))]  # type: ignore[arg-type]
 
     assert chosen() == ["Door_03.mov", "steps.mov", "door_04.mov"]
     assert chosen(clips=("door*",)) == ["Door_03.mov", "door_04.mov"]
@@ -125,7 +125,7 @@ def test_wishes_by_name_marker_and_colour_must_all_hold() -> None:
 
 
 def test_what_is_seen_too_shortly_is_a_skip() -> None:
-    items = select_clips([clip(0, 10), clip(Fraction(1, 4), 9, layer=1)], wish=Select(min_duration_s=0.5))
+    items = select_clips([clip(0, 10), clip(Fraction(1, 4), 9, layer=1)], wish=SelectTable(min_duration_s=0.5))
     assert [(type(item), item.timeline_duration_s) for item in items] == [
         (Skip, Fraction(1, 4)),
         (ClipRef, 9),

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from avlink.core.datasets import FolderData
 from avlink.core.recipe import load_recipe
+from avlink.core.recipe.data import FolderData
 from avlink.training.environment import record_environment, resolve_recipe
 
 

@@ -1,29 +1,33 @@
-"""Recipes: what a run shall do, as TOML with inheritance, overrides and messages that help."""
+"""Recipes: the settings of a run as TOML, with inheritance, overrides, and messages that name every mistake.
+
+The tables of all kinds of recipes belong here, and how recipes are read, merged and checked.
+Options of components are declared by the components; reading what a recipe points to belongs to its package.
+"""
 
 from avlink.core.recipe.explain import describe_mistakes, explain, suggest
-from avlink.core.recipe.learning import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
+from avlink.core.recipe.kinds import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.load import MoreRecipes, builtin_recipes, check_values, load_recipe
-from avlink.core.recipe.overrides import Override, flat, overrides_of, parse_override
-from avlink.core.recipe.schema import PromptTable, Recipe, SonifyRecipe, Source, Step, VisualizeRecipe
+from avlink.core.recipe.overrides import Override, flatten, overrides_of, parse_override
+from avlink.core.recipe.schema import ComponentChoice, PromptTable, Recipe, RecipeSource, SonifyRecipe, VisualizeRecipe
 
 __all__ = [
     "KINDS",
     "AblateRecipe",
+    "ComponentChoice",
     "EvaluateRecipe",
     "MoreRecipes",
     "Override",
     "PromptTable",
     "Recipe",
+    "RecipeSource",
     "SonifyRecipe",
-    "Source",
-    "Step",
     "TrainRecipe",
     "VisualizeRecipe",
     "builtin_recipes",
     "check_values",
     "describe_mistakes",
     "explain",
-    "flat",
+    "flatten",
     "load_recipe",
     "overrides_of",
     "parse_override",

@@ -1,4 +1,4 @@
-"""A recipe's mistakes in words: all at once, each with its value, where it came from, and what would be right."""
+"""Messages for mistakes in recipes: all at once, each with its value, its origin, and a suggestion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from avlink.core.recipe.schema import Source
+from avlink.core.recipe.schema import RecipeSource
 
 _OVERRIDE_PREFIX = "-"
 _MAX_VALUE_CHARS = 60
@@ -18,8 +18,8 @@ _ALIKE = 0.66
 _SIBLING_BONUS = 0.15
 
 
-def explain(error: ValidationError, model: type[BaseModel], source: Source, prefix: str = "") -> list[str]:
-    """One line for each mistake that pydantic found in `source.values` (below the dotted key `prefix`)."""
+def explain(error: ValidationError, model: type[BaseModel], source: RecipeSource, prefix: str = "") -> list[str]:
+    """Return one line for each mistake that pydantic found in `source.values` (below the dotted key `prefix`)."""
     values: Any = source.values
     for name in filter(None, prefix.split(".")):
         values = values.get(name, {}) if isinstance(values, Mapping) else {}
@@ -30,8 +30,8 @@ def explain(error: ValidationError, model: type[BaseModel], source: Source, pref
     return lines
 
 
-def describe_mistakes(source: Source, lines: Sequence[str]) -> str:
-    """The message for a recipe with the given mistakes."""
+def describe_mistakes(source: RecipeSource, lines: Sequence[str]) -> str:
+    """Return the message for a recipe with the given mistakes."""
     typed = [label for label in dict.fromkeys(source.origins.values()) if label.startswith(_OVERRIDE_PREFIX)]
     head = source.label + (f" (with {', '.join(typed)})" if typed else "")
     if len(lines) == 1:
@@ -40,14 +40,14 @@ def describe_mistakes(source: Source, lines: Sequence[str]) -> str:
 
 
 def suggest(wrong: str, known: Sequence[str]) -> str:
-    """What to say after a name that is not known: the nearest one, else all of them."""
+    """Return a suggestion for an unknown name: the nearest known one, and all of them."""
     near = difflib.get_close_matches(wrong, known, n=1)
     listed = f"known: {', '.join(known)}" if known else "none is known"
     return f"did you mean '{near[0]}'? {listed}" if near else listed
 
 
 def dotted_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    """Every key that a recipe of this model may set, as dotted names."""
+    """Return every key that a recipe of this model may set, as dotted names."""
     keys = []
     for name, field in model.model_fields.items():
         below = [key for table in _models_in(field.annotation) for key in dotted_keys(table, f"{prefix}{name}.")]
@@ -55,7 +55,7 @@ def dotted_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def _line(mistake: Any, model: type[BaseModel], key: str, prefix: str, source: Source) -> str:
+def _line(mistake: Any, model: type[BaseModel], key: str, prefix: str, source: RecipeSource) -> str:
     kind = mistake["type"]
     if kind == "extra_forbidden":
         return f"{key}: unknown key; {_suggest_key(model, mistake['loc'], prefix)}{_came_from(source, key)}"
@@ -90,7 +90,7 @@ def _in_words(mistake: Any) -> str:
     return words.get(kind) or mistake["msg"].replace("Input should", "must").replace("String should", "must")
 
 
-def _came_from(source: Source, key: str) -> str:
+def _came_from(source: RecipeSource, key: str) -> str:
     origin = source.origin(key)
     if origin is None or origin == source.label:
         return ""
@@ -106,14 +106,14 @@ def _suggest_key(model: type[BaseModel], location: Sequence[str | int], prefix: 
             tables = below
             path += f"{name}."
         elif tagged := [table for table in tables if _is_tagged(table, name)]:
-            # Not a key but the branch of a union that was tried.
+            # pydantic's location also names the branch of a discriminated union, which is no key.
             tables = tagged
         else:
-            # A key of a table of tables, whose entries' model we already stand in.
+            # A free key of a dict of tables; `tables` already holds the model of its entries.
             path += f"{name}."
     known = list(dict.fromkeys(name for table in tables for name in table.model_fields))
     scores = {f"{path}{name}": _alike(wrong, name) + _SIBLING_BONUS for name in known}
-    # Or the right key in the wrong table, perhaps misspelt too.
+    # The user may also have put the right key into the wrong table, perhaps misspelt.
     for key in dotted_keys(model):
         scores.setdefault(key, _alike(wrong, key.rpartition(".")[2]))
     best = max(scores, key=lambda key: scores[key], default="")
@@ -123,7 +123,7 @@ def _suggest_key(model: type[BaseModel], location: Sequence[str | int], prefix: 
 
 
 def _alike(wrong: str, name: str) -> float:
-    """From 0 to 1; a part of a longer name counts as much as a slip of the finger."""
+    """Return a similarity from 0 to 1. A whole word of a longer name counts like a typing error."""
     part = 0.9 if len(wrong) > 2 and wrong in name.split("_") else 0.0
     return max(part, difflib.SequenceMatcher(None, wrong, name).ratio())
 
@@ -145,19 +145,19 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
         return [model for part in get_args(annotation) for model in _models_in(part)]
     if origin is Annotated:
         return _models_in(get_args(annotation)[0])
-    # tuple[X, ...], list[X] and dict[str, X]: the entries' model.
+    # Of tuple[X, ...], list[X] and dict[str, X] the model of the entries.
     return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def _keys_in(values: Any, location: Sequence[str | int]) -> list[str | int]:
-    """The part of pydantic's location that are keys: it also names the branch of a union that was tried."""
+    """Return the keys in pydantic's location, which also names the branch of a union that was tried."""
     keys: list[str | int] = []
-    # pydantic's mark for a key, not a value, that is wrong.
+    # pydantic appends "[key]" where the key itself is invalid.
     location = [part for part in location if part != "[key]"]
     for index, part in enumerate(location):
         last = index == len(location) - 1
         if isinstance(values, Mapping):
-            # The name of a union's branch may also be that of a key, but only a table has something below it.
+            # A branch of a union may have the name of a key, but only a table has something below it.
             if part in values and (last or isinstance(values[part], Mapping | list)):
                 values = values[part]
             elif not last:

@@ -1,6 +1,7 @@
-"""Reading recipes: files by name or path, what they extend, what the command line adds, then the check.
+"""Loading recipes: files by name or path, merged with their bases and overrides, then validated.
 
-The order is: bases from left to right, the file, overrides. Tables merge key by key; lists and single values replace.
+Precedence rises from bases, left to right, over the file to overrides. Tables merge key by key; lists and single values
+replace.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from pydantic import ValidationError
 
 from avlink.core.errors import RecipeError
 from avlink.core.recipe.explain import describe_mistakes, explain, suggest
-from avlink.core.recipe.learning import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
+from avlink.core.recipe.kinds import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.overrides import Override, apply_overrides, parse_override
-from avlink.core.recipe.schema import FORMAT, Recipe, SonifyRecipe, Source, VisualizeRecipe
+from avlink.core.recipe.schema import FORMAT, Recipe, RecipeSource, SonifyRecipe, VisualizeRecipe
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,7 +35,7 @@ AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreRecipes:
-    """What there is besides our own: `kinds` of recipes by name, and the files of `named` recipes."""
+    """Recipes of plugins: `kinds` of recipes by name, and the files of `named` recipes."""
 
     kinds: Mapping[str, type[Recipe]] = field(default_factory=dict)
     named: Mapping[str, Traversable] = field(default_factory=dict)
@@ -45,7 +46,7 @@ More: TypeAlias = Callable[[], MoreRecipes]
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One recipe file: `label` for messages, its `tree`, and the `folder` that its own paths start from."""
+    """One recipe file: `label` for messages, its `tree`, and the `folder` that its paths are relative to."""
 
     label: str
     tree: dict[str, Any]
@@ -105,19 +106,19 @@ def load_recipe(
     parsed = [parse_override(item) if isinstance(item, str) else item for item in overrides]
     tree, origins = apply_overrides(tree, origins, parsed)
     folders = {layer.label: layer.folder for layer in layers if layer.folder is not None}
-    source = Source(label=last.label, origins=origins, values=tree, folders=folders)
+    source = RecipeSource(label=last.label, origins=origins, values=tree, folders=folders)
     return _check(_model_of(source, kind, more), source)
 
 
 def check_values(model: type[AnyRecipe], values: dict[str, Any], label: str = "the recipe") -> AnyRecipe:
-    """A recipe from a tree of values instead of a file. Raises RecipeError."""
+    """Return a recipe from a tree of values instead of a file. Raises RecipeError."""
     origins: dict[str, str] = {}
     _merge({}, origins, values, label, prefix="")
-    return _check(model, Source(label=label, origins=origins, values=values))
+    return _check(model, RecipeSource(label=label, origins=origins, values=values))
 
 
 def builtin_recipes() -> dict[str, Traversable]:
-    """The recipes that come with AVLink, by name; those in a folder are named `folder/name`."""
+    """Return the recipes that ship with AVLink, by name; those in a folder are named `folder/name`."""
 
     def found(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
         for item in folder.iterdir():
@@ -129,7 +130,7 @@ def builtin_recipes() -> dict[str, Traversable]:
     return dict(sorted(found(resources.files("avlink.recipes"), "")))
 
 
-def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:
+def _check(model: type[AnyRecipe], source: RecipeSource) -> AnyRecipe:
     try:
         recipe = model.model_validate(source.values)
     except ValidationError as error:
@@ -138,7 +139,7 @@ def _check(model: type[AnyRecipe], source: Source) -> AnyRecipe:
     return recipe
 
 
-def _model_of(source: Source, kind: str | type[Recipe] | None, more: More) -> type[Recipe]:
+def _model_of(source: RecipeSource, kind: str | type[Recipe] | None, more: More) -> type[Recipe]:
     found = source.values.get("kind")
     model = kind if isinstance(kind, type) else None
     wanted = kind if model is None else model.model_fields["kind"].default
@@ -155,7 +156,7 @@ def _model_of(source: Source, kind: str | type[Recipe] | None, more: More) -> ty
 
 
 def _read_layers(name: str, *, folder: Path | None, chain: tuple[str, ...], more: More) -> list[_Layer]:
-    """The files that make up a recipe, bases first. `chain` is who extends whom, to find circles."""
+    """Return the files that make up a recipe, bases first. `chain` holds the files in progress, to find cycles."""
     layer = _read(name, folder=folder, more=more)
     if layer.label in chain:
         raise RecipeError(f"recipes extend each other in a circle: {' > '.join([*chain, layer.label])}")

@@ -1,4 +1,4 @@
-"""Values given on the command line: `-s key=value` and the options that stand for a key, such as `--seed`."""
+"""Overrides of recipe values: `-s key=value`, and options that stand for a key, such as `--seed`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """One value for a dotted `key`; `append` adds to a list. `label` is what the user typed, for messages."""
+    """A value for a dotted `key`; `append` adds to a list. `label` is the text that the user typed, for messages."""
 
     key: str
     value: Any
@@ -29,11 +29,11 @@ class Override:
 
 
 def parse_override(text: str) -> Override:
-    """Read `key=value` or `key+=value`.
+    """Parse `key=value` or `key+=value`.
 
     The value is a TOML literal (`25`, `0.5`, `true`, `["V1"]`, `"text"`); anything else is taken as a string.
 
-    Raises RecipeError when there is no key or no equals sign.
+    Raises RecipeError if there is no key or no equals sign.
     """
     key, equals, value = text.partition("=")
     append = key.endswith("+")
@@ -44,7 +44,7 @@ def parse_override(text: str) -> Override:
 
 
 def parse_value(text: str) -> Any:
-    """A TOML literal as its value, any other text as itself."""
+    """Return a TOML literal as its value, any other text as itself."""
     try:
         document = tomllib.loads(f"value = {text}\n")
     except tomllib.TOMLDecodeError:
@@ -53,26 +53,26 @@ def parse_value(text: str) -> Any:
     return document["value"] if set(document) == {"value"} else text
 
 
-def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(Dotted key, value) of all values of nested tables; an empty table is a value."""
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, value) for all values of nested tables; an empty table is a value."""
     for name, value in table.items():
         if isinstance(value, Mapping) and value:
-            yield from flat(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
 
 def overrides_of(table: Mapping[str, Any], label: str) -> list[Override]:
-    """What nested tables in a recipe set in another one; an empty table sets nothing."""
-    return [Override(key=key, value=value, label=label) for key, value in flat(table) if value != {}]
+    """Return the values of nested tables as overrides of another recipe; empty tables give none."""
+    return [Override(key=key, value=value, label=label) for key, value in flatten(table) if value != {}]
 
 
 def apply_overrides(
     tree: dict[str, Any], origins: dict[str, str], overrides: Sequence[Override]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """A copy of the merged recipe with the overrides applied in order, and who set what.
+    """Return a copy of the merged recipe with the overrides applied in order, and the origins of its values.
 
-    Raises RecipeError when a key leads through something that is no table, or `+=` meets no list.
+    Raises RecipeError if a key leads through something that is no table, or `+=` meets something that is no list.
     """
     tree, origins = _copy(tree), dict(origins)
     for override in overrides:

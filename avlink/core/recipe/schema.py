@@ -1,4 +1,4 @@
-"""What each kind of recipe may say. Values are checked here; component options by the component (hooks/components)."""
+"""Tables of the kinds sonify and visualize. Options of components are checked by the component (hooks/components)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -21,20 +20,21 @@ from pydantic import (
 )
 
 from avlink.core import clock
+from avlink.core.architecture import Table
 
 FORMAT = 1
-"""The recipe format that this version reads."""
+"""Recipe format that this version reads."""
 
 PLACEHOLDERS = ("clip.name", "clip.track", "source.name")
-"""What a prompt template may hold in braces."""
+"""Placeholders of prompt templates, in braces."""
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where a recipe came from: a name for messages, the layer that set each dotted key, and the files' folders."""
+class RecipeSource:
+    """Origin of a recipe: a name for messages, the layer that set each dotted key, and the folders of its files."""
 
     label: str = "the default recipe"
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Source:
     folders: Mapping[str, Path] = field(default_factory=dict)
 
     def origin(self, key: str) -> str | None:
-        """The layer that set `key`, or the nearest table around it; None for a default."""
+        """Return the layer that set `key`, or the nearest table around it; None for a default."""
         while key:
             if key in self.origins:
                 return self.origins[key]
@@ -50,23 +50,17 @@ class Source:
         return None
 
     def path(self, key: str, text: str) -> Path:
-        """The file or folder that `text`, the value of `key`, names.
+        """Return the path that `text`, the value of `key`, names.
 
-        What a recipe file says starts from that file's folder, also when another recipe extends it; what the command
-        line says, or a program, starts from the working directory.
+        Values of a recipe file are relative to its folder, also when another recipe extends it. Values of the command
+        line or of a program are relative to the working directory.
         """
         folder = self.folders.get(self.origin(key) or "", Path())
         return folder / Path(text).expanduser()
 
 
-class Table(BaseModel):
-    """Base of all tables: unknown keys are refused, values are not coerced, nothing changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Step(Table):
-    """One processor of a chain: its name in `use`, all other keys are its options. A bare string is just the name."""
+class ComponentChoice(Table):
+    """A component by name: its name in `use`, all other keys are its options. A bare string is a name alone."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     use: str
@@ -78,38 +72,38 @@ class Step(Table):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options as the recipe gives them, not yet checked."""
+        """The options as the recipe gives them, not yet validated."""
         return dict(self.model_extra or {})
 
 
-Chain = Annotated[tuple[Step, ...], Field(strict=False)]
+Chain = Annotated[tuple[ComponentChoice, ...], Field(strict=False)]
 
 
-class Select(Table):
-    """Which clips get sound, or pictures; everything that is set must hold."""
+class SelectTable(Table):
+    """Selection of the clips that get sound, or pictures; all conditions that are set must hold."""
 
     tracks: Names = ()
-    """Names of video tracks, whose clips are taken whole, hidden or not; none means what is seen of all tracks.
+    """Names of video tracks, whose clips are taken whole, hidden or not; empty means the visible parts of all tracks.
 
-    For pictures they are names of sound tracks.
+    For pictures these are names of sound tracks.
     """
     clips: Names = ()
-    """Patterns for names of clips, such as "door*"; capitals do not matter."""
+    """Patterns for names of clips, such as "door*"; case does not matter."""
     markers: Names = ()
-    """Patterns for the name or comment of a marker on the clip, or on a track or the timeline where it is seen."""
+    """Patterns for the name or comment of a marker on the clip, or on a track or the timeline while it is visible."""
     colours: Names = ()
     """Colours or labels of the clip, or of a marker on it."""
     min_duration_s: float = Field(default=0.0, ge=0)
-    """What is seen for a shorter time gets no sound."""
+    """Clips that are visible for a shorter time get no sound."""
 
 
-class Read(Table):
-    """How the input is read, where it does not say so itself."""
+class ReadTable(Table):
+    """Facts about the input that its file does not say itself."""
 
     timeline: str = ""
-    """Which timeline of a file that holds several, by its name."""
+    """Name of the timeline in a file that holds several."""
     rate: float | str | None = None
-    """Frames per second of an EDL, and of image sequences that tell none: 25, 29.97 or "30000/1001"."""
+    """Frames per second of an EDL, and of image sequences without a rate: 25, 29.97 or "30000/1001"."""
 
     @field_validator("rate")
     @classmethod
@@ -133,17 +127,16 @@ def _as_rate(value: float | str) -> Fraction | None:
 
 
 class BackendChoice(Table):
-    """The generation backend by name, and its own options."""
+    """The generation backend by name, with its options."""
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
-    on: Step | None = None
-    """Where it works, by the name of a place that a plugin offers, such as "ray"; without, on this machine. The sound
-    is the same, and so is what the cache knows of it."""
+    on: ComponentChoice | None = None
+    """Executor that runs it, such as "ray"; by default this machine. Results and cache keys do not depend on it."""
 
 
 class PromptTable(Table):
-    """The words given to the model. `template` may hold {clip.name}, {clip.track} and {source.name}."""
+    """Prompts of the model. `template` may hold {clip.name}, {clip.track} and {source.name}."""
 
     template: str = ""
     negative: str = ""
@@ -157,32 +150,32 @@ class PromptTable(Table):
         return value
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """The template with its placeholders replaced; those without a value become nothing."""
+        """Return the template with its placeholders replaced; those without a value are left out."""
         return re.sub(r"\{([^{}]*)\}", lambda match: values.get(match[1], ""), self.template).strip()
 
 
-class Stems(Table):
-    """How stems are finished and written."""
+class StemsTable(Table):
+    """Post-processing and writing of stems."""
 
     track_name: str = Field(default="FOLEY", min_length=1)
-    """The track of foley in sync."""
+    """Name of the track for synchronised foley."""
     ambience_track_name: str = Field(default="AMB", min_length=1)
-    """The track of what clips or markers ask for as ambience."""
+    """Name of the track for stems that clips or markers request as ambience."""
     sample_rate: int = Field(default=48000, ge=8000, le=192000)
     bit_depth: Literal[16, 24, 32] = 24
-    """32 is floating point."""
+    """Bits per sample; 32 is floating point."""
     post: Chain = ()
     handle_s: float = Field(default=1.0, ge=0, le=60)
-    """How much more than is seen is generated at both ends of a clip, where its media has it: a clip that is trimmed
-    within it needs nothing new."""
+    """Length generated beyond both ends of the visible part, as far as media reach: trimming a clip within it later
+    needs no new generation."""
     write_handles: bool = False
-    """Whether the stem files have these handles, so that they can be trimmed outwards in an editing program."""
+    """Write stem files with these handles, so that clips can be extended in an editing program."""
     duck_db: float | None = Field(default=None, ge=0, le=60)
-    """How far stems go down while the project's own sound is heard; without, they are left as they are."""
+    """Attenuation of stems while the production sound is heard; by default none."""
     spotting: bool = True
-    """Mark what is struck in stems of foley: as cue points in their files, as markers on their clips, in sheets.
+    """Mark the impacts in stems of foley as cue points in their files, as markers on their clips, and in sheets.
 
-    Of very many hits in one stem the 500 strongest are marked.
+    At most the 500 strongest impacts of one stem are marked.
     """
 
     @property
@@ -191,43 +184,43 @@ class Stems(Table):
         return Fraction(self.handle_s).limit_denominator(1000)
 
     def track_of(self, role: Literal["sync", "ambience"]) -> str:
-        """The name of the track for stems of a role."""
+        """Return the name of the track for stems of a role."""
         return self.track_name if role == "sync" else self.ambience_track_name
 
 
-class Run(Table):
-    """How the run goes."""
+class RunTable(Table):
+    """Seed, takes and batches of a run."""
 
     seed: Seed = 0
-    """Each job derives its own from this and from what it is."""
+    """Seed of the run; each job derives its own from it and from the job's identity."""
     takes: int = Field(default=1, ge=1, le=99)
     max_batch_s: float = Field(default=60.0, gt=0)
-    """Seconds of sound that are generated at once."""
+    """Seconds of sound that are generated in one batch."""
 
 
-class Write(Table):
-    """What else is written beside the timeline."""
+class WriteTable(Table):
+    """Further files beside the timeline."""
 
     also: Names = ()
-    """Names of timeline formats."""
+    """Names of timeline formats that are written too."""
     preview: bool = False
-    """Whether a movie of the whole timeline with its sound is written (.preview.mp4)."""
+    """Write a movie of the whole timeline with its sound (.preview.mp4)."""
     preview_production: bool = False
-    """Whether the project's own sound is heard in it too."""
+    """Mix the production sound into the preview."""
     preview_height: int = Field(default=540, ge=36, le=4320)
-    """Its height in pixels at most."""
+    """Maximum height of the preview in pixels."""
 
 
 class Recipe(Table):
-    """What all kinds share."""
+    """Base of all kinds of recipes."""
 
     kind: str
     format: Literal[1]
-    _source: Source = PrivateAttr(default_factory=Source)
+    _source: RecipeSource = PrivateAttr(default_factory=RecipeSource)
 
     @property
-    def source(self) -> Source:
-        """Where this recipe came from."""
+    def source(self) -> RecipeSource:
+        """Origin of this recipe."""
         return self._source
 
 
@@ -249,24 +242,24 @@ class SonifyRecipe(RunRecipe):
 
     kind: Literal["sonify"] = "sonify"
     format: Literal[1] = 1
-    read: Read = Read()
-    select: Select = Select()
+    read: ReadTable = ReadTable()
+    select: SelectTable = SelectTable()
     backend: BackendChoice = BackendChoice(name="fusion-v2a")
     prompt: PromptTable = PromptTable()
-    stems: Stems = Stems()
-    run: Run = Run()
-    write: Write = Write()
+    stems: StemsTable = StemsTable()
+    run: RunTable = RunTable()
+    write: WriteTable = WriteTable()
 
 
-class Picture(Table):
-    """How generated pictures are finished."""
+class PictureTable(Table):
+    """Scaling and placing of generated pictures."""
 
     upscale: int = Field(default=8, ge=1, le=32)
-    """Each pixel of the model becomes this many, in both directions."""
+    """Integer factor by which the model's pictures are enlarged in both directions."""
     track_name: str = Field(default="PICTURE", min_length=1)
-    """The track of a timeline on which they are put."""
+    """Name of the track for generated pictures."""
     repeats: bool = False
-    """Whether a sound that is there twice at one place, as the two tracks of a stereo pair, gets a picture for each."""
+    """Generate a picture for each of two equal sounds at one place, as of a stereo pair on two tracks."""
 
 
 class VisualizeRecipe(RunRecipe):
@@ -274,9 +267,9 @@ class VisualizeRecipe(RunRecipe):
 
     kind: Literal["visualize"] = "visualize"
     format: Literal[1] = 1
-    read: Read = Read()
-    select: Select = Select()
+    read: ReadTable = ReadTable()
+    select: SelectTable = SelectTable()
     backend: BackendChoice = BackendChoice(name="fusion-a2v")
     prompt: PromptTable = PromptTable()
-    picture: Picture = Picture()
-    run: Run = Run()
+    picture: PictureTable = PictureTable()
+    run: RunTable = RunTable()

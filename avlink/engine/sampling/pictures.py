@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avlink.core.clock import to_index
-from avlink.core.picture import SpooledPictures
+from avlink.core.frames import SpooledPictures
 from avlink.core.values import (
     FrameSource,
     OnStep,

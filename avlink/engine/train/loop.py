@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from avlink.core.errors import AvlinkError, InputError
-from avlink.core.training import ParallelTable
+from avlink.core.recipe.stages import ParallelTable
 from avlink.engine.train.checkpoint import Checkpointer
 from avlink.engine.train.clip_order import ClipOrder, rank_slice
 from avlink.engine.train.optim import EMA, OptimConfig, Optimiser

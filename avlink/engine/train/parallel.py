@@ -18,7 +18,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
-from avlink.core.training import ParallelTable
+from avlink.core.recipe.stages import ParallelTable
 from avlink.engine.train.ranks import Ranks
 
 _WRAPPED = "_checkpoint_wrapped_module."

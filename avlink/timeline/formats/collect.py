@@ -18,7 +18,8 @@ from urllib.parse import unquote
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError, TimelineError
-from avlink.core.hashing import digest, file_digest
+from avlink.core.file_digest import file_digest
+from avlink.core.hashing import digest
 from avlink.core.paths import atomic_write
 from avlink.timeline.formats.otiod import CONTENT, FOLDER, copy_member, stays_inside, write_folder
 from avlink.timeline.resolve import MediaRoots, find_file, remote_scheme

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError
-from avlink.core.hashing import file_digest
+from avlink.core.file_digest import file_digest
 from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, make_folder
 
 CONTENT, FOLDER = "content.otio", "media"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avlink.core.datasets import FoundryData, media_of
 from avlink.core.errors import InputError, MediaError
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import FoundryData, media_of
 from avlink.media.probe import probe
 from avlink.training.data.clip_spec import ClipSpec, clip_spec_of
 from avlink.training.data.decoding import short_reason

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.clock import to_index
-from avlink.core.datasets import Media
 from avlink.core.hashing import digest
+from avlink.core.recipe.data import Media
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

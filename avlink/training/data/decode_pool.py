@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 from typing import cast
 
 from avlink.core.errors import AvlinkError
-from avlink.core.processes import name_of_exit, portable, start_process
+from avlink.core.processes import exit_name, picklable, start_process
 from avlink.training.data.prepared import ShardJob
 
 TIMEOUT_S = 180.0
@@ -70,7 +70,7 @@ def decode_shards(
                         kind, content = cast(_Report, decoder.pipe.recv())
                     except (EOFError, OSError):
                         decoder.process.join()
-                        why = f"the process that decoded it died ({name_of_exit(decoder.process.exitcode)}), twice"
+                        why = f"the process that decoded it died ({exit_name(decoder.process.exitcode)}), twice"
                         decoders[at] = _replaced(decoder, why, waiting, failures, limit=2)
                         continue
                     decoder.last_report_s = time.monotonic()
@@ -147,5 +147,5 @@ def _run(pipe: Connection) -> None:
         except BrokenPipeError:
             return  # The parent is gone.
         except Exception as error:
-            pipe.send(("error", portable(error)))
+            pipe.send(("error", picklable(error)))
             return

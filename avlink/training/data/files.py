@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avlink.core.datasets import FilesData
 from avlink.core.errors import InputError
 from avlink.core.events import Listener, Message, StepDone
 from avlink.core.paths import make_folder, sweep_leftovers
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import FilesData
 from avlink.training.data.clip_spec import ClipSpec, clip_spec_of
 from avlink.training.data.decode_pool import decode_shards
 from avlink.training.data.index import ClipLabels, write_index

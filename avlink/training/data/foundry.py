@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from avlink.core.datasets import FoundryData
 from avlink.core.errors import RecipeError
 from avlink.core.events import Listener, StepDone
-from avlink.core.processes import do_apart
+from avlink.core.processes import run_in_processes
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import FoundryData
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.shards import shard_path
 
@@ -53,13 +53,13 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
 
     import torch
 
-    do_apart(
+    run_in_processes(
         jobs,
         _make_shard,
         on_done,
         processes=os.cpu_count() or 1,
-        use_threads=torch.set_num_threads,
-        gone=lambda job, fate: (
+        set_threads=torch.set_num_threads,
+        describe_loss=lambda job, fate: (
             f"a process that made clips for {job.root} {fate}; give the command again: what is done is kept"
         ),
     )

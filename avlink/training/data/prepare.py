@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avlink.core.datasets import FoundryData
 from avlink.core.errors import InputError
 from avlink.core.events import JobDone, JobStarted, Listener
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import FoundryData
 from avlink.training.data.files import PreparedFiles, prepare_files
 from avlink.training.data.foundry import prepare_foundry
 from avlink.training.data.prepared import ALL, Partition, clips_folder, is_up_to_date, unfit_reason, update_record

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avlink.core.datasets import media_of
 from avlink.core.paths import write_text
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import media_of
 from avlink.training.data.clip_spec import ClipSpec, clip_spec_of
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.plan import Plan, PlannedShard

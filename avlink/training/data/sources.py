@@ -6,7 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from avlink.core.datasets import (
+from avlink.core.errors import InputError
+from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import (
     FilesData,
     FolderData,
     SeveralData,
@@ -15,8 +17,6 @@ from avlink.core.datasets import (
     VGGSoundData,
     WebDatasetData,
 )
-from avlink.core.errors import InputError
-from avlink.core.recipe import TrainRecipe
 from avlink.training.data.source_clips import (
     SPLITS,
     SourceClip,

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
-from avlink.core.datasets import WebDatasetData
 from avlink.core.errors import InputError, MediaError
+from avlink.core.recipe.data import WebDatasetData
 from avlink.training.data.source_clips import SourceClip, SourceListing, TarMember, read_caption
 
 _VIDEO = ("mp4", "webm", "mkv", "mov")

@@ -12,9 +12,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from avlink.core.datasets import AudioSetData, VGGSoundData
 from avlink.core.errors import InputError
 from avlink.core.hashing import digest
+from avlink.core.recipe.data import AudioSetData, VGGSoundData
 from avlink.training.data.source_clips import (
     MediaFile,
     SourceClip,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from avlink.core.training import BACKBONE_RATES, Rates
+from avlink.core.recipe.stages import BACKBONE_RATES, Rates
 from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal

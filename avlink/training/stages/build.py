@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from avlink.core.features import FeatureExtractor
-    from avlink.core.training import Task
+    from avlink.core.recipe.stages import Task
     from avlink.engine.system import System
     from avlink.engine.train.loop import LoopConfig, Stage
     from avlink.training.data.clips import ClipStore
@@ -120,7 +120,7 @@ def build_stage(
     listener: Listener = ignore,
 ) -> Stage:
     """Return a stage of the recipe with its data and its validation, which writes samples if `write_samples`."""
-    from avlink.core.training import BACKBONE_RATES, FUSION_RATES
+    from avlink.core.recipe.stages import BACKBONE_RATES, FUSION_RATES
     from avlink.training import validation
     from avlink.training.data.clips import StillStore
     from avlink.training.stages import backbones, codec, fusion, motion

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from avlink.core.training import FUSION_RATES, Conditioning, Rates, Task
+from avlink.core.recipe.stages import FUSION_RATES, Conditioning, Rates, Task
 from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal

@@ -13,7 +13,7 @@ from avlink_metrics.sound import synchformer_mel
 from avlink_metrics.synchformer import load_synchformer
 
 from avlink.core.errors import BundleError, TooShort
-from avlink.core.features import Scene
+from avlink.core.features import AudioVideo
 from avlink.core.values import Frames, Waveform
 from avlink.hooks import ExtractorOptions
 
@@ -193,14 +193,14 @@ class Formula:
 
 
 @pytest.fixture(scope="module")
-def scene() -> Scene:
+def scene() -> AudioVideo:
     pixels = np.random.default_rng(0).integers(0, 256, (130, 224, 224, 3), dtype=np.uint8)
     sound = np.random.default_rng(1).standard_normal((1, 83_000)).astype(np.float32) * 0.1
     frames = Frames(pixels=pixels, rate=Fraction(25))
-    return Scene(sound=Waveform(samples=sound, sample_rate=16000), frames=frames)
+    return AudioVideo(sound=Waveform(samples=sound, sample_rate=16000), frames=frames)
 
 
-def test_a_file_in_the_public_layout_gives_what_its_formula_gives(scene: Scene, tmp_path: Path) -> None:
+def test_a_file_in_the_public_layout_gives_what_its_formula_gives(scene: AudioVideo, tmp_path: Path) -> None:
     tensors = layout()
     torch.save(tensors, tmp_path / "synchformer_state_dict.pth")
     extractor = load_synchformer(ExtractorOptions(checkpoint=str(tmp_path / "synchformer_state_dict.pth")), "cpu")
@@ -234,13 +234,13 @@ def test_the_spectrogram_is_torchaudios() -> None:
     assert torch.allclose(found[:, :65], wanted, atol=1e-4)
 
 
-def test_short_scenes_and_other_files_are_told(scene: Scene, tmp_path: Path) -> None:
+def test_short_scenes_and_other_files_are_told(scene: AudioVideo, tmp_path: Path) -> None:
     tensors = layout(64, 96)
     torch.save(tensors, tmp_path / "sync.pth")
     extractor = load_synchformer(ExtractorOptions(checkpoint=str(tmp_path / "sync.pth")), "cpu")
     short = Waveform(samples=scene.sound.read(0, 76_799), sample_rate=16000)
     with pytest.raises(TooShort, match=r"4\.8 s of sound and pictures at least"):
-        extractor.extract(Scene(sound=short, frames=scene.frames))
+        extractor.extract(AudioVideo(sound=short, frames=scene.frames))
     # MMAudio's own use needs the eyes alone, and some files hold no more.
     torch.save({key: value for key, value in tensors.items() if key.startswith("vfeat")}, tmp_path / "eyes.pth")
     with pytest.raises(BundleError, match="is no Synchformer: it has no 'afeat_extractor"):

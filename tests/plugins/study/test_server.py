@@ -22,7 +22,7 @@ from avlink_study.database import StudyDatabase
 from starlette.exceptions import HTTPException
 
 from avlink import picture_digest, probe, read_audio
-from avlink.core.hashing import file_digest
+from avlink.core.file_digest import file_digest
 
 Choose = Callable[..., Any]
 

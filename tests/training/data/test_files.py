@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from avlink.core.datasets import FolderData
 from avlink.core.errors import InputError
 from avlink.core.events import Event, Message
 from avlink.core.recipe import load_recipe
+from avlink.core.recipe.data import FolderData
 from avlink.training.data.files import prepare_files, usable_processors
 from avlink.training.data.plan import load_plan
 

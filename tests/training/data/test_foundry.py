@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avlink.core.datasets import FoundryData
 from avlink.core.errors import RecipeError
 from avlink.core.events import ignore
+from avlink.core.recipe.data import FoundryData
 from avlink.foundry import make_clips, make_stills
 from avlink.training.data.clips import ClipStore, StillStore
 from avlink.training.data.foundry import foundry_labels, prepare_foundry

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from avlink.core.datasets import (
+from avlink.core.errors import InputError
+from avlink.core.recipe.data import (
     AudioSetData,
     FolderData,
     SidecarData,
@@ -19,7 +20,6 @@ from avlink.core.datasets import (
     WebDatasetData,
     without_places,
 )
-from avlink.core.errors import InputError
 from avlink.training.data.source_clips import SourceClip, SourceListing
 from avlink.training.data.sources import read_source
 from avlink.training.data.youtube import file_names

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from avlink.core.datasets import WebDatasetData
 from avlink.core.errors import InputError, MediaError
+from avlink.core.recipe.data import WebDatasetData
 from avlink.training.data.webdataset import as_file, read_webdataset
 
 

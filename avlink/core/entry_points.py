@@ -1,4 +1,4 @@
-"""Which plugins are installed, and where they lie: found without importing any of them."""
+"""Entry points of installed plugins, with their origin, found without importing any plugin."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 GROUP = "avlink"
-"""The entry-point group of plugins, ours and everybody's."""
+"""The entry-point group of all plugins, first and third party."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a plugin comes from; what is not known is empty.
+    """Origin of a plugin; unknown fields are empty.
 
-    `module` is what its entry point names, `file` is the file of that module, `places` are the folders (or the file)
-    of the package that it lies in.
+    `module` is the value of its entry point, `file` the file of that module, `places` the folders (or the file) of
+    the package around it.
     """
 
     distribution: str = ""
@@ -28,27 +28,27 @@ class Origin:
 
     @property
     def package(self) -> str:
-        """The distribution with its version, for people."""
+        """Distribution and version, for people."""
         return f"{self.distribution} {self.version}".strip()
 
     @property
     def is_ours(self) -> bool:
-        """Whether the plugin is part of AVLink."""
+        """True if the plugin is part of AVLink's own distribution."""
         return self.distribution == "avlink"
 
 
 UNKNOWN = Origin()
-"""The origin of a plugin that was handed over, not installed."""
+"""The origin of a plugin that was passed as an object, not installed."""
 
 
 def plugin_points() -> list[EntryPoint]:
-    """The entry points of all plugins, sorted, so that the order of installation shows nowhere."""
+    """Return the entry points of all plugins, sorted, so that the order of installation has no effect."""
     found = entry_points(group=GROUP)
     return sorted(found, key=lambda point: (point.name, (point.dist.name if point.dist else "") or "", point.value))
 
 
 def origin_of(point: EntryPoint) -> Origin:
-    """Where the plugin of an entry point comes from."""
+    """Return the origin of the plugin of an entry point."""
     file, places = _find(point)
     return Origin(
         distribution=(point.dist.name if point.dist else "") or "",
@@ -60,7 +60,7 @@ def origin_of(point: EntryPoint) -> Origin:
 
 
 def changed_ns(point: EntryPoint) -> int:
-    """When the file of a plugin's module was changed, in nanoseconds since the epoch; 0 where that is not known."""
+    """Return the modification time of a plugin's module in nanoseconds since the epoch; 0 if it is not known."""
     file, _ = _find(point)
     try:
         return 0 if file is None else os.stat(file).st_mtime_ns
@@ -69,7 +69,10 @@ def changed_ns(point: EntryPoint) -> int:
 
 
 def unmet_need(point: EntryPoint, version: str) -> str | None:
-    """What a plugin's distribution requires of AVLink, such as "avlink>=2", unless this `version` will do."""
+    """Return the requirement of a plugin's distribution that `version` of AVLink does not meet, such as "avlink>=2".
+
+    None if all are met.
+    """
     needs = [need for need in (point.dist.requires if point.dist else None) or () if need[:6].lower() == "avlink"]
     if not needs:
         return None
@@ -87,10 +90,10 @@ def unmet_need(point: EntryPoint, version: str) -> str | None:
 
 
 def _find(point: EntryPoint) -> tuple[Path | None, tuple[Path, ...]]:
-    """The file of a plugin's module, and the places of the package around it."""
+    """Return the file of a plugin's module, and the places of the package around it."""
     try:
         top, *below = point.module.split(".")
-        # Only a module at the top is found without importing what is around it.
+        # find_spec imports the parents of a dotted name, so only the top-level name is given to it.
         spec = importlib.util.find_spec(top)
         if spec is None:
             return None, ()

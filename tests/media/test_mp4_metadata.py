@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avlink.core.values import Waveform
-from avlink.media import user_data
+from avlink.media import mp4_metadata
+from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
 from avlink.media.mux import mux_sound
 from avlink.media.probe import probe
-from avlink.media.user_data import is_mp4, read_user_data, rewrite_with_user_data
 
 GRAPH = json.dumps({"3": {"class_type": "KSampler", "inputs": {"seed": 5, "text": "ein Hündchen «läuft»"}}})
 NOTES = {"prompt": GRAPH, "workflow": json.dumps({"nodes": [], "x": "ä" * 5000}), "comment": "a comment"}
@@ -71,10 +71,10 @@ def test_notes_stay_byte_for_byte_beside_ours(tmp_path: Path, suffix: str, movfl
 
 def items_of(udta: bytes) -> list[bytes]:
     """The single texts: of a list where there is one, and those that stand in the box itself, as in QuickTime."""
-    boxes = list(user_data._children(udta[8:]))
+    boxes = list(mp4_metadata._children(udta[8:]))
     for meta in [box for kind, box in boxes if kind == b"meta"]:
-        (ilst,) = [box for kind, box in user_data._children(meta[12:]) if kind == b"ilst"]
-        boxes += user_data._children(ilst[8:])
+        (ilst,) = [box for kind, box in mp4_metadata._children(meta[12:]) if kind == b"ilst"]
+        boxes += mp4_metadata._children(ilst[8:])
     return [box for kind, box in boxes if kind != b"meta"]
 
 
@@ -128,7 +128,7 @@ def test_the_index_comes_first_and_points_to_the_pictures(tmp_path: Path) -> Non
     out = tmp_path / "out.mp4"
     rewrite_with_user_data(source, out, [], {"long": "x" * 100_000})
     with out.open("rb") as file:
-        kinds = [box.kind for box in user_data._places(file)]
+        kinds = [box.kind for box in mp4_metadata._places(file)]
     assert kinds.index(b"moov") < kinds.index(b"mdat")
     assert coded(out) == coded(source)
     with av.open(str(out)) as container:
@@ -136,8 +136,8 @@ def test_the_index_comes_first_and_points_to_the_pictures(tmp_path: Path) -> Non
 
 
 def test_offsets_beyond_four_gigabytes_become_wide() -> None:
-    whole = user_data._box(b"stco", bytes(4) + (2).to_bytes(4, "big") + b"\xff\xff\xff\xf0" + b"\0\0\0\x10")
-    moved = user_data._offsets(b"stco", whole, 0x20)
+    whole = mp4_metadata._box(b"stco", bytes(4) + (2).to_bytes(4, "big") + b"\xff\xff\xff\xf0" + b"\0\0\0\x10")
+    moved = mp4_metadata._offsets(b"stco", whole, 0x20)
     assert moved[4:8] == b"co64"
     assert [int.from_bytes(moved[at : at + 8], "big") for at in (16, 24)] == [0x1_0000_0010, 0x30]
 
@@ -150,7 +150,7 @@ def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
         path.write_bytes(start + data)
         is_mp4(path)
         for box in read_user_data(path):
-            user_data._tagged([box], {"a": "b"})
+            mp4_metadata._tagged([box], {"a": "b"})
 
 
 def test_picture_times_are_those_of_the_source(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import avlink
+from avlink.core.entry_points import changed_ns, plugin_points
 from avlink.core.errors import AvlinkError
 from avlink.core.hashing import JsonValue, digest
-from avlink.core.installed import changed_ns, plugin_points
 from avlink.core.paths import cache_dir, write_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ListedOption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class CommandListing:
     """Summaries of commands by name, options of AVLink's own commands, and reasons of failures by plugin."""
 
     commands: Mapping[str, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Listing:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-def listing_of(registry: Registry) -> Listing:
+def listing_of(registry: Registry) -> CommandListing:
     """Return what `--help` shows of the plugins of a registry."""
     problems = {failure.plugin: failure.reason for failure in registry.failures}
     problems |= {" and ".join(clash.plugins): str(clash) for clash in registry.clashes}
@@ -60,22 +60,22 @@ def listing_of(registry: Registry) -> Listing:
         for option in registry.command_options.values()
     ]
     commands = {name: item.summary for name, item in registry.commands.items()}
-    return Listing(commands=commands, options=tuple(options), problems=problems)
+    return CommandListing(commands=commands, options=tuple(options), problems=problems)
 
 
-def installed_key() -> str:
+def plugins_key() -> str:
     """Return a key of the installed plugins, of AVLINK_PLUGINS and of the state of their files; imports no plugin."""
     found: list[JsonValue] = [[point.name, point.value, changed_ns(point)] for point in plugin_points()]
     return digest([avlink.__version__, os.environ.get("AVLINK_PLUGINS"), found])
 
 
-def recall(key: str) -> Listing | None:
+def load_listing(key: str) -> CommandListing | None:
     """Return the listing that was remembered under this key, or None."""
     try:
         known = json.loads((cache_dir() / _FILE).read_text(encoding="utf-8"))
         if known["key"] != key:
             return None
-        return Listing(
+        return CommandListing(
             commands={str(name): str(summary) for name, summary in known["commands"].items()},
             options=tuple(
                 ListedOption(**option | {"commands": tuple(option["commands"])}) for option in known["options"]
@@ -86,7 +86,7 @@ def recall(key: str) -> Listing | None:
         return None
 
 
-def remember(key: str, listing: Listing) -> None:
+def save_listing(key: str, listing: CommandListing) -> None:
     """Keep a listing; where the file cannot be written, the next run loads the plugins again."""
     with contextlib.suppress(AvlinkError, OSError):
         known = {"key": key, "commands": dict(listing.commands), "options": [asdict(one) for one in listing.options]}

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.core.drop_frame import can_drop, starts_in_drop_frame
-from avlink.timeline.timecode import frames_of_timecode, timecode_of_frames
+from avlink.timeline.timecode import can_drop, frames_of_timecode, starts_in_drop_frame, timecode_of_frames
 
 NTSC, TWICE = Fraction(30000, 1001), Fraction(60000, 1001)
 rates = st.sampled_from([NTSC, TWICE])

@@ -1,8 +1,8 @@
-"""The notes in MP4 and MOV files: kept byte for byte when a movie is written again, with ours added beside them.
+"""Metadata of MP4 and MOV files: kept byte for byte when a movie is rewritten, with new tags added.
 
-Two ways are in use for texts under `moov/udta/meta`. "mdir" has iTunes' fixed names, such as `©cmt` for a comment.
-"mdta" has names of one's own: ComfyUI's `workflow` and `prompt` live there. libavformat reads both and writes only
-one of them, so that tools which look for the other lose what they wrote; hence boxes are copied here as they are.
+Two schemes are in use for texts under `moov/udta/meta`. "mdir" has iTunes' fixed names, such as `©cmt` for a comment.
+"mdta" has free names: ComfyUI stores its `workflow` and `prompt` there. libavformat reads both and writes only one of
+them, and tools that look for the other would lose their data; so boxes are copied here as they are.
 
 Sources: ISO/IEC 14496-12 (boxes), Apple's QuickTime File Format, "Metadata" (keys and ilst).
 """
@@ -19,7 +19,7 @@ from typing import BinaryIO
 _CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
 _UTF_8 = 1
 _MOST_32 = (1 << 32) - 1
-# An index of more is broken, or no index.
+# A larger index is taken for a broken file.
 _LARGEST_MOOV = 1 << 30
 _FREEFORM = b"----"
 _ENCODER = b"\xa9too"
@@ -27,8 +27,8 @@ _OWNER = b"org.avlink"
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A box of a file: where it begins, the bytes of its header, and its whole size."""
+class _BoxHeader:
+    """A box of a file: its kind, offset, size of its header, and whole size, in bytes."""
 
     kind: bytes
     start: int
@@ -37,7 +37,7 @@ class _Place:
 
 
 def is_mp4(path: Path) -> bool:
-    """Whether a file is of MP4's or QuickTime's kind, by its first boxes."""
+    """Return whether a file is MP4 or QuickTime, by its first boxes."""
     try:
         with path.open("rb") as file:
             return any(place.kind in (b"ftyp", b"moov") for place, _ in zip(_places(file), range(3), strict=False))
@@ -46,15 +46,15 @@ def is_mp4(path: Path) -> bool:
 
 
 def read_user_data(path: Path) -> list[bytes]:
-    """The `udta` and `meta` boxes in a file's `moov`, as they are; none where it has no `moov`."""
+    """Return the `udta` and `meta` boxes in a file's `moov` as they are; none if it has no `moov`."""
     moov = _read_moov(path)
     return [] if moov is None else [whole for kind, whole in _children(moov[8:]) if kind in (b"udta", b"meta")]
 
 
 def rewrite_with_user_data(written: Path, result: Path, user_data: list[bytes], tags: Mapping[str, str]) -> None:
-    """Copy the movie `written`, whose `moov` is its last box, to `result` with its `moov` in front of the media.
+    """Copy the movie `written`, whose `moov` is its last box, to `result` with the `moov` in front of the media.
 
-    In it `user_data` takes the place of the movie's own, and `tags` are texts that are added to it, or replaced.
+    `user_data` replaces the movie's own metadata boxes, and `tags` are added to it or replaced in it.
     """
     moov = _read_moov(written)
     if moov is None:
@@ -66,8 +66,8 @@ def rewrite_with_user_data(written: Path, result: Path, user_data: list[bytes], 
         places = list(_places(file))
         head = [place for place in places if place.kind == b"ftyp"]
         rest = [place for place in places if place.kind not in (b"ftyp", b"moov")]
-        # The media moves from where it was to behind the new index. A shift turns offsets of 32 bits into ones of 64
-        # where they would not fit, which makes the index longer, and so once more.
+        # Media data moves behind the new index, which holds its offsets. Offsets that no longer fit into 32 bits are
+        # written with 64, which makes the index longer and shifts the data again: hence up to three rounds.
         shift, new = 0, b""
         for _ in range(3):
             new = _box(b"moov", _shifted(body, shift))
@@ -82,7 +82,7 @@ def rewrite_with_user_data(written: Path, result: Path, user_data: list[bytes], 
             _copy(file, place, out)
 
 
-def _copy(file: BinaryIO, place: _Place, out: BinaryIO) -> None:
+def _copy(file: BinaryIO, place: _BoxHeader, out: BinaryIO) -> None:
     file.seek(place.start)
     left = place.size
     while left > 0:
@@ -93,8 +93,8 @@ def _copy(file: BinaryIO, place: _Place, out: BinaryIO) -> None:
         left -= len(block)
 
 
-def _places(file: BinaryIO) -> Iterator[_Place]:
-    """The outermost boxes of a file, as far as they make sense."""
+def _places(file: BinaryIO) -> Iterator[_BoxHeader]:
+    """Yield the outermost boxes of a file, up to the first malformed one."""
     file.seek(0, 2)
     end, start = file.tell(), 0
     while start + 8 <= end:
@@ -107,7 +107,7 @@ def _places(file: BinaryIO) -> Iterator[_Place]:
             size = end - start
         if size < header or start + size > end:
             return
-        yield _Place(kind, start, header, size)
+        yield _BoxHeader(kind, start, header, size)
         start += size
 
 
@@ -121,7 +121,7 @@ def _read_moov(path: Path) -> bytes | None:
 
 
 def _children(body: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, whole box) of the boxes in a box; what does not make sense ends them. QuickTime may end with zeros."""
+    """Yield (kind, whole box) for the boxes in a body, up to the first malformed one; QuickTime may end with zeros."""
     at = 0
     while at + 8 <= len(body):
         size, kind = struct.unpack_from(">I4s", body, at)
@@ -136,7 +136,7 @@ def _box(kind: bytes, body: bytes) -> bytes:
 
 
 def _shifted(body: bytes, shift: int) -> bytes:
-    """The boxes of an index whose media lies `shift` bytes further back."""
+    """Return the boxes of an index whose media data lies `shift` bytes further back."""
     parts = []
     for kind, whole in _children(body):
         if kind in _CONTAINERS:
@@ -158,7 +158,7 @@ def _offsets(kind: bytes, whole: bytes, shift: int) -> bytes:
 
 
 def _tagged(user_data: list[bytes], tags: Mapping[str, str]) -> list[bytes]:
-    """User data with texts added: where there are notes already in their way, else in names of their own."""
+    """Return user data with tags added, in the scheme of an existing `meta` box, else in a new one of kind mdta."""
     if not tags:
         return user_data
     for index, whole in enumerate(user_data):
@@ -179,8 +179,8 @@ def _tagged(user_data: list[bytes], tags: Mapping[str, str]) -> list[bytes]:
 
 
 def _tag_meta(whole: bytes, tags: Mapping[str, str]) -> bytes | None:
-    """A `meta` box with the texts added; None where it is of a kind that is not known."""
-    # QuickTime's has no version in front of its boxes, MP4's has.
+    """Return a `meta` box with the tags added; None if it is of an unknown kind."""
+    # MP4's has four bytes of version and flags in front of its boxes, QuickTime's has not.
     head = b"" if whole[12:16] == b"hdlr" else whole[8:12]
     boxes = dict(_children(whole[8 + len(head) :]))
     handler = boxes.get(b"hdlr", b"")[16:20]
@@ -192,7 +192,7 @@ def _tag_meta(whole: bytes, tags: Mapping[str, str]) -> bytes | None:
     elif handler == b"mdir":
         encoder = _encoder_alone(boxes.get(b"ilst", b""))
         if encoder is not None:
-            # Nobody's notes: other programs find ours more easily under names of their own.
+            # It holds nothing of the user's, and other programs find free names more easily than iTunes' freeform ones.
             return _meta_of({"encoder": encoder, **tags} if encoder else tags)
         ours = {_FREEFORM + _name_of(name): _data(text) for name, text in tags.items()}
         boxes[b"ilst"] = _items(boxes.get(b"ilst", b""), ours)
@@ -202,7 +202,7 @@ def _tag_meta(whole: bytes, tags: Mapping[str, str]) -> bytes | None:
 
 
 def _encoder_alone(ilst: bytes) -> str | None:
-    """The encoder's name in a list that holds nothing else, "" in an empty one; None where there is more."""
+    """Return the encoder's name in a list that holds nothing else, "" for an empty list; None if there is more."""
     items = list(_children(ilst[8:]))
     if any(kind != _ENCODER for kind, _ in items):
         return None
@@ -216,7 +216,7 @@ def _meta_of(tags: Mapping[str, str]) -> bytes:
 
 
 def _keys(whole: bytes) -> list[str]:
-    """The names in a `keys` box, in order: an item of the list has the number of its name, counted from 1."""
+    """Return the names in a `keys` box, in order: items of the list refer to them by number from 1."""
     return [entry[8:].decode("utf-8", "surrogateescape") for _, entry in _children(whole[16:])]
 
 
@@ -226,14 +226,14 @@ def _keys_box(names: list[str]) -> bytes:
 
 
 def _items(whole: bytes, ours: Mapping[bytes, bytes]) -> bytes:
-    """An `ilst` box with our items in the end. They begin as their keys say; what began so before is gone."""
+    """Return an `ilst` box with `ours` appended, replacing old items that begin like a key of `ours`."""
     old = [box for _, box in _children(whole[8:]) if not any(box[4:].startswith(start) for start in ours)]
     new = [_box(start[:4], start[4:] + data) for start, data in ours.items()]
     return _box(b"ilst", b"".join([*old, *new]))
 
 
 def _name_of(name: str) -> bytes:
-    """How an item of iTunes' kind says a name that is not one of iTunes' own."""
+    """Return the name of a freeform item, iTunes' form for names that are not its own."""
     return _box(b"mean", bytes(4) + _OWNER) + _box(b"name", bytes(4) + name.encode())
 
 

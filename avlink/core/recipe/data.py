@@ -1,4 +1,4 @@
-"""The `[data]` table of a training recipe: where clips come from. Knows no torch and reads no file."""
+"""The `[data]` table of a training recipe: the source of clips. Imports no torch and reads no file."""
 
 from __future__ import annotations
 
@@ -6,57 +6,57 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from avlink.core.architecture import Architecture, Positive
+from avlink.core.architecture import Positive, Table
 
 
-class _Data(Architecture):
-    """What all sources share."""
+class _Data(Table):
+    """Base of all sources."""
 
     prepared: str | None = None
-    """A folder that `avlink data prepare` filled: training reads it, and does not look for the sources.
+    """A folder that `avlink data prepare` filled; training then reads it and needs no source files.
 
-    Left out, training prepares clips in its own folder."""
+    Without it, training prepares clips in its own folder."""
 
 
 class FoundryData(_Data):
-    """Clips that the foundry makes; clip k of a split comes from seed + k."""
+    """Clips that the foundry generates; clip k of a split has the seed `seed` + k."""
 
     source: Literal["foundry"] = "foundry"
     clips: Positive = 6000
     held_out: Positive = 32
-    """Clips of the held-out split on which training is judged while it runs."""
+    """Clips of the held-out split for validation during training."""
     stills: int = Field(default=0, ge=0)
-    """Clips that give a single picture each, for the look of the motion stem; cheap, so there can be many."""
+    """Clips of which one picture each is used, to train the motion stem's appearance branch; cheap to generate."""
     seed: int = Field(default=0, ge=0)
     plain: bool = False
-    """Only clips that are filmed plainly: a still camera, an even background, nothing else in the picture."""
+    """Only clips with a still camera, an even background and nothing else in the picture."""
     kinds: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Only these kinds of scenes, such as "hammer" and "bounce"; none means all."""
+    """Only these kinds of scenes, such as "hammer" and "bounce"; empty means all."""
 
 
 Media = Literal["both", "sound", "pictures"]
 
 
-class _Filed(_Data):
-    """What all sources of files share."""
+class _MediaData(_Data):
+    """Base of all sources of files."""
 
     media: Media = "both"
-    """What of each file is learned from. A codec and the audio backbone need no pictures, the video backbone no sound:
-    then files that have none are clips too."""
+    """Modalities that are read. A codec and the audio backbone need no pictures, the video backbone needs no sound;
+    files that lack the other modality then count as clips too."""
 
 
-class _Files(_Filed):
+class _FileData(_MediaData):
     """Video files; a clip is the first seconds of each, as long as the model's window."""
 
     folder: str
-    """Where the files lie. In a recipe file relative to that file, on the command line to the working directory."""
+    """Folder of the files. Relative to the recipe file, or on the command line to the working directory."""
     max_clips: Positive | None = None
-    """No more than the first so many clips that are there."""
+    """Use at most this many clips, the first that exist."""
     held_out: int = Field(default=32, ge=0)
-    """As many clips are judged on, not trained on: of the source's own test part if it has one, else from its end."""
+    """Number of clips for validation: from the source's own test split if it has one, else from its end."""
 
 
-class FolderData(_Files):
+class FolderData(_FileData):
     """Files with captions from a CSV manifest: columns `path` and `caption`, and optionally `start_s`."""
 
     source: Literal["folder"] = "folder"
@@ -64,38 +64,38 @@ class FolderData(_Files):
     """Relative to `folder`, or absolute."""
 
 
-class SidecarData(_Files):
+class SidecarData(_FileData):
     """Files with captions beside them: clip.mp4 and clip.txt, or clip.json with `caption` and optionally `start_s`."""
 
     source: Literal["sidecar"] = "sidecar"
 
 
-class WebDatasetData(_Files):
+class WebDatasetData(_FileData):
     """Tar files of WebDataset's kind: KEY.mp4 (webm, mkv, mov) and KEY.txt, or KEY.json with `caption`."""
 
     source: Literal["webdataset"] = "webdataset"
     tars: str = "**/*.tar"
-    """Which files below `folder`, as a pattern."""
+    """Glob pattern of the tar files below `folder`."""
 
 
-class VGGSoundData(_Files):
-    """VGGSound's own table, and the files as people have them: {id}_{start:06d}.mp4, {id}_{start}.mp4, and others."""
+class VGGSoundData(_FileData):
+    """VGGSound's table, with files in the usual layouts: {id}_{start:06d}.mp4, {id}_{start}.mp4, and others."""
 
     source: Literal["vggsound"] = "vggsound"
     table: str = "vggsound.csv"
     """Columns without a header: id, start in seconds, label, train or test; relative to `folder` or absolute."""
 
 
-class AudioSetData(_Files):
-    """AudioSet's temporally strong labels (Hershey et al. 2021), and the files as people have them."""
+class AudioSetData(_FileData):
+    """AudioSet's temporally strong labels (Hershey et al. 2021), with files in the usual layouts."""
 
     source: Literal["audioset"] = "audioset"
     train: str = "audioset_train_strong.tsv"
     """Columns segment_id, start_time_seconds, end_time_seconds, label. All three relative to `folder`, or absolute."""
     test: str = "audioset_eval_strong.tsv"
-    """Its clips are judged on; without that file, clips from the end of `train` are."""
+    """Clips for validation; without this file they are taken from the end of `train`."""
     names: str = "mid_to_display_name.tsv"
-    """Machine ids and what they are called."""
+    """Machine ids with their display names."""
 
 
 _Part = Annotated[
@@ -103,12 +103,12 @@ _Part = Annotated[
 ]
 
 
-class SeveralData(_Filed):
-    """Several sources together, each clip as often as any other: the paper's fusions learn from two."""
+class SeveralData(_MediaData):
+    """Several sources together, every clip equally often: the paper trains its Fusion Blocks on two."""
 
     source: Literal["several"] = "several"
     parts: Annotated[tuple[_Part, ...], Field(min_length=1, strict=False)]
-    """Tables `[[data.parts]]`, each as `[data]` would be with that source alone."""
+    """Tables `[[data.parts]]`, each like `[data]` with that source alone."""
 
     @model_validator(mode="after")
     def _prepared_together(self) -> SeveralData:
@@ -129,7 +129,7 @@ DataTable = Annotated[
 
 
 def media_of(data: DataTable) -> Media:
-    """What the clips have; those of the foundry have both."""
+    """Return the modalities of the clips; the foundry's have both."""
     return "both" if isinstance(data, FoundryData) else data.media
 
 
@@ -137,7 +137,7 @@ _PLACES = {"folder", "manifest", "table", "train", "test", "names", "tars", "pre
 
 
 def without_places(data: DataTable) -> dict[str, Any]:
-    """What clips a model learned from, without where they lay: bundles are given away."""
+    """Return the table as a dictionary without any path, for bundles, which are given to others."""
 
     def stripped(table: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in table.items() if key not in _PLACES and value is not None}

@@ -1,4 +1,4 @@
-"""The picture of an edit, frame by frame: what lies where, over what, and how it comes and goes."""
+"""Compositing the picture of an edit frame by frame: layers of media segments with fades."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
 from avlink.core.errors import MediaError
-from avlink.core.images import ImageSequence
-from avlink.core.values import PictureSpec
+from avlink.core.values import ImageSequence, PictureSpec
 from avlink.media.frames import open_frames
 from avlink.media.pictures import decode_pictures
 
@@ -22,14 +21,14 @@ _HALF = Fraction(1, 2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ramp:
-    """A stretch of the edit over which a picture comes (`rising`) or goes, evenly; before or after it there is none."""
+    """A linear fade in (`rising`) or out over a span of an edit; opacity is 0 before a fade in and after a fade out."""
 
     start_s: Fraction
     end_s: Fraction
     rising: bool
 
     def at(self, time_s: Fraction) -> float:
-        """How much of the picture is there, 0 to 1."""
+        """Return the opacity at a time of the edit, 0 to 1."""
         length_s = self.end_s - self.start_s
         done = float((time_s - self.start_s) / length_s) if length_s else float(time_s >= self.start_s)
         return min(1.0, max(0.0, done if self.rising else 1.0 - done))
@@ -37,10 +36,10 @@ class Ramp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """What lies in [at_s, at_s + duration_s) of an edit: `path` from media time `start_s` on.
+    """A segment of media in [at_s, at_s + duration_s) of an edit: `path` from media time `start_s` on.
 
-    `speed` is seconds of media per second that is seen: below 0 the stretch of media from `start_s` on is seen
-    backwards, at 0 the picture at `start_s` stands still.
+    `speed` is media time per time of the edit: below 0 the span from `start_s` on is played backwards, at 0 the picture
+    at `start_s` is held.
     """
 
     path: Path | ImageSequence
@@ -52,10 +51,10 @@ class Segment:
 
 
 OnLost = Callable[[Segment, MediaError], None]
-"""Told of a segment whose media cannot be read to its end; it is black from there on."""
+"""Callback for a segment whose media cannot be read to its end; it is black from there on."""
 
 
-def edit_frames(
+def composite_frames(
     segments: Sequence[Segment],
     *,
     duration_s: Fraction,
@@ -64,10 +63,10 @@ def edit_frames(
     height: int,
     on_lost: OnLost,
 ) -> Iterator[NDArray[np.uint8]]:
-    """The frames of an edit, RGB uint8 (height, width, 3), black where there is nothing.
+    """Yield the frames of an edit, RGB uint8 (height, width, 3), black where there is no segment, in constant memory.
 
-    Later segments lie over earlier ones. They begin and end at the frame nearest to their exact time. Pictures are
-    held where the media is slower; a segment that outlasts its media shows its last picture. Memory stays constant.
+    Later segments lie over earlier ones. Segments begin and end at the frame nearest to their exact time. Frames are
+    held where the media has a lower rate; a segment that outlasts its media holds its last picture.
     """
     readers = [_Reader(segment, rate, width, height, on_lost) for segment in segments]
     waiting = sorted(range(len(readers)), key=lambda number: readers[number].first, reverse=True)
@@ -92,7 +91,7 @@ def _over(picture: NDArray[np.uint8], opacity: float, under: NDArray[np.uint8] |
 
 
 class _Reader:
-    """The pictures of one segment in order, opened when the first of them is wanted. Frames are [first, last)."""
+    """The frames [first, last) of one segment in order. Media is opened when the first of them is read."""
 
     def __init__(self, segment: Segment, rate: Fraction, width: int, height: int, on_lost: OnLost) -> None:
         self._segment, self._rate, self._on_lost = segment, rate, on_lost
@@ -125,7 +124,7 @@ class _Reader:
             segment.path, start_s=segment.start_s, duration_s=segment.duration_s, spec=spec, speed=segment.speed
         )
         for index in range(self.last - self.first):
-            # The edges are rounded by themselves, so there may be one frame more than the length alone gives.
+            # Both edges are rounded absolutely, so there may be one frame more than the rounded length.
             at = min(index, frames.num_frames - 1)
             yield frames.read(at, at + 1)[0]
 
@@ -135,7 +134,7 @@ class _Reader:
         pictures = decode_pictures(segment.path, start_s=segment.start_s, stop_s=stop_s, width=width, height=height)
         seen, following = None, next(pictures, None)
         for index in range(self.first, self.last):
-            # The picture seen in the middle of each output frame, so that rounded times do not matter.
+            # Sampled in the middle of output frames, where rounded timestamps cannot tip to the neighbour.
             time_s = segment.start_s + max(Fraction(0), (index + _HALF) / self._rate - segment.at_s)
             while following is not None and (seen is None or seen.end_s <= time_s):
                 seen, following = following, next(pictures, None)

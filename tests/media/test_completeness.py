@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from avlink.core.errors import MediaError
-from avlink.media.outline import ends_early
-from avlink.media.whole import check_whole
+from avlink.media.completeness import check_whole, ends_early
 
 SHARED_MEDIA = Path(__file__).resolve().parents[2] / ".." / "shared" / "media"
 BROKEN = {
@@ -69,7 +68,7 @@ def test_black_pictures_and_silence_are_not_emptiness(make_movie) -> None:
 
 
 def test_it_tells_how_far_it_is(make_movie, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("avlink.media.whole._PACKETS_BETWEEN_NEWS", 10)
+    monkeypatch.setattr("avlink.media.completeness._PACKETS_PER_CALLBACK", 10)
     told: list[float] = []
     check_whole(make_movie("film.mp4", [0, 255] * 25, rate=Fraction(25)), on_part=told.append)
     assert len(told) == 5 and told == sorted(told) and told[-1] <= 2.0

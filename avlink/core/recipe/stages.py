@@ -1,0 +1,125 @@
+"""Tables of a training recipe about its stages: steps, optimiser, conditioning, devices and logs. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from avlink.core.architecture import Positive, Table
+
+STAGES = ("vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v", "fusion_joint")
+"""Stages in the order in which they run: codec, motion stem (appearance first), backbones, fusions."""
+
+StageName = Literal[
+    "vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v", "fusion_joint"
+]
+ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "audio"), "pictures": ("video",)}
+"""Stages that can be trained on sound alone, or on pictures alone."""
+Part = Literal[
+    "vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion_a2v", "fusion"
+]
+"""Components of a model."""
+Task = Literal["v2a", "a2v", "both"]
+"""Sound from pictures, pictures from sound, or both from text alone."""
+
+
+class Rates(Table):
+    """Probabilities and distributions that are sampled per clip in the training of backbones and Fusion Blocks."""
+
+    text_drop: float = Field(default=0.1, ge=0, le=1)
+    """Probability of dropping the text of the generated modality."""
+    other_text_drop: float = Field(default=0.2, ge=0, le=1)
+    """Probability of dropping the text of the conditioning modality."""
+    no_condition: float = Field(default=0.1, ge=0, le=1)
+    """Probability of dropping all conditions at once, for classifier-free guidance (C.2)."""
+    time_location: float = 0.0
+    """Mean of the logit-normal distribution of flow time: 0 centres on t = 0.5, less is noisier (D.1)."""
+    time_scale: float = Field(default=1.0, gt=0)
+    """Standard deviation of that normal."""
+
+
+BACKBONE_RATES = Rates()
+"""Sections C.1 and D.1 for a backbone alone."""
+FUSION_RATES = Rates(text_drop=0.5, time_location=-1.0)
+"""Sections C.1 and D.1 for Fusion Blocks."""
+
+
+class StageTable(Table):
+    """Optimiser, schedule and validation of one stage."""
+
+    steps: Positive
+    batch: Positive
+    """Clips per step, over all ranks."""
+    micro_batch: Positive | None = None
+    """Maximum number of clips per forward pass; gradients accumulate to the batch. By default a rank takes its share at
+    once. If it is no larger than that share, a run draws the same noise on any number of ranks."""
+    lr: float = Field(default=1e-3, gt=0)
+    """Peak learning rate of AdamW."""
+    muon_lr: float | None = Field(default=None, gt=0)
+    """Peak learning rate of Muon for weight matrices; by default AdamW trains them too."""
+    betas: Annotated[tuple[float, float], Field(strict=False)] = (0.9, 0.99)
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Maximum norm of gradients; larger ones are scaled down to it."""
+    warmup_steps: int = Field(default=30, ge=0)
+    decay: float = Field(default=0.4, ge=0, le=1)
+    """Share of the steps, at the end, over which the learning rate falls to zero."""
+    ema: float = Field(default=0.998, ge=0, lt=1)
+    finetune: bool = False
+    """In fusion stages: train the backbone of the generated modality too (table 2, w/FT)."""
+    tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
+    """Tasks of a joint fusion, among which every batch is divided."""
+    text_drop: float | None = Field(default=None, ge=0, le=1)
+    """This and the next four fields override those of `Rates`; by default they are the paper's for the stage."""
+    other_text_drop: float | None = Field(default=None, ge=0, le=1)
+    no_condition: float | None = Field(default=None, ge=0, le=1)
+    time_location: float | None = None
+    time_scale: float | None = Field(default=None, gt=0)
+    validate_every: int = Field(default=0, ge=0)
+    """Steps between validations on held-out clips; 0 means only at the end."""
+    checkpoint_every: Positive = 100
+
+    def rates(self, usual: Rates) -> Rates:
+        """Return `usual` with the values that this table sets."""
+        said = {name: getattr(self, name) for name in Rates.model_fields}
+        return usual.model_copy(update={name: value for name, value in said.items() if value is not None})
+
+
+class ParallelTable(Table):
+    """Parallelism of a training; may change when a run is resumed."""
+
+    mode: Literal["none", "ddp", "fsdp"] = "none"
+    """One process; replicas on every rank (DDP); or parameters, gradients and averages in shards (FSDP2)."""
+    activation_checkpointing: bool = False
+    """Recompute activations inside blocks instead of keeping them: a fraction of the memory, a third more time."""
+    compile: bool = False
+    """Compile each block (torch.compile)."""
+    async_save: bool = False
+    """Write checkpoints in the background while training continues."""
+
+
+class LogTable(Table):
+    """Logs besides one line of JSON per step."""
+
+    judge: bool = True
+    """Validate each stage on held-out clips, at its end at least."""
+    frechet: Annotated[tuple[str, ...], Field(strict=False)] = ("log-mel", "rgb-cells")
+    """Extractors for Fréchet distances between generated and true held-out clips: "vggish" gives FAD, "inception" FID,
+    "i3d" FVD, with checkpoints named in [extractors.NAME]. "log-mel" and "rgb-cells" need no checkpoint, and give
+    neither FAD nor FID. All are biased for few clips: compare them within one training only."""
+    tensorboard: bool = False
+    """Write event files for TensorBoard to OUT/tensorboard; needs the extra `train`."""
+
+
+class Conditioning(Table):
+    """Flow times of the conditioning modality (section 4.4)."""
+
+    times: Literal["fixed", "uniform"] = "fixed"
+    """In training: the fixed times of inference, or uniform ones (table 2; figure 3 needs such a model)."""
+    t_video: float = Field(default=0.96, gt=0, le=1)
+    """Flow time of the video stream for V2A."""
+    t_audio: float = Field(default=0.8, gt=0, le=1)
+    """Flow time of the audio stream for A2V."""
