@@ -9,7 +9,7 @@ from typing import Any
 
 from avlink.evaluation.extractor_metrics import Metric, MetricValue
 from avlink.evaluation.features import CachedExtractor
-from avlink.evaluation.pairs import RESAMPLER, ClipPairs
+from avlink.evaluation.pairs import RESAMPLER, EvaluationPairs
 from avlink.evaluation.section import Cell, Section
 
 METRIC_HEADS = (
@@ -23,7 +23,7 @@ class FolderReport:
     """All scores of one run; `clips` are those of each pair, by its name."""
 
     settings: Mapping[str, Any]
-    pairs: ClipPairs
+    pairs: EvaluationPairs
     sections: tuple[Section, ...]
     clips: Mapping[str, Mapping[str, Any]]
     left_out: Mapping[str, str]

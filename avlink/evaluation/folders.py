@@ -31,7 +31,7 @@ from avlink.evaluation.extractors import BUILTIN_EXTRACTORS
 from avlink.evaluation.features import CachedExtractor, FeaturesByName
 from avlink.evaluation.folder_report import METRIC_HEADS, FolderReport, metric_row
 from avlink.evaluation.pair_scores import VERSION, PairScores, pair_sections, score_pair
-from avlink.evaluation.pairs import RESAMPLER, ClipPair, ClipPairs, DecodedClip, find_pairs
+from avlink.evaluation.pairs import RESAMPLER, DecodedClip, EvaluationPair, EvaluationPairs, find_pairs
 from avlink.evaluation.section import Section
 from avlink.hooks import ReadyExtractor, Registry, check_components, resolve_extractor
 
@@ -117,7 +117,7 @@ class _FolderEvaluation:
     """One pass over all pairs."""
 
     recipe: EvaluateRecipe
-    pairs: ClipPairs
+    pairs: EvaluationPairs
     chosen: Sequence[tuple[Metric, ReadyExtractor]]
     store: Store
     device: str
@@ -170,7 +170,7 @@ class _FolderEvaluation:
         # Movies with generated sound usually have the original pictures.
         return self.recipe.judge or (("sound",) if heard else ("pictures",))
 
-    def _evaluate_pair(self, pair: ClipPair) -> None:
+    def _evaluate_pair(self, pair: EvaluationPair) -> None:
         max_s = Fraction(self.recipe.max_s).limit_denominator(1000)
         made, true = (DecodedClip(files, self.store, max_s=max_s) for files in (pair.generated, pair.reference))
         scores = self._scores(made, true, max_s)
@@ -197,7 +197,7 @@ class _FolderEvaluation:
             return scores
 
     def _inputs(
-        self, running: _RunningMetric, pair: ClipPair, made: DecodedClip, true: DecodedClip, max_s: Fraction
+        self, running: _RunningMetric, pair: EvaluationPair, made: DecodedClip, true: DecodedClip, max_s: Fraction
     ) -> list[Any] | None:
         inputs = []
         for wanted in running.metric.inputs:
@@ -217,7 +217,7 @@ class _FolderEvaluation:
         self,
         extractor: CachedExtractor,
         wanted: MetricInput,
-        pair: ClipPair,
+        pair: EvaluationPair,
         made: DecodedClip,
         true: DecodedClip,
         max_s: Fraction,

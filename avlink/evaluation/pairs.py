@@ -38,7 +38,7 @@ class ClipFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipPair:
+class EvaluationPair:
     """A generated clip and the true one, with their caption, which may be empty."""
 
     name: str
@@ -48,15 +48,15 @@ class ClipPair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipPairs:
+class EvaluationPairs:
     """Pairs in the order of their names, and the names that only one of the folders has."""
 
-    pairs: tuple[ClipPair, ...]
+    pairs: tuple[EvaluationPair, ...]
     only_generated: tuple[str, ...] = ()
     only_reference: tuple[str, ...] = ()
 
 
-def find_pairs(generated: Path, reference: Path, store: Store, *, listener: Listener = ignore) -> ClipPairs:
+def find_pairs(generated: Path, reference: Path, store: Store, *, listener: Listener = ignore) -> EvaluationPairs:
     """Pair the media files of two folders by their paths in them, without suffixes.
 
     Captions come from `captions.json` (name to text, or to an object with a "caption") or `manifest.csv` (columns
@@ -73,9 +73,9 @@ def find_pairs(generated: Path, reference: Path, store: Store, *, listener: List
             f"no clip in '{generated}' ({len(made)} of them) has the name of one in '{reference}' ({len(true)}); "
             "a pair has one name but for the suffix, such as a.wav and a.mp4"
         )
-    return ClipPairs(
+    return EvaluationPairs(
         pairs=tuple(
-            ClipPair(name=name, generated=made[name], reference=true[name], caption=captions.get(name, ""))
+            EvaluationPair(name=name, generated=made[name], reference=true[name], caption=captions.get(name, ""))
             for name in both
         ),
         only_generated=tuple(sorted(made.keys() - true.keys())),
