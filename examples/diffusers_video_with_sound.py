@@ -1,4 +1,4 @@
-"""Give the video of a text-to-video pipeline its sound, and write it as an mp4.
+"""Generate foley for the video of a text-to-video pipeline, and write both as an mp4.
 
     python examples/diffusers_video_with_sound.py out.mp4 [FRAMES]
 
@@ -51,7 +51,7 @@ class FakePipeline:
 
 
 def main(path: Path, num_frames: int) -> None:
-    """Generate a video, give it its sound, and write it."""
+    """Generate a video and its foley, and write them."""
     print("diffusers' weights are not here: a stand-in with the same interface draws the frames")
     pipe = WithSound(FakePipeline(), fps=FPS, device="cpu")
     result = pipe(prompt="(a wooden stick strikes the ground:1.2), masterpiece, 4k", num_frames=num_frames)

@@ -1,1 +1,1 @@
-"""The recipes that come with AVLink; importable as `avlink.recipes`, so that wheels carry them."""
+"""The recipes that come with AVLink. They are importable as `avlink.recipes`, so that wheels contain them."""

@@ -17,10 +17,10 @@ def ablate(
     output: given.Output = None,
     only: Annotated[
         str | None,
-        typer.Option("--only", metavar="A,B", help="Only these variants. [default: all]", show_default=False),
+        typer.Option("--only", metavar="A,B", help="Run only these variants. [default: all]", show_default=False),
     ] = None,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Variants that train at once, each in a process.")
+        int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Train N variants in parallel, each in a process.")
     ] = 1,
     settings: given.SettingsOption = None,
     device: given.DeviceOption = given.Device.auto,
@@ -28,11 +28,11 @@ def ablate(
 ) -> Answer:
     """Train variants of a model, and compare them.
 
-    All get equal compute, on the same backbones and clips, and are measured on clips that none of them saw.
+    All variants train with equal compute on the same backbones and clips, and are measured on held-out clips.
 
-    OUT is a folder for all of it: the backbones that the variants share, a training each, table.txt, table.json,
-    table.png and sweep.png; by default it is runs/RECIPE. Stopped, it goes on when the same command is given again.
-    By default it is the paper's tables 1 to 3 and figure 3, small; that takes some two hours on two cores.
+    OUT is a folder for the shared backbones, one training per variant, table.txt, table.json, table.png and sweep.png
+    (default: runs/RECIPE). The same command resumes a run that was stopped. The default recipe trains the paper's
+    tables 1 to 3 and figure 3 at a small size, in some two hours on two cores.
 
     \b
     Examples:

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "Example: avlink cache prune --older-than 30d --max-size 10GB --dry-run. "
-    "Set the environment variable AVLINK_CACHE_DIR to have the cache elsewhere."
+    "The environment variable AVLINK_CACHE_DIR sets the folder of the cache."
 )
-app = typer.Typer(help="Show what is kept between runs, and make room.", epilog=_EPILOG)
+app = typer.Typer(help="Show or prune the files that are kept between runs.", epilog=_EPILOG)
 
 
 @app.callback(invoke_without_command=True)
 def cache(context: typer.Context, as_json: given.JsonOption = False) -> Answer | None:
-    """Show where the cache is and how much is in it.
+    """Show the folder and the size of the cache.
 
-    Everything in it can be made again: removing it costs time, and nothing else.
+    Everything in the cache can be generated again: removing it costs only time.
     """
     if context.invoked_subcommand is not None:
         return None
@@ -41,7 +41,7 @@ def prune(
     older_than: Annotated[
         str | None,
         typer.Option(
-            "--older-than", metavar="AGE", help="Remove what was not used for AGE: 30d, 12h, 2w.", show_default=False
+            "--older-than", metavar="AGE", help="Remove entries not used for AGE: 30d, 12h, 2w.", show_default=False
         ),
     ] = None,
     max_size: Annotated[
@@ -49,17 +49,17 @@ def prune(
         typer.Option(
             "--max-size",
             metavar="SIZE",
-            help="Remove the least recently used until SIZE is left: 10GB, 500MB.",
+            help="Remove the least recently used entries until SIZE is left: 10GB, 500MB.",
             show_default=False,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, remove nothing.")] = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Remove what has not been used for longest.
+    """Remove the least recently used entries of the cache.
 
-    Without --older-than and --max-size, what was not used for 30 days is removed. Other runs may go on meanwhile:
-    what was used in the last ten minutes stays.
+    Without --older-than and --max-size, entries that were not used for 30 days are removed. Other runs may continue
+    meanwhile: entries that were used in the last ten minutes are kept.
     """
     from avlink.admin.cache import parse_age, parse_size, prune_cache, size_text
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from avlink.training.data.prepared import Partition
 
 _MAX_LISTED = 10
-app = typer.Typer(help="Prepare clips for training, or see what there is.", no_args_is_help=True)
+app = typer.Typer(help="Prepare clips for training, or check their sources.", no_args_is_help=True)
 
 
 @app.callback()
 def data() -> None:
-    """Prepare clips for training, or see what there is."""
+    """Prepare clips for training, or check their sources."""
 
 
 @app.command()
@@ -32,7 +32,7 @@ def prepare(
     processes: Annotated[
         int | None,
         typer.Option(
-            "--processes", metavar="N", min=1, help="How many files are decoded at a time. [default: one a processor]"
+            "--processes", metavar="N", min=1, help="Decode N files in parallel. [default: one per processor]"
         ),
     ] = None,
     part: Annotated[
@@ -40,21 +40,21 @@ def prepare(
         typer.Option(
             "--part",
             metavar="K/N",
-            help="Only the Kth of N parts, such as 2/8: machines that share OUT take one each. [default: all]",
+            help="Prepare only the Kth of N parts, such as 2/8; machines that share OUT take one each. [default: all]",
             show_default=False,
         ),
     ] = None,
-    retry_bad: Annotated[bool, typer.Option("--retry-bad", help="Try the files again that were set aside.")] = False,
+    retry_bad: Annotated[bool, typer.Option("--retry-bad", help="Retry files that were set aside.")] = False,
     device: given.DeviceOption = given.Device.auto,
     settings: given.SettingsOption = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Decode, resample and encode the clips that a recipe trains on, once.
 
-    OUT is data.prepared of the recipe, or runs/RECIPE/clips, where `avlink train RECIPE` looks by itself. Files that
-    cannot be used are listed in OUT/bad.csv, missing ones in OUT/missing.csv. With start_from, latents are made too,
-    and with T5 the captions are encoded. What was stopped goes on when the same command is given again; what changed
-    in the recipe is made anew, and no more.
+    OUT is data.prepared of the recipe, or runs/RECIPE/clips, where `avlink train RECIPE` finds it. Files that cannot be
+    used are listed in OUT/bad.csv, missing files in OUT/missing.csv. With start_from, latents are computed, too, and
+    with T5 the captions are encoded. The same command resumes a run that was stopped. After a change of the recipe
+    only the affected data is prepared again.
 
     \b
     Examples:
@@ -95,15 +95,14 @@ def prepare(
 def check(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A training recipe by name, or a .toml file.")],
     output: given.Output = None,
-    sample: Annotated[
-        int, typer.Option("--sample", metavar="N", min=0, help="Open so many files of each source.")
-    ] = 100,
+    sample: Annotated[int, typer.Option("--sample", metavar="N", min=0, help="Open N files of each source.")] = 100,
     settings: given.SettingsOption = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Say which clips of a recipe are there and which are missing, how many hours, and what is prepared of them.
+    """Count the clips of a recipe that are found, missing and prepared, with their hours.
 
-    Lengths and faults are those of a sample. OUT is a prepared folder; by default as for `avlink data prepare`.
+    Durations and faults are measured on a sample. OUT is a prepared folder; its default is that of `avlink data
+    prepare`.
     """
     from avlink.core.recipe import load_recipe
     from avlink.training.data.check import check_prepared, check_sources

@@ -12,11 +12,11 @@ from avlink.core.answer import Answer
 
 
 def demo(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; made if need be.")] = Path("out/demo"),
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")] = Path("out/demo"),
 ) -> Answer:
-    """Make a small example project and give it its sound.
+    """Render a small example project and sonify it.
 
-    At the end it says what to open. Needs no media of yours and no network; takes a minute or two on a CPU.
+    Lists the files to open at the end. Needs no media and no network; takes a minute or two on a CPU.
     """
     from avlink.admin.demo import run_demo
 

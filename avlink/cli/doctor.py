@@ -7,11 +7,10 @@ from avlink.core.answer import BROKEN, DONE, Answer, Grid
 
 
 def doctor(as_json: given.JsonOption = False) -> Answer:
-    """Check whether this machine has what AVLink needs.
+    """Check the installation of AVLink on this machine.
 
-    Looks at Python, torch, codecs, timeline formats, plugins and the cache. Ends with 0 when everything is all right,
-    with 1 when there is a problem. AVLink brings its own FFmpeg libraries: an installed ffmpeg is neither needed nor
-    used.
+    Checks Python, torch, codecs, timeline formats, plugins and the cache. The exit code is 0 if all checks pass, 1 if
+    there is a problem. AVLink has its own FFmpeg libraries: an installed ffmpeg is neither needed nor used.
     """
     from avlink.admin.doctor import examine
 

@@ -39,15 +39,15 @@ def sonify(
     dry_run: given.DryRun = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Give every clip of a timeline, or a single video, its sound.
+    """Generate foley for a timeline or a single video.
 
     INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a video file.
 
-    Of cut.edl, OUT is cut.foley.otio: a copy with one more audio track. The stems lie beside it in cut.stems, as
-    Broadcast Wave with the timeline's time. Beside a project of another program (.xml, .fcpxml, .aaf, .edl) the stems
-    alone are written in its format, to be imported there; for others go on with `avlink export`.
+    For cut.edl, OUT is cut.foley.otio: a copy with one more audio track. The stems are written to cut.stems beside it,
+    as Broadcast Wave files with the timeline's time. For a project of another program (.xml, .fcpxml, .aaf, .edl) the
+    stems alone are also written in its format, to be imported there; `avlink export` writes other formats.
 
-    Of shot.mp4, shot.foley.wav and shot.foley.mp4 are written; OUT, a .wav or a video, asks for just one of them. The
+    For shot.mp4, shot.foley.wav and shot.foley.mp4 are written; OUT, a .wav or a video, selects one of them. The
     picture is copied, not encoded again.
 
     \b
@@ -104,16 +104,16 @@ def visualize(
     dry_run: given.DryRun = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Make pictures for the sounds of a timeline, or a single one.
+    """Generate pictures for a timeline or a single sound.
 
     INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a file with sound.
 
-    Of cut.otio, OUT is cut.visual.otio: a copy with one more video track, above all others. The pictures lie beside it
-    in cut.pictures, as ProRes at the timeline's frame rate and with its timecode. A sound that is there twice at one
-    place, as the tracks of a stereo pair are, gets one picture.
+    For cut.otio, OUT is cut.visual.otio: a copy with one more video track, above all others. The pictures are written
+    to cut.pictures beside it, as ProRes at the timeline's frame rate and with its timecode. Equal sounds at the same
+    time, such as the tracks of a stereo pair, get one picture.
 
-    Of drums.wav, OUT is drums.picture.mp4: a video with that sound in it. OUT may be any movie that holds
-    H.264: .mp4, .mov, .mkv and others.
+    For drums.wav, OUT is drums.picture.mp4: a video with that sound. OUT may be any movie that holds H.264: .mp4, .mov,
+    .mkv and others.
 
     \b
     Examples:

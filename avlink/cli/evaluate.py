@@ -20,13 +20,13 @@ def evaluate(
     device: given.DeviceOption = given.Device.auto,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Measure how well a model's sounds fit their pictures.
+    """Measure a model, or generated clips against true ones.
 
-    Are they in time and of the right material, and how far is that from chance? By default the model that ships is
-    measured on 128 generated clips of each kind that it never saw, which takes long on a CPU; fewer clips take less.
+    Measures timing and material of the sounds, beside chance. The default is the built-in model on 128 unseen generated
+    clips of each kind, which takes long on a CPU; fewer clips take less.
 
-    With two folders, generated clips are measured against true ones of the same names, whatever made them; metrics
-    that need a network do so with a checkpoint of yours (see the recipe evaluate_folder).
+    With two folders, generated clips of any origin are measured against true ones of the same names. Metrics that need
+    a pretrained network take your checkpoint (see the recipe evaluate_folder).
 
     \b
     Examples:

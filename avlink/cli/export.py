@@ -12,7 +12,7 @@ from avlink.cli.console import progress
 from avlink.core.answer import Answer
 
 Project = Annotated[
-    Path, typer.Argument(metavar="PROJECT", help="A timeline, best one that `avlink sonify` wrote.", show_default=False)
+    Path, typer.Argument(metavar="PROJECT", help="A timeline, usually written by `avlink sonify`.", show_default=False)
 ]
 
 
@@ -36,9 +36,9 @@ def export(
 ) -> Answer:
     """Write a project's sound for another program.
 
-    The file is written beside the project. Of a project with stems these are the stems, of another one all its sound
-    tracks; otio, otioz and otiod take the project as a whole, the last two with its media. AAF is experimental: mono
-    stems are embedded as 24-bit sound, and no Pro Tools has opened one yet.
+    The file is written beside the project. It contains the stems, or all sound tracks of a project without stems;
+    otio, otioz and otiod contain the whole project, the last two with its media. AAF is experimental: mono stems are
+    embedded as 24-bit sound, and no Pro Tools has opened one yet.
     """
     from avlink.edit.export import ExportRequest
     from avlink.edit.export import export as run
@@ -57,7 +57,7 @@ def export(
 
 def import_cues(
     project: Annotated[
-        Path, typer.Argument(metavar="PROJECT", help="The timeline that the sheet was made of.", show_default=False)
+        Path, typer.Argument(metavar="PROJECT", help="The timeline that the sheet describes.", show_default=False)
     ],
     cues: Annotated[
         Path, typer.Argument(metavar="CUES", help="The edited cue sheet, a .csv file.", show_default=False)
@@ -67,11 +67,11 @@ def import_cues(
     rate: given.Rate = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Put an edited cue sheet into a copy of its project.
+    """Apply an edited cue sheet to a copy of its project.
 
-    The next `avlink sonify` of that copy follows it. The columns prompt, negative, seed, gain_db and mode count, by the
-    column id; an empty cell leaves the choice to the recipe. OUT is PROJECT with ".cues" in its name by default.
-    PROJECT is never changed.
+    `avlink sonify` of that copy uses the values. The columns prompt, negative, seed, gain_db and mode are read; the
+    column id identifies the clip, and an empty cell leaves the value to the recipe. By default OUT is PROJECT with
+    ".cues" in its name. PROJECT is never changed.
     """
     from avlink.edit.cues import import_cues as run
 

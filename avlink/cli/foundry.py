@@ -1,4 +1,4 @@
-"""`avlink foundry`: the data that AVLink makes for itself."""
+"""`avlink foundry`: samples of the procedural training data."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import typer
 from avlink.cli import options as given
 from avlink.core.answer import Answer
 
-app = typer.Typer(help="Look at the training data that AVLink makes for itself.", no_args_is_help=True)
+app = typer.Typer(help="Write samples of the procedural training data.", no_args_is_help=True)
 
 
 @app.callback()
 def foundry() -> None:
-    """Look at the training data that AVLink makes for itself."""
+    """Write samples of the procedural training data."""
 
 
 @app.command()
 def sample(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; made if need be.")],
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many clips.")] = 8,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Another seed, other clips.")] = 0,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="The number of clips.")] = 8,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The seed of the clips.")] = 0,
     split: Annotated[
-        str, typer.Option("--split", help="Which part of the data: train, test (held out) or transfer (other styles).")
+        str, typer.Option("--split", help="The part of the data: train, test (held out) or transfer (other styles).")
     ] = "train",
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Write a few training clips as videos with sound, to look at, and captions.json with what happens in them."""
+    """Write training clips as videos with sound, and captions.json with their captions and events."""
     from avlink.admin.foundry_sample import sample as run
 
     paths = run(out, count=count, seed=seed, split=split)

@@ -12,12 +12,12 @@ from avlink.cli import options as given
 from avlink.cli.console import progress
 from avlink.core.answer import Answer, Block, Grid
 
-app = typer.Typer(help="List models, show their parts, import public ones.", no_args_is_help=True)
+app = typer.Typer(help="List, show and import models.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_all(as_json: given.JsonOption = False) -> Answer:
-    """List the models that ship with AVLink."""
+    """List the models that come with AVLink."""
     from avlink.admin.models import list_models
 
     models = [dict(model) for model in list_models()]
@@ -30,7 +30,7 @@ def info(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model by name, or the folder of a bundle.")],
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Show what a model is made of, and how many parameters each part has.
+    """Show the components of a model and their parameter counts.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def info(
 @app.command("import")
 def import_(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="CHECKPOINT...", help="Files of weights, or folders of transformers' kind.")
+        list[Path], typer.Argument(metavar="CHECKPOINT...", help="Files of weights, or folders of transformers.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The bundle to write.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The bundle's name; default: its folder's.")] = None,
@@ -55,15 +55,15 @@ def import_(
         typer.Option(metavar="JSON", help="The vocoder's configuration; default: the JSON beside the checkpoint."),
     ] = None,
     licence: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The weights' licence, where you know better.")
+        str | None, typer.Option(metavar="TEXT", help="The licence of the weights, if the recorded one is wrong.")
     ] = None,
     measure: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Sounds on which the VAE's latents are brought to unit variance."),
+        typer.Option(metavar="DIR", help="Sounds to normalise the VAE's latents on, to unit variance."),
     ] = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Make a bundle of public checkpoints: a 1D-VAE, a vocoder, a T5. Nothing is downloaded, nothing unpickled.
+    """Make a bundle of public checkpoints: a 1D-VAE, a vocoder, a T5. Nothing is downloaded or unpickled.
 
     \b
     Examples:

@@ -61,18 +61,18 @@ SettingsOption = Annotated[
 ]
 PromptText = Annotated[
     str | None,
-    typer.Option("--prompt", metavar="TEXT", help="What it should sound or look like, in English.", show_default=False),
+    typer.Option("--prompt", metavar="TEXT", help="The sound or pictures to generate, in English.", show_default=False),
 ]
 Negative = Annotated[
     str | None,
-    typer.Option("--negative", metavar="TEXT", help="What it should not sound or look like.", show_default=False),
+    typer.Option("--negative", metavar="TEXT", help="Sounds or pictures to avoid, in English.", show_default=False),
 ]
 Seed = Annotated[
     int | None,
     typer.Option(
         "--seed",
         metavar="N",
-        help="Another number, another variation. [default: that of the recipe, 0]",
+        help="The random seed of the run. [default: that of the recipe, 0]",
         show_default=False,
     ),
 ]
@@ -81,20 +81,20 @@ Takes = Annotated[
     typer.Option(
         "--takes",
         metavar="N",
-        help="Variations of each clip, 1 to 99. [default: that of the recipe, 1]",
+        help="Takes per clip, 1 to 99. [default: that of the recipe, 1]",
         show_default=False,
     ),
 ]
 Tracks = Annotated[
     str | None,
     typer.Option(
-        "--tracks", metavar="V1,V2", help="Only the clips on these video tracks. [default: all]", show_default=False
+        "--tracks", metavar="V1,V2", help="Only clips on these video tracks. [default: all]", show_default=False
     ),
 ]
 SoundTracks = Annotated[
     str | None,
     typer.Option(
-        "--tracks", metavar="A1,A2", help="Only the clips on these sound tracks. [default: all]", show_default=False
+        "--tracks", metavar="A1,A2", help="Only clips on these sound tracks. [default: all]", show_default=False
     ),
 ]
 Duck = Annotated[
@@ -102,41 +102,39 @@ Duck = Annotated[
     typer.Option(
         "--duck",
         metavar="DB",
-        help="Lower the stems by so many decibels while the project's own sound is heard. [default: not at all]",
+        help="Duck the stems by DB decibels while the project's own sound is heard. [default: no ducking]",
         show_default=False,
     ),
 ]
 Preview = Annotated[
-    bool, typer.Option("--preview", help="Also write a movie of the whole timeline with its stems, cut.preview.mp4.")
+    bool, typer.Option("--preview", help="Also write cut.preview.mp4, a movie of the whole timeline with its stems.")
 ]
 TimelineName = Annotated[
     str | None,
-    typer.Option("--timeline", metavar="NAME", help="Which timeline of a file that holds several.", show_default=False),
+    typer.Option("--timeline", metavar="NAME", help="The timeline to read of a file with several.", show_default=False),
 ]
 Rate = Annotated[
     str | None,
     typer.Option(
         "--rate",
         metavar="FPS",
-        help="Frames per second of an EDL, or of image sequences that tell none: 25, 29.97, 30000/1001.",
+        help="Frames per second of an EDL, or of image sequences without a rate: 25, 29.97, 30000/1001.",
         show_default=False,
     ),
 ]
-Production = Annotated[
-    bool, typer.Option("--production", help="Such a movie, in which the project's own sound is heard as well.")
-]
+Production = Annotated[bool, typer.Option("--production", help="Like --preview, with the project's own sound as well.")]
 MediaRoot = Annotated[
     list[Path] | None,
     typer.Option(
-        "--media-root", metavar="DIR", help="A folder to look for missing media in; repeatable.", show_default=False
+        "--media-root", metavar="DIR", help="A folder to search for missing media; repeatable.", show_default=False
     ),
 ]
 SkipMissing = Annotated[
-    bool, typer.Option("--skip-missing", help="Go on without clips whose media is missing; otherwise nothing is done.")
+    bool, typer.Option("--skip-missing", help="Skip clips with missing media, which is an error otherwise.")
 ]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
-Force = Annotated[bool, typer.Option("--force", help="Generate anew instead of taking it from the cache.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="The device of the model; auto is the fastest one.")]
+Force = Annotated[bool, typer.Option("--force", help="Generate again instead of using the cache.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, and write nothing.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from avlink.core.entry_points import Origin
     from avlink.hooks import PluginFailure, PluginInfo, Registry
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show Python's whole traceback of each failure.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show the traceback of each failure.")]
 
 
 class Kind(str, Enum):
@@ -28,12 +28,12 @@ class Kind(str, Enum):
     timeline_format = "format"
 
 
-app = typer.Typer(help="List plugins, and what they offer; begin one of your own.", invoke_without_command=True)
+app = typer.Typer(help="List plugins and their components; create a plugin.", invoke_without_command=True)
 
 
 @app.callback()
 def plugins(context: typer.Context, verbose: Verbose = False, as_json: given.JsonOption = False) -> Answer | None:
-    """List plugins, and what they offer; begin one of your own."""
+    """List plugins and their components; create a plugin."""
     if context.invoked_subcommand is not None:
         return None
     return list_all(context, verbose=verbose)
@@ -41,7 +41,7 @@ def plugins(context: typer.Context, verbose: Verbose = False, as_json: given.Jso
 
 @app.command("list")
 def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.JsonOption = False) -> Answer:
-    """List plugins with where they come from and what each offers, and what is wrong with those that fail."""
+    """List plugins with their files and components, and the errors of those that failed."""
     from avlink.hooks import load_registry
 
     registry = load_registry()
@@ -66,11 +66,11 @@ def list_all(context: typer.Context, verbose: Verbose = False, as_json: given.Js
 @app.command()
 def new(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What recipes will call it, such as slap_back.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name that recipes use, such as slap_back.")],
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="DIR", help="The folder to make. [default: avlink-NAME]", show_default=False
+            "--output", "-o", metavar="DIR", help="The folder to create. [default: avlink-NAME]", show_default=False
         ),
     ] = None,
     kind: Annotated[
@@ -78,13 +78,13 @@ def new(
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="What it offers: processor, backend, command or format; repeatable. [default: processor and backend]",
+            help="Its components: processor, backend, command or format; repeatable. [default: processor and backend]",
             show_default=False,
         ),
     ] = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Begin a plugin: a small project that works, with tests. Nothing that exists is touched."""
+    """Create a plugin: a small project that works, with tests. Existing files are never changed."""
     from avlink.admin.new_plugin import DEFAULT_KINDS, new_plugin
     from avlink.hooks import load_registry
 

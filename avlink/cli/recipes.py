@@ -37,12 +37,12 @@ def list_all(as_json: given.JsonOption = False) -> Answer:
 def show(
     recipe: Name,
     settings: given.SettingsOption = None,
-    origins: Annotated[bool, typer.Option("--origins", help="Say which file or option set each value.")] = False,
+    origins: Annotated[bool, typer.Option("--origins", help="Show the file or option that set each value.")] = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Show every value of a recipe, defaults included.
+    """Show every value of a recipe, including defaults.
 
-    Each of these keys can be given to the other commands with -s. A recipe of your own is a .toml file:
+    Other commands take each of these keys with -s. A recipe of your own is a .toml file:
 
     \b
       format = 1
@@ -70,7 +70,7 @@ def show(
 
 @app.command()
 def check(recipe: Name, settings: given.SettingsOption = None, as_json: given.JsonOption = False) -> Answer:
-    """Check a recipe and the options of all components that it names."""
+    """Check a recipe and the options of the components in it."""
     from avlink.hooks import check_components, find_recipe, load_registry
 
     registry = load_registry()

@@ -18,25 +18,25 @@ _HEADS = ("clip", "id", "track", "at", "take", "heard", "seed", "stem")
 
 def takes(
     timeline: Annotated[
-        Path, typer.Argument(metavar="TIMELINE", help="What `avlink sonify --takes N` wrote.", show_default=False)
+        Path, typer.Argument(metavar="TIMELINE", help="The output of `avlink sonify --takes N`.", show_default=False)
     ],
     use: Annotated[
         int | None,
-        typer.Option("--use", metavar="N", min=1, help="Let this take be heard; without, list.", show_default=False),
+        typer.Option("--use", metavar="N", min=1, help="Switch to take N; without it, list takes.", show_default=False),
     ] = None,
     clip: Annotated[
         list[str] | None,
         typer.Option(
-            "--clip", metavar="NAME", help="Only stems of this clip: its name or id; repeatable.", show_default=False
+            "--clip", metavar="NAME", help="Only stems of this clip, by name or id; repeatable.", show_default=False
         ),
     ] = None,
     output: given.Output = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """List the takes of all stems, or choose the one that is heard.
+    """List the takes of all stems, or switch to another take.
 
-    Nothing is generated. A timeline named .foley, as `avlink sonify` names it, is written anew in its place; of any
-    other one OUT is a copy with .foley in its name.
+    Nothing is generated. A timeline with .foley in its name, as `avlink sonify` writes it, is replaced; for any other
+    timeline OUT is a copy with .foley in its name.
 
     \b
     Examples:

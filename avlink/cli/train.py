@@ -21,20 +21,20 @@ def train(
     stages: Annotated[
         str | None,
         typer.Option(
-            "--stages", metavar="A,B", help="Only these stages of the recipe. [default: all]", show_default=False
+            "--stages", metavar="A,B", help="Train only these stages of the recipe. [default: all]", show_default=False
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on with the training in OUT, or stop if there is one.")
+        bool, typer.Option("--resume/--no-resume", help="Resume the training in OUT, or fail if there is one.")
     ] = True,
     settings: given.SettingsOption = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Train a model, stage by stage, and write a bundle.
 
-    OUT is a folder for checkpoints, curves, samples and the bundle (OUT/bundle); by default it is runs/RECIPE. A
-    training that was stopped goes on when the same command is given again. On several devices it is started by
-    torchrun, with parallel.mode set to ddp or fsdp (docs/training.md).
+    OUT is a folder for checkpoints, curves, samples and the bundle, OUT/bundle (default: runs/RECIPE). The same command
+    resumes a training that was stopped. On several devices start it with torchrun and set parallel.mode to ddp or fsdp
+    (docs/training.md).
 
     \b
     Examples:

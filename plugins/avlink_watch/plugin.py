@@ -20,7 +20,7 @@ def load_command() -> Callable[..., Any]:
 @hookimpl
 def avlink_commands() -> list[Command]:
     """Add `avlink watch`."""
-    return [Command(name="watch", summary="Give what arrives in folders its sound.", load=load_command)]
+    return [Command(name="watch", summary="Generate foley for new files in folders.", load=load_command)]
 
 
 @hookimpl
