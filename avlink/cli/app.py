@@ -7,22 +7,7 @@ from typing import Annotated
 import typer
 
 import avlink
-from avlink.cli import (
-    ablate,
-    cache,
-    data,
-    demo,
-    doctor,
-    edit,
-    evaluate,
-    export,
-    foundry,
-    models,
-    plugins,
-    recipes,
-    takes,
-    train,
-)
+from avlink.cli import admin, cache, data, edit, foundry, models, plugins, project, recipes, training
 from avlink.cli.tree import CommandTree
 
 GROUPS = {
@@ -54,15 +39,15 @@ def build_app() -> typer.Typer:
     app.callback()(_start)
     for command in (
         edit.sonify,
-        takes.takes,
+        project.takes,
         edit.visualize,
-        export.export,
-        export.import_cues,
-        train.train,
-        evaluate.evaluate,
-        ablate.ablate,
-        doctor.doctor,
-        demo.demo,
+        project.export,
+        project.import_cues,
+        training.train,
+        training.evaluate,
+        training.ablate,
+        admin.doctor,
+        admin.demo,
     ):
         app.command()(command)
     for name, group in GROUPS.items():
