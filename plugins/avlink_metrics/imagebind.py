@@ -35,7 +35,7 @@ _LEFT = tuple(
 )
 
 
-class _TransformerBlock(nn.Module):
+class _ImageBindBlock(nn.Module):
     def __init__(self, dim: int, hidden: int, heads: int, *, has_bias_kv: bool) -> None:
         super().__init__()
         # The audio trunk was trained with a learned bias token among keys and values, the vision trunk without.
@@ -93,7 +93,7 @@ class _Trunk(nn.Module):
         self.pre_transformer_layer = nn.Sequential(norm)
         number = shapes.count(prefix + ".blocks.{}.norm_1.weight")
         self.blocks = nn.Sequential(
-            *(_TransformerBlock(dim, hidden, heads, has_bias_kv=not is_vision) for _ in range(number))
+            *(_ImageBindBlock(dim, hidden, heads, has_bias_kv=not is_vision) for _ in range(number))
         )
 
     def forward(self, x: Tensor) -> Tensor:
