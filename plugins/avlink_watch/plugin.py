@@ -10,7 +10,9 @@ from avlink_watch.recipe import WatchRecipe, check_rules
 @hookimpl
 def avlink_commands() -> list[Command]:
     """Add `avlink watch`."""
-    return [Command(name="watch", summary="Generate foley for new files in folders.", load="avlink_watch.command:watch")]
+    return [
+        Command(name="watch", summary="Generate foley for new files in folders.", load="avlink_watch.command:watch")
+    ]
 
 
 @hookimpl
