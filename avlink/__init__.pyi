@@ -84,6 +84,8 @@ from .edit.frames_sound import sound_for_frames as sound_for_frames
 from .edit.needed_media import NeededMedia as NeededMedia
 from .edit.needed_media import check_whole as check_whole
 from .edit.needed_media import needed_media as needed_media
+from .edit.receipts import read_receipt as read_receipt
+from .edit.receipts import write_receipt as write_receipt
 from .edit.report import SonifyReport as SonifyReport
 from .edit.report import VisualizeReport as VisualizeReport
 from .edit.request import SonifyRequest as SonifyRequest

@@ -75,9 +75,11 @@ class CommandTree(typer.core.TyperGroup):
 def load_command(command: Command, plugin: str) -> Any:
     """Return a plugin's command, ready to run; errors in it will name the plugin. Raises PluginError."""
     from avlink.hooks import function_of
+    from avlink.hooks.references import LazyFunction
 
     with _named(plugin, command.name):
-        offered = function_of(command.load)()
+        load = function_of(command.load)
+        offered = load.load() if isinstance(load, LazyFunction) else load()
         if not isinstance(offered, typer.Typer):
             app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
             app.command(command.name)(offered)

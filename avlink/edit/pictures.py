@@ -12,7 +12,7 @@ from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.paths import atomic_write
 from avlink.core.store import Store
 from avlink.core.values import FrameSource
-from avlink.edit.receipts import recall, remember
+from avlink.edit.receipts import read_receipt, write_receipt
 from avlink.edit.report import WrittenPicture
 from avlink.media.movie import SUFFIX, Encoding, even_size, intermediate_encoding, supports_timecode, write_intermediate
 from avlink.timeline.picture_plan import frames_of
@@ -75,13 +75,13 @@ def write_picture(
     )
     tags = provenance(job, target.licence)
     key = digest(["written picture", job.stem_key, len(covered), fraction_text(first_s), timecode, *tags.values()])
-    if force or recall(store, key, path) is None:
+    if force or read_receipt(store, key, path) is None:
         held = ResampledFrames(frames, rate=target.rate, num_frames=len(covered), first_s=first_s, sample_at=AT_MIDDLE)
         with atomic_write(path) as temporary:
             write_intermediate(
                 temporary, held, encoding=target.encoding, scale=target.scale, timecode=timecode, tags=tags
             )
-        remember(store, key, path, {})
+        write_receipt(store, key, path, {})
     width, height = even_size(frames.width * target.scale, frames.height * target.scale)
     return WrittenPicture(
         job=job,

@@ -13,8 +13,11 @@ from avlink.core.file_digest import file_digest
 from avlink.core.store import Store
 
 
-def recall(store: Store, key: str, path: Path) -> dict[str, Any] | None:
-    """Return the facts kept under `key` if the file still has the bytes that were written, else None."""
+def read_receipt(store: Store, key: str, path: Path) -> dict[str, Any] | None:
+    """Return the facts kept under `key` if the file still has the bytes that were written, else None.
+
+    The digest of the file is among them as "file".
+    """
     note = store.get_text(key)
     if note is None or not path.is_file():
         return None
@@ -22,7 +25,7 @@ def recall(store: Store, key: str, path: Path) -> dict[str, Any] | None:
     return known if file_digest(path) == known["file"] else None
 
 
-def remember(store: Store, key: str, path: Path, facts: dict[str, Any]) -> dict[str, Any]:
+def write_receipt(store: Store, key: str, path: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """Keep `facts` on a file that was just written under `key`; return them with the file's digest as "file"."""
     known = {"file": file_digest(path), **facts}
     store.put_file(key, ".json", lambda note: _write_json(note, known))

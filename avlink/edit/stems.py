@@ -20,7 +20,7 @@ from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
 from avlink.core.store import Store
 from avlink.core.values import Hit, SoundSource
 from avlink.edit.ducking import Ducking
-from avlink.edit.receipts import recall, remember
+from avlink.edit.receipts import read_receipt, write_receipt
 from avlink.edit.report import WrittenStem
 from avlink.hooks import ReadyProcessor, apply_chain
 from avlink.media.broadcast import BroadcastInfo, CuePoint
@@ -108,7 +108,7 @@ def write_stem(
         info.drop_frame,
     ]
     key = digest(["written", _FILE_VERSION, job.stem_key, *facts])
-    known = None if force else recall(store, key, path)
+    known = None if force else read_receipt(store, key, path)
     if known is None:
         heard = finish(sound(), job, span, target)
         known = _write(heard, path, info, store, key, spotting=target.spotting and job.source.clip.role == "sync")
@@ -205,7 +205,7 @@ def _write(
         "hits": [[hit.sample, hit.strength_db] for hit in spotted.hits],
         "hits_left_out": spotted.left_out,
     }
-    return remember(store, key, path, facts)
+    return write_receipt(store, key, path, facts)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -95,7 +95,8 @@ class Command:
     """A command of the command line: `avlink <name>`.
 
     `summary` is the sentence in `avlink --help`, which loads nothing. `load()` is called when the command is used. It
-    returns a function with parameters that typer understands, or a `typer.Typer` with commands of its own.
+    returns a function with parameters that typer understands, or a `typer.Typer` with commands of its own. Instead it
+    may be the dotted name of that function or `typer.Typer`, which is imported when the command is used.
 
     The function returns an `Answer`, or nothing; one that runs for a while yields a `Line` for each event and returns
     the exit code. It prints nothing itself. If it has a parameter `--json`, AVLink prints the payloads instead of the

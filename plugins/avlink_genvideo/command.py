@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import avlink
-from avlink import InputError, Override
+from avlink import Device, DeviceOption, InputError, JsonOption, RecipeOption, SettingsOption, recipe_overrides
 from avlink.hooks import Answer, Grid, find_recipe
 from avlink_genvideo.request import FinishRequest, parse_loudness
 
 if TYPE_CHECKING:
     from avlink_genvideo.report import FinishReport
-
-Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 
 _COLUMNS = ("video", "status", "prompt", "sound", "result")
 _HIGHEST_DBTP, _LOWEST_DBTP = 0.0, -30.0
@@ -70,25 +68,14 @@ def finish(
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Another number, another variation.", show_default=False)
     ] = None,
-    recipe: Annotated[
-        str, typer.Option("--recipe", "-r", metavar="RECIPE", help="A sonify recipe by name, or a .toml file.")
-    ] = "foley",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", "-s", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable.", show_default=False
-        ),
-    ] = None,
-    device: Annotated[
-        Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")
-    ] = "auto",
+    recipe: RecipeOption = "foley",
+    settings: SettingsOption = None,
+    device: DeviceOption = Device.auto,
     force: Annotated[bool, typer.Option("--force", help="Finish again what is finished already.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the prompts that are found, and write nothing.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> Answer:
     """Give generated videos their sound.
 
@@ -114,12 +101,9 @@ def finish(
         if not _LOWEST_DBTP <= peak <= _HIGHEST_DBTP:
             raise InputError(f"--peak {peak:g}: it is a number of dBTP from {_LOWEST_DBTP:g} to {_HIGHEST_DBTP:g}")
         peak_dbtp = peak
-    overrides: list[str | Override] = list(settings or ())
-    if seed is not None:
-        overrides.append(Override(key="run.seed", value=seed, label=f"--seed {seed}"))
     request = FinishRequest(
         inputs=tuple(dict.fromkeys(videos)),
-        recipe=find_recipe(recipe, "sonify", overrides),
+        recipe=find_recipe(recipe, "sonify", recipe_overrides(settings, {("--seed", "run.seed"): seed})),
         output=output,
         in_place=in_place,
         prompt=prompt,
@@ -130,12 +114,12 @@ def finish(
         channels=1 if mono else 2,
         existing="replace" if replace else "mix" if mix else "refuse",
         lossless=lossless,
-        device=device,
+        device=device.value,
         force=force,
         dry_run=dry_run,
     )
     with avlink.progress() as listener:
-        report = finish_videos(request, avlink.open_session(device=device, listener=listener))
+        report = finish_videos(request, avlink.open_session(device=device.value, listener=listener))
     return Answer(
         command="finish", payload=report.to_json(), blocks=_blocks(report, dry_run=dry_run), exit_code=report.exit_code
     )

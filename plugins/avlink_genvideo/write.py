@@ -46,7 +46,10 @@ class FinishJob:
         # Braces would be taken for placeholders of the prompt template.
         text = self.prompt.text.replace("{", "(").replace("}", ")")
         prompt = recipe.prompt.model_copy(update={"template": text, "negative": self.prompt.negative})
-        return recipe.model_copy(update={"prompt": prompt, "run": recipe.run.model_copy(update={"takes": 1})})
+        # The prompt was chosen already, also against that of the metadata, which the hook would read again.
+        plugins = {name: options for name, options in recipe.plugins.items() if name != "avlink_genvideo"}
+        run = recipe.run.model_copy(update={"takes": 1})
+        return recipe.model_copy(update={"prompt": prompt, "run": run, "plugins": plugins})
 
 
 def encode_animation(job: FinishJob, folder: Path) -> Path:

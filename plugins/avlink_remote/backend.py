@@ -36,6 +36,26 @@ def fingerprint(options: RemoteOptions, direction: Direction) -> str:
     return _planned[key]
 
 
+def sound_fingerprint(options: RemoteOptions) -> str:
+    """Return the fingerprint of the server's model for sound."""
+    return fingerprint(options, "v2a")
+
+
+def picture_fingerprint(options: RemoteOptions) -> str:
+    """Return the fingerprint of the server's model for pictures."""
+    return fingerprint(options, "a2v")
+
+
+def load_sound(options: RemoteOptions, device: str) -> ServedGenerator:
+    """Return the server's generator of sound; the server was started with a device of its own."""
+    return ServedGenerator(options, "v2a")
+
+
+def load_picture(options: RemoteOptions, device: str) -> ServedGenerator:
+    """Return the server's generator of pictures; the server was started with a device of its own."""
+    return ServedGenerator(options, "a2v")
+
+
 class ServedGenerator:
     """The generator of a server for one direction. Raises AvlinkError when the server cannot be used."""
 

@@ -6,13 +6,12 @@ import contextlib
 import queue
 import signal
 import time
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from avlink import InputError, Override, find_recipe, on_termination
+from avlink import Device, DeviceOption, InputError, find_recipe, on_termination, recipe_overrides
 from avlink.hooks import Line, Lines, load_registry
 from avlink_remote.access_token import TOKEN_VARIABLE, make_token, read_token
 from avlink_remote.plugin import DEFAULT_PORT
@@ -22,15 +21,6 @@ _INTERRUPTED = 130
 _POLL_S = 0.5
 _STOP_S = 60.0
 """The longest wait for the step at work, which takes long with a large model; a second signal ends the wait."""
-
-
-class ServeDevice(str, Enum):
-    """The devices that a model can run on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
 
 
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")]
@@ -63,9 +53,6 @@ Settings = Annotated[
         show_default=False,
     ),
 ]
-DeviceName = Annotated[
-    ServeDevice, typer.Option("--device", help="Run the model on this device; auto is the fastest there is.")
-]
 MaxUpload = Annotated[
     float | None,
     typer.Option(
@@ -87,7 +74,7 @@ def serve(
     token_file: TokenFile = None,
     recipe: RecipeName = "serve",
     settings: Settings = None,
-    device: DeviceName = ServeDevice.auto,
+    device: DeviceOption = Device.auto,
     max_upload: MaxUpload = None,
     queue_size: QueueSize = None,
     as_json: AsJson = False,
@@ -107,12 +94,8 @@ def serve(
     """  # noqa: D301
     registry = load_registry()
     # Options of the command line are overrides of the recipe, so both are checked, and explained, alike.
-    named = [("upload_mb", max_upload, "--max-upload"), ("queue", queue_size, "--queue")]
-    limits = [
-        Override(key=f"limits.{key}", value=value, label=f"{label} {value}")
-        for key, value, label in named
-        if value is not None
-    ]
+    named = {("--max-upload", "limits.upload_mb"): max_upload, ("--queue", "limits.queue"): queue_size}
+    limits = recipe_overrides(None, named)
     wanted = find_recipe(recipe, None, settings or (), registry=registry)
     taken = find_recipe("serve", ServeRecipe, limits, registry=registry).limits
     if isinstance(wanted, ServeRecipe):

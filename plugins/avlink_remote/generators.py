@@ -165,11 +165,12 @@ class ExecutedGenerator:
             raise ExecutorError(str(error)) from error
 
 
-def load_on_server(backend: ReadyBackend, options: RemoteOptions) -> ExecutedGenerator:
+def load_on_server(backend: ReadyBackend, options: RemoteOptions, device: str) -> ExecutedGenerator:
     """Return a generator of `backend` whose work is done by the server at `options.url`.
 
-    The server loaded its model when it was started, on a device of its choice. Its answers are bit for bit those of
-    this machine only with the same model, so anything else is refused: the run's cache keys name the model of here.
+    The server loaded its model when it was started, on a device of its choice and not on `device`. Its answers are bit
+    for bit those of this machine only with the same model, so anything else is refused: the run's cache keys name the
+    model of here.
 
     Raises InputError without a token or with a wrong one, ExecutorError when the server cannot be reached or has no
     such model.

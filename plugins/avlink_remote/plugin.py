@@ -5,18 +5,13 @@ Everything else is in the sibling modules, which are imported when a component i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from avlink import Options, hookimpl
-from avlink.hooks import Backend, Command, Executor, ReadyBackend, RecipeKind
+from avlink.hooks import Backend, Command, Executor, RecipeKind
 from avlink_remote.recipe import ServeRecipe, check_served
-
-if TYPE_CHECKING:
-    from avlink import PictureGenerator, SoundGenerator
 
 DEFAULT_PORT = 8765
 _DEPRECATED = (
@@ -56,55 +51,10 @@ class RemoteOptions(Options):
         return url.rstrip("/")
 
 
-def load_remote(backend: ReadyBackend, options: RemoteOptions, device: str) -> SoundGenerator | PictureGenerator:
-    """Return a generator whose work is done by a server; the server was started with a device of its own.
-
-    Raises InputError for the token, ExecutorError for a server that cannot be reached or has no such model.
-    """
-    from avlink_remote.generators import load_on_server
-
-    return load_on_server(backend, options)
-
-
-def sound_fingerprint(options: RemoteOptions) -> str:
-    """Return the fingerprint of the server's model for sound."""
-    from avlink_remote.backend import fingerprint
-
-    return fingerprint(options, "v2a")
-
-
-def picture_fingerprint(options: RemoteOptions) -> str:
-    """Return the fingerprint of the server's model for pictures."""
-    from avlink_remote.backend import fingerprint
-
-    return fingerprint(options, "a2v")
-
-
-def load_sound(options: RemoteOptions, device: str) -> SoundGenerator:
-    """Return the server's generator of sound."""
-    from avlink_remote.backend import ServedGenerator
-
-    return ServedGenerator(options, "v2a")
-
-
-def load_picture(options: RemoteOptions, device: str) -> PictureGenerator:
-    """Return the server's generator of pictures."""
-    from avlink_remote.backend import ServedGenerator
-
-    return ServedGenerator(options, "a2v")
-
-
-def load_command() -> Callable[..., Any]:
-    """Return the function of `avlink serve`."""
-    from avlink_remote.command import serve
-
-    return serve
-
-
 @hookimpl
 def avlink_executors() -> list[Executor]:
     """Offer `remote`, for any backend in both directions."""
-    return [Executor(name="remote", options=RemoteOptions, load=load_remote)]
+    return [Executor(name="remote", options=RemoteOptions, load="avlink_remote.generators:load_on_server")]
 
 
 @hookimpl
@@ -115,16 +65,16 @@ def avlink_backends() -> list[Backend]:
             name="remote",
             direction="v2a",
             options=RemoteOptions,
-            fingerprint=sound_fingerprint,
-            load=load_sound,
+            fingerprint="avlink_remote.backend:sound_fingerprint",
+            load="avlink_remote.backend:load_sound",
             deprecated=_DEPRECATED % "fusion-v2a",
         ),
         Backend(
             name="remote-a2v",
             direction="a2v",
             options=RemoteOptions,
-            fingerprint=picture_fingerprint,
-            load=load_picture,
+            fingerprint="avlink_remote.backend:picture_fingerprint",
+            load="avlink_remote.backend:load_picture",
             deprecated=_DEPRECATED % "fusion-a2v",
         ),
     ]
@@ -133,7 +83,7 @@ def avlink_backends() -> list[Backend]:
 @hookimpl
 def avlink_commands() -> list[Command]:
     """Offer `avlink serve`."""
-    return [Command(name="serve", summary="Generate for other machines.", load=load_command)]
+    return [Command(name="serve", summary="Generate for other machines.", load="avlink_remote.command:serve")]
 
 
 @hookimpl

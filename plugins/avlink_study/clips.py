@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avlink import InputError, MediaError, MediaInfo, atomic_write, digest, file_digest, mux_sound, probe, read_audio
-from avlink_study.plan import Clip, ClipPair
+from avlink_study.plan import Clip, StudyPair
 from avlink_study.recipe import StudyRecipe
 
 MOVIES = frozenset({".mp4", ".m4v", ".mov", ".webm"})
@@ -100,7 +100,7 @@ def find_files(folders: Sequence[MethodFolder], recipe: StudyRecipe) -> StudyFil
 
 
 def prepare_clips(
-    files: StudyFiles, pairs: tuple[ClipPair, ...], *, folder: Path
+    files: StudyFiles, pairs: tuple[StudyPair, ...], *, folder: Path
 ) -> Iterator[tuple[tuple[int, str], PlayableClip]]:
     """Yield each clip of the pairs by number of its method and stem, checked and if need be put together in `folder`.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from avlink import write_text
+from avlink import JsonOption, write_text
 from avlink.hooks import Answer, Lines
 
 
@@ -164,9 +164,7 @@ def results(
         float, typer.Option("--level", min=0.5, max=0.999, metavar="P", help="The confidence of the intervals.")
     ] = 0.95,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The seed of these draws.")] = 1,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> Answer:
     """Count what raters preferred: shares with confidence intervals, sign tests, agreement.
 

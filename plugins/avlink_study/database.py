@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from avlink import InputError, OutputError, make_folder
-from avlink_study.plan import Clip, ClipPair, StudyPlan, difference
+from avlink_study.plan import Clip, StudyPair, StudyPlan, difference
 
 VERSION = 1
 _APPLICATION_ID = 0x41565354  # "AVST": tells the file from other programs' databases
@@ -157,7 +157,7 @@ class StudyDatabase:
             seed=self.about("seed"),
             methods=tuple(name for (name,) in self.rows("SELECT name FROM methods ORDER BY number")),
             clips={(method, stem): Clip(digest=name, duration_s=length) for method, stem, name, length in clips},
-            pairs=tuple(ClipPair(*pair) for pair in pairs),
+            pairs=tuple(StudyPair(*pair) for pair in pairs),
         )
 
     def save_plan(self, plan: StudyPlan, *, folders: Sequence[Path], raters: int) -> None:

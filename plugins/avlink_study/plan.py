@@ -24,7 +24,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class ClipPair:
+class StudyPair:
     """Two results for the same input; `first` and `second` are numbers of methods."""
 
     first: int
@@ -41,7 +41,7 @@ class StudyPlan:
     seed: int
     methods: tuple[str, ...]
     clips: Mapping[tuple[int, str], Clip]
-    pairs: tuple[ClipPair, ...]
+    pairs: tuple[StudyPair, ...]
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -58,7 +58,7 @@ class StudyPlan:
 class DrawnPairs:
     """The pairs of a study, and the stems of each method that lack a partner in a method that it is compared with."""
 
-    pairs: tuple[ClipPair, ...]
+    pairs: tuple[StudyPair, ...]
     alone: Mapping[int, tuple[str, ...]]
 
 
@@ -72,7 +72,7 @@ def draw_pairs(stems: Mapping[str, frozenset[str]], *, compare: str, samples: in
     against = [(0, other) for other in numbers[1:]] if compare == "first" else list(combinations(numbers, 2))
     # One order for all, so that all pairs of methods are compared over the same clips as far as they have them.
     shuffled = sorted(frozenset().union(*of), key=lambda stem: digest(["sample", seed, stem]))
-    pairs: list[ClipPair] = []
+    pairs: list[StudyPair] = []
     alone: dict[int, set[str]] = {}
     for first, second in against:
         common = of[first] & of[second]
@@ -81,7 +81,7 @@ def draw_pairs(stems: Mapping[str, frozenset[str]], *, compare: str, samples: in
                 f"'{names[first]}' and '{names[second]}' have no file name in common (suffixes aside): there is no pair"
             )
         pairs += sorted(
-            ClipPair(first, second, stem) for stem in [stem for stem in shuffled if stem in common][:samples]
+            StudyPair(first, second, stem) for stem in [stem for stem in shuffled if stem in common][:samples]
         )
         for one, other in ((first, second), (second, first)):
             alone.setdefault(one, set()).update(of[one] - of[other])

@@ -5,24 +5,17 @@ Everything else is in the sibling modules, which are imported when the command i
 
 from __future__ import annotations
 
-from typing import Any
-
 from avlink import hookimpl
 from avlink.hooks import Command, RecipeKind
 from avlink_study.recipe import StudyRecipe, check_study
 
 
-def load_command() -> Any:
-    """Return the commands of `avlink study`."""
-    from avlink_study.command import app
-
-    return app
-
-
 @hookimpl
 def avlink_commands() -> list[Command]:
     """Offer `avlink study`."""
-    return [Command(name="study", summary="Ask people which of two results they prefer.", load=load_command)]
+    return [
+        Command(name="study", summary="Ask people which of two results they prefer.", load="avlink_study.command:app")
+    ]
 
 
 @hookimpl

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 import typer
 
-from avlink import Override, find_recipe, on_termination
+from avlink import Device, DeviceOption, find_recipe, on_termination, recipe_overrides
 from avlink.hooks import Lines, load_registry
 from avlink_watch.loop import STOP
 from avlink_watch.recipe import Rules, WatchRecipe
 from avlink_watch.watcher import Watcher
 
 _SOME_FAILED, _INTERRUPTED = 3, 130
-
-Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 
 Dirs = Annotated[list[Path], typer.Argument(metavar="DIR", help="The folders to watch.", show_default=False)]
 RecipeName = Annotated[
@@ -42,7 +40,6 @@ Output = Annotated[
         show_default=False,
     ),
 ]
-DeviceName = Annotated[Device, typer.Option("--device", help="Where the model runs; auto is the fastest there is.")]
 Oneshot = Annotated[bool, typer.Option("--oneshot", help="Process what is there, and exit.")]
 RetryFailed = Annotated[bool, typer.Option("--retry", help="Try again what failed before.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also report files that are still on their way.")]
@@ -54,7 +51,7 @@ def watch(
     recipe: RecipeName = "watch",
     settings: Settings = None,
     output: Output = None,
-    device: DeviceName = "auto",
+    device: DeviceOption = Device.auto,
     oneshot: Oneshot = False,
     retry: RetryFailed = False,
     verbose: Verbose = False,
@@ -73,10 +70,10 @@ def watch(
       avlink watch inbox -s done=move -s failed=move
       avlink watch inbox -r rules.toml --oneshot --json
     """  # noqa: D301
-    overrides = [Override(key="output", value=output, label=f"--output {output}")] if output is not None else []
     registry = load_registry()
-    loaded = find_recipe(recipe, WatchRecipe, [*(settings or ()), *overrides], registry=registry)
-    watcher = Watcher(folders, loaded, Rules(loaded, registry), device=device, once=oneshot)
+    overrides = recipe_overrides(settings, {("--output", "output"): output})
+    loaded = find_recipe(recipe, WatchRecipe, overrides, registry=registry)
+    watcher = Watcher(folders, loaded, Rules(loaded, registry), device=device.value, once=oneshot)
     # SIGIO comes when a file is opened for writing while `is_open_for_writing` holds a lease on it.
     with on_termination(lambda _: watcher.messages.put(STOP), ignore=("SIGIO",)):
         for event in watcher.run(retry=retry):

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from avlink import hookimpl
 from avlink.hooks import Command, RecipeKind
 from avlink_watch.recipe import WatchRecipe, check_rules
 
 
-def load_command() -> Callable[..., Any]:
-    """Return the function behind `avlink watch`."""
-    from avlink_watch.command import watch
-
-    return watch
-
-
 @hookimpl
 def avlink_commands() -> list[Command]:
     """Add `avlink watch`."""
-    return [Command(name="watch", summary="Generate foley for new files in folders.", load=load_command)]
+    return [
+        Command(name="watch", summary="Generate foley for new files in folders.", load="avlink_watch.command:watch")
+    ]
 
 
 @hookimpl

@@ -143,6 +143,31 @@ def test_groups_and_answers(avlink, counter) -> None:
     assert avlink("tools", "table", "--json").json == {"format": 1, "command": "tools table", "rows": 1}
 
 
+def test_a_command_by_name_is_imported_when_it_is_used(avlink, install, monkeypatch) -> None:
+    offered = "".join(
+        f'Command(name="{name}", summary="By name.", load="named_commands:{attribute}"), '
+        for name, attribute in (("say", "say"), ("group", "app"), ("nowhere", "nothing"))
+    )
+    install(
+        "named",
+        "named_plugin",
+        "from avlink import hookimpl\nfrom avlink.hooks import Command\n\n\n"
+        f"@hookimpl\ndef avlink_commands():\n    return [{offered}]\n",
+    )
+    install(
+        "unused",
+        "named_commands",
+        "import typer\nfrom avlink.hooks import Answer\n\n\n"
+        "def say(word: str):\n    return Answer(command='say', payload={}, blocks=[word])\n\n\n"
+        "app = typer.Typer()\napp.command('one')(say)\napp.command('two')(say)\n",
+    )
+    monkeypatch.setenv("AVLINK_PLUGINS", "named")
+    assert "By name." in avlink("--help").out and "named_commands" not in sys.modules
+    assert avlink("say", "hello").out == "hello\n"
+    assert avlink("group", "two", "hello").out == "hello\n"
+    assert "plugin 'named' names the function 'named_commands:nothing', which cannot be loaded" in avlink("nowhere").err
+
+
 def test_ours_are_never_replaced(avlink, counter) -> None:
     assert "The file to read" in avlink("sonify", "--help").out
     listed = avlink("plugins", "list").out

@@ -45,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """Plugins on the path of this process and of those it starts: ours, the tone, and one that takes its time."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "slow_plugin.py").write_text(SLOW)
-    plugins = {"tones": "avlink.testing", "slow": "slow_plugin", "genvideo_here": "avlink_genvideo.plugin"}
+    plugins = {"tones": "avlink.testing", "slow": "slow_plugin", "avlink_genvideo": "avlink_genvideo.plugin"}
     for name, module in plugins.items():
         info = folder / f"{name}-1.0.dist-info"
         info.mkdir()
@@ -54,7 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
     # Whether this checkout is the installed one or not, its plugin counts once.
-    monkeypatch.setenv("AVLINK_PLUGINS", "tones,slow,genvideo_here,avlink_post")
+    monkeypatch.setenv("AVLINK_PLUGINS", "tones,slow,avlink_genvideo,avlink_post")
     # A process looks once for what `--help` lists.
     tree._listing.cache_clear()
     yield folder
@@ -91,6 +91,17 @@ def test_a_run_in_words_and_as_json(avlink: Any, clip: Any, tmp_path: Path) -> N
     assert [item["status"] for item in answer["items"]] == ["cached", "failed"]
     assert answer["items"][0]["output"] == str(tmp_path / "out" / "clip_00001_.mp4")
     assert answer["counts"] == {"generated": 0, "cached": 1, "skipped": 0, "failed": 1}
+
+
+def test_sonify_takes_the_prompt_too_if_it_is_asked_to(avlink: Any, clip: Any) -> None:
+    def prompt(*options: str) -> str:
+        code, out, err = avlink("sonify", source, "--dry-run", "--json", *TONE, *options)
+        assert code == 0, err
+        return json.loads(out)["items"][0]["prompt"]
+
+    source = clip()
+    assert "--metadata-prompt" in avlink("sonify", "--help")[1]
+    assert prompt() == "" and prompt("--metadata-prompt") == "a stick strikes wood"
 
 
 def test_a_dry_run_writes_nothing(avlink: Any, clip: Any) -> None:

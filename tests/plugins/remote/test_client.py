@@ -88,7 +88,7 @@ def test_the_built_in_model_gives_the_same_samples_and_pixels_from_a_server() ->
     own_sounds = [read_whole(one).samples.tobytes() for one in served.generators["v2a"].generate(sights)]  # type: ignore[arg-type]
     own_pictures = served.generators["a2v"].generate(sounds)[0].read(0, 99).tobytes()  # type: ignore[arg-type]
     # The executor, and the backends of older recipes.
-    executed = [load_on_server(ready, options) for ready in backends]
+    executed = [load_on_server(ready, options, "auto") for ready in backends]
     for v2a, a2v in (executed, [ServedGenerator(options, direction) for direction in ("v2a", "a2v")]):
         assert [read_whole(one).samples.tobytes() for one in v2a.generate(sights)] == own_sounds
         assert a2v.generate(sounds)[0].read(0, 99).tobytes() == own_pictures

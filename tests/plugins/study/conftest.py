@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 import pytest
 from avlink_study.database import StudyDatabase
-from avlink_study.plan import Clip, ClipPair, StudyPlan
+from avlink_study.plan import Clip, StudyPair, StudyPlan
 from avlink_study.rating import Rating
 from avlink_study.votes import Vote
 
@@ -145,7 +145,7 @@ class Kit:
     @staticmethod
     def plan(*, methods: int = 2, clips: int = 4, no_preference: bool = False, seed: int = 1) -> StudyPlan:
         """The first method against each other one, over clips of a second."""
-        pairs = [ClipPair(0, other, f"clip{clip}") for other in range(1, methods) for clip in range(clips)]
+        pairs = [StudyPair(0, other, f"clip{clip}") for other in range(1, methods) for clip in range(clips)]
         return StudyPlan(
             task="v2a",
             no_preference=no_preference,

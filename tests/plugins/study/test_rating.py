@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from avlink_study.database import VERSION, StudyDatabase
-from avlink_study.plan import ClipPair, draw_pairs, is_flipped, order_for
+from avlink_study.plan import StudyPair, draw_pairs, is_flipped, order_for
 from avlink_study.questions import QUESTIONS
 from avlink_study.rating import Rating, RatingRefused
 from avlink_study.table import tabulate
@@ -264,8 +264,8 @@ def test_files_that_are_no_study_stay_as_they_are(tmp_path: Path, kit: Any) -> N
 
 
 def test_pairs_have_an_order() -> None:
-    assert sorted([ClipPair(0, 2, "a"), ClipPair(0, 1, "b"), ClipPair(0, 1, "a")]) == [
-        ClipPair(0, 1, "a"),
-        ClipPair(0, 1, "b"),
-        ClipPair(0, 2, "a"),
+    assert sorted([StudyPair(0, 2, "a"), StudyPair(0, 1, "b"), StudyPair(0, 1, "a")]) == [
+        StudyPair(0, 1, "a"),
+        StudyPair(0, 1, "b"),
+        StudyPair(0, 2, "a"),
     ]

@@ -248,7 +248,7 @@ def test_ranges_of_every_form(tmp_path: Path) -> None:
 def test_sounds_are_put_to_pictures_that_stay_as_they_are(bench: Any, tmp_path: Path) -> None:
     import soundfile
     from avlink_study.clips import MethodFolder, find_files, prepare_clips
-    from avlink_study.plan import ClipPair
+    from avlink_study.plan import StudyPair
     from avlink_study.recipe import StudyRecipe
 
     pictures = bench.folder / "medlar"
@@ -264,7 +264,7 @@ def test_sounds_are_put_to_pictures_that_stay_as_they_are(bench: Any, tmp_path: 
             folders = [MethodFolder(name=name, path=bench.folder / name) for name in ("quince", "medlar")]
         material = find_files(folders, recipe)
         assert material.stems() == (frozenset({"walnut_0", "walnut_1"}),) * 2
-        pairs = (ClipPair(0, 1, "walnut_0"), ClipPair(0, 1, "walnut_1"))
+        pairs = (StudyPair(0, 1, "walnut_0"), StudyPair(0, 1, "walnut_1"))
         shown = dict(prepare_clips(material, pairs, folder=tmp_path / "clips"))
         assert Counter(number for number, _ in shown) == {0: 2, 1: 2}
         for (number, stem), one in shown.items():
