@@ -30,16 +30,34 @@ _ClickError: type[Exception] = next(base for base in typer.BadParameter.__mro__ 
 class CommandTree(typer.core.TyperGroup):
     """The group of all commands."""
 
+    @functools.cached_property
+    def listing(self) -> CommandListing:
+        """The commands and options of plugins, as `--help` shows them.
+
+        Read once for each tree, not once for a process: AVLINK_PLUGINS may change between two calls of `main`.
+        """
+        key = plugins_key()
+        known = load_listing(key)
+        if known is not None:
+            return known
+        from avlink.hooks import load_registry
+
+        listing = listing_of(load_registry())
+        if not listing.problems:
+            # A problem may be gone the next time without any file of the plugin changing, so it is not remembered.
+            save_listing(key, listing)
+        return listing
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return AVLink's own commands in the order of the code, then those of plugins."""
-        return [*super().list_commands(ctx), *(name for name in _listing().commands if name not in self.commands)]
+        return [*super().list_commands(ctx), *(name for name in self.listing.commands if name not in self.commands)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return one of our own with the options of plugins, or of a plugin's what is known without loading it."""
         own = super().get_command(ctx, cmd_name)
         if takes_options(own):
-            return with_options(own, [option for option in _listing().options if cmd_name in option.commands])
-        summary = _listing().commands.get(cmd_name) if own is None else None
+            return with_options(own, [option for option in self.listing.options if cmd_name in option.commands])
+        summary = self.listing.commands.get(cmd_name) if own is None else None
         return own if summary is None else typer.core.TyperCommand(cmd_name, short_help=summary, callback=None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -66,7 +84,7 @@ class CommandTree(typer.core.TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, and the plugins that failed."""
         super().format_commands(ctx, formatter)
-        problems = _listing().problems
+        problems = self.listing.problems
         if problems:
             with formatter.section("Plugins that could not be used"):
                 formatter.write_dl(list(problems.items()))
@@ -87,21 +105,6 @@ def load_command(command: Command, plugin: str) -> Any:
         loaded = typer.main.get_command(offered)
     _guard(loaded, plugin, command.name)
     return loaded
-
-
-@functools.cache
-def _listing() -> CommandListing:
-    key = plugins_key()
-    known = load_listing(key)
-    if known is not None:
-        return known
-    from avlink.hooks import load_registry
-
-    listing = listing_of(load_registry())
-    if not listing.problems:
-        # A problem may be gone the next time without any file of the plugin changing, so it is not remembered.
-        save_listing(key, listing)
-    return listing
 
 
 def _guard(command: Any, plugin: str, name: str) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from avlink.cli.command_cache import load_listing, plugins_key
-from avlink.cli.tree import _listing
 from avlink.testing import make_timeline
 
 COUNTER = """
@@ -65,11 +64,6 @@ def avlink_commands():
         Command(name="lost", summary="Cannot be loaded.", load=lambda: 1 / 0),
     ]
 """
-
-
-@pytest.fixture(autouse=True)
-def forget() -> None:
-    _listing.cache_clear()
 
 
 @pytest.fixture

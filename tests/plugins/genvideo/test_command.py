@@ -16,7 +16,7 @@ import pytest
 from avlink_genvideo.request import LOUDNESS_TARGETS, parse_loudness
 
 from avlink import probe
-from avlink.cli import main, tree
+from avlink.cli import main
 from avlink.core.errors import InputError
 
 TONE = ("-s", "backend.name=tone", "--device", "cpu")
@@ -55,10 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
     # Whether this checkout is the installed one or not, its plugin counts once.
     monkeypatch.setenv("AVLINK_PLUGINS", "tones,slow,avlink_genvideo,avlink_post")
-    # A process looks once for what `--help` lists.
-    tree._listing.cache_clear()
     yield folder
-    tree._listing.cache_clear()
 
 
 @pytest.fixture
