@@ -68,7 +68,8 @@ def run(tmp_path: Path) -> Run:
         common = ["--device", "cpu", "-s", "backend.name=mortal"]
         return subprocess.run(
             [sys.executable, "-m", "avlink", "visualize", *map(str, arguments), *common],
-            env={**env, **extra},
+            # Coverage of processes could not write its own file within the limit.
+            env={**env, **extra} | ({} if limit_bytes is None else {"COVERAGE_PROCESS_CONFIG": ""}),
             cwd=tmp_path,
             capture_output=True,
             text=True,
