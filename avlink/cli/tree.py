@@ -53,17 +53,19 @@ class CommandTree(typer.core.TyperGroup):
         return [*super().list_commands(ctx), *(name for name in self.listing.commands if name not in self.commands)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return one of our own with the options of plugins, or of a plugin's what is known without loading it."""
+        """Return one of our own commands, or what is known of a plugin's without loading it."""
         own = super().get_command(ctx, cmd_name)
-        if takes_options(own):
-            return with_options(own, [option for option in self.listing.options if cmd_name in option.commands])
         summary = self.listing.commands.get(cmd_name) if own is None else None
         return own if summary is None else typer.core.TyperCommand(cmd_name, short_help=summary, callback=None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that is to run. One of ours needs no plugin."""
+        """Return the command that is to run, with the options that plugins add. One of ours needs no plugin."""
         if not args or args[0] in self.commands:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
+            if takes_options(command):
+                # Here, not in `get_command`: listing all commands must not build the options of each.
+                command = with_options(command, [option for option in self.listing.options if name in option.commands])
+            return name, command, rest
         from avlink.hooks import Command, load_registry
 
         name, registry = args[0], load_registry()
