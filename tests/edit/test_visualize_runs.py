@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,68 +12,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clicks import pictures, project, sound, write_clicks
-
-ROOT = Path(__file__).parents[2]
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-# A plugin of its own distribution: the flat backend, which dies in the middle of a run.
-PLUGIN = """
-import os, signal
-from avlink import hookimpl, testing
-from avlink.hooks import Backend
-
-class Mortal(testing.FlatGenerator):
-    made = 0
-    def generate(self, requests, *, on_step=None):
-        if Mortal.made == int(os.environ.get("DIE_AFTER", "99")):
-            if os.environ["DIE_OF"] == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            raise KeyboardInterrupt
-        Mortal.made += len(requests)
-        return super().generate(requests, on_step=on_step)
-
-@hookimpl
-def avlink_backends():
-    mortal = lambda options, device: Mortal(options)
-    return [Backend(
-        name="mortal", direction="a2v", options=testing.FlatOptions, fingerprint=lambda options: "1", load=mortal)]
-"""
+from mortal import Run, mortal_runs
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    site = tmp_path / "site"
-    info = site / "avlink_mortal-1.dist-info"
-    info.mkdir(parents=True)
-    (site / "avlink_mortal.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: avlink-mortal\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[avlink]\nmortal = avlink_mortal\n")
-    paths = [str(site), str(ROOT), str(ROOT / "plugins"), str(ROOT / "otio_adapters")]
-    env = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "AVLINK_PLUGINS": "mortal",
-        "AVLINK_CACHE_DIR": str(tmp_path / "cache"),
-    }
-
-    def start(*arguments: object, limit_bytes: int | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
-        def limit() -> None:
-            if limit_bytes is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-
-        common = ["--device", "cpu", "-s", "backend.name=mortal"]
-        return subprocess.run(
-            [sys.executable, "-m", "avlink", "visualize", *map(str, arguments), *common],
-            # Coverage of processes could not write its own file within the limit.
-            env={**env, **extra} | ({} if limit_bytes is None else {"COVERAGE_PROCESS_CONFIG": ""}),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=limit,
-        )
-
-    return start
+    return mortal_runs(tmp_path, "visualize", "-s", "backend.name=mortal")
 
 
 @pytest.fixture
