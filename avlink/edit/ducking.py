@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from avlink.core.errors import MediaError
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.hashing import JsonValue, fraction_text
+from avlink.core.recipe.schema import StemsTable
 from avlink.core.values import SoundSource
 from avlink.edit.production import ProductionSound, find_production
-from avlink.edit.request import SonifyRequest
 from avlink.media.audio import read_audio
 from avlink.session import Session
 from avlink.timeline.formats.otioz import unpack_sound
@@ -99,19 +99,20 @@ class Ducking:
         return _followed(wanted)[before:]
 
 
-def ducking_for(request: SonifyRequest, file: TimelineFile, folder: Path, session: Session) -> Ducking | None:
-    """Return the ducking that a recipe asks for, or None. The timeline's relative media lies in `folder`."""
-    depth_db = request.recipe.stems.duck_db
+def ducking_for(
+    stems: StemsTable, file: TimelineFile, folder: Path, roots: MediaRoots, session: Session
+) -> Ducking | None:
+    """Return the ducking that a recipe's `[stems]` asks for, or None. Relative media of the file lies in `folder`."""
+    depth_db = stems.duck_db
     if not depth_db:
         return None
     if file.bundle is not None:
         unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
-    roots = MediaRoots(request.media_root)
     sounds, lost = find_production(file.timeline, folder=folder, roots=roots, store=session.store)
     for clip, reason in lost:
         said = f"nothing is lowered under {clip.name} on {clip.track}: {reason}"
         session.tell(Message(text=said, level="warning"))
-    handle_s = request.recipe.stems.handle
+    handle_s = stems.handle
     sounds = tuple(sorted(sounds, key=_start_s))
     longest_s = max((sound.duration_s for sound in sounds), default=Fraction(0))
     return Ducking(depth_db=depth_db, sounds=sounds, longest_s=longest_s, handle_s=handle_s, listener=session.tell)

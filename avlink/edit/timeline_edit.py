@@ -30,11 +30,15 @@ from avlink.timeline.write import check_output
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTimeline:
-    """A timeline file that was read, the folder of its relative media, and the project that will be written."""
+    """A timeline file that was read, the folder of its relative media, and the project that will be written.
+
+    `roots` are shared by all that looks for media: each folder is listed once, and folders may lie on slow servers.
+    """
 
     file: TimelineFile
     folder: Path
     output: Path
+    roots: MediaRoots
 
 
 def open_timeline(request: EditRequest, session: Session, *, word: str, sound: bool) -> OpenTimeline:
@@ -45,7 +49,8 @@ def open_timeline(request: EditRequest, session: Session, *, word: str, sound: b
     check_roots(request.media_root)
     file = read_timeline(request.input, request.recipe.read)
     output = request.output or default_output(file, word, request.base)
-    return OpenTimeline(file=file, folder=media_folder(file, session, sound=sound), output=output)
+    folder = media_folder(file, session, sound=sound)
+    return OpenTimeline(file=file, folder=folder, output=output, roots=MediaRoots(request.media_root))
 
 
 class TimelineEdit(Edit[Made]):
@@ -58,9 +63,8 @@ class TimelineEdit(Edit[Made]):
         self, request: EditRequest, backend: ReadyBackend, session: Session, opened: OpenTimeline, plan: Plan
     ) -> None:
         self.request, self.backend, self.session = request, backend, session
-        self.file, self.folder, self.output = opened.file, opened.folder, opened.output
+        self.file, self.folder, self.output, self.roots = opened.file, opened.folder, opened.output, opened.roots
         self.plan = plan
-        self.roots = MediaRoots(request.media_root)
         stop = request.stop_if_missing and not request.dry_run
         tell_plan(self.file, plan, session, stop_if_missing=stop)
 

@@ -22,7 +22,6 @@ from avlink.session import Session
 from avlink.timeline.picture_plan import build_picture_plan
 from avlink.timeline.place_pictures import PicturePlacement, place_pictures
 from avlink.timeline.read import TimelineFile
-from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.select import select_sounds
 from avlink.timeline.timebase import is_drop_frame, origin_s, stated_rate
 from avlink.timeline.timecode import frames_of_timecode
@@ -115,7 +114,7 @@ def _plan(
     sources, skips = resolve_sounds(
         clips,
         folder=opened.folder,
-        roots=MediaRoots(request.media_root),
+        roots=opened.roots,
         store=session.store,
         rate=target.rate,
         skip_missing=request.skip_missing,

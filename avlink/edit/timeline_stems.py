@@ -31,7 +31,6 @@ from avlink.session import Session
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
-from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.select import select_clips
 from avlink.timeline.timebase import drop_frame_metadata, frame_rate, is_drop_frame, origin_s
 from avlink.timeline.values import Job, Plan, StemFile, StemPlacement
@@ -181,7 +180,7 @@ def _target(request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline,
         handle_s=stems.handle if stems.write_handles else Fraction(0),
         project=file.timeline.name or "",
         spotting=stems.spotting,
-        duck=ducking_for(request, file, opened.folder, session),
+        duck=ducking_for(stems, file, opened.folder, opened.roots, session),
         licence=backend.licence,
     )
 
@@ -201,7 +200,7 @@ def _plan(
     sources, skips = resolve_sources(
         clips,
         folder=opened.folder,
-        roots=MediaRoots(request.media_root),
+        roots=opened.roots,
         store=session.store,
         skip_missing=request.skip_missing,
         handle_s=recipe.stems.handle,
