@@ -88,6 +88,7 @@ from .edit.receipts import read_receipt as read_receipt
 from .edit.receipts import write_receipt as write_receipt
 from .edit.report import SonifyReport as SonifyReport
 from .edit.report import VisualizeReport as VisualizeReport
+from .edit.report import count_statuses as count_statuses
 from .edit.request import SonifyRequest as SonifyRequest
 from .edit.request import VisualizeRequest as VisualizeRequest
 from .edit.sonify import sonify as sonify

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from avlink.core.values import Hit
 from avlink.timeline.values import ClipRef, Job, Plan, Skip
@@ -90,6 +91,15 @@ class WrittenPicture:
 WrittenFile: TypeAlias = WrittenStem | WrittenPicture
 
 
+class HasStatus(Protocol):
+    """An item of a report: a clip, or a finished video."""
+
+    @property
+    def status(self) -> str:
+        """One of `STATES`."""
+        ...
+
+
 Kind: TypeAlias = Literal["stems", "pictures"]
 """The kind of files that a run writes: the key of them in JSON."""
 
@@ -134,6 +144,12 @@ class Item:
         }
 
 
+def count_statuses(items: Iterable[HasStatus]) -> dict[str, int]:
+    """Return the number of items by status, in the order of `STATES`."""
+    counts = Counter(item.status for item in items)
+    return {state: counts[state] for state in STATES}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditReport:
     """The outcome of a run. `output` is None when nothing was written.
@@ -151,7 +167,7 @@ class EditReport:
     @property
     def counts(self) -> dict[str, int]:
         """The number of clips by status."""
-        return {state: sum(item.status == state for item in self.items) for state in STATES}
+        return count_statuses(self.items)
 
     @property
     def exit_code(self) -> int:

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avlink import count_statuses
 from avlink_genvideo.prompt import FoundPrompt
 
 if TYPE_CHECKING:
     from avlink import Loudness
 
-STATES = ("generated", "cached", "skipped", "failed")
-"""As in `avlink sonify`: "cached" was written anew with a sound that was generated before, "skipped" was left alone."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedVideo:
-    """The result of one video. `prompt` is None where the video was not read; the level is measured in the output."""
+    """The result of one video. `prompt` is None where the video was not read; the level is measured in the output.
+
+    `status` is as in `avlink sonify`: "cached" was written anew with a sound that was generated before, "skipped" was
+    left alone.
+    """
 
     source: Path
     output: Path | None
@@ -64,7 +66,7 @@ class FinishReport:
     @property
     def counts(self) -> dict[str, int]:
         """The number of videos by status."""
-        return {state: sum(item.status == state for item in self.items) for state in STATES}
+        return count_statuses(self.items)
 
     @property
     def exit_code(self) -> int:
