@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from avlink.cli import options as given
 from avlink.cli.console import progress
@@ -60,28 +60,18 @@ def sonify(
     from avlink.edit import sonify as service
 
     named = {
-        ("--prompt", "prompt.template"): prompt,
-        ("--negative", "prompt.negative"): negative,
-        ("--seed", "run.seed"): seed,
+        **_clip_keys(prompt, negative, seed, timeline, rate, tracks),
         ("--takes", "run.takes"): takes,
         ("--duck", "stems.duck_db"): duck,
         ("--preview", "write.preview"): True if preview or production else None,
         ("--production", "write.preview_production"): True if production else None,
-        ("--timeline", "read.timeline"): timeline,
-        ("--rate", "read.rate"): rate,
-        ("--tracks", "select.tracks"): given.split_names(tracks),
     }
     request = service.SonifyRequest(
         input=Path(source),
         output=output,
         stems=stems,
         recipe=load_recipe(recipe, "sonify", given.recipe_overrides(settings, named)),
-        media_root=tuple(media_root or ()),
-        skip_missing=skip_missing,
-        stop_if_missing=not skip_missing,
-        device=device.value,
-        force=force,
-        dry_run=dry_run,
+        **_run_options(media_root, device, skip_missing=skip_missing, force=force, dry_run=dry_run),
     )
     return _run("sonify", lambda tell: service.sonify(request, listener=tell), dry_run=dry_run)
 
@@ -123,7 +113,26 @@ def visualize(
     from avlink.core.recipe import load_recipe
     from avlink.edit import visualize as service
 
-    named = {
+    named = _clip_keys(prompt, negative, seed, timeline, rate, tracks)
+    request = service.VisualizeRequest(
+        input=Path(source),
+        output=output,
+        recipe=load_recipe(recipe, "visualize", given.recipe_overrides(settings, named)),
+        **_run_options(media_root, device, skip_missing=skip_missing, force=force, dry_run=dry_run),
+    )
+    return _run("visualize", lambda tell: service.visualize(request, listener=tell), dry_run=dry_run)
+
+
+def _clip_keys(
+    prompt: str | None,
+    negative: str | None,
+    seed: int | None,
+    timeline: str | None,
+    rate: str | None,
+    tracks: str | None,
+) -> dict[tuple[str, str], Any]:
+    """Return the options of both directions that set a key of the recipe: (option, key) to value."""
+    return {
         ("--prompt", "prompt.template"): prompt,
         ("--negative", "prompt.negative"): negative,
         ("--seed", "run.seed"): seed,
@@ -131,18 +140,20 @@ def visualize(
         ("--rate", "read.rate"): rate,
         ("--tracks", "select.tracks"): given.split_names(tracks),
     }
-    request = service.VisualizeRequest(
-        input=Path(source),
-        output=output,
-        recipe=load_recipe(recipe, "visualize", given.recipe_overrides(settings, named)),
-        media_root=tuple(media_root or ()),
-        skip_missing=skip_missing,
-        stop_if_missing=not skip_missing,
-        device=device.value,
-        force=force,
-        dry_run=dry_run,
-    )
-    return _run("visualize", lambda tell: service.visualize(request, listener=tell), dry_run=dry_run)
+
+
+def _run_options(
+    media_root: list[Path] | None, device: given.Device, *, skip_missing: bool, force: bool, dry_run: bool
+) -> dict[str, Any]:
+    """Return the fields of a request that both directions take from the command line as they are."""
+    return {
+        "media_root": tuple(media_root or ()),
+        "skip_missing": skip_missing,
+        "stop_if_missing": not skip_missing,
+        "device": device.value,
+        "force": force,
+        "dry_run": dry_run,
+    }
 
 
 def _run(command: str, run: Callable[[Listener], EditReport], *, dry_run: bool) -> Answer:
