@@ -8,6 +8,7 @@ from .cli.console import progress as progress
 from .cli.options import Device as Device
 from .cli.options import DeviceOption as DeviceOption
 from .cli.options import JsonOption as JsonOption
+from .cli.options import OverwriteOption as OverwriteOption
 from .cli.options import RecipeOption as RecipeOption
 from .cli.options import SettingsOption as SettingsOption
 from .cli.options import recipe_overrides as recipe_overrides
@@ -45,6 +46,8 @@ from .core.frames import SpooledPictures as SpooledPictures
 from .core.hashing import derive_seed as derive_seed
 from .core.hashing import digest as digest
 from .core.hashing import fraction_text as fraction_text
+from .core.outputs import Outputs as Outputs
+from .core.outputs import Receipt as Receipt
 from .core.paths import TEMPORARY_PREFIX as TEMPORARY_PREFIX
 from .core.paths import atomic_write as atomic_write
 from .core.paths import cache_dir as cache_dir
@@ -84,8 +87,6 @@ from .edit.frames_sound import sound_for_frames as sound_for_frames
 from .edit.needed_media import NeededMedia as NeededMedia
 from .edit.needed_media import check_whole as check_whole
 from .edit.needed_media import needed_media as needed_media
-from .edit.receipts import read_receipt as read_receipt
-from .edit.receipts import write_receipt as write_receipt
 from .edit.report import SonifyReport as SonifyReport
 from .edit.report import VisualizeReport as VisualizeReport
 from .edit.report import count_statuses as count_statuses

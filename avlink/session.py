@@ -8,6 +8,8 @@ from typing import cast
 
 from avlink.core.errors import InputError
 from avlink.core.events import Event, Listener, Message, ignore
+from avlink.core.outputs import FOLDER as RECEIPTS
+from avlink.core.outputs import Outputs
 from avlink.core.paths import cache_dir
 from avlink.core.store import Store
 from avlink.core.values import SoundGenerator
@@ -33,6 +35,10 @@ class Session:
     def cache(self) -> Path:
         """The folder of the cache."""
         return self.store.root
+
+    def outputs(self, *, overwrite: bool = False) -> Outputs:
+        """Return the outputs of a run; `overwrite` permits to replace files that AVLink did not write."""
+        return Outputs(self.cache / RECEIPTS, overwrite=overwrite)
 
     def generator(self, backend: ReadyBackend) -> SoundGenerator:
         """Return the model of a backend, loaded unless it was the last one.

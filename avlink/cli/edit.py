@@ -36,6 +36,7 @@ def sonify(
     skip_missing: given.SkipMissing = False,
     device: given.DeviceOption = given.Device.auto,
     force: given.Force = False,
+    overwrite: given.OverwriteOption = False,
     dry_run: given.DryRun = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
@@ -71,6 +72,7 @@ def sonify(
         output=output,
         stems=stems,
         recipe=load_recipe(recipe, "sonify", given.recipe_overrides(settings, named)),
+        overwrite=overwrite,
         **_run_options(media_root, device, skip_missing=skip_missing, force=force, dry_run=dry_run),
     )
     return _run("sonify", lambda tell: service.sonify(request, listener=tell), dry_run=dry_run)
@@ -91,6 +93,7 @@ def visualize(
     skip_missing: given.SkipMissing = False,
     device: given.DeviceOption = given.Device.auto,
     force: given.Force = False,
+    overwrite: given.OverwriteOption = False,
     dry_run: given.DryRun = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
@@ -118,6 +121,7 @@ def visualize(
         input=Path(source),
         output=output,
         recipe=load_recipe(recipe, "visualize", given.recipe_overrides(settings, named)),
+        overwrite=overwrite,
         **_run_options(media_root, device, skip_missing=skip_missing, force=force, dry_run=dry_run),
     )
     return _run("visualize", lambda tell: service.visualize(request, listener=tell), dry_run=dry_run)

@@ -134,6 +134,10 @@ SkipMissing = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="The device of the model; auto is the fastest one.")]
 Force = Annotated[bool, typer.Option("--force", help="Generate again instead of using the cache.")]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Write over files that AVLink did not write; they are kept as .bak."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, and write nothing.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, for scripts.")]
 

@@ -33,6 +33,7 @@ def takes(
         ),
     ] = None,
     output: given.Output = None,
+    overwrite: given.OverwriteOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """List the takes of all stems, or switch to another take.
@@ -45,10 +46,15 @@ def takes(
       avlink takes cut.foley.otio
       avlink takes cut.foley.otio --use 2 --clip "door*"
     """  # noqa: D301
+    from avlink.core.outputs import Outputs
     from avlink.edit.takes import list_takes, use_take
 
     clips = tuple(clip or ())
-    report = list_takes(timeline, clips) if use is None else use_take(timeline, use, clips, output)
+    report = (
+        list_takes(timeline, clips)
+        if use is None
+        else use_take(timeline, use, clips, output, outputs=Outputs(overwrite=overwrite))
+    )
     blocks: list[Block] = [_grid(report)]
     if report.output is not None:
         stems = "1 stem" if report.changed == 1 else f"{report.changed} stems"
@@ -90,6 +96,7 @@ def export(
     media_root: given.MediaRoot = None,
     timeline: given.TimelineName = None,
     rate: given.Rate = None,
+    overwrite: given.OverwriteOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Write a project's sound for another program.
@@ -102,7 +109,12 @@ def export(
     from avlink.edit.export import export as run
 
     request = ExportRequest(
-        input=project, to=to, output=output, media_root=tuple(media_root or ()), read=given.reading(timeline, rate)
+        input=project,
+        to=to,
+        output=output,
+        media_root=tuple(media_root or ()),
+        overwrite=overwrite,
+        read=given.reading(timeline, rate),
     )
     with progress() as tell:
         report = run(request, listener=tell)
@@ -123,6 +135,7 @@ def import_cues(
     output: given.Output = None,
     timeline: given.TimelineName = None,
     rate: given.Rate = None,
+    overwrite: given.OverwriteOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Apply an edited cue sheet to a copy of its project.
@@ -131,8 +144,10 @@ def import_cues(
     column id identifies the clip, and an empty cell leaves the value to the recipe. By default OUT is PROJECT with
     ".cues" in its name. PROJECT is never changed.
     """
+    from avlink.core.outputs import Outputs
     from avlink.edit.cues import import_cues as run
 
-    report = run(project, cues, output, read=given.reading(timeline, rate))
+    outputs = Outputs(overwrite=overwrite)
+    report = run(project, cues, output, read=given.reading(timeline, rate), outputs=outputs)
     said = f"wrote {report.output} ({report.changed} of {report.clips} clips changed)"
     return Answer(command="import-cues", payload=report.to_json(), blocks=[said])

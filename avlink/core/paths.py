@@ -7,8 +7,10 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeAlias
 
 import platformdirs
 
@@ -16,6 +18,9 @@ from avlink.core.errors import OutputError
 
 TEMPORARY_PREFIX = ".avlink-tmp-"
 """The name of every file that is still being written begins with this."""
+
+Writer: TypeAlias = Callable[[Path], AbstractContextManager[Path]]
+"""A function such as `atomic_write`: a context of a temporary path, which becomes the path when the block ends well."""
 
 _LEFTOVER_AGE_S = 3600.0
 _FULL_BELOW_BYTES = 1 << 16
@@ -34,13 +39,16 @@ _REASONS = {
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
+def atomic_write(
+    path: Path, *, flush: bool = True, before_move: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
     """Yield a temporary path beside `path`; what is written there becomes `path` when the block ends well.
 
     The temporary file is hidden, lies in the same folder (which is created if needed) and keeps the suffix, for
     writers that choose a format by suffix. It is flushed to the disk before it is moved into place, and removed when
     the block raises: `path` is always either the old file or the whole new one. Without `flush` this holds unless the
-    machine itself fails, which is enough for files that are checked when they are read.
+    machine itself fails, which is enough for files that are checked when they are read. `before_move` sees the complete
+    temporary file; where it returns False, `path` stays as it is.
 
     Raises OutputError when the place cannot be written, in words for permission, space and things in the way.
     """
@@ -53,8 +61,9 @@ def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
         yield temporary
         if flush:
             _flush(temporary)
-        os.replace(temporary, path)
-        moved = True
+        if before_move is None or before_move(temporary):
+            os.replace(temporary, path)
+            moved = True
     except OSError as error:
         # An error that names another file comes from what the block reads, and is not ours to explain.
         if error.filename in (None, str(temporary), str(path)) and error.errno in _REASONS:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
 from avlink.core.errors import InputError
+from avlink.core.outputs import Outputs
 from avlink.core.recipe.schema import ReadTable
-from avlink.edit.project import check_holds, moved_to, write_back
+from avlink.edit.project import check_holds, check_project, moved_to, write_back
 from avlink.timeline.item import KEY, table
-from avlink.timeline.metadata import REQUESTS
+from avlink.timeline.metadata import REQUESTS, set_requests
 from avlink.timeline.read import read_timeline
 from avlink.timeline.select import select_clips
 from avlink.timeline.walk import list_clips
@@ -45,7 +47,14 @@ class CuesReport:
         }
 
 
-def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: ReadTable | None = None) -> CuesReport:
+def import_cues(
+    project: Path,
+    cues: Path,
+    output: Path | None = None,
+    *,
+    read: ReadTable | None = None,
+    outputs: Outputs | None = None,
+) -> CuesReport:
     """Write a copy of a project with the requests of a cue sheet. `read` is how the project is read.
 
     Raises InputError: a sheet that cannot be read, a cell that makes no sense, a row of a clip that is not there, two
@@ -56,10 +65,12 @@ def import_cues(project: Path, cues: Path, output: Path | None = None, *, read: 
     output = output or project.with_name(f"{project.stem}.cues{suffix}")
     check_output(output, inputs=(project, cues))
     check_holds(file, output)
+    outputs = outputs or Outputs()
+    check_project(output, outputs)
     timeline = file.timeline
     edits = read_edits(cues)
     changed, clips = apply_edits(timeline, edits, sheet=cues, project=project)
-    write_back(moved_to(file, output), file, output, {})
+    write_back(moved_to(file, output), file, output, {}, write=partial(outputs.write, source=project))
     return CuesReport(input=project, cues=cues, output=output, clips=clips, changed=changed)
 
 
@@ -102,7 +113,7 @@ def apply_edits(
                 f"clip, '{_at(timeline, address).name}'; make them equal, or remove one"
             )
         wanted[address] = edit
-    changed = sum(_set_requests(_at(timeline, address), edit) for address, edit in wanted.items())
+    changed = sum(set_requests(_at(timeline, address), edit) for address, edit in wanted.items())
     _repeat_requests(timeline, by_id)
     return changed, len(wanted)
 
@@ -122,7 +133,7 @@ def _repeat_requests(timeline: otio.schema.Timeline, by_id: Mapping[str, tuple[i
             address = by_id.get(table(stem.metadata, KEY).get("id", ""))
             if address is not None:
                 said = table(_at(timeline, address).metadata, KEY)
-                _set_requests(stem, {name: said.get(name) for name in REQUESTS})
+                set_requests(stem, {name: said.get(name) for name in REQUESTS})
 
 
 def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.Item:
@@ -130,24 +141,3 @@ def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.I
     for index in address:
         item = item[index]
     return item
-
-
-def _set_requests(clip: otio.schema.Clip, words: Mapping[str, Any]) -> bool:
-    """Set requests of a clip, in place: None removes one, others stay. Return whether that changed it."""
-    before = dict(table(clip.metadata, KEY))
-    after = dict(before)
-    for name in REQUESTS:
-        if name not in words:
-            continue
-        # An empty text asks for nothing either.
-        if words[name] is None and before.get(name, "") != "":
-            del after[name]
-        elif words[name] is not None:
-            after[name] = words[name]
-    if after == before:
-        return False
-    if after:
-        clip.metadata[KEY] = after
-    else:
-        del clip.metadata[KEY]
-    return True

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ import opentimelineio as otio
 
 from avlink.core.errors import AvlinkError, InputError, MediaError, PluginError, TimelineError
 from avlink.core.events import Listener, Message, ignore
-from avlink.core.paths import atomic_write
+from avlink.core.outputs import Outputs
+from avlink.core.paths import Writer, atomic_write
 from avlink.core.recipe.explain import suggest
 from avlink.core.recipe.schema import ReadTable
+from avlink.edit.project import check_project
+from avlink.edit.result_names import result_base
 from avlink.edit.sources import timecode_s
 from avlink.hooks import Registry, TimelineFormat, function_of, load_registry
 from avlink.media.probe import MediaInfo, probe
@@ -29,10 +33,10 @@ from avlink.timeline.formats.collect import write_collected
 from avlink.timeline.formats.otioz import unpack_sound
 from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaRef
 from avlink.timeline.metadata import sound_tracks
-from avlink.timeline.read import TimelineFile, read_timeline
+from avlink.timeline.read import TimelineFile, read_timeline, timeline_suffixes
 from avlink.timeline.resolve import MediaRoots, media_start, remote_scheme
 from avlink.timeline.urls import rebase_urls
-from avlink.timeline.write import refuse_overwrite, write_timeline
+from avlink.timeline.write import WRITABLE, check_output, refuse_overwrite, write_timeline
 
 _WHOLE = ("otio", "otioz", "otiod")
 """Formats that keep all of a project, and take it as a whole."""
@@ -46,6 +50,7 @@ class ExportRequest:
     to: str
     output: Path | None = None
     media_root: tuple[Path, ...] = ()
+    overwrite: bool = False
     read: ReadTable = field(default_factory=ReadTable)
 
 
@@ -88,17 +93,21 @@ def export(request: ExportRequest, registry: Registry | None = None, *, listener
     file = read_timeline(request.input, request.read)
     for note in file.notes:
         listener(Message(text=note))
-    output = request.output or file.path.with_name(f"{file.path.stem.removesuffix('.foley')}.foley{suffix}")
-    if found != "otiod":
-        # That is a folder, and the only output that may not be there already.
+    outputs = Outputs(overwrite=request.overwrite)
+    output = request.output or _default_output(file.path, suffix, outputs, whole=isinstance(found, str))
+    if found == "otiod":
+        check_output(output, inputs=(request.input,))
+    else:
         refuse_overwrite(output, inputs=(request.input,))
+    check_project(output, outputs)
+    write = partial(outputs.write, source=request.input)
     timeline = flatten_timeline(file.timeline, drop_frame=file.drop_frame)
     if isinstance(found, str):
-        notes = _write_whole(file, output, found, request.media_root)
+        notes = _write_whole(file, output, found, request.media_root, write)
         written = timeline.sound_tracks
     else:
         timeline, lost = _find_media(timeline, file, output, MediaRoots(request.media_root))
-        written, said = write_format(found, timeline, output)
+        written, said = write_format(found, timeline, output, write=write)
         notes = [*lost, *said]
     for note in notes:
         listener(Message(text=note, level="warning"))
@@ -129,17 +138,39 @@ def _find(wanted: str, formats: Mapping[str, TimelineFormat]) -> TimelineFormat 
     return found
 
 
-def _write_whole(file: TimelineFile, output: Path, to: str, media_root: tuple[Path, ...]) -> list[str]:
+def _default_output(path: Path, suffix: str, outputs: Outputs, *, whole: bool) -> Path:
+    """Return the file beside the project: cut.foley.rpp for cut.foley.otio, and for cut.otio where that is not there.
+
+    The whole of cut.edl is cut.otio, because cut.foley.otio is the name of what `avlink sonify` writes. Of several
+    projects of one name each keeps its suffix: cut.edl.foley.rpp.
+    """
+    is_foley = path.stem.lower().endswith(".foley")
+    word = "" if whole or is_foley else ".foley"
+
+    def named(base: Path) -> Path:
+        return base.with_name(f"{base.name}{word}{suffix}")
+
+    if is_foley:
+        return named(path.with_name(path.stem))
+    stems = (path.with_name(f"{path.stem}.foley{one}") for one in WRITABLE)
+    if not whole and any(one.exists() for one in stems):
+        return named(path)
+    return named(result_base(path, timeline_suffixes(), named, outputs, plain=(".otio",)))
+
+
+def _write_whole(file: TimelineFile, output: Path, to: str, media_root: tuple[Path, ...], write: Writer) -> list[str]:
     """Write the whole project, with its media inside where the format holds media."""
     if to != "otio":
-        return write_collected(file.timeline, output, folder=file.folder, bundle=file.bundle, roots=media_root)
+        return write_collected(
+            file.timeline, output, folder=file.folder, bundle=file.bundle, roots=media_root, write=write
+        )
     if file.bundle is not None:
         raise TimelineError(
             f"{file.path} holds its media inside, which .otio cannot; unpack it with --to otiod, or keep .otioz"
         )
     timeline = file.timeline.deepcopy()
     rebase_urls(timeline, file.folder, output.parent)
-    write_timeline(timeline, output)
+    write_timeline(timeline, output, write=write)
     return []
 
 
@@ -150,7 +181,7 @@ def _find_media(
     folder = file.folder
     if file.bundle is not None:
         stems = output.with_name(f"{output.stem.removesuffix('.foley')}.stems")
-        folder = unpack_sound(file.bundle, sound_tracks(file.timeline), stems)
+        folder = unpack_sound(file.bundle, sound_tracks(file.timeline), stems, foreign=True)
     finder = _MediaFinder(folder, roots)
     chosen = timeline.sound_tracks
     tracks = (finder.track(track) if track in chosen else track for track in timeline.tracks)
@@ -233,7 +264,7 @@ class _MediaFinder:
 
 
 def write_format(
-    format_: TimelineFormat, timeline: FlatTimeline, output: Path
+    format_: TimelineFormat, timeline: FlatTimeline, output: Path, *, write: Writer = atomic_write
 ) -> tuple[tuple[FlatTrack, ...], list[str]]:
     """Let a plugin write a file, as a whole or not at all; return the tracks in it and the plugin's warnings.
 
@@ -242,7 +273,7 @@ def write_format(
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
-        with atomic_write(output) as temporary:
+        with write(output) as temporary:
             try:
                 written = function_of(format_.write)(timeline, temporary)
             except (OSError, AvlinkError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 from avlink.core.errors import InputError, OutputError
-from avlink.core.paths import atomic_write
 from avlink.core.values import FrameSource
 from avlink.edit.direction import Placed
 from avlink.edit.media_file import MOVIES, FileEdit, only_source, raise_input_errors
@@ -14,11 +14,13 @@ from avlink.edit.pictures import provenance
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.report import Rendered, WrittenPicture
 from avlink.edit.request import VisualizeRequest
+from avlink.edit.result_names import result_base
 from avlink.hooks import ReadyBackend
 from avlink.media.audio import open_audio
 from avlink.media.movie import even_size, write_video
 from avlink.media.probe import probe
 from avlink.session import Session
+from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES
 from avlink.timeline.picture_plan import build_picture_plan
 from avlink.timeline.values import Job
 from avlink.timeline.write import refuse_overwrite
@@ -36,8 +38,10 @@ class FilePictures(FileEdit[FrameSource]):
 
     def __init__(self, request: VisualizeRequest, backend: ReadyBackend, session: Session, hooks: EditHooks) -> None:
         path = request.input
-        base = path.with_name(path.stem) if request.base is None else request.base
-        self.output = request.output or base.with_name(f"{base.name}.picture.mp4")
+        self.writer = session.outputs(overwrite=request.overwrite)
+        self.output = request.output or _named(
+            request.base or result_base(path, (*SOUND_SUFFIXES, *FILM_SUFFIXES), _named, self.writer)
+        )
         self.outputs = (self.output,)
         if self.output.suffix.lower() not in _ENCODED:
             raise OutputError(f"{self.output} cannot be the output: pictures are written as {', '.join(_ENCODED)}")
@@ -57,10 +61,15 @@ class FilePictures(FileEdit[FrameSource]):
             finish="movie",
         )
 
+    def prepare(self) -> None:
+        """Check the movie that is written, and sweep its folder."""
+        super().prepare()
+        self.writer.check(self.output)
+
     def write(self, job: Job, made: Callable[[], FrameSource], *, cached: bool, force: bool) -> WrittenPicture:
         """Encode pictures and sound as a movie."""
         frames = made()
-        with atomic_write(self.output) as temporary:
+        with self.writer.write(self.output, source=job.source.path) as temporary:
             write_video(
                 temporary, frames, sound=self.sound, scale=self.scale, tags=provenance(job, self.backend.licence)
             )
@@ -79,3 +88,7 @@ class FilePictures(FileEdit[FrameSource]):
         """Return the movie, which is the output."""
         raise_input_errors(rendered)
         return Placed(output=self.output if rendered.files else None, rendered=rendered)
+
+
+def _named(base: Path) -> Path:
+    return base.with_name(f"{base.name}.picture.mp4")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.errors import InputError, OutputError
-from avlink.core.paths import atomic_write
+from avlink.core.outputs import Outputs
 from avlink.core.store import mark_used
 from avlink.core.values import SoundSource
 from avlink.edit.direction import Placed
@@ -16,6 +16,7 @@ from avlink.edit.media_file import MOVIES, FileEdit, only_source, raise_input_er
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.report import Rendered, WrittenFile, WrittenStem
 from avlink.edit.request import SonifyRequest
+from avlink.edit.result_names import result_base
 from avlink.edit.sources import timecode_s
 from avlink.edit.stems import StemTarget, write_stem
 from avlink.hooks import ReadyBackend, resolve_chain
@@ -23,6 +24,7 @@ from avlink.media.mux import mux_sound
 from avlink.media.probe import probe, require_video
 from avlink.media.wave import WaveFile
 from avlink.session import Session
+from avlink.timeline.media_refs import FILM_SUFFIXES
 from avlink.timeline.plan import build_plan
 from avlink.timeline.timecode import can_drop
 from avlink.timeline.values import Job
@@ -43,12 +45,15 @@ class FileStems(FileEdit[SoundSource]):
         info = probe(path)
         video = require_video(info)
         self.backend, self.session, self.path = backend, session, path
-        self.wav, self.movie = _outputs(request)
+        self.writer = session.outputs(overwrite=request.overwrite)
+        self.wav, self.movie = _outputs(request, self.writer)
         self.outputs = tuple(output for output in (self.wav, self.movie) if output is not None)
         for output in self.outputs:
             refuse_overwrite(output, inputs=(path,))
         self.target = StemTarget(
             folder=path.parent,
+            outputs=self.writer,
+            source=path,
             chain=resolve_chain(recipe, session.registry),
             sample_rate=recipe.stems.sample_rate,
             track_name=recipe.stems.track_name,
@@ -70,15 +75,17 @@ class FileStems(FileEdit[SoundSource]):
         )
 
     def prepare(self) -> None:
-        """Sweep the folders that are written; a stem that only goes into a movie is kept in the cache."""
+        """Check the files that are written and sweep their folders; a stem of a movie alone is kept in the cache."""
         super().prepare()
-        if self.wav is None:
-            for job in self.plan.jobs:
-                mark_used(self.target.path(job))
+        for job in self.plan.jobs:
+            for output in self.outputs:
+                self.writer.check(_of_take(output, job))
+            if self.wav is None:
+                mark_used(self._stem_path(job))
 
     def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:
         """Finish a sound and write it as Broadcast Wave."""
-        return write_stem(job, made, self.target, self.session.store, cached=cached, force=force)
+        return write_stem(job, made, self.target, cached=cached, force=force)
 
     def place(self, rendered: Rendered) -> Placed:
         """Mux each take into a copy of the video."""
@@ -91,7 +98,7 @@ class FileStems(FileEdit[SoundSource]):
             files[job.id] = stem
             if self.movie is not None:
                 movie = _of_take(self.movie, job)
-                with atomic_write(movie) as temporary:
+                with self.writer.write(movie, source=self.path) as temporary:
                     mux_sound(self.path, WaveFile(stem.path), temporary)
                 if self.wav is None:
                     files[job.id] = replace(stem, path=movie)
@@ -106,12 +113,14 @@ class FileStems(FileEdit[SoundSource]):
         return _of_take(self.wav or self.session.cache / "finished" / f"{job.stem_key}.wav", job)
 
 
-def _outputs(request: SonifyRequest) -> tuple[Path | None, Path | None]:
+def _outputs(request: SonifyRequest, outputs: Outputs) -> tuple[Path | None, Path | None]:
     """Return the sound file and the movie to write; one of them is None when the user names the other."""
     path, output = request.input, request.output
     if output is None:
         suffix = path.suffix.lower() if path.suffix.lower() in MOVIES else ".mkv"
-        base = path.with_name(path.stem) if request.base is None else request.base
+        base = request.base or result_base(
+            path, FILM_SUFFIXES, lambda base: base.with_name(f"{base.name}.foley.wav"), outputs
+        )
         return base.with_name(f"{base.name}.foley.wav"), base.with_name(f"{base.name}.foley{suffix}")
     suffix = output.suffix.lower()
     if suffix == ".wav":

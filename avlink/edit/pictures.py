@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 from avlink.core import clock
+from avlink.core.errors import MediaError
 from avlink.core.frames import AT_MIDDLE, ResampledFrames
 from avlink.core.hashing import JsonValue, digest, fraction_text
-from avlink.core.paths import atomic_write
-from avlink.core.store import Store
+from avlink.core.outputs import Outputs
 from avlink.core.values import FrameSource
-from avlink.edit.receipts import read_receipt, write_receipt
 from avlink.edit.report import WrittenPicture
 from avlink.media.movie import SUFFIX, Encoding, even_size, intermediate_encoding, supports_timecode, write_intermediate
+from avlink.media.probe import probe
 from avlink.timeline.picture_plan import frames_of
 from avlink.timeline.timecode import timecode_of_frames
 from avlink.timeline.values import Job
-from avlink.timeline.write import refuse_overwrite
+
+_NAMES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class PictureTarget:
     """
 
     folder: Path
+    outputs: Outputs
     rate: Fraction
     origin_s: Fraction
     scale: int
@@ -42,28 +46,17 @@ class PictureTarget:
         encoding = self.encoding
         return [fraction_text(self.rate), self.scale, encoding.codec, encoding.pixels, dict(encoding.options)]
 
-    def path(self, job: Job) -> Path:
-        """Return the file of a job's picture."""
-        return self.folder / f"{job.stem_name}{SUFFIX}"
-
 
 def write_picture(
-    job: Job,
-    frames: FrameSource,
-    target: PictureTarget,
-    store: Store,
-    *,
-    cached: bool,
-    force: bool,
-    inputs: tuple[Path, ...] = (),
+    job: Job, made: Callable[[], FrameSource], target: PictureTarget, *, cached: bool, force: bool
 ) -> WrittenPicture:
-    """Write the pictures of a job as a movie of exactly the frames that its sound covers, unless it is there and right.
+    """Write the pictures of a job as a movie of exactly the frames that its sound covers, unless it is there.
 
-    `inputs` are files that are never written over. Raises OutputError when it cannot be written, MediaError where the
-    encoder refuses the pictures.
+    A movie is named after its content, and none is ever written again: one that a person edited is used as it is.
+
+    Raises OutputError when it cannot be written, MediaError where the encoder refuses the pictures.
     """
-    path, clip = target.path(job), job.source.clip
-    refuse_overwrite(path, inputs=inputs)
+    clip = job.source.clip
     covered = frames_of(clip, target.rate)
     # The sound may begin up to half a frame before or after the first frame does.
     first_s = covered.start / target.rate - clip.timeline_start_s
@@ -75,13 +68,19 @@ def write_picture(
     )
     tags = provenance(job, target.licence)
     key = digest(["written picture", job.stem_key, len(covered), fraction_text(first_s), timecode, *tags.values()])
-    if force or read_receipt(store, key, path) is None:
+    frames = made()
+    base = target.folder / f"{job.stem_name}_{key[:10]}{SUFFIX}"
+    names = [base.with_stem(f"{base.stem}{'' if number == 1 else f'_{number}'}") for number in range(1, _NAMES)]
+    path = None if force else _find_picture(names, target, len(covered))
+    if path is None:
         held = ResampledFrames(frames, rate=target.rate, num_frames=len(covered), first_s=first_s, sample_at=AT_MIDDLE)
-        with atomic_write(path) as temporary:
+
+        def encode(temporary: Path) -> None:
             write_intermediate(
                 temporary, held, encoding=target.encoding, scale=target.scale, timecode=timecode, tags=tags
             )
-        write_receipt(store, key, path, {})
+
+        path = target.outputs.write_new(names, encode)
     width, height = even_size(frames.width * target.scale, frames.height * target.scale)
     return WrittenPicture(
         job=job,
@@ -94,6 +93,24 @@ def write_picture(
         timecode=timecode,
         cached=cached,
     )
+
+
+def _find_picture(names: Sequence[Path], target: PictureTarget, frames: int) -> Path | None:
+    """Return the movie that is there and is used as it is; None where one is to be written."""
+    for path in names:
+        if not os.path.lexists(path):
+            return None
+        if target.outputs.unchanged(path) is not None or _fits(path, target, frames):
+            return path
+    return None
+
+
+def _fits(path: Path, target: PictureTarget, frames: int) -> bool:
+    """Return whether a movie that a person edited has the length of the picture."""
+    try:
+        return clock.to_index(probe(path).duration_s, target.rate) == frames
+    except MediaError:
+        return False
 
 
 def provenance(job: Job, licence: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from avlink.core import clock
 from avlink.core.errors import MediaError
 from avlink.core.events import Message
-from avlink.core.paths import atomic_write
+from avlink.core.paths import Writer, atomic_write
 from avlink.core.values import SoundSource
 from avlink.edit.production import find_production, place_production
 from avlink.edit.report import WrittenStem
@@ -44,6 +44,7 @@ def write_preview(
     height: int,
     production: bool,
     locate: Locate | None = None,
+    write: Writer = atomic_write,
 ) -> None:
     """Write the visible pictures of a timeline, at its frame rate, with `stems` and, with `production`, its own sound.
 
@@ -75,7 +76,7 @@ def write_preview(
     )
     own = _own_sound(file, session, folder, roots, _rate(stems)) if production else []
     sound = _mix(stems, own, duration_s)
-    with atomic_write(path) as temporary:
+    with write(path) as temporary:
         write_movie(temporary, images, sound, rate=rate, width=width, height=height)
 
 

@@ -10,11 +10,14 @@ import opentimelineio as otio
 from avlink.core.errors import InputError, TimelineError
 from avlink.core.events import Message
 from avlink.core.file_digest import file_digest
+from avlink.core.outputs import Outputs
+from avlink.core.paths import Writer
 from avlink.core.store import mark_used
+from avlink.edit.result_names import result_base
 from avlink.session import Session
 from avlink.timeline.formats.collect import write_collected
-from avlink.timeline.formats.otioz import unpack_media, unpack_sound, write_bundle
-from avlink.timeline.read import TimelineFile
+from avlink.timeline.formats.otioz import CONTENT, unpack_media, unpack_sound, write_bundle
+from avlink.timeline.read import TimelineFile, timeline_suffixes
 from avlink.timeline.urls import rebase_urls, url_style, write_url
 from avlink.timeline.values import Plan
 from avlink.timeline.write import BUNDLES, write_timeline
@@ -35,6 +38,11 @@ def check_holds(file: TimelineFile, output: Path) -> None:
         )
 
 
+def check_project(output: Path, outputs: Outputs) -> None:
+    """Raise OutputError for a project file or folder that AVLink did not write, or that was changed since."""
+    outputs.check(output / CONTENT if output.is_dir() else output)
+
+
 def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -> Path:
     """Return the folder that relative media paths start from.
 
@@ -51,12 +59,18 @@ def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -
     return folder
 
 
-def default_output(file: TimelineFile, word: str, base: Path | None = None) -> Path:
-    """Return `<name>.<word>.otio` beside the file that was read, or `<base>.<word>.otio`."""
+def default_output(file: TimelineFile, word: str, base: Path | None, outputs: Outputs) -> Path:
+    """Return `<name>.<word>.otio` beside the file that was read, or `<base>.<word>.otio`.
+
+    Of several timelines of one name, each but an .otio keeps its suffix in the name: cut.edl.foley.otio.
+    """
     # Media inside a bundle has no path that another project could name.
     suffix = ".otioz" if file.bundle is not None else ".otio"
-    base = file.path.with_name(file.path.stem) if base is None else base
-    return base.with_name(f"{base.name}.{word}{suffix}")
+
+    def named(base: Path) -> Path:
+        return base.with_name(f"{base.name}.{word}{suffix}")
+
+    return named(base or result_base(file.path, timeline_suffixes(), named, outputs, plain=(".otio", ".otioz")))
 
 
 def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missing: bool = False) -> None:
@@ -123,17 +137,19 @@ def write_back(
     names: Mapping[Path, str],
     *,
     roots: Sequence[Path] = (),
+    write: Writer,
 ) -> list[str]:
-    """Write a timeline with files of ours, whose URLs are `names`, as a whole or not at all.
+    """Write a timeline with files of ours, whose URLs are `names`, as a whole or not at all, through `write`.
 
     A bundle takes all of its media along. Returns a warning for each that stays outside. Raises OutputError.
     """
     if _keeps_members(file, output):
-        write_bundle(placed, output, old=file.bundle, media={name: path for path, name in names.items()})
+        media = {name: path for path, name in names.items()}
+        write_bundle(placed, output, old=file.bundle, media=media, write=write)
         return []
     if output.suffix.lower() in BUNDLES:
-        return write_collected(placed, output, folder=file.folder, bundle=file.bundle, roots=roots, renew=True)
-    write_timeline(placed, output)
+        return write_collected(placed, output, folder=file.folder, bundle=file.bundle, roots=roots, write=write)
+    write_timeline(placed, output, write=write)
     return []
 
 

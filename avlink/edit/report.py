@@ -35,6 +35,8 @@ class WrittenStem:
     lufs: float | None
     true_peak_dbtp: float | None
     cached: bool
+    edited: bool = False
+    """True for a file that a person changed, which is used as it is."""
     hits: tuple[Hit, ...] = ()
     """Hits in the stem, by the file's first sample; none in ambience."""
     hits_left_out: int = 0

@@ -17,7 +17,8 @@ class EditRequest:
 
     Missing media is searched by name in the folders of `media_root`. A clip whose media is not found fails, unless
     `skip_missing` leaves it out; with `stop_if_missing` nothing is generated at all. `force` generates again
-    instead of reading the cache; `dry_run` plans and stops.
+    instead of reading the cache; `dry_run` plans and stops. Files that AVLink did not write are refused as outputs,
+    unless `overwrite` keeps them as `.bak`.
     """
 
     input: Path
@@ -29,6 +30,7 @@ class EditRequest:
     stop_if_missing: bool = False
     device: str = "auto"
     force: bool = False
+    overwrite: bool = False
     dry_run: bool = False
 
 

@@ -1,11 +1,13 @@
 """Stems, from generated sound: the rate, the exact length, the post chain, and the file with its time stamp.
 
-A stem's edges are the sample positions nearest to the clip's absolute edges, so that stems of neighbours meet. A file
-that is already right is left alone; a receipt in the cache says what was written.
+A stem's edges are the sample positions nearest to the clip's absolute edges, so that stems of neighbours meet. A stem
+is named after its content, and a file that is there is never written again: it is used as it is, also where a person
+edited its sound, or the stem gets another name.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,27 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from avlink.core import clock
-from avlink.core.errors import OutputError
+from avlink.core.errors import AvlinkError, OutputError
 from avlink.core.hashing import JsonValue, digest, fraction_text
-from avlink.core.paths import atomic_write
+from avlink.core.outputs import Outputs, Receipt
 from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
-from avlink.core.store import Store
 from avlink.core.values import Hit, SoundSource
 from avlink.edit.ducking import Ducking
-from avlink.edit.receipts import read_receipt, write_receipt
 from avlink.edit.report import WrittenStem
 from avlink.hooks import ReadyProcessor, apply_chain
 from avlink.media.broadcast import BroadcastInfo, CuePoint
 from avlink.media.bwf import write_bwf
-from avlink.media.loudness import measure_loudness
+from avlink.media.loudness import Loudness, measure_loudness
 from avlink.media.resample import resample_spooled
+from avlink.media.wave import WaveFile
 from avlink.metrics.hits import VERSION as SPOTS
 from avlink.metrics.hits import Spotted, spot_hits
 from avlink.timeline.hits import hit_name, hit_note
 from avlink.timeline.timecode import time_reference
 from avlink.timeline.values import Job
 
-_FILE_VERSION = 2
+_DIGITS = 10
+"""Hexadecimal digits of a stem's content in its name: a million stems collide with a chance of one half."""
+_NAMES = 1000
+_FILE_VERSION = 3
 """Version of the metadata in stem files. Files of another version are written again, not generated."""
 
 
@@ -41,10 +45,12 @@ _FILE_VERSION = 2
 class StemTarget:
     """The finish and the place of stems. `origin_s` is the real time from midnight to the timeline's start.
 
-    `path_of` overrides the file of a job; without it stems go to `folder` under the names of the plan.
+    `path_of` gives the file of a job its name, and an older file of that name is replaced. Without it stems go to
+    `folder`, and are named after their content.
     """
 
     folder: Path
+    outputs: Outputs
     chain: tuple[ReadyProcessor, ...]
     sample_rate: int
     track_name: str
@@ -62,6 +68,8 @@ class StemTarget:
     untouchable: frozenset[Path] = frozenset()
     """Resolved paths of the files that are read in this run, which are never overwritten."""
     path_of: Callable[[Job], Path] | None = None
+    source: Path | None = None
+    """The media file that a single stem belongs to."""
     licence: str = ""
     """Permitted use of the model's weights, noted in the files; empty where there is no restriction."""
 
@@ -74,27 +82,14 @@ class StemTarget:
             "spots": SPOTS if self.spotting else None,
         }
 
-    def path(self, job: Job) -> Path:
-        """Return the file of a job's stem."""
-        return self.folder / f"{job.stem_name}.wav" if self.path_of is None else self.path_of(job)
-
 
 def write_stem(
-    job: Job,
-    sound: Callable[[], SoundSource],
-    target: StemTarget,
-    store: Store,
-    *,
-    cached: bool,
-    force: bool,
+    job: Job, sound: Callable[[], SoundSource], target: StemTarget, *, cached: bool, force: bool
 ) -> WrittenStem:
     """Finish the sound of a job and write it as Broadcast Wave, unless the file is there and right.
 
     Raises OutputError when it cannot be written, PluginError when a processor of the chain fails.
     """
-    path = target.path(job)
-    if path.resolve() in target.untouchable:
-        raise OutputError(f"{path} is an input and is never overwritten; give another name for the output")
     span = _span(job, target)
     info = _stamp(job, target, span)
     facts: list[JsonValue] = [
@@ -106,28 +101,75 @@ def write_stem(
         target.project,
         None if info.timecode_rate is None else fraction_text(info.timecode_rate),
         info.drop_frame,
+        list(info.track_names),
     ]
     key = digest(["written", _FILE_VERSION, job.stem_key, *facts])
-    known = None if force else read_receipt(store, key, path)
-    if known is None:
+    spotting = target.spotting and job.source.clip.role == "sync"
+    names = _names(job, target, key)
+    there = None if force else _find_stem(names, target, key, span)
+    if there is not None:
+        path, receipt = there
+        # Without a receipt a file was edited, or written where this cache was not.
+        of = receipt.facts if receipt is not None else measure_stem(WaveFile(path), spotting=spotting)
+        edited = receipt is None and target.outputs.receipt(path) is not None
+    else:
         heard = finish(sound(), job, span, target)
-        known = _write(heard, path, info, store, key, spotting=target.spotting and job.source.clip.role == "sync")
+        path, of = _write(heard, names, info, target, key, spotting=spotting)
+        edited = False
     return WrittenStem(
         job=job,
         path=path,
         sample_rate=target.sample_rate,
-        channels=int(known["channels"]),
+        channels=int(of["channels"]),
         samples=span.samples,
         head_samples=span.head_samples,
         tail_samples=span.tail_samples,
         start_s=span.start_s,
         time_reference=info.time_reference,
-        lufs=known["lufs"],
-        true_peak_dbtp=known["true_peak_dbtp"],
+        lufs=of["lufs"],
+        true_peak_dbtp=of["true_peak_dbtp"],
         cached=cached,
-        hits=tuple(Hit(sample=sample, strength_db=strength_db) for sample, strength_db in known["hits"]),
-        hits_left_out=known["hits_left_out"],
+        edited=edited,
+        hits=tuple(Hit(sample=sample, strength_db=strength_db) for sample, strength_db in of["hits"]),
+        hits_left_out=of["hits_left_out"],
     )
+
+
+def _names(job: Job, target: StemTarget, key: str) -> Sequence[Path]:
+    """Return the names that a stem may have, best first. Raises OutputError for one that is an input."""
+    if target.path_of is not None:
+        names = [target.path_of(job)]
+    else:
+        base = f"{job.stem_name}_{key[:_DIGITS]}"
+        names = [target.folder / f"{base}{'' if number == 1 else f'_{number}'}.wav" for number in range(1, _NAMES)]
+    if names[0].resolve() in target.untouchable:
+        raise OutputError(f"{names[0]} is an input and is never overwritten; give another name for the output")
+    return names
+
+
+def _find_stem(names: Sequence[Path], target: StemTarget, key: str, span: _Span) -> tuple[Path, Receipt | None] | None:
+    """Return the file of a stem that is there and is used as it is, with its receipt; None where one is to be written.
+
+    A file named after its content stands for the stem also where it was edited since, unless it is damaged.
+    """
+    for path in names:
+        if not os.path.lexists(path):
+            return None
+        known = target.outputs.unchanged(path)
+        if known is not None and known.facts.get("key") == key:
+            return path, known
+        if target.path_of is None and known is None and _fits(path, target, span):
+            return path, None
+    return None
+
+
+def _fits(path: Path, target: StemTarget, span: _Span) -> bool:
+    """Return whether a file can stand for a stem: readable, of its rate and length."""
+    try:
+        sound = WaveFile(path)
+    except (AvlinkError, OSError, ValueError, EOFError):
+        return False
+    return (sound.sample_rate, sound.num_samples) == (target.sample_rate, span.samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,30 +224,42 @@ def finish(sound: SoundSource, job: Job, span: _Span, target: StemTarget) -> Sou
 
 
 def _write(
-    sound: SoundSource, path: Path, info: BroadcastInfo, store: Store, key: str, *, spotting: bool
-) -> dict[str, Any]:
-    level = measure_loudness(sound)
-    spotted = _spot(sound) if spotting else Spotted()
-    lufs, peak = _rounded(level.lufs), round(level.true_peak_dbtp, 2)
+    sound: SoundSource, names: Sequence[Path], info: BroadcastInfo, target: StemTarget, key: str, *, spotting: bool
+) -> tuple[Path, dict[str, Any]]:
+    facts, level = _measure(sound, spotting=spotting)
     measured = replace(
         info,
-        lufs=lufs,
-        true_peak_dbtp=peak,
+        lufs=facts["lufs"],
+        true_peak_dbtp=facts["true_peak_dbtp"],
         range_lu=_rounded(level.range_lu),
         momentary_lufs=_rounded(level.momentary_lufs),
         short_term_lufs=_rounded(level.short_term_lufs),
-        cues=_cues(spotted.hits),
+        cues=_cues([Hit(sample=sample, strength_db=strength_db) for sample, strength_db in facts["hits"]]),
     )
-    with atomic_write(path) as temporary:
+    facts["key"] = key
+    if target.path_of is None:
+        return target.outputs.write_new(names, lambda path: write_bwf(path, sound, measured), facts=facts), facts
+    with target.outputs.write(names[0], source=target.source, facts=facts) as temporary:
         write_bwf(temporary, sound, measured)
+    return names[0], facts
+
+
+def measure_stem(sound: SoundSource, *, spotting: bool) -> dict[str, Any]:
+    """Return the facts on a stem that its report and its receipt hold: channels, loudness, true peak and hits."""
+    return _measure(sound, spotting=spotting)[0]
+
+
+def _measure(sound: SoundSource, *, spotting: bool) -> tuple[dict[str, Any], Loudness]:
+    level = measure_loudness(sound)
+    spotted = _spot(sound) if spotting else Spotted()
     facts = {
         "channels": sound.channels,
-        "lufs": lufs,
-        "true_peak_dbtp": peak,
+        "lufs": _rounded(level.lufs),
+        "true_peak_dbtp": round(level.true_peak_dbtp, 2),
         "hits": [[hit.sample, hit.strength_db] for hit in spotted.hits],
         "hits_left_out": spotted.left_out,
     }
-    return write_receipt(store, key, path, facts)
+    return facts, level
 
 
 def _rounded(value: float | None) -> float | None:

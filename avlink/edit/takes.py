@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
 from avlink.core.errors import InputError
-from avlink.edit.project import check_holds, moved_to, write_back
+from avlink.core.outputs import Outputs
+from avlink.edit.project import check_holds, check_project, moved_to, write_back
 from avlink.timeline.item import KEY, table
 from avlink.timeline.place import activate_take
 from avlink.timeline.read import TimelineFile, read_timeline
@@ -84,19 +86,29 @@ def list_takes(project: Path, clips: Sequence[str] = ()) -> TakesReport:
     return TakesReport(input=project, output=None, changed=0, stems=stems)
 
 
-def use_take(project: Path, take: int, clips: Sequence[str] = (), output: Path | None = None) -> TakesReport:
+def use_take(
+    project: Path,
+    take: int,
+    clips: Sequence[str] = (),
+    output: Path | None = None,
+    *,
+    outputs: Outputs | None = None,
+) -> TakesReport:
     """Make take number `take` the heard one, of all stems that have it or of some clips.
 
     A project named `.foley`, as `avlink sonify` writes it, is replaced; of any other project a copy of such a name
-    is written beside it. Either is written as a whole or not at all.
+    is written beside it. Either is written as a whole or not at all. A project that people changed is kept as `.bak`.
 
-    Raises InputError as `list_takes`, and for a take that is not there.
+    Raises InputError as `list_takes`, for a take that is not there, and for an output that AVLink did not write.
     """
+    outputs = outputs or Outputs()
     file = read_timeline(project)
     output = output or _default_output(file)
     is_ours = project.stem.lower().endswith(".foley") and project.suffix.lower() == output.suffix.lower()
     check_output(output, inputs=() if is_ours else (project,))
     check_holds(file, output)
+    if not is_ours:
+        check_project(output, outputs)
     timeline = file.timeline
     chosen = _chosen(timeline, project, clips)
     lacking = [stem for _, stem in chosen if take not in _by_number(stem)]
@@ -107,17 +119,14 @@ def use_take(project: Path, take: int, clips: Sequence[str] = (), output: Path |
             "more are made by `avlink sonify --takes N`"
         )
     changed = sum(activate_take(stem, take) for _, stem in chosen)
-    write_back(moved_to(file, output), file, output, {})
+    write = partial(outputs.write, source=project, keep=is_ours)
+    write_back(moved_to(file, output), file, output, {}, write=write)
     stems = tuple(_takes(track, stem) for track, stem in chosen)
     return TakesReport(input=project, output=output, changed=changed, stems=stems)
 
 
-def chosen_before(timeline: otio.schema.Timeline, output: Path) -> frozenset[str]:
-    """Return the keys of the sounds that were chosen over take 1 in `output`, if it exists, else in the timeline."""
-    try:
-        timeline = read_timeline(output).timeline if output.is_file() else timeline
-    except InputError:
-        return frozenset()
+def chosen_takes(timeline: otio.schema.Timeline) -> frozenset[str]:
+    """Return the raw keys of the sounds that are heard and are not take 1."""
     heard = (table(stem.media_reference.metadata, KEY) for _, stem in _stems(timeline))
     return frozenset(str(made.get("raw_key")) for made in heard if made.get("take", 1) != 1)
 

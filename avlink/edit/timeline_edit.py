@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import opentimelineio as otio
+
 import avlink
+from avlink.core.events import Message
 from avlink.core.hashing import fraction_text
+from avlink.core.outputs import Outputs
 from avlink.core.paths import make_folder, sweep_leftovers
 from avlink.edit.direction import Edit, Made
+from avlink.edit.previous import PreviousProject, previous_project
 from avlink.edit.project import (
     check_holds,
+    check_project,
     check_roots,
     default_output,
     media_folder,
     refuse_nothing,
     tell_plan,
+    write_back,
 )
 from avlink.edit.request import EditRequest
 from avlink.hooks import ReadyBackend
 from avlink.session import Session
+from avlink.timeline.merge import request_digests, write_record
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.values import Job, Plan
-from avlink.timeline.write import check_output
+from avlink.timeline.write import check_output, refuse_overwrite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,24 +43,43 @@ class OpenTimeline:
     """A timeline file that was read, the folder of its relative media, and the project that will be written.
 
     `roots` are shared by all that looks for media: each folder is listed once, and folders may lie on slow servers.
+    `previous` is the project that the output will replace. `requests` are digests of what the clips of the input ask
+    for, before what people changed in the previous project was copied into `file`.
     """
 
     file: TimelineFile
     folder: Path
     output: Path
     roots: MediaRoots
+    outputs: Outputs
+    previous: PreviousProject
+    requests: Mapping[str, str]
 
 
 def open_timeline(request: EditRequest, session: Session, *, word: str, sound: bool) -> OpenTimeline:
-    """Read the timeline of a request. The output is `<name>.<word>.otio` by default; `sound` unpacks that of bundles.
+    """Read the timeline of a request, and what people changed in the project that an earlier run made of it.
+
+    The output is `<name>.<word>.otio` by default; `sound` unpacks that of bundles.
 
     Raises InputError for roots that are no folders, TimelineError for what cannot be read.
     """
     check_roots(request.media_root)
     file = read_timeline(request.input, request.recipe.read)
-    output = request.output or default_output(file, word, request.base)
+    outputs = session.outputs(overwrite=request.overwrite)
+    output = request.output or default_output(file, word, request.base, outputs)
     folder = media_folder(file, session, sound=sound)
-    return OpenTimeline(file=file, folder=folder, output=output, roots=MediaRoots(request.media_root))
+    previous = previous_project(output, file.timeline, outputs)
+    requests = request_digests(file.timeline)
+    previous.merge_requests(file.timeline)
+    return OpenTimeline(
+        file=file,
+        folder=folder,
+        output=output,
+        roots=MediaRoots(request.media_root),
+        outputs=outputs,
+        previous=previous,
+        requests=requests,
+    )
 
 
 class TimelineEdit(Edit[Made]):
@@ -63,6 +92,7 @@ class TimelineEdit(Edit[Made]):
         self, request: EditRequest, backend: ReadyBackend, session: Session, opened: OpenTimeline, plan: Plan
     ) -> None:
         self.request, self.backend, self.session = request, backend, session
+        self.opened = opened
         self.file, self.folder, self.output, self.roots = opened.file, opened.folder, opened.output, opened.roots
         self.plan = plan
         stop = request.stop_if_missing and not request.dry_run
@@ -78,14 +108,40 @@ class TimelineEdit(Edit[Made]):
     def files_folder(self) -> Path:
         """The folder of the files that are written."""
 
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """The files that are written beside the project, for other programs and for viewing."""
+        return ()
+
     def prepare(self) -> None:
-        """Check the output, refuse a plan without jobs, and sweep the folders that are written."""
+        """Check the outputs, refuse a plan without jobs, and sweep the folders that are written."""
         check_output(self.output, inputs=self.inputs)
         check_holds(self.file, self.output)
+        if not self.opened.previous.lies_at_output:
+            check_project(self.output, self.opened.outputs)
+        for beside in self.beside:
+            refuse_overwrite(beside, inputs=self.inputs)
+            if beside not in self.opened.previous.merged_sheets:
+                self.opened.outputs.check(beside)
         refuse_nothing(self.request.input, self.plan, what=self.makes)
         make_folder(self.files_folder)
         for folder in {self.files_folder, self.output.parent}:
             sweep_leftovers(folder, now_s=time.time())
+
+    def write_project(self, placed: otio.schema.Timeline, names: Mapping[Path, str]) -> None:
+        """Write the project with what people changed in the one before, which is kept as `.bak` if they changed it."""
+        opened, previous = self.opened, self.opened.previous
+        write_record(placed, opened.requests)
+        previous.merge_tracks(placed)
+        write = partial(opened.outputs.write, source=self.request.input, keep=previous.lies_at_output)
+        notes = write_back(placed, self.file, self.output, names, roots=self.request.media_root, write=write)
+        for note in notes:
+            self.session.tell(Message(text=note, level="warning"))
+        for note in previous.notes:
+            self.session.tell(Message(text=note))
+        if previous.lost:
+            where = f"; the version with them is {previous.kept.name}" if previous.kept is not None else ""
+            self.session.tell(Message(text=f"not kept: {'; '.join(previous.lost)}{where}", level="warning"))
 
     def track_details(self) -> dict[str, object]:
         """Return what the metadata of our tracks says of this run."""
@@ -93,6 +149,7 @@ class TimelineEdit(Edit[Made]):
             "version": avlink.__version__,
             "recipe": self.request.recipe.source.label,
             "backend": self.backend.name,
+            "source": self.request.input.name,
         }
 
     def job_details(self, job: Job, *, key: str) -> dict[str, object]:

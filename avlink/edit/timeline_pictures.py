@@ -12,7 +12,7 @@ from avlink.core.values import FrameSource
 from avlink.edit.direction import Placed
 from avlink.edit.pictures import PictureTarget, write_picture
 from avlink.edit.plugin_hooks import EditHooks
-from avlink.edit.project import moved_to, name_files, write_back
+from avlink.edit.project import moved_to, name_files
 from avlink.edit.report import Rendered, WrittenPicture
 from avlink.edit.request import VisualizeRequest
 from avlink.edit.sources import resolve_sounds
@@ -42,6 +42,7 @@ class TimelinePictures(TimelineEdit[FrameSource]):
         self.rate = _rate(opened.file, session)
         self.target = PictureTarget(
             folder=opened.output.with_name(f"{opened.output.stem.removesuffix('.visual')}.pictures"),
+            outputs=opened.outputs,
             rate=clock.exact_rate(self.rate),
             scale=request.recipe.picture.upscale,
             origin_s=origin_s(opened.file.timeline),
@@ -58,9 +59,7 @@ class TimelinePictures(TimelineEdit[FrameSource]):
 
     def write(self, job: Job, made: Callable[[], FrameSource], *, cached: bool, force: bool) -> WrittenPicture:
         """Write pictures as a movie of exactly the frames that their sound covers."""
-        return write_picture(
-            job, made(), self.target, self.session.store, cached=cached, force=force, inputs=self.inputs
-        )
+        return write_picture(job, made, self.target, cached=cached, force=force)
 
     def place(self, rendered: Rendered) -> Placed:
         """Write the project with the movies on tracks of ours."""
@@ -85,8 +84,7 @@ class TimelinePictures(TimelineEdit[FrameSource]):
             track_name=self.recipe.picture.track_name,
             details=self.track_details(),
         )
-        for note in write_back(placed, self.file, self.output, names, roots=self.request.media_root):
-            self.session.tell(Message(text=note, level="warning"))
+        self.write_project(placed, names)
         return Placed(output=self.output, rendered=rendered)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import opentimelineio as otio
@@ -18,13 +19,12 @@ from avlink.edit.ducking import ducking_for
 from avlink.edit.export import write_format
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.preview import write_preview
-from avlink.edit.project import moved_to, name_files, write_back
+from avlink.edit.project import moved_to, name_files
 from avlink.edit.report import Rendered, WrittenStem
 from avlink.edit.request import SonifyRequest
 from avlink.edit.reuse import plan_digest, remember, with_made_sounds
 from avlink.edit.sources import resolve_sources
 from avlink.edit.stems import StemTarget, write_stem
-from avlink.edit.takes import chosen_before
 from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_formats
 from avlink.session import Session
@@ -35,7 +35,6 @@ from avlink.timeline.select import select_clips
 from avlink.timeline.timebase import drop_frame_metadata, frame_rate, is_drop_frame, origin_s
 from avlink.timeline.values import Job, Plan, StemFile, StemPlacement
 from avlink.timeline.walk import list_clips
-from avlink.timeline.write import refuse_overwrite
 
 
 class TimelineStems(TimelineEdit[SoundSource]):
@@ -47,6 +46,10 @@ class TimelineStems(TimelineEdit[SoundSource]):
         self.recipe, self.hooks = request.recipe, hooks
         self.formats = resolve_formats(request.recipe, session.registry)
         opened = open_timeline(request, session, word="foley", sound=False)
+        for format_ in self.formats:
+            if format_.suffix == ".csv":
+                sheet = _beside(opened.output, format_)
+                opened.previous.merge_sheet(opened.file.timeline, sheet, opened.outputs)
         target = _target(request, backend, opened, session)
         super().__init__(request, backend, session, opened, _plan(request, backend, opened, target, session, hooks))
         self.plan_digest = plan_digest(self.plan)
@@ -59,13 +62,23 @@ class TimelineStems(TimelineEdit[SoundSource]):
         """The folder of the stems."""
         return self.target.folder
 
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """The files for other programs that are asked for, and the preview."""
+        preview = (self._preview_path,) if self.recipe.write.preview else ()
+        return (*(_beside(self.output, format_) for format_ in self.formats), *preview)
+
+    @property
+    def _preview_path(self) -> Path:
+        return self.output.with_name(f"{self.output.stem.removesuffix('.foley')}.preview.mp4")
+
     def remember(self, job: Job) -> None:
         """Note which stretch of its media a job has made the sound of, so that trims of it generate nothing."""
         remember(job, self.plan_digest, self.session.store)
 
     def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:
         """Finish a sound and write it as Broadcast Wave."""
-        return write_stem(job, made, self.target, self.session.store, cached=cached, force=force)
+        return write_stem(job, made, self.target, cached=cached, force=force)
 
     def place(self, rendered: Rendered) -> Placed:
         """Write the project with the stems, other formats beside it, and the preview."""
@@ -78,7 +91,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     def _takes(self, rendered: Rendered) -> list[list[WrittenStem]]:
         """Return the takes of each clip in timeline order, the one that was chosen before first."""
-        chosen = chosen_before(self.file.timeline, self.output)
+        chosen = self.opened.previous.chosen_takes
         takes: dict[str, list[WrittenStem]] = {}
         for job in self.plan.jobs:
             stem = rendered.files.get(job.id)
@@ -101,9 +114,10 @@ class TimelineStems(TimelineEdit[SoundSource]):
             placements,
             track_of=self.recipe.stems.track_of,
             details={**self.track_details(), **drop_frame_metadata(self.file.timeline, self.file.drop_frame)},
+            edits=self.opened.previous.stem_edits,
         )
-        for note in write_back(placed, self.file, self.output, names, roots=self.request.media_root):
-            self.session.tell(Message(text=note, level="warning"))
+        self.opened.previous.tell_stems(frozenset((one.clip.id, one.clip.role) for one in placements))
+        self.write_project(placed, names)
         beside = [self._write_beside(format_, placed) for format_ in self.formats]
         return [*beside, *self._write_own_format(placed)]
 
@@ -139,28 +153,32 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     def _write_beside(self, format_: TimelineFormat, placed: otio.schema.Timeline) -> Path:
         """Write the stems in another format, never over an input. Raises InputError, PluginError."""
-        beside = self.output.with_name(f"{self.output.stem.removesuffix('.foley')}.foley{format_.suffix}")
-        refuse_overwrite(beside, inputs=(self.request.input,))
-        _, warnings = write_format(format_, flatten_timeline(placed), beside)
+        beside = _beside(self.output, format_)
+        keep = beside in self.opened.previous.merged_sheets
+        write = partial(self.opened.outputs.write, source=self.request.input, keep=keep)
+        _, warnings = write_format(format_, flatten_timeline(placed), beside, write=write)
         for warning in warnings:
             self.session.tell(Message(text=warning, level="warning"))
         return beside
 
     def _preview(self, stems: Sequence[WrittenStem]) -> Path:
-        preview = self.output.with_name(f"{self.output.stem.removesuffix('.foley')}.preview.mp4")
-        refuse_overwrite(preview, inputs=self.inputs)
         write_preview(
             self.file,
             stems,
-            preview,
+            self._preview_path,
             self.session,
             folder=self.folder,
             roots=self.roots,
             height=self.recipe.write.preview_height,
             production=self.recipe.write.preview_production,
             locate=self.hooks.locate,
+            write=partial(self.opened.outputs.write, source=self.request.input),
         )
-        return preview
+        return self._preview_path
+
+
+def _beside(output: Path, format_: TimelineFormat) -> Path:
+    return output.with_name(f"{output.stem.removesuffix('.foley')}.foley{format_.suffix}")
 
 
 def _target(request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline, session: Session) -> StemTarget:
@@ -170,6 +188,7 @@ def _target(request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline,
         raise RecipeError(f"stems.bit_depth = {stems.bit_depth}: Broadcast Wave stems are written with 24 bits; use 24")
     return StemTarget(
         folder=request.stems or output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
+        outputs=opened.outputs,
         chain=resolve_chain(request.recipe, session.registry),
         sample_rate=stems.sample_rate,
         track_name=stems.track_name,

@@ -75,6 +75,27 @@ def with_requests(clip: ClipRef, said: Mapping[str, Any]) -> ClipRef:
     )
 
 
+def set_requests(clip: otio.core.Item, words: Mapping[str, Any]) -> bool:
+    """Set requests of a clip, in place: None removes one, others stay. Return whether that changed it."""
+    before = dict(table(clip.metadata, KEY))
+    after = dict(before)
+    for name in REQUESTS:
+        if name not in words:
+            continue
+        # An empty text asks for nothing either.
+        if words[name] is None and before.get(name, "") != "":
+            del after[name]
+        elif words[name] is not None:
+            after[name] = words[name]
+    if after == before:
+        return False
+    if after:
+        clip.metadata[KEY] = after
+    else:
+        del clip.metadata[KEY]
+    return True
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 

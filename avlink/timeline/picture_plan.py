@@ -5,7 +5,6 @@ The mirror of `avlink.timeline.plan`, with the same two keys: what the model mak
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -36,7 +35,6 @@ def build_picture_plan(
     ordered = sorted(sources, key=lambda one: (one.clip.timeline_start_s, one.clip.layer, one.clip.depth, one.clip.id))
     jobs: list[Job] = []
     skips = list(skipped)
-    names: Counter[str] = Counter()
     seen: dict[tuple[object, ...], ClipRef] = {}
     for source in ordered:
         clip = source.clip
@@ -54,8 +52,6 @@ def build_picture_plan(
             skips.append(left_out(clip, reason, source=str(source.path)))
             continue
         raw_key = digest(["picture", _FORMAT, backend, span, [prompt.text, prompt.negative], seed])
-        name = stem_name(clip.name, recipe.picture.track_name, digest(span), 1)
-        names[name] += 1
         jobs.append(
             Job(
                 id=clip.id,
@@ -66,7 +62,7 @@ def build_picture_plan(
                 raw_key=raw_key,
                 family_key=raw_key,
                 finish_key=digest(["picture file", _FORMAT, finish]),
-                stem_name=name if names[name] == 1 else f"{name}_{names[name]}",
+                stem_name=stem_name(clip.name, recipe.picture.track_name),
                 head_s=Fraction(0),
                 tail_s=Fraction(0),
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -38,16 +37,11 @@ def build_plan(
     """
     ordered = sorted(sources, key=lambda source: _height(source.clip))
     jobs = []
-    names: Counter[str] = Counter()
     for source in ordered:
         clip, prompt = source.clip, prompt_of(source, recipe)
         words: list[JsonValue] = [prompt.text, prompt.negative]
         for take in range(1, recipe.run.takes + 1):
             seed = seed_of(source, recipe.run.seed, take)
-            name = stem_name(clip.name, recipe.stems.track_of(clip.role), digest(_span(source)), take)
-            # Names that differ in case only are one file on some systems.
-            alike = name.casefold()
-            names[alike] += 1
             asked = recipe.run.seed if clip.seed is None else clip.seed
             # No time is in this key, so that a clip that was trimmed finds the longer sound that was made before.
             kin: list[JsonValue] = [source.digest, fraction_text(source.speed), clip.role, words, asked, take]
@@ -61,7 +55,7 @@ def build_plan(
                     raw_key=digest(["raw", _FORMAT, backend, _made(source), words, seed]),
                     family_key=digest(["family", _FORMAT, backend, *kin]),
                     finish_key=digest(["finish", _FORMAT, finish, *_finish_of(clip, finish_of)]),
-                    stem_name=name if names[alike] == 1 else f"{name}_{names[alike]}",
+                    stem_name=stem_name(clip.name, recipe.stems.track_of(clip.role), take),
                     head_s=source.before_s - clip.lead_s,
                     tail_s=source.after_s - clip.trail_s,
                 )
@@ -99,10 +93,10 @@ def plain_name(name: str) -> str:
     return _MEDIA_SUFFIX.sub("", name) or name
 
 
-def stem_name(clip_name: str, track_name: str, identity: str, take: int) -> str:
-    """Return a file name of letters, digits, `-` and `_` that stays when clips are moved or change their order."""
+def stem_name(clip_name: str, track_name: str, take: int = 1) -> str:
+    """Return the beginning of a file name, of letters, digits, `-` and `_`; a digest of the content follows."""
     take_text = "" if take == 1 else f"_t{take}"
-    return f"{_slug(plain_name(clip_name), 40) or 'clip'}_{_slug(track_name, 20) or 'STEM'}_{identity[:8]}{take_text}"
+    return f"{_slug(plain_name(clip_name), 40) or 'clip'}_{_slug(track_name, 20) or 'STEM'}{take_text}"
 
 
 def _height(clip: ClipRef) -> tuple[Fraction, int, tuple[int, ...], str]:

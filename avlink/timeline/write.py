@@ -7,7 +7,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError, TimelineError
-from avlink.core.paths import atomic_write
+from avlink.core.paths import Writer, atomic_write
 
 BUNDLES = (".otioz", ".otiod")
 """Formats with the media inside."""
@@ -16,11 +16,11 @@ WRITABLE = (".otio", *BUNDLES)
 """The formats that keep everything. Others lose tracks, names or metadata on the way, and are not written."""
 
 
-def write_timeline(timeline: otio.schema.Timeline, output: Path) -> None:
-    """Write a timeline as .otio. Raises OutputError when it cannot be written."""
+def write_timeline(timeline: otio.schema.Timeline, output: Path, *, write: Writer = atomic_write) -> None:
+    """Write a timeline as .otio through `write`. Raises OutputError when it cannot be written."""
     # As text, which has no file name: the hook script that gives written timelines their sound leaves it alone.
     text = otio.adapters.write_to_string(timeline, "otio_json")
-    with atomic_write(output) as temporary:
+    with write(output) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import avlink
-from avlink import Device, DeviceOption, InputError, JsonOption, RecipeOption, SettingsOption, recipe_overrides
+from avlink import (
+    Device,
+    DeviceOption,
+    InputError,
+    JsonOption,
+    OverwriteOption,
+    RecipeOption,
+    SettingsOption,
+    recipe_overrides,
+)
 from avlink.hooks import Answer, Grid, find_recipe
 from avlink_genvideo.request import FinishRequest, parse_loudness
 
@@ -64,7 +73,7 @@ def finish(
     lossless: Annotated[
         bool, typer.Option("--lossless", help="Encode animated images without loss; fewer players show them.")
     ] = False,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Write over the video itself.")] = False,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Write over the video, which is kept as .bak.")] = False,
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Another number, another variation.", show_default=False)
     ] = None,
@@ -72,6 +81,7 @@ def finish(
     settings: SettingsOption = None,
     device: DeviceOption = Device.auto,
     force: Annotated[bool, typer.Option("--force", help="Finish again what is finished already.")] = False,
+    overwrite: OverwriteOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the prompts that are found, and write nothing.")
     ] = False,
@@ -116,6 +126,7 @@ def finish(
         lossless=lossless,
         device=device.value,
         force=force,
+        overwrite=overwrite,
         dry_run=dry_run,
     )
     with avlink.progress() as listener:

@@ -27,6 +27,7 @@ the loudness as the model made it."""
 _QUIETEST_LUFS, _LOUDEST_LUFS = -70.0, -5.0
 # Containers that keep metadata of any key, and the coded picture as it is.
 _KEPT = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
+_VIDEOS = _KEPT | {".avi", ".wmv", ".mpg", ".ts", ".mts", ".m2ts", ".flv", ".mxf", ".3gp"}
 # All others become Matroska, except this one, whose codecs Matroska does not take.
 _INSTEAD = {".3gp": ".mov"}
 # Beside the input the output needs another name; in another folder it keeps the name.
@@ -39,7 +40,8 @@ class FinishRequest:
 
     `prompt` overrides the one found in a file, `use_prompt=False` ignores that. `lufs` None leaves the loudness as the
     model made it. Animated images are encoded without loss if `lossless`. `existing` is the treatment of sound that a
-    video has already. `force` repeats what is finished already; `dry_run` reads and writes nothing.
+    video has already. `force` repeats what is finished already; `overwrite` writes over files
+    that AVLink did not write, and keeps them as `.bak`; `dry_run` reads and writes nothing.
     """
 
     inputs: tuple[Path, ...]
@@ -56,6 +58,7 @@ class FinishRequest:
     lossless: bool = False
     device: str = "auto"
     force: bool = False
+    overwrite: bool = False
     dry_run: bool = False
 
 
@@ -119,12 +122,33 @@ def _output_path(path: Path, request: FinishRequest, folder: Path | None) -> Pat
                 f"{request.output} cannot be the output: a finished video is one of {', '.join(sorted(_KEPT))}"
             )
         return request.output
-    suffix = path.suffix.lower()
-    if suffix not in _KEPT:
-        suffix = ".mp4" if is_animated(path) else _INSTEAD.get(suffix, ".mkv")
+    suffix = _output_suffix(path)
+    base = path.name if _has_rivals(path, suffix) else path.stem
     if folder is not None and not _same(folder, path.parent):
-        return folder / f"{path.stem}{suffix}"
-    return path.with_name(f"{path.stem}{_MARK}{suffix}")
+        return folder / f"{base}{suffix}"
+    return path.with_name(f"{base}{_MARK}{suffix}")
+
+
+def _output_suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in _KEPT:
+        return suffix
+    return ".mp4" if is_animated(path) else _INSTEAD.get(suffix, ".mkv")
+
+
+def _has_rivals(path: Path, suffix: str) -> bool:
+    """Return whether a video beside this one would get the same name: shot.avi becomes shot.avi.finished.mkv then.
+
+    A video that keeps its suffix keeps its plain name.
+    """
+    if path.suffix.lower() == suffix:
+        return False
+    try:
+        beside = [one for one in path.parent.iterdir() if one.stem.casefold() == path.stem.casefold()]
+    except OSError:
+        return False
+    videos = (one for one in beside if one.suffix.lower() in _VIDEOS or is_animated(one))
+    return any(one.name != path.name and _output_suffix(one) == suffix for one in videos)
 
 
 def _refuse_collisions(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:

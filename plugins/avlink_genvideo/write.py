@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import avlink
-from avlink import AmplifiedSound, AvlinkError, MediaError, atomic_write, file_digest, fraction_text, to_index
+from avlink import AmplifiedSound, AvlinkError, MediaError, file_digest, fraction_text, to_index
 from avlink_genvideo.animated_images import read_pictures
 from avlink_genvideo.mixing import LayeredSound, UpmixedSound
 from avlink_genvideo.prompt import FoundPrompt
@@ -80,7 +80,9 @@ def write_finished(
     channels = existing.channels if existing is not None else request.channels
     sound = _mix_under(existing, UpmixedSound(generated, channels))
     details = {**_details(job, info), "sound": "generated" if existing is None else "mixed"}
-    with atomic_write(job.output) as temporary:
+    outputs = job.session.outputs(overwrite=request.overwrite)
+    # In place the video itself is written over, and kept as `.bak`.
+    with outputs.write(job.output, source=job.path, keep=request.in_place) as temporary:
         try:
             level = mux_at_loudness(
                 picture,

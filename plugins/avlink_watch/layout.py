@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from avlink import AvlinkError, InputError, OutputError, atomic_write, digest, make_folder, sweep_leftovers, write_text
-from avlink_watch.recipe import TIMELINES, WatchRecipe, matches
+from avlink_watch.recipe import MOVIES, TIMELINES, WatchRecipe, matches
 
 DONE, FAILED = "done", "failed"
 _PROBE = ".avlink-watch"
@@ -41,9 +41,22 @@ class FolderLayout:
         return self.root / path
 
     def output_stems(self, path: str, key: str) -> tuple[str, ...]:
-        """Return names that a file's results may begin with, best first: a/shot, a/shot.mov, a/shot.mov.1234abcd."""
+        """Return names that a file's results may begin with, best first: a/shot, a/shot.mov, a/shot.mov.1234abcd.
+
+        Where another film or timeline of that name lies beside it, the first is left out, whichever comes first; only
+        an .otio has it all the same.
+        """
         pure = PurePosixPath(path)
-        return (str(pure.with_suffix("")), path, f"{path}.{key[:8]}")
+        names = (str(pure.with_suffix("")), path, f"{path}.{key[:8]}")
+        return names[1:] if pure.suffix.lower() != ".otio" and self._has_rivals(path) else names
+
+    def _has_rivals(self, path: str) -> bool:
+        original = self.original(path)
+        try:
+            beside = [one.name for one in original.parent.iterdir() if one.stem.casefold() == original.stem.casefold()]
+        except OSError:
+            return False
+        return any(name != original.name and matches(name, (*MOVIES, *TIMELINES)) for name in beside)
 
     def error_file(self, path: str, *, moved: bool) -> Path:
         """Return the path of the text that explains a failure."""

@@ -58,7 +58,7 @@ def test_a_bundle_that_is_asked_for_holds_pictures_and_stems(
     assert again.counts == {"generated": 0, "cached": 3, "skipped": 0, "failed": 0}
 
 
-def test_a_folder_is_brought_up_to_date_and_keeps_what_people_put_there(
+def test_a_folder_is_brought_up_to_date_and_no_file_in_it_is_lost(
     session: Session, kit: Any, cut: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.otiod"
@@ -70,6 +70,7 @@ def test_a_folder_is_brought_up_to_date_and_keeps_what_people_put_there(
         "a.mp4",
         "b.mp4",
         "notes.txt",
+        *old,
         *new,
     } and not old & new
     with pytest.raises(OutputError, match="is an input and is never overwritten"):

@@ -161,7 +161,9 @@ def test_a_bundle_can_be_taken_apart_again(run: Callable[..., ExportReport], tmp
     file = read_timeline(folder)
     urls = [clip.media_reference.target_url for clip in file.timeline.find_clips()]
     assert all((folder / url).is_file() for url in urls)
-    with pytest.raises(OutputError, match="is there already"):
+    assert run("otiod", input=bundle, output=folder).output == folder
+    (folder / "content.otio").write_text("{}", encoding="utf-8")
+    with pytest.raises(OutputError, match="was changed after AVLink wrote it"):
         run("otiod", input=bundle, output=folder)
     report = run("rpp", input=bundle)
     files = re.findall(r'FILE "(.*)"', report.output.read_text(encoding="utf-8"))

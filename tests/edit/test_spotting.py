@@ -161,11 +161,12 @@ def test_a_second_run_remembers_and_listens_to_nothing(session: Session, recipe:
     assert again.output.read_bytes() == written  # type: ignore[union-attr]
     assert [item.stems[0].hits for item in again.items] == [item.stems[0].hits for item in first.items]
     # What is remembered is what is told: a note that says otherwise is believed.
-    notes = [path for path in (session.cache / "objects").rglob("*.json") if "hits" in path.read_text()]
+    notes = [path for path in (session.cache / "receipts").rglob("*.json") if "hits" in path.read_text()]
     assert len(notes) == 3
     for note in notes:
         known = json.loads(note.read_text())
-        known["hits"] = [[sample + 1, strength_db] for sample, strength_db in known["hits"]]
+        facts = known["facts"]
+        facts["hits"] = [[sample + 1, strength_db] for sample, strength_db in facts["hits"]]
         note.write_text(json.dumps(known, sort_keys=True))
     told = _run(session, recipe, cut)
     for item, other in zip(told.items, first.items, strict=True):

@@ -39,10 +39,10 @@ def test_takes_are_listed_by_stem(foley: Path) -> None:
 
 
 def test_switching_there_and_back_gives_the_same_bytes(foley: Path) -> None:
-    first, before = _heard(foley), foley.read_bytes()
+    before = foley.read_bytes()
     report = use_take(foley, 2)
     assert report.output == foley and report.changed == 3
-    assert _heard(foley) == [name.replace(".wav", "_t2.wav") for name in first]
+    assert all("_FOLEY_t2_" in name for name in _heard(foley))
     assert [stem.heard for stem in list_takes(foley).stems] == [2, 2, 2]
     assert use_take(foley, 2).changed == 0
     use_take(foley, 1)

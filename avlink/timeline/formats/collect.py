@@ -18,7 +18,8 @@ import opentimelineio as otio
 from avlink.core.errors import OutputError, TimelineError
 from avlink.core.file_digest import file_digest
 from avlink.core.hashing import digest
-from avlink.timeline.formats.otiod import write_folder
+from avlink.core.paths import Writer, atomic_write
+from avlink.timeline.formats.otiod import is_same_file, write_folder
 from avlink.timeline.formats.otioz import FOLDER, member_names, stays_inside, write_zip
 from avlink.timeline.resolve import MediaRoots, find_file, remote_scheme
 
@@ -30,13 +31,14 @@ def write_collected(
     folder: Path,
     bundle: Path | None = None,
     roots: Sequence[Path] = (),
-    renew: bool = False,
+    write: Writer = atomic_write,
 ) -> list[str]:
     """Write a timeline with its media as .otioz or .otiod, as `output` ends; as a whole or not at all.
 
-    Relative media paths count from `folder`, or mean members of the zip `bundle`. An .otiod that is there is refused,
-    or with `renew` brought up to date: its media first, then what names it, then what nobody names is removed. Returns
-    sentences on what stays outside: media that is missing or remote, and image sequences.
+    Relative media paths count from `folder`, or mean members of the zip `bundle`. `write` writes the zip, or the
+    timeline in the folder. An .otiod that is there is brought up to date: media that it lacks first, then the timeline;
+    no file in it is replaced or removed. Returns sentences on what stays outside: media that is missing or remote, and
+    image sequences.
 
     Raises OutputError when it cannot be written, TimelineError when the bundle is broken.
     """
@@ -48,13 +50,14 @@ def write_collected(
     except (OSError, zipfile.BadZipFile) as error:
         raise TimelineError(f"{bundle} is broken: {error}") from error
     inside = {} if archive is None else {member.filename: member for member in archive.infolist()}
-    files, members, notes = _gather(copy, folder, inside, MediaRoots(roots))
+    there = {f"{FOLDER}/{path.name}".lower(): path for path in (output / FOLDER).glob("*")} if output.is_dir() else {}
+    files, members, notes = _gather(copy, folder, inside, MediaRoots(roots), there)
     content = otio.adapters.write_to_string(copy, "otio_json")
     try:
         if output.suffix.lower() == ".otioz":
-            write_zip(output, content, files, archive, members)
+            write_zip(output, content, files, archive, members, write=write)
         else:
-            write_folder(output, content, files, archive, members, renew=renew)
+            write_folder(output, content, files, archive, members, write=write)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise TimelineError(f"{bundle} is broken: {error}") from error
     finally:
@@ -64,16 +67,20 @@ def write_collected(
 
 
 def _gather(
-    timeline: otio.schema.Timeline, folder: Path, inside: Mapping[str, zipfile.ZipInfo], roots: MediaRoots
+    timeline: otio.schema.Timeline,
+    folder: Path,
+    inside: Mapping[str, zipfile.ZipInfo],
+    roots: MediaRoots,
+    there: Mapping[str, Path],
 ) -> tuple[dict[str, Path], dict[str, str], list[str]]:
-    """Name all media by its place inside, in place.
+    """Name all media by its place inside, in place. `there` are files that lie at places inside in lower case already.
 
     Returns the files and the old members by their names inside, and sentences on media that stays outside.
     """
     files: dict[str, Path] = {}
     # What lies in the old bundle stays, whoever names it: images of a sequence are not named one by one.
     members = {name: name for name in inside if name.startswith(f"{FOLDER}/") and stays_inside(name)}
-    taken = {name.lower(): Path(name) for name in members}
+    taken = {**there, **{name.lower(): Path(name) for name in members}}
     outside: dict[str, None] = {}
     known: dict[str, str] = {}
     for clip in timeline.find_clips():
@@ -110,7 +117,7 @@ def _member_name(path: Path, taken: Mapping[str, Path]) -> str:
     name = f"{FOLDER}/{plain}"
     # Names that differ in case only are one name on some systems.
     same = taken.get(name.lower())
-    if same is None or same.resolve() == path.resolve():
+    if same is None or same.resolve() == path.resolve() or is_same_file(path, same):
         return name
     stem, dot, suffix = plain.rpartition(".")
     return f"{FOLDER}/{stem or suffix}_{digest([file_digest(path), str(path)])[:10]}{dot and stem and '.' + suffix}"

@@ -9,12 +9,10 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import opentimelineio as otio
-
 from avlink.core.errors import OutputError
 from avlink.core.file_digest import file_digest
-from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, make_folder
-from avlink.timeline.formats.otioz import CONTENT, FOLDER, copy_member, stays_inside
+from avlink.core.paths import TEMPORARY_PREFIX, Writer, atomic_write, make_folder
+from avlink.timeline.formats.otioz import CONTENT, FOLDER, copy_member
 
 
 def write_folder(
@@ -24,67 +22,52 @@ def write_folder(
     old: zipfile.ZipFile | None,
     members: Mapping[str, str],
     *,
-    renew: bool,
+    write: Writer = atomic_write,
 ) -> None:
     """Write a timeline and its media as a folder: `files`, and `members` of the `old` zip, by their names inside.
 
-    A folder cannot replace another in one step: a new one is moved into place; one that is there is refused, or with
-    `renew` brought up to date. Raises OutputError.
+    A new folder is moved into place. One that is there is brought up to date: media that it lacks first, then the
+    timeline through `write`. No other file in it is replaced, and none is removed. Raises OutputError.
     """
     if output.exists():
-        if not renew or not (output / CONTENT).is_file():
-            raise OutputError(f"{output} is there already; remove it, or give another name for the output")
-        before = _named_in(output)
-        _fill(output, content, files, old, members)
-        # Last, so that a run that is killed leaves media too much and never too little.
-        for name in before - {*files, *members}:
-            (output / name).unlink(missing_ok=True)
+        if not (output / CONTENT).is_file():
+            raise OutputError(f"{output} is there already and is no OTIO bundle; give another name for the output")
+        _fill(output, files, old, members)
+        _write_content(output / CONTENT, content, write)
         return
     temporary = output.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}.otiod"
     try:
-        _fill(temporary, content, files, old, members)
+        _fill(temporary, files, old, members)
+        _write_content(temporary / CONTENT, content, atomic_write)
         os.replace(temporary, output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    # Once more for its receipt: equal bytes stay as they are.
+    _write_content(output / CONTENT, content, write)
 
 
-def _fill(
-    folder: Path, content: str, files: Mapping[str, Path], old: zipfile.ZipFile | None, members: Mapping[str, str]
-) -> None:
-    """Write media into a folder, and then the timeline that names it.
+def _write_content(path: Path, content: str, write: Writer) -> None:
+    with write(path) as target:
+        target.write_text(content, encoding="utf-8", newline="\n")
 
-    In this order a run that is killed leaves a folder whose timeline names only files that are there.
-    """
+
+def _fill(folder: Path, files: Mapping[str, Path], old: zipfile.ZipFile | None, members: Mapping[str, str]) -> None:
+    """Write media into a folder. Before the timeline that names it, so that a killed run leaves no name without one."""
     make_folder(folder / FOLDER)
     for name, path in files.items():
-        if not _is_same(path, folder / name):
+        if not is_same_file(path, folder / name):
             with atomic_write(folder / name) as target:
                 shutil.copyfile(path, target)
     for name, member in members.items():
         if old is not None:
             with atomic_write(folder / name) as target:
                 copy_member(old, old.getinfo(member), target)
-    with atomic_write(folder / CONTENT) as target:
-        target.write_text(content, encoding="utf-8", newline="\n")
 
 
-def _is_same(path: Path, target: Path) -> bool:
+def is_same_file(path: Path, target: Path) -> bool:
+    """Return whether two files are one, or have equal bytes; False where the second is not there."""
     if not target.is_file():
         return False
     return path.samefile(target) or (
         path.stat().st_size == target.stat().st_size and file_digest(path) == file_digest(target)
     )
-
-
-def _named_in(folder: Path) -> set[str]:
-    """Return the media in a folder that its timeline names; empty where that cannot be read."""
-    try:
-        found = otio.adapters.read_from_string((folder / CONTENT).read_text(encoding="utf-8"), "otio_json")
-        urls = {
-            getattr(ref, "target_url", None) or ""
-            for clip in found.find_clips()
-            for ref in clip.media_references().values()
-        }
-    except Exception:
-        return set()
-    return {url for url in urls if url.startswith(f"{FOLDER}/") and stays_inside(url)}

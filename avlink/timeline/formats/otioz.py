@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 import opentimelineio as otio
 
-from avlink.core.errors import TimelineError
-from avlink.core.paths import atomic_write
+from avlink.core.errors import OutputError, TimelineError
+from avlink.core.paths import Writer, atomic_write
 from avlink.timeline.media_refs import MediaRef, media_refs
 
 CONTENT, FOLDER = "content.otio", "media"
@@ -47,10 +47,12 @@ def unpack_media(bundle: Path, timeline: otio.schema.Timeline, folder: Path) -> 
     return _unpack(bundle, _wanted(timeline), folder)
 
 
-def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path) -> Path:
-    """Unpack the media of sound tracks out of a .otioz into `folder`/media, and return `folder`. Files there stay.
+def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path, *, foreign: bool = False) -> Path:
+    """Unpack the media of sound tracks out of a .otioz into `folder`/media, and return `folder`.
 
-    Raises TimelineError when the zip is broken, OutputError when it cannot be written.
+    Files that are there stay; with `foreign` one of another length may belong to a person and is refused, without it
+    it was left by a killed run and is unpacked again. Raises TimelineError when the zip is broken, OutputError when it
+    cannot be written.
     """
     wanted = {
         name
@@ -59,16 +61,23 @@ def unpack_sound(bundle: Path, tracks: Sequence[otio.schema.Track], folder: Path
         for ref in clip.media_references().values()
         for name in member_names(getattr(ref, "target_url", None) or "")
     }
-    return _unpack(bundle, wanted, folder)
+    return _unpack(bundle, wanted, folder, foreign=foreign)
 
 
-def write_bundle(timeline: otio.schema.Timeline, output: Path, *, old: Path | None, media: Mapping[str, Path]) -> None:
+def write_bundle(
+    timeline: otio.schema.Timeline,
+    output: Path,
+    *,
+    old: Path | None,
+    media: Mapping[str, Path],
+    write: Writer = atomic_write,
+) -> None:
     """Write a bundle as a whole or not at all: the timeline, the media of the `old` bundle, and `media` by member name.
 
     Members of the old bundle that `media` names anew are replaced, and the same content gives the same bytes. Raises
     OutputError.
     """
-    with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.writestr(_member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
         content = otio.adapters.write_to_string(timeline, "otio_json")
         archive.writestr(_member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
@@ -86,10 +95,16 @@ def write_bundle(timeline: otio.schema.Timeline, output: Path, *, old: Path | No
 
 
 def write_zip(
-    output: Path, content: str, files: Mapping[str, Path], old: zipfile.ZipFile | None, members: Mapping[str, str]
+    output: Path,
+    content: str,
+    files: Mapping[str, Path],
+    old: zipfile.ZipFile | None,
+    members: Mapping[str, str],
+    *,
+    write: Writer = atomic_write,
 ) -> None:
     """Write a timeline and its media as a zip: `files`, and `members` of the `old` zip, by their names inside."""
-    with atomic_write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with write(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.writestr(_member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
         archive.writestr(_member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
         for name in sorted({*files, *members}):
@@ -119,7 +134,7 @@ def stays_inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name
 
 
-def _unpack(bundle: Path, wanted: Container[str], folder: Path) -> Path:
+def _unpack(bundle: Path, wanted: Container[str], folder: Path, *, foreign: bool = False) -> Path:
     """Unpack the `wanted` members of a .otioz into `folder`, and return it; those that are there whole are kept.
 
     Names that would lead outside of `folder` are not unpacked. Raises TimelineError when the zip is broken and
@@ -130,6 +145,8 @@ def _unpack(bundle: Path, wanted: Container[str], folder: Path) -> Path:
             for member in archive.infolist():
                 if member.filename in wanted and not member.is_dir() and stays_inside(member.filename):
                     target = folder.joinpath(*PurePosixPath(member.filename).parts)
+                    if foreign and target.is_file() and target.stat().st_size != member.file_size:
+                        raise OutputError(f"{target} is another file than that in {bundle}; move it, and export again")
                     # A run that was killed may have left a part of it.
                     if not target.is_file() or target.stat().st_size != member.file_size:
                         with atomic_write(target) as temporary:

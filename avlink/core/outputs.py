@@ -1,0 +1,187 @@
+"""Files that commands write for people, and receipts that say which of them AVLink wrote.
+
+A file is replaced only where its receipt shows that AVLink wrote it and that nobody changed it since. Anything else is
+refused, or kept beside the new file as `<name>.bak`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avlink.core.errors import OutputError
+from avlink.core.hashing import DIGEST_BYTES, digest
+from avlink.core.paths import atomic_write, cache_dir, write_text
+
+FOLDER = "receipts"
+"""The folder of receipts in the cache."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A note on a file that AVLink wrote: the digest of its bytes, the file it was made from, and facts on it.
+
+    `source` is an absolute path, "" where there is none. `facts` are JSON values of the writer.
+    """
+
+    file: str
+    source: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The files that one command writes. `folder` holds the receipts; `overwrite` permits to replace foreign files.
+
+    Foreign files are those that AVLink did not write, or that were changed since. `overwrite` keeps them as `.bak`.
+    """
+
+    folder: Path = field(default_factory=lambda: cache_dir() / FOLDER)
+    overwrite: bool = False
+
+    def receipt(self, path: Path) -> Receipt | None:
+        """Return the receipt of the last file that AVLink wrote as `path`, whatever lies there now."""
+        try:
+            note = json.loads(self._note(path).read_text(encoding="utf-8"))
+            return Receipt(file=str(note["file"]), source=str(note["source"]), facts=dict(note["facts"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def unchanged(self, path: Path) -> Receipt | None:
+        """Return the receipt of a file that still has the bytes that AVLink wrote, else None."""
+        known = self.receipt(path)
+        if known is None or not path.is_file() or _digest(path) != known.file:
+            return None
+        return known
+
+    def check(self, path: Path) -> None:
+        """Raise OutputError when `path` may not be written: a folder, or a foreign file without `overwrite`.
+
+        Call it before long work: `write` checks when the new file is complete.
+        """
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; give the name of a file for the output")
+        if self.overwrite or not os.path.lexists(path) or self.unchanged(path) is not None:
+            return
+        known = self.receipt(path)
+        why = "was not written by AVLink" if known is None else "was changed after AVLink wrote it"
+        raise OutputError(
+            f"{path} {why}, and is not overwritten; give another name for the output, or --overwrite, which keeps it "
+            f"as {path.name}.bak"
+        )
+
+    @contextlib.contextmanager
+    def write(
+        self, path: Path, *, source: Path | None = None, facts: Mapping[str, Any] | None = None, keep: bool = False
+    ) -> Iterator[Path]:
+        """Yield a temporary path that becomes `path` when the block ends well, and write its receipt.
+
+        A foreign file is refused; with `overwrite`, or with `keep` for a writer that has taken over its content, it is
+        kept as `.bak`. Where the bytes are equal, the file stays as it is. Raises OutputError as `atomic_write` does.
+        """
+        written = ""
+
+        def before_move(temporary: Path) -> bool:
+            nonlocal written
+            written = _digest(temporary)
+            if not os.path.lexists(path):
+                return True
+            if path.is_file() and _digest(path) == written:
+                return False
+            if not keep:
+                self.check(path)
+            self.keep(path)
+            return True
+
+        with atomic_write(path, before_move=before_move) as temporary:
+            yield temporary
+        self.note(path, source=source, facts=facts, file=written)
+
+    def write_new(
+        self, names: Iterable[Path], fill: Callable[[Path], None], *, facts: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Let `fill` write a file that replaces no other, and return its path.
+
+        It is the first of `names` that is free, or that has the same bytes already. Raises OutputError as
+        `atomic_write` does.
+        """
+        names = iter(names)
+        first = next(names)
+        found, written = first, ""
+
+        def before_move(temporary: Path) -> bool:
+            nonlocal found, written
+            written = _digest(temporary)
+            for found in itertools.chain([first], names):
+                if not os.path.lexists(found):
+                    # Only `first` is moved into place by `atomic_write`.
+                    if found is not first:
+                        os.replace(temporary, found)
+                    return found is first
+                if found.is_file() and _digest(found) == written:
+                    return False
+            raise OutputError(f"{first} and all names that could stand for it are taken")
+
+        with atomic_write(first, before_move=before_move) as temporary:
+            fill(temporary)
+        self.note(found, facts=facts, file=written)
+        return found
+
+    def keep(self, path: Path) -> Path | None:
+        """Keep a foreign file as `<name>.bak`, or `.bak2` and so on; return that copy, None where none is needed.
+
+        Raises OutputError when it cannot be written.
+        """
+        if not path.is_file() or self.unchanged(path) is not None:
+            return None
+        kept = self.backup_path(path)
+        if not os.path.lexists(kept):
+            with atomic_write(kept) as temporary:
+                shutil.copy2(path, temporary)
+        return kept
+
+    def backup_path(self, path: Path) -> Path:
+        """Return the path at which `keep` keeps a file: a free name, or a copy of the same bytes that is there."""
+        same = _digest(path)
+        number = 1
+        while True:
+            kept = path.with_name(f"{path.name}.bak{'' if number == 1 else number}")
+            if not os.path.lexists(kept) or (kept.is_file() and _digest(kept) == same):
+                return kept
+            number += 1
+
+    def note(
+        self, path: Path, *, source: Path | None = None, facts: Mapping[str, Any] | None = None, file: str = ""
+    ) -> Receipt:
+        """Write the receipt of a file that was just written, and return it. `file` is its digest, if it is known."""
+        origin = "" if source is None else str(source.resolve())
+        known = Receipt(file=file or _digest(path), source=origin, facts=dict(facts or {}))
+        note = {"path": str(path.resolve()), "file": known.file, "source": known.source, "facts": known.facts}
+        write_text(self._note(path), json.dumps(note, sort_keys=True), flush=False)
+        return known
+
+    def _note(self, path: Path) -> Path:
+        name = digest(["receipt", str(path.resolve())])
+        return self.folder / name[:2] / f"{name[2:]}.json"
+
+
+def _digest(path: Path) -> str:
+    # Not remembered by size and time: a change that keeps both is a change.
+    content = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                content.update(chunk)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
+    return content.hexdigest()

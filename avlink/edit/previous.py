@@ -1,0 +1,128 @@
+"""The project that an earlier run wrote, and what people changed in it: kept in the next one, or told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import opentimelineio as otio
+
+from avlink.core.errors import InputError
+from avlink.core.outputs import Outputs
+from avlink.edit.cues import apply_edits, picture_ids, read_edits
+from avlink.edit.takes import chosen_takes
+from avlink.timeline.formats.otioz import CONTENT
+from avlink.timeline.merge import MergeRecord, merge_requests, merge_tracks, read_record
+from avlink.timeline.metadata import is_ours
+from avlink.timeline.read import read_timeline
+from avlink.timeline.stem_edits import StemEdit, read_stem_edits
+
+
+@dataclass(slots=True, kw_only=True)
+class PreviousProject:
+    """The project that lies where this run will write, or the input itself where it holds stems of ours.
+
+    `timeline` is None where there is neither. `kept` is the copy that will hold a project that was changed after AVLink
+    wrote it, or that came from elsewhere. `notes` are sentences on what was kept, `lost` on what was not.
+    """
+
+    path: Path
+    timeline: otio.schema.Timeline | None = None
+    lies_at_output: bool = False
+    kept: Path | None = None
+    record: MergeRecord | None = None
+    stem_edits: dict[tuple[str, str], StemEdit] = field(default_factory=dict)
+    merged_sheets: frozenset[Path] = frozenset()
+    notes: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def chosen_takes(self) -> frozenset[str]:
+        """The raw keys of the sounds that people chose over take 1."""
+        return frozenset() if self.timeline is None else chosen_takes(self.timeline)
+
+    def merge_requests(self, timeline: otio.schema.Timeline) -> None:
+        """Copy the requests that people changed in the project to the clips of the input, in place."""
+        if self.timeline is None or self.record is None:
+            return
+        changed, refused = merge_requests(timeline, self.timeline, self.record)
+        if changed:
+            self.notes.append(f"requests of {_names(changed)} come from {self.path.name}, where they were changed")
+        if refused:
+            self.lost.append(f"requests of {_names(refused)}, which the input changed as well")
+
+    def merge_sheet(self, timeline: otio.schema.Timeline, sheet: Path, outputs: Outputs) -> None:
+        """Copy the requests of a cue sheet that people edited to the clips of the input, in place.
+
+        A sheet that AVLink did not write, or that cannot be read, stays a foreign file.
+        """
+        if not sheet.is_file() or outputs.receipt(sheet) is None or outputs.unchanged(sheet) is not None:
+            return
+        try:
+            edits = read_edits(sheet)
+            known = picture_ids(timeline)
+            changed, _ = apply_edits(
+                timeline, [edit for edit in edits if edit["id"] in known], sheet=sheet, project=self.path
+            )
+        except InputError:
+            return
+        self.merged_sheets |= {sheet}
+        self.notes.append(f"requests of {changed} clips come from {sheet.name}, which was edited")
+        unknown = [str(edit["id"]) for edit in edits if edit["id"] not in known]
+        if unknown:
+            self.lost.append(f"rows of {sheet.name} whose clips are not there: {_names(unknown)}")
+
+    def merge_tracks(self, placed: otio.schema.Timeline) -> None:
+        """Take tracks that people added or changed over into the project that will be written, in place."""
+        if self.timeline is None or self.record is None:
+            return
+        taken, refused = merge_tracks(placed, self.timeline, self.record)
+        self.notes += [f"{one} in {self.path.name}, and is kept" if "was" in one else one for one in taken]
+        self.lost += refused
+
+    def tell_stems(self, placed: frozenset[tuple[str, str]]) -> None:
+        """Note the edits of the stems that are placed again, and of those that are not."""
+        said = {key: f"{edit.clip.name} ({words})" for key, edit in self.stem_edits.items() if (words := edit.words())}
+        kept = [words for key, words in said.items() if key in placed]
+        gone = [words for key, words in said.items() if key not in placed]
+        if kept:
+            self.notes.append(f"edits of stems are kept: {_names(kept)}")
+        if gone:
+            self.lost.append(f"edits of stems whose clips are not there any more: {_names(gone)}")
+
+
+def previous_project(output: Path, timeline: otio.schema.Timeline, outputs: Outputs) -> PreviousProject:
+    """Return the project that lies at `output`, if AVLink made it, else the stems in the input's `timeline`."""
+    found = PreviousProject(path=output)
+    there = _read(output)
+    if there is not None:
+        found.timeline, found.lies_at_output, found.record = there, True, read_record(there)
+        content = output / CONTENT if output.is_dir() else output
+        if outputs.unchanged(content) is None:
+            found.kept = outputs.backup_path(content)
+    # Stems in the input are from a run before that one, or from a program that a person edited them in. Their URLs may
+    # count from another folder, and a zip is written with the media of its input.
+    found.stem_edits = {key: replace(edit, has_takes=False) for key, edit in read_stem_edits(timeline).items()}
+    if there is not None:
+        has_takes = output.suffix.lower() != ".otioz"
+        found.stem_edits |= {key: replace(edit, has_takes=has_takes) for key, edit in read_stem_edits(there).items()}
+    if there is None and any(is_ours(track) for track in timeline.tracks if isinstance(track, otio.schema.Track)):
+        found.timeline = timeline
+    return found
+
+
+def _read(output: Path) -> otio.schema.Timeline | None:
+    """Return the timeline at a path if it holds tracks of ours."""
+    if not output.exists():
+        return None
+    try:
+        timeline = read_timeline(output).timeline
+    except InputError:
+        return None
+    tracks = [track for track in timeline.tracks if isinstance(track, otio.schema.Track)]
+    return timeline if any(is_ours(track) for track in tracks) else None
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,0 +1,44 @@
+"""Default names of results: beside the input, and never one name for the results of two inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from avlink.core.outputs import Outputs
+
+
+def result_base(
+    path: Path,
+    suffixes: Collection[str],
+    named: Callable[[Path], Path],
+    outputs: Outputs,
+    *,
+    plain: Collection[str] = (),
+) -> Path:
+    """Return the path that names of results begin with: the input without its suffix, or with it.
+
+    It keeps its suffix where another input of that name lies beside it: results of shot.mov and shot.mp4 are then those
+    of "shot.mov" and "shot.mp4", whichever is first. `suffixes`, without dots, are those of inputs. Inputs with a
+    `plain` suffix go without it all the same, and so does one whose result, `named` so, is there already.
+    """
+    short = path.with_name(path.stem)
+    if path.suffix.lower() in plain or not _has_rivals(path, suffixes):
+        return short
+    made = outputs.receipt(named(short))
+    return short if made is not None and made.source == str(path.resolve()) else path
+
+
+def _has_rivals(path: Path, suffixes: Collection[str]) -> bool:
+    # Names that differ in case only are one file on some systems.
+    stem, known = path.stem.casefold(), {suffix.lower().lstrip(".") for suffix in suffixes}
+    try:
+        beside = [one for one in path.parent.iterdir() if one.stem.casefold() == stem]
+    except OSError:
+        return False
+    others = (one for one in beside if one.suffix.lower().lstrip(".") in known)
+    return any(not _is_same(one, path) for one in others)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.name == other.name or (one.exists() and other.exists() and one.samefile(other))
