@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import avlink
-from avlink.cli import admin, cache, data, edit, foundry, models, plugins, project, recipes, training
+from avlink.cli import admin, cache, data, edit, foundry, models, plugins, project, recipes, stems, training
 from avlink.cli.tree import CommandTree
 
 GROUPS = {
@@ -15,6 +15,7 @@ GROUPS = {
     "recipes": recipes.app,
     "plugins": plugins.app,
     "cache": cache.app,
+    "stems": stems.app,
     "foundry": foundry.app,
     "data": data.app,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from avlink.session import Session
 from avlink.timeline.formats.otioz import unpack_sound
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.stem_edits import StemEdit
 from avlink.timeline.timebase import frame_rate
 from avlink.timeline.values import ClipRef, Source
 from avlink.timeline.visible import visible
@@ -43,14 +44,15 @@ def write_preview(
     roots: MediaRoots,
     height: int,
     production: bool,
+    edits: Mapping[tuple[str, str], StemEdit] | None = None,
     locate: Locate | None = None,
     write: Writer = atomic_write,
 ) -> None:
     """Write the visible pictures of a timeline, at its frame rate, with `stems` and, with `production`, its own sound.
 
     Gaps and unreadable media are black. Sounds are added at their own levels; if the sum exceeds full scale, all of
-    it is attenuated together. Memory stays constant. Relative media lies in `folder`; `locate` finds
-    media that is missing.
+    it is attenuated together. `edits` move, trim and switch off stems, by clip id and role. Memory stays constant.
+    Relative media lies in `folder`; `locate` finds media that is missing.
 
     Raises OutputError when the movie cannot be written.
     """
@@ -75,7 +77,7 @@ def write_preview(
         on_lost=on_lost,
     )
     own = _own_sound(file, session, folder, roots, _rate(stems)) if production else []
-    sound = _mix(stems, own, duration_s)
+    sound = _mix(stems, own, duration_s, edits or {})
     with write(path) as temporary:
         write_movie(temporary, images, sound, rate=rate, width=width, height=height)
 
@@ -137,14 +139,28 @@ def _own_sound(
     return heard
 
 
-def _mix(stems: Sequence[WrittenStem], own: Sequence[PlacedSound], duration_s: Fraction) -> SoundSource | None:
+def _mix(
+    stems: Sequence[WrittenStem],
+    own: Sequence[PlacedSound],
+    duration_s: Fraction,
+    edits: Mapping[tuple[str, str], StemEdit],
+) -> SoundSource | None:
     """Return all stems at their places, without handles, and production sound; None if there is no sound."""
     parts = [*own]
     for stem in stems:
-        clip = stem.job.source.clip
-        heard = stem.samples - stem.head_samples - stem.tail_samples
-        at = clock.to_index(clip.heard_start_s, stem.sample_rate)
-        parts.append(PlacedSound(sound=WaveFile(stem.path), at=at, num_samples=heard, first=stem.head_samples))
+        clip, rate = stem.job.source.clip, stem.sample_rate
+        edit = edits.get((clip.id, clip.role))
+        first, last = stem.head_samples, stem.samples - stem.tail_samples
+        at_s = clip.heard_start_s
+        if edit is not None:
+            if not edit.clip.enabled:
+                continue
+            first = max(0, first + clock.to_index(edit.head_s, rate))
+            last = min(stem.samples, last + clock.to_index(edit.head_s + edit.longer_s, rate))
+            at_s += edit.shift_s
+        if last > first and at_s >= 0:
+            at = clock.to_index(at_s, rate)
+            parts.append(PlacedSound(sound=WaveFile(stem.path), at=at, num_samples=last - first, first=first))
     if not parts:
         return None
     rate = _rate(stems)

@@ -171,6 +171,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
             roots=self.roots,
             height=self.recipe.write.preview_height,
             production=self.recipe.write.preview_production,
+            edits=self.opened.previous.stem_edits,
             locate=self.hooks.locate,
             write=partial(self.opened.outputs.write, source=self.request.input),
         )

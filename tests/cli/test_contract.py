@@ -35,14 +35,14 @@ HEAVY = {
 }
 
 OPTIONS = {
-    "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --preview "
-    "--production --prompt --rate --recipe --seed --set --skip-missing --stems --takes --timeline --tracks -o -r -s "
-    "INPUT",
-    "takes": "--clip --help --json --output --use -o TIMELINE",
-    "visualize": "--device --dry-run --force --help --json --media-root --negative --output --prompt --rate --recipe "
-    "--seed --set --skip-missing --timeline --tracks -o -r -s INPUT",
-    "export": "--help --json --media-root --output --rate --timeline --to -o PROJECT",
-    "import-cues": "--help --json --output --rate --timeline -o CUES PROJECT",
+    "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --overwrite "
+    "--preview --production --prompt --rate --recipe --seed --set --skip-missing --stems --takes --timeline "
+    "--tracks -o -r -s INPUT",
+    "takes": "--clip --help --json --output --overwrite --use -o TIMELINE",
+    "visualize": "--device --dry-run --force --help --json --media-root --negative --output --overwrite "
+    "--prompt --rate --recipe --seed --set --skip-missing --timeline --tracks -o -r -s INPUT",
+    "export": "--help --json --media-root --output --overwrite --rate --timeline --to -o PROJECT",
+    "import-cues": "--help --json --output --overwrite --rate --timeline -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",
     "evaluate": "--device --help --json --set -s RECIPE",
     "ablate": "--device --help --jobs --json --only --output --set -j -o -s RECIPE",
@@ -56,6 +56,7 @@ OPTIONS = {
     "recipes check": "--help --json --set -s RECIPE",
     "plugins list": "--help --json --verbose -v",
     "plugins new": "--help --json --kind --output -o NAME",
+    "stems prune": "--dry-run --help --json --yes PROJECT...",
     "cache prune": "--dry-run --help --json --max-size --older-than",
     "data prepare": "--device --help --json --output --part --processes --retry-bad --set -o -s RECIPE",
     "data check": "--help --json --output --sample --set -o -s RECIPE",

@@ -221,7 +221,7 @@ def test_in_place_only_when_asked(clip: Any, finish: Any) -> None:
 def test_a_stranger_s_file_is_not_written_over(clip: Any, tmp_path: Path, finish: Any) -> None:
     source, stranger = clip(), tmp_path / "clip_00001_.finished.mp4"
     stranger.write_text("mine")
-    with pytest.raises(OutputError, match="is there already and was not made by avlink finish"):
+    with pytest.raises(OutputError, match="was not written by AVLink, and is not overwritten"):
         finish(source)
     assert stranger.read_text() == "mine"
     with pytest.raises(OutputError, match="never overwritten"):
