@@ -226,7 +226,10 @@ def test_a_stranger_s_file_is_not_written_over(clip: Any, tmp_path: Path, finish
     assert stranger.read_text() == "mine"
     with pytest.raises(OutputError, match="never overwritten"):
         finish(source, stranger, force=True)
-    assert finish(source, force=True).items[0].status == "generated"
+    with pytest.raises(OutputError, match="--overwrite"):
+        finish(source, force=True)
+    assert finish(source, overwrite=True).items[0].status == "generated"
+    assert stranger.with_name(f"{stranger.name}.bak").read_text() == "mine"
 
 
 def test_words_are_chosen_by_the_user_first(clip: Any, finish: Any) -> None:
