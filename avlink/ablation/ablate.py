@@ -17,6 +17,7 @@ from avlink.ablation.report import AblateReport
 from avlink.ablation.runs import Variant, VariantRun, run_variants
 from avlink.core.errors import RecipeError
 from avlink.core.events import JobStarted, Listener, Message, ignore
+from avlink.core.outputs import claim_folder
 from avlink.core.paths import make_folder
 from avlink.core.recipe import AblateRecipe, TrainRecipe, load_recipe, overrides_of
 from avlink.engine.bundle import read_bundle
@@ -47,6 +48,7 @@ def ablate(
     # The first variant is kept, as its FLOPs are the budget of all others.
     variants = tuple(v for v in variants if not only or v.name in only or v is variants[0])
     variants = tuple(v for v in variants if _has_extractor(v, listener))
+    claim_folder(out, marks=("base", "table.json"), what="an ablation")
     make_folder(out)
     device = pick_device(device)
     listener(JobStarted(job_id="base", name=f"backbones: {base.name}"))

@@ -16,7 +16,8 @@ import numpy as np
 import opentimelineio as otio
 
 from avlink.core.events import Listener, ignore
-from avlink.core.paths import atomic_write, make_folder, write_text
+from avlink.core.outputs import Outputs
+from avlink.core.paths import make_folder
 from avlink.core.recipe import load_recipe
 from avlink.core.values import Frames
 from avlink.edit.report import Item, SonifyReport
@@ -55,16 +56,20 @@ def run_demo(
     """
     session = open_session(listener=listener) if session is None else session
     make_folder(out / "media")
-    shots = _film(out / "media")
+    # Foreign files of these names are kept as `.bak`: a first look must not end with a question.
+    outputs = session.outputs(overwrite=True)
+    shots = _film(out / "media", outputs)
     timeline = out / "demo.otio"
-    write_timeline(_edit(shots), timeline)
+    write_timeline(_edit(shots), timeline, write=outputs.write)
     asked = load_recipe(recipe, "sonify", ["write.preview=true"])
-    report = sonify(SonifyRequest(input=timeline, recipe=asked, device=session.device), session)
-    write_text(out / "demo.report.json", json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
+    report = sonify(SonifyRequest(input=timeline, recipe=asked, device=session.device, overwrite=True), session)
+    with outputs.write(out / "demo.report.json") as temporary:
+        text = json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"
+        temporary.write_text(text, encoding="utf-8", newline="\n")
     return _lines(out, report, shots)
 
 
-def _film(folder: Path) -> list[_Shot]:
+def _film(folder: Path, outputs: Outputs) -> list[_Shot]:
     """Write the clips as silent movies; the third has 25 frames per second."""
     clips = make_clips(_seeds(), split="held_out")
     shots = []
@@ -77,7 +82,7 @@ def _film(folder: Path) -> list[_Shot]:
             rate = Fraction(25)
             pixels = pixels[(np.arange(len(pixels) * 25 // 24) * 24) // 25]
         path = folder / f"{row + 1}_{info.kind}.mp4"
-        with atomic_write(path) as temporary:
+        with outputs.write(path) as temporary:
             write_video(temporary, Frames(pixels=pixels, rate=rate), scale=_SCALE, smooth=True)
         shots.append(_Shot(path=path, info=info, rate=rate, first_frame=first_frame, num_frames=num_frames))
     return shots

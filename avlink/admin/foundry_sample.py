@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from avlink.core.errors import InputError
-from avlink.core.paths import atomic_write, make_folder, write_text
+from avlink.core.outputs import Outputs
+from avlink.core.paths import Writer, atomic_write, make_folder
 from avlink.core.values import Frames, Waveform
 from avlink.foundry.clip import FRAME_RATE, SAMPLE_RATE, ClipBatch, ClipInfo, Split
 from avlink.foundry.generate import make_clips
@@ -23,32 +24,42 @@ def sample(out: Path, *, count: int = 8, seed: int = 0, split: str = "train") ->
     """Write `count` clips into the folder `out`, with `captions.json` and a contact sheet; return the files.
 
     The clips are those of seeds `seed`, `seed + 1`, ... of a split: train, held_out (or test) or transfer.
-    Raises InputError for an unknown split, OutputError if the folder cannot be written.
+    Raises InputError for an unknown split, OutputError if the folder cannot be written or holds other files of these
+    names.
     """
     if split not in _SPLITS:
         raise InputError(f"the foundry has no split '{split}'; it has {', '.join(_SPLITS)}")
     make_folder(out)
+    outputs = Outputs()
     files: list[Path] = []
     truths: dict[str, Any] = {}
     clips = make_clips(range(seed, seed + count), split=_SPLITS[split])
     for row, info in enumerate(clips.clips):
         path = out / f"{info.kind}_{info.seed}.mp4"
-        write_clip(clips, row, path, scale=_SCALE)
+        write_clip(clips, row, path, scale=_SCALE, write=outputs.write)
         files.append(path)
         truths[path.name] = truth(info)
     captions = out / "captions.json"
-    write_text(captions, json.dumps(truths, indent=2, ensure_ascii=False) + "\n")
-    sheet = _sheet(clips, out / "sheet.png")
+    with outputs.write(captions) as temporary:
+        temporary.write_text(json.dumps(truths, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    sheet = _sheet(clips, out / "sheet.png", outputs)
     return (*files, captions, *sheet)
 
 
 def write_clip(
-    clips: ClipBatch, row: int, path: Path, *, scale: int, smooth: bool = False, silent: bool = False
+    clips: ClipBatch,
+    row: int,
+    path: Path,
+    *,
+    scale: int,
+    smooth: bool = False,
+    silent: bool = False,
+    write: Writer = atomic_write,
 ) -> None:
     """Write one clip of a batch as a movie, each side `scale` times as large. Raises OutputError."""
     frames = Frames(pixels=clips.frames[row].cpu().numpy(), rate=FRAME_RATE)
     sound = Waveform(samples=clips.sound[row].cpu().numpy()[None], sample_rate=SAMPLE_RATE)
-    with atomic_write(path) as temporary:
+    with write(path) as temporary:
         write_video(temporary, frames, sound=None if silent else sound, scale=scale, smooth=smooth)
 
 
@@ -68,12 +79,12 @@ def truth(info: ClipInfo) -> dict[str, Any]:
     }
 
 
-def _sheet(clips: ClipBatch, path: Path) -> tuple[Path, ...]:
+def _sheet(clips: ClipBatch, path: Path, outputs: Outputs) -> tuple[Path, ...]:
     """Write the contact sheet if the library that draws it is installed; return the files written."""
     try:
         from avlink.foundry.contact_sheet import contact_sheet
     except ImportError:
         return ()
-    with atomic_write(path) as temporary:
+    with outputs.write(path) as temporary:
         contact_sheet(clips, temporary)
     return (path,)

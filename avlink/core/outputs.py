@@ -12,8 +12,9 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,19 @@ class Outputs:
     def _note(self, path: Path) -> Path:
         name = digest(["receipt", str(path.resolve())])
         return self.folder / name[:2] / f"{name[2:]}.json"
+
+
+def claim_folder(folder: Path, *, marks: Collection[str], what: str) -> None:
+    """Raise OutputError for a folder that holds files, and none that matches one of the glob patterns `marks`.
+
+    Call it before files are written into a folder whose content AVLink manages, which is `what`: "a training run".
+    """
+    try:
+        there = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be read: {error.strerror or error}") from error
+    if there and not any(fnmatch(path.name, mark) for path in there for mark in marks):
+        raise OutputError(f"{folder} holds other files and is not {what}; name an empty folder, or one that is new")
 
 
 def _digest(path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
+from avlink.core.outputs import claim_folder
 from avlink.core.paths import make_folder, write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import without_places
@@ -78,6 +79,7 @@ def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, list
     from avlink.training.journal import Journal, draw_curves
 
     def begin() -> None:
+        claim_folder(out, marks=("recipe.toml", "clips"), what="a training run")
         make_folder(out)
         _claim(recipe, out, resume)
         record_environment(out, ranks=ranks.count, device=str(ranks.device))
@@ -163,7 +165,11 @@ def _claim(recipe: TrainRecipe, out: Path, resume: bool) -> None:
     if mark.is_file():
         if not resume:
             raise InputError(f"{out} already holds a training run; resume it, or choose another folder")
-        if _identity(mark.read_text("utf-8")) != _identity(content):
+        try:
+            same = _identity(mark.read_text("utf-8")) == _identity(content)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+            raise InputError(f"{mark} is not the recipe of a training run; choose another folder") from error
+        if not same:
             raise InputError(f"{out} holds a run of another recipe (see {mark}); choose another folder")
     write_text(mark, content)
 

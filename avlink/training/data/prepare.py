@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from avlink.core.errors import InputError
 from avlink.core.events import JobDone, JobStarted, Listener
+from avlink.core.outputs import claim_folder
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import FoundryData
 from avlink.training.data.files import PreparedFiles, prepare_files
@@ -18,6 +19,9 @@ from avlink.training.weights import check_start, load_start_vae, read_start_bund
 
 if TYPE_CHECKING:
     from avlink.training.data.clips import ClipStore
+
+_MARKS = ("data.json", "plan.json", "train", "held_out", "shard-*", "latents*", "texts*")
+"""Names in a folder of prepared clips, complete or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ def prepare(
     from avlink.training.data.texts import prepare_texts
 
     check_start(recipe)
+    claim_folder(root, marks=_MARKS, what="a folder of prepared clips")
     listener(JobStarted(job_id="data", name="clips"))
     if isinstance(recipe.data, FoundryData):
         _prepare_foundry(recipe, recipe.data, root, listener)
