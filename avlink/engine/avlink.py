@@ -91,6 +91,7 @@ class FusionBlock(nn.Module):
         `time` embeds t_a and t_v. Without `x_v` and `motion` the audio attends to itself alone.
         """
         projected_a, q_a, k_a, v_a = self.audio.project_qkv(x_a, time, ropes["audio"])
+        # The order of the streams is free: a token's place is in its rotation, not in its index.
         streams = {"audio": (k_a, v_a)}
         projected_v = q_v = None
         if x_v is not None:
@@ -108,8 +109,11 @@ class FusionBlock(nn.Module):
     def _attend(self, own: str, queries: Tensor, streams: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
         """Attend to the concatenation of all streams; under symmetric cross-attention (table 2) to the others only."""
         seen = [pair for name, pair in streams.items() if not (self.cross and name == own)]
+        # Cross-attention of a clip without picture. The block is then the MLP of its branch.
         if not seen:
             return queries.new_zeros(queries.shape[0], queries.shape[2], queries.shape[1] * queries.shape[3])
+        # (batch, heads, tokens of all streams, head_dim): one softmax decides between the modalities. No mask, since
+        # all windows of a batch are equally long and whole.
         keys, values = (torch.cat(parts, dim=2) for parts in zip(*seen, strict=True))
         return rearrange(scaled_dot_product_attention(queries, keys, values), "b h n d -> b n (h d)")
 
@@ -130,6 +134,8 @@ class FusionBranch(nn.Module):
         self.back = nn.Identity() if stream_dim == config.dim else nn.Linear(config.dim, stream_dim)
         # adaLN by tables that scale the shared time embedding: a projection of its own per block, as in DiT, would add
         # 6 D^2 parameters per branch (cf. adaLN-single, Chen et al. 2023).
+        # Rows: shift and scale before the attention, the gate after it, shift and scale before the MLP, the gate after
+        # it.
         self.table = nn.Parameter(torch.zeros(6, config.dim))
         # The last layer starts at zero: a fresh fusion leaves both frozen backbones exactly as they are.
         last = self.back if isinstance(self.back, nn.Linear) else self.mlp[2]
@@ -174,6 +180,7 @@ def aligned_rope(tau: Float[Tensor, " tokens"], head_dim: int) -> Float[Tensor, 
     pairs = head_dim // 2
     # Bounded on both sides, unlike the speeds for words: slower pairs hardly turn within a window of 31 frames, and
     # above pi neighbouring frames would alias.
+    # (pairs,), in equal ratios from _FASTEST to exactly _SLOWEST: so the exponent ends at 1, unlike in `frequencies`.
     speeds = _FASTEST * (_SLOWEST / _FASTEST) ** (torch.arange(pairs, device=tau.device) / max(pairs - 1, 1))
     return rotary(tau[:, None] * speeds)
 
@@ -218,6 +225,8 @@ class AVLink(nn.Module):
         blocks, after = config.fusion.blocks, config.fusion.after
         stops_a = fusion_positions(config.audio.depth, blocks)
         stops_v = fusion_positions(config.video.depth, blocks)
+        # All Fusion Blocks read the output of one conditioning block (table 2, arrangement). The blocks after it never
+        # run.
         if after is not None and fusion.direction == "audio":
             stops_v = (after,) * blocks
         elif after is not None:
@@ -249,7 +258,10 @@ class AVLink(nn.Module):
         """
         if direction != "audio" and v_t is None:
             raise ValueError("A2V needs the noisy picture that it denoises")
+        # DiT has this SiLU before the projection in every block. The tables of the Fusion Blocks only scale, so once is
+        # enough.
         time = torch.nn.functional.silu(self.fusion.time(t_a, t_v))
+        # Each backbone is told its own flow time, as in its pretraining. The Fusion Blocks alone know both.
         a, v = self.audio.embed(a_t, t_a, text_a), None
         if self.extracted is not None and features is not None:
             v = _as_stream(features, a)
@@ -275,6 +287,7 @@ class AVLink(nn.Module):
     ) -> tuple[Stream, Stream | None]:
         """Run both backbones; each Fusion Block refines the activations of both (symmetric feature reinjection)."""
         head_dim = self.config.fusion.dim // self.config.fusion.heads
+        # Once for all Fusion Blocks: refining an activation does not move it in time.
         ropes = {name: aligned_rope(tau, head_dim) for name, tau in self.tau(a, v, motion).items()}
         generated = ("audio", "video") if direction == "both" else (direction,)
         for index, block in enumerate(self.fusion.blocks):
@@ -283,6 +296,7 @@ class AVLink(nn.Module):
             v = None if v is None else self.video.run(v, *self.spans_v[index])
             # Nothing reads the conditioning activations after the last block: refining them would be wasted.
             refined = generated if last or not self.config.fusion.reinject else ("audio", "video")
+            # The text is not among the keys: prompts reach a stream through its backbone alone.
             x_a, x_v = block(a.tokens, None if v is None else v.tokens, motion, time, ropes, refined)
             a = replace(a, tokens=x_a)
             v = v if v is None else replace(v, tokens=x_v)
@@ -307,6 +321,7 @@ class AVLink(nn.Module):
         elif v is not None:
             # All patches of a frame stand at one moment: the alignment is temporal, space is left to the backbone.
             per_time = (config.picture.height // patch[1]) * (config.picture.width // patch[2])
+            # A patch of several frames stands at the middle of them.
             frames = centres(v.tokens.shape[1] // per_time) * patch[0]
             tau["video"] = frames.repeat_interleave(per_time)
         if motion is not None and config.motion is not None:
@@ -317,5 +332,6 @@ class AVLink(nn.Module):
 def _as_stream(features: Tensor, beside: Stream) -> Stream:
     """Wrap an extractor's features, which no backbone runs on; Fusion Blocks may still refine them."""
     batch, count, dim = features.shape
+    # Placeholders: the spans of this stream are empty, so that no block reads its time, rotations or text.
     no_time, no_rope = features.new_zeros(batch, dim), features.new_zeros(count, 0, 2)
     return Stream(tokens=features, time=no_time, rope=no_rope, text=beside.text, mask=beside.mask)

@@ -159,6 +159,7 @@ def load_system(bundle: Bundle, components: Iterable[str] | None = None, device:
     """
     system = System(bundle.config).requires_grad_(False).eval()
     wanted = set(components) if components is not None else set(system.components())
+    # To fp32 as they are loaded, which holds every half-precision value exactly.
     load_into({name: part for name, part in system.components().items() if name in wanted}, bundle)
     if bundle.config.text.kind == "t5":
         system.external_text = load_text_encoder(bundle.folder, bundle.text, device, bundle.config.text.max_length)

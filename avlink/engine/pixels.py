@@ -20,11 +20,13 @@ from avlink.core.values import Frames
 
 def to_pixels(frames: UInt8[Tensor, "batch frames height width 3"]) -> Float[Tensor, "batch frames 3 height width"]:
     """Convert RGB bytes to pixels in [-1, 1], channels before rows."""
+    # In place: float() has made a copy.
     return frames.float().mul_(1 / 127.5).sub_(1.0).permute(0, 1, 4, 2, 3)
 
 
 def to_bytes(pixels: Float[Tensor, "frames 3 height width"]) -> NDArray[np.uint8]:
     """Convert pixels to RGB bytes, (frames, height, width, 3); values beyond [-1, 1] are clipped."""
+    # round, since the conversion truncates: bytes come back from `to_pixels` as they were.
     values = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return values.permute(0, 2, 3, 1).cpu().numpy()
 

@@ -45,6 +45,7 @@ class System(nn.Module):
     def __init__(self, config: AVLinkConfig) -> None:
         super().__init__()
         self.config = config
+        # One width for both encoders: an external T5 serves both backbones.
         text = config.text.dim
         own_text = config.text.kind == "bytes"
         self.vae = MelVAE(config.vae, config.mel.n_mels)

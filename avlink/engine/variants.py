@@ -65,6 +65,7 @@ class DirectBlock(nn.Module):
         """Add the features of the nearest moment to `x`; times are in video frames."""
         seen, moments = mean_per_moment(conditioning, other_tau)
         shift, scale = self.table(time).chunk(2, dim=-1)
+        # (tokens,). Repeated, not interpolated, as in the model that it stands for.
         nearest = (tau[:, None] - moments[None]).abs().argmin(dim=1)
         # Projected before they are repeated: there are fewer moments than tokens.
         out: Tensor = x + self.project(modulate(self.norm(seen), shift, scale))[:, nearest]
@@ -86,6 +87,7 @@ class DirectAVLink(AVLink):
     def link(
         self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
     ) -> tuple[Stream, Stream | None]:
+        # The motion stem is left out: the models that this stands for have none.
         tau = self.tau(a, v, None)
         for block, span_a, span_v in zip(self.fusion.blocks, self.spans_a, self.spans_v, strict=True):
             a = self.audio.run(a, *span_a)
@@ -112,6 +114,8 @@ class TextLink(nn.Module):
         self, seen: list[Float[Tensor, "batch others other_dim"]], other_tau: Float[Tensor, " others"], span: float
     ) -> Float[Tensor, "batch words text_dim"]:
         """Return one word per moment from the activations at every stop; `other_tau` and `span` are in video frames."""
+        # (stops, batch, moments, text_dim), averaged over the stops: the prompt has one word a moment, however many
+        # blocks are read.
         words = torch.stack(
             [
                 project(self.norm(mean_per_moment(x, other_tau)[0]))
@@ -120,6 +124,7 @@ class TextLink(nn.Module):
         ).mean(dim=0)
         moments = mean_per_moment(seen[0], other_tau)[1]
         # Cross-attention to text has no positions, so every word must carry its own.
+        # As a share of the window: `sinusoids` are made for flow times, 0 to 1.
         out: Tensor = words + self.place(sinusoids(moments / span, _TIME_DIM).to(words.dtype))
         return out
 

@@ -28,8 +28,10 @@ def plan_windows(duration_s: float, window_s: float, overlap_s: float = 1.0) -> 
     """
     if duration_s <= window_s:
         return (Window(start_s=0, duration_s=duration_s),)
+    # Whole seconds. At 5.16 s, windows start every 4 s and overlap by 1.16 s.
     hop = max(1, int(window_s - overlap_s))
     starts = [0]
+    # Durations are quotients of token counts: rounding must not give a further window of nothing.
     while starts[-1] + window_s < duration_s - 1e-9:
         starts.append(starts[-1] + hop)
     return tuple(Window(start_s=s, duration_s=min(window_s, duration_s - s)) for s in starts)
@@ -41,6 +43,7 @@ def blend(pieces: list[Float[Tensor, _ * rest]], starts: list[int], total: int) 
     Equal pieces blend into themselves, wherever the windows lie.
     """
     out = torch.zeros((total, *pieces[0].shape[1:]), dtype=pieces[0].dtype, device=pieces[0].device)
+    # In fp32 also for pieces in half precision, whose weights would not add up to 1.
     weight = torch.zeros(total, dtype=torch.float32, device=out.device)
     spans = [(start, min(start + piece.shape[0], total)) for piece, start in zip(pieces, starts, strict=True)]
     for index, (piece, (start, stop)) in enumerate(zip(pieces, spans, strict=True)):
@@ -59,6 +62,7 @@ def ramp(spans: Sequence[tuple[int, int]], index: int) -> Float[Tensor, " length
     # Sampled at the rows' centres: rising and falling ramps of one overlap add up to 1, and no weight is 0.
     into = min(spans[index - 1][1], stop) - start if index > 0 else 0
     if into > 0:
+        # minimum: where a window is all overlap, its two ramps meet.
         share[:into] = torch.minimum(share[:into], (torch.arange(into) + 0.5) / into)
     gone = stop - spans[index + 1][0] if index + 1 < len(spans) else 0
     if gone > 0:

@@ -52,6 +52,8 @@ def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.r
         dark_back=look.dark_back,
         back_level=sum(look.back[0]) / 3,
     )
+    # Rejection: rules on contact times are easier to check than to draw by. Kind and look stay, so that hard ones are
+    # not rarer.
     for _ in range(_ATTEMPTS):
         try:
             scene = table[kind][0](sampler)
@@ -60,6 +62,7 @@ def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.r
         break
     else:
         raise RuntimeError(f"no playable plan of kind {kind} for seed {seed} within {_ATTEMPTS} attempts")
+    # After the scene, whose plan then does not depend on it.
     add_clutter(look, sampler)
     if look.style in ("outline", "mosaic"):
         restyle(scene, look, sampler)
@@ -146,6 +149,7 @@ def make_stills(
         # From the stream of the sound, which a still does not need: its picture is a frame of the clip's.
         event = events[int(sounding.integers(len(events)))]
         late = int(sounding.integers(-LATE_FRAMES, LATE_FRAMES + 1))
+        # The frame that is shown at the event, and up to `LATE_FRAMES` before or after it.
         number = min(max(0, int(event.time_s * FRAME_RATE) + late), CLIP_FRAMES - 1)
         frames.append(render_frames(scene, look, drawing, where, np.array([number])))
         names.append(event.material)

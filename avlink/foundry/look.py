@@ -77,6 +77,7 @@ def frame_times(rng: np.random.Generator, slow: bool) -> tuple[Array, NDArray[np
     if not slow:
         return middle, np.arange(CLIP_FRAMES)
     rate = float(rng.choice([12, 15, 18]))
+    # The source frame that is being shown at that time, as a player repeats frames.
     source = np.floor(middle * rate)
     return (source + 0.5) / rate, source.astype(np.int64)
 
@@ -119,18 +120,22 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
     dark = bool(rng.random() < 0.5)
     level = rng.uniform(0.02, 0.3) if dark else rng.uniform(0.62, 1.0)
     tint = 1 - rng.uniform(0, 0.5 if wide else 0.25) * rng.random(3)
+    # Dark or light: bodies are drawn in the other of the two.
     first = np.clip(level * tint, 0, 1)
     other = np.clip(first + rng.uniform(-0.22, 0.22) + rng.uniform(-0.1, 0.1, 3), 0, 1)
     bars = wide and bool(rng.random() < 0.25)
+    # Drawn also where there are no bars, so that bars change nothing that is drawn after them.
     rows, columns = (int(rng.integers(3, 6)), 0) if rng.random() < 0.5 else (0, int(rng.integers(5, 12)))
     rows, columns = (rows, columns) if bars else (0, 0)
     # The scene is scaled to fit between the bars.
     zoom = (36 - 2 * rows) / 36 if rows else (64 - 2 * columns) / 64 if columns else 1.0
+    # Below 1 the picture shows more than the scene, which is why the backdrop has margins.
     zoom *= float(rng.uniform(0.85, 1.08)) if wide and rng.random() < 0.4 else 1.0
     moves = wide and bool(rng.random() < (0.7 if not transfer else 0.3))
     flicker = np.ones(CLIP_FRAMES)
     if wide and not transfer and rng.random() < 0.35:
         flicker = 1 + np.clip(random_walk(rng, rng.uniform(0.01, 0.06), int(rng.integers(1, 20))), -0.2, 0.2)
+        # A repeated source frame is as bright as the first time.
         flicker = flicker[np.searchsorted(source_index, source_index)]
     # The transfer split is hard by its kinds and styles, so its other nuisances are mild.
     rough = wide and not transfer
@@ -144,6 +149,7 @@ def plan_look(rng: np.random.Generator, *, transfer: bool) -> Look:
         camera=plan_camera(rng, zoom, moves=moves, slow_index=source_index),
         source_index=source_index,
         t=t,
+        # The share of a frame during which the shutter is open; 0 is a synthetic picture without motion blur.
         shutter=0.0 if rng.random() < 0.2 else float(rng.uniform(0.3, 1.0)),
         flicker=flicker,
         shade=(float(rng.uniform(-0.3, 0.3)), float(rng.uniform(-0.3, 0.3)))
@@ -184,6 +190,7 @@ def add_clutter(look: Look, sampler: SceneSampler) -> None:
         for _ in range(int(sampler.rng.integers(1, 3))):
             size, pace = sampler.uniform(1.5, 4.5), sampler.uniform(0.6, 3.0)
             phase = sampler.rng.uniform(0, 2 * np.pi, 4)
+            # A sine turns around smoothly, unlike a body that hits something.
             x = sampler.uniform(8, 56) + sampler.uniform(2, 20) * np.sin(pace * sampler.t + phase[0])
             y = sampler.uniform(4, 32) + sampler.uniform(1, 9) * np.sin(
                 pace * sampler.uniform(0.6, 1.6) * sampler.t + phase[1]
@@ -204,6 +211,7 @@ def add_clutter(look: Look, sampler: SceneSampler) -> None:
 
 
 def _muted(look: Look, sampler: SceneSampler) -> Colour:
+    # Towards the background: clutter must not be more visible than what sounds.
     mix = sampler.uniform(0.3, 0.9)
     back, front = np.asarray(look.back[0]), np.asarray(sampler.colour())
     red, green, blue = (float(c) for c in back * (1 - mix) + front * mix)

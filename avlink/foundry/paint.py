@@ -42,6 +42,7 @@ def texture_level(surface: Surface, at: TexturePoint) -> torch.Tensor:
     """Return the level of `surface` at every pixel, 0 (its dark colour) to 1 (its light one)."""
     grain, phase = surface.grain_px, surface.phase
     if surface.texture == "wood":
+        # Grain along u, bent by slow waves.
         wave = at.v * (2 * math.pi / grain) + 1.4 * torch.sin(at.u * (0.9 / grain) + phase)
         return 0.5 + 0.5 * torch.sin(wave)
     if surface.texture == "metal":
@@ -60,6 +61,7 @@ def texture_level(surface: Surface, at: TexturePoint) -> torch.Tensor:
         ripple = torch.sin(at.v * (5.0 / grain) + torch.sin(at.u * (3.0 / grain) + 5 * at.t + phase) - 7 * at.t)
         return 0.45 + 0.45 * ripple
     if surface.texture == "cloth":
+        # Four times a product of sines, cut off: squares with soft edges.
         check = torch.sin(at.u * (6.3 / grain)) * torch.sin(at.v * (6.3 / grain))
         return (0.5 + 4 * check).clamp(0, 1)
     if surface.texture == "rubber":
@@ -75,6 +77,7 @@ def per_frame(value: Array | float) -> Array:
 def world_to_picture(camera: Camera, x: Array, y: Array) -> tuple[Array, Array]:
     """Return picture positions of world positions, per frame."""
     cos, sin = np.cos(camera.roll) * camera.zoom, np.sin(camera.roll) * camera.zoom
+    # A similarity about the centre of the picture, as `Camera` defines it; y points down.
     dx, dy = x - WIDTH / 2, y - HEIGHT / 2
     return WIDTH / 2 + cos * dx - sin * dy + camera.shift_x, HEIGHT / 2 + sin * dx + cos * dy + camera.shift_y
 
@@ -104,6 +107,7 @@ def paint_body(
     scale_u, scale_v = per_frame(body.stretch_u) * camera.zoom, per_frame(body.stretch_v) * camera.zoom
     opacity = np.clip(per_frame(body.opacity), 0, 1)
     smaller = np.minimum(scale_u, scale_v)
+    # Pixels per frame while the shutter is open.
     pace = np.hypot(np.gradient(x), np.gradient(y)) * shutter
     # Motion blur as a wider edge, by the distance covered while the shutter is open. A jump, of a particle that starts
     # again, is no motion.
@@ -111,6 +115,7 @@ def paint_body(
     wide, high = body.shape.extent(angle)
     larger = np.maximum(scale_u, scale_v)
     wide, high = wide * larger + edge / 2 + 1, high * larger + edge / 2 + 1
+    # Frames in which nothing would be drawn are left out: most bodies of particles are visible in few.
     seen = (opacity > 0.02) & (x + wide > 0) & (x - wide < WIDTH) & (y + high > 0) & (y - high < HEIGHT)
     rows = np.nonzero((seen & (smaller > 0.05))[shown])[0]
     if not len(rows):
@@ -119,13 +124,17 @@ def paint_body(
     # One window size for all frames, so that they are one tensor: painting frame by frame is many times slower.
     span_x = int(min(WIDTH, 2 * math.ceil(wide[frames].max()) + 1))
     span_y = int(min(HEIGHT, 2 * math.ceil(high[frames].max()) + 1))
+    # Windows are kept within the picture, so that no index needs a check.
     left = np.clip(np.floor(x[frames] - span_x / 2 + 0.5), 0, WIDTH - span_x).astype(np.int64)
     top = np.clip(np.floor(y[frames] - span_y / 2 + 0.5), 0, HEIGHT - span_y).astype(np.int64)
+    # (frames, 1, span_x) and (frames, span_y, 1).
     grid_x = torch.from_numpy(left).to(device)[:, None, None] + torch.arange(span_x, device=device)[None, None, :]
     grid_y = torch.from_numpy(top).to(device)[:, None, None] + torch.arange(span_y, device=device)[None, :, None]
     cos, sin = np.cos(angle[frames]), np.sin(angle[frames])
+    # At the middle of pixels.
     dx = grid_x.float() + 0.5 - frame_column(x[frames], device)
     dy = grid_y.float() + 0.5 - frame_column(y[frames], device)
+    # The inverse of the pose: turned back by the angle, then divided by the stretch of each axis.
     u = dx * frame_column(cos / scale_u[frames], device) + dy * frame_column(sin / scale_u[frames], device)
     v = dy * frame_column(cos / scale_v[frames], device) - dx * frame_column(sin / scale_v[frames], device)
     distance = body.shape.distance(u, v)
@@ -133,6 +142,8 @@ def paint_body(
     in_pixels = distance * frame_column(smaller[frames], device)
     if outline:
         in_pixels = in_pixels.abs() - 0.45
+    # Coverage of a pixel by a straight edge at that distance: for an edge of one pixel 1 at half a pixel inside, 0 at
+    # half a pixel outside.
     cover = (0.5 - in_pixels / frame_column(edge[frames], device)).clamp_(0, 1)
     surface = body.surface
     point = TexturePoint(u, v, dx, dy, distance, frame_column(t[frames], device))
@@ -185,11 +196,14 @@ def paint_fixed(canvas: torch.Tensor, body: Body, origin: tuple[float, float], *
 def paint_streaks(canvas: torch.Tensor, streaks: Streaks, ranks: torch.Tensor, shown: NDArray[np.int64]) -> None:
     """Paint rain or flakes; `ranks` (96, 128), 0 to 1, is the density at which each drop of the tile appears."""
     device = canvas.device
+    # The integral of the velocity: a change of wind moves drops on from the place where they are.
     shift_x = torch.from_numpy((np.cumsum(streaks.velocity_x) / 24)[shown]).to(device)
     shift_y = torch.from_numpy((np.cumsum(streaks.velocity_y) / 24)[shown]).to(device)
     rows = torch.arange(HEIGHT, device=device)[None, :] - shift_y.long()[:, None]
     columns = torch.arange(WIDTH, device=device)[None, :] - shift_x.long()[:, None]
+    # The tile repeats: indices are taken modulo its size.
     tile = ranks[(rows % 96)[:, :, None], (columns % 128)[:, None, :]]
     density = frame_column(streaks.density[shown], device)
+    # A drop appears once the density exceeds its rank, over a sixtieth, so that drops fade in rather than pop up.
     cover = ((density * 0.16 - tile) * 60).clamp(0, 1)[..., None] * streaks.opacity
     canvas.copy_(torch.lerp(canvas, torch.tensor(streaks.colour, device=device).expand_as(canvas), cover))

@@ -21,6 +21,7 @@ MARGIN_X, MARGIN_Y = 32, 26
 def backdrop(look: Look, rng: np.random.Generator, device: torch.device) -> torch.Tensor:
     """Return the background, (36 + 2 * 26, 64 + 2 * 32, 3), with margins around the picture."""
     rows, columns = HEIGHT + 2 * MARGIN_Y, WIDTH + 2 * MARGIN_X
+    # In picture widths and heights from the top left corner of the picture, so negative in the margin.
     x = (torch.arange(columns, device=device) - MARGIN_X)[None, :] / WIDTH
     y = (torch.arange(rows, device=device) - MARGIN_Y)[:, None] / HEIGHT
     numbers = [float(n) for n in look.back_numbers]
@@ -73,9 +74,11 @@ def view_world(world: torch.Tensor, camera: Camera, shown: NDArray[np.int64]) ->
         - HEIGHT / 2
         - frame_column(camera.shift_y[frames], device)
     )
+    # The inverse of the camera: for each pixel the place in the world that it shows.
     cos = frame_column((np.cos(camera.roll) / camera.zoom)[frames], device)
     sin = frame_column((np.sin(camera.roll) / camera.zoom)[frames], device)
     rows, columns = world.shape[:2]
+    # grid_sample counts from -1 to 1 over the world with its margins.
     grid = torch.stack([(cos * x + sin * y) * (2 / columns), (cos * y - sin * x) * (2 / rows)], dim=-1)
     source = world.permute(2, 0, 1).expand(grid.shape[0], -1, -1, -1)
     seen = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -98,15 +101,19 @@ def render_frames(
         paint_fixed(world, body, (-MARGIN_X, -MARGIN_Y), outline=outline)
     camera = look.camera
     if scene.shake is not None:
+        # Independent from frame to frame, as of a blast, unlike the smooth shake of a hand.
         shake = rng.uniform(-1, 1, (2, CLIP_FRAMES)) * scene.shake
         camera = Camera(
             zoom=camera.zoom, roll=camera.roll, shift_x=camera.shift_x + shake[0], shift_y=camera.shift_y + shake[1]
         )
+    # Everything that stands still is painted once, into a world that the camera then looks at; moving bodies are
+    # painted into each frame.
     canvas = view_world(world, camera, shown)
     for body in [*look.silent, *scene.bodies]:
         paint_body(canvas, body, camera, look.t, shown, shutter=look.shutter, outline=outline)
     if scene.streaks is not None:
         drops = np.ones((96, 128), dtype=np.float32)
+        # A fiftieth of the tile is drops; all other places have a rank of 1, which no density reaches.
         where = rng.random((96, 128)) < 0.02
         drops[where] = (rng.random(int(where.sum())) * 0.15).astype(np.float32)
         long = max(1, round(scene.streaks.length_px))
@@ -133,6 +140,7 @@ def post_process(
         y = torch.linspace(-1, 1, HEIGHT, device=device)[:, None] * look.shade[1]
         canvas *= (1 + x + y)[None, :, :, None]
     if look.contrast != 1:
+        # About mid grey, which goes to `brightness`.
         canvas.sub_(0.5).mul_(look.contrast).add_(look.brightness)
     if look.saturation != 1:
         grey = canvas.mean(dim=-1, keepdim=True)
@@ -143,10 +151,12 @@ def post_process(
     if look.style == "halftone":
         # Bayer's matrix (1973).
         screen = torch.tensor([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], device=device)
+        # Thresholds at the middle of 16 equal steps.
         screen = (screen.float() / 16 + 1 / 32).repeat(HEIGHT // 4, WIDTH // 4)
         canvas = torch.where(canvas > screen[None, :, :, None], 0.95, 0.05)
     if look.block:
         # Coarse averages and a threshold on the rest resemble strong block compression.
+        # 24 levels of each channel, and cells of 4 by 4 pixels.
         cells = F.avg_pool2d(canvas.permute(0, 3, 1, 2), 4).mul_(24).round_().div_(24)
         cells = F.interpolate(cells, scale_factor=4, mode="nearest").permute(0, 2, 3, 1)
         rest = canvas - cells
@@ -166,4 +176,5 @@ def post_process(
     if look.bar_columns:
         canvas[:, :, : look.bar_columns] = 0
         canvas[:, :, WIDTH - look.bar_columns :] = 0
+    # + 0.5 rounds, as the conversion truncates.
     return canvas.mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8)

@@ -54,6 +54,7 @@ class SceneSampler:
     def colour(self) -> Colour:
         """Draw a colour that contrasts with the background, dark on light or light on dark."""
         hue = self.rng.random(3)
+        # The strongest channel at 1: `tint` then sets saturation alone, and `level` brightness.
         hue = hue / max(hue.max(), 1e-3)
         tint = 1.0 - self.uniform(0.0, 0.7) * (1.0 - hue)
         level = self.uniform(0.65, 1.0) if self.dark_back else self.uniform(0.12, 0.45)
@@ -68,6 +69,7 @@ class SceneSampler:
             base = np.asarray(self.colour())
             spread = {"rubber": 0.1, "metal": 0.75, "glass": 0.6}.get(material, 0.45)
             low, high = _colour(base * (1 - spread)), _colour(base + (1 - base) * spread * 0.8)
+        # The mean of two colours of three channels.
         level = (sum(low) + sum(high)) / 6
         if abs(level - self.back_level) < (0.2 if self.narrow else 0.12):
             # A body that is invisible against the background teaches nothing.
@@ -95,6 +97,7 @@ class SceneSampler:
         if draw < 0.75:
             return box(radius, radius * self.uniform(0.6, 1.0), self.uniform(0.3, 1.5))
         if draw < 0.88:
+            # A polygon of the same circumradius would look smaller than a disc.
             return polygon(radius * 1.1, int(self.rng.integers(3, 8)))
         return capsule(radius * 1.2, radius * self.uniform(0.5, 0.75))
 
@@ -161,6 +164,7 @@ class SceneSampler:
         index, since = latest_event(times, self.t)
         x, y, force = (np.asarray([*np.broadcast_to(a, len(times)), 0.0])[index] for a in (x, y, strength))
         if kind == "dust":
+            # A puff that grows and is gone after 0.28 s.
             size = (1.5 + 9 * np.minimum(since, 1.0)) * (0.5 + force)
             fade = np.where(since < 0.28, 1 - since / 0.28, 0.0) * (0.35 + 0.4 * force)
             grey = self.uniform(0.55, 0.9)
@@ -178,6 +182,7 @@ class SceneSampler:
             away = self.rng.uniform(-1, 1, len(times) + 1)[index]
             rise = self.rng.uniform(0.4, 1.0, len(times) + 1)[index]
             fly = 70 if kind == "spark" else 32
+            # Thrown up and to the side, and falling at 240 pixels per second squared.
             dx, dy = away * fly * tau, -rise * fly * tau + 120 * tau**2
             fade = np.where(since < life, 1 - 0.6 * since / life, 0.0)
             scene.bodies.append(

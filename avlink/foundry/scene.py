@@ -111,6 +111,7 @@ class Ground:
         side = -1.0 if self.mirrored else 1.0
         s, h = side * np.asarray(along, dtype=np.float64), np.asarray(height, dtype=np.float64)
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
+        # The plane's own axes are (cos, sin) along it and (sin, -cos) away from it, since y points down.
         return self.x + s * cos + h * sin, self.y + s * sin - h * cos
 
     def to_world_angle(self, angle: Array | float) -> Array:
@@ -122,6 +123,7 @@ class Ground:
 
 def latest_event(times: Sequence[float], t: Array) -> tuple[NDArray[np.int64], Array]:
     """Return the index of the last of `times` (ascending) at or before each `t` (-1: none), and the time since then."""
+    # side="right": a frame at the very time of an event is after it.
     index = np.searchsorted(np.asarray(times), t, side="right") - 1
     # The appended time is what index -1 reads; `where` discards it.
     since = np.where(index >= 0, t - np.asarray([*times, 0.0])[index], np.inf)

@@ -39,14 +39,17 @@ class Shape:
         """Return the extent from the centre along `direction` of the shape turned by `angle`, both in radians."""
         turn = np.asarray(direction) - np.asarray(angle)
         if self.form == "polygon":
+            # The furthest corner along the direction (the support function of a convex hull).
             corners = [np.cos(turn - 2 * np.pi * k / self.sides) for k in range(self.sides)]
             return np.asarray(self.half_u * np.max(np.stack(corners), axis=0))
+        # A box without its rounding, grown by the radius of the corners: Minkowski sums add their supports.
         flat_u, flat_v = self.half_u - self.corner, self.half_v - self.corner
         return np.asarray(flat_u * np.abs(np.cos(turn)) + flat_v * np.abs(np.sin(turn)) + self.corner)
 
     def extent(self, angle: Array) -> tuple[Array, Array]:
         """Return half the width and height of the bounding box of the shape turned by `angle`."""
         if self.form == "half":
+            # Beyond any picture, so that it is never culled.
             return np.full_like(angle, 1e3), np.full_like(angle, 1e3)
         if self.form == "polygon":
             return np.full_like(angle, self.half_u), np.full_like(angle, self.half_u)
@@ -61,6 +64,8 @@ class Shape:
         if self.form == "ring":
             return (torch.hypot(u, v) - self.half_u).abs() - self.corner
         if self.form == "polygon":
+            # The distance of a side from the centre. The maximum over sides is exact inside and next to sides; beyond
+            # corners it is a little short, which one pixel of edge does not show.
             apothem = self.half_u * float(np.cos(np.pi / self.sides))
             best: torch.Tensor | None = None
             for k in range(self.sides):
@@ -74,6 +79,7 @@ class Shape:
         # A disc needs only one root; most bodies are discs.
         if flat_u <= 0 and flat_v <= 0:
             return torch.hypot(u, v) - self.corner
+        # The distance of a rounded box (Quilez): beyond a corner the length of both parts, else the larger one.
         outside_u, outside_v = u.abs() - flat_u, v.abs() - flat_v
         outside = torch.hypot(outside_u.clamp(min=0), outside_v.clamp(min=0))
         return outside + torch.maximum(outside_u, outside_v).clamp(max=0) - self.corner

@@ -30,8 +30,10 @@ def band_noise(rng: np.random.Generator, num_samples: int, low_hz: float, high_h
     length = 1 << max(9, (num_samples - 1).bit_length())
     spectrum = np.fft.rfft(rng.standard_normal(length))
     hz = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
+    # Powers of Butterworth filters: of second order below, of third order above.
     band = 1 / (1 + (low_hz / np.maximum(hz, 1)) ** 4) / (1 + (hz / high_hz) ** 6)
     noise = np.fft.irfft(spectrum * np.sqrt(band), length)[:num_samples]
+    # Of unit variance after it is cut: the cut part need not be as loud as the whole.
     return np.asarray(noise / max(float(noise.std()), 1e-9))
 
 
@@ -47,6 +49,7 @@ def time_since_contact(hit_s: float, num_samples: int, device: torch.device) -> 
 
 def fundamental_hz(voice: Voice, size_px: float) -> float:
     """Return the pitch by size: `low_hz` for a radius of 9 pixels to `high_hz` for 3, geometrically."""
+    # Geometric, as pitch is heard.
     small = np.clip((9.0 - size_px) / 6.0, 0, 1)
     return float(voice.low_hz * (voice.high_hz / voice.low_hz) ** small)
 
@@ -60,24 +63,29 @@ def contact_sound(
     voice = MATERIALS[contact.material].voice
     f0 = fundamental_hz(voice, contact.size_px) * pitch
     decay = float(rng.uniform(*voice.decay_s)) * float(np.clip(contact.size_px / 6, 0.7, 1.3))
+    # After 5.5 times the decay a partial is 48 dB down.
     longest = 5.5 * decay + 0.03 + 6 * voice.noise_s + (0.25 if voice.bubbles else 0)
     first, t = time_since_contact(contact.time_s, int(longest * SAMPLE_RATE), device)
     # Slightly detuned: no two bodies have quite the same partials.
     ratios = np.asarray([r * (1 + 0.004 * rng.standard_normal()) if k else 1.0 for k, r in enumerate(voice.ratios)])
     # The point of the strike decides which partials sound (mode shapes of a bar), its strength how bright they are.
     weights = np.abs(np.sin(np.pi * (np.arange(len(ratios)) + 1) * contact.strike_point)) * 0.8 + 0.2
+    # Hard blows fall by ratio^-0.4, soft ones by ratio^-1.3: bright and dull.
     weights = weights * ratios ** -(1.3 - 0.9 * contact.strength)
     hz = f0 * ratios
     # Partials near half the sample rate would alias when they glide.
     keep = hz < 0.46 * SAMPLE_RATE
+    # Shared out among those that are left: a cut partial must not make the sound quieter than its tick and noise.
     hz, weights, ratios = hz[keep], weights[keep] / weights[keep].sum(), ratios[keep]
     # Higher partials die sooner.
     decays = decay / ratios**voice.damping
     rows = torch.tensor(np.stack([2 * np.pi * hz, 1 / decays, weights]), dtype=torch.float32, device=device)
+    # (partials, samples).
     phase = t[None, :] * rows[0][:, None]
     if voice.glide:
         phase = phase * (1 + voice.glide * torch.exp(-t / 0.025))[None, :]
     ringing = (torch.sin(phase) * torch.exp(-t[None, :] * rows[1][:, None]) * rows[2][:, None]).sum(0)
+    # The noise of a soft touch reaches little more than half as high as that of a hard blow.
     bright = 0.55 + 0.45 * contact.strength
     noise = band_noise(rng, max(1, len(t)), voice.noise_hz[0], voice.noise_hz[1] * bright)[: len(t)]
     burst = torch.from_numpy(noise.astype(np.float32)).to(device) * torch.exp(-t / voice.noise_s)
@@ -89,12 +97,14 @@ def contact_sound(
     for _ in range(voice.bubbles):
         begin, start_hz = float(rng.uniform(0.006, 0.09)), float(rng.uniform(500, 1500))
         tau = (t - begin).clamp(min=0)
+        # A rising pitch, as of a bubble that nears the surface (van den Doel 2005).
         chirp = torch.sin(2 * math.pi * start_hz * tau * (1 + 5.0 * tau)) * torch.exp(-tau / 0.025)
         sound = sound + 0.22 * chirp * (tau * 2000).clamp(max=1)
     # A short linear attack: a jump at the first sample would be a click of every frequency.
     attack = (t / voice.attack_s).clamp(max=1)
     sound = sound * attack
     peak = sound.abs().amax() if len(t) else torch.ones(())
+    # By the peak, not the energy: equal blows on long and short materials have equal attacks.
     return first, sound * (contact_amplitude(contact.strength) / peak.clamp(min=1e-6))
 
 
@@ -131,13 +141,16 @@ def continuous_sound(
 
     if continuous.kind == "rain":
         drops = np.zeros(CLIP_SAMPLES, dtype=np.float32)
+        # Up to 320 drops a second, independent of each other (a Poisson process).
         ticks = rng.random(CLIP_SAMPLES) < 0.02 * per_sample(continuous.level, t)
         drops[ticks] = rng.standard_normal(int(ticks.sum())).astype(np.float32)
+        # A drop: 2.8 kHz for a few milliseconds.
         kernel = np.sin(np.arange(64) * 1.1) * np.exp(-np.arange(64) / 12)
         patter = torch.from_numpy(np.convolve(drops, kernel, mode="same").astype(np.float32)).to(device)
         return 0.08 * level * noise(1200, 6500) + 0.03 * patter
     if continuous.kind == "wind":
         fast = torch.from_numpy(speed).to(device)
+        # Faster wind sounds higher: a low band gives way to the one above it.
         return 0.12 * level * (noise(60, 380) * (1 - 0.6 * fast) + noise(350, 1100) * fast)
     if continuous.kind == "hum":
         base = 55 + 150 * speed
@@ -146,6 +159,7 @@ def continuous_sound(
         hum = sum((torch.sin(k * phase) / k for k in (1, 2, 3, 5)), torch.zeros_like(phase))
         return 0.04 * level * (hum + 0.25 * noise(300, 1600))
     assert continuous.material is not None
+    # A rolling body of 6 pixels: its rumble lies about the pitch that it has when struck.
     pitch = fundamental_hz(MATERIALS[continuous.material].voice, 6.0)
     rumble = 0.7 * noise(50, 300) + 0.5 * noise(0.7 * min(pitch, 2500), 1.5 * min(pitch, 2500))
     wobble = 1 + 0.2 * torch.from_numpy(np.sin(np.cumsum(8 * speed) * 2 * np.pi / SAMPLE_RATE).astype(np.float32)).to(
@@ -158,9 +172,11 @@ def add_room(sound: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Add a faint short reverberation."""
     length = int(rng.uniform(0.12, 0.35) * SAMPLE_RATE)
     t = np.arange(length) / SAMPLE_RATE
+    # 6.9 is ln(1000): the tail falls by 60 dB over its length (RT60).
     tail = band_noise(rng, length, 150, 4000) * np.exp(-t * 6.9 / (length / SAMPLE_RATE))
     # Nothing in the first 4 ms, which a listener would fuse with the attack itself.
     tail[: int(0.004 * SAMPLE_RATE)] = 0
+    # 11 to 20 dB below the direct sound, in energy.
     tail *= 10 ** (rng.uniform(-20, -11) / 20) / np.sqrt((tail**2).sum())
     # 3 * 2^15: room for both lengths, without circular overlap, and fast to transform.
     size = 98304
@@ -179,10 +195,12 @@ def render_sound(scene: ScenePlan, t: Array, rng: np.random.Generator, device: t
     for contact in scene.contacts:
         first, samples = contact_sound(contact, rng, pitch, device)
         sound[first : first + len(samples)] += samples
+    # The room is for contacts: continuous sounds are noise already, which it would hardly change.
     if rng.random() < 0.33:
         sound = add_room(sound, rng)
     for continuous in scene.continuous:
         sound = sound + continuous_sound(continuous, t, rng, device)
+    # After the contacts have been set by their strength: a random gain, so that level alone tells no strength.
     sound = sound * float(10 ** (rng.uniform(-6, 0) / 20))
     if rng.random() < 0.5:
         hiss = torch.from_numpy(rng.standard_normal(CLIP_SAMPLES).astype(np.float32)).to(device)

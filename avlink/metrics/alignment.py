@@ -63,6 +63,7 @@ def envelope_lag(
     length = min(len(reference), len(estimate))
     rises = []
     for sound in (reference, estimate):
+        # Decibels: a quiet attack counts as much as a loud one.
         level = level_db(np.asarray(sound[:length], dtype=np.float32), sample_rate, ENVELOPE_HZ)
         # Decays last longer than attacks, and would make every lag look alike.
         rise = np.maximum(np.diff(level), 0.0)

@@ -63,6 +63,7 @@ def power_at(
     # A view: overlapping frames would be many times the size of the sound.
     frames = np.lib.stride_tricks.sliding_window_view(sound, window_samples)[starts] * window
     spectrum = rfft(frames, n=fft_samples, axis=1)
+    # (times, bins) @ (bins, bands). Squares of both parts: an absolute value would take a root first.
     return np.asarray((spectrum.real**2 + spectrum.imag**2) @ bands, dtype=np.float64)
 
 

@@ -136,11 +136,13 @@ def average_precision(labels: NDArray[np.integer], scores: NDArray[np.floating])
     last_of_equal = np.append(np.diff(scores[order]) != 0, True)
     precision = (hits / np.arange(1, len(hits) + 1))[last_of_equal]
     recall = (hits / hits[-1])[last_of_equal]
+    # A sum of steps, not of trapezoids, which would interpolate precision over recalls that no threshold reaches.
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
 def _prepare(sound: NDArray[np.float32], sample_rate: int, duration_s: float | None) -> NDArray[np.float64]:
     ratio = Fraction(SAMPLE_RATE, sample_rate)
+    # In float64, which `music_onsets` computes in.
     resampled = resample_poly(np.asarray(sound, dtype=np.float64), ratio.numerator, ratio.denominator)
     return np.asarray(resampled[: None if duration_s is None else round(duration_s * SAMPLE_RATE)])
 

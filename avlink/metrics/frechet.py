@@ -62,6 +62,8 @@ class Moments:
         """(dim, dim), divided by count - 1. Raises ValueError for fewer than two vectors."""
         if self.count < 2:
             raise ValueError(f"a covariance needs two feature vectors at least, not {self.count}")
+        # The sums are about `_origin`: the difference to the mean is taken out here. It is small, so that little
+        # cancels.
         return np.asarray((self._products - np.outer(self._sum, self._sum) / self.count) / (self.count - 1))
 
 
@@ -80,6 +82,7 @@ def frechet_distance(
     product = root @ other_covariance @ root
     # Symmetrised once more: rounding leaves differences that eigvalsh would ignore on one side.
     overlap = np.sqrt(_positive(np.linalg.eigvalsh((product + product.T) / 2))).sum()
+    # The trace of (S1 S2)^1/2 is `overlap`: the root itself is never needed.
     apart = float(np.sum((mean - other_mean) ** 2))
     # Rounding can give a tiny negative sum for equal sets.
     return max(0.0, apart + float(np.trace(covariance) + np.trace(other_covariance) - 2.0 * overlap))

@@ -18,6 +18,7 @@ def level_db(sound: NDArray[np.float32], sample_rate: int, rate_hz: float = ENVE
     """Return levels in decibels of full scale, at least -60, `rate_hz` times a second over twice that span."""
     # Differences of a running sum give the energy of any window at once; float32 would lose quiet ends of long sounds.
     energy = np.concatenate([[0.0], np.cumsum(np.asarray(sound, dtype=np.float64) ** 2)])
+    # Windows overlap by half: an attack at the end of one is in the middle of the next.
     centres_s = (np.arange(int(len(sound) / sample_rate * rate_hz)) + 0.5) / rate_hz
     first = np.clip(np.round((centres_s - 1 / rate_hz) * sample_rate).astype(np.int64), 0, len(sound))
     last = np.clip(np.round((centres_s + 1 / rate_hz) * sample_rate).astype(np.int64), 0, len(sound))

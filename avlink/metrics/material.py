@@ -65,6 +65,8 @@ class MaterialClassifier:
     def scores(self, sound: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the mean log probability of each material over the hits of a mono sound at the fitted rate."""
         features = (hit_features(sound, self.sample_rate) - self.mean) / self.scale
+        # (hits, materials). The mean over hits, not the sum: a clip of many hits must not become certain by their
+        # number.
         return np.asarray(log_softmax(_with_one(features) @ self.weights, axis=1).mean(axis=0))
 
     def predict(self, sound: NDArray[np.float32]) -> str:
@@ -82,6 +84,7 @@ def hit_features(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.flo
         times_s = np.array([int(np.argmax(np.abs(sound))) / sample_rate])
     # Windows begin shortly before their span, so that the first one holds the attack.
     offsets_s = np.arange(0.0, SPANS_S[-1][1], HOP_S) + WINDOW_S / 4
+    # All windows of all hits in one call: (hits * windows, bands).
     power = band_power(
         sound,
         sample_rate,
@@ -117,6 +120,7 @@ def _regress(
         gradient[:-1] += penalty * w[:-1]
         return float(value), gradient.reshape(-1)
 
+    # The loss is convex: every start ends in the same weights.
     start = np.zeros(x.shape[1] * num_classes)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300})
     return np.asarray(found.x).reshape(x.shape[1], num_classes)

@@ -63,6 +63,7 @@ def _pick(curve: NDArray[np.float64], delta: float) -> NDArray[np.int64]:
         usual = curve[max(0, n - PRE_AVG) : n + POST_AVG].mean()
         if curve[n] == highest and curve[n] >= usual + delta:
             peaks.append(n)
+            # With the increment below, librosa's `wait` of one frame: a peak directly after another is none.
             n += WAIT
         n += 1
     return np.array(peaks, dtype=np.int64)

@@ -85,6 +85,7 @@ def find_onsets(sound: SoundSource, *, block_frames: int = BLOCK_FRAMES) -> Onse
     if loudest < SILENCE_POWER:
         return Onsets(times_s=np.zeros(0), strengths=np.zeros(0))
     heard = [_peaks(power, block, num_frames, loudest) for block in blocks]
+    # Lists of blocks in order of time, so that frames ascend.
     frames, rises_db = (np.concatenate(parts) for parts in zip(*heard, strict=True))
     # Between blocks, too: a peak at a border is judged with those of the next block.
     kept = strongest_apart(frames, rises_db, round(MIN_GAP_S / HOP_S))
@@ -175,6 +176,8 @@ def _sharpened(sound: SoundSource, time_s: float) -> float:
     heard = _mono(sound, max(0, first - 1), last)
     # The first difference whitens: a click stands out from a loud low tail. Before the sound is silence.
     steps = np.diff(heard, prepend=np.float32(0)) if first == 0 else np.diff(heard)
+    # A running sum gives the energy of any window as one difference; in float64, since both terms may be large and
+    # nearly equal.
     energy = np.concatenate([[0.0], np.cumsum(steps.astype(np.float64) ** 2)])
     at = moments - first
     after = energy[np.minimum(at + edge, last - first)] - energy[at]

@@ -52,5 +52,6 @@ def change_events(change: NDArray[np.float64], rate: Fraction | float) -> NDArra
     padded = np.concatenate([[0.0], excess, [0.0]])
     # find_peaks takes no distance below one frame.
     distance = max(1.0, MIN_GAP_S * float(rate))
+    # Index k of `padded` is the change into frame k, which begins k / rate seconds in.
     peaks, _ = find_peaks(padded, prominence=MIN_PROMINENCE * change.max(), distance=distance)
     return np.asarray(peaks / float(rate), dtype=np.float64)

@@ -44,6 +44,7 @@ def inception_score(
         chunk = log_p[index * count // splits : (index + 1) * count // splits]
         share = np.exp(chunk)
         # A class of zero probability in all samples adds 0, but its logarithm would be infinite.
+        # The mean of probabilities, not of their logarithms: p of the score is the mixture of all samples.
         mean = np.log(np.maximum(share.mean(axis=0), np.finfo(np.float64).tiny))
         divergence = np.where(share > 0, share * (chunk - mean), 0.0).sum(axis=1)
         scores.append(float(np.exp(divergence.mean())))

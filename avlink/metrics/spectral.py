@@ -29,6 +29,7 @@ def multi_resolution_stft(reference: NDArray[np.float32], estimate: NDArray[np.f
         left, right = _magnitude(a, fft_samples, hop_samples), _magnitude(b, fft_samples, hop_samples)
         # The floor keeps silence against silence at 0 instead of NaN.
         convergence = np.linalg.norm(left - right) / max(float(np.linalg.norm(left)), 1e-5)
+        # Convergence follows the loud bins, the logarithms all of them alike: each hides what the other shows.
         log_difference = np.abs(np.log(left + 1e-5) - np.log(right + 1e-5)).mean()
         distances.append(float(convergence + log_difference))
     return float(np.mean(distances))
@@ -68,6 +69,7 @@ def _pair(
 
 
 def _magnitude(sound: NDArray[np.float32], fft_samples: int, hop_samples: int) -> NDArray[np.floating]:
+    # Periodic, as torch.hann_window: the symmetric one of numpy is for filters.
     window = np.hanning(fft_samples + 1)[:-1].astype(np.float32)
     # Centred frames, as torch.stft and librosa have them.
     padded = np.pad(sound.astype(np.float32), fft_samples // 2)

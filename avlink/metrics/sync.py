@@ -51,6 +51,7 @@ def match_onsets(reference_s: ArrayLike, estimate_s: ArrayLike, window_s: float 
     """
     if window_s < 0:
         raise ValueError(f"the matching window must not be negative, got {window_s} s")
+    # Sorted by `_times`: mir_eval refuses times that do not ascend.
     reference, estimate = _times(reference_s), _times(estimate_s)
     difference = abs(len(reference) - len(estimate))
     counts = {"count_exact": difference == 0, "count_within_one": difference <= 1}

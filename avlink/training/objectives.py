@@ -37,11 +37,13 @@ def onset_targets(
     labels: Sequence[ClipLabels], bins: int, bins_per_second: float, width_s: float = 0.02
 ) -> Float[Tensor, "batch bins"]:
     """Return Gaussian bumps of height 1 around every event: exp(-d² / (2 width²)) at bin centres."""
+    # width_s is about one bin of 1/48 s: a bump covers three bins, so that a guess one bin aside is nearly right.
     centres = (torch.arange(bins) + 0.5) / bins_per_second
     rows = []
     for label in labels:
         # A clip without events has one far away, and so targets of 0.
         times = torch.tensor([t for t, _, _ in label.events] or [-10.0])
+        # To the nearest event: bumps of near events do not add up beyond 1.
         distance = (centres[:, None] - times[None]).abs().amin(dim=1)
         rows.append(torch.exp(-0.5 * (distance / width_s).square()))
     return torch.stack(rows)
@@ -64,6 +66,7 @@ def motion_losses(
     rows, frames, names = [], [], []
     for row, label in enumerate(labels):
         for time_s, name, _ in label.events:
+            # The frame that is shown at the event.
             frame = int(time_s * fps)
             if name in classes and 0 <= frame < motion.class_logits.shape[1]:
                 rows.append(row)

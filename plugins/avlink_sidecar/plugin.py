@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from avlink import hookimpl
+from avlink import InputError, Prompt, hookimpl
 from avlink.hooks import ClipSettings, CommandOption, MissingMedia, RunClip, RunProject, RunStem
 from avlink_sidecar.checksums import add_stem, write_project
 from avlink_sidecar.media_roots import find_media
 from avlink_sidecar.options import SidecarOptions
-from avlink_sidecar.prompts import prompt_from_file
+
+_MAX_PROMPT_CHARS = 4000
+_NEGATIVE = "negative:"
 
 
 @hookimpl
@@ -47,8 +50,25 @@ def avlink_resolve_media(media: MissingMedia, options: SidecarOptions) -> Path |
 
 @hookimpl
 def avlink_clip_prompt(clip: RunClip, settings: ClipSettings, options: SidecarOptions) -> ClipSettings | None:
-    """Read the prompt file of a clip, if the recipe asks for it."""
-    return prompt_from_file(clip, settings) if options.prompts else None
+    """Take the prompt of the text file beside the clip's media, if the recipe asks for it.
+
+    The file of door.mp4 is door.prompt.txt. Its lines are the prompt; those that begin with "negative:" say what it
+    should not sound like. Words in the project come first. Raises InputError for a file that cannot be used.
+    """
+    path = clip.media.with_name(f"{clip.media.stem}.prompt.txt")
+    if not options.prompts or clip.has_own_prompt or not path.is_file():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the prompt in {path} cannot be read: {error}") from None
+    if len(text) > _MAX_PROMPT_CHARS:
+        raise InputError(f"the prompt in {path} has {len(text)} characters; {_MAX_PROMPT_CHARS} is the most")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    unwanted = [line[len(_NEGATIVE) :].strip() for line in lines if line.lower().startswith(_NEGATIVE)]
+    wanted = [line for line in lines if not line.lower().startswith(_NEGATIVE)]
+    negative = " ".join(unwanted) if unwanted else settings.prompt.negative
+    return replace(settings, prompt=Prompt(text=" ".join(wanted) or settings.prompt.text, negative=negative))
 
 
 @hookimpl

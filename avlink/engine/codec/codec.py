@@ -46,12 +46,14 @@ class AudioCodec:
         """Encode sound that `read(start, stop)` returns, window by window."""
         pieces, starts = [], []
         rate = self.config.tokens_per_second
+        # In seconds: windows begin where tokens, pictures and motion frames all do.
         for window in plan_windows(tokens / rate, self.config.window_tokens / rate):
             start = round(window.start_s * rate)
             stop = start + round(window.duration_s * rate)
             piece = read(start * self.samples_per_token, stop * self.samples_per_token)
             # Window by window, as the VAE was trained: its attention and group norms see all frames at once.
             with self._fp32():
+                # (tokens, batch, channels): `blend` lays pieces out along their first axis.
                 pieces.append(self.vae.encode(self.mel(piece)).transpose(0, 1))
             starts.append(start)
         return blend(pieces, starts, tokens).transpose(0, 1)
@@ -86,6 +88,7 @@ class AudioCodec:
         if decoded is not None:
             decoded.clear()
             decoded.update(pieces)
+        # Blended in the windows' own span, which begins before `start`.
         base = min(pieces)
         end = max(at + piece.shape[0] for at, piece in pieces.items())
         frames = blend(list(pieces.values()), [at - base for at in pieces], end - base)
@@ -101,6 +104,7 @@ class AudioCodec:
         # The mel is decoded with context on both sides, and the sound of the context is cut off.
         for start in range(0, frames, _CHUNK_FRAMES):
             stop = min(start + _CHUNK_FRAMES, frames)
+            # Whole frames, and so whole hops: the cut is at a multiple of the hop.
             lead, tail = min(start, _CONTEXT_FRAMES), min(frames - stop, _CONTEXT_FRAMES)
             mel = self.decode_mel(latents, start - lead, stop + tail, decoded)
             with self._fp32():

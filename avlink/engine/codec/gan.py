@@ -17,6 +17,7 @@ from avlink.core.architecture import BigVGANConfig, HiFiGANConfig, MelSpec
 
 
 def _conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
+    # This padding keeps the length for odd kernels, as all published models have them.
     return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
 
 
@@ -24,6 +25,7 @@ def _upsamplers(config: HiFiGANConfig | BigVGANConfig) -> list[nn.ConvTranspose1
     # Every stage halves the channels.
     widths = [config.channels >> stage for stage in range(len(config.rates) + 1)]
     return [
+        # (frames - 1) rate + kernel - 2 padding samples, which is frames * rate where kernel - rate is even.
         nn.ConvTranspose1d(a, b, kernel, rate, padding=(kernel - rate) // 2)
         for a, b, kernel, rate in zip(widths, widths[1:], config.kernels, config.rates, strict=False)
     ]
@@ -109,6 +111,7 @@ def sinc_filter(taps: int, cutoff: float, transition: float) -> Float[Tensor, "1
     window = torch.kaiser_window(taps, periodic=False, beta=beta)
     # An even number of taps has its centre between two of them.
     time = torch.arange(-half, taps - half) + (0.0 if taps % 2 else 0.5)
+    # The factor 2 cutoff of an ideal low-pass filter is left out, as the sum is divided out.
     response = window * torch.sinc(2 * cutoff * time)
     return (response / response.sum())[None, None]
 
@@ -126,6 +129,7 @@ class _Snake(nn.Module):
         alpha = self.alpha.exp()[:, None]
         # Snake has one parameter per channel, SnakeBeta a magnitude of its own.
         beta = self.beta.exp()[:, None] if hasattr(self, "beta") else alpha
+        # 1e-9 is the publishers'. x + sin^2 keeps a slope of 1 on average: periodic, and still unbounded.
         return x + (alpha * x).sin().square() / (beta + 1e-9)
 
 
@@ -136,6 +140,8 @@ class _Upsample2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        # BigVGAN's filter for a factor of two: cutoff 0.5 / 2, transition 0.6 / 2, six taps for each of the two
+        # samples.
         self.register_buffer("filter", sinc_filter(12, 0.25, 0.3))
 
     def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples2"]:
@@ -145,6 +151,7 @@ class _Upsample2(nn.Module):
         wide = pad(x, (edge, edge), mode="replicate")
         # Times 2: zeros between the samples halve the mean.
         made = 2 * conv_transpose1d(wide, self.filter.expand(channels, -1, -1), stride=2, groups=channels)
+        # The repeated edges are `2 * edge` samples long by now, and the filter delays by (taps - 2) / 2.
         start = 2 * edge + (taps - 2) // 2
         return made[..., start : start + 2 * x.shape[-1]]
 
@@ -160,6 +167,7 @@ class _LowPass(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch c samples"]) -> Float[Tensor, "batch c samples2"]:
         channels, taps = x.shape[1], self.filter.shape[-1]
+        # An even number of taps has no middle one: one sample more on the right undoes the half sample of `_Upsample2`.
         wide = pad(x, (taps // 2 - 1, taps // 2), mode="replicate")
         return conv1d(wide, self.filter.expand(channels, -1, -1), stride=2, groups=channels)
 

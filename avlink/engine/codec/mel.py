@@ -21,6 +21,8 @@ class LogMel(nn.Module):
     def __init__(self, spec: MelSpec) -> None:
         super().__init__()
         self.spec = spec
+        # (bins, mels). Slaney's filters have equal areas, so that white noise is equally strong in all bands; HTK's
+        # have equal heights.
         filters = torchaudio.functional.melscale_fbanks(
             spec.n_fft // 2 + 1,
             spec.fmin_hz,
@@ -42,6 +44,8 @@ class LogMel(nn.Module):
     def magnitudes(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch bins frames"]:
         """Return STFT magnitudes in `samples` // hop frames (at least one)."""
         spec = self.spec
+        # HiFi-GAN's padding puts frame k at the middle of hop k, at (k + 1/2) hop. Centred, it stands at the start, at
+        # k hop.
         pad = spec.n_fft // 2 if spec.centered else (spec.n_fft - spec.hop_samples) // 2
         # Reflection needs more samples than it adds: shorter sounds are padded with silence.
         mode = "reflect" if sound.shape[-1] > pad else "constant"
@@ -58,6 +62,7 @@ class LogMel(nn.Module):
 
     def forward(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch mels frames"]:
         """Return log-mel frames of at least one hop of sound, scaled to about [-1, 1] if `spec.scaled`."""
+        # (batch, mels, frames), of magnitudes: mels of powers have other values, which public weights do not fit.
         mel = self.filters.T @ self.magnitudes(sound)
         return (mel.clamp(min=self.spec.floor).log() - self.offset) / self.scale
 

@@ -54,7 +54,9 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Float[Tensor, "batch c frames"]) -> Float[Tensor, "batch c frames"]:
         y = self.norm(x)
         # Convolutions of kernel 1 are linear layers under the names and shapes of public weights.
+        # (batch, 1, frames, channels) each: one head.
         q, k, v = (layer(y).transpose(1, 2)[:, None] for layer in (self.q, self.k, self.v))
+        # Without positions, as in latent diffusion: the convolutions on both sides of it see the order.
         attended = scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2)
         out: Tensor = x + self.proj_out(attended)
         return out
@@ -148,6 +150,7 @@ class _MelDecoder(nn.Module):
         kernel = config.decoder_kernel or config.kernel
         self.conv_in = nn.Conv1d(config.z_channels, widths[-1], config.kernel, padding=config.kernel // 2)
         self.mid = _Middle(widths[-1], kernel)
+        # From the coarsest down, each level takes the width of the one before it.
         starts = [*widths[1:], widths[-1]]
         # up.0 is the finest level and runs last; level i doubles time if level i - 1 of the encoder halved it.
         self.up = nn.ModuleList(
@@ -180,6 +183,8 @@ class Posterior:
 
     def kl(self) -> Float[Tensor, ""]:
         """Return the divergence from the standard normal, in nats per value."""
+        # The closed form for Gaussians (Kingma and Welling 2014, appendix B). A mean, not a sum: the weight of the term
+        # depends on neither the length of a crop nor the number of channels.
         return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).mean()
 
 
@@ -205,12 +210,15 @@ class LinearPath(nn.Module):
         """Set both maps to whitened principal components: latents of `mel` get zero mean and unit variance."""
         patches = rearrange(mel, "b m (t frames) -> (b t) (m frames)", frames=self.frames)
         mean = patches.mean(0)
+        # The covariance has (n_mels * frames)^2 values, however many patches there are: an SVD of the patches costs
+        # more.
         variances, directions = torch.linalg.eigh(torch.cov(patches.T))
         count = self.inward.out_features
         # eigh sorts upwards.
         basis = directions.flip(1)[:, :count]
         # Directions without any variance would be divided by zero.
         spread = variances.flip(0)[:count].clamp(min=1e-8).sqrt()
+        # z = basis^T (x - mean) / spread, and back: together the orthogonal projection on the first components.
         self.inward.weight.copy_((basis / spread).T)
         self.inward.bias.copy_(-(mean @ basis) / spread)
         self.outward.weight.copy_(basis * spread)
@@ -231,6 +239,7 @@ class MelVAE(nn.Module):
         self.config = config
         self.encoder = _MelEncoder(config, n_mels)
         self.decoder = _MelDecoder(config, n_mels)
+        # Latent diffusion's names. The encoder ends in twice the channels, for means and log variances.
         self.quant_conv = nn.Conv1d(2 * config.z_channels, 2 * config.latent_channels, 1)
         self.post_quant_conv = nn.Conv1d(config.latent_channels, config.z_channels, 1)
         self.linear: LinearPath | None = None
@@ -276,6 +285,7 @@ class MelVAE(nn.Module):
         step = self.config.downsampling
         # Repeated: zero in a log-mel is far above silence.
         mel = nn.functional.pad(mel, (0, -mel.shape[-1] % step), mode="replicate")
+        # Means, not samples: the latents of a clip are the same each time, so that trainings encode them once.
         mean = self.posterior(mel).mean.transpose(1, 2)
         return (mean - self.latent_mean) / self.latent_std
 

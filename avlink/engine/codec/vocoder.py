@@ -54,6 +54,8 @@ class Vocos(nn.Module):
             ConvNeXtBlock(config.dim, config.mlp_ratio * config.dim, config.layers) for _ in range(config.layers)
         )
         self.final_layer_norm = nn.LayerNorm(config.dim, eps=1e-6)
+        # n_fft / 2 + 1 log magnitudes, then as many phases. A phase needs no wrapping: the real and imaginary parts are
+        # periodic in it.
         self.out = nn.Linear(config.dim, spec.n_fft + 2)
         self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
 
@@ -62,6 +64,7 @@ class Vocos(nn.Module):
         x = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
         for block in self.convnext:
             x = block(x)
+        # In fp32 from here on: torch has no complex numbers of bf16.
         magnitude, phase = self.out(self.final_layer_norm(x.transpose(1, 2))).transpose(1, 2).float().chunk(2, dim=1)
         # The bound is Vocos' own: exp() of an outlier would otherwise drown the whole sound.
         return torch.polar(magnitude.exp().clamp(max=1e2), phase)
@@ -76,6 +79,7 @@ class Vocos(nn.Module):
             return whole
         spectrum = self.spectrum(mel)
         # torch.istft inverts centred frames only, so overlap-add is done here, over (frames - 1) * hop + n_fft samples.
+        # (batch, n_fft, frames): the columns that `fold` adds up, each a hop later.
         pieces = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None]
         length = (frames - 1) * hop + n_fft
         fold = {"output_size": (1, length), "kernel_size": (1, n_fft), "stride": (1, hop)}
@@ -113,6 +117,8 @@ class GriffinLim(nn.Module):
         # both sides, and the middle is cut out half a hop earlier.
         lead = -(-n_fft // hop)
         padded = nn.functional.pad(magnitudes, (lead, lead))
+        # Fast Griffin-Lim with torchaudio's momentum (Perraudin et al. 2013), started at phase 0 instead of a random
+        # one: a mel always gives the same sound.
         sound = torchaudio.functional.griffinlim(
             padded,
             window=self.window,

@@ -22,8 +22,11 @@ def euler(
 
     `on_step` is called with (steps done, steps in all).
     """
+    # First order, as in the paper. On a small model 8, 16, 32 and 64 steps gave one onset F1 within its error: a method
+    # of higher order, with several evaluations a step, has nothing to save.
     x, knots = x_0, times.tolist()
     for index, (now, then) in enumerate(itertools.pairwise(knots)):
+        # Steps are differences of the knots, so that they add up to the whole path however the knots are spaced.
         x = x + (then - now) * velocity(x, now)
         if on_step is not None:
             on_step(index + 1, len(knots) - 1)
@@ -37,4 +40,6 @@ def guide(
 
     All conditions are dropped together for the unconditional velocity (appendix C.2).
     """
+    # The weight counts from the unconditional velocity. Ho and Salimans count from the conditional one: their w is this
+    # weight less 1.
     return unconditional + weight * (conditional - unconditional)

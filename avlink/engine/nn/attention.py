@@ -21,6 +21,8 @@ class HeadNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
         # In fp32 whatever the model runs in: it bounds the logits, which is what keeps bf16 training stable.
+        # Afterwards |q| = |k| = sqrt(head_dim) at unit scales, so that no logit exceeds sqrt(head_dim), whatever the
+        # projections have grown to.
         return rms_norm(x.float(), self.weight.shape, self.weight.float(), eps=1e-6).to(x.dtype)
 
 
@@ -44,6 +46,7 @@ class SelfAttention(nn.Module):
         # Normalised first: a rotation keeps the norm, and the learned scale must not depend on the position.
         q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
         # Padding is masked as keys only: what its queries return is masked wherever it is read.
+        # (batch, 1, 1, tokens): the same keys for all heads and queries.
         seen = None if mask is None else mask[:, None, None, :]
         attended = scaled_dot_product_attention(q, k, v, attn_mask=seen)
         out: Tensor = self.out(rearrange(attended, "b h n d -> b n (h d)"))
@@ -67,6 +70,8 @@ class CrossAttention(nn.Module):
         text: Float[Tensor, "batch words text_dim"],
         mask: Bool[Tensor, "batch words"],
     ) -> Float[Tensor, "batch tokens dim"]:
+        # Queries have the length of the stream, keys that of the prompt; neither is rotated, as their positions have
+        # nothing in common.
         q = rearrange(self.q(x), "b n (h d) -> b h n d", h=self.heads)
         k, v = rearrange(self.kv(text), "b n (two h d) -> two b h n d", two=2, h=self.heads)
         # Every prompt has a word, also the empty one: a row that is masked as a whole would be NaN.
@@ -87,6 +92,7 @@ class AlignedHeads(nn.Module):
         if config.aligned_init:
             # Equal biases on the first channel of every pair: after rotation their dot product is a sum of
             # cos(theta (tau_q - tau_k)), which peaks where both tokens stand at the same moment.
+            # The first half of a head's channels are the cosine components, by the layout of `rotate`.
             start = torch.zeros(config.heads, 1, head_dim)
             start[..., : head_dim // 2] = config.aligned_init
             self.bias = nn.Parameter(start)
@@ -96,5 +102,7 @@ class AlignedHeads(nn.Module):
     ) -> Float[Tensor, "batch heads tokens dim"]:
         x = self.norm(x)
         if self.bias is not None:
+            # Between norm and rotation: the norm would scale the bias with the content of the token, and the rotation
+            # must turn it.
             x = x + self.bias.to(x.dtype)
         return rotate(x, rope)

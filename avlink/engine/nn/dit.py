@@ -62,7 +62,10 @@ class DiTBlock(nn.Module):
         text: Float[Tensor, "batch words text_dim"],
         mask: Bool[Tensor, "batch words"],
     ) -> Float[Tensor, "batch tokens dim"]:
+        # Seven chunks of (batch, dim), each for all tokens of a sample. The order is part of the weights: bundles hold
+        # one matrix.
         shift_1, scale_1, gate_1, gate_text, shift_2, scale_2, gate_2 = self.modulation(time).chunk(7, dim=-1)
+        # In the order of section 3.2: attention to the stream itself, to the text, then the MLP.
         x = x + gate_1[:, None] * self.attention(modulate(self.norm_self(x), shift_1, scale_1), rope)
         # The text has a gate only: its norm needs no scale and shift that depend on the flow time.
         x = x + gate_text[:, None] * self.text(self.norm_text(x), text, mask)
@@ -118,6 +121,8 @@ class DiT(nn.Module, ABC):
         self, stream: Stream, x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"]
     ) -> Float[Tensor, "batch ..."]:
         """Return the velocity from the stream after the last block."""
+        # A network that predicts data can be narrower than a patch: pictures fill few of its dimensions, while noise, a
+        # part of every velocity, fills all of them and does not fit through `final`.
         out = self.decode(self._final(stream.tokens, stream.time))
         return out if self.config.prediction == "velocity" else data_to_velocity(out, x_t, t)
 

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from avlink.core.architecture import VideoConfig
 
+# As in DiT.
 _FREQUENCY_DIM = 256
 
 
 def sinusoids(t: Float[Tensor, " batch"], dim: int) -> Float[Tensor, "batch dim"]:
     """Return `dim / 2` cosines, then as many sines, of flow times in [0, 1] (Vaswani et al. 2017, as in DiT)."""
     half = dim // 2
+    # From 1 radian per step down to nearly 1/10000, in equal ratios.
     speeds = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
     # Times 1000, the number of steps for which these speeds were chosen: on [0, 1] most of them would stay constant.
     angles = 1000.0 * t.float()[:, None] * speeds
@@ -42,6 +44,7 @@ class TimeEmbedding(nn.Module):
 def patchify(pixels: Float[Tensor, "batch frames 3 height width"], config: VideoConfig) -> Float[Tensor, "batch n d"]:
     """Return patches as tokens, ordered by time, then row, then column."""
     pt, ph, pw = config.patch
+    # The order within a patch belongs to the weights: it is the order of the inputs of `DiT.inputs`.
     return rearrange(pixels, "b (t pt) c (h ph) (w pw) -> b (t h w) (pt ph pw c)", pt=pt, ph=ph, pw=pw)
 
 

@@ -46,7 +46,9 @@ class _Differences(nn.Module):
             y = self.space(rearrange(x, "b t c h w -> (b t) c h w"))
             y = rearrange(y, "(b t) c h w -> b t h w c", b=x.shape[0])
             # Convolution is linear: frames are convolved once and subtracted afterwards, when they are small.
+            # Each (b, t, h / 4, w / 4, channels), with filters of its own for frames, past and future.
             still, past, future = y.chunk(3, dim=-1)
+            # The first frame has no past and the last one no future: nothing moves there.
             zero = torch.zeros_like(past[:, :1])
             past = torch.cat((zero, past[:, 1:] - past[:, :-1]), dim=1)
             future = torch.cat((future[:, 1:] - future[:, :-1], zero), dim=1)
@@ -86,6 +88,7 @@ class _Pool(nn.Module):
 
     def forward(self, x: Float[Tensor, "b t h w c"]) -> Float[Tensor, "b t dim"]:
         positions = rearrange(x, "b t h w c -> b t (h w) c")
+        # (b, t, queries, positions) @ (b, t, positions, channels).
         attended = self.scores(positions).softmax(dim=2).transpose(2, 3) @ positions
         # The maximum finds a contact anywhere in the frame, which a mean over all positions would dilute.
         pooled = torch.cat((positions.mean(2), positions.amax(2), attended.flatten(2)), dim=2)
@@ -178,6 +181,7 @@ class MotionStem(nn.Module):
         # A model that names no materials keeps one unused class: layers of size 0 cannot be initialised.
         classes = max(1, len(config.classes))
         self.appearance = _Appearance(config)
+        # The first stage works at the size that `_Differences` returns; each later one halves it.
         self.stages = nn.ModuleList(_SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False))
         self.pool = _Pool(widths[-1], config.dim)
         # Dilations of 1, 2, 4: four layers of five taps see 33 frames, more than a second.
@@ -190,6 +194,7 @@ class MotionStem(nn.Module):
         """Encode `pixels` in [-1, 1]: frames of at least 8x8, any number of them."""
         # Contrast is normalised per clip, so that lighting and exposure do not change what moves. Appearance reads the
         # pixels as they are: materials differ in absolute colour. A quarter of the pixels suffices for the contrast.
+        # Over all frames of the clip together: normalised one by one, a frame of a flash would look like the others.
         some = pixels[..., ::2, ::2]
         mean = some.mean(dim=(1, 3, 4), keepdim=True)
         spread = (some - mean).square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
@@ -197,7 +202,9 @@ class MotionStem(nn.Module):
         y = self.differences((pixels - mean) / (spread + 0.1))
         batch, frames = pixels.shape[:2]
         places, look = self.appearance(rearrange(pixels[:, ::_APPEARANCE_EVERY], "b t c h w -> (b t) c h w"))
+        # The features of frame 4 k serve frames 4 k to 4 k + 3. Cut below, where the last four are incomplete.
         held = rearrange(places, "(b t) h w c -> b t h w c", b=batch).repeat_interleave(_APPEARANCE_EVERY, dim=1)
+        # (b, t, h / 4, w / 4, channels) both: the look of a place stands beside its motion.
         y = y + held[:, :frames]
         for stage in self.stages:
             y = stage(y)
@@ -209,6 +216,7 @@ class MotionStem(nn.Module):
         tokens = self.norm(tokens)
         return Motion(
             tokens=tokens,
+            # In order of time: both bins of a frame are neighbours.
             onset_logits=rearrange(self.onsets(tokens), "b t two -> b (t two)"),
             class_logits=self.classes(tokens),
         )

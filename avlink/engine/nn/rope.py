@@ -54,5 +54,6 @@ def rotate(
     # Only the finished sines are rounded to the model's type; rotating in fp32 would turn attention to fp32 too.
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     # Pairs are (k, k + dim / 2), as in GPT-NeoX, not RoFormer's neighbours (2k, 2k + 1): slices instead of a stride.
+    # Each (batch, heads, tokens, pairs); the rotations are the same for all heads.
     first, second = rearrange(x, "b h n (two pairs) -> two b h n pairs", two=2)
     return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)

@@ -73,7 +73,10 @@ def fuse_weight_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ):
             if key.endswith(f".{length}"):
                 stem = key.removesuffix(length)
+                # In fp32: squares of half precision overflow from 256 on.
                 v = tensors[stem + direction].float()
+                # Over all axes but the first, also for transposed convolutions, whose first axis counts inputs: torch's
+                # default.
                 norm = v.flatten(1).norm(dim=1).reshape(-1, *[1] * (v.ndim - 1))
                 plain[f"{stem}weight"] = value.float() * v / norm
                 break

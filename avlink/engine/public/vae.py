@@ -38,6 +38,7 @@ def read_vae(checkpoint: Checkpoint) -> PublicComponent:
     second = config.kernel == 5
     mel = (MAKE_AN_AUDIO_MEL if second else GENAU_MEL).model_copy(update={"n_mels": n_mels})
     vae = MelVAE(config, n_mels)
+    # Latent diffusion multiplies latents by the factor; this codec divides by the deviation.
     scale = 1.0 if checkpoint.latent_scale is None else 1.0 / checkpoint.latent_scale
     # Latent diffusion scales all channels by one factor, and does not centre them.
     whitening = {
@@ -64,8 +65,10 @@ def _config(tensors: Mapping[str, Tensor], checkpoint: Checkpoint) -> tuple[VAEC
         )
     try:
         channels, n_mels, kernel = first.shape
+        # Lists in the weights are numbered without gaps.
         levels = 1 + max(_indices(tensors, r"encoder\.down\.(\d+)\."))
         widths = [tensors[f"encoder.down.{level}.block.0.conv1.weight"].shape[0] for level in range(levels)]
+        # At the ends both halves have one kernel, but Make-An-Audio 2's residual blocks have another in the decoder.
         decoder_kernel = tensors["decoder.mid.block_1.conv1.weight"].shape[-1]
         config = VAEConfig(
             channels=channels,

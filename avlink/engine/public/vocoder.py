@@ -98,6 +98,7 @@ def read_vocoder(checkpoint: Checkpoint, tensors: Mapping[str, Tensor] | None = 
 
 def _vocos(checkpoint: Checkpoint, found: Mapping[str, Tensor]) -> PublicComponent:
     n_mels = found["backbone.embed.weight"].shape[1]
+    # n_fft / 2 + 1 magnitudes and as many phases.
     n_fft = found["head.out.weight"].shape[0] - 2
     if (n_mels, n_fft) != (VOCOS_MEL.n_mels, VOCOS_MEL.n_fft):
         raise BundleError(
@@ -127,6 +128,7 @@ def _hifigan(checkpoint: Checkpoint, found: Mapping[str, Tensor], settings: Mapp
     second = "resblocks.0.convs.0.weight" in found
     kernels = tuple(found[f"ups.{stage}.weight"].shape[-1] for stage in range(_stages(found)))
     rates, dilations, known = _known_facts(checkpoint, "hifigan", kernels, found, settings)
+    # The list of residual blocks is flat: all kernels of the first stage, then those of the next.
     kinds = len(set(_layers(found, r"resblocks\.(\d+)"))) // len(kernels)
     first = "convs" if second else "convs1"
     config = HiFiGANConfig(
@@ -192,6 +194,7 @@ def _mel(settings: Mapping[str, Any], known: _Known | None, n_mels: int) -> MelS
     rate = int(settings["sampling_rate"])
     if "hop_size" not in settings and known is not None and known.mel.sample_rate == rate:
         return known.mel
+    # A generator makes as many samples of a frame as its rates multiply to.
     hop = int(settings.get("hop_size", math.prod(settings["upsample_rates"])))
     return MelSpec(
         sample_rate=rate,

@@ -37,6 +37,7 @@ def generate_joint(
         knots = euler_times(steps)
         # Not `euler`, which moves one tensor: each velocity depends on both states, which must step together.
         for now, dt in zip(knots[:-1], knots.diff(), strict=True):
+            # (1,), for both: with one flow time each side sees the other as noisy as itself, as in training.
             t = now.repeat(1).to(device)
             keep, drop = (
                 model(

@@ -54,6 +54,7 @@ class PictureSampler(Sampler):
         if request.sound.sample_rate != self.sample_rate or request.sound.channels != 1:
             raise ValueError(f"the sound must be mono at {self.sample_rate} Hz")
         wanted = max(1, to_index(request.duration_s, self.fps))
+        # Rounded up; the frames beyond `wanted` are generated and not returned.
         frames = -int(-max(float(request.duration_s), SHORTEST_S) * self.fps // 1)
         # A token longer than for sound: a window of 31 frames is slightly longer than its 129 tokens.
         windows = plan_windows(frames / self.fps, self.window_s + 1 / self.rate)
@@ -69,6 +70,7 @@ class PictureSampler(Sampler):
 
         def noisy_latents(window: Window) -> Tensor:
             """Return A_ta, the conditioning latents of a window at their fixed flow time."""
+            # Windows start at whole seconds, where a token begins, and end at the token that is nearest to their end.
             start = round(window.start_s * self.rate)
             stop = start + round(window.duration_s * self.rate)
             times = self._times(self.config.t_condition, 1)
@@ -78,6 +80,8 @@ class PictureSampler(Sampler):
             count = len(part)
             t_v, t_a = self._times(t, count), self._times(self.config.t_condition, count)
             sounds = torch.stack([noisy_latents(windows[i]) for i in part])
+            # The conditioning latents are noised anew at each step from noise that is fixed: A_ta is the same at all of
+            # them.
             keep = self.model(
                 "video",
                 sounds,
@@ -100,6 +104,7 @@ class PictureSampler(Sampler):
             ).video
             return guide(keep, drop, self.config.guidance)
 
+        # Not `euler`: the state lies in a file, and moves window by window.
         knots = euler_times(self.config.steps).tolist()
         for index, (now, then) in enumerate(pairwise(knots)):
             at_now = partial(velocity, now)

@@ -81,6 +81,8 @@ class SoundSampler(Sampler):
                 count = len(part)
                 times = {"t_a": self._times(t, count), "t_v": self._times(self.config.t_condition, count)}
                 # Picture, motion and prompt are dropped together (appendix C.2); a negative prompt replaces the prompt.
+                # A pass of its own, not half of a doubled batch: without picture there are fewer tokens, and the video
+                # backbone does not run.
                 drop = self.model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
                 if not self.config.use_picture:
                     plain = self.model("audio", stacked, None, **times, text_a=repeat(prompt, count)).audio
@@ -103,6 +105,7 @@ class SoundSampler(Sampler):
 
         a_1 = euler(velocity, a_0, euler_times(self.config.steps), on_step)
         # A generator: the sound is decoded while it is spooled, so that its length does not fill the memory.
+        # Clipped here: Vocos and Griffin-Lim do not bound their sound.
         blocks = (block.clamp(-1, 1).float().cpu().numpy() for block in self.system.codec.decode_blocks(a_1[None]))
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
         # Tokens are longer than samples, so the sound is cut to the exact length that was asked for.
@@ -121,6 +124,7 @@ class SoundSampler(Sampler):
             min(a_t.shape[0] - start, round(w.duration_s * self.rate + 0.499))
             for w, start in zip(windows, starts, strict=True)
         ]
+        # Placeholders, each of which is replaced below.
         pieces: list[Tensor] = [a_t] * len(windows)
         for length in dict.fromkeys(lengths):
             chosen = [index for index, other in enumerate(lengths) if other == length]
@@ -138,6 +142,7 @@ class SoundSampler(Sampler):
         count = -int(-window.duration_s * self.fps // 1) * self.factor
         source = request.frames
         # A clip may be shorter than its last window: at least one frame is read, and held.
+        # A window may also begin after the last frame, as tokens round a duration up.
         read = source.read(min(start, source.num_frames - 1), min(start + count, source.num_frames))
         pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(read))[None])[0].to(self.device)
         missing = count - pixels.shape[0]
@@ -153,6 +158,7 @@ class SoundSampler(Sampler):
         """Return the extractor's features of the window, (pictures, dim); empty for a model that reads none."""
         if self.extracted is None or self.extractor is None or not self.config.use_picture:
             return torch.empty(0)
+        # Extractors take bytes: the inverse of `to_pixels`, exactly.
         pixels = ((self._frames(request, window) + 1) * 127.5).round().to(torch.uint8)
         shown = pixels.permute(0, 2, 3, 1).cpu().numpy()
         return extract_features(self.extractor, shown, Fraction(self.fps * self.factor), self.extracted).to(self.device)

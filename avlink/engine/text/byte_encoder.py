@@ -41,6 +41,7 @@ class ByteEncoder(nn.Module):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.config = config
+        # 256 bytes, padding and start.
         self.embedding = nn.Embedding(258, config.dim)
         # Seven bytes, about a short word: attention between single letters would need more layers.
         self.gather = nn.Conv1d(config.dim, config.dim, 7, padding=3)
@@ -50,6 +51,7 @@ class ByteEncoder(nn.Module):
     def tokenize(self, prompts: Sequence[str]) -> Int[Tensor, "batch words"]:
         """Return byte values after a start mark, cut to `max_length` and padded to the longest prompt."""
         # The start mark gives the empty prompt, the null condition, a token to attend to.
+        # Cut between bytes: half a character at the end does no harm, since bytes are embedded one by one.
         rows = [[self._START, *prompt.strip().lower().encode()][: self.config.max_length] for prompt in prompts]
         longest = max(len(row) for row in rows)
         return torch.tensor([row + [self._PAD] * (longest - len(row)) for row in rows])

@@ -62,6 +62,7 @@ class T5Encoder:
             list(prompts), padding="longest", truncation=True, max_length=self.max_length, return_tensors="pt"
         ).to(device)
         hidden = self.model(input_ids=found.input_ids, attention_mask=found.attention_mask).last_hidden_state
+        # In fp32: on GPUs T5 runs in bf16, and a backbone without autocast takes fp32 alone.
         return TextEmbeddings(tokens=hidden.float(), mask=found.attention_mask.bool())
 
     def save(self, folder: Path) -> None:

@@ -151,7 +151,9 @@ def train_stage(
             began = time.perf_counter()
             losses = _backward(learner, order.take(position, config.batch), config, step, micro)
             position += config.batch
+            # Averaged before they are judged: all ranks must take a step or none, or their weights part.
             figures = ranks.mean(losses)
+            # With a norm that is not finite the gradients are useless afterwards; they are dropped below.
             norm = optimiser.clip_gradients()
             wrong = [name for name, value in figures.items() if not math.isfinite(value)]
             wrong += [] if math.isfinite(norm) else ["the gradient"]
@@ -199,12 +201,14 @@ def _backward(learner: Learner, batch: list[int], config: LoopConfig, step: int,
     count = len(mine) // micro
     sums: dict[str, Tensor] = {}
     for turn in range(count):
+        # Numbered over the whole batch: with one size of micro-batches, two ranks draw what one would draw.
         generator = step_generator(learner.stage.name, config.seed, step, ranks.index * count + turn)
         with learner.sync_gradients(turn + 1 == count):
             losses = learner.forward(mine[turn * micro : (turn + 1) * micro], generator)
             # Divided here, so that gradients of micro-batches add up to those of the whole batch.
             (losses["total"] / count).backward()
         for name, value in losses.items():
+            # Detached: a loss that is only reported must not keep the graph of its micro-batch.
             sums[name] = sums.get(name, torch.zeros_like(value.detach())) + value.detach() / count
     return sums
 

@@ -33,6 +33,8 @@ def orthogonalise(
     # The iteration converges for singular values up to 1, and the Frobenius norm bounds the largest one.
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(_ITERATIONS):
+        # X (a I + b A + c A^2) with A = X X^T: on singular values the polynomial a s + b s^3 + c s^5. Products only, no
+        # decomposition, which GPUs are slow at.
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
     return (x.mT if tall else x).to(gradients.dtype)
@@ -77,9 +79,11 @@ class Muon(torch.optim.Optimizer):
             if "momentum_buffer" not in self.state[parameter]:
                 self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         buffers = [self.state[p]["momentum_buffer"] for p in parameters]
+        # A mean of gradients, as AdamW's first moment; orthogonalisation drops its scale.
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         # Nesterov: the step looks ahead along the momentum.
         wanted = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
         scale = 0.2 * max(parameters[0].shape) ** 0.5
+        # Decoupled, as in AdamW: the decay acts on the weights, and is not orthogonalised with the gradient.
         torch._foreach_mul_(parameters, 1 - decay)
         torch._foreach_add_(parameters, orthogonalise(wanted, self.dtype).unbind(), alpha=-lr * scale)

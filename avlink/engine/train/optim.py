@@ -28,6 +28,8 @@ class OptimConfig:
     `muon_lr=None` trains matrices by AdamW too, as the paper does (appendix C.1).
     """
 
+    # betas, eps and weight_decay are the paper's (appendix C.1). It warms up over 10,000 steps to 3e-4; the defaults
+    # here are for much shorter runs.
     lr: float = 1e-3
     muon_lr: float | None = None
     betas: tuple[float, float] = (0.9, 0.99)
@@ -73,11 +75,13 @@ class Optimiser:
         # step + 1: the first update must not have a learning rate of zero.
         warm = min(1.0, (step + 1) / max(1, self.config.warmup_steps))
         tail = max(1.0, self.config.decay * self.steps)
+        # steps - step, so that the learning rate of the last update is not zero.
         return warm * min(1.0, max(0.0, (self.steps - step) / tail))
 
     def clip_gradients(self) -> float:
         """Clip the global norm of the gradients; returns the norm before clipping, over all ranks."""
         # Over the gradients of all parameters and ranks; of shards it is a DTensor that still has to be summed up.
+        # Muon's gradients count as well: its update has a fixed size, but a spike would fill its momentum.
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
@@ -108,6 +112,7 @@ class Optimiser:
         for full in names:
             name, _, key = full.rpartition("/")
             parameter = self.named[name]
+            # On the CPU and never sharded, unlike the moments.
             room[full] = torch.zeros(1) if key == "step" else torch.zeros_like(parameter.detach())
         return room
 
@@ -144,6 +149,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
+        # Reaches a decay of 0.998 at step 4,490; until then the average is over about the last ninth of the steps.
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.shadow, [p.detach() for p in self.live], 1 - decay)
 

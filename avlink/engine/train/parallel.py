@@ -59,6 +59,7 @@ class _Loss(nn.Module):
         return {name: value if name == "total" else value.detach() for name, value in losses.items()}
 
     def autocast(self) -> AbstractContextManager[object]:
+        # bf16, not fp16: with the exponents of fp32, losses need no scaling.
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
 
@@ -87,6 +88,7 @@ class Learner:
             _shard(self.loss, bf16, ranks)
         elif ranks.count > 1:
             # Buffers are constants, so none are broadcast. A step that drops conditions leaves parameters unused.
+            # Gradients are views of the buckets that are reduced, which saves a copy of all of them.
             self.forward = DistributedDataParallel(
                 self.loss, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
             )

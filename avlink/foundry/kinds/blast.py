@@ -31,6 +31,7 @@ def plan_flash(sampler: SceneSampler) -> ScenePlan:
     scene.light = glow * sampler.uniform(0.4, 1.2)
     tint = (1.0, sampler.uniform(0.8, 1.0), sampler.uniform(0.55, 1.0))
     light = Surface(texture="flat", low=tint, high=tint, edge_px=sampler.uniform(1.0, 8.0), glow=True)
+    # One place more than there are flashes: frames before the first one have the index -1.
     spots = np.stack([sampler.rng.uniform(10, 54, number + 1), sampler.rng.uniform(6, 28, number + 1)])
     if sampler.chance(0.5):
         # Half of the clips flash at one place only.
@@ -51,6 +52,7 @@ def plan_flash(sampler: SceneSampler) -> ScenePlan:
     else:
         x, lean = spots[0][index], sampler.rng.uniform(-0.6, 0.6, (3, number + 1))
         for part in range(3):
+            # Three pieces below each other, each leaning by itself: a bolt.
             angle = np.pi / 2 + lean[part][index]
             scene.bodies.append(
                 Body(
@@ -89,6 +91,7 @@ def plan_explosion(sampler: SceneSampler) -> ScenePlan:
         away, side = sampler.uniform(0, 4), sampler.uniform(0, 2 * np.pi)
         grey = sampler.uniform(0.2, 0.55)
         smoke = Surface(texture="stone", low=(grey * 0.7,) * 3, high=(grey,) * 3, edge_px=5.0, grain_px=4.0)
+        # Smoke grows and slows down; fire is at its full size within a tenth of a second.
         size = reach * (0.5 + 0.9 * (1 - np.exp(-since / 0.5))) * force
         fade = on * np.clip(since / 0.15, 0, 1) * np.exp(-since / 1.1) * 0.8
         scene.bodies.append(
@@ -113,6 +116,7 @@ def plan_explosion(sampler: SceneSampler) -> ScenePlan:
     sampler.add_particles(
         scene,
         times,
+        # `x` is per frame: of each explosion, the one nearest in time.
         x[[int(np.argmin(abs(sampler.t - time))) for time in times]],
         np.full(len(times), 18.0),
         strength,

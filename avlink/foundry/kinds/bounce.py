@@ -38,6 +38,7 @@ class BouncePath:
 
     def moving(self, t: Array) -> Array:
         """Return 1 while the body flies, 0 while it is held or lies."""
+        # The top of the first flight, until which the body is held.
         first = self.flights[0][0] + self.flights[0][1] / 2
         busy = np.zeros_like(t)
         for start, duration, _ in self.flights:
@@ -51,10 +52,13 @@ def bounce_path(sampler: SceneSampler, top_px: float) -> BouncePath:
     # A hop of duration T reaches g T^2 / 8.
     gravity = 8 * top_px / longest**2
     now = sampler.uniform(0.15, 1.0)
+    # A hop of duration T ends at a speed of g T / 2. Of the first one only the fall is shown: until then the body is
+    # held.
     flights, contacts, speeds = [(now - longest, longest, gravity)], [now], [gravity * longest / 2]
     shortest = sampler.uniform(0.17, 0.28)
     duration = longest
     while now < CLIP_S:
+        # Restitution scales the speed, and with it the duration of the hop.
         duration *= bounciness
         if duration < shortest:
             rest = sampler.uniform(0.3, 1.2)
@@ -91,6 +95,7 @@ def body_on_ground(
         x=x,
         y=y,
         angle=ground.to_world_angle(turn),
+        # A ball that keeps its volume is wider by 1 / sqrt(1 - s), about 1 + s / 2.
         stretch_u=1 + 0.5 * squash,
         stretch_v=1 - squash,
     )
@@ -119,6 +124,7 @@ def plan_bounce(sampler: SceneSampler) -> ScenePlan:
         radius = sampler.radius() if number == 1 else sampler.uniform(3.0, 6.0)
         shape = sampler.shape(radius)
         material = sampler.material()
+        # At most as high as the picture leaves room for above the ground.
         path = bounce_path(sampler, sampler.uniform(0.6, 1.0) * max(10.0, floor + 15 - 2 * radius))
         number_of = len(path.contacts)
         middle = (index - (number - 1) / 2) * 26 + sampler.uniform(-4, 4)
@@ -133,6 +139,7 @@ def plan_bounce(sampler: SceneSampler) -> ScenePlan:
         low = path.height(sampler.t)
         scene.bodies.append(body_on_ground(sampler, shape, ground, along, low, spin * travelled, material, squash))
         if sampler.chance(0.25):
+            # Contacts lie between frames.
             contact_along = np.interp(path.contacts, sampler.t, along)
             x, y = ground.to_world(contact_along, np.zeros(number_of))
             sampler.add_particles(scene, path.contacts, x, y, strength, "drop" if material == "water" else "dust")
@@ -162,6 +169,7 @@ def plan_between_walls(sampler: SceneSampler) -> ScenePlan:
     times = [float(time) for time in np.arange(start, CLIP_S, gap)]
     slowing = sampler.chance(0.4)
     if slowing:
+        # Each crossing takes 12 % longer than the one before.
         times = [start + gap * sum(1.12**k for k in range(n)) for n in range(12)]
     index, since = latest_event(times, sampler.t)
     ends = np.asarray([-1.0 if k % 2 else 1.0 for k in range(len(times) + 2)])
@@ -206,6 +214,7 @@ def plan_drop(sampler: SceneSampler) -> ScenePlan:
             material = sampler.material()
         radius = sampler.uniform(3.5, 9.0 if number == 1 else 6.5)
         shape = sampler.shape(radius)
+        # A whole hop of which the second half is the fall from outside of the picture: h = g T^2 / 8.
         gravity = sampler.uniform(150, 420)
         high = floor + 20 + radius
         duration = 2 * np.sqrt(2 * high / gravity)
@@ -221,6 +230,7 @@ def plan_drop(sampler: SceneSampler) -> ScenePlan:
             duration *= bounciness
         path = BouncePath(flights, contacts, speeds)
         strength = [impact_strength(speed) for speed in speeds]
+        # Seconds of flight so far, in steps of one frame.
         travelled = np.cumsum(path.moving(sampler.t)) / 24
         along = (index - (number - 1) / 2) * 19 + sampler.uniform(-3, 3) + np.zeros_like(sampler.t)
         spin = 0.0 if sampler.chance(0.5) else sampler.uniform(-3, 3)

@@ -23,8 +23,10 @@ def gap_between(t: Array, times: list[float], widths: list[float], near: list[fl
         start, end = bounds[k], bounds[k + 1]
         tau = np.clip((t - start) / (end - start), 0, 1)
         inside = (t >= start) & (t < end)
+        # A parabola: 1 halfway between the contacts.
         arch = 4 * tau * (1 - tau)
         if near[k]:
+            # A dip of the arch in its middle, to a gap that stays open.
             arch = arch * (1 - near[k] * np.exp(-(((tau - 0.5) / 0.13) ** 2))) * 1.2
         if k == 0:
             # The first approach comes from a distance at constant speed; after the last contact they part likewise.
@@ -57,8 +59,10 @@ def plan_collide(sampler: SceneSampler) -> ScenePlan:
         *(sampler.uniform(0.45, 0.75) if gap > 0.9 and sampler.chance(0.4) else 0.0 for gap in gaps[1:-1]),
         0.0,
     ]
+    # Longer gaps lead further apart, at about the same speed.
     widths = [min(widest, sampler.uniform(22, 60) * max(gap, 0.25)) for gap in gaps]
     gap = gap_between(sampler.t, times, widths, near, lead)
+    # The part of the gap that the first body covers; the other one covers the rest, and a wall none.
     share = 1.0 if wall or sampler.chance(0.25) else sampler.uniform(0.35, 0.65)
     middle = -8.0 if share == 1.0 and not wall else 0.0
     drift = sampler.uniform(-2.5, 2.5) * (sampler.t - 2.5) * (not wall)

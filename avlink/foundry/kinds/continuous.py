@@ -44,6 +44,7 @@ def plan_roll(sampler: SceneSampler) -> ScenePlan:
     # Scaled to a total that fits into the picture, whatever the speed was.
     path, speed = path / path[-1] * total, speed / path[-1] * total
     along_fine = -total / 2 + path
+    # Shortly before the stop, where the speed is cut to 0.
     last_speed = float(speed[np.searchsorted(fine, stop) - 3])
     if knock:
         end = float(along_fine[-1])
@@ -58,6 +59,7 @@ def plan_roll(sampler: SceneSampler) -> ScenePlan:
                 angle=ground.tilt,
             )
         )
+        # A rebound with a quarter of the speed, which dies away.
         back = np.where(fine > stop, 0.25 * last_speed * 0.3 * (1 - np.exp(-(fine - stop) / 0.3)), 0.0)
         along_fine = along_fine - back
         scene.contacts.append(
@@ -94,6 +96,7 @@ def plan_machine(sampler: SceneSampler) -> ScenePlan:
     fine = np.linspace(0, CLIP_S, 2000)
     knots = 5
     top = sampler.uniform(0.6, 1.6)
+    # Revolutions per second, between knots.
     rate = np.interp(fine, np.linspace(0, CLIP_S, knots), sampler.rng.uniform(0.25, 1.0, knots)) * top
     if sampler.chance(0.4):
         stop = sampler.uniform(2.5, 4.5)
@@ -207,6 +210,7 @@ def plan_wind(sampler: SceneSampler) -> ScenePlan:
     green = Surface(texture="flat", low=leaf, high=leaf)
     for k in range(blades):
         long, x = sampler.uniform(4, 9), 64 * (k + 0.5) / blades + sampler.uniform(-3, 3)
+        # Leans with the wind, and trembles more in stronger wind.
         lean = way * (0.15 + 0.9 * force) + 0.15 * force * np.sin(
             sampler.t * sampler.uniform(9, 16) + sampler.uniform(0, 6)
         )

@@ -32,6 +32,8 @@ def foot_path(
     On the ground it moves from `length` in front of the hips to `length` behind them.
     """
     along, height = np.zeros_like(t), np.zeros_like(t)
+    # Imagined footfalls beyond both ends: the foot is on its way when the clip starts, and stays down after its last
+    # one.
     points = [falls[0] - 2 * stride, *falls, falls[-1] + 4 * stride]
     for k in range(len(points) - 1):
         land, following = points[k], points[k + 1]
@@ -58,6 +60,7 @@ def plan_steps(sampler: SceneSampler) -> ScenePlan:
     sampler.add_floor(scene, ground, material, shown=sampler.chance(0.85))
     times = footfalls(sampler)
     sampler.check_times(times, fewest=3)
+    # The median, which a pause does not change.
     stride = float(np.median(np.diff(times)))
     close = sampler.chance(0.3)
     leg = sampler.uniform(13, 22) if not close else sampler.uniform(24, 32)
@@ -80,7 +83,9 @@ def plan_steps(sampler: SceneSampler) -> ScenePlan:
         # Two bones of equal length; of the two solutions for the knee, the one in front.
         dx, dy = hips - heel, hip_h - ankle
         span = np.hypot(dx, dy)
+        # Slightly more than half of the leg, so that a standing leg is not quite straight.
         bone = leg * 0.53
+        # The height of the triangle of both bones; 0 where the foot is out of reach, so that the leg is straight.
         bend = np.sqrt(np.maximum(bone**2 - (span / 2) ** 2, 0))
         knee_s = (heel + hips) / 2 + bend * dy / span
         knee_h = (ankle + hip_h) / 2 - bend * dx / span

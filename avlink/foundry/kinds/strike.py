@@ -27,6 +27,7 @@ def raised_fraction(
     goes back up within `up_s`.
     """
     raised = np.full_like(t, 0.0)
+    # Between strokes, the tool rises to an amount between those of both.
     level = np.interp(t, [*times], [*amount]) if len(times) else np.ones_like(t)
     dip = np.zeros_like(t)
     for time, down, up, far in zip(times, down_s, up_s, reach, strict=True):
@@ -34,6 +35,7 @@ def raised_fraction(
         after = np.clip(1 - (t - time) / up, 0, 1) * (t > time)
         # Fast into the contact, where a square law has its greatest speed, and slower away from it.
         here = np.where(t <= time, before**2, after**1.6)
+        # The nearer stroke decides where two overlap: a sum would go below contact.
         dip = np.maximum(dip, far * here)
     raised = level * (1 - dip)
     return np.asarray(raised)
@@ -53,6 +55,7 @@ def plan_strokes(sampler: SceneSampler, *, low: float, high: float) -> tuple[lis
 
 def plan_swing(sampler: SceneSampler, times: list[float], touches: list[bool]) -> tuple[Array, list[float]]:
     """Draw the raised fraction over time, and the strength of each stroke (0 for feints)."""
+    # A second of room before the first stroke and after the clip.
     gaps = [b - a for a, b in zip([-1.0, *times], [*times, CLIP_S + 1], strict=False)]
     quick = sampler.uniform(0.35, 0.75)
     # Down and up must fit into the gaps between strokes.
@@ -73,13 +76,16 @@ def recoil(sampler: SceneSampler, times: Sequence[float], strength: Sequence[flo
     """Return a small damped oscillation of a struck object, in pixels."""
     index, since = latest_event(times, sampler.t)
     force = np.asarray([*strength, 0.0])[index]
+    # Infinity before the first contact: 0 times a cosine of it would be no number.
     since = np.minimum(since, 10.0)
+    # 8 Hz, gone after a few tenths of a second.
     return np.asarray(amount * force * np.exp(-since / 0.09) * np.cos(since * 50) * (index >= 0))
 
 
 def object_shape(sampler: SceneSampler, radius: float) -> tuple[Shape, float]:
     """Draw the struck body and its turn; the tool strikes its highest point along the direction of contact."""
     shape = sampler.shape(radius)
+    # A corner or the middle of a side on top: in between the highest point would lie aside.
     if shape.form == "polygon":
         return shape, np.pi / 2 - (np.pi / shape.sides if sampler.chance(0.5) else 0.0)
     return shape, 0.0
@@ -125,6 +131,7 @@ def add_tool_and_object(
         rod_angle = ground.to_world_angle(np.full_like(raised, np.pi / 2))
     else:
         angle = arc * raised
+        # The head turns about the hand, which is `length` away from it at contact.
         hx, hy = ground.to_world(where - length + length * np.cos(angle), head_high + length * np.sin(angle))
         mx, my = ground.to_world(
             where - length + 0.5 * length * np.cos(angle), head_high + 0.5 * length * np.sin(angle)

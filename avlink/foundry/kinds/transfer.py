@@ -23,9 +23,11 @@ def plan_pendulum(sampler: SceneSampler) -> ScenePlan:
     side = -1.0 if sampler.chance(0.5) else 1.0
     decay = sampler.uniform(0.85, 1.0)
     size = [sampler.uniform(0.7, 1.1) * decay**k for k in range(len(times) + 1)]
+    # The swing of a pendulum against a post is the gap to it, closed at each contact; all gaps are on one side.
     swung = gap_between(sampler.t, times, [side * 0.8 * s for s in size], [0.0] * (len(times) + 1), period / 2)
     angle = np.clip(swung, -1.15, 1.15)
     x0, y0 = 32 + sampler.uniform(-5, 5), sampler.uniform(-1, 4)
+    # On a circle about the pivot, with the angle from straight down.
     x, y = x0 + long * np.sin(angle), y0 + long * np.cos(angle)
     string = sampler.plain_surface()
     scene.bodies.append(
@@ -113,6 +115,7 @@ def plan_cradle(sampler: SceneSampler) -> ScenePlan:
         mine = np.zeros_like(sampler.t)
         if k in (0, balls - 1):
             way = -1.0 if k == 0 else 1.0
+            # Half a period beyond both ends, so that a ball swings before the first click and after the last.
             bounds = [times[0] - half_period, *times, times[-1] + half_period]
             for j in range(len(bounds) - 1):
                 # The outer balls take turns: one swings out and returns while the other one rests.

@@ -150,4 +150,5 @@ def _decode_sound(path: Path, clip: SourceClip, start_s: Fraction, spec: ClipSpe
     onsets = None
     if clip.spans is None:
         onsets = [round(float(time_s), 6) for time_s in detect_onsets(samples, spec.sample_rate).times_s]
+    # Rounded: the conversion truncates towards zero, which would bias quiet sounds. -1 and 1 are as far from 0.
     return np.round(samples.clip(-1, 1) * 32767).astype(np.int16), onsets

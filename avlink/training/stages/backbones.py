@@ -49,6 +49,7 @@ class AudioStage:
         x_1 = self.latents[indices].to(self.device)
         t = logit_normal(len(indices), location=rates.time_location, scale=rates.time_scale, generator=generator)
         t = t.to(self.device)
+        # One flow time a clip, not a token: all tokens of a sample are equally noisy, as when sampling.
         path = sample_path(noise_like(x_1, generator), x_1, t)
         text = self.text.encode(drop_text([self.clips.labels[i].caption for i in indices], rates.text_drop, generator))
         return {"total": flow_matching_loss(self.audio(path.x_t, t, text), path)}

@@ -36,6 +36,7 @@ class VAEStage:
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         mel = self.mel(sound_crops(self.clips, indices, self.mel.spec, self.crop_frames, generator).to(self.device))
         posterior = self.vae.posterior(mel)
+        # In fp32 for the sums; the networks run in autocast.
         error = self.vae.reconstruct(posterior.sample(generator)).float() - mel
         l1, l2, kl = error.abs().mean(), error.square().mean(), posterior.kl()
         # Weak: latents need not be normal, as whitening scales them afterwards.
@@ -59,6 +60,7 @@ def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
     # A channel that is never used must not be blown up to noise.
     deviation = latents.std(dim=(0, 1)).clamp(min=1e-3)
     if vae.linear is not None:
+        # The size of a channel in the mel: its deviation times the length of its direction.
         share = (vae.linear.outward.weight.norm(dim=0) * deviation).sqrt()
         deviation = deviation / (share / share.square().mean().sqrt())
     vae.latent_std.copy_(deviation)
@@ -86,6 +88,7 @@ class VocoderStage:
             # Sampling decodes latents, whose mels are blurred; true mels alone would not prepare the vocoder for them.
             mel = torch.cat((self.vae.decode(self.vae.encode(true_mel[:half])).float(), true_mel[half:]))
         sound = self.vocoder(mel)
+        # Against the true mel in both halves: the vocoder learns to undo the blur of the VAE.
         l1 = (self.mel(sound.float()) - true_mel).abs().mean()
         stft = multi_resolution_stft_loss(sound, true)
         return {"total": 3 * l1 + stft, "mel": l1, "stft": stft}

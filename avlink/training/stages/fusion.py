@@ -121,6 +121,7 @@ class FusionStage:
                 losses["flow_v"] = self._a2v(part, generator)
             else:
                 losses |= self._both(part, generator)
+        # Every loss counts the same, however many clips its task has.
         flow = torch.stack([value for name, value in losses.items() if name.startswith("flow")]).mean()
         # The flow loss hardly falls while synchrony is learned: the motion stem needs losses of its own.
         total = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
@@ -132,6 +133,7 @@ class FusionStage:
             self._sampled_times(count, generator),
             self._condition_times(self.conditioning.t_video, count, generator),
         )
+        # The first rows: clips come in random order, and a slice needs no index.
         gone = random_count(count, rates.no_condition, generator)
         audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
         video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
@@ -143,6 +145,7 @@ class FusionStage:
         motion = None
         if self.use_motion and self.system.motion is not None:
             seen = self.system.motion(jitter_colour(batch.pixels, generator))
+            # The stem sees all clips, since its own losses need no fusion; the tokens of the others are dropped.
             motion = seen.tokens[gone:]
             stem = self.system.motion.config
             losses |= motion_losses(seen, batch.labels, stem.fps, stem.classes, shift_s=float(batch.start_s))
@@ -199,6 +202,7 @@ class FusionStage:
         t = self._sampled_times(len(batch), generator)
         audio = sample_path(noise_like(batch.latents, generator), batch.latents, t)
         video = sample_path(noise_like(batch.slow, generator), batch.slow, t)
+        # The text is the only condition here: without it a clip has none.
         text = drop_text([label.caption for label in batch.labels], self.rates.no_condition, generator)
         out = self.model(
             "both",
@@ -256,4 +260,5 @@ class FusionStage:
             return 0, whole
         # From 0.64 s up to a second less than the window.
         seconds = 0.64 + (whole - 1.64) * short / self.shorter
+        # Rounded down, so that the stretch ends within the clip.
         return int(where * (whole - seconds)), seconds

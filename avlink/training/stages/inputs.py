@@ -33,6 +33,7 @@ def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
     if x.device.type == "cpu":
         return torch.randn(x.shape, generator=generator)
     # Drawn on the GPU: a CPU would take longer for it than the step does.
+    # Seeded from the stream of the step, which a resumed run draws again.
     there = torch.Generator(x.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
     return torch.randn(x.shape, generator=there, device=x.device)
 
@@ -57,6 +58,8 @@ def drop_text(captions: Sequence[str], chance: float, generator: torch.Generator
 def sound_crops(clips: ClipStore, indices: list[int], spec: MelSpec, frames: int, generator: torch.Generator) -> Tensor:
     """Return a crop of `frames` mel frames of each clip's sound, (batch, samples), at a gain of -12 to +6 dB."""
     sound = clips.sound(indices)
+    # For a crop without event its place, and the choice of the kind; for the others the event, and its place in the
+    # crop.
     where, which, inside = torch.rand(3, len(indices), generator=generator).tolist()
     samples = frames * spec.hop_samples
     rows = []
@@ -94,6 +97,7 @@ def jitter_colour(pixels: Tensor, generator: torch.Generator) -> Tensor:
     def draw(low: float, high: float, channels: int = 1) -> Tensor:
         return (low + (high - low) * torch.rand(count, 1, channels, 1, 1, generator=generator)).to(pixels.device)
 
+    # Pixels are in [-1, 1]: the factor changes contrast about mid grey, the sum brightness.
     return pixels * (draw(0.7, 1.2) * draw(0.92, 1.08, 3)) + draw(-0.12, 0.12)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from avlink.admin.foundry_sample import contact_sheet
 from avlink.foundry import make_clips
-from avlink.foundry.contact_sheet import contact_sheet
 
 
 def test_a_contact_sheet_shows_a_strip_a_clip(tmp_path: Path) -> None:
