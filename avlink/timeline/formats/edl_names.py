@@ -144,7 +144,9 @@ class _Block:
         elif found := _FILE.fullmatch(text):
             side = found["side"] or found["otio"]
             if note in in_order:
-                self.subject = [self.lines[min(in_order.index(note), len(self.lines) - 1)]]
+                # An event of one line names the source that came before it too.
+                at = in_order.index(note) - max(0, len(in_order) - len(self.lines))
+                self.subject = [self.lines[at]] if 0 <= at < len(self.lines) else []
             elif side is not None:
                 self.subject = self._meant(side, self.subject if side.upper() == "FROM" else None)
             self._file(found["value"], stated=text.upper().startswith("SOURCE"))
@@ -159,9 +161,12 @@ class _Block:
         """Return the lines that a note with FROM, TO or KEY is about."""
         if side.upper() != "FROM":
             return [self.at]
-        if known is not None and self.names[known[0]].clip:
+        if known is not None and any(self.names[line].clip for line in known):
             return list(known)
         earlier = [line for line in self.lines[:-1] if not self.names[line].clip]
+        if self.at.type in {"dissolve", "wipe"} and len(self.lines) == 1 and "TO" in self.sides:
+            # The source that came before it has an event of its own.
+            return []
         if self.at.type == "cut" or not earlier:
             # Sound and picture of a split edit share their notes.
             return [self.at, *(line for line in earlier if not set(line.channels) & set(self.at.channels))]
@@ -171,10 +176,10 @@ class _Block:
     def _name(self, value: str) -> None:
         for line in self.subject:
             names = self.names[line]
-            names.clip = names.clip or value.strip().strip('"')
+            names.clip = names.clip or _unquoted(value)
 
     def _file(self, value: str, *, stated: bool) -> None:
-        value = value.strip().strip('"')
+        value = _unquoted(value)
         is_file = stated or value.lower().endswith((*FILM_SUFFIXES, *SOUND_SUFFIXES)) or is_still(value)
         if not (is_file or "/" in value or "\\" in value):
             self._name(value)
@@ -184,12 +189,18 @@ class _Block:
             names.file = names.file or value
 
     def _files_in_order(self, notes: Sequence[EdlNote]) -> list[EdlNote]:
-        """Return the SOURCE FILE notes that name the sources of a transition one after another, behind all names."""
+        """Return the SOURCE FILE notes that name the sources of a transition one after another."""
         kinds = [
             "file" if note.text.upper().startswith("SOURCE") and _FILE.fullmatch(note.text) else "name"
             for note in notes
             if _NAME.fullmatch(note.text) or _FILE.fullmatch(note.text)
         ]
         files = [note for note in notes if note.text.upper().startswith("SOURCE") and _FILE.fullmatch(note.text)]
-        is_row = len(files) > 1 and kinds[-len(files) :] == ["file"] * len(files)
-        return files if is_row else []
+        first = kinds.index("file") if files else 0
+        is_row = len(files) > 1 and kinds[first : first + len(files)] == ["file"] * len(files)
+        return files if is_row and any(line.type != "cut" for line in self.names) else []
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    return value[1:-1] if len(value) > 2 and value[0] == value[-1] == '"' else value
