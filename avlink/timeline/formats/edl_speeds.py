@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil
 
 from avlink.timeline.formats.edl_grammar import EdlLine, EdlMotion, EdlStatement
 from avlink.timeline.formats.edl_names import EdlNames, blocks_of
@@ -48,19 +48,20 @@ def motions_of(
 def speed_of_motion(motion: EdlMotion, rate: Fraction) -> Fraction:
     """Return the speed that an M2 line means: its frames per second over the frames that a second counts.
 
-    At 24000/1001 and its like some programs write frames of real seconds, 47.9 for double speed: then a speed in whole
-    percent that is written so is meant.
+    At 24000/1001 and its like some programs write frames of real seconds, 47.9 for double speed, and all round: there a
+    speed in whole percent that is written so is meant.
     """
-    speed = motion.frames_per_second / nominal_rate(rate)
+    nominal = nominal_rate(rate)
+    speed = motion.frames_per_second / nominal
     if rate.denominator == 1 or (speed * 100).denominator == 1:
         return speed
-    # Programs round and cut off.
-    step = Fraction(1, 10**motion.digits)
-    low, high = ((abs(motion.frames_per_second) + part) * 100 / rate for part in (-step / 2, step))
-    percent = ceil(low)
-    if percent > floor(high):
-        return speed
-    return Fraction(percent if motion.frames_per_second > 0 else -percent, 100)
+    # Some programs round to the last digit, and some cut off behind it.
+    step, written = Fraction(1, 10**motion.digits), abs(motion.frames_per_second)
+    for frames in (Fraction(nominal), rate):
+        percent = ceil((written - step / 2) * 100 / frames)
+        if percent * frames < (written + step) * 100:
+            return Fraction(percent if motion.frames_per_second > 0 else -percent, 100)
+    return speed
 
 
 def starts_at(motion: EdlMotion, time: str) -> bool:
