@@ -68,7 +68,7 @@ def timeline_suffixes() -> frozenset[str]:
 
 def readable_suffixes() -> tuple[str, ...]:
     """Return the suffixes, without dots, that the installed OTIO adapters read as timelines."""
-    found = {"otioz", "otiod", "fcpxml", "fcpxmld"}
+    found = {"otioz", "otiod", "edl", "fcpxml", "fcpxmld"}
     for adapter in otio.plugins.ActiveManifest().adapters:
         with contextlib.suppress(Exception), _quiet():
             if adapter.has_feature("read"):

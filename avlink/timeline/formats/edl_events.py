@@ -6,6 +6,7 @@ Record times give each event its place and length, and M2 its speed; the source 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -105,7 +106,7 @@ class _Run:
         self.clock = EdlClock(one, rate)
         self.names = names_of(one.statements)
         self.motions, self.lost = motions_of(one.statements, self.names)
-        self.notes: list[str] = []
+        self.notes: dict[str, list[str]] = {"lost": [], "filled": [], "locators": []}
 
     def read(self) -> EdlRun:
         events = [event for line in self.list.lines if (event := self._event(line)) is not None]
@@ -123,8 +124,10 @@ class _Run:
             day = self.clock.day
             locators = [replace(one, frame=one.frame + day) if one.frame < found.start else one for one in locators]
         for motion in self.lost:
-            self.notes.append(f"line {motion.line}: its M2 is for a reel ('{motion.reel}') of no event beside it")
-        return replace(found, locators=tuple(locators), notes=tuple(self.notes))
+            self.notes["lost"].append(
+                f"line {motion.line}: its M2 is for a reel ('{motion.reel}') of no event beside it"
+            )
+        return replace(found, locators=tuple(locators), notes=tuple(_counted(self.notes.values())))
 
     def _event(self, line: EdlLine) -> EdlEvent | None:
         source_in, source_out, record_in, record_out = self.clock.times(line)
@@ -158,7 +161,7 @@ class _Run:
             clip=clip,
             file=names.file,
             reel=names.reel,
-            comments=tuple(names.comments),
+            comments=names.comments,
         )
 
     def _played(
@@ -193,7 +196,7 @@ class _Run:
             return Fraction(1)
         if used <= 1:
             return Fraction(0)
-        self.notes.append(
+        self.notes["filled"].append(
             f"line {line.line}: {used} frames of source fill {length} of the record, and no M2 says the speed; "
             f"it is read as {float(Fraction(used, length)) * 100:.1f} %"
         )
@@ -206,7 +209,7 @@ class _Run:
         try:
             frame = self.clock.record_frame(found["time"])
         except ValueError:
-            self.notes.append(f"line {note.line}: its locator has no valid time and is left out")
+            self.notes["locators"].append(f"line {note.line}: its locator has no valid time and is left out")
             return []
         text, colour = found["text"], ""
         word = _COLOUR.fullmatch(text)
@@ -214,3 +217,10 @@ class _Run:
         if word is not None and (word["colour"].upper() in _COLOURS or len(word["gap"]) > 1):
             colour, text = word["colour"].upper(), word["text"]
         return [EdlLocator(frame=frame, colour=colour, text=text.strip(), line=line.line)]
+
+
+def _counted(notes: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the first note of each kind, with the count of its like."""
+    for kind in notes:
+        if kind:
+            yield kind[0] if len(kind) == 1 else f"{kind[0]} (and {len(kind) - 1} more lines of this kind)"

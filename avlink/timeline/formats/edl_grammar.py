@@ -183,7 +183,7 @@ def _event_line(number: int, words: Sequence[str], code: bool | None) -> EdlLine
     channels = _channels(spelling)
     if channels is None:
         raise EdlError(
-            number, f"'{spelling}' is no channel; known are V, V2, A, A2, AA, B, NONE and several such as A2/V"
+            number, f"'{spelling[:20]}' is no channel; known are V, V2, A, A2, AA, B, NONE and several such as A2/V"
         )
     return EdlLine(
         line=number,
@@ -220,7 +220,7 @@ def _edit_type(number: int, words: list[str]) -> tuple[EditType, list[str]]:
         return _LETTERS[last], words[:-1]
     if _WIPE.fullmatch(last):
         return "wipe", words[:-1]
-    raise EdlError(number, f"'{last}' is no edit type; known are C, D, W with a number, K, K B and K O")
+    raise EdlError(number, f"'{last[:20]}' is no edit type; known are C, D, W with a number, K, K B and K O")
 
 
 def _channels(text: str) -> tuple[EdlChannel, ...] | None:

@@ -119,5 +119,5 @@ def _ends_in(piece: EdlPiece, event: EdlEvent) -> bool:
 def _told(covered: Sequence[tuple[EdlEvent, EdlEvent]]) -> Iterator[str]:
     if covered:
         old, new = covered[0]
-        more = f" (and {len(covered) - 1} more such events)" if len(covered) > 1 else ""
+        more = f" (and {len(covered) - 1} more lines of this kind)" if len(covered) > 1 else ""
         yield f"line {new.line} records over a part of line {old.line}, and the later line is what is seen{more}"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Any
 
 from avlink.timeline.formats.edl_grammar import EdlLine, EdlNote, EdlStatement
 from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, is_still
 
-_MOST_LINES = 100
+_MOST_LINES = 24
 """More lines than an event has in any list."""
 _BLACK = {"BL", "BLACK", "BLK"}
 _GENERATED = {"BARS", "GEN", "SLUG", "COLOR", "TONE"}
@@ -35,7 +36,7 @@ _LONG_REEL = re.compile(
 _LOCATOR = re.compile(r"LOC\s*:?\s*(?=\+?\d)", re.IGNORECASE)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EdlNames:
     """All that notes say of one event line."""
 
@@ -44,9 +45,9 @@ class EdlNames:
     reel: str = ""
     """The full name of its reel; empty where that names no source."""
     still: bool = False
-    comments: list[str] = field(default_factory=list)
+    comments: tuple[str, ...] = ()
     """Notes of other kinds, as written."""
-    locators: list[EdlNote] = field(default_factory=list)
+    locators: tuple[EdlNote, ...] = ()
     """Locators that follow it, wherever they lie."""
 
 
@@ -67,9 +68,8 @@ def names_of(statements: Sequence[EdlStatement]) -> Mapping[EdlLine, EdlNames]:
     for block in blocks_of(statements):
         found.update(_Block([one for one in block if isinstance(one, EdlLine)]).named(block))
     for line, names in found.items():
-        names.reel = names.reel or long_reels.get(line.reel.casefold(), line.reel)
-        if names.reel.upper() in _UNNAMED:
-            names.reel = ""
+        reel = names.reel or long_reels.get(line.reel.casefold(), line.reel)
+        found[line] = replace(names, reel="" if reel.upper() in _UNNAMED else reel)
     return found
 
 
@@ -110,6 +110,8 @@ class _Block:
 
     def __init__(self, lines: Sequence[EdlLine]) -> None:
         self.names = {line: EdlNames() for line in lines}
+        self.comments: dict[EdlLine, list[str]] = {line: [] for line in lines}
+        self.locators: dict[EdlLine, list[EdlNote]] = {line: [] for line in lines}
         self.at = lines[0]
         self.lines: list[EdlLine] = []
         self.subject: list[EdlLine] = [lines[0]]
@@ -126,18 +128,21 @@ class _Block:
                 self.subject = [one]
             elif isinstance(one, EdlNote):
                 self._read(one, in_order)
-        return self.names
+        return {
+            line: replace(names, comments=tuple(self.comments[line]), locators=tuple(self.locators[line]))
+            for line, names in self.names.items()
+        }
 
     def _read(self, note: EdlNote, in_order: Sequence[EdlNote]) -> None:
         text = note.text
         if _LOCATOR.match(text):
-            self.names[self.at].locators.append(note)
+            self.locators[self.at].append(note)
         elif found := _STILL.match(text):
             for line in self._meant(found["side"], self.subject if found["side"].upper() == "FROM" else None):
-                self.names[line].still = True
+                self._set(line, still=True)
         elif text.upper() == "FREEZE FRAME":
             for line in self.subject:
-                self.names[line].still = True
+                self._set(line, still=True)
         elif found := _NAME.fullmatch(text):
             self.subject = self._meant(found["side"])
             self._name(found["value"])
@@ -153,9 +158,12 @@ class _Block:
         elif found := _REEL_IS_CLIP.fullmatch(text):
             self._name(found["value"])
         elif found := _LONG_REEL.fullmatch(text):
-            self.names[self.at].reel = "" if found["value"] is None else found["value"].strip()
+            self._set(self.at, reel=(found["value"] or "").strip())
         elif text:
-            self.names[self.at].comments.append(text)
+            self.comments[self.at].append(text)
+
+    def _set(self, line: EdlLine, **changes: Any) -> None:
+        self.names[line] = replace(self.names[line], **changes)
 
     def _meant(self, side: str, known: Sequence[EdlLine] | None = None) -> list[EdlLine]:
         """Return the lines that a note with FROM, TO or KEY is about."""
@@ -175,8 +183,7 @@ class _Block:
 
     def _name(self, value: str) -> None:
         for line in self.subject:
-            names = self.names[line]
-            names.clip = names.clip or _unquoted(value)
+            self._set(line, clip=self.names[line].clip or _unquoted(value))
 
     def _file(self, value: str, *, stated: bool) -> None:
         value = _unquoted(value)
@@ -185,8 +192,7 @@ class _Block:
             self._name(value)
             return
         for line in self.subject:
-            names = self.names[line]
-            names.file = names.file or value
+            self._set(line, file=self.names[line].file or value)
 
     def _files_in_order(self, notes: Sequence[EdlNote]) -> list[EdlNote]:
         """Return the SOURCE FILE notes that name the sources of a transition one after another."""
@@ -197,7 +203,8 @@ class _Block:
         ]
         files = [note for note in notes if note.text.upper().startswith("SOURCE") and _FILE.fullmatch(note.text)]
         first = kinds.index("file") if files else 0
-        is_row = len(files) > 1 and kinds[first : first + len(files)] == ["file"] * len(files)
+        # More than one before the first line of an event belong to nothing.
+        is_row = 1 < len(files) <= len(self.names) + 1 and kinds[first : first + len(files)] == ["file"] * len(files)
         return files if is_row and any(line.type != "cut" for line in self.names) else []
 
 

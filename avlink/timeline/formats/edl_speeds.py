@@ -41,7 +41,9 @@ def motions_of(
                 owners = _nearer(one, mine, theirs, comes_first=comes_first)
                 owners = owners or [line for line in lines if line not in found and starts_at(one, line.times[0])]
                 found.update(dict.fromkeys(owners, one))
-                lost += [] if owners else [one]
+                # Some programs repeat a line.
+                is_again = any(found.get(line) is not None and _is_like(found[line], one) for line in lines)
+                lost += [] if owners or is_again else [one]
     return found, lost
 
 
@@ -67,6 +69,14 @@ def speed_of_motion(motion: EdlMotion, rate: Fraction) -> Fraction:
 def starts_at(motion: EdlMotion, time: str) -> bool:
     """Return whether the trigger of an M2 line is a source time, whichever signs either has."""
     return motion.trigger is not None and _digits(time) == _digits(motion.trigger)
+
+
+def _is_like(motion: EdlMotion, other: EdlMotion) -> bool:
+    return (motion.reel, motion.frames_per_second, motion.trigger) == (
+        other.reel,
+        other.frames_per_second,
+        other.trigger,
+    )
 
 
 def _owners(
