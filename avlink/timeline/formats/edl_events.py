@@ -96,10 +96,10 @@ def run_of(one: EdlList, rate: Fraction) -> EdlRun:
 
     Raises EdlError for a time that the rate does not have, and for a record out before its record in.
     """
-    return _Run(one, rate).read()
+    return _RunReader(one, rate).read()
 
 
-class _Run:
+class _RunReader:
     def __init__(self, one: EdlList, rate: Fraction) -> None:
         self.list = one
         self.rate = rate
