@@ -10,7 +10,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.timeline.image_sequences import ImageNames, MissingImage, is_pattern, names_of_pattern
-from avlink.timeline.item import seconds
+from avlink.timeline.item import seconds, table
 
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
 
@@ -37,6 +37,10 @@ class MediaRef:
     duration_s: Fraction | None = None
     images: ImageNames | None = None
     """File names of an image sequence, for that kind only."""
+    reel: str = ""
+    """Reel of an edit decision list, by which its media may be called."""
+    keyed: bool = False
+    """True for a picture that is keyed over those under it, which show through."""
 
 
 def may_be_transparent(url: str) -> bool:
@@ -115,9 +119,17 @@ def _media_ref(key: str, ref: otio.core.MediaReference, image_rate: Fraction | N
     span = ref.available_range
     start_s = None if span is None else seconds(span.start_time)
     duration_s = None if span is None else seconds(span.duration)
+    said = table(ref.metadata, "cmx_3600")
+    reel, keyed = str(said.get("reel", "")), said.get("key") is True
     if isinstance(ref, otio.schema.ExternalReference):
         return _images_by_name(key, ref, image_rate) or MediaRef(
-            key=key, kind="file", url=ref.target_url or "", start_s=start_s, duration_s=duration_s
+            key=key,
+            kind="file",
+            url=ref.target_url or "",
+            start_s=start_s,
+            duration_s=duration_s,
+            reel=reel,
+            keyed=keyed,
         )
     if isinstance(ref, otio.schema.ImageSequenceReference):
         return MediaRef(
@@ -128,4 +140,6 @@ def _media_ref(key: str, ref: otio.core.MediaReference, image_rate: Fraction | N
             duration_s=duration_s,
             images=_image_names(ref, duration_s, image_rate),
         )
-    return MediaRef(key=key, kind="generator" if isinstance(ref, otio.schema.GeneratorReference) else "missing")
+    if isinstance(ref, otio.schema.GeneratorReference):
+        return MediaRef(key=key, kind="generator")
+    return MediaRef(key=key, kind="missing", reel=reel, keyed=keyed)

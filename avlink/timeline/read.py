@@ -1,7 +1,7 @@
 """Read a timeline in any format that OTIO has an adapter for, or say in a sentence why it cannot be read.
 
 Adapters print to stdout and log as they like; both are kept away from ours. What they are known to leave crooked
-is straightened here, once: the record times of EDLs.
+is straightened here, once: the record times of timelines that OTIO made of EDLs.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import ReadTable
-from avlink.timeline.formats.edl import edl_timebase, fix_record_times, with_drop_frame_signs
+from avlink.timeline.formats.edl import read_edl
 from avlink.timeline.formats.fcp7_xml import with_nested_tracks
 from avlink.timeline.formats.fcpxml import read_fcpxml
 from avlink.timeline.formats.otioz import read_content
-from avlink.timeline.timecode import can_drop
+from avlink.timeline.formats.record_times import fix_record_times
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
 
@@ -68,7 +68,7 @@ def timeline_suffixes() -> frozenset[str]:
 
 def readable_suffixes() -> tuple[str, ...]:
     """Return the suffixes, without dots, that the installed OTIO adapters read as timelines."""
-    found = {"otioz", "otiod", "fcpxml", "fcpxmld"}
+    found = {"otioz", "otiod", "edl", "fcpxml", "fcpxmld"}
     for adapter in otio.plugins.ActiveManifest().adapters:
         with contextlib.suppress(Exception), _quiet():
             if adapter.has_feature("read"):
@@ -99,7 +99,7 @@ def read_timeline(path: Path, options: ReadTable = _AS_IT_IS) -> TimelineFile:
     elif suffix == "otio":
         found = _from_json(_text(path), path)
     elif suffix == "edl":
-        found, notes, drop_frame = _read_edl(path, options.frames_per_second)
+        found, notes, drop_frame = _read_edl(path, options)
     elif suffix in {"fcpxml", "fcpxmld"}:
         folder = path if path.is_dir() else folder
         found = _from_fcpxml(path)
@@ -185,15 +185,21 @@ def _from_fcpxml(path: Path) -> otio.schema.SerializableCollection:
     return found
 
 
-def _read_edl(path: Path, rate: Fraction | None) -> tuple[object, tuple[str, ...], bool]:
-    text = _text(path)
-    count = edl_timebase(text, rate)
-    if count.drop_frame and can_drop(count.rate):
-        text = with_drop_frame_signs(text)
-    note = (
-        f"{path.name} does not say its frame rate; it is read at {count.rate} frames per second (--rate says another)"
-    )
-    return _read(path, text, rate=float(count.rate)), (note,) if count.guessed else (), count.drop_frame
+def _read_edl(path: Path, options: ReadTable) -> tuple[object, tuple[str, ...], bool]:
+    try:
+        file = read_edl(_bytes(path), rate=options.frames_per_second, title=options.timeline)
+    except ValueError as error:
+        raise TimelineError(f"{path} cannot be read as .edl: {error}") from error
+    notes = [f"{path.name}, {note}" for note in file.notes]
+    if file.timebase.guessed:
+        notes.insert(
+            0,
+            f"{path.name} does not say its frame rate; it is read at {file.timebase.rate} frames per second "
+            "(--rate says another)",
+        )
+    found = list(file.timelines)
+    whole = found[0] if len(found) == 1 else otio.schema.SerializableCollection(path.stem, found)
+    return whole, tuple(notes), file.drop_frame
 
 
 def _bytes(path: Path) -> bytes:
@@ -205,7 +211,7 @@ def _bytes(path: Path) -> bytes:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace" if path.suffix.lower() == ".edl" else "strict")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TimelineError(f"{path} is no timeline: it is not text") from error
     except OSError as error:

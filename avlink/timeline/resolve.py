@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from avlink.core.values import ImageSequence
 from avlink.timeline.image_sequences import ImageNames, find_images, image_name
-from avlink.timeline.media_refs import FILM_SUFFIXES, MediaKind, MediaRef, is_still
+from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaKind, MediaRef, is_still
 from avlink.timeline.values import ClipRef
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
@@ -119,7 +119,9 @@ def find_media(
             return ref, found
         reasons.append(found)
     if all(ref.kind == "missing" or (ref.kind == "file" and not ref.url.strip()) for ref in clip.media):
-        path = roots.find_named(clip.name, suffixes)
+        # The reel of an EDL comes after the name of the clip, because a tape has the names of many.
+        names = [clip.name, *(ref.reel for ref in clip.media if ref.reel)]
+        path = next((one for name in names if (one := roots.find_named(name, suffixes)) is not None), None)
         if path is not None:
             return MediaRef(key="by name", kind="file", url=str(path)), path
     failed = [reason for reason in reasons if reason.failed]
@@ -142,7 +144,11 @@ def _look_up(ref: MediaRef, folder: Path, roots: MediaRoots) -> Path | ImageSequ
         return Unresolved(f"its media is remote ({scheme}), and AVLink reads local files", failed=False)
     if not ref.url.strip():
         return Unresolved("the project names no file for it", failed=False)
-    return roots.file(ref.url, folder) or _not_found(ref.url, folder, roots)
+    path = roots.file(ref.url, folder)
+    if path is None and not ref.url.lower().endswith((*FILM_SUFFIXES, *SOUND_SUFFIXES)):
+        # EDLs may name the source file without its suffix.
+        path = roots.find_named(base_name(ref.url), (*FILM_SUFFIXES, *SOUND_SUFFIXES))
+    return path or _not_found(ref.url, folder, roots)
 
 
 def _not_found(url: str, folder: Path, roots: MediaRoots) -> Unresolved:

@@ -108,13 +108,14 @@ class ClipRef:
     def opaque(self) -> bool:
         """True when its picture hides all under it.
 
-        Generators and clips without media are mostly titles, which hide nothing, unless they are named like a film.
+        Generators and clips without media are mostly titles, which hide nothing, unless they are named like a film or
+        come from a reel.
         """
         is_film = self.name.lower().endswith(FILM_SUFFIXES)
-        return any(
+        return not any(ref.keyed for ref in self.media) and any(
             ref.kind == "images"
             or (ref.kind == "file" and ref.url and not may_be_transparent(ref.url))
-            or (ref.kind != "generator" and not ref.url and is_film)
+            or (ref.kind != "generator" and not ref.url and (is_film or bool(ref.reel)))
             for ref in self.media
         )
 

@@ -1,8 +1,9 @@
 """The OTIO adapter `avlink_edl`: an edit decision list of a timeline's sound, for conforming and as a last resort.
 
 OTIO's own adapter writes pictures only and drops sound in silence. An EDL knows one event a line: a reel, a channel,
-four timecodes in whole frames. The file stands in a comment, and its timecode is that of the stem's Broadcast Wave
-stamp, so that programs which search media by timecode find it.
+four timecodes in whole frames. The file stands in comments, by its name for programs that link by clip names and by its
+path, and its timecode is that of the stem's Broadcast Wave stamp, so that programs which search media by timecode find
+it. Retimed sound has its speed in an M2 line.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import opentimelineio as otio
 
-from avlink import FlatTimeline, FlatTrack, clock, nominal_rate, timecode_of_frames
+from avlink import FlatClip, FlatTimeline, FlatTrack, clock, nominal_rate, timecode_of_frames
 from avlink_otio.files import relative_path
 from avlink_otio.frames import lanes, on_frames, warn_of_moves
 from avlink_otio.sound import flat, sound_of
@@ -25,7 +26,7 @@ _MAX_EVENTS, _MAX_RATE = 999, 100
 
 def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
     """Write the list, and return the tracks in it; media is named relative to its folder."""
-    sound = sound_of(timeline)
+    sound = sound_of(timeline, retimed=True)
     path.write_text(list_text(sound, path.absolute().parent), encoding="utf-8", newline="\r\n")
     return sound.tracks
 
@@ -37,7 +38,7 @@ def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
     """Return the text of the list; media is named as the timeline names it."""
-    return list_text(sound_of(flat(input_otio)), None)
+    return list_text(sound_of(flat(input_otio), retimed=True), None)
 
 
 def list_text(sound: FlatTimeline, folder: Path | None) -> str:
@@ -79,12 +80,30 @@ def _lines(sound: FlatTimeline, rate: Fraction, folder: Path | None) -> Iterator
         media = clip.active_media
         # The stamp of a Broadcast Wave file is its source timecode.
         begin = clock.to_index(media.start_s + media.offset_s, rate)
-        frames = (begin, begin + last - first, origin + first, origin + last)
+        speed = Fraction(1) if clip.speed is None else clip.speed
+        used = max(1, clock.to_index((last - first) * abs(speed), 1))
+        frames = (begin, begin + used, origin + first, origin + last)
         times = " ".join(timecode_of_frames(frame, rate, drop=drop_frame) for frame in frames)
         yield ""
         yield f"{number:03d}  AX       {'A' if channel == 1 else f'A{channel}':<5} C        {times}"
-        yield f"* FROM CLIP NAME: {_flat(clip.name)}"
-        yield f"* SOURCE FILE: {media.url if folder is None else relative_path(media.url, folder)}"
+        if speed != 1:
+            trigger = times.partition(" ")[0]
+            yield f"M2   AX             {_frames_per_second(clip, speed, rate)}                {trigger}"
+        file = " ".join((media.url if folder is None else relative_path(media.url, folder)).splitlines())
+        yield f"* FROM CLIP NAME: {PurePosixPath(file).name}"
+        yield f"* SOURCE FILE: {file}"
+
+
+def _frames_per_second(clip: FlatClip, speed: Fraction, rate: Fraction) -> str:
+    """Return a speed as M2 lines have it: frames per second to a tenth, of the nominal rate."""
+    tenths = clock.to_index(abs(speed) * nominal_rate(rate) * 10, 1)
+    if abs(Fraction(tenths, 10) - abs(speed) * nominal_rate(rate)) > Fraction(1, 1000):
+        warnings.warn(
+            f"the speed of '{clip.name}' is {float(abs(speed)) * 100:.2f} %, of which {_NAME} says "
+            f"{tenths / nominal_rate(rate) * 10:.2f} %",
+            stacklevel=2,
+        )
+    return f"{'-' if speed < 0 else ''}{tenths // 10:03d}.{tenths % 10}"
 
 
 def _flat(text: str) -> str:

@@ -21,26 +21,27 @@ def flat(timeline: otio.core.SerializableObject) -> FlatTimeline:
     return flatten_timeline(timeline)
 
 
-def sound_of(timeline: FlatTimeline) -> FlatTimeline:
+def sound_of(timeline: FlatTimeline, *, retimed: bool = False) -> FlatTimeline:
     """Return a timeline with its sound tracks only, and on them the clips that play a file at its own speed.
 
-    Warns of clips that are left out. Raises `otio.exceptions.NotSupportedError` for a timeline without sound tracks.
+    With `retimed` clips at another constant speed are there too. Warns of clips that are left out. Raises
+    `otio.exceptions.NotSupportedError` for a timeline without sound tracks.
     """
     tracks = timeline.sound_tracks
     if not tracks:
         raise otio.exceptions.NotSupportedError("the timeline has no sound tracks; give it some with `avlink sonify`")
-    tracks = tuple(replace(track, clips=tuple(_playable(track))) for track in tracks)
+    tracks = tuple(replace(track, clips=tuple(_playable(track, retimed=retimed))) for track in tracks)
     if not any(track.clips for track in tracks):
         warnings.warn("none of its sound tracks has a clip that can be written: the file is empty", stacklevel=2)
     return replace(timeline, tracks=tracks)
 
 
-def _playable(track: FlatTrack) -> Iterator[FlatClip]:
+def _playable(track: FlatTrack, *, retimed: bool) -> Iterator[FlatClip]:
     for sentence in track.left_out:
         warnings.warn(f"{sentence}; it is left out", stacklevel=2)
     for clip in track.clips:
         # Programs stretch sound in ways of their own, with or without its pitch, so that no two would sound alike.
-        if clip.speed != 1:
+        if clip.speed != 1 and not (retimed and clip.speed):
             warnings.warn(f"'{clip.name}' is retimed and is left out", stacklevel=2)
         elif not clip.media:
             warnings.warn(f"'{clip.name}' names no file and is left out", stacklevel=2)

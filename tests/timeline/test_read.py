@@ -10,7 +10,8 @@ import pytest
 
 from avlink.core.errors import OutputError, TimelineError
 from avlink.timeline.formats.otioz import unpack_media, write_bundle
-from avlink.timeline.read import fix_record_times, read_timeline
+from avlink.timeline.formats.record_times import fix_record_times
+from avlink.timeline.read import read_timeline
 from avlink.timeline.resolve import find_media
 from avlink.timeline.timebase import origin_s
 from avlink.timeline.urls import rebase_urls, url_style, write_url
