@@ -149,7 +149,6 @@ class TimelineEdit(Edit[Made]):
             "version": avlink.__version__,
             "recipe": self.request.recipe.source.label,
             "backend": self.backend.name,
-            "source": self.request.input.name,
         }
 
     def job_details(self, job: Job, *, key: str) -> dict[str, object]:
