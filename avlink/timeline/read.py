@@ -20,10 +20,11 @@ import opentimelineio as otio
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import ReadTable
 from avlink.timeline.formats.edl import read_edl
-from avlink.timeline.formats.fcp7_xml import with_nested_tracks
+from avlink.timeline.formats.fcp7_xml import read_fcp7_xml
 from avlink.timeline.formats.fcpxml import read_fcpxml
 from avlink.timeline.formats.otioz import read_content
 from avlink.timeline.formats.record_times import fix_record_times
+from avlink.timeline.formats.xml_document import parse_xml
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
 
@@ -100,11 +101,9 @@ def read_timeline(path: Path, options: ReadTable = _AS_IT_IS) -> TimelineFile:
         found = _from_json(_text(path), path)
     elif suffix == "edl":
         found, notes, drop_frame = _read_edl(path, options)
-    elif suffix in {"fcpxml", "fcpxmld"}:
+    elif suffix in {"fcpxml", "fcpxmld", "xml"}:
         folder = path if path.is_dir() else folder
-        found = _from_fcpxml(path)
-    elif suffix == "xml":
-        found = _read(path, text=with_nested_tracks(_bytes(path)))
+        found = _from_xml(path, options.timeline)
     else:
         found = _read(path)
     timeline = _the_timeline(found, path, options.timeline)
@@ -174,12 +173,14 @@ def _read(path: Path, text: str | None = None, **options: object) -> object:
         raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
 
 
-def _from_fcpxml(path: Path) -> otio.schema.SerializableCollection:
+def _from_xml(path: Path, wanted: str) -> otio.schema.SerializableCollection:
     # From version 1.10 on, Final Cut exports folders with the document in them.
     document = _bytes(path / "Info.fcpxml" if path.is_dir() else path)
     found = otio.schema.SerializableCollection(path.stem)
     try:
-        found.extend(read_fcpxml(document))
+        root = parse_xml(document)
+        # Some programs write either kind with the suffix of the other.
+        found.extend(read_fcpxml(root) if root.tag == "fcpxml" else read_fcp7_xml(root, wanted=wanted))
     except (ValueError, RecursionError) as error:
         raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
     return found

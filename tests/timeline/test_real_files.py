@@ -30,7 +30,7 @@ OUTCOMES: Mapping[str, tuple[int, str]] = {
     "cmx_dissolve_4.edl": (6, "names no media"),
     "cmx_enabled.otio": (3, "names no media"),
     "cmx_speed_effects.edl": (541, "names no media"),
-    "fcp_hiero.xml": (1, "is missing"),
+    "fcp_hiero.xml": (2, "is missing"),
     "fcp_premiere_enable.xml": (3, "is missing"),
     "fcp_premiere_example.xml": (9, "is missing"),
     "fcpx_project.fcpxml": (11, "is missing"),

@@ -25,14 +25,10 @@ _STORY = frozenset({"asset-clip", "audio", "clip", "gap", "mc-clip", "ref-clip",
 _COLOURS = {"0": otio.schema.MarkerColor.RED, "1": otio.schema.MarkerColor.GREEN}
 
 
-def read_fcpxml(document: bytes) -> list[otio.schema.Timeline]:
+def read_fcpxml(root: xml.Element) -> list[otio.schema.Timeline]:
     """Return the projects of a document. Raises ValueError for a document that is no FCPXML, and for invalid times."""
-    try:
-        root = xml.fromstring(document)
-    except xml.ParseError as error:
-        raise ValueError(str(error)) from error
     if root.tag != "fcpxml":
-        raise ValueError("it is no FCPXML")
+        raise ValueError(f"it begins with <{root.tag}> and is no FCPXML")
     known = {found.get("id", ""): found for found in root.iterfind("resources/*")}
     return [_timeline(project, known) for project in root.iter("project")]
 
