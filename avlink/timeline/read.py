@@ -180,9 +180,15 @@ def _from_xml(path: Path, wanted: str) -> otio.schema.SerializableCollection:
     try:
         root = parse_xml(document)
         # Some programs write either kind with the suffix of the other.
-        found.extend(read_fcpxml(root) if root.tag == "fcpxml" else read_fcp7_xml(root, wanted=wanted))
+        if root.tag == "fcpxml":
+            found.extend(read_fcpxml(root))
+        elif root.tag == "xmeml":
+            found.extend(read_fcp7_xml(root, wanted=wanted))
+        else:
+            raise ValueError(f"it begins with <{root.tag}>, and is no FCPXML and no Final Cut Pro 7 XML (<xmeml>)")
     except (ValueError, RecursionError) as error:
-        raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
+        deep = "its elements lie too deep in each other" if isinstance(error, RecursionError) else _first_line(error)
+        raise TimelineError(f"{path} cannot be read as {path.suffix}: {deep}") from error
     return found
 
 

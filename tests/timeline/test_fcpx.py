@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from avlink.core.clock import exact_rate
 from avlink.core.errors import TimelineError
 from avlink.timeline.read import read_timeline
 from avlink.timeline.select import select_clips
@@ -173,7 +174,7 @@ def test_folders_of_newer_versions_are_read_and_what_is_broken_is_said(tmp_path:
     assert read_timeline(folder).timeline.name == "cut"
     broken = {
         "<fcpxml": "cannot be read as .fcpxml",
-        "<other/>": "it is no FCPXML",
+        "<other/>": "begins with <other>, and is no FCPXML",
         text.replace('offset="0s"', 'offset="soon"'): "offset = 'soon' is no time",
         "<fcpxml version='1.10'><resources/></fcpxml>": "is a collection without a timeline",
     }
@@ -182,3 +183,219 @@ def test_folders_of_newer_versions_are_read_and_what_is_broken_is_said(tmp_path:
         path.write_text(document, encoding="utf-8")
         with pytest.raises(TimelineError, match=lack):
             read_timeline(path)
+
+
+def _heard(folder: Path) -> list[tuple[str, Fraction, Fraction, Fraction]]:
+    """Name, start, length and first moment of the media in seconds, of all that is heard."""
+    found = [one for one in list_sounds(read_timeline(folder / "cut.fcpxml").timeline) if isinstance(one, ClipRef)]
+    return [(one.name, one.timeline_start_s, one.timeline_duration_s, one.source_start_s) for one in found]
+
+
+@pytest.mark.parametrize(
+    "timeline, source, speed",
+    [
+        ("24", "25", Fraction(24, 25)),
+        ("25", "24", Fraction(25, 24)),
+        ("25", "23.98", Fraction(25 * 1001, 24000)),
+        ("23.98", "25", Fraction(24000, 1001 * 25)),
+        ("24", "23.98", Fraction(1001, 1000)),
+        ("29.97", "30", Fraction(1000, 1001)),
+        ("59.94", "30", Fraction(1000, 1001)),
+        ("23.98", "50", Fraction(48000, 1001 * 50)),
+        ("50", "24", Fraction(25, 24)),
+        ("60", "23.98", Fraction(1001, 1000)),
+        ("25", "50", 1),
+        ("30", "24", 1),
+        ("25", "30", 1),
+        ("29.97", "23.98", 1),
+    ],
+)
+def test_media_of_a_rate_nearby_is_conformed(tmp_path: Path, timeline: str, source: str, speed: Fraction) -> None:
+    frame = 1 / exact_rate(float(timeline))
+    clip = '<asset-clip ref="mute" name="{0}" offset="{1}s" start="2s" duration="4s">{2}</asset-clip>'
+    marked = '<marker start="3s" value="m"/><asset-clip ref="mute" name="over" lane="1" offset="5/2s" duration="1s"/>'
+    conform = f'<conform-rate srcFrameRate="{source}"/>'
+    spine = clip.format("a", 0, conform + marked) + clip.format("b", 4, conform.replace("/>", ' scaleEnabled="0"/>'))
+    (tmp_path / "cut.fcpxml").write_text(_document(frame, spine), encoding="utf-8")
+    clips = {one.name: one for one in list_clips(read_timeline(tmp_path / "cut.fcpxml").timeline)}
+    a, b, over = (clips[name] for name in ("a", "b", "over"))
+    assert isinstance(a, ClipRef) and isinstance(b, ClipRef) and isinstance(over, ClipRef)
+    # Its start and what lies on it count in the time of the media; place and length are the timeline's.
+    near = Fraction(1, 10**6)
+    assert abs(a.speed - speed) < near and (a.source_start_s, a.timeline_duration_s) == (2, 4)
+    assert abs(over.timeline_start_s - Fraction(1, 2) / speed) < near
+    (marker,) = a.markers
+    assert abs(marker.start_s - 1 / speed) < near
+    assert (b.speed, b.source_start_s, b.timeline_start_s) == (1, 2, 4)
+
+
+def test_conformed_clips_can_be_retimed_too(tmp_path: Path) -> None:
+    points = '<timept time="0s" value="0s"/><timept time="100s" value="200s"/>'
+    spine = (
+        '<asset-clip ref="mute" name="a" offset="0s" start="2s" duration="4s">'
+        f'<conform-rate srcFrameRate="24"/><timeMap>{points}</timeMap></asset-clip>'
+    )
+    (tmp_path / "cut.fcpxml").write_text(_document(Fraction(1, 25), spine), encoding="utf-8")
+    (clip,) = list_clips(read_timeline(tmp_path / "cut.fcpxml").timeline)
+    assert isinstance(clip, ClipRef) and (clip.source_start_s, clip.timeline_duration_s) == (4, 4)
+    assert abs(clip.speed - Fraction(25, 12)) < Fraction(1, 10**6)
+
+
+def test_one_stretch_of_a_time_map_is_no_ramp(tmp_path: Path) -> None:
+    keys = ((0, 0), (20, 20), (60, 100))
+    points = "".join(f'<timept time="{{{time}}}" value="{{{value}}}"/>' for time, value in keys)
+    spine = f"""<asset-clip ref="mute" name="late" offset="0s" start="{{30}}" duration="{{20}}">
+    <timeMap>{points}</timeMap></asset-clip>
+    <asset-clip ref="mute" name="held" offset="{{20}}" start="{{5}}" duration="{{10}}">
+    <timeMap><timept time="0s" value="{{7}}"/><timept time="{{60}}" value="{{7}}"/></timeMap></asset-clip>"""
+    frame = FRAMES[1]
+    assert _seen(tmp_path, _document(frame, spine), frame) == [("late", 0, 20, 40, 2), ("held", 20, 30, 7, 0)]
+
+
+@pytest.mark.parametrize(
+    "name, rate",
+    [
+        ("FFVideoFormat1080p2398", "23.98"),
+        ("FFVideoFormat1080p24", "24"),
+        ("FFVideoFormat720p25", "25"),
+        ("FFVideoFormat1080i50", "25"),
+        ("FFVideoFormat1080i5994", "29.97"),
+        ("FFVideoFormatDV720x480i5994_16x9", "29.97"),
+        ("FFVideoFormat3840x2160p2997", "29.97"),
+        ("FFVideoFormat2160p30", "30"),
+        ("FFVideoFormat1080p4795", "47.952"),
+        ("FFVideoFormat720p50", "50"),
+        ("FFVideoFormat1080p5994", "59.94"),
+        ("FFVideoFormat4096x2160p60", "60"),
+        ("FFVideoFormat1080p11988", "119.88"),
+        ("FFVideoFormat1080p120", "120"),
+        # Without a rate, that of the media counts.
+        ("FFVideoFormatRateUndefined", "30"),
+        ("", "30"),
+    ],
+)
+def test_formats_are_known_by_name(tmp_path: Path, name: str, rate: str) -> None:
+    text = _document(Fraction(1, 24), '<asset-clip ref="film" name="a" offset="0s" duration="2s"/>')
+    text = text.replace('frameDuration="1/24s"', f'name="{name}"').replace('hasAudio="1" format="r1"', 'format="r2"')
+    text = text.replace("<asset ", '<format id="r2" name="FFVideoFormat1080p30"/><asset ', 1)
+    (tmp_path / "cut.fcpxml").write_text(text, encoding="utf-8")
+    found = frame_rate(read_timeline(tmp_path / "cut.fcpxml").timeline)
+    assert exact_rate(found) == exact_rate(float(rate))
+
+
+@pytest.mark.parametrize(
+    "files, urls",
+    [
+        ([("proxy-media", "p"), ("original-media", "o")], ["o", "p"]),
+        ([("original-media", "o"), ("proxy-media", "p")], ["o", "p"]),
+        ([("proxy-media", "p")], ["p"]),
+        ([(None, "o"), ("proxy-media", "p")], ["o", "p"]),
+        ([], [""]),
+    ],
+)
+def test_the_original_comes_before_its_proxy(
+    tmp_path: Path, files: list[tuple[str | None, str]], urls: list[str]
+) -> None:
+    reps = "".join(f'<media-rep {f"kind={kind!r}" if kind else ""} src="{url}"/>' for kind, url in files)
+    text = _document(FRAMES[1], '<asset-clip ref="film" name="a" offset="0s" duration="{24}"/>')
+    text = text.replace('<media-rep kind="original-media" src="file:///film.mov"/>', reps)
+    (tmp_path / "cut.fcpxml").write_text(text, encoding="utf-8")
+    (clip,) = list_clips(read_timeline(tmp_path / "cut.fcpxml").timeline)
+    assert isinstance(clip, ClipRef) and [ref.url for ref in clip.media] == urls
+
+
+INNER = """<media id="inner" name="inner"><sequence format="r1" tcStart="{50}" tcFormat="NDF"><spine>
+<gap offset="{50}" duration="{100}" start="{0}"><asset-clip ref="song" name="song" lane="-1" offset="{10}" start="{20}"
+duration="{60}"/></gap></spine></sequence></media>"""
+
+
+def test_compound_clips_of_sound_alone_are_heard(tmp_path: Path) -> None:
+    frame = FRAMES[1]
+    spine = """<asset-clip ref="mute" name="a" offset="0s" duration="{100}">
+    <ref-clip ref="inner" name="effects" lane="-1" offset="{30}" start="{70}" duration="{40}"/></asset-clip>"""
+    (tmp_path / "cut.fcpxml").write_text(_document(frame, spine, more=INNER), encoding="utf-8")
+    # Frame 70 of the clip is its 20th; the song begins at its 10th, with its own frame 20.
+    assert _heard(tmp_path) == [("song", 30 * frame, 40 * frame, 30 * frame)]
+    assert [one.name for one in list_clips(read_timeline(tmp_path / "cut.fcpxml").timeline)] == ["a"]
+
+
+@pytest.mark.parametrize("asked, seen, heard", [("all", ["a"], ["a"]), ("audio", [], ["a"]), ("video", ["a"], [])])
+def test_compound_clips_are_seen_and_heard_as_asked(
+    tmp_path: Path, asked: str, seen: list[str], heard: list[str]
+) -> None:
+    film = '<asset-clip ref="film" name="a" offset="0s" duration="{48}"/>'
+    inner = f'<sequence format="r1"><spine>{film}</spine></sequence>'
+    middle = '<sequence format="r1"><spine><ref-clip ref="inner" offset="0s" duration="{48}"/></spine></sequence>'
+    more = f'<media id="inner">{inner}</media><media id="middle">{middle}</media>'
+    spine = f'<ref-clip ref="middle" name="x" offset="0s" start="{{8}}" duration="{{24}}" srcEnable="{asked}"/>'
+    (tmp_path / "cut.fcpxml").write_text(_document(FRAMES[1], spine, more=more), encoding="utf-8")
+    assert [one.name for one in list_clips(read_timeline(tmp_path / "cut.fcpxml").timeline)] == seen
+    assert _heard(tmp_path) == [(name, 0, 1, 108 * FRAMES[1]) for name in heard]
+
+
+def test_multicam_and_synchronised_clips_are_heard(tmp_path: Path) -> None:
+    more = """<media id="cameras"><multicam format="r1" tcStart="0s">
+    <mc-angle name="A" angleID="A"><asset-clip ref="film" name="A" offset="0s" duration="{200}"/></mc-angle>
+    <mc-angle name="B" angleID="B"><asset-clip ref="film" name="B" offset="0s" duration="{200}"/></mc-angle>
+    <mc-angle name="C" angleID="C"><asset-clip ref="song" name="C" offset="0s" duration="{200}"/></mc-angle>
+    </multicam></media>"""
+    spine = """<mc-clip ref="cameras" name="m" offset="0s" start="{50}" duration="{10}">
+    <mc-source angleID="A" srcEnable="none"/><mc-source angleID="B" srcEnable="video"/>
+    <mc-source angleID="C" srcEnable="audio"/></mc-clip>
+    <sync-clip name="s" offset="{10}" start="0s" duration="{10}">
+    <spine><asset-clip ref="film" name="camera" offset="0s" duration="{10}"/></spine>
+    <asset-clip ref="song" name="recorder" lane="-1" offset="0s" duration="{10}"/>
+    <sync-source sourceID="storyline"><audio-role-source role="dialogue" active="0"/></sync-source></sync-clip>"""
+    frame = FRAMES[2]
+    assert _seen(tmp_path, _document(frame, spine, more=more), frame) == [
+        ("B", 0, 10, 150, 1),
+        ("camera", 10, 20, 100, 1),
+    ]
+    heard = {(name, start / frame, first / frame) for name, start, _, first in _heard(tmp_path)}
+    assert heard == {("C", 0, 50), ("recorder", 10, 0)}
+
+
+def test_sound_may_begin_before_its_picture_and_be_off(tmp_path: Path) -> None:
+    spine = """<asset-clip ref="film" name="a" offset="0s" duration="{20}"/>
+    <asset-clip ref="film" name="b" offset="{20}" start="{130}" duration="{20}" audioStart="{125}"
+    audioDuration="{30}"/>
+    <asset-clip ref="film" name="c" offset="{40}" duration="{20}">
+    <audio-channel-source srcCh="1, 2" enabled="0"/></asset-clip>"""
+    frame = FRAMES[1]
+    assert [row[:4] for row in _seen(tmp_path, _document(frame, spine), frame)] == [
+        ("a", 0, 20, 100),
+        ("b", 20, 40, 130),
+        ("c", 40, 60, 100),
+    ]
+    assert [
+        (name, start / frame, length / frame, first / frame) for name, start, length, first in _heard(tmp_path)
+    ] == [
+        ("a", 0, 20, 100),
+        ("b", 15, 30, 125),
+    ]
+
+
+def test_a_clip_without_contents_does_not_end_the_run(tmp_path: Path) -> None:
+    spine = """<ref-clip ref="gone" name="gone" offset="0s" duration="{20}"/>
+    <asset-clip ref="film" name="a" offset="{20}" duration="{20}"/>"""
+    frame = FRAMES[1]
+    assert _seen(tmp_path, _document(frame, spine), frame) == [("a", 20, 40, 100, 1)]
+    (skip,) = [one for one in list_clips(read_timeline(tmp_path / "cut.fcpxml").timeline) if isinstance(one, Skip)]
+    assert skip.name == "gone" and "does not tell the contents" in skip.reason
+
+
+@pytest.mark.parametrize("suffix", ["fcpxml", "xml"])
+def test_compound_clips_that_hold_themselves_are_one_sentence(tmp_path: Path, suffix: str) -> None:
+    loop = '<media id="loop" name="loop"><sequence format="r1"><spine><ref-clip ref="loop" duration="{9}"/></spine>'
+    text = _document(FRAMES[1], '<ref-clip ref="loop" duration="{9}"/>', more=f"{loop}</sequence></media>")
+    path = tmp_path / f"cut.{suffix}"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TimelineError, match="holds itself"):
+        read_timeline(path)
+
+
+def test_the_first_element_may_leave_out_its_offset(tmp_path: Path) -> None:
+    spine = """<asset-clip ref="mute" name="a" duration="{20}"/><asset-clip ref="mute" name="b" duration="{20}"/>"""
+    frame = FRAMES[0]
+    text = _document(frame, spine, start=1000)
+    assert [row[:3] for row in _seen(tmp_path, text, frame)] == [("a", 0, 20), ("b", 20, 40)]

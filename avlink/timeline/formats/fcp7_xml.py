@@ -33,10 +33,8 @@ _NOT_METADATA = frozenset({"name", "start", "end", "in", "out", "duration", "fil
 def read_fcp7_xml(root: Element, *, wanted: str = "") -> list[otio.schema.Timeline]:
     """Return the sequences of a document as timelines; without a name `wanted`, those that no other one holds.
 
-    Raises ValueError for a document of another kind and for values that cannot be.
+    Raises ValueError for values that cannot be, and for sequences that nest without end.
     """
-    if root.tag != "xmeml":
-        raise ValueError(f"it begins with <{root.tag}> and is no Final Cut Pro 7 XML")
     nested = [one for item in root.iter("clipitem") for one in item.findall("sequence")]
     inside, held = {id(one) for one in nested}, {one.get("id", "") for one in nested} - {""}
     whole = [one for one in root.iter("sequence") if len(one) and id(one) not in inside]
