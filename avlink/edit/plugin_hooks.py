@@ -20,8 +20,8 @@ from avlink.hooks import (
     resolve_run_hooks,
 )
 from avlink.session import Session
+from avlink.timeline.media_paths import base_name
 from avlink.timeline.plan import prompt_of
-from avlink.timeline.resolve import base_name
 from avlink.timeline.values import ClipRef, Skip, Source, left_out
 
 

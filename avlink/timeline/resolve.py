@@ -6,18 +6,20 @@ OTIO's own helper decodes twice and cuts at '#' and '?', so "50%20off.mov" and "
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import unquote
+from unicodedata import normalize
 
 from avlink.core.values import ImageSequence
 from avlink.timeline.image_sequences import ImageNames, find_images, image_name
+from avlink.timeline.media_names import NameIndex, in_any_form
+from avlink.timeline.media_paths import DRIVE, base_name, candidates, names_of
 from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaKind, MediaRef, is_still
 from avlink.timeline.values import ClipRef
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
-_DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
 _WITHOUT_FILE: Mapping[MediaKind, str] = {
     "generator": "it is made by the editing program (a title, bars or a colour), not by a media file",
     "images": "its media is an image sequence without a frame rate; --rate gives it one",
@@ -43,7 +45,7 @@ class MediaRoots:
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self.folders = tuple(folders)
-        self._below: dict[Path, dict[str, Path]] = {}
+        self._names = NameIndex(folders)
         self._within: dict[Path, frozenset[str]] = {}
         self._files: dict[tuple[str, Path], Path | None] = {}
         self._sequences: dict[tuple[ImageNames, str, Path], ImageSequence | None] = {}
@@ -61,20 +63,23 @@ class MediaRoots:
             self._sequences[key] = find_sequence(names, url, folder, self)
         return self._sequences[key]
 
-    def find(self, name: str) -> Path | None:
-        """Return the file of a name that lies highest in the first folder with one, ignoring case if none has."""
-        # Projects move between systems that tell upper from lower case and systems that do not.
-        for key in (name, name.casefold()):
-            for folder in self.folders:
-                path = self._listed(folder).get(key)
-                if path is not None and _is_file(path):
-                    return path
-        return None
+    def find(self, name: str, url: str = "") -> Path | None:
+        """Return the file of a name whose folders fit the `url` in the project best; None if none or several do."""
+        found = self._names.find(name, url)
+        return found[0] if len(found) == 1 else None
 
-    def find_named(self, name: str, suffixes: tuple[str, ...]) -> Path | None:
+    def find_named(self, name: str, suffixes: tuple[str, ...], url: str = "") -> Path | None:
         """Return the file of a name with one of the suffixes, which the name may lack, as in EDLs."""
-        names = [name, *(f"{name}{suffix}" for suffix in suffixes)]
-        return next((path for one in names if one.lower().endswith(suffixes) and (path := self.find(one))), None)
+        return next((path for one in _with_suffixes(name, suffixes) if (path := self.find(one, url)) is not None), None)
+
+    def alike(self, url: str) -> tuple[Path, ...]:
+        """Return the files that fit a URL equally well, by their name; empty where one fits best or none is there."""
+        return next((found for name in names_of(url) if len(found := self._names.find(name, url)) > 1), ())
+
+    def alike_named(self, name: str, suffixes: tuple[str, ...], url: str = "") -> tuple[Path, ...]:
+        """Return the files that have a name with one of the suffixes, where `find_named` has more than one."""
+        every = (self._names.find(one, url) for one in _with_suffixes(name, suffixes))
+        return next((found for found in every if len(found) > 1), ())
 
     def within(self, folder: Path) -> frozenset[str]:
         """Return the names of all files that lie in a folder itself."""
@@ -84,14 +89,6 @@ class MediaRoots:
             except (OSError, ValueError):
                 self._within[folder] = frozenset()
         return self._within[folder]
-
-    def _listed(self, folder: Path) -> dict[str, Path]:
-        if folder not in self._below:
-            # Sorted backwards, so that of one name the file that lies highest is written last and stays.
-            below = sorted(folder.rglob("*"), key=lambda path: (len(path.parts), str(path)), reverse=True)
-            any_case = {path.name.casefold(): path for path in below}
-            self._below[folder] = {**any_case, **{path.name: path for path in below}}
-        return self._below[folder]
 
     def __str__(self) -> str:
         return ", ".join(str(folder) for folder in self.folders)
@@ -120,10 +117,18 @@ def find_media(
         reasons.append(found)
     if all(ref.kind == "missing" or (ref.kind == "file" and not ref.url.strip()) for ref in clip.media):
         # The reel of an EDL comes after the name of the clip, because a tape has the names of many.
-        names = [clip.name, *(ref.reel for ref in clip.media if ref.reel)]
-        path = next((one for name in names if (one := roots.find_named(name, suffixes)) is not None), None)
+        reels = [ref.reel for ref in clip.media if ref.reel]
+        # The folder of a card may be called like the reel.
+        where = f"{reels[0]}/{clip.name}" if reels else ""
+        path = roots.find_named(clip.name, suffixes, where)
+        alike = () if path is not None else roots.alike_named(clip.name, suffixes, where)
+        if path is None and not alike:
+            path = next((one for reel in reels if (one := roots.find_named(reel, suffixes)) is not None), None)
         if path is not None:
             return MediaRef(key="by name", kind="file", url=str(path)), path
+        if alike:
+            reason = f"the project names no media for it, and {_several(alike)}"
+            raise Unresolved(reason, source=clip.name, failed=True, missing=True)
     failed = [reason for reason in reasons if reason.failed]
     first = (failed or reasons or [Unresolved(_WITHOUT_FILE["missing"], failed=False)])[0]
     source = next((ref.url for ref in clip.media if ref.url), None)
@@ -147,54 +152,76 @@ def _look_up(ref: MediaRef, folder: Path, roots: MediaRoots) -> Path | ImageSequ
     path = roots.file(ref.url, folder)
     if path is None and not ref.url.lower().endswith((*FILM_SUFFIXES, *SOUND_SUFFIXES)):
         # EDLs may name the source file without its suffix.
-        path = roots.find_named(base_name(ref.url), (*FILM_SUFFIXES, *SOUND_SUFFIXES))
+        path = roots.find_named(base_name(ref.url), (*FILM_SUFFIXES, *SOUND_SUFFIXES), ref.url)
     return path or _not_found(ref.url, folder, roots)
 
 
 def _not_found(url: str, folder: Path, roots: MediaRoots) -> Unresolved:
+    if alike := roots.alike(url):
+        return Unresolved(f"its media {url} is missing, and {_several(alike)}", source=url, failed=True, missing=True)
     where = f"looked from {folder}" + (f" and below {roots}" if roots.folders else "")
     reason = f"its media {url} is missing ({where}); --media-root names folders to search"
     return Unresolved(reason, source=url, failed=True, missing=True)
 
 
+def _several(paths: Sequence[Path]) -> str:
+    shown = ", ".join(str(path) for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    return f"several files of its name fit equally well: {shown}; --media-root with the folder of one says which"
+
+
 def find_sequence(names: ImageNames, url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> ImageSequence | None:
     """Return the images in the folder `url`, else in the folder below `roots` that has the first of them."""
-    for candidate in _candidates(url or "."):
+    for candidate in candidates(url or "."):
         place = folder / candidate
-        found = find_images(names, place, roots.within(place))
+        place = place if place.is_dir() else in_any_form(place) or place
+        found = _images_in(place, names, roots)
         if found is not None:
             return found
-    first = None if names.first is None else roots.find(image_name(names, names.first))
-    return None if first is None else find_images(names, first.parent, roots.within(first.parent))
+    name = None if names.first is None else image_name(names, names.first)
+    first = None if name is None else roots.find(name, f"{url.rstrip('/')}/{name}")
+    return None if first is None else _images_in(first.parent, names, roots)
+
+
+def _images_in(folder: Path, names: ImageNames, roots: MediaRoots) -> ImageSequence | None:
+    """Return the images in a folder, in the Unicode form that their names have there."""
+    listing = roots.within(folder)
+    for form in (None, "NFC", "NFD"):
+        prefix, suffix = (text if form is None else normalize(form, text) for text in (names.prefix, names.suffix))
+        found = find_images(replace(names, prefix=prefix, suffix=suffix), folder, listing)
+        if found is not None:
+            return found
+    return None
 
 
 def find_file(url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> Path | None:
     """Return the existing file that a local URL or path means, or None."""
-    for candidate in _candidates(url):
+    for candidate in candidates(url):
         path = folder / candidate
         if _is_file(path):
             return path
-    names = dict.fromkeys((base_name(url), unquote(base_name(url))))
-    return next((found for name in names if name and (found := roots.find(name)) is not None), None)
+        other = in_any_form(path)
+        if other is not None and _is_file(other):
+            return other
+    return next((found for name in names_of(url) if (found := roots.find(name, url)) is not None), None)
 
 
 def find_folder(url: str, folder: Path) -> Path | None:
     """Return the existing folder that a local URL or path means, or None."""
-    return next((place for candidate in _candidates(url) if (place := folder / candidate).is_dir()), None)
+    for candidate in candidates(url):
+        place = folder / candidate
+        other = place if place.is_dir() else in_any_form(place)
+        if other is not None and other.is_dir():
+            return other
+    return None
 
 
 def remote_scheme(url: str) -> str | None:
     """Return the scheme of a URL that is not on this machine, such as "https"; None for paths, drives and file URLs."""
     found = _SCHEME.match(url)
-    if found is None or _DRIVE.match(url) or found[1].lower() == "file":
+    if found is None or DRIVE.match(url) or found[1].lower() == "file":
         return None
     # A name such as "take:2.mov" has a colon but no scheme.
     return found[1].lower() if url[found.end() :].startswith("//") or found[1].lower() in {"data", "s3"} else None
-
-
-def base_name(url: str) -> str:
-    """Return the last part of a path or URL in either kind of slashes."""
-    return re.split(r"[\\/]", url.rstrip("\\/"))[-1]
 
 
 def media_start(
@@ -225,31 +252,9 @@ def outside_media(
     return None
 
 
-def _candidates(url: str) -> Iterator[str]:
-    seen = set()
-    # Decoded once and no more: a file may be called "50%20off.mov".
-    for text in (url, unquote(url)):
-        for path in (text, _without_scheme(text)):
-            # A NUL is refused by the system with ValueError rather than as a missing file.
-            if path and path not in seen and "\0" not in path:
-                seen.add(path)
-                yield path
-                if "\\" in path:
-                    yield path.replace("\\", "/")
-
-
-def _without_scheme(text: str) -> str:
-    """Return the path of a file URL: file:///a, file://localhost/a, file:/a, file:///C:/a; file://a stands for file:///a."""
-    if not text.lower().startswith("file:"):
-        return text
-    rest = text[5:]
-    if not rest.startswith("//"):
-        return rest
-    host, slash, path = rest[2:].partition("/")
-    if host.lower() not in {"", "localhost", "127.0.0.1"}:
-        # Some adapters write a relative path behind "file://".
-        return host + slash + path
-    return path if _DRIVE.match(path) else slash + path
+def _with_suffixes(name: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a name as it is if it has one of the suffixes, and with each of them."""
+    return (*((name,) if name.lower().endswith(suffixes) else ()), *(f"{name}{suffix}" for suffix in suffixes))
 
 
 def _is_file(path: Path) -> bool:

@@ -14,14 +14,14 @@ from xml.etree import ElementTree as xml
 import opentimelineio as otio
 
 from avlink import FlatClip, FlatTimeline, FlatTrack, clock
-from avlink_otio.files import file_url
+from avlink_otio.files import file_url, url_beside
 from avlink_otio.sound import flat, sound_of
 
 _RATES = {32000: "32k", 44100: "44.1k", 48000: "48k", 88200: "88.2k", 96000: "96k", 176400: "176.4k", 192000: "192k"}
 
 
 def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
-    """Write the project, and return the tracks in it; media is named by whole paths, which is all the format knows."""
+    """Write the project, and return the tracks in it; media beside it or below is named relative to its folder."""
     sound = sound_of(timeline)
     path.write_text(project_text(sound, path.absolute().parent), encoding="utf-8", newline="\n")
     return sound.tracks
@@ -34,11 +34,11 @@ def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
     """Return the text of the project; relative media paths count from the current folder."""
-    return project_text(sound_of(flat(input_otio)), Path())
+    return project_text(sound_of(flat(input_otio)), None)
 
 
-def project_text(sound: FlatTimeline, folder: Path) -> str:
-    """Return a project as text."""
+def project_text(sound: FlatTimeline, folder: Path | None) -> str:
+    """Return a project as text; media in or below its `folder` is named relative to it, so that both can be moved."""
     root = xml.Element("fcpxml", version="1.8")
     resources = xml.SubElement(root, "resources")
     xml.SubElement(resources, "format", id="r1", frameDuration=_time(1 / sound.rate), width="1920", height="1080")
@@ -103,9 +103,12 @@ def _clip(
             xml.SubElement(element, "marker", at, value=hit.name, note=hit.comment)
 
 
-def _asset(resources: xml.Element, assets: dict[str, str], clip: FlatClip, folder: Path) -> str:
+def _asset(resources: xml.Element, assets: dict[str, str], clip: FlatClip, folder: Path | None) -> str:
     media = clip.active_media
-    url = file_url(media.url, folder).replace("file://localhost/", "file:///")
+    if folder is None:
+        url = file_url(media.url, Path()).replace("file://localhost/", "file:///")
+    else:
+        url = url_beside(media.url, folder)
     if url not in assets:
         assets[url] = f"r{len(assets) + 2}"
         duration_s = media.duration_s or media.offset_s + clip.heard_duration_s

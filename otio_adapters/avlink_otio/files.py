@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePath
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 
 def local_path(url: str, folder: Path) -> Path:
@@ -35,3 +35,12 @@ def file_url(url: str, folder: Path) -> str:
     if "://" in url and not url.lower().startswith("file:"):
         return url
     return Path(os.path.abspath(local_path(url, folder))).as_uri().replace("file:///", "file://localhost/", 1)
+
+
+def url_beside(url: str, folder: Path) -> str:
+    """Return the URL of a file in a project that lies in `folder`: relative to it for what lies in or below it."""
+    path = relative_path(url, folder)
+    if "://" in path or path.startswith("../") or Path(path).is_absolute():
+        return file_url(url, folder).replace("file://localhost/", "file:///", 1)
+    # Final Cut reads URLs, in which a colon in the first part ends a scheme.
+    return quote(path, safe="/")

@@ -26,6 +26,9 @@ from avlink.hooks import Registry, TimelineFormat, make_registry
 from avlink.session import Session, open_session
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.read import read_timeline
+from avlink.timeline.resolve import find_media
+from avlink.timeline.values import ClipRef
+from avlink.timeline.walk import list_sounds
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "timelines"
 RATE = 48000
@@ -87,6 +90,19 @@ def test_reaper_finds_the_stems_on_their_samples(run: Callable[..., ExportReport
     assert files[::2] == _stems(project) and all(path.is_file() for path in files)
     assert len(files) == 2 * len(PLACES)
     assert [len(soundfile.read(path)[0]) for path in files[::2]] == LENGTHS
+
+
+def test_a_moved_folder_plays_on(run: Callable[..., ExportReport], project: Path) -> None:
+    run("rpp")
+    run("fcpxml")
+    moved = project.parent.rename(project.parent.with_name("elsewhere 50%20"))
+    stems = _stems(moved / project.name)
+    assert len(stems) == len(PLACES) and all(stem.is_file() for stem in stems)
+    text = (moved / "cut.foley.rpp").read_text(encoding="utf-8")
+    assert all((moved / name).is_file() for name in re.findall(r'FILE "(.*)"', text))
+    sounds = list_sounds(read_timeline(moved / "cut.foley.fcpxml").timeline)
+    clips = [one for one in sounds if isinstance(one, ClipRef)]
+    assert [find_media(clip, moved)[1] for clip in clips] == stems
 
 
 def test_the_other_formats_are_read_at_the_same_places(run: Callable[..., ExportReport], project: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -25,6 +26,7 @@ from avlink.media.bwf import read_bwf_info
 from avlink.session import Session
 from avlink.timeline.formats.otioz import write_bundle
 from avlink.timeline.read import read_timeline
+from avlink.timeline.resolve import find_file
 
 SHARED = Path(__file__).parents[2] / ".." / "shared"
 
@@ -328,6 +330,22 @@ def test_a_bundle_stays_a_bundle_with_everything_inside(
     assert _statuses(again) == ["cached"]
     stem = _placed(report.output)[0]
     assert stem.media_reference.target_url == f"media/{report.items[0].stems[0].path.name}"
+
+
+@pytest.mark.parametrize("style", ["plain", "file", "relative"])
+def test_stems_play_on_in_a_moved_folder_however_the_project_names_its_media(
+    kit: Any, session: Session, recipe: SonifyRecipe, movies: Path, tmp_path: Path, style: str
+) -> None:
+    folder = shutil.copytree(movies, tmp_path / "my film" / "media").parent
+    movie = folder / "media" / "a.mp4"
+    url = {"plain": str(movie), "file": movie.as_uri(), "relative": "media/a.mp4"}[style]
+    otio.adapters.write_to_file(kit.timeline_of(kit.clip(url, 0, 12)), str(folder / "cut.otio"))
+    report = _run(session, recipe, folder / "cut.otio")
+    assert report.output is not None
+    moved = folder.rename(tmp_path / "moved")
+    (stem,) = _placed(moved / report.output.name)
+    found = find_file(stem.media_reference.target_url, moved)
+    assert found is not None and found.parent == moved / "cut.stems"
 
 
 def test_an_output_elsewhere_still_finds_the_picture(session: Session, recipe: SonifyRecipe, cut: Path) -> None:

@@ -14,7 +14,7 @@ from avlink.timeline.formats.record_times import fix_record_times
 from avlink.timeline.read import read_timeline
 from avlink.timeline.resolve import find_media
 from avlink.timeline.timebase import origin_s
-from avlink.timeline.urls import rebase_urls, url_style, write_url
+from avlink.timeline.urls import UrlStyle, rebase_urls, url_style, write_url
 from avlink.timeline.values import ClipRef
 from avlink.timeline.walk import list_clips
 from avlink.timeline.write import check_output, write_timeline
@@ -129,16 +129,33 @@ def test_the_project_s_own_way_of_writing_paths_is_seen(urls: list[str], style: 
     assert url_style(_timeline(*urls)) == style
 
 
-def test_written_urls_lead_back(tmp_path: Path) -> None:
+STYLES: tuple[UrlStyle, ...] = ("plain", "file", "relative", "relative-quoted", "absolute")
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", ["a b.stems/50%20off #1.wav", "é/x.wav", "x.wav", "s3:x.wav", "data: x/y.wav"])
+def test_files_of_ours_play_on_when_the_folder_is_moved(tmp_path: Path, style: UrlStyle, name: str) -> None:
+    from avlink.timeline.resolve import find_file, remote_scheme
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    (old / name).parent.mkdir(parents=True)
+    (old / name).touch()
+    url = write_url(old / name, style, old)
+    assert remote_scheme(url) is None and find_file(url, old) == old / name
+    old.rename(new)
+    assert find_file(url, new) == (None if style == "absolute" else new / name)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_files_of_ours_elsewhere_are_named_by_whole_paths(tmp_path: Path, style: UrlStyle) -> None:
     from avlink.timeline.resolve import find_file
 
-    file = tmp_path / "a b.stems" / "x.wav"
-    file.parent.mkdir()
-    file.touch()
-    for style in ("plain", "file", "relative", "relative-quoted"):
-        found = find_file(write_url(file, style, tmp_path / "sub"), tmp_path / "sub")
-        assert found is None or found.samefile(file)
-        assert find_file(write_url(file, style, tmp_path), tmp_path) is not None, style
+    stem = tmp_path / "stems" / "a b.wav"
+    stem.parent.mkdir()
+    stem.touch()
+    url = write_url(stem, style, tmp_path / "edit")
+    assert url == (stem.as_uri() if style == "file" else str(stem))
+    assert find_file(url, Path("/")) == stem
 
 
 def test_relative_media_stays_right_when_the_timeline_is_written_elsewhere(tmp_path: Path) -> None:

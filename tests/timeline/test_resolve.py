@@ -56,7 +56,21 @@ def test_a_name_is_found_however_it_is_written(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "url", ["C:\\shots\\a.mp4", "file:///D%3a/shots/a.mp4", "\\\\srv\\share\\a.mp4", "/gone/a.mp4"]
+    "url",
+    [
+        "C:\\shots\\a.mp4",
+        "D:/shots/a.mp4",
+        "file:///D%3a/shots/a.mp4",
+        "file:///D:/shots/a.mp4",
+        "file:///D|/shots/a.mp4",
+        "file://localhost/D%3A%5Cshots%5Ca.mp4",
+        "\\\\srv\\share\\a.mp4",
+        "//srv/share/a.mp4",
+        "file://srv/share/a.mp4",
+        "file:////srv/share/a.mp4",
+        "shots\\a.mp4",
+        "/gone/a.mp4",
+    ],
 )
 def test_media_roots_are_searched_by_name(tmp_path: Path, url: str) -> None:
     (tmp_path / "deep" / "deeper").mkdir(parents=True)
@@ -116,7 +130,7 @@ def test_media_roots_match_in_any_case_if_none_matches_exactly(tmp_path: Path) -
     roots = MediaRoots([tmp_path])
     assert roots.find("a.mp4") == tmp_path / "two" / "a.mp4"
     assert roots.find("A.MP4") == tmp_path / "one" / "A.MP4"
-    assert roots.find("a.Mp4") in {tmp_path / "one" / "A.MP4", tmp_path / "two" / "a.mp4"}
+    assert roots.find("a.Mp4") is None and len(roots.alike("a.Mp4")) == 2
     assert roots.find("b.mp4") is None
 
 
@@ -148,3 +162,77 @@ def test_only_what_was_looked_for_and_not_found_is_missing(tmp_path: Path) -> No
         with pytest.raises(Unresolved) as error:
             find_media(_clip(ref), tmp_path)
         assert error.value.missing is missing
+
+
+def _media(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+@pytest.mark.parametrize("written, stored", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_are_found_in_either_unicode_form(tmp_path: Path, written: str, stored: str) -> None:
+    from unicodedata import normalize
+    from urllib.parse import quote
+
+    name = "Tür für é/Ångström ガ.mp4"
+    _media(tmp_path, normalize(stored, name))
+    file = tmp_path / normalize(stored, name)
+    url = normalize(written, name)
+    assert url != normalize(stored, name)
+    for one in (url, quote(url), f"{tmp_path}/{url}", f"file://{quote(f'{tmp_path}/{url}')}"):
+        assert find_file(one, tmp_path) == file, one
+    roots = MediaRoots([tmp_path])
+    assert find_file(f"/Volumes/Film/{url}", Path("/"), roots) == file
+    assert find_file(quote(f"/Volumes/Film/{url}"), Path("/"), roots) == file
+
+
+def test_of_one_name_the_file_in_the_folders_of_the_project_is_taken(tmp_path: Path) -> None:
+    _media(tmp_path, "CARD_A/CLIP/C1.MP4", "CARD_B/CLIP/C1.MP4", "day 2/CARD_A/CLIP/C1.MP4", "C1.MP4")
+    roots = MediaRoots([tmp_path])
+    for url, found in (
+        ("/Volumes/x/CARD_B/CLIP/C1.MP4", "CARD_B/CLIP/C1.MP4"),
+        ("D:\\rushes\\card_b\\CLIP\\C1.MP4", "CARD_B/CLIP/C1.MP4"),
+        ("file:///Volumes/day%202/CARD_A/CLIP/C1.MP4", "day 2/CARD_A/CLIP/C1.MP4"),
+        # Folders in between are passed over where they tell the candidates apart.
+        ("/x/day 2/unpacked/CARD_A/CLIP/C1.MP4", "day 2/CARD_A/CLIP/C1.MP4"),
+        (f"/x/{tmp_path.name}/C1.MP4", "C1.MP4"),
+    ):
+        assert find_file(url, Path("/"), roots) == tmp_path / found, url
+
+
+def test_files_that_fit_equally_well_are_refused_by_name(tmp_path: Path) -> None:
+    _media(tmp_path, "CARD_A/CLIP/C1.MP4", "CARD_B/CLIP/C1.MP4")
+    roots = MediaRoots([tmp_path])
+    for clip in (_clip(_file("/x/CARD_C/CLIP/C1.MP4")), replace(_clip(), name="C1"), replace(_clip(), name="C1.MP4")):
+        with pytest.raises(Unresolved, match=r"equally well: .*CARD_A/CLIP/C1\.MP4, .*CARD_B/CLIP/C1\.MP4") as error:
+            find_media(clip, tmp_path / "else", roots)
+        assert error.value.failed and error.value.missing
+    # A folder that holds one of them says which.
+    roots = MediaRoots([tmp_path / "CARD_B"])
+    assert find_file("/x/CARD_C/CLIP/C1.MP4", Path("/"), roots) == tmp_path / "CARD_B/CLIP/C1.MP4"
+
+
+def test_a_folder_named_twice_and_links_are_one_candidate(tmp_path: Path) -> None:
+    _media(tmp_path, "a/x.mp4")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.mp4").symlink_to(tmp_path / "a" / "x.mp4")
+    roots = MediaRoots([tmp_path, tmp_path / "a"])
+    found = roots.find("x.mp4", "/gone/x.mp4")
+    assert found is not None and found.samefile(tmp_path / "a" / "x.mp4")
+
+
+def test_percent_signs_are_read_as_a_path_or_a_url_has_them(tmp_path: Path) -> None:
+    _media(tmp_path, "50%20off.mp4", "50 off.mp4", "100% real.mp4", "T\u00fcr.mp4")
+    for url, name in (
+        ("50%20off.mp4", "50%20off.mp4"),
+        (f"{tmp_path}/50%20off.mp4", "50%20off.mp4"),
+        (f"file://{tmp_path}/50%20off.mp4", "50 off.mp4"),
+        (f"file://localhost{tmp_path}/50%2520off.mp4", "50%20off.mp4"),
+        ("100%25 real.mp4", "100% real.mp4"),
+        ("100% real.mp4", "100% real.mp4"),
+        # In the code page of Windows.
+        ("T%FCr.mp4", "T\u00fcr.mp4"),
+    ):
+        assert find_file(url, tmp_path) == tmp_path / name, url
+        assert find_file(url.replace(str(tmp_path), "/gone"), Path("/"), MediaRoots([tmp_path])) == tmp_path / name, url
