@@ -28,6 +28,7 @@ from avlink.edit.stems import StemTarget, write_stem
 from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_formats
 from avlink.session import Session
+from avlink.timeline.cue_notes import cue_notes
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
@@ -52,6 +53,8 @@ class TimelineStems(TimelineEdit[SoundSource]):
                 opened.previous.merge_sheet(opened.file.timeline, sheet, opened.outputs)
         target = _target(request, backend, opened, session)
         super().__init__(request, backend, session, opened, _plan(request, backend, opened, target, session, hooks))
+        for note in cue_notes(self.file.timeline):
+            session.tell(Message(text=note, level="warning"))
         self.plan_digest = plan_digest(self.plan)
         if not request.force:
             self.plan = with_made_sounds(self.plan, session.store)

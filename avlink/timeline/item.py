@@ -40,11 +40,24 @@ def seconds(time: otio.opentime.RationalTime) -> Fraction | None:
         return None
 
 
-def begin_s(item: otio.core.Item) -> Fraction:
-    """Return the moment of its own time at which an item begins: media time in a clip, else time of its contents."""
+def begin_s(item: otio.core.Item) -> Fraction | None:
+    """Return the moment of its own time at which an item begins: media time in a clip, else time of its contents.
+
+    None for one that is no time: not a number, infinite, or at a rate of 0.
+    """
     # The contents of a composition count from 0, also where OTIO takes an available range from them.
     span = own_range(item) if isinstance(item, otio.schema.Clip) else item.source_range
-    return (None if span is None else seconds(span.start_time)) or Fraction(0)
+    return Fraction(0) if span is None else moment_s(span.start_time)
+
+
+def moment_s(time: otio.opentime.RationalTime) -> Fraction | None:
+    """Return the seconds of a moment; None for one that is no time. Zero is zero at a rate of 0 too, as titles have."""
+    return Fraction(0) if time.value == 0 else seconds(time)
+
+
+def shown_time(time: otio.opentime.RationalTime) -> str:
+    """Return a time that is none as it is written, for a sentence."""
+    return f"{time.value:g} at {time.rate:g} frames per second"
 
 
 def visible_duration_s(item: otio.core.Item, *, premiere: bool) -> Fraction | None:

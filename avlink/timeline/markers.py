@@ -23,7 +23,9 @@ Mode: TypeAlias = Literal["sync", "ambience", "off"]
 MODES: tuple[Mode, ...] = ("sync", "ambience", "off")
 """Modes of a clip: sound in sync with its picture, sound that goes on throughout, or none."""
 
-_CUE = re.compile(r"\s*(foley|amb|ambience)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+CUE_TEXT = re.compile(r"\s*(foley|amb|ambience)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+"""Matches the text of a cue: its role and its words."""
+
 # Two frames at 24 per second: shorter than any range that a person means.
 _POINT_S = Fraction(1, 12)
 
@@ -65,7 +67,7 @@ def read_cue(marker: Marker) -> MarkerCue | None:
     A name that ends at its colon has its prompt in the comment. None for any other marker.
     """
     for text, more in ((marker.name, marker.comment), (marker.comment, "")):
-        match = _CUE.fullmatch(text)
+        match = CUE_TEXT.fullmatch(text)
         if match is not None:
             role: Role = "sync" if match[1].lower() == "foley" else "ambience"
             return MarkerCue(role=role, prompt=match[2].strip() or more.strip() or None)

@@ -10,7 +10,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.timeline.image_sequences import ImageNames, MissingImage, is_pattern, names_of_pattern
-from avlink.timeline.item import seconds, table
+from avlink.timeline.item import moment_s, seconds, shown_time, table
 
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
 
@@ -41,6 +41,8 @@ class MediaRef:
     """Reel of an edit decision list, by which its media may be called."""
     keyed: bool = False
     """True for a picture that is keyed over those under it, which show through."""
+    lack: str | None = None
+    """Sentence on why nothing can be found in it, whatever its file is."""
 
 
 def may_be_transparent(url: str) -> bool:
@@ -117,7 +119,10 @@ def _count(duration_s: Fraction | None, rate: Fraction) -> int | None:
 
 def _media_ref(key: str, ref: otio.core.MediaReference, image_rate: Fraction | None) -> MediaRef:
     span = ref.available_range
-    start_s = None if span is None else seconds(span.start_time)
+    if span is not None and moment_s(span.start_time) is None and not isinstance(ref, otio.schema.GeneratorReference):
+        lack = f"the range of its media begins at no time ({shown_time(span.start_time)})"
+        return MediaRef(key=key, kind="file", url=getattr(ref, "target_url", "") or "", lack=lack)
+    start_s = None if span is None else moment_s(span.start_time)
     duration_s = None if span is None else seconds(span.duration)
     said = table(ref.metadata, "cmx_3600")
     reel, keyed = str(said.get("reel", "")), said.get("key") is True

@@ -25,6 +25,7 @@ from avlink.timeline.formats.fcpxml import read_fcpxml
 from avlink.timeline.formats.otioz import read_content
 from avlink.timeline.formats.record_times import fix_record_times
 from avlink.timeline.formats.xml_document import parse_xml
+from avlink.timeline.item import moment_s, shown_time
 
 _SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
 
@@ -107,6 +108,7 @@ def read_timeline(path: Path, options: ReadTable = _AS_IT_IS) -> TimelineFile:
     else:
         found = _read(path)
     timeline = _the_timeline(found, path, options.timeline)
+    notes = (*notes, *_lost_starts(timeline, path))
     fix_record_times(timeline)
     return TimelineFile(
         timeline=timeline,
@@ -117,6 +119,20 @@ def read_timeline(path: Path, options: ReadTable = _AS_IT_IS) -> TimelineFile:
         drop_frame=drop_frame,
         image_rate=options.frames_per_second,
     )
+
+
+def _lost_starts(timeline: otio.schema.Timeline, path: Path) -> list[str]:
+    """Return a sentence for each start of the timeline itself that is no time, and for which 0 is taken."""
+    shown = timeline.tracks.source_range
+    starts = {
+        "its timecode; it counts from 00:00:00:00": timeline.global_start_time,
+        "the range that is shown; it is shown from its beginning": None if shown is None else shown.start_time,
+    }
+    return [
+        f"{path.name} states no time ({shown_time(start)}) as the start of {what}"
+        for what, start in starts.items()
+        if start is not None and moment_s(start) is None
+    ]
 
 
 def _the_timeline(found: object, path: Path, wanted: str) -> otio.schema.Timeline:

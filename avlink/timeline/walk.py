@@ -15,7 +15,7 @@ import opentimelineio as otio
 
 from avlink.core.hashing import digest
 from avlink.timeline.fades import Fade, Overlap, overlaps
-from avlink.timeline.item import KEY, begin_s, is_off, speed_of, table, visible_duration_s
+from avlink.timeline.item import KEY, begin_s, is_off, own_range, shown_time, speed_of, table, visible_duration_s
 from avlink.timeline.markers import Marker, MarkerIndex, colour_of, markers_around, markers_of
 from avlink.timeline.media_refs import media_refs
 from avlink.timeline.metadata import is_ours, with_requests
@@ -101,7 +101,7 @@ def item_id(layer: int, start_s: Fraction, duration_s: Fraction, depth: tuple[in
 def _stack_view(stack: otio.schema.Stack, *, premiere: bool) -> View:
     """Return the view of a timeline's own tracks, which a range of its stack may trim."""
     length_s = None if stack.source_range is None else visible_duration_s(stack, premiere=premiere)
-    return View(offset_s=begin_s(stack), last_s=length_s)
+    return View(offset_s=begin_s(stack) or _ZERO, last_s=length_s)
 
 
 def _items(visits: Iterator[Visit]) -> tuple[ClipRef | Skip, ...]:
@@ -227,10 +227,12 @@ def _walk(
         return
     # What transitions add is cut by the window of what it lies in, plus what transitions add to that.
     longer = view.edges(at_s - over[0].before_s, None if end_s is None else end_s + over[1].after_s)
+    begins_s = begin_s(item)
     own = view.inner(
         at_s,
         end_s,
-        at_s=begin_s(item),
+        # What begins at no time keeps its place; nothing in it is shown or heard.
+        at_s=begins_s or _ZERO,
         # A ramp has no speed; its item keeps its place all the same.
         speed=Fraction(1) if speed is None else speed,
         window=shown,
@@ -239,7 +241,7 @@ def _walk(
     at = at.fading(over, view, at_s, end_s)
     if is_gap or is_open:
         yield Visit(source=item, markers=tuple(_within(item, own)))
-    if is_open and speed is not None and len(item):
+    if is_open and speed is not None and len(item) and begins_s is not None:
         yield from _contents(item, at.down(item, index, own), own)
     elif not is_gap and not (isinstance(item, otio.schema.Track) and not len(item)):
         yield _visit(item, index, at, own, (at_s, shown, speed))
@@ -314,6 +316,9 @@ def _why_not(item: otio.core.Item, speed: Fraction | None) -> str | None:
         return f"is a {type(item).__name__}, which holds no media"
     if isinstance(item, otio.schema.Stack) and not len(item):
         return "is a nested sequence of which the project does not tell the contents; flatten it or export it with them"
+    if begin_s(item) is None:
+        span = own_range(item)
+        return f"begins at no time ({'' if span is None else shown_time(span.start_time)})"
     if speed is None:
         return "is retimed over time (a time remap or a speed ramp), which no two programs write alike; render the clip"
     return None
