@@ -175,6 +175,9 @@ def test_folders_of_newer_versions_are_read_and_what_is_broken_is_said(tmp_path:
         "<fcpxml": "cannot be read as .fcpxml",
         "<other/>": "begins with <other>, and is no FCPXML",
         text.replace('offset="0s"', 'offset="soon"'): "offset = 'soon' is no time",
+        text.replace('offset="0s"', 'offset="1e999999999s"'): "offset = '1e999999999s' is no time",
+        text.replace('offset="0s"', f'offset="{10**30}s"'): "is no time",
+        text.replace('offset="0s"', 'offset="1/0s"'): "is no time",
         "<fcpxml version='1.10'><resources/></fcpxml>": "is a collection without a timeline",
     }
     for number, (document, lack) in enumerate(broken.items()):

@@ -16,6 +16,9 @@ from xml.etree.ElementTree import Element
 from avlink.core import clock
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
+# Without exponents: "1e999999999" is short, and its digits fill the memory.
+_TIME = re.compile(r"([+-]?(?:\d{1,40}/0*[1-9]\d{0,39}|\d{1,40}(?:\.\d{0,40})?|\.\d{1,40}))s?")
+_LONGEST_S = 10**8
 # "FFVideoFormat1080p2398", "FFVideoFormatDV720x480i5994_16x9".
 _NAMED_RATE = re.compile(r"\d([pi])(\d{2,5})(?!\d)")
 _MULTIPLES = tuple(map(Fraction, ("1", "2", "1/2", "4", "1/4")))
@@ -29,10 +32,11 @@ def time_of(element: Element | None, name: str, otherwise: Fraction = _ZERO) -> 
     text = None if element is None else element.get(name)
     if text is None:
         return otherwise
-    try:
-        return Fraction(text.strip().removesuffix("s"))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{name} = '{text}' is no time") from None
+    found = _TIME.fullmatch(text.strip())
+    seconds = None if found is None else Fraction(found[1])
+    if seconds is None or abs(seconds) > _LONGEST_S:
+        raise ValueError(f"{name} = '{text[:40]}' is no time")
+    return seconds
 
 
 def rate_of_format(shape: Element | None) -> Fraction | None:
