@@ -41,8 +41,8 @@ class MediaRef:
     """Reel of an edit decision list, by which its media may be called."""
     keyed: bool = False
     """True for a picture that is keyed over those under it, which show through."""
-    lack: str | None = None
-    """Sentence on why nothing can be found in it, whatever its file is."""
+    refused: str = ""
+    """Sentence on why it is not looked for; "" for most."""
 
 
 def may_be_transparent(url: str) -> bool:
@@ -120,8 +120,8 @@ def _count(duration_s: Fraction | None, rate: Fraction) -> int | None:
 def _media_ref(key: str, ref: otio.core.MediaReference, image_rate: Fraction | None) -> MediaRef:
     span = ref.available_range
     if span is not None and moment_s(span.start_time) is None and not isinstance(ref, otio.schema.GeneratorReference):
-        lack = f"the range of its media begins at no time ({shown_time(span.start_time)})"
-        return MediaRef(key=key, kind="file", url=getattr(ref, "target_url", "") or "", lack=lack)
+        refused = f"the range of its media begins at no time ({shown_time(span.start_time)})"
+        return MediaRef(key=key, kind="file", url=getattr(ref, "target_url", "") or "", refused=refused)
     start_s = None if span is None else moment_s(span.start_time)
     duration_s = None if span is None else seconds(span.duration)
     said = table(ref.metadata, "cmx_3600")

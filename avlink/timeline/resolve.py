@@ -136,8 +136,8 @@ def find_media(
 
 
 def _look_up(ref: MediaRef, folder: Path, roots: MediaRoots) -> Path | ImageSequence | Unresolved:
-    if ref.lack is not None:
-        return Unresolved(ref.lack, source=ref.url or None, failed=True)
+    if ref.refused:
+        return Unresolved(ref.refused, source=ref.url or None, failed=True)
     if ref.kind == "images" and ref.images is not None:
         first = image_name(ref.images, ref.images.first or 0)
         if (scheme := remote_scheme(ref.url)) is not None:
