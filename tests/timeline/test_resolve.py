@@ -213,6 +213,13 @@ def test_files_that_fit_equally_well_are_refused_by_name(tmp_path: Path) -> None
     assert find_file("/x/CARD_C/CLIP/C1.MP4", Path("/"), roots) == tmp_path / "CARD_B/CLIP/C1.MP4"
 
 
+def test_the_reel_of_an_edl_may_be_the_folder_of_its_card(tmp_path: Path) -> None:
+    _media(tmp_path, "A001/CLIP/C1.MP4", "A002/CLIP/C1.MP4")
+    roots = MediaRoots([tmp_path])
+    clip = replace(_clip(MediaRef(key="k", kind="missing", reel="A002")), name="C1")
+    assert find_media(clip, tmp_path / "else", roots)[1] == tmp_path / "A002/CLIP/C1.MP4"
+
+
 def test_a_folder_named_twice_and_links_are_one_candidate(tmp_path: Path) -> None:
     _media(tmp_path, "a/x.mp4")
     (tmp_path / "b").mkdir()
