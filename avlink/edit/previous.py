@@ -51,13 +51,11 @@ class PreviousProject:
         if refused:
             self.lost.append(f"requests of {_names(refused)}, which the input changed as well")
 
-    def merge_sheet(self, timeline: otio.schema.Timeline, sheet: Path, outputs: Outputs) -> None:
+    def merge_sheet(self, timeline: otio.schema.Timeline, sheet: Path) -> None:
         """Copy the requests of a cue sheet that people edited to the clips of the input, in place.
 
-        A sheet that AVLink did not write, or that cannot be read, stays a foreign file.
+        A sheet that cannot be read stays a foreign file.
         """
-        if not sheet.is_file() or outputs.receipt(sheet) is None or outputs.unchanged(sheet) is not None:
-            return
         try:
             edits = read_edits(sheet)
             known = picture_ids(timeline)
@@ -109,6 +107,11 @@ def previous_project(output: Path, timeline: otio.schema.Timeline, outputs: Outp
     if there is None and any(is_ours(track) for track in timeline.tracks if isinstance(track, otio.schema.Track)):
         found.timeline = timeline
     return found
+
+
+def is_edited(path: Path, outputs: Outputs) -> bool:
+    """Return whether AVLink wrote a file that was changed since."""
+    return path.is_file() and outputs.receipt(path) is not None and outputs.unchanged(path) is None
 
 
 def _read(output: Path) -> otio.schema.Timeline | None:

@@ -44,7 +44,7 @@ class OpenTimeline:
 
     `roots` are shared by all that looks for media: each folder is listed once, and folders may lie on slow servers.
     `previous` is the project that the output will replace. `requests` are digests of what the clips of the input ask
-    for, before what people changed in the previous project was copied into `file`.
+    for, before what people changed in the previous project was copied into `file`; None where nothing was.
     """
 
     file: TimelineFile
@@ -53,7 +53,7 @@ class OpenTimeline:
     roots: MediaRoots
     outputs: Outputs
     previous: PreviousProject
-    requests: Mapping[str, str]
+    requests: Mapping[str, str] | None
 
 
 def open_timeline(request: EditRequest, session: Session, *, word: str, sound: bool) -> OpenTimeline:
@@ -69,7 +69,8 @@ def open_timeline(request: EditRequest, session: Session, *, word: str, sound: b
     output = request.output or default_output(file, word, request.base, outputs)
     folder = media_folder(file, session, sound=sound)
     previous = previous_project(output, file.timeline, outputs)
-    requests = request_digests(file.timeline)
+    # Another walk over the timeline, which only a merge needs before it.
+    requests = None if previous.record is None else request_digests(file.timeline)
     previous.merge_requests(file.timeline)
     return OpenTimeline(
         file=file,
@@ -131,7 +132,7 @@ class TimelineEdit(Edit[Made]):
     def write_project(self, placed: otio.schema.Timeline, names: Mapping[Path, str]) -> None:
         """Write the project with what people changed in the one before, which is kept as `.bak` if they changed it."""
         opened, previous = self.opened, self.opened.previous
-        write_record(placed, opened.requests)
+        write_record(placed, request_digests(self.file.timeline) if opened.requests is None else opened.requests)
         previous.merge_tracks(placed)
         write = partial(opened.outputs.write, source=self.request.input, keep=previous.lies_at_output)
         notes = write_back(placed, self.file, self.output, names, roots=self.request.media_root, write=write)

@@ -19,6 +19,7 @@ from avlink.edit.ducking import ducking_for
 from avlink.edit.export import write_format
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.preview import write_preview
+from avlink.edit.previous import is_edited
 from avlink.edit.project import moved_to, name_files
 from avlink.edit.report import Rendered, WrittenStem
 from avlink.edit.request import SonifyRequest
@@ -30,6 +31,7 @@ from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_fo
 from avlink.session import Session
 from avlink.timeline.cue_notes import cue_notes
 from avlink.timeline.flatten import flatten_timeline
+from avlink.timeline.merge import request_digests
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
 from avlink.timeline.select import select_clips
@@ -47,10 +49,11 @@ class TimelineStems(TimelineEdit[SoundSource]):
         self.recipe, self.hooks = request.recipe, hooks
         self.formats = resolve_formats(request.recipe, session.registry)
         opened = open_timeline(request, session, word="foley", sound=False)
-        for format_ in self.formats:
-            if format_.suffix == ".csv":
-                sheet = _beside(opened.output, format_)
-                opened.previous.merge_sheet(opened.file.timeline, sheet, opened.outputs)
+        for sheet in (_beside(opened.output, format_) for format_ in self.formats if format_.suffix == ".csv"):
+            if is_edited(sheet, opened.outputs):
+                if opened.requests is None:
+                    opened = replace(opened, requests=request_digests(opened.file.timeline))
+                opened.previous.merge_sheet(opened.file.timeline, sheet)
         target = _target(request, backend, opened, session)
         super().__init__(request, backend, session, opened, _plan(request, backend, opened, target, session, hooks))
         for note in cue_notes(self.file.timeline):
