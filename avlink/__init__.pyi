@@ -23,6 +23,7 @@ from .core.errors import AvlinkError as AvlinkError
 from .core.errors import BundleError as BundleError
 from .core.errors import ExecutorError as ExecutorError
 from .core.errors import InputError as InputError
+from .core.errors import MediaChanged as MediaChanged
 from .core.errors import MediaError as MediaError
 from .core.errors import OutputError as OutputError
 from .core.errors import PluginError as PluginError
@@ -41,7 +42,11 @@ from .core.features import AudioVideo as AudioVideo
 from .core.features import Content as Content
 from .core.features import FeatureExtractor as FeatureExtractor
 from .core.features import Features as Features
+from .core.file_digest import FileIdentity as FileIdentity
+from .core.file_digest import FileState as FileState
 from .core.file_digest import file_digest as file_digest
+from .core.file_digest import file_identity as file_identity
+from .core.file_digest import file_state as file_state
 from .core.frames import SpooledPictures as SpooledPictures
 from .core.hashing import derive_seed as derive_seed
 from .core.hashing import digest as digest

@@ -26,11 +26,14 @@ def show(blocks: Sequence[Block], stream: TextIO) -> None:
 
 
 @contextlib.contextmanager
-def progress(stream: TextIO | None = None) -> Iterator[Listener]:
-    """Give a listener that shows progress on standard error; standard output is for results."""
+def progress(stream: TextIO | None = None, *, verbose: bool = False) -> Iterator[Listener]:
+    """Give a listener that shows progress on standard error; standard output is for results.
+
+    Messages that are details are shown only if `verbose`.
+    """
     stream = sys.stderr if stream is None else stream
     if not stream.isatty():
-        yield PlainListener(stream)
+        yield _chosen(PlainListener(stream), verbose=verbose)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -43,7 +46,17 @@ def progress(stream: TextIO | None = None) -> Iterator[Listener]:
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(file=stream), transient=True) as bars:
-        yield RichListener(bars)
+        yield _chosen(RichListener(bars), verbose=verbose)
+
+
+def _chosen(listener: Listener, *, verbose: bool) -> Listener:
+    """Return the listener, without details unless `verbose`."""
+
+    def listen(event: Event) -> None:
+        if verbose or not isinstance(event, Message) or event.level != "detail":
+            listener(event)
+
+    return listen
 
 
 class PlainListener:

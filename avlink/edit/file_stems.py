@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.errors import InputError, OutputError
+from avlink.core.file_digest import file_state
 from avlink.core.outputs import Outputs
 from avlink.core.store import mark_used
 from avlink.core.values import SoundSource
@@ -44,6 +45,7 @@ class FileStems(FileEdit[SoundSource]):
             raise InputError(f"{path} is a media file, of which --output names the sound; --stems is for timelines")
         info = probe(path)
         video = require_video(info)
+        self.state = file_state(path, session.store)
         self.backend, self.session, self.path = backend, session, path
         self.writer = session.outputs(overwrite=request.overwrite)
         self.wav, self.movie = _outputs(request, self.writer)
@@ -66,7 +68,7 @@ class FileStems(FileEdit[SoundSource]):
             untouchable=frozenset({path.resolve()}),
             path_of=self._stem_path,
         )
-        source = only_source(path, track="V1", duration_s=info.duration_s, store=session.store)
+        source = only_source(self.state, track="V1", duration_s=info.duration_s)
         self.plan = build_plan(
             (hooks.adjusted(source),),
             recipe,
@@ -100,6 +102,8 @@ class FileStems(FileEdit[SoundSource]):
                 movie = _of_take(self.movie, job)
                 with self.writer.write(movie, source=self.path) as temporary:
                     mux_sound(self.path, WaveFile(stem.path), temporary)
+                    # The picture of another file does not go with this sound.
+                    self.state.check()
                 if self.wav is None:
                     files[job.id] = replace(stem, path=movie)
         output = self.movie or self.wav

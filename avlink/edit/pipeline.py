@@ -23,7 +23,9 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     single = is_media_file(request.input)
     edit = (direction.open_file if single else direction.open_timeline)(request, backend, session, hooks)
     if request.dry_run:
-        items = make_items(direction.report.kind, edit.plan, Rendered(), cached=cached_jobs(edit.plan, session.store))
+        items = make_items(
+            direction.report.kind, edit.plan, Rendered(), cached=cached_jobs(direction, edit.plan, session.store)
+        )
         return direction.report(input=request.input, output=None, items=items, licence=backend.licence)
     edit.prepare()
     rendered = render(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import avlink
-from avlink import AmplifiedSound, AvlinkError, MediaError, file_digest, fraction_text, to_index
+from avlink import AmplifiedSound, AvlinkError, MediaError, fraction_text, to_index
 from avlink_genvideo.animated_images import read_pictures
 from avlink_genvideo.mixing import LayeredSound, UpmixedSound
 from avlink_genvideo.prompt import FoundPrompt
@@ -17,7 +17,7 @@ from avlink_genvideo.report import FinishedVideo
 from avlink_genvideo.request import FinishRequest
 
 if TYPE_CHECKING:
-    from avlink import Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SoundSource
+    from avlink import FileState, Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SoundSource
 
 # A codec that overshoots below every ceiling must not be tried for ever.
 _TRIES = 4
@@ -35,6 +35,8 @@ class FinishJob:
     output: Path
     request: FinishRequest
     session: Session
+    state: FileState
+    """The video as it was before anything was read of it."""
     notes: list[str] = field(default_factory=list)
     prompt: FoundPrompt = field(default_factory=FoundPrompt)
     tags: dict[str, str] = field(default_factory=dict)
@@ -96,6 +98,7 @@ def write_finished(
             # An error of the container names the temporary file, which nobody knows.
             raise MediaError(str(error).replace(str(temporary), str(job.output))) from error
         _check_picture(picture, temporary)
+        job.state.check()
     if request.lufs is not None and level.lufs is not None and request.lufs - level.lufs > _FAR_LU:
         job.notes.append(f"it stays {request.lufs - level.lufs:.1f} LU below the target: its peaks leave no more room")
     if level.true_peak_dbtp > request.peak_dbtp:
@@ -182,7 +185,7 @@ def _details(job: FinishJob, info: MediaInfo) -> Mapping[str, Any]:
         "negative": prompt.negative,
         "prompt_from": prompt.location,
         "source": job.path.name,
-        "source_digest": file_digest(job.path, job.session.store),
+        "source_digest": job.state.digest,
         "duration_s": fraction_text(info.duration_s),
     }
 

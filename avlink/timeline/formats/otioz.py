@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError, TimelineError
+from avlink.core.file_digest import file_identity
 from avlink.core.paths import Writer, atomic_write
 from avlink.timeline.media_refs import MediaRef, media_refs
 
@@ -89,9 +90,7 @@ def write_bundle(
                         with source.open(member) as packed, archive.open(info, "w", force_zip64=True) as out:
                             shutil.copyfileobj(packed, out, 1 << 20)
         for name, path in media.items():
-            info = _member_info(name, zipfile.ZIP_STORED)
-            with path.open("rb") as plain, archive.open(info, "w", force_zip64=True) as out:
-                shutil.copyfileobj(plain, out, 1 << 20)
+            _add_file(archive, name, path)
 
 
 def write_zip(
@@ -108,13 +107,21 @@ def write_zip(
         archive.writestr(_member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
         archive.writestr(_member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
         for name in sorted({*files, *members}):
-            with archive.open(_member_info(name, zipfile.ZIP_STORED), "w", force_zip64=True) as out:
-                if name in files:
-                    with files[name].open("rb") as source:
-                        shutil.copyfileobj(source, out, 1 << 20)
-                elif old is not None:
-                    with old.open(members[name]) as packed:
-                        shutil.copyfileobj(packed, out, 1 << 20)
+            if name in files:
+                _add_file(archive, name, files[name])
+            elif old is not None:
+                info = _member_info(name, zipfile.ZIP_STORED)
+                with archive.open(info, "w", force_zip64=True) as out, old.open(members[name]) as packed:
+                    shutil.copyfileobj(packed, out, 1 << 20)
+
+
+def _add_file(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    """Copy a file into a zip that is written. Raises MediaChanged if it changes meanwhile."""
+    identity = file_identity(path)
+    info = _member_info(name, zipfile.ZIP_STORED)
+    with path.open("rb") as plain, archive.open(info, "w", force_zip64=True) as out:
+        shutil.copyfileobj(plain, out, 1 << 20)
+    identity.check()
 
 
 def member_names(url: str) -> tuple[str, ...]:
