@@ -81,6 +81,26 @@ def atomic_write(
                 temporary.unlink(missing_ok=True)
 
 
+def check_place(path: Path) -> None:
+    """Raise OutputError if `path` could not be written, in the words of `atomic_write`. Nothing is made.
+
+    A full disk shows only when it is written.
+    """
+    try:
+        path.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputError(_message(path, error)) from error
+    folder = path.parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        code = errno.EEXIST if folder == path.parent else errno.ENOTDIR
+        raise OutputError(_message(path.parent, OSError(code, os.strerror(code))))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(_message(path, OSError(errno.EACCES, os.strerror(errno.EACCES))))
+
+
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Write a UTF-8 text file atomically. Raises OutputError."""
     with atomic_write(path, flush=flush) as temporary:

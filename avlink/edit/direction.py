@@ -50,12 +50,20 @@ class Edit(ABC, Generic[Made]):
     plan: Plan
     backend: ReadyBackend
 
+    @property
+    @abstractmethod
+    def planned(self) -> Path:
+        """The file that will hold all results."""
+
+    def check(self) -> None:
+        """Raise InputError for everything that is known to be refused before anything is generated. Writes nothing.
+
+        A dry run tells the same.
+        """
+
     @abstractmethod
     def prepare(self) -> None:
-        """Check every place that will be written, make folders, and remove what killed runs left there.
-
-        Raises InputError before anything is generated.
-        """
+        """Make folders that will be written, and remove what killed runs left there."""
 
     @abstractmethod
     def write(self, job: Job, made: Callable[[], Made], *, cached: bool, force: bool) -> WrittenFile:

@@ -64,9 +64,8 @@ class FilePictures(FileEdit[FrameSource]):
             finish="movie",
         )
 
-    def prepare(self) -> None:
-        """Check the movie that is written, and sweep its folder."""
-        super().prepare()
+    def check(self) -> None:
+        """Refuse to write over a file that AVLink did not write."""
         self.writer.check(self.output)
 
     def write(self, job: Job, made: Callable[[], FrameSource], *, cached: bool, force: bool) -> WrittenPicture:

@@ -21,7 +21,7 @@ from avlink.edit.result_names import result_base
 from avlink.edit.sources import timecode_s
 from avlink.edit.stems import StemTarget, write_stem
 from avlink.hooks import ReadyBackend, resolve_chain
-from avlink.media.mux import mux_sound
+from avlink.media.mux import check_fits, mux_sound
 from avlink.media.probe import probe, require_video
 from avlink.media.wave import WaveFile
 from avlink.session import Session
@@ -76,13 +76,19 @@ class FileStems(FileEdit[SoundSource]):
             finish=self.target.finish_key(),
         )
 
-    def prepare(self) -> None:
-        """Check the files that are written and sweep their folders; a stem of a movie alone is kept in the cache."""
-        super().prepare()
+    def check(self) -> None:
+        """Refuse files that AVLink did not write, and a movie that cannot hold the picture."""
         for job in self.plan.jobs:
             for output in self.outputs:
                 self.writer.check(_of_take(output, job))
-            if self.wav is None:
+        if self.movie is not None:
+            check_fits(self.path, self.movie, channels=1, sample_rate=self.target.sample_rate)
+
+    def prepare(self) -> None:
+        """Sweep the folders that are written; a stem of a movie alone is kept in the cache."""
+        super().prepare()
+        if self.wav is None:
+            for job in self.plan.jobs:
                 mark_used(self._stem_path(job))
 
     def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:

@@ -24,6 +24,11 @@ class FileEdit(Edit[Made]):
 
     outputs: tuple[Path, ...]
 
+    @property
+    def planned(self) -> Path:
+        """The movie that is written, or the sound."""
+        return self.outputs[-1]
+
     def prepare(self) -> None:
         """Remove what killed runs left in the folders that are written."""
         for folder in {output.parent for output in self.outputs}:

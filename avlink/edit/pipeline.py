@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from avlink.edit.direction import Asked, Direction, Made
+from avlink.core.errors import AvlinkError
+from avlink.edit.direction import Asked, Direction, Edit, Made
 from avlink.edit.media_file import is_media_file
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.render import cached_jobs, render
@@ -16,17 +17,24 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     """Generate what `request` asks for, and write it back.
 
     Raises InputError for input, recipe and output places that are wrong, before anything is generated. Failures of
-    single clips are in the report.
+    single clips are in the report. A dry run says in its report what the run would refuse, as far as it is known before
+    media is decoded; it loads the model if that is needed.
     """
     backend = resolve_backend(request.recipe, session.registry)
     hooks = EditHooks(request, session)
     single = is_media_file(request.input)
     edit = (direction.open_file if single else direction.open_timeline)(request, backend, session, hooks)
     if request.dry_run:
-        items = make_items(
-            direction.report.kind, edit.plan, Rendered(), cached=cached_jobs(direction, edit.plan, session.store)
+        cached = frozenset() if request.force else cached_jobs(direction, edit.plan, session.store)
+        return direction.report(
+            input=request.input,
+            output=None,
+            items=make_items(direction.report.kind, edit.plan, Rendered(), cached=cached),
+            licence=backend.licence,
+            planned=edit.planned,
+            refusal=_refusal(edit, session, loads=len(cached) < len(edit.plan.jobs)),
         )
-        return direction.report(input=request.input, output=None, items=items, licence=backend.licence)
+    edit.check()
     edit.prepare()
     rendered = render(
         direction,
@@ -51,3 +59,14 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     if placed.outputs:
         hooks.project_written(placed.outputs, placed.rendered.files.values(), failed=report.counts["failed"])
     return report
+
+
+def _refusal(edit: Edit[Made], session: Session, *, loads: bool) -> AvlinkError | None:
+    """Return the error with which the run of an edit would end before its first clip, or None."""
+    try:
+        edit.check()
+        if loads:
+            session.generator(edit.backend)
+    except AvlinkError as error:
+        return error
+    return None

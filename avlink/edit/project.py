@@ -76,7 +76,7 @@ def default_output(file: TimelineFile, word: str, base: Path | None, outputs: Ou
 def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missing: bool = False) -> None:
     """Send the notes of a file and its plan, and the media that is missing or unusable, once each.
 
-    Raises TimelineError that names all missing media, with `stop_if_missing`.
+    With `stop_if_missing`, `refuse_missing` names missing media.
     """
     for note in (*file.notes, *plan.notes):
         session.tell(Message(text=note))
@@ -91,10 +91,15 @@ def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missi
     for words, lost in shown.items():
         if lost:
             session.tell(Message(text=f"{_files(lost)} {words}: {', '.join(lost)}", level="warning"))
-    if stop_if_missing and missing:
+
+
+def refuse_missing(file: TimelineFile, plan: Plan) -> None:
+    """Raise TimelineError that names all missing media of a plan."""
+    missing = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed and skip.missing)
+    if missing:
         raise TimelineError(
-            f"{file.path}: {_files(missing)} not found, and nothing was generated: {', '.join(missing)}; --media-root "
-            "names folders to search, and --skip-missing goes on without"
+            f"{file.path}: {_files(missing)} not found: {', '.join(missing)}; --media-root names folders to search, "
+            "and --skip-missing goes on without"
         )
 
 

@@ -17,7 +17,7 @@ from avlink_genvideo.report import FinishedVideo
 from avlink_genvideo.request import FinishRequest
 
 if TYPE_CHECKING:
-    from avlink import FileState, Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SoundSource
+    from avlink import FileState, Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SonifyRequest, SoundSource
 
 # A codec that overshoots below every ceiling must not be tried for ever.
 _TRIES = 4
@@ -119,6 +119,26 @@ def write_finished(
     )
 
 
+def plan_finished(job: FinishJob, picture: Path, folder: Path) -> FinishedVideo:
+    """Return the outcome of finishing `picture`, as far as it is planned; temporary files would go to `folder`.
+
+    Raises the error with which it would end before generating.
+    """
+    report = avlink.sonify(_sound_request(job, picture, folder / "sound.wav", dry_run=True), job.session)
+    if report.refusal is not None:
+        raise report.refusal
+    (item,) = report.items
+    return FinishedVideo(
+        source=job.path,
+        output=job.output,
+        status=item.status,
+        reason=item.reason,
+        prompt=job.prompt,
+        seed=job.request.recipe.run.seed,
+        notes=tuple(job.notes),
+    )
+
+
 def mux_at_loudness(
     picture: Path,
     sound: SoundSource,
@@ -157,14 +177,22 @@ def _generate(job: FinishJob, picture: Path, folder: Path) -> tuple[SoundSource,
     """Return the generated sound after the recipe's chain, and True if it was in the cache."""
     # By way of a file, so that planning, seed and cache key are those of `avlink sonify`.
     wav = folder / "sound.wav"
-    request = avlink.SonifyRequest(
-        input=picture, recipe=job.recipe, output=wav, device=job.request.device, force=job.request.force
-    )
-    report = avlink.sonify(request, job.session)
+    report = avlink.sonify(_sound_request(job, picture, wav), job.session)
     (item,) = report.items
     if item.status not in ("generated", "cached"):
         raise AvlinkError(item.reason or "no sound was made")
     return avlink.WaveFile(wav), item.status == "cached"
+
+
+def _sound_request(job: FinishJob, picture: Path, wav: Path, *, dry_run: bool = False) -> SonifyRequest:
+    return avlink.SonifyRequest(
+        input=picture,
+        recipe=job.recipe,
+        output=wav,
+        device=job.request.device,
+        force=job.request.force,
+        dry_run=dry_run,
+    )
 
 
 def _mix_under(existing: SoundSource | None, generated: SoundSource) -> SoundSource:
