@@ -86,19 +86,20 @@ def check_place(path: Path) -> None:
 
     A full disk shows only when it is written.
     """
+    code = 0
     try:
         path.lstat()
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise OutputError(_message(path, error)) from error
+        code = errno.ENAMETOOLONG if error.errno == errno.ENAMETOOLONG else 0
     folder = path.parent
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
-    if not folder.is_dir():
-        code = errno.EEXIST if folder == path.parent else errno.ENOTDIR
-        raise OutputError(_message(path.parent, OSError(code, os.strerror(code))))
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(_message(path, OSError(errno.EACCES, os.strerror(errno.EACCES))))
+    if not code and not folder.is_dir():
+        path, code = path.parent, errno.EEXIST if folder == path.parent else errno.ENOTDIR
+    elif not code and not os.access(folder, os.W_OK | os.X_OK):
+        code = errno.EACCES
+    if code:
+        raise OutputError(f"{path} cannot be written: {_REASONS[code]}")
 
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
