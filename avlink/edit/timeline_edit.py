@@ -68,6 +68,7 @@ def open_timeline(request: EditRequest, session: Session, *, word: str, sound: b
     file = read_timeline(request.input, request.recipe.read)
     outputs = session.outputs(overwrite=request.overwrite)
     output = request.output or default_output(file, word, request.base, outputs)
+    check_place(output)
     folder = media_folder(file, session, sound=sound)
     previous = previous_project(output, file.timeline, outputs)
     requests = request_digests(file.timeline)

@@ -125,7 +125,8 @@ def _write(path: Path, features: FeaturesByName) -> None:
 def _read(path: Path) -> FeaturesByName | None:
     """Return cached features; None for a broken file, which is then written anew."""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        # Opened here: numpy leaves the file of a broken zip open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             names = [name.removesuffix(".rows") for name in found.files if name.endswith(".rows")]
             return {name: Features(rows=found[f"{name}.rows"], rate=_rate(found[f"{name}.rate"])) for name in names}
     except (OSError, ValueError, KeyError, BadZipFile):
