@@ -17,23 +17,15 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     """Generate what `request` asks for, and write it back.
 
     Raises InputError for input, recipe and output places that are wrong, before anything is generated. Failures of
-    single clips are in the report. A dry run says in its report what the run would refuse, as far as it is known before
-    media is decoded; it loads the model if that is needed.
+    single clips are in the report. A dry run says in its report what the run would refuse, and loads the model for that
+    if something is to be generated. Damage within the media of a timeline is found only by the run, which decodes it.
     """
     backend = resolve_backend(request.recipe, session.registry)
     hooks = EditHooks(request, session)
     single = is_media_file(request.input)
     edit = (direction.open_file if single else direction.open_timeline)(request, backend, session, hooks)
     if request.dry_run:
-        cached = frozenset() if request.force else cached_jobs(direction, edit.plan, session.store)
-        return direction.report(
-            input=request.input,
-            output=None,
-            items=make_items(direction.report.kind, edit.plan, Rendered(), cached=cached),
-            licence=backend.licence,
-            planned=edit.planned,
-            refusal=_refusal(edit, session, loads=len(cached) < len(edit.plan.jobs)),
-        )
+        return _plan(direction, edit, request, session, single=single)
     edit.check()
     edit.prepare()
     rendered = render(
@@ -61,12 +53,26 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     return report
 
 
-def _refusal(edit: Edit[Made], session: Session, *, loads: bool) -> AvlinkError | None:
-    """Return the error with which the run of an edit would end before its first clip, or None."""
+def _plan(
+    direction: Direction[Asked, Made], edit: Edit[Made], request: EditRequest, session: Session, *, single: bool
+) -> EditReport:
+    """Return the report of a dry run. A single file is decoded, as that is all its run can fail at."""
+    cached = frozenset() if request.force else cached_jobs(direction, edit.plan, session.store)
+    refusal = None
     try:
         edit.check()
-        if loads:
-            session.generator(edit.backend)
+        missing = [job for job in edit.plan.jobs if job.id not in cached]
+        if missing:
+            generator = session.generator(edit.backend)
+            if single:
+                direction.ask(missing[0], generator)
     except AvlinkError as error:
-        return error
-    return None
+        refusal = error
+    return direction.report(
+        input=request.input,
+        output=None,
+        items=make_items(direction.report.kind, edit.plan, Rendered(), cached=cached),
+        licence=edit.backend.licence,
+        planned=edit.planned,
+        refusal=refusal,
+    )
