@@ -9,7 +9,7 @@ import opentimelineio as otio
 
 from avlink.core.errors import InputError, TimelineError
 from avlink.core.events import Message
-from avlink.core.file_digest import file_digest
+from avlink.core.file_digest import file_state
 from avlink.core.outputs import Outputs
 from avlink.core.paths import Writer
 from avlink.core.store import mark_used
@@ -47,14 +47,18 @@ def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -
     """Return the folder that relative media paths start from.
 
     For a bundle this is a folder of the cache, into which its pictures, or its `sound`, are unpacked.
+
+    Raises TimelineError for a broken bundle, MediaChanged for one that is replaced meanwhile.
     """
     if file.bundle is None:
         return file.folder
-    folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
+    state = file_state(file.bundle, session.store)
+    folder = session.cache / "bundles" / state.digest
     if sound:
         unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
     else:
         unpack_media(file.bundle, file.timeline, folder)
+    state.check()
     mark_used(folder)
     return folder
 

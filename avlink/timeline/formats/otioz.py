@@ -6,8 +6,11 @@ writes the same zip twice. Here the same content gives the same bytes.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -24,6 +27,7 @@ CONTENT, FOLDER = "content.otio", "media"
 
 _VERSION = "version.txt"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_WHOLE_NS = 315_532_800_000_000_000
 
 
 def read_content(bundle: Path) -> str:
@@ -154,13 +158,46 @@ def _unpack(bundle: Path, wanted: Container[str], folder: Path, *, foreign: bool
                     target = folder.joinpath(*PurePosixPath(member.filename).parts)
                     if foreign and target.is_file() and target.stat().st_size != member.file_size:
                         raise OutputError(f"{target} is another file than that in {bundle}; move it, and export again")
-                    # A run that was killed may have left a part of it.
-                    if not target.is_file() or target.stat().st_size != member.file_size:
+                    if foreign and target.is_file():
+                        continue
+                    # A run that was killed may have left a part of it, and the cache may be damaged.
+                    if not _is_whole(target, member):
                         with atomic_write(target) as temporary:
                             copy_member(archive, member, temporary)
+                            _mark_whole(temporary, member)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise TimelineError(f"{bundle} is broken: {error}") from error
     return folder
+
+
+def _is_whole(path: Path, member: zipfile.ZipInfo) -> bool:
+    """Return whether a file in the cache is a member as it was unpacked. It is read unless its time says so."""
+    try:
+        stat = path.stat()
+        if stat.st_size != member.file_size:
+            return False
+        if stat.st_mtime_ns == _whole_ns(member):
+            return True
+        found = 0
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                found = zlib.crc32(chunk, found)
+    except OSError:
+        return False
+    if found == member.CRC:
+        _mark_whole(path, member)
+    return found == member.CRC
+
+
+def _mark_whole(path: Path, member: zipfile.ZipInfo) -> None:
+    """Give a file the time of what was just compared with its checksum: whoever writes to it gives it another."""
+    with contextlib.suppress(OSError):
+        os.utime(path, ns=(_whole_ns(member), _whole_ns(member)))
+
+
+def _whole_ns(member: zipfile.ZipInfo) -> int:
+    # Nanoseconds of the first seconds of 1980: the checksum is in them.
+    return _WHOLE_NS + member.CRC
 
 
 def _wanted(timeline: otio.schema.Timeline) -> Container[str]:
