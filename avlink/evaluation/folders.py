@@ -198,9 +198,9 @@ class _FolderEvaluation:
         # The name is that of the first version: old caches stay valid.
         key = digest(["pair figures", avlink.__version__, VERSION, *names, list(self.judge), fraction_text(max_s)])
         try:
-            return PairScores(**json.loads(self.store.get_text(key) or ""))
+            return PairScores.from_json(json.loads(self.store.get_text(key) or ""))
         # Nothing in the cache, or a broken entry.
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             scores = score_pair(made, true, self.judge)
             for clip in (made, true):
                 clip.check_unchanged()
