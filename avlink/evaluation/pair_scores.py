@@ -47,7 +47,7 @@ class PairScores:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PairScores:
-        """Return the scores that `to_json` wrote. Raises ValueError, TypeError, KeyError or AttributeError otherwise."""
+        """Return the scores that `to_json` wrote. Raises ValueError, TypeError or others for other values."""
         times = {str(name): [float(time_s) for time_s in found] for name, found in value["times_s"].items()}
         numbers = {str(name): None if one is None else float(one) for name, one in value["numbers"].items()}
         if not all(isfinite(time_s) for found in times.values() for time_s in found):
