@@ -238,7 +238,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What a sidecar says of its object; `digest` is None in those of earlier versions."""
+    """The content of a sidecar; `digest` is None in those of earlier versions."""
 
     path: Path
     size_bytes: int
