@@ -23,6 +23,7 @@ from .core.errors import AvlinkError as AvlinkError
 from .core.errors import BundleError as BundleError
 from .core.errors import ExecutorError as ExecutorError
 from .core.errors import InputError as InputError
+from .core.errors import MediaChanged as MediaChanged
 from .core.errors import MediaError as MediaError
 from .core.errors import OutputError as OutputError
 from .core.errors import PluginError as PluginError
@@ -41,7 +42,9 @@ from .core.features import AudioVideo as AudioVideo
 from .core.features import Content as Content
 from .core.features import FeatureExtractor as FeatureExtractor
 from .core.features import Features as Features
+from .core.file_digest import FileState as FileState
 from .core.file_digest import file_digest as file_digest
+from .core.file_digest import file_state as file_state
 from .core.frames import SpooledPictures as SpooledPictures
 from .core.hashing import derive_seed as derive_seed
 from .core.hashing import digest as digest
@@ -51,6 +54,7 @@ from .core.outputs import Receipt as Receipt
 from .core.paths import TEMPORARY_PREFIX as TEMPORARY_PREFIX
 from .core.paths import atomic_write as atomic_write
 from .core.paths import cache_dir as cache_dir
+from .core.paths import check_place as check_place
 from .core.paths import make_folder as make_folder
 from .core.paths import sweep_leftovers as sweep_leftovers
 from .core.paths import write_text as write_text
@@ -117,6 +121,7 @@ from .media.master import LoudnessTarget as LoudnessTarget
 from .media.master import Mastered as Mastered
 from .media.master import master as master
 from .media.movie import write_video as write_video
+from .media.mux import check_fits as check_fits
 from .media.mux import mux_sound as mux_sound
 from .media.mux import picture_digest as picture_digest
 from .media.mux import read_tags as read_tags

@@ -74,10 +74,19 @@ def open_session(
     """Return a session with the installed plugins and the user's cache, unless others are given."""
     return Session(
         registry=load_registry() if registry is None else registry,
-        store=Store(cache_dir() if cache is None else cache),
+        store=open_store(cache, listener=listener),
         device=device,
         listener=listener,
     )
+
+
+def open_store(folder: Path | None = None, *, listener: Listener = ignore) -> Store:
+    """Return the store of a cache, by default the user's, that tells of damaged entries."""
+
+    def on_damaged(path: Path) -> None:
+        listener(Message(text=f"the cache entry {path} is damaged, and is made again", level="detail"))
+
+    return Store(cache_dir() if folder is None else folder, on_damaged=on_damaged)
 
 
 def pick_device(wanted: str) -> str:

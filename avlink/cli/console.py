@@ -26,11 +26,14 @@ def show(blocks: Sequence[Block], stream: TextIO) -> None:
 
 
 @contextlib.contextmanager
-def progress(stream: TextIO | None = None) -> Iterator[Listener]:
-    """Give a listener that shows progress on standard error; standard output is for results."""
+def progress(stream: TextIO | None = None, *, verbose: bool = False) -> Iterator[Listener]:
+    """Give a listener that shows progress on standard error; standard output is for results.
+
+    Messages that are details are shown only if `verbose`.
+    """
     stream = sys.stderr if stream is None else stream
     if not stream.isatty():
-        yield PlainListener(stream)
+        yield PlainListener(stream, verbose=verbose)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -43,14 +46,14 @@ def progress(stream: TextIO | None = None) -> Iterator[Listener]:
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(file=stream), transient=True) as bars:
-        yield RichListener(bars)
+        yield RichListener(bars, verbose=verbose)
 
 
 class PlainListener:
-    """Prints a line when a job begins, ends or fails, and for every tenth of a long one."""
+    """Prints a line when a job begins, ends or fails, and for every tenth of a long one; details if `verbose`."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+        self._stream, self._verbose = stream, verbose
         self._jobs = 0
         self._started = 0
         self._tenths: dict[str, int] = {}
@@ -69,7 +72,7 @@ class PlainListener:
                 return
             self._tenths[event.job_id] = tenth
         line = self._line(event)
-        if line:
+        if line and (self._verbose or not is_detail(event)):
             print(line, file=self._stream, flush=True)
 
     def _line(self, event: Event) -> str:
@@ -85,10 +88,10 @@ class PlainListener:
 
 
 class RichListener:
-    """Shows a bar for the run and one for each job in progress, below the jobs that ended."""
+    """Shows a bar for the run and one for each job in progress, below the jobs that ended; details if `verbose`."""
 
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
+    def __init__(self, bars: Progress, *, verbose: bool = False) -> None:
+        self._bars, self._verbose = bars, verbose
         self._run: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
 
@@ -104,7 +107,7 @@ class RichListener:
             if event.job_id in self._tasks:
                 task = self._tasks[event.job_id]
                 self._bars.update(task, completed=event.done, total=event.total, note=event.note)
-        else:
+        elif self._verbose or not is_detail(event):
             self._say(ending_text(event))
             if isinstance(event, JobDone | JobFailed):
                 self._end(event.job_id)
@@ -118,6 +121,11 @@ class RichListener:
 
     def _say(self, text: str) -> None:
         self._bars.console.print(text, markup=False, highlight=False)
+
+
+def is_detail(event: Event) -> bool:
+    """Return True for a message that is shown only to those who ask for details."""
+    return isinstance(event, Message) and event.level == "detail"
 
 
 def plan_text(event: PlanReady) -> str:

@@ -38,6 +38,7 @@ def sonify(
     force: given.Force = False,
     overwrite: given.OverwriteOption = False,
     dry_run: given.DryRun = False,
+    verbose: given.Verbose = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Generate foley for a timeline or a single video.
@@ -75,7 +76,7 @@ def sonify(
         overwrite=overwrite,
         **_run_options(media_root, device, skip_missing=skip_missing, force=force, dry_run=dry_run),
     )
-    return _run("sonify", lambda tell: service.sonify(request, listener=tell), dry_run=dry_run)
+    return _run("sonify", lambda tell: service.sonify(request, listener=tell), dry_run=dry_run, verbose=verbose)
 
 
 def visualize(
@@ -95,6 +96,7 @@ def visualize(
     force: given.Force = False,
     overwrite: given.OverwriteOption = False,
     dry_run: given.DryRun = False,
+    verbose: given.Verbose = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Generate pictures for a timeline or a single sound.
@@ -124,7 +126,7 @@ def visualize(
         overwrite=overwrite,
         **_run_options(media_root, device, skip_missing=skip_missing, force=force, dry_run=dry_run),
     )
-    return _run("visualize", lambda tell: service.visualize(request, listener=tell), dry_run=dry_run)
+    return _run("visualize", lambda tell: service.visualize(request, listener=tell), dry_run=dry_run, verbose=verbose)
 
 
 def _clip_keys(
@@ -160,8 +162,8 @@ def _run_options(
     }
 
 
-def _run(command: str, run: Callable[[Listener], EditReport], *, dry_run: bool) -> Answer:
-    with progress() as tell:
+def _run(command: str, run: Callable[[Listener], EditReport], *, dry_run: bool, verbose: bool) -> Answer:
+    with progress(verbose=verbose) as tell:
         report = run(tell)
     payload = report.to_json()
     blocks = report_blocks(payload, dry_run=dry_run, made=report.kind)

@@ -30,7 +30,9 @@ def report_blocks(
     said = [f"{counts[state]} {_word(state, dry_run)}" for state in _STATES if counts.get(state)]
     blocks.append(", ".join(said) if said else "nothing to do")
     if dry_run:
-        blocks.append("this was the plan: nothing was written")
+        refusal = payload.get("refusal")
+        planned = f"would be refused: {refusal['message']}" if refusal else f"would write {payload.get('planned')}"
+        blocks += [planned, "this was the plan: nothing was written"]
     elif payload.get("output"):
         blocks.append(f"wrote {payload['output']}")
     if payload.get("preview"):

@@ -69,6 +69,7 @@ def evaluate(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")] = "evaluate",
     settings: given.SettingsOption = None,
     device: given.DeviceOption = given.Device.auto,
+    verbose: given.Verbose = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Measure a model, or generated clips against true ones.
@@ -92,18 +93,18 @@ def evaluate(
 
     loaded = load_recipe(recipe, "evaluate", list(settings or ()))
     if loaded.generated is not None or loaded.reference is not None:
-        return _folders(loaded, device.value)
-    with progress() as tell:
+        return _folders(loaded, device.value, verbose=verbose)
+    with progress(verbose=verbose) as tell:
         report = run(loaded, device=device.value, listener=tell)
     return Answer(command="evaluate", payload=report.to_json(), blocks=report.lines())
 
 
-def _folders(recipe: EvaluateRecipe, device: str) -> Answer:
+def _folders(recipe: EvaluateRecipe, device: str, *, verbose: bool) -> Answer:
     from avlink.evaluation.folders import evaluate_folders
     from avlink.hooks import load_registry
     from avlink.session import pick_device
 
-    with progress() as tell:
+    with progress(verbose=verbose) as tell:
         report = evaluate_folders(recipe, load_registry(), device=pick_device(device), listener=tell)
     return Answer(command="evaluate", payload=report.to_json(), blocks=report.lines())
 

@@ -4,7 +4,8 @@
     `- InputError             exit code 2: the user's input (also a ValueError)
        |- RecipeError         a recipe, or an override of one
        |- MediaError          a media file that cannot be used
-       |  `- TooShort         a clip that is too short for what is asked of it
+       |  |- TooShort         a clip that is too short for what is asked of it
+       |  `- MediaChanged     a media file that was replaced while it was read
        |- TimelineError       a timeline that cannot be used
        |- BundleError         a model bundle that cannot be used
        `- OutputError         an output place that cannot be written
@@ -40,6 +41,10 @@ class MediaError(InputError):
 
 class TooShort(MediaError):
     """A clip is too short, or too small, for an extractor; other clips are not affected."""
+
+
+class MediaChanged(MediaError):
+    """A media file was replaced, or written to, while it was read: nothing is made of it, and another run may do."""
 
 
 class TimelineError(InputError):

@@ -54,10 +54,10 @@ class JobFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A text for the user that is not progress."""
+    """A text for the user that is not progress. A "detail" is shown to those who ask for details."""
 
     text: str
-    level: Literal["info", "warning"] = "info"
+    level: Literal["info", "warning", "detail"] = "info"
 
 
 Event: TypeAlias = PlanReady | JobStarted | StepDone | JobDone | JobFailed | Message

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import TypeAlias
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -18,6 +19,8 @@ JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 DIGEST_BYTES = 20
 """Bytes of every digest: of values and of files."""
+
+_CHUNK_BYTES = 1 << 20
 
 
 def canonical_json(value: JsonValue) -> str:
@@ -31,6 +34,20 @@ def canonical_json(value: JsonValue) -> str:
 def digest(value: JsonValue) -> str:
     """Return the digest of a JSON value, 40 hexadecimal digits."""
     return hashlib.blake2b(canonical_json(value).encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def content_digest(path: Path) -> str:
+    """Return the digest of a file's content, which is read whole. Raises OSError."""
+    content = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            content.update(chunk)
+    return content.hexdigest()
+
+
+def bytes_digest(content: bytes) -> str:
+    """Return what `content_digest` returns for a file with these bytes."""
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def derive_seed(*parts: JsonValue) -> int:

@@ -81,6 +81,27 @@ def atomic_write(
                 temporary.unlink(missing_ok=True)
 
 
+def check_place(path: Path) -> None:
+    """Raise OutputError if `path` could not be written, in the words of `atomic_write`. Nothing is made.
+
+    A full disk shows only when it is written.
+    """
+    code = 0
+    try:
+        path.lstat()
+    except OSError as error:
+        code = errno.ENAMETOOLONG if error.errno == errno.ENAMETOOLONG else 0
+    folder = path.parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not code and not folder.is_dir():
+        path, code = path.parent, errno.EEXIST if folder == path.parent else errno.ENOTDIR
+    elif not code and not os.access(folder, os.W_OK | os.X_OK):
+        code = errno.EACCES
+    if code:
+        raise OutputError(f"{path} cannot be written: {_REASONS[code]}")
+
+
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Write a UTF-8 text file atomically. Raises OutputError."""
     with atomic_write(path, flush=flush) as temporary:

@@ -50,12 +50,20 @@ class Edit(ABC, Generic[Made]):
     plan: Plan
     backend: ReadyBackend
 
+    @property
+    @abstractmethod
+    def planned(self) -> Path:
+        """The file that will hold all results."""
+
+    def check(self) -> None:
+        """Raise InputError for everything that is known to be refused before anything is generated. Writes nothing.
+
+        A dry run tells the same.
+        """
+
     @abstractmethod
     def prepare(self) -> None:
-        """Check every place that will be written, make folders, and remove what killed runs left there.
-
-        Raises InputError before anything is generated.
-        """
+        """Make folders that will be written, and remove what killed runs left there."""
 
     @abstractmethod
     def write(self, job: Job, made: Callable[[], Made], *, cached: bool, force: bool) -> WrittenFile:
@@ -84,8 +92,9 @@ class Direction(Generic[Asked, Made]):
     """One direction of generation.
 
     `ask` decodes the input of a job into a request for the generator. `check` raises PluginError for an answer of
-    another length or rate than asked for. `keep` puts an answer into the store, `kept` reads it back, or gives None
-    where it is lost. `batch_s` is the length of a batch in seconds of input; 0 generates one job at a time.
+    another length or rate than asked for. `keep` puts an answer into the store, `kept` reads that of a job back, or
+    gives None where it is lost or damaged. `batch_s` is the length of a batch in seconds of input; 0 generates one job
+    at a time.
     """
 
     open_timeline: OpenEdit[Made]
@@ -93,6 +102,6 @@ class Direction(Generic[Asked, Made]):
     ask: Callable[[Job, Any], Asked]
     check: Callable[[Made, Asked, Any], None]
     keep: Callable[[Store, str, Made], None]
-    kept: Callable[[Store, str], Made | None]
+    kept: Callable[[Store, Job], Made | None]
     batch_s: Callable[[EditRequest], float]
     report: type[EditReport]

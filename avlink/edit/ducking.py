@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from avlink.core.errors import MediaError
 from avlink.core.events import Listener, Message, ignore
+from avlink.core.file_digest import check_unchanged
 from avlink.core.hashing import JsonValue, fraction_text
 from avlink.core.recipe.schema import StemsTable
 from avlink.core.values import SoundSource
@@ -71,7 +72,12 @@ class Ducking:
         """Return the stem of a clip, lowered under the project's sound; it begins at `start_s`."""
         duration_s = Fraction(stem.num_samples, stem.sample_rate)
         near = self._near(start_s, start_s + duration_s)
-        return _Lowered(stem, self._gain_db(near, clip, start_s, duration_s)) if near else stem
+        if not near:
+            return stem
+        gain_db = self._gain_db(near, clip, start_s, duration_s)
+        # The key names the sounds by content: a stem that was lowered under another one must not be kept under it.
+        check_unchanged(sound.state for sound in near)
+        return _Lowered(stem, gain_db)
 
     def _near(self, start_s: Fraction, end_s: Fraction) -> list[ProductionSound]:
         first = bisect_left(self.sounds, start_s - _BEFORE_S - self.longest_s, key=_start_s)

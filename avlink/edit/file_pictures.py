@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.errors import InputError, OutputError
+from avlink.core.file_digest import file_state
 from avlink.core.values import FrameSource
 from avlink.edit.direction import Placed
 from avlink.edit.media_file import MOVIES, FileEdit, only_source, raise_input_errors
@@ -47,12 +48,14 @@ class FilePictures(FileEdit[FrameSource]):
             raise OutputError(f"{self.output} cannot be the output: pictures are written as {', '.join(_ENCODED)}")
         refuse_overwrite(self.output, inputs=(path,))
         probe(path)
+        state = file_state(path, session.store)
         self.sound = open_audio(path, sample_rate=_SOUND_RATE, mono=False)
         if self.sound.num_samples == 0:
             raise InputError(f"{path} has no sound in it; give a file with sound")
+        state.check()
         self.backend, self.scale = backend, request.recipe.picture.upscale
         duration_s = Fraction(self.sound.num_samples, _SOUND_RATE)
-        source = only_source(path, track="A1", duration_s=duration_s, store=session.store)
+        source = only_source(state, track="A1", duration_s=duration_s)
         self.plan = build_picture_plan(
             (hooks.adjusted(source),),
             request.recipe,
@@ -61,9 +64,8 @@ class FilePictures(FileEdit[FrameSource]):
             finish="movie",
         )
 
-    def prepare(self) -> None:
-        """Check the movie that is written, and sweep its folder."""
-        super().prepare()
+    def check(self) -> None:
+        """Refuse to write over a file that AVLink did not write."""
         self.writer.check(self.output)
 
     def write(self, job: Job, made: Callable[[], FrameSource], *, cached: bool, force: bool) -> WrittenPicture:

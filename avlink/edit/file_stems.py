@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.errors import InputError, OutputError
+from avlink.core.file_digest import file_state
 from avlink.core.outputs import Outputs
 from avlink.core.store import mark_used
 from avlink.core.values import SoundSource
@@ -20,7 +21,7 @@ from avlink.edit.result_names import result_base
 from avlink.edit.sources import timecode_s
 from avlink.edit.stems import StemTarget, write_stem
 from avlink.hooks import ReadyBackend, resolve_chain
-from avlink.media.mux import mux_sound
+from avlink.media.mux import check_fits, mux_sound
 from avlink.media.probe import probe, require_video
 from avlink.media.wave import WaveFile
 from avlink.session import Session
@@ -44,6 +45,7 @@ class FileStems(FileEdit[SoundSource]):
             raise InputError(f"{path} is a media file, of which --output names the sound; --stems is for timelines")
         info = probe(path)
         video = require_video(info)
+        self.state = file_state(path, session.store)
         self.backend, self.session, self.path = backend, session, path
         self.writer = session.outputs(overwrite=request.overwrite)
         self.wav, self.movie = _outputs(request, self.writer)
@@ -66,7 +68,7 @@ class FileStems(FileEdit[SoundSource]):
             untouchable=frozenset({path.resolve()}),
             path_of=self._stem_path,
         )
-        source = only_source(path, track="V1", duration_s=info.duration_s, store=session.store)
+        source = only_source(self.state, track="V1", duration_s=info.duration_s)
         self.plan = build_plan(
             (hooks.adjusted(source),),
             recipe,
@@ -74,13 +76,19 @@ class FileStems(FileEdit[SoundSource]):
             finish=self.target.finish_key(),
         )
 
-    def prepare(self) -> None:
-        """Check the files that are written and sweep their folders; a stem of a movie alone is kept in the cache."""
-        super().prepare()
+    def check(self) -> None:
+        """Refuse files that AVLink did not write, and a movie that cannot hold the picture."""
         for job in self.plan.jobs:
             for output in self.outputs:
                 self.writer.check(_of_take(output, job))
-            if self.wav is None:
+        if self.movie is not None:
+            check_fits(self.path, self.movie, channels=1, sample_rate=self.target.sample_rate)
+
+    def prepare(self) -> None:
+        """Sweep the folders that are written; a stem of a movie alone is kept in the cache."""
+        super().prepare()
+        if self.wav is None:
+            for job in self.plan.jobs:
                 mark_used(self._stem_path(job))
 
     def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:
@@ -100,6 +108,8 @@ class FileStems(FileEdit[SoundSource]):
                 movie = _of_take(self.movie, job)
                 with self.writer.write(movie, source=self.path) as temporary:
                     mux_sound(self.path, WaveFile(stem.path), temporary)
+                    # The picture of another file does not go with this sound.
+                    self.state.check()
                 if self.wav is None:
                     files[job.id] = replace(stem, path=movie)
         output = self.movie or self.wav

@@ -7,9 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.errors import InputError
-from avlink.core.file_digest import file_digest
+from avlink.core.file_digest import FileState
 from avlink.core.paths import sweep_leftovers
-from avlink.core.store import Store
 from avlink.edit.direction import Edit, Made
 from avlink.edit.report import Rendered
 from avlink.timeline.read import timeline_suffixes
@@ -24,6 +23,11 @@ class FileEdit(Edit[Made]):
     """A media file that is given its sound or its pictures. `outputs` are the files that are written."""
 
     outputs: tuple[Path, ...]
+
+    @property
+    def planned(self) -> Path:
+        """The movie that is written, or the sound."""
+        return self.outputs[-1]
 
     def prepare(self) -> None:
         """Remove what killed runs left in the folders that are written."""
@@ -41,8 +45,9 @@ def is_media_file(path: Path) -> bool:
     return path.is_file() and path.suffix.lower().lstrip(".") not in timeline_suffixes()
 
 
-def only_source(path: Path, *, track: str, duration_s: Fraction, store: Store) -> Source:
+def only_source(state: FileState, *, track: str, duration_s: Fraction) -> Source:
     """Return a media file as the source of a clip that fills a timeline of `duration_s`."""
+    path = state.path
     clip = ClipRef(
         id=item_id(0, Fraction(0), duration_s),
         name=path.name,
@@ -53,7 +58,14 @@ def only_source(path: Path, *, track: str, duration_s: Fraction, store: Store) -
         source_start_s=Fraction(0),
         media=(),
     )
-    return Source(clip=clip, path=path, digest=file_digest(path, store), start_s=Fraction(0), duration_s=duration_s)
+    return Source(
+        clip=clip,
+        path=path,
+        digest=state.digest,
+        start_s=Fraction(0),
+        duration_s=duration_s,
+        states=(state,),
+    )
 
 
 def raise_input_errors(rendered: Rendered) -> None:

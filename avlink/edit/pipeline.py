@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from avlink.edit.direction import Asked, Direction, Made
+from avlink.core.errors import AvlinkError
+from avlink.edit.direction import Asked, Direction, Edit, Made
 from avlink.edit.media_file import is_media_file
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.render import cached_jobs, render
@@ -16,15 +17,16 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     """Generate what `request` asks for, and write it back.
 
     Raises InputError for input, recipe and output places that are wrong, before anything is generated. Failures of
-    single clips are in the report.
+    single clips are in the report. A dry run says in its report what the run would refuse, and loads the model for that
+    if something is to be generated. Damage within the media of a timeline is found only by the run, which decodes it.
     """
     backend = resolve_backend(request.recipe, session.registry)
     hooks = EditHooks(request, session)
     single = is_media_file(request.input)
     edit = (direction.open_file if single else direction.open_timeline)(request, backend, session, hooks)
     if request.dry_run:
-        items = make_items(direction.report.kind, edit.plan, Rendered(), cached=cached_jobs(edit.plan, session.store))
-        return direction.report(input=request.input, output=None, items=items, licence=backend.licence)
+        return _plan(direction, edit, request, session, single=single)
+    edit.check()
     edit.prepare()
     rendered = render(
         direction,
@@ -49,3 +51,28 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     if placed.outputs:
         hooks.project_written(placed.outputs, placed.rendered.files.values(), failed=report.counts["failed"])
     return report
+
+
+def _plan(
+    direction: Direction[Asked, Made], edit: Edit[Made], request: EditRequest, session: Session, *, single: bool
+) -> EditReport:
+    """Return the report of a dry run. A single file is decoded, as that is all its run can fail at."""
+    cached = frozenset() if request.force else cached_jobs(direction, edit.plan, session.store)
+    refusal = None
+    try:
+        edit.check()
+        missing = [job for job in edit.plan.jobs if job.id not in cached]
+        if missing:
+            generator = session.generator(edit.backend)
+            if single:
+                direction.ask(missing[0], generator)
+    except AvlinkError as error:
+        refusal = error
+    return direction.report(
+        input=request.input,
+        output=None,
+        items=make_items(direction.report.kind, edit.plan, Rendered(), cached=cached),
+        licence=edit.backend.licence,
+        planned=edit.planned,
+        refusal=refusal,
+    )

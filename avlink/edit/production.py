@@ -11,6 +11,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.core.errors import AvlinkError, MediaError
+from avlink.core.file_digest import FileState
 from avlink.core.sound import FadedSound
 from avlink.core.store import Store
 from avlink.core.values import SoundSource
@@ -30,9 +31,18 @@ class ProductionSound:
     """A clip of production sound. `source_start_s` is the earliest time in the file that it plays."""
 
     clip: ClipRef
-    path: Path
-    digest: str
+    state: FileState
     source_start_s: Fraction
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.state.path
+
+    @property
+    def digest(self) -> str:
+        """Digest of the file's content."""
+        return self.state.digest
 
     @property
     def timeline_start_s(self) -> Fraction:
@@ -64,8 +74,8 @@ def find_production(
             known = files.find(clip)
             if known is not None:
                 info, start_s = known
-                start_s, content = max(start_s, Fraction(0)), files.digest(info)
-                found.append(ProductionSound(clip=clip, path=info.path, digest=content, source_start_s=start_s))
+                start_s = max(start_s, Fraction(0))
+                found.append(ProductionSound(clip=clip, state=files.state(info), source_start_s=start_s))
         except (Unresolved, MediaError) as error:
             lost.append((clip, error))
     return tuple(found), tuple(lost)

@@ -9,7 +9,7 @@ import opentimelineio as otio
 
 from avlink.core.errors import InputError, TimelineError
 from avlink.core.events import Message
-from avlink.core.file_digest import file_digest
+from avlink.core.file_digest import file_state
 from avlink.core.outputs import Outputs
 from avlink.core.paths import Writer
 from avlink.core.store import mark_used
@@ -47,14 +47,18 @@ def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -
     """Return the folder that relative media paths start from.
 
     For a bundle this is a folder of the cache, into which its pictures, or its `sound`, are unpacked.
+
+    Raises TimelineError for a broken bundle, MediaChanged for one that is replaced meanwhile.
     """
     if file.bundle is None:
         return file.folder
-    folder = session.cache / "bundles" / file_digest(file.bundle, session.store)
+    state = file_state(file.bundle, session.store)
+    folder = session.cache / "bundles" / state.digest
     if sound:
         unpack_sound(file.bundle, file.timeline.audio_tracks(), folder)
     else:
         unpack_media(file.bundle, file.timeline, folder)
+    state.check()
     mark_used(folder)
     return folder
 
@@ -76,7 +80,7 @@ def default_output(file: TimelineFile, word: str, base: Path | None, outputs: Ou
 def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missing: bool = False) -> None:
     """Send the notes of a file and its plan, and the media that is missing or unusable, once each.
 
-    Raises TimelineError that names all missing media, with `stop_if_missing`.
+    With `stop_if_missing`, `refuse_missing` names missing media.
     """
     for note in (*file.notes, *plan.notes):
         session.tell(Message(text=note))
@@ -91,10 +95,15 @@ def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missi
     for words, lost in shown.items():
         if lost:
             session.tell(Message(text=f"{_files(lost)} {words}: {', '.join(lost)}", level="warning"))
-    if stop_if_missing and missing:
+
+
+def refuse_missing(file: TimelineFile, plan: Plan) -> None:
+    """Raise TimelineError that names all missing media of a plan."""
+    missing = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed and skip.missing)
+    if missing:
         raise TimelineError(
-            f"{file.path}: {_files(missing)} not found, and nothing was generated: {', '.join(missing)}; --media-root "
-            "names folders to search, and --skip-missing goes on without"
+            f"{file.path}: {_files(missing)} not found: {', '.join(missing)}; --media-root names folders to search, "
+            "and --skip-missing goes on without"
         )
 
 

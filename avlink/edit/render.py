@@ -14,6 +14,7 @@ from typing import Any, Generic
 
 from avlink.core.errors import AvlinkError, ExecutorError, OutputError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, Message, PlanReady, StepDone
+from avlink.core.file_digest import check_unchanged
 from avlink.core.store import Store
 from avlink.edit.direction import Asked, Direction, Edit, Made
 from avlink.edit.report import Rendered, WrittenFile, WrittenStem
@@ -24,9 +25,9 @@ _ATTEMPTS = 3
 """The cache may be emptied while a run is under way; results that it loses are generated again."""
 
 
-def cached_jobs(plan: Plan, store: Store) -> frozenset[str]:
-    """Return the ids of the jobs whose result is in the cache."""
-    return frozenset(job.id for job in plan.jobs if store.get(job.raw_key) is not None)
+def cached_jobs(direction: Direction[Asked, Made], plan: Plan, store: Store) -> frozenset[str]:
+    """Return the ids of the jobs whose result is in the cache, whole."""
+    return frozenset(job.id for job in plan.jobs if direction.kept(store, job) is not None)
 
 
 def render(
@@ -46,7 +47,7 @@ def render(
     loaded, ExecutorError when its executor is gone. Failures of single clips are in the result.
     """
     plan = edit.plan
-    cached = frozenset() if force else cached_jobs(plan, session.store)
+    cached = frozenset() if force else cached_jobs(direction, plan, session.store)
     session.tell(PlanReady(jobs=len(plan.jobs), cached=len(cached), skipped=len(plan.skips)))
     run = _Run(direction, edit, session, force=force, on_written=on_written)
     for job in plan.jobs:
@@ -139,7 +140,7 @@ class _Run(Generic[Asked, Made]):
         ready: list[tuple[tuple[Job, ...], Asked]] = []
         for entry in batch:
             try:
-                ready.append((entry, self.direction.ask(entry[0], generator)))
+                ready.append((entry, self._ask(entry[0], generator)))
             except OutputError:
                 # Decoding spools to disk: a full disk is no fault of the clip.
                 raise
@@ -170,8 +171,22 @@ class _Run(Generic[Asked, Made]):
             self.session.tell(Message(text=f"{job_name(job)}: {more}"))
         self.session.tell(JobDone(job_id=job.id, name=job_name(job), note="cached" if cached else ""))
 
+    def _ask(self, job: Job, generator: Any) -> Asked:
+        """Decode the input of a job. Raises MediaChanged if its files are not those of the plan any more."""
+        try:
+            asked = self.direction.ask(job, generator)
+        except OutputError:
+            raise
+        except AvlinkError:
+            # A file that is being replaced may also look broken.
+            check_unchanged(job.source.states)
+            raise
+        # After the last byte was read: the result is kept under the digests of these files.
+        check_unchanged(job.source.states)
+        return asked
+
     def _kept(self, job: Job) -> Made:
-        made = self.direction.kept(self.session.store, job.raw_key)
+        made = self.direction.kept(self.session.store, job)
         if made is None:
             raise _Lost
         return made

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
+from avlink.core.errors import AvlinkError
 from avlink.core.values import Hit
 from avlink.timeline.values import ClipRef, Job, Plan, Skip
 
@@ -164,6 +165,10 @@ class EditReport:
     items: tuple[Item, ...]
     preview: Path | None = None
     licence: str = ""
+    planned: Path | None = None
+    """The output that the run of a plan will write; None for a run."""
+    refusal: AvlinkError | None = None
+    """The error with which the run of a plan would end at once."""
     kind: ClassVar[Kind]
 
     @property
@@ -173,7 +178,9 @@ class EditReport:
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 if some clips failed."""
+        """0, 3 if some clips failed, or that of the refusal."""
+        if self.refusal is not None:
+            return self.refusal.exit_code
         return 3 if self.counts["failed"] else 0
 
     def to_json(self) -> dict[str, Any]:
@@ -186,7 +193,15 @@ class EditReport:
             "items": [item.to_json() for item in self.items],
             "counts": self.counts,
             **({"licence": self.licence} if self.licence else {}),
+            **self._plan_json(),
         }
+
+    def _plan_json(self) -> dict[str, Any]:
+        """Return what a plan adds: its output, and what its run would say if it is refused."""
+        if self.planned is None:
+            return {}
+        refusal = None if self.refusal is None else {"message": str(self.refusal), "exit_code": self.exit_code}
+        return {"planned": str(self.planned), "refusal": refusal}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

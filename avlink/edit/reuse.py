@@ -110,7 +110,9 @@ def _within(job: Job, plan: str, buckets: _Buckets) -> Job:
             continue
         below_s, above_s = (low_s - made.start_s) / pace, (made.end_s - high_s) / pace
         head_s, tail_s = (below_s, above_s) if source.speed > 0 else (above_s, below_s)
-        return replace(job, raw_key=made.raw_key, seed=made.seed, head_s=head_s, tail_s=tail_s)
+        # The source becomes that of the longer sound, so that it can be made again where the cache loses it.
+        longer = replace(source, before_s=head_s + clip.lead_s, after_s=tail_s + clip.trail_s)
+        return replace(job, source=longer, raw_key=made.raw_key, seed=made.seed, head_s=head_s, tail_s=tail_s)
     return job
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -44,7 +45,7 @@ def check_sound(answer: SoundSource, request: SoundRequest, generator: SoundGene
             f"it gave {answer.num_samples} samples at {answer.sample_rate} Hz instead of {expected} at "
             f"{generator.sample_rate} Hz"
         )
-    if not all(np.isfinite(block).all() for block in read_blocks(answer)):
+    if not _is_finite(answer):
         raise PluginError("it gave sound with samples that are no numbers")
 
 
@@ -65,12 +66,25 @@ def _keep(store: Store, key: str, sound: SoundSource) -> None:
     store.put_file(key, ".wav", lambda path: write_float_wave(path, sound=sound))
 
 
-def _kept(store: Store, key: str) -> SoundSource | None:
-    path = store.get(key)
-    try:
-        return None if path is None else WaveFile(path)
-    except MediaError:
-        return None
+def _kept(store: Store, job: Job) -> SoundSource | None:
+    def opened(path: Path) -> SoundSource | None:
+        try:
+            sound = WaveFile(path)
+        except MediaError:
+            return None
+        expected = clock.to_index(job.source.made_s, sound.sample_rate)
+        return sound if sound.num_samples == expected else None
+
+    def valid(path: Path) -> bool:
+        sound = opened(path)
+        return sound is not None and _is_finite(sound)
+
+    path = store.get(job.raw_key, valid=valid)
+    return None if path is None else opened(path)
+
+
+def _is_finite(sound: SoundSource) -> bool:
+    return all(bool(np.isfinite(block).all()) for block in read_blocks(sound))
 
 
 def _batch_s(request: EditRequest) -> float:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 from pathlib import Path
 from typing import TypeAlias
 
 from avlink.core.errors import MediaError, PluginError
-from avlink.core.file_digest import file_digest
+from avlink.core.file_digest import FileState, file_state
 from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
 from avlink.core.values import ImageSequence
@@ -123,17 +123,27 @@ def _slack_s(clip: ClipRef, rate: Fraction) -> Fraction:
     return max(Fraction(1), abs(clip.speed)) / rate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Media of pictures: the facts on it, the state of each of its files, and the digest of all."""
+
+    info: probing.MediaInfo
+    states: tuple[FileState, ...]
+    digest: str
+
+
 class _PictureFiles:
     """The media of picture clips. A file that a hundred clips use is opened once."""
 
     def __init__(self, *, folder: Path, roots: MediaRoots, store: Store, locate: Locate | None) -> None:
         self._folder, self._roots, self._store, self._locate = folder, roots, store, locate
-        self._seen: dict[Path | ImageSequence, tuple[probing.MediaInfo, str] | str] = {}
+        self._seen: dict[Path | ImageSequence, _Seen | str] = {}
 
     def source(self, clip: ClipRef) -> tuple[Source, probing.MediaInfo]:
         """Return the clip's source without handles, and the facts on its media. Raises Unresolved."""
         ref, media = _find_media(clip, self._folder, self._roots, self._locate)
-        info, content = self._look(media)
+        seen = self._look(media)
+        info = seen.info
         video = probing.require_video(info)
         start_s = media_start(ref, clip.source_low_s, timecode_s=timecode_s(video), file_duration_s=info.duration_s)
         outside = outside_media(start_s, clip.source_duration_s, info.duration_s, slack_s=_slack_s(clip, video.rate))
@@ -153,20 +163,23 @@ class _PictureFiles:
         source = Source(
             clip=clip,
             path=info.path,
-            digest=content,
+            digest=seen.digest,
             start_s=start_s,
             duration_s=clip.source_duration_s,
             speed=clip.speed,
             images=images,
+            states=seen.states,
         )
         return source, info
 
-    def _look(self, media: Path | ImageSequence) -> tuple[probing.MediaInfo, str]:
+    def _look(self, media: Path | ImageSequence) -> _Seen:
         if media not in self._seen:
             try:
                 info = probe_images(media) if isinstance(media, ImageSequence) else cached_probe(media, self._store)
                 probing.require_video(info)
-                self._seen[media] = (info, self._digest(media))
+                files = media.files if isinstance(media, ImageSequence) else (media,)
+                states = tuple(file_state(path, self._store) for path in files if path is not None)
+                self._seen[media] = _Seen(info=info, states=states, digest=_digest(media, states))
             except MediaError as error:
                 self._seen[media] = str(error)
         found = self._seen[media]
@@ -174,11 +187,14 @@ class _PictureFiles:
             raise Unresolved(found, source=str(media), failed=True)
         return found
 
-    def _digest(self, media: Path | ImageSequence) -> str:
-        if not isinstance(media, ImageSequence):
-            return file_digest(media, self._store)
-        files = [None if path is None else file_digest(path, self._store) for path in media.files]
-        return digest(["images", fraction_text(media.rate), media.black, *files])
+
+def _digest(media: Path | ImageSequence, states: Sequence[FileState]) -> str:
+    """Return the digest of a film, or of an image sequence: of its pictures in their places."""
+    if not isinstance(media, ImageSequence):
+        return states[0].digest
+    known = {state.path: state.digest for state in states}
+    files = [None if path is None else known[path] for path in media.files]
+    return digest(["images", fraction_text(media.rate), media.black, *files])
 
 
 class SoundFiles:
@@ -201,9 +217,9 @@ class SoundFiles:
         timecode = info.audio.time_reference_s if info.video is None else timecode_s(info.video)
         return info, media_start(ref, clip.source_low_s, timecode_s=timecode, file_duration_s=info.duration_s)
 
-    def digest(self, info: probing.MediaInfo) -> str:
-        """Return the digest of a file's content. Raises MediaError when it cannot be read."""
-        return file_digest(info.path, self._store)
+    def state(self, info: probing.MediaInfo) -> FileState:
+        """Return the state of a file. Raises MediaError when it cannot be read."""
+        return file_state(info.path, self._store)
 
     def source(self, clip: ClipRef, *, rate: Fraction) -> Source:
         """Return a clip with the sound that it plays; `rate` is the timeline's, in frames per second.
@@ -215,7 +231,7 @@ class SoundFiles:
             if found is None:
                 raise Unresolved("its media has no sound", failed=True)
             info, start_s = found
-            content = self.digest(info)
+            state = self.state(info)
         except MediaError as error:
             raise Unresolved(str(error), failed=True) from error
         outside = outside_media(start_s, clip.source_duration_s, _end_s(info), slack_s=_slack_s(clip, rate))
@@ -224,10 +240,11 @@ class SoundFiles:
         return Source(
             clip=clip,
             path=info.path,
-            digest=content,
+            digest=state.digest,
             start_s=max(start_s, Fraction(0)),
             duration_s=clip.source_duration_s,
             speed=clip.speed,
+            states=(state,),
         )
 
     def _look(self, path: Path) -> probing.MediaInfo:

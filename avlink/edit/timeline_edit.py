@@ -15,7 +15,7 @@ import avlink
 from avlink.core.events import Message
 from avlink.core.hashing import fraction_text
 from avlink.core.outputs import Outputs
-from avlink.core.paths import make_folder, sweep_leftovers
+from avlink.core.paths import check_place, make_folder, sweep_leftovers
 from avlink.edit.direction import Edit, Made
 from avlink.edit.previous import PreviousProject, previous_project
 from avlink.edit.project import (
@@ -24,6 +24,7 @@ from avlink.edit.project import (
     check_roots,
     default_output,
     media_folder,
+    refuse_missing,
     refuse_nothing,
     tell_plan,
     write_back,
@@ -67,6 +68,7 @@ def open_timeline(request: EditRequest, session: Session, *, word: str, sound: b
     file = read_timeline(request.input, request.recipe.read)
     outputs = session.outputs(overwrite=request.overwrite)
     output = request.output or default_output(file, word, request.base, outputs)
+    check_place(output)
     folder = media_folder(file, session, sound=sound)
     previous = previous_project(output, file.timeline, outputs)
     # Another walk over the timeline, which only a merge needs before it.
@@ -96,8 +98,7 @@ class TimelineEdit(Edit[Made]):
         self.opened = opened
         self.file, self.folder, self.output, self.roots = opened.file, opened.folder, opened.output, opened.roots
         self.plan = plan
-        stop = request.stop_if_missing and not request.dry_run
-        tell_plan(self.file, plan, session, stop_if_missing=stop)
+        tell_plan(self.file, plan, session, stop_if_missing=request.stop_if_missing)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -114,8 +115,15 @@ class TimelineEdit(Edit[Made]):
         """The files that are written beside the project, for other programs and for viewing."""
         return ()
 
-    def prepare(self) -> None:
-        """Check the outputs, refuse a plan without jobs, and sweep the folders that are written."""
+    @property
+    def planned(self) -> Path:
+        """The project that is written."""
+        return self.output
+
+    def check(self) -> None:
+        """Refuse missing media, an output that cannot be written, and a plan without jobs."""
+        if self.request.stop_if_missing:
+            refuse_missing(self.file, self.plan)
         check_output(self.output, inputs=self.inputs)
         check_holds(self.file, self.output)
         if not self.opened.previous.lies_at_output:
@@ -125,6 +133,10 @@ class TimelineEdit(Edit[Made]):
             if beside not in self.opened.previous.merged_sheets:
                 self.opened.outputs.check(beside)
         refuse_nothing(self.request.input, self.plan, what=self.makes)
+        check_place(self.files_folder / self.plan.jobs[0].stem_name)
+
+    def prepare(self) -> None:
+        """Make and sweep the folders that are written."""
         make_folder(self.files_folder)
         for folder in {self.files_folder, self.output.parent}:
             sweep_leftovers(folder, now_s=time.time())

@@ -58,7 +58,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
         super().__init__(request, backend, session, opened, _plan(request, backend, opened, target, session, hooks))
         for note in cue_notes(self.file.timeline):
             session.tell(Message(text=note, level="warning"))
-        self.plan_digest = plan_digest(self.plan)
+        self.plan_digest, self.own_keys = plan_digest(self.plan), {job.raw_key for job in self.plan.jobs}
         if not request.force:
             self.plan = with_made_sounds(self.plan, session.store)
         self.target = replace(target, untouchable=frozenset(path.resolve() for path in self.inputs))
@@ -80,7 +80,9 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     def remember(self, job: Job) -> None:
         """Note which stretch of its media a job has made the sound of, so that trims of it generate nothing."""
-        remember(job, self.plan_digest, self.session.store)
+        # A longer sound of an earlier plan, which the cache had lost, stays that plan's.
+        if job.raw_key in self.own_keys:
+            remember(job, self.plan_digest, self.session.store)
 
     def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:
         """Finish a sound and write it as Broadcast Wave."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import cast
 
 from avlink.core import clock
@@ -67,15 +68,18 @@ def _keep(store: Store, key: str, frames: FrameSource) -> None:
     store.put_file(key, ".npy", lambda path: write_frames(path, frames), {"rate": rate})
 
 
-def _kept(store: Store, key: str) -> FrameSource | None:
-    path, meta = store.get(key), store.meta(key)
-    if path is None or meta is None:
-        return None
-    numerator, denominator = cast("list[int]", meta["rate"])
-    try:
-        return FrameFile(path, rate=Fraction(numerator, denominator))
-    except MediaError:
-        return None
+def _kept(store: Store, job: Job) -> FrameSource | None:
+    def opened(path: Path) -> FrameSource | None:
+        try:
+            numerator, denominator = cast("list[int]", (store.meta(job.raw_key) or {})["rate"])
+            frames = FrameFile(path, rate=Fraction(numerator, denominator))
+        except (MediaError, KeyError, TypeError, ValueError, ZeroDivisionError):
+            return None
+        expected = max(1, clock.to_index(job.source.seen_s, frames.rate))
+        return frames if frames.num_frames == expected else None
+
+    path = store.get(job.raw_key, valid=lambda path: opened(path) is not None)
+    return None if path is None else opened(path)
 
 
 _PICTURES: Direction[PictureRequest, FrameSource] = Direction(

@@ -51,7 +51,7 @@ class CachedExtractor:
             clip.digest(medium),
             fraction_text(max_s),
         ]
-        return self._cached(key, lambda: self._content(clip, medium))
+        return self._cached(key, lambda: self._content(clip, medium), clip)
 
     def scene_features(self, heard: DecodedClip, seen: DecodedClip, *, max_s: Fraction) -> FeaturesByName:
         """Return features of the sound of `heard` together with the pictures of `seen`; both may be one clip."""
@@ -62,7 +62,7 @@ class CachedExtractor:
             assert isinstance(sound, SoundSource) and isinstance(frames, FrameSource)
             return AudioVideo(sound=sound, frames=frames)
 
-        return self._cached(["features", _CODE_VERSION, self._fingerprint, "scene", *parts], content)
+        return self._cached(["features", _CODE_VERSION, self._fingerprint, "scene", *parts], content, heard, seen)
 
     def text_features(self, text: str) -> FeaturesByName:
         """Return features of a text."""
@@ -83,13 +83,16 @@ class CachedExtractor:
         assert extractor.frame_rate is not None and extractor.side is not None
         return clip.frames(extractor.frame_rate, extractor.side)
 
-    def _cached(self, parts: list[str | int], content: Callable[[], Content]) -> FeaturesByName:
+    def _cached(self, parts: list[str | int], content: Callable[[], Content], *clips: DecodedClip) -> FeaturesByName:
+        """Return features from the cache, or extract them. Raises MediaChanged for clips that changed meanwhile."""
         # Another version may decode or resample otherwise.
         key = digest([avlink.__version__, *parts])
-        path, meta = self._store.get(key), self._store.meta(key) or {}
+        path, meta = self._store.get(key, valid=_is_valid), self._store.meta(key) or {}
         cached = None if path is None else _read(path)
         if cached is None:
             extracted = self.extractor.extract(content())
+            for clip in clips:
+                clip.check_unchanged()
             # Rates are known once the extractor is loaded; reports need them also when all features are cached.
             rates = (self.extractor.sample_rate, self.extractor.frame_rate)
             meta = {"rates": [None if rate is None else fraction_text(Fraction(rate)) for rate in rates]}
@@ -122,11 +125,17 @@ def _write(path: Path, features: FeaturesByName) -> None:
 def _read(path: Path) -> FeaturesByName | None:
     """Return cached features; None for a broken file, which is then written anew."""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        # Opened here: numpy leaves the file of a broken zip open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             names = [name.removesuffix(".rows") for name in found.files if name.endswith(".rows")]
             return {name: Features(rows=found[f"{name}.rows"], rate=_rate(found[f"{name}.rate"])) for name in names}
     except (OSError, ValueError, KeyError, BadZipFile):
         return None
+
+
+def _is_valid(path: Path) -> bool:
+    found = _read(path)
+    return found is not None and all(bool(np.isfinite(one.rows).all()) for one in found.values())
 
 
 def _rate(parts: np.ndarray) -> Fraction | None:

@@ -15,7 +15,6 @@ import avlink
 from avlink.core.errors import InputError, MediaError, PluginError, RecipeError, TooShort
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.hashing import digest, fraction_text
-from avlink.core.paths import cache_dir
 from avlink.core.recipe import EvaluateRecipe
 from avlink.core.store import Store
 from avlink.evaluation.extractor_metrics import (
@@ -34,6 +33,7 @@ from avlink.evaluation.pair_scores import VERSION, PairScores, pair_sections, sc
 from avlink.evaluation.pairs import RESAMPLER, DecodedClip, EvaluationPair, EvaluationPairs, find_pairs
 from avlink.evaluation.section import Section
 from avlink.hooks import ReadyExtractor, Registry, check_components, resolve_extractor
+from avlink.session import open_store
 
 
 def evaluate_folders(
@@ -52,7 +52,7 @@ def evaluate_folders(
     if recipe.generated is None or recipe.reference is None:
         lacking = "reference" if recipe.generated is not None else "generated"
         raise InputError(f"two folders are compared: name the other one, -s {lacking}=DIR")
-    store = Store(cache_dir()) if store is None else store
+    store = open_store(listener=listener) if store is None else store
     chosen = _chosen(recipe, registry)
     folders = {key: recipe.source.path(key, str(getattr(recipe, key))) for key in ("generated", "reference")}
     pairs = find_pairs(folders["generated"], folders["reference"], store, listener=listener)
@@ -173,6 +173,15 @@ class _FolderEvaluation:
     def _evaluate_pair(self, pair: EvaluationPair) -> None:
         max_s = Fraction(self.recipe.max_s).limit_denominator(1000)
         made, true = (DecodedClip(files, self.store, max_s=max_s) for files in (pair.generated, pair.reference))
+        try:
+            self._evaluate_clips(pair, made, true, max_s)
+        except MediaError:
+            # A file that is being replaced may also look broken.
+            for clip in (made, true):
+                clip.check_unchanged()
+            raise
+
+    def _evaluate_clips(self, pair: EvaluationPair, made: DecodedClip, true: DecodedClip, max_s: Fraction) -> None:
         scores = self._scores(made, true, max_s)
         # All features first: a clip that cannot be read counts in every metric or in none.
         features = [self._inputs(running, pair, made, true, max_s) for running in self.metrics]
@@ -189,10 +198,12 @@ class _FolderEvaluation:
         # The name is that of the first version: old caches stay valid.
         key = digest(["pair figures", avlink.__version__, VERSION, *names, list(self.judge), fraction_text(max_s)])
         try:
-            return PairScores(**json.loads(self.store.get_text(key) or ""))
+            return PairScores.from_json(json.loads(self.store.get_text(key) or ""))
         # Nothing in the cache, or a broken entry.
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             scores = score_pair(made, true, self.judge)
+            for clip in (made, true):
+                clip.check_unchanged()
             self.store.put_text(key, ".txt", json.dumps(scores.to_json()))
             return scores
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,15 @@ class PairScores:
     def to_json(self) -> dict[str, Any]:
         """Return one object."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PairScores:
+        """Return the scores that `to_json` wrote. Raises ValueError, TypeError or others for other values."""
+        times = {str(name): [float(time_s) for time_s in found] for name, found in value["times_s"].items()}
+        numbers = {str(name): None if one is None else float(one) for name, one in value["numbers"].items()}
+        if not all(isfinite(time_s) for found in times.values() for time_s in found):
+            raise ValueError("the time of an event is no number")
+        return cls(times_s=times, numbers=numbers)
 
 
 def score_pair(generated: DecodedClip, reference: DecodedClip, judge: Sequence[str]) -> PairScores:

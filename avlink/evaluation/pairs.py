@@ -12,7 +12,7 @@ from pathlib import Path
 
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import Listener, Message, ignore
-from avlink.core.file_digest import file_digest
+from avlink.core.file_digest import FileState, changed, check_unchanged, file_state
 from avlink.core.frames import ResampledFrames, fit_shorter_side
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, PictureSpec, Waveform
@@ -93,6 +93,7 @@ class DecodedClip:
         self._files, self._store, self._max_s = files, store, max_s
         self._pictures: dict[int, FrameSource] = {}
         self._resampled: dict[int, Waveform] = {}
+        self._states: dict[Path, FileState] = {}
 
     @property
     def has_sound(self) -> bool:
@@ -105,8 +106,20 @@ class DecodedClip:
         return self._files.pictures is not None
 
     def digest(self, medium: str) -> str:
-        """Return the digest of the file of the clip's sound or pictures."""
-        return file_digest(self._file(medium).path, self._store)
+        """Return the digest of the file of the clip's sound or pictures, as it was when it was first asked for.
+
+        Raises MediaError when the file cannot be read, MediaChanged when it is not the one that was listed.
+        """
+        info = self._file(medium)
+        if info.path not in self._states:
+            self._states[info.path] = file_state(info.path, self._store)
+            if cached_probe(info.path, self._store) != info:
+                raise changed(info.path)
+        return self._states[info.path].digest
+
+    def check_unchanged(self) -> None:
+        """Raise MediaChanged if one of the files has changed since its digest was first asked for."""
+        check_unchanged(self._states.values())
 
     @cached_property
     def sound_end_s(self) -> Fraction:

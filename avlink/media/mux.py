@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av.error
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from avlink.core.errors import MediaError
+from avlink.core.errors import AvlinkError, MediaError
 from avlink.core.paths import atomic_write
-from avlink.core.values import SoundSource
+from avlink.core.values import SoundSource, Waveform
 from avlink.media.container import find_video, open_input
 from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
 from avlink.media.probe import probe
 from avlink.media.soundtrack import SoundTrackWriter, open_movie
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
+_TRIED_PACKETS = 8
 # Tags in which libavformat describes the container itself; the new file gets its own.
 _OF_THE_CONTAINER = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
@@ -36,11 +40,31 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
     Raises MediaError if the input cannot be read, has no picture, or its picture does not fit the container;
     OutputError if `out_path` cannot be written.
     """
-    video_path, out_path = Path(video_path), Path(out_path)
+    _mux(Path(video_path), sound, Path(out_path), tags=dict(tags or {}))
+
+
+def check_fits(video_path: Path, out_path: Path, *, channels: int, sample_rate: int) -> None:
+    """Find out whether `mux_sound` could write the picture of `video_path` with such a sound to `out_path`.
+
+    The container of its suffix is given the first packets, in a temporary file. Raises what `mux_sound` raises.
+    """
+    silence = Waveform(samples=np.zeros((channels, sample_rate // 10), np.float32), sample_rate=sample_rate)
+    with tempfile.TemporaryDirectory(prefix="avlink-mux-") as folder:
+        movie = Path(folder, f"movie{out_path.suffix}")
+        try:
+            _mux(Path(video_path), silence, movie, tags={}, packets=_TRIED_PACKETS)
+        except AvlinkError as error:
+            raise type(error)(str(error).replace(str(movie), str(out_path))) from error
+
+
+def _mux(
+    video_path: Path, sound: SoundSource, out_path: Path, *, tags: dict[str, str], packets: int | None = None
+) -> None:
+    """Write the picture, of which only the first `packets` if they are given, with a sound."""
     video = probe(video_path).video
     start_s = Fraction(0) if video is None else video.start_s
     by_hand = out_path.suffix.lower() in _MP4_SUFFIXES
-    notes = dict(tags or {})
+    notes = tags
     user_data = read_user_data(video_path) if by_hand and is_mp4(video_path) else []
     with open_input(video_path) as source, open_movie(out_path, index_first=not by_hand) as target:
         picture = _picture(video_path, source)
@@ -55,7 +79,7 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
         start = 0 if picture.time_base is None else round(start_s / picture.time_base)
         track = SoundTrackWriter(target, sound, path=out_path)
         step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
-        for packet, dts in _with_order(_packets(video_path, source, picture), step):
+        for packet, dts in islice(_with_order(_packets(video_path, source, picture), step), packets):
             packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start
             packet.stream = copy
             track.mux_until((dts - start) * Fraction(packet.time_base))

@@ -1,4 +1,4 @@
-"""Probe results remembered between runs by path, size, modification time and inode, like digests of files.
+"""Probe results remembered between runs as long as the identity of the file is the same, like digests of files.
 
 Probing opens a file and decodes a picture: milliseconds for a small file, and far more for a large one on a server. A
 long edit has thousands.
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import avlink
-from avlink.core.hashing import JsonValue, digest, fraction_text
+from avlink.core.errors import MediaError
+from avlink.core.file_digest import FileIdentity, file_identity
+from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
 from avlink.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 
@@ -22,20 +24,31 @@ _CODE_VERSION = 1
 
 
 def cached_probe(path: Path, store: Store) -> MediaInfo:
-    """Probe a media file, or return the remembered result. Raises MediaError; failures are not remembered."""
+    """Probe a media file, or return the remembered result. Raises MediaError; failures are not remembered.
+
+    Raises MediaChanged when the file changes while it is read.
+    """
     try:
-        resolved = path.resolve()
-        stat = resolved.stat()
-    except (OSError, ValueError):
+        identity = file_identity(path)
+    except MediaError:
+        # Probing says it in other words for each reason.
         return probe(path)
-    file: list[JsonValue] = [str(resolved), stat.st_size, stat.st_mtime_ns, stat.st_ino]
-    key = digest(["probe", avlink.__version__, _CODE_VERSION, *file])
+    key = digest(["probe", avlink.__version__, _CODE_VERSION, *identity.to_json()])
     known = _read(path, store.get_text(key))
     if known is None:
-        known = probe(path)
+        known = _probe_unchanged(path, identity)
         parts = {"duration_s": known.duration_s, "video": known.video, "audio": known.audio}
         store.put_text(key, ".txt", json.dumps({name: _plain(part) for name, part in parts.items()}))
     return known
+
+
+def _probe_unchanged(path: Path, identity: FileIdentity) -> MediaInfo:
+    """Probe a file. Raises MediaChanged if it has another identity afterwards, MediaError if it cannot be used."""
+    try:
+        return probe(path)
+    finally:
+        # A file that is being replaced may also look broken.
+        identity.check()
 
 
 def _read(path: Path, text: str | None) -> MediaInfo | None:

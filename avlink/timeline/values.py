@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
+from avlink.core.file_digest import FileState
 from avlink.core.hashing import digest, fraction_text
 from avlink.core.values import Hit, ImageSequence, Prompt
 from avlink.timeline.fades import Fade
@@ -162,6 +163,8 @@ class Source:
     images: ImageSequence | None = None
     before_s: Fraction = Fraction(0)
     after_s: Fraction = Fraction(0)
+    states: tuple[FileState, ...] = field(default=(), compare=False, repr=False)
+    """The files as they were when it was planned; `digest` is made of theirs."""
 
     @property
     def seen_s(self) -> Fraction:

@@ -7,7 +7,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError, TimelineError
-from avlink.core.paths import Writer, atomic_write
+from avlink.core.paths import Writer, atomic_write, check_place
 
 BUNDLES = (".otioz", ".otiod")
 """Formats with the media inside."""
@@ -42,7 +42,8 @@ def check_output(output: Path, *, inputs: tuple[Path, ...]) -> None:
 
 
 def refuse_overwrite(output: Path, *, inputs: tuple[Path, ...]) -> None:
-    """Raise OutputError when `output` is one of the files that are read, or a folder."""
+    """Raise OutputError when `output` is one of the files that are read, a folder, or cannot be written."""
+    check_place(output)
     if output.is_dir():
         raise OutputError(f"{output} is a folder; give the name of a file for the output")
     for path in inputs:

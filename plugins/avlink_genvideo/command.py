@@ -85,6 +85,10 @@ def finish(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the prompts that are found, and write nothing.")
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Also report details, such as damaged entries of the cache."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> Answer:
     """Give generated videos their sound.
@@ -129,7 +133,7 @@ def finish(
         overwrite=overwrite,
         dry_run=dry_run,
     )
-    with avlink.progress() as listener:
+    with avlink.progress(verbose=verbose) as listener:
         report = finish_videos(request, avlink.open_session(device=device.value, listener=listener))
     return Answer(
         command="finish", payload=report.to_json(), blocks=_blocks(report, dry_run=dry_run), exit_code=report.exit_code

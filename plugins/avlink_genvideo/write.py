@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import avlink
-from avlink import AmplifiedSound, AvlinkError, MediaError, file_digest, fraction_text, to_index
+from avlink import AmplifiedSound, AvlinkError, MediaError, fraction_text, to_index
 from avlink_genvideo.animated_images import read_pictures
 from avlink_genvideo.mixing import LayeredSound, UpmixedSound
 from avlink_genvideo.prompt import FoundPrompt
@@ -17,7 +17,7 @@ from avlink_genvideo.report import FinishedVideo
 from avlink_genvideo.request import FinishRequest
 
 if TYPE_CHECKING:
-    from avlink import Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SoundSource
+    from avlink import FileState, Loudness, LoudnessTarget, MediaInfo, Session, SonifyRecipe, SonifyRequest, SoundSource
 
 # A codec that overshoots below every ceiling must not be tried for ever.
 _TRIES = 4
@@ -35,6 +35,8 @@ class FinishJob:
     output: Path
     request: FinishRequest
     session: Session
+    state: FileState
+    """The video as it was before anything was read of it."""
     notes: list[str] = field(default_factory=list)
     prompt: FoundPrompt = field(default_factory=FoundPrompt)
     tags: dict[str, str] = field(default_factory=dict)
@@ -96,6 +98,7 @@ def write_finished(
             # An error of the container names the temporary file, which nobody knows.
             raise MediaError(str(error).replace(str(temporary), str(job.output))) from error
         _check_picture(picture, temporary)
+        job.state.check()
     if request.lufs is not None and level.lufs is not None and request.lufs - level.lufs > _FAR_LU:
         job.notes.append(f"it stays {request.lufs - level.lufs:.1f} LU below the target: its peaks leave no more room")
     if level.true_peak_dbtp > request.peak_dbtp:
@@ -112,6 +115,26 @@ def write_finished(
         level=level,
         sample_rate=sound.sample_rate,
         channels=sound.channels,
+        notes=tuple(job.notes),
+    )
+
+
+def plan_finished(job: FinishJob, picture: Path, folder: Path) -> FinishedVideo:
+    """Return the outcome of finishing `picture`, as far as it is planned; temporary files would go to `folder`.
+
+    Raises the error with which it would end before generating.
+    """
+    report = avlink.sonify(_sound_request(job, picture, folder / "sound.wav", dry_run=True), job.session)
+    if report.refusal is not None:
+        raise report.refusal
+    (item,) = report.items
+    return FinishedVideo(
+        source=job.path,
+        output=job.output,
+        status=item.status,
+        reason=item.reason,
+        prompt=job.prompt,
+        seed=job.request.recipe.run.seed,
         notes=tuple(job.notes),
     )
 
@@ -154,14 +177,22 @@ def _generate(job: FinishJob, picture: Path, folder: Path) -> tuple[SoundSource,
     """Return the generated sound after the recipe's chain, and True if it was in the cache."""
     # By way of a file, so that planning, seed and cache key are those of `avlink sonify`.
     wav = folder / "sound.wav"
-    request = avlink.SonifyRequest(
-        input=picture, recipe=job.recipe, output=wav, device=job.request.device, force=job.request.force
-    )
-    report = avlink.sonify(request, job.session)
+    report = avlink.sonify(_sound_request(job, picture, wav), job.session)
     (item,) = report.items
     if item.status not in ("generated", "cached"):
         raise AvlinkError(item.reason or "no sound was made")
     return avlink.WaveFile(wav), item.status == "cached"
+
+
+def _sound_request(job: FinishJob, picture: Path, wav: Path, *, dry_run: bool = False) -> SonifyRequest:
+    return avlink.SonifyRequest(
+        input=picture,
+        recipe=job.recipe,
+        output=wav,
+        device=job.request.device,
+        force=job.request.force,
+        dry_run=dry_run,
+    )
 
 
 def _mix_under(existing: SoundSource | None, generated: SoundSource) -> SoundSource:
@@ -182,7 +213,7 @@ def _details(job: FinishJob, info: MediaInfo) -> Mapping[str, Any]:
         "negative": prompt.negative,
         "prompt_from": prompt.location,
         "source": job.path.name,
-        "source_digest": file_digest(job.path, job.session.store),
+        "source_digest": job.state.digest,
         "duration_s": fraction_text(info.duration_s),
     }
 

@@ -3,8 +3,8 @@
 This is the spelling of older recipes. The executor `remote` is preferred, since its results are those of the named
 backend and so are its cache keys. Here the server's fingerprint goes into the keys: it is asked for once per run, goes
 along with every job, and a server that has another model by then refuses the job. While a server cannot be reached, a
-run is planned with the fingerprint of the last time, so that cached clips need no server and `--dry-run` works without
-one. If the model is another one by then, generating finds that out.
+run is planned with the fingerprint of the last time, so that cached clips need no server and `--dry-run` shows its plan
+without one. If the model is another one by then, generating finds that out.
 """
 
 from __future__ import annotations

@@ -10,7 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avlink import InputError, MediaError, MediaInfo, atomic_write, digest, file_digest, mux_sound, probe, read_audio
+from avlink import (
+    InputError,
+    MediaError,
+    MediaInfo,
+    atomic_write,
+    digest,
+    file_digest,
+    file_state,
+    mux_sound,
+    probe,
+    read_audio,
+)
 from avlink_study.plan import Clip, StudyPair
 from avlink_study.recipe import StudyRecipe
 
@@ -164,7 +175,8 @@ def _as_it_is(path: Path) -> PlayableClip:
 
 def _joined(picture: Path, sound: Path, folder: Path) -> PlayableClip:
     """Put a picture, as it is, and a sound in AAC or Opus together: every method's in the same way."""
-    name = digest(["study", _MUX_VERSION, file_digest(picture), file_digest(sound)])
+    states = (file_state(picture), file_state(sound))
+    name = digest(["study", _MUX_VERSION, *(state.digest for state in states)])
     seen, heard = probe(picture), probe(sound)
     if seen.video is None or heard.audio is None:
         bad, lacks = (picture, "picture") if seen.video is None else (sound, "sound")
@@ -177,6 +189,8 @@ def _joined(picture: Path, sound: Path, folder: Path) -> PlayableClip:
         # Written whole or not at all: the half of a movie that a kill leaves would be used as it is next time.
         with atomic_write(path) as temporary:
             mux_sound(picture, read_audio(sound, sample_rate=heard.audio.sample_rate, mono=False), temporary)
+            for state in states:
+                state.check()
     return PlayableClip(clip=Clip(digest=name, duration_s=_duration_s(probe(path))), path=path)
 
 

@@ -24,6 +24,7 @@ from avlink import (
     Event,
     InputError,
     JobStarted,
+    MediaChanged,
     OutputError,
     RecipeError,
     Session,
@@ -182,7 +183,7 @@ def explain(error: BaseException) -> dict[str, str]:
         kind = "setup"
     elif isinstance(error, OutputError):
         kind = "output"
-    elif isinstance(error, InputError) and not _is_transient(error):
+    elif isinstance(error, InputError) and not isinstance(error, MediaChanged) and not _is_transient(error):
         kind = "file"
     else:
         kind = "machine"

@@ -37,14 +37,14 @@ HEAVY = {
 OPTIONS = {
     "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --overwrite "
     "--preview --production --prompt --rate --recipe --seed --set --skip-missing --stems --takes --timeline "
-    "--tracks -o -r -s INPUT",
+    "--tracks --verbose -o -r -s -v INPUT",
     "takes": "--clip --help --json --output --overwrite --use -o TIMELINE",
     "visualize": "--device --dry-run --force --help --json --media-root --negative --output --overwrite "
-    "--prompt --rate --recipe --seed --set --skip-missing --timeline --tracks -o -r -s INPUT",
+    "--prompt --rate --recipe --seed --set --skip-missing --timeline --tracks --verbose -o -r -s -v INPUT",
     "export": "--help --json --media-root --output --overwrite --rate --timeline --to -o PROJECT",
     "import-cues": "--help --json --output --overwrite --rate --timeline -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",
-    "evaluate": "--device --help --json --set -s RECIPE",
+    "evaluate": "--device --help --json --set --verbose -s -v RECIPE",
     "ablate": "--device --help --jobs --json --only --output --set -j -o -s RECIPE",
     "doctor": "--help --json",
     "demo": "--help OUT",

@@ -43,7 +43,7 @@ def test_silence_has_no_level() -> None:
 
 def test_a_plan_says_of_what_stems_will_be_made_and_that_nothing_was_written() -> None:
     payload = {"items": [item("door", speed=0.5, prompt="slow")], "counts": {"generated": 1}, "output": "x"}
-    grid, counts, said = report_blocks(payload, dry_run=True)
+    grid, counts, planned, said = report_blocks({**payload, "planned": "cut.foley.otio"}, dry_run=True)
     assert isinstance(grid, Grid)
     assert dict(zip(grid.heads, grid.rows[0], strict=True)) == {
         "clip": "door",
@@ -56,7 +56,8 @@ def test_a_plan_says_of_what_stems_will_be_made_and_that_nothing_was_written() -
         "speed": "0.5",
         "prompt": "slow",
     }
-    assert (counts, said) == ("1 to generate", "this was the plan: nothing was written")
+    assert (counts, planned) == ("1 to generate", "would write cut.foley.otio")
+    assert said == "this was the plan: nothing was written"
 
 
 def test_a_reason_is_told_once_however_many_clips_share_it() -> None:

@@ -133,3 +133,16 @@ def test_takes_are_stems(avlink, tone, movie: Path, takes: int) -> None:
     report = avlink("sonify", movie, *tone, "--takes", takes, "--json").json
     stems = [Path(stem["path"]) for item in report["items"] for stem in item["stems"]]
     assert len(stems) == len(set(stems)) == takes
+
+
+def test_damaged_entries_of_the_cache_are_told_to_those_who_ask(
+    avlink, tone, movie: Path, own_cache: Path, tmp_path: Path
+) -> None:
+    assert avlink("sonify", movie, *tone, "-o", tmp_path / "a.wav").code == 0
+    (sound,) = (own_cache / "objects").rglob("*.wav")
+    for verbose in ((), ("-v",)):
+        sound.write_bytes(bytes(sound.stat().st_size))
+        ran = avlink("sonify", movie, *tone, "-o", tmp_path / f"b{len(verbose)}.wav", *verbose)
+        assert ran.code == 0 and "1 generated" in ran.out
+        told = f"the cache entry {sound} is damaged, and is made again"
+        assert (told in ran.err) == bool(verbose)

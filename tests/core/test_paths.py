@@ -13,7 +13,15 @@ import platformdirs.windows
 import pytest
 
 from avlink.core.errors import OutputError
-from avlink.core.paths import TEMPORARY_PREFIX, atomic_write, cache_dir, make_folder, sweep_leftovers, write_text
+from avlink.core.paths import (
+    TEMPORARY_PREFIX,
+    atomic_write,
+    cache_dir,
+    check_place,
+    make_folder,
+    sweep_leftovers,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -199,3 +207,22 @@ def test_leftovers_that_the_system_holds_stay(monkeypatch: pytest.MonkeyPatch, t
         patch.setattr(Path, "unlink", refuse)
         assert sweep_leftovers(tmp_path, now_s=leftover.stat().st_mtime + 4000) == 0
     assert sweep_leftovers(tmp_path, now_s=leftover.stat().st_mtime + 4000) == 1
+
+
+class TestPlaces:
+    """Places are checked before hours of work, in the words of the writing itself."""
+
+    def test_a_place_that_can_be_written_passes_and_nothing_is_made(self, tmp_path: Path) -> None:
+        check_place(tmp_path / "a" / "b" / "c.txt")
+        (tmp_path / "there.txt").write_text("x")
+        check_place(tmp_path / "there.txt")
+        assert [path.name for path in tmp_path.iterdir()] == ["there.txt"]
+
+    @pytest.mark.parametrize("place", ["file/c.txt", "file/b/c.txt", f"{'x' * 300}.txt"])
+    def test_other_places_are_refused_as_by_writing(self, tmp_path: Path, place: str) -> None:
+        (tmp_path / "file").write_text("x")
+        with pytest.raises(OutputError) as told:
+            check_place(tmp_path / place)
+        with pytest.raises(OutputError) as written, atomic_write(tmp_path / place) as temporary:
+            temporary.write_text("x")
+        assert str(told.value) == str(written.value)

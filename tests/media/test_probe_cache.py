@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avlink.core.errors import MediaError
+from avlink.core.errors import MediaChanged, MediaError
 from avlink.core.store import Store
 from avlink.core.values import Frames, Waveform
 from avlink.media.broadcast import BroadcastInfo
 from avlink.media.bwf import write_bwf
 from avlink.media.movie import write_video
-from avlink.media.probe import probe
+from avlink.media.probe import MediaInfo, probe
 from avlink.media.probe_cache import cached_probe
 
 NOISE = Waveform(samples=np.full((2, 24000), 0.1, np.float32), sample_rate=24000)
@@ -35,17 +34,35 @@ def _sound(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("make, name", [(_film, "a.mp4"), (_film, "a.mov"), (_sound, "a.wav")])
-def test_the_note_on_a_file_says_what_looking_into_it_says(tmp_path: Path, make: Any, name: str) -> None:
+def test_the_note_on_a_file_says_what_looking_into_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, name: str
+) -> None:
     path, store = make(tmp_path / name), Store(tmp_path / "cache")
     info = probe(path)
     assert cached_probe(path, store) == info
-    # The same size and time of change, and nothing to be looked into any more.
-    stat = path.stat()
-    path.write_bytes(bytes(stat.st_size))
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    monkeypatch.setattr("avlink.media.probe_cache.probe", None)
     assert cached_probe(path, store) == info
     (tmp_path / "link").symlink_to(path)
     assert cached_probe(tmp_path / "link", store) == replace(info, path=tmp_path / "link")
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_file_that_is_replaced_while_it_is_looked_into_leaves_no_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    path, store = _film(tmp_path / "a.mp4"), Store(tmp_path / "cache")
+    content = b"" if broken else _sound(tmp_path / "b.wav").read_bytes()
+
+    def slow(read: Path) -> MediaInfo:
+        found = None if broken else probe(read)
+        path.write_bytes(content)
+        return found or probe(read)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("avlink.media.probe_cache.probe", slow)
+        with pytest.raises(MediaChanged, match=r"a\.mp4 changed while it was read; run again"):
+            cached_probe(path, store)
+    assert not [*store.entries()]
 
 
 def test_a_file_that_changes_is_looked_into_again(tmp_path: Path) -> None:

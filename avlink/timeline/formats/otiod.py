@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from avlink.core.errors import OutputError
-from avlink.core.file_digest import file_digest
+from avlink.core.file_digest import file_digest, file_identity
 from avlink.core.paths import TEMPORARY_PREFIX, Writer, atomic_write, make_folder
 from avlink.timeline.formats.otioz import CONTENT, FOLDER, copy_member
 
@@ -57,7 +57,10 @@ def _fill(folder: Path, files: Mapping[str, Path], old: zipfile.ZipFile | None, 
     for name, path in files.items():
         if not is_same_file(path, folder / name):
             with atomic_write(folder / name) as target:
+                identity = file_identity(path)
                 shutil.copyfile(path, target)
+                # Half of one file and half of another is no media.
+                identity.check()
     for name, member in members.items():
         if old is not None:
             with atomic_write(folder / name) as target:

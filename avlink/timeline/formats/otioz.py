@@ -6,8 +6,11 @@ writes the same zip twice. Here the same content gives the same bytes.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -15,6 +18,7 @@ from urllib.parse import unquote
 import opentimelineio as otio
 
 from avlink.core.errors import OutputError, TimelineError
+from avlink.core.file_digest import file_identity
 from avlink.core.paths import Writer, atomic_write
 from avlink.timeline.media_refs import MediaRef, media_refs
 
@@ -23,6 +27,7 @@ CONTENT, FOLDER = "content.otio", "media"
 
 _VERSION = "version.txt"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_WHOLE_NS = 315_532_800_000_000_000
 
 
 def read_content(bundle: Path) -> str:
@@ -89,9 +94,7 @@ def write_bundle(
                         with source.open(member) as packed, archive.open(info, "w", force_zip64=True) as out:
                             shutil.copyfileobj(packed, out, 1 << 20)
         for name, path in media.items():
-            info = _member_info(name, zipfile.ZIP_STORED)
-            with path.open("rb") as plain, archive.open(info, "w", force_zip64=True) as out:
-                shutil.copyfileobj(plain, out, 1 << 20)
+            _add_file(archive, name, path)
 
 
 def write_zip(
@@ -108,13 +111,21 @@ def write_zip(
         archive.writestr(_member_info(_VERSION, zipfile.ZIP_DEFLATED), "1.0.0")
         archive.writestr(_member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
         for name in sorted({*files, *members}):
-            with archive.open(_member_info(name, zipfile.ZIP_STORED), "w", force_zip64=True) as out:
-                if name in files:
-                    with files[name].open("rb") as source:
-                        shutil.copyfileobj(source, out, 1 << 20)
-                elif old is not None:
-                    with old.open(members[name]) as packed:
-                        shutil.copyfileobj(packed, out, 1 << 20)
+            if name in files:
+                _add_file(archive, name, files[name])
+            elif old is not None:
+                info = _member_info(name, zipfile.ZIP_STORED)
+                with archive.open(info, "w", force_zip64=True) as out, old.open(members[name]) as packed:
+                    shutil.copyfileobj(packed, out, 1 << 20)
+
+
+def _add_file(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    """Copy a file into a zip that is written. Raises MediaChanged if it changes meanwhile."""
+    identity = file_identity(path)
+    info = _member_info(name, zipfile.ZIP_STORED)
+    with path.open("rb") as plain, archive.open(info, "w", force_zip64=True) as out:
+        shutil.copyfileobj(plain, out, 1 << 20)
+    identity.check()
 
 
 def member_names(url: str) -> tuple[str, ...]:
@@ -147,13 +158,46 @@ def _unpack(bundle: Path, wanted: Container[str], folder: Path, *, foreign: bool
                     target = folder.joinpath(*PurePosixPath(member.filename).parts)
                     if foreign and target.is_file() and target.stat().st_size != member.file_size:
                         raise OutputError(f"{target} is another file than that in {bundle}; move it, and export again")
-                    # A run that was killed may have left a part of it.
-                    if not target.is_file() or target.stat().st_size != member.file_size:
+                    if foreign and target.is_file():
+                        continue
+                    # A run that was killed may have left a part of it, and the cache may be damaged.
+                    if not _is_whole(target, member):
                         with atomic_write(target) as temporary:
                             copy_member(archive, member, temporary)
+                            _mark_whole(temporary, member)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise TimelineError(f"{bundle} is broken: {error}") from error
     return folder
+
+
+def _is_whole(path: Path, member: zipfile.ZipInfo) -> bool:
+    """Return whether a file in the cache is a member as it was unpacked. It is read unless its time says so."""
+    try:
+        stat = path.stat()
+        if stat.st_size != member.file_size:
+            return False
+        if stat.st_mtime_ns == _whole_ns(member):
+            return True
+        found = 0
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                found = zlib.crc32(chunk, found)
+    except OSError:
+        return False
+    if found == member.CRC:
+        _mark_whole(path, member)
+    return found == member.CRC
+
+
+def _mark_whole(path: Path, member: zipfile.ZipInfo) -> None:
+    """Give a file the time of what was just compared with its checksum: whoever writes to it gives it another."""
+    with contextlib.suppress(OSError):
+        os.utime(path, ns=(_whole_ns(member), _whole_ns(member)))
+
+
+def _whole_ns(member: zipfile.ZipInfo) -> int:
+    # Nanoseconds of the first seconds of 1980: the checksum is in them.
+    return _WHOLE_NS + member.CRC
 
 
 def _wanted(timeline: otio.schema.Timeline) -> Container[str]:

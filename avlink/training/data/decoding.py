@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from avlink.core.errors import AvlinkError, InputError, MediaError
+from avlink.core.errors import AvlinkError, InputError, MediaChanged, MediaError
+from avlink.core.file_digest import FileIdentity, file_identity
 from avlink.core.paths import atomic_write, write_text
 from avlink.core.values import PictureSpec
 from avlink.media.audio import read_audio
@@ -49,11 +50,14 @@ def decode_shard(job: ShardJob, on_row: Callable[[int], None]) -> None:
         for row, clip in enumerate(job.clips):
             on_row(row)
             reason = "the file is there no more" if clip is None else job.crashed.get(row)
+            identity = None if clip is None or not clip.path.exists() else file_identity(clip.path)
             for column in missing:
                 if clip is None or reason is not None:
                     column.bad[row] = str(reason)
                 else:
                     column.fill(row, clip, spec)
+            if clip is not None and reason is None and identity is not None:
+                _check_same(clip, row, identity, missing)
         for column in missing:
             column.close()
     # Last: a column without its report does not count as there.
@@ -91,6 +95,21 @@ class _Column:
         if isinstance(self.array, np.memmap):
             self.array.flush()
         self.array = None
+
+
+def _check_same(clip: SourceClip, row: int, identity: FileIdentity, columns: Sequence[_Column]) -> None:
+    """Set a clip aside if its file changed while it was decoded, or since it was listed: its key has the size."""
+    listed = clip.member is not None or identity.size_bytes == clip.size
+    try:
+        identity.check()
+    except MediaChanged:
+        reason = "the file changed while it was read"
+    else:
+        reason = "" if listed else "the file has changed since it was listed"
+    for column in columns:
+        if reason:
+            column.bad[row] = reason
+            column.onsets.pop(row, None)
 
 
 def _decode_clip(clip: SourceClip, spec: ClipSpec, decode: _Decode) -> tuple[Any, list[float] | None]:

@@ -21,13 +21,13 @@ from avlink.core.architecture import AVLinkConfig, ExtractedConfig, MelSpec
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone
 from avlink.core.features import FeatureExtractor
 from avlink.core.hashing import digest
-from avlink.core.paths import atomic_write
 from avlink.core.recipe import TrainRecipe
 from avlink.engine.bundle import tensor_digest
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.pixels import extract_features
 from avlink.evaluation.extractors import fusion_extractor
+from avlink.training.data.checked_arrays import is_whole, write_array
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.prepared import Partition, read_record, update_record
 from avlink.training.data.progress import step_counter
@@ -77,14 +77,13 @@ class PrecomputedStore:
         return self.folder / f"{self._clips.shards[shard]}-{digest(rows)[:8]}.npy"
 
     def missing_shards(self) -> list[int]:
-        """Return the shards with clips whose file is not written yet."""
-        shards = range(len(self._clips.shards))
-        return [shard for shard in shards if self.indices(shard) and not self.path(shard).is_file()]
+        """Return the shards with clips whose file is not written yet, or damaged."""
+        shards = ((shard, len(self.indices(shard))) for shard in range(len(self._clips.shards)))
+        return [shard for shard, rows in shards if rows and not is_whole(self.path(shard), rows)]
 
     def write(self, shard: int, rows: NDArray[np.float32]) -> None:
         """Write the rows of all clips of a shard, whole or not at all. Raises OutputError."""
-        with atomic_write(self.path(shard)) as hidden:
-            np.save(hidden, rows, allow_pickle=False)
+        write_array(self.path(shard), rows)
 
 
 def latents_of(

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from avlink.core.events import JobDone, JobStarted, Listener, Message
 from avlink.core.hashing import digest
-from avlink.core.paths import atomic_write, write_text
+from avlink.core.paths import write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.engine.bundle import Bundle, load_text_encoder
 from avlink.engine.text.encoder import TextEmbeddings, TextEncoder
+from avlink.training.data.checked_arrays import is_whole, write_array
 from avlink.training.data.prepared import Partition, read_record, update_record
 from avlink.training.data.progress import step_counter
 from avlink.training.data.shards import MappedArrays
@@ -56,18 +57,36 @@ class TextStore:
             rows += [tokens[mask].cpu() for tokens, mask in zip(encoded.tokens, encoded.mask, strict=True)]
         ends = np.cumsum([len(row) for row in rows]).tolist()
         table = {text: (end - len(row), end) for text, row, end in zip(texts, rows, ends, strict=True)}
-        path = self.folder / f"texts-{digest(list(texts))[:12]}.json"
-        with atomic_write(path.with_suffix(".npy")) as hidden:
-            np.save(hidden, torch.cat(rows).half().numpy(), allow_pickle=False)
+        path = self.folder / _table_name(texts)
+        write_array(path.with_suffix(".npy"), torch.cat(rows).half().numpy())
         # Last: a file of tokens without its table is not read.
         write_text(path, json.dumps(table, ensure_ascii=False))
         self._open(path)
 
     def _open(self, table: Path) -> None:
-        number = len(self._files)
-        self._files.append(table.with_suffix(".npy"))
-        for text, (start, stop) in json.loads(table.read_text("utf-8")).items():
-            self._rows[text] = (number, start, stop)
+        """Add the texts of a file, unless it is damaged: they are then encoded again."""
+        number, tokens = len(self._files), table.with_suffix(".npy")
+        rows = _read_table(table)
+        if rows is None or not is_whole(tokens, rows=max((stop for _, stop in rows.values()), default=0)):
+            return
+        self._files.append(tokens)
+        self._rows |= {text: (number, start, stop) for text, (start, stop) in rows.items()}
+
+
+def _read_table(path: Path) -> dict[str, tuple[int, int]] | None:
+    """Return the rows of each text in a file of tokens; None for a table that is broken, or that of another file."""
+    try:
+        table = json.loads(path.read_text("utf-8"))
+        rows = {str(text): (int(start), int(stop)) for text, (start, stop) in table.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+    ends = [0, *(stop for _, stop in rows.values())]
+    follow = all(start == end <= stop for end, (start, stop) in zip(ends, rows.values(), strict=False))
+    return rows if follow and path.name == _table_name(list(rows)) else None
+
+
+def _table_name(texts: Sequence[str]) -> str:
+    return f"texts-{digest(list(texts))[:12]}.json"
 
 
 class CachedTextEncoder:

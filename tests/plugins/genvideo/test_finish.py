@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from avlink_genvideo.report import FinishReport
 from avlink_genvideo.request import FinishRequest, output_paths
 from avlink_genvideo.run import finish_videos
 
-from avlink import Session, measure_loudness, probe, read_audio, read_tags
+from avlink import Event, Session, StepDone, measure_loudness, probe, read_audio, read_tags
 from avlink.core.errors import InputError, MediaError, OutputError
 from avlink.core.recipe import SonifyRecipe
+from avlink.testing import make_movie
 
 RATE = 48000
 
@@ -341,3 +343,23 @@ def test_the_report_has_every_word(clip: Any, finish: Any) -> None:
     assert item["prompt_from"] == "the mp4's tag prompt (KSampler 10)"
     assert item["sample_rate"] == RATE and item["channels"] == 2 and item["duration_s"] == 0.625
     json.dumps(report, allow_nan=False)
+
+
+def test_a_video_that_is_replaced_meanwhile_is_not_finished_and_the_others_are(
+    tmp_path: Path, session: Session, recipe: SonifyRecipe
+) -> None:
+    videos = [make_movie(tmp_path / f"{name}.mp4", seconds=1, seed=seed) for seed, name in enumerate("ab")]
+    (tmp_path / "other").mkdir()
+    other = make_movie(tmp_path / "other" / "a.mp4", seconds=1, seed=5)
+
+    def listen(event: Event) -> None:
+        # The sound of the first one is being generated.
+        if isinstance(event, StepDone) and other.exists():
+            other.replace(videos[0])
+
+    request = FinishRequest(inputs=tuple(videos), recipe=recipe, prompt="rain")
+    report = finish_videos(request, replace(session, listener=listen))
+    assert [item.status for item in report.items] == ["failed", "generated"]
+    assert report.items[0].reason == f"{videos[0]} changed while it was read; run again"
+    assert not (tmp_path / "a.finished.mp4").exists()
+    assert finish_videos(request, session).counts["generated"] == 1
