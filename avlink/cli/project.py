@@ -87,8 +87,8 @@ def export(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="rpp (Reaper), xml (FCP 7: Premiere, Resolve), fcpxml (Final Cut), aaf (Pro Tools; experimental), "
-            "edl, csv (cue sheet), otio, otioz or otiod.",
+            help="rpp (Reaper), kdenlive, xml (FCP 7: Premiere, Resolve), fcpxml (Final Cut), aaf (Pro Tools; "
+            "experimental), edl, csv (cue sheet), otio, otioz or otiod.",
             show_default=False,
         ),
     ],

@@ -133,7 +133,7 @@ def test_the_other_formats_are_read_at_the_same_places(run: Callable[..., Export
     assert [project.parent / row["media"] for row in rows] == _stems(project)
 
 
-@pytest.mark.parametrize("to", ["rpp", "xml", "fcpxml", "aaf", "edl", "csv", "otioz", "otiod"])
+@pytest.mark.parametrize("to", ["rpp", "kdenlive", "xml", "fcpxml", "aaf", "edl", "csv", "otioz", "otiod"])
 def test_nothing_that_is_read_changes(run: Callable[..., ExportReport], project: Path, to: str, tmp_path: Path) -> None:
     def state() -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in project.parent.glob("cut*") if path.is_file()} | {
