@@ -11,7 +11,7 @@ def avlink_timeline_formats() -> list[TimelineFormat]:
     """Offer the cue sheet, the projects of Reaper and Kdenlive, both XMLs, AAF and EDL."""
     return [
         TimelineFormat(name="aaf", suffix=".aaf", write="avlink_otio.aaf:write"),
-        TimelineFormat(name="cues", suffix=".csv", write="avlink_otio.cues:write"),
+        TimelineFormat(name="cues", suffix=".csv", write="avlink_otio.cues:write", needs_media=False),
         TimelineFormat(name="edl", suffix=".edl", write="avlink_otio.edl:write"),
         TimelineFormat(name="fcpxml", suffix=".fcpxml", write="avlink_otio.fcpxml:write"),
         TimelineFormat(name="kdenlive", suffix=".kdenlive", write="avlink_otio.kdenlive:write"),

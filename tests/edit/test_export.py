@@ -22,7 +22,7 @@ from avlink.core.events import Event, Message
 from avlink.core.recipe import SonifyRecipe
 from avlink.edit.export import ExportReport, ExportRequest, export, write_format
 from avlink.edit.sonify import SonifyRequest, sonify
-from avlink.hooks import Registry, TimelineFormat, make_registry
+from avlink.hooks import MissingMedia, Registry, TimelineFormat, make_registry
 from avlink.session import Session, open_session
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.read import read_timeline
@@ -213,7 +213,7 @@ def test_files_of_one_name_stay_two_files(kit, tmp_path: Path, registry: Registr
     timeline = kit.timeline_of(kit.clip("one/a.mov", 0, 12), kit.clip("two/a.mov", 0, 12), kit.clip("gone.mov", 0, 12))
     otio.adapters.write_to_file(timeline, str(tmp_path / "cut.otio"))
     report = export(ExportRequest(input=tmp_path / "cut.otio", to="otioz"), registry)
-    assert report.notes == ("gone.mov is not taken along",)
+    assert report.missing == ("gone.mov",) and report.notes[1:] == ("gone.mov is not taken along",)
     again = otio.adapters.read_from_file(str(report.output))
     urls = [clip.media_reference.target_url for clip in again.find_clips()]
     with zipfile.ZipFile(report.output) as archive:
@@ -250,13 +250,63 @@ def test_a_project_without_sound_is_a_sentence(cut: Path, registry: Registry) ->
     assert len(report.output.read_text(encoding="utf-8-sig").splitlines()) == 4
 
 
-def test_missing_stems_are_named_once(run: Callable[..., ExportReport], project: Path) -> None:
+def test_missing_stems_are_named_once(run: Callable[..., ExportReport], project: Path, registry: Registry) -> None:
     lost = _stems(project)[1]
     lost.unlink()
-    assert lost.name in run("rpp").notes[0]
+    report = run("rpp")
+    assert report.missing == (f"cut.stems/{lost.name}",)
+    assert f"1 media file not found: cut.stems/{lost.name};" in report.notes[0] and report.clips == 3
     with pytest.raises(TimelineError, match=f"{lost.name} is missing"):
         run("aaf")
     assert not project.with_name("cut.foley.aaf").exists()
+    report = export(ExportRequest(input=project, to="aaf", skip_missing=True), registry)
+    assert (report.clips, report.missing) == (2, ())
+
+
+def test_a_take_that_is_missing_and_not_heard_leaves_its_clip(
+    run: Callable[..., ExportReport], project: Path, registry: Registry
+) -> None:
+    take = next(iter(read_timeline(project).timeline.audio_tracks()[0].find_clips())).media_references()["take_2"]
+    (project.parent / take.target_url).unlink()
+    assert run("rpp").missing == (take.target_url,)
+    report = export(ExportRequest(input=project, to="rpp", skip_missing=True), registry)
+    assert report.clips == 3 and len(_files(report)) == 2 * len(PLACES) - 1
+
+
+@pytest.mark.parametrize("to", ["rpp", "otioz"])
+def test_plugins_are_asked_for_missing_media(project: Path, to: str) -> None:
+    asked: list[MissingMedia] = []
+    lost = _stems(project)[1]
+    moved = lost.rename(project.parent / "moved.wav")
+
+    class Finder:
+        @hookimpl
+        def avlink_resolve_media(self, media: MissingMedia, options: object) -> Path:
+            asked.append(media)
+            return Path("moved.wav")
+
+    report = export(ExportRequest(input=project, to=to), make_registry(plugin, Finder()))
+    assert (report.missing, report.notes) == ((), ())
+    (media,) = asked
+    assert (media.url, media.name) == (f"cut.stems/{lost.name}", lost.name)
+    assert (media.folder, media.track, media.direction) == (project.parent, "FOLEY", "v2a")
+    if to == "rpp":
+        assert moved.name in _files(report)
+    else:
+        with zipfile.ZipFile(report.output) as archive:
+            assert archive.read("media/moved.wav") == moved.read_bytes()
+
+
+def test_a_plugin_that_fails_is_named(project: Path) -> None:
+    _stems(project)[1].unlink()
+
+    class Broken:
+        @hookimpl
+        def avlink_resolve_media(self, media: MissingMedia, options: object) -> Path:
+            raise RuntimeError("no network")
+
+    report = export(ExportRequest(input=project, to="rpp"), make_registry(plugin, Broken()))
+    assert len(report.missing) == 1 and "no network" in report.notes[0]
 
 
 def test_the_project_itself_is_never_written_over(run: Callable[..., ExportReport], project: Path) -> None:
@@ -322,7 +372,7 @@ def test_sound_is_found_as_pictures_are(kit, tmp_path: Path, registry: Registry)
     assert _files(report) == ["rushes/a.wav", "gone.wav", "rushes/b.wav", "lost.wav"]
     text = report.output.read_text(encoding="utf-8")
     assert re.findall(r"SOFFS (\S+)", text)[0] == "0.5" and "TAKE SEL" in text
-    assert "media of the sound tracks is missing: gone.wav, lost.wav;" in report.notes[0]
+    assert report.missing == ("lost.wav",) and "1 media file not found: lost.wav;" in report.notes[0]
 
 
 def test_a_start_that_is_the_files_own_timecode_is_counted_from_its_first_sample(
