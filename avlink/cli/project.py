@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from avlink.edit.takes import TakesReport
 
 
-_HEADS = ("clip", "id", "track", "at", "take", "heard", "seed", "stem")
+_HEADS = ("clip", "id", "track", "timecode", "at", "take", "heard", "seed", "stem")
 
 
 def takes(
@@ -68,7 +68,7 @@ def _grid(report: TakesReport) -> Grid:
         at = "" if stem.timeline_start_s is None else f"{stem.timeline_start_s:.2f} s"
         for take in stem.takes:
             first = take is stem.takes[0]
-            where = (stem.clip, stem.id, stem.track, at) if first else ("",) * 4
+            where = (stem.clip, stem.id, stem.track, stem.timeline_start_tc or "", at) if first else ("",) * 5
             seed = "" if take.seed is None else str(take.seed)
             heard = "yes" if take.take == stem.heard else ""
             rows.append((*where, str(take.take), heard, seed, PurePosixPath(take.url.replace("\\", "/")).name))

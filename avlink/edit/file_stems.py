@@ -26,6 +26,7 @@ from avlink.media.wave import WaveFile
 from avlink.session import Session
 from avlink.timeline.media_refs import FILM_SUFFIXES
 from avlink.timeline.plan import build_plan
+from avlink.timeline.timebase import Timebase
 from avlink.timeline.timecode import can_drop
 from avlink.timeline.values import Job
 from avlink.timeline.write import refuse_overwrite
@@ -50,6 +51,11 @@ class FileStems(FileEdit[SoundSource]):
         self.outputs = tuple(output for output in (self.wav, self.movie) if output is not None)
         for output in self.outputs:
             refuse_overwrite(output, inputs=(path,))
+        self.timebase = Timebase(
+            rate=video.rate,
+            origin_s=timecode_s(video) or Fraction(0),
+            drop_frame=";" in (video.timecode or "") and can_drop(video.rate),
+        )
         self.target = StemTarget(
             folder=path.parent,
             outputs=self.writer,
@@ -57,9 +63,9 @@ class FileStems(FileEdit[SoundSource]):
             chain=resolve_chain(recipe, session.registry),
             sample_rate=recipe.stems.sample_rate,
             track_name=recipe.stems.track_name,
-            origin_s=timecode_s(video) or Fraction(0),
+            origin_s=self.timebase.origin_s,
             timecode_rate=video.rate,
-            drop_frame=";" in (video.timecode or "") and can_drop(video.rate),
+            drop_frame=self.timebase.drop_frame,
             project=path.stem,
             spotting=recipe.stems.spotting,
             licence=backend.licence,

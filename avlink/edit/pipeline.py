@@ -24,7 +24,9 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     edit = (direction.open_file if single else direction.open_timeline)(request, backend, session, hooks)
     if request.dry_run:
         items = make_items(direction.report.kind, edit.plan, Rendered(), cached=cached_jobs(edit.plan, session.store))
-        return direction.report(input=request.input, output=None, items=items, licence=backend.licence)
+        return direction.report(
+            input=request.input, output=None, items=items, licence=backend.licence, timebase=edit.timebase
+        )
     edit.prepare()
     rendered = render(
         direction,
@@ -45,6 +47,7 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
         preview=placed.preview,
         items=make_items(direction.report.kind, edit.plan, placed.rendered),
         licence=backend.licence,
+        timebase=edit.timebase,
     )
     if placed.outputs:
         hooks.project_written(placed.outputs, placed.rendered.files.values(), failed=report.counts["failed"])

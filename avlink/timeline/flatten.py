@@ -10,14 +10,13 @@ from typing import Any, Literal
 
 import opentimelineio as otio
 
-from avlink.core import clock
 from avlink.timeline.flat import STEM_RATE, FlatClip, FlatMedia, FlatTimeline, FlatTrack
 from avlink.timeline.hits import hits_of
 from avlink.timeline.item import KEY, is_off, own_range, plain
 from avlink.timeline.markers import Marker
 from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.select import select_clips
-from avlink.timeline.timebase import DEFAULT_RATE, frame_rate, is_drop_frame, origin_s
+from avlink.timeline.timebase import DEFAULT_RATE, timebase
 from avlink.timeline.values import ClipRef, Skip
 from avlink.timeline.walk import Visit, timeline_markers, walk_tracks
 
@@ -37,11 +36,12 @@ def flatten_timeline(timeline: otio.schema.Timeline, *, drop_frame: bool | None 
     # Stems of 44.1 kHz beside music of 48 kHz: the rate of most clips needs the least conversion.
     heard = [track for track in tracks if track.kind == "audio" and track.ours == bool(stems)]
     rates = Counter(clip.active_media.sample_rate for track in heard for clip in track.clips if clip.media)
+    counted = timebase(timeline, drop_frame)
     return FlatTimeline(
         name=timeline.name or "",
-        rate=clock.exact_rate(frame_rate(timeline)),
-        drop_frame=is_drop_frame(timeline, drop_frame),
-        origin_s=origin_s(timeline),
+        rate=counted.rate,
+        drop_frame=counted.drop_frame,
+        origin_s=counted.origin_s,
         sample_rate=max(rates, key=lambda rate: (rates[rate], rate)) if rates else STEM_RATE,
         tracks=tracks,
         markers=_in_order(timeline_markers(timeline), [*pictures, *placed, *(stems or sounds)]),
