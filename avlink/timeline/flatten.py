@@ -151,6 +151,7 @@ def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> 
         if key == source.active_media_reference_key:
             active = len(media)
         start_s, duration_s = known[key].start_s, known[key].duration_s
+        stamp = _ours(metadata[key]).get("time_reference")
         media.append(
             FlatMedia(
                 name=source.name if len(refs) == 1 else f"{source.name} take {len(media) + 1}",
@@ -158,7 +159,8 @@ def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> 
                 # The range of a medium begins with its timecode, from which the clip's own range counts too.
                 offset_s=max(_ZERO, clip.source_low_s - (start_s or _ZERO)),
                 duration_s=duration_s,
-                start_s=max(_ZERO, start_s or _ZERO),
+                # The ranges of stems may be asked to count from 0; their files have a stamp all the same.
+                start_s=max(_ZERO, start_s or Fraction(_count(stamp, 0, 1 << 63), sample_rate)),
                 sample_rate=sample_rate,
                 channels=channels,
                 hits=hits_of(source, key, sample_rate),
@@ -226,6 +228,6 @@ def _stem_id(metadata: Mapping[str, Any]) -> str:
     return str(_ours(metadata).get("id", ""))
 
 
-def _count(value: object, otherwise: int) -> int:
-    """Return a whole number above 0 that metadata says; `otherwise` for anything else."""
-    return int(value) if isinstance(value, (int, float)) and 0 < value < 1 << 31 else otherwise
+def _count(value: object, otherwise: int, limit: int = 1 << 31) -> int:
+    """Return a whole number above 0 and below a limit that metadata says; `otherwise` for anything else."""
+    return int(value) if isinstance(value, (int, float)) and 0 < value < limit else otherwise
