@@ -72,7 +72,7 @@ class FileStems(FileEdit[SoundSource]):
             untouchable=frozenset({path.resolve()}),
             path_of=self._stem_path,
         )
-        source = only_source(path, track="V1", duration_s=info.duration_s, store=session.store)
+        source = only_source(path, track="V1", duration_s=info.duration_s, store=session.store, recorded=info.recorded)
         self.plan = build_plan(
             (hooks.adjusted(source),),
             recipe,

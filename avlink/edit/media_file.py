@@ -41,7 +41,7 @@ def is_media_file(path: Path) -> bool:
     return path.is_file() and path.suffix.lower().lstrip(".") not in timeline_suffixes()
 
 
-def only_source(path: Path, *, track: str, duration_s: Fraction, store: Store) -> Source:
+def only_source(path: Path, *, track: str, duration_s: Fraction, store: Store, recorded: str = "") -> Source:
     """Return a media file as the source of a clip that fills a timeline of `duration_s`."""
     clip = ClipRef(
         id=item_id(0, Fraction(0), duration_s),
@@ -53,7 +53,14 @@ def only_source(path: Path, *, track: str, duration_s: Fraction, store: Store) -
         source_start_s=Fraction(0),
         media=(),
     )
-    return Source(clip=clip, path=path, digest=file_digest(path, store), start_s=Fraction(0), duration_s=duration_s)
+    return Source(
+        clip=clip,
+        path=path,
+        digest=file_digest(path, store),
+        start_s=Fraction(0),
+        duration_s=duration_s,
+        recorded=recorded,
+    )
 
 
 def raise_input_errors(rendered: Rendered) -> None:

@@ -158,6 +158,7 @@ class _PictureFiles:
             duration_s=clip.source_duration_s,
             speed=clip.speed,
             images=images,
+            recorded=info.recorded,
         )
         return source, info
 

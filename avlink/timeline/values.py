@@ -162,6 +162,8 @@ class Source:
     images: ImageSequence | None = None
     before_s: Fraction = Fraction(0)
     after_s: Fraction = Fraction(0)
+    recorded: str = ""
+    """The moment at which the file says it was recorded, yyyy-mm-ddThh:mm:ss; "" where it does not say."""
 
     @property
     def seen_s(self) -> Fraction:
