@@ -173,7 +173,7 @@ class StemsTable(Table):
     """Length generated beyond both ends of the visible part, as far as media reach: trimming a clip within it later
     needs no new generation."""
     write_handles: bool = False
-    """Write stem files with these handles, so that clips can be extended in an editing program."""
+    """Write stem files with these handles, in whole frames, so that clips can be extended in an editing program."""
     duck_db: float | None = Field(default=None, ge=0, le=60)
     """Attenuation of stems while the production sound is heard; by default none."""
     spotting: bool = True
