@@ -20,6 +20,7 @@ from avlink import FlatClip, FlatMedia, FlatTimeline, FlatTrack, clock
 from avlink_otio.files import relative_path
 from avlink_otio.frames import frame_of, lanes, on_frames, warn_of_moves
 from avlink_otio.sound import flat, sound_of
+from avlink_otio.xml_text import document_text
 
 _NAME = "a Kdenlive project"
 _DOCUMENT_VERSION = "1.04"
@@ -54,8 +55,7 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
     root = xml.Element("mlt", LC_NUMERIC="C", producer="main_bin", version="7.12.0")
     _profile(root, sound.rate)
     _Project(root, sound, folder).write()
-    xml.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{xml.tostring(root, encoding="unicode")}\n'
+    return document_text(root)
 
 
 class _Project:
@@ -247,6 +247,4 @@ def _marks(marks: Iterable[tuple[str, int]]) -> str:
 
 def _put(parent: xml.Element, **properties: object) -> None:
     for name, value in properties.items():
-        # XML has no place for control characters, not even escaped.
-        text = "".join(sign if sign >= " " or sign in "\t\n" else " " for sign in str(value))
-        xml.SubElement(parent, "property", name=name).text = text
+        xml.SubElement(parent, "property", name=name).text = str(value)
