@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import opentimelineio as otio
 import pytest
@@ -25,7 +22,7 @@ from avlink.core.values import OnStep, SoundRequest, Waveform
 from avlink.edit.sonify import SonifyReport, SonifyRequest, sonify
 from avlink.hooks import AudioProcessor, Backend, Options
 from avlink.media.bwf import read_bwf_info
-from avlink.session import Session, open_session
+from avlink.session import Session
 from avlink.timeline.formats.otioz import write_bundle
 from avlink.timeline.read import read_timeline
 from avlink.timeline.resolve import find_file
@@ -391,33 +388,3 @@ def test_what_cannot_be_done_is_said_before_anything_is_generated(
     with pytest.raises(TimelineError, match=r"no clip of .* can be given a sound: gone: its media gone.mp4 is missing"):
         _run(session, recipe, cut)
     assert not (session.cache / "objects").exists() or not list((session.cache / "objects").rglob("*.wav"))
-
-
-def test_stems_have_the_date_of_their_media_and_the_same_bytes_in_every_run(
-    kit: Any, cut: Path, tmp_path: Path
-) -> None:
-    media = tmp_path / "dated"
-    media.mkdir()
-    kit.movie(media / "plain.mp4", seconds=1)
-    with av.open(str(media / "plain.mp4")) as source, av.open(str(media / "dated.mp4"), "w") as target:
-        target.metadata["creation_time"] = "2024-02-29T23:59:58Z"
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(source.streams.video[0]):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    found = []
-    for folder in ("one", "two"):
-        home = shutil.copytree(media, tmp_path / folder)
-        for path in home.iterdir():
-            # A copy is as old as the machine has it.
-            os.utime(path, (0 if folder == "one" else 1_600_000_000,) * 2)
-        timeline = kit.timeline_of(kit.clip("dated.mp4", 0, 12), kit.clip("plain.mp4", 0, 12))
-        otio.adapters.write_to_file(timeline, str(home / "cut.otio"))
-        session = open_session(device="cpu", registry=testing.fake_registry(), cache=tmp_path / f"cache {folder}")
-        report = _run(session, kit.tone_recipe(home), home / "cut.otio")
-        stems = [item.stems[0].path for item in report.items]
-        dates = [(bext.date, bext.time) for bext in (read_bwf_info(path).bext for path in stems)]
-        assert dates == [("2024-02-29", "23:59:58"), ("1970-01-01", "00:00:00")]
-        found.append([(path.name, path.read_bytes()) for path in stems])
-    assert found[0] == found[1]
