@@ -123,7 +123,7 @@ def export(request: ExportRequest, registry: Registry | None = None, *, listener
         tracks = (media.track(track) if track in chosen else track for track in timeline.tracks)
         timeline = replace(timeline, tracks=tuple(tracks))
         written, notes = write_format(found, timeline, output, write=write)
-    notes = [*media.failures, *_told(media, needed=needs_media), *notes]
+    notes = [*media.notes, *_told(media, needed=needs_media), *notes]
     for note in notes:
         listener(Message(text=note, level="warning"))
     return ExportReport(

@@ -13,14 +13,16 @@ from avlink.edit.sources import timecode_s
 from avlink.hooks import MissingMedia, RunHooks
 from avlink.media.probe import MediaInfo, probe
 from avlink.timeline.flat import FlatClip, FlatMedia, FlatTrack
+from avlink.timeline.media_paths import base_name
 from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaRef
-from avlink.timeline.resolve import MediaRoots, base_name, find_file, media_start, remote_scheme
+from avlink.timeline.resolve import MediaRoots, media_start, remote_scheme, several_fit
 
 
 class ExportMedia:
     """Finds the files of clips: where references point, in the roots by name, then by plugins.
 
-    `missing` is the references of which no file was found, each once; `failures` is a sentence per plugin that failed.
+    `missing` is the references of which no file was found, each once; `notes` are sentences on plugins that failed and
+    on references that several files fit.
     With `skip_missing` clips whose file is missing are left out, and so are takes that are not heard.
     """
 
@@ -28,7 +30,7 @@ class ExportMedia:
         self, folder: Path, roots: MediaRoots, hooks: RunHooks, project: Path, *, skip_missing: bool = False
     ) -> None:
         self.missing: dict[str, None] = {}
-        self.failures: dict[str, None] = {}
+        self.notes: dict[str, None] = {}
         self._folder, self._roots, self._hooks, self._project = folder, roots, hooks, project
         self.skip_missing = skip_missing
         self._known: dict[Path, MediaInfo | None] = {}
@@ -44,7 +46,7 @@ class ExportMedia:
         """Return the file of a local reference of a clip."""
         track = clip.parent()
         named = "" if track is None else track.name
-        path = find_file(url, self._folder, self._roots) or self._ask(url, clip.name, named)
+        path = self._roots.file(url, self._folder) or self._ask(url, clip.name, named)
         if path is None:
             self.missing[url] = None
         return path
@@ -105,10 +107,12 @@ class ExportMedia:
                 track=track,
                 direction="v2a",
             )
+            if url and (alike := self._roots.alike(url)):
+                self.notes[f"{url}: {several_fit(alike)}"] = None
             try:
                 self._by_plugin[key] = self._hooks.resolve_media(lacking)
             except PluginError as error:
-                self.failures[str(error)] = None
+                self.notes[str(error)] = None
                 self._by_plugin[key] = None
         return self._by_plugin[key]
 

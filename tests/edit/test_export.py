@@ -22,7 +22,7 @@ from avlink.core.events import Event, Message
 from avlink.core.recipe import SonifyRecipe
 from avlink.edit.export import ExportReport, ExportRequest, export, write_format
 from avlink.edit.sonify import SonifyRequest, sonify
-from avlink.hooks import MissingMedia, Registry, TimelineFormat, make_registry
+from avlink.hooks import Registry, TimelineFormat, make_registry
 from avlink.session import Session, open_session
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.read import read_timeline
@@ -248,65 +248,6 @@ def test_a_project_without_sound_is_a_sentence(cut: Path, registry: Registry) ->
     # A sheet can be made before there is any.
     report = export(ExportRequest(input=cut, to="csv"), registry)
     assert len(report.output.read_text(encoding="utf-8-sig").splitlines()) == 4
-
-
-def test_missing_stems_are_named_once(run: Callable[..., ExportReport], project: Path, registry: Registry) -> None:
-    lost = _stems(project)[1]
-    lost.unlink()
-    report = run("rpp")
-    assert report.missing == (f"cut.stems/{lost.name}",)
-    assert f"1 media file not found: cut.stems/{lost.name};" in report.notes[0] and report.clips == 3
-    with pytest.raises(TimelineError, match=f"{lost.name} is missing"):
-        run("aaf")
-    assert not project.with_name("cut.foley.aaf").exists()
-    report = export(ExportRequest(input=project, to="aaf", skip_missing=True), registry)
-    assert (report.clips, report.missing) == (2, ())
-
-
-def test_a_take_that_is_missing_and_not_heard_leaves_its_clip(
-    run: Callable[..., ExportReport], project: Path, registry: Registry
-) -> None:
-    take = next(iter(read_timeline(project).timeline.audio_tracks()[0].find_clips())).media_references()["take_2"]
-    (project.parent / take.target_url).unlink()
-    assert run("rpp").missing == (take.target_url,)
-    report = export(ExportRequest(input=project, to="rpp", skip_missing=True), registry)
-    assert report.clips == 3 and len(_files(report)) == 2 * len(PLACES) - 1
-
-
-@pytest.mark.parametrize("to", ["rpp", "otioz"])
-def test_plugins_are_asked_for_missing_media(project: Path, to: str) -> None:
-    asked: list[MissingMedia] = []
-    lost = _stems(project)[1]
-    moved = lost.rename(project.parent / "moved.wav")
-
-    class Finder:
-        @hookimpl
-        def avlink_resolve_media(self, media: MissingMedia, options: object) -> Path:
-            asked.append(media)
-            return Path("moved.wav")
-
-    report = export(ExportRequest(input=project, to=to), make_registry(plugin, Finder()))
-    assert (report.missing, report.notes) == ((), ())
-    (media,) = asked
-    assert (media.url, media.name) == (f"cut.stems/{lost.name}", lost.name)
-    assert (media.folder, media.track, media.direction) == (project.parent, "FOLEY", "v2a")
-    if to == "rpp":
-        assert moved.name in _files(report)
-    else:
-        with zipfile.ZipFile(report.output) as archive:
-            assert archive.read("media/moved.wav") == moved.read_bytes()
-
-
-def test_a_plugin_that_fails_is_named(project: Path) -> None:
-    _stems(project)[1].unlink()
-
-    class Broken:
-        @hookimpl
-        def avlink_resolve_media(self, media: MissingMedia, options: object) -> Path:
-            raise RuntimeError("no network")
-
-    report = export(ExportRequest(input=project, to="rpp"), make_registry(plugin, Broken()))
-    assert len(report.missing) == 1 and "no network" in report.notes[0]
 
 
 def test_the_project_itself_is_never_written_over(run: Callable[..., ExportReport], project: Path) -> None:
