@@ -9,13 +9,13 @@ import typer
 
 from avlink.cli import options as given
 from avlink.cli.console import progress
-from avlink.core.answer import Answer, Block, Grid
+from avlink.core.answer import DONE, WRONG_INPUT, Answer, Block, Grid
 
 if TYPE_CHECKING:
     from avlink.edit.takes import TakesReport
 
 
-_HEADS = ("clip", "id", "track", "at", "take", "heard", "seed", "stem")
+_HEADS = ("clip", "id", "track", "timecode", "at", "take", "heard", "seed", "stem")
 
 
 def takes(
@@ -68,7 +68,7 @@ def _grid(report: TakesReport) -> Grid:
         at = "" if stem.timeline_start_s is None else f"{stem.timeline_start_s:.2f} s"
         for take in stem.takes:
             first = take is stem.takes[0]
-            where = (stem.clip, stem.id, stem.track, at) if first else ("",) * 4
+            where = (stem.clip, stem.id, stem.track, stem.timeline_start_tc or "", at) if first else ("",) * 5
             seed = "" if take.seed is None else str(take.seed)
             heard = "yes" if take.take == stem.heard else ""
             rows.append((*where, str(take.take), heard, seed, PurePosixPath(take.url.replace("\\", "/")).name))
@@ -87,13 +87,14 @@ def export(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="rpp (Reaper), xml (FCP 7: Premiere, Resolve), fcpxml (Final Cut), aaf (Pro Tools; experimental), "
-            "edl, csv (cue sheet), otio, otioz or otiod.",
+            help="rpp (Reaper), kdenlive, xml (FCP 7: Premiere, Resolve), fcpxml (Final Cut), aaf (Pro Tools; "
+            "experimental), edl, csv (cue sheet), otio, otioz or otiod.",
             show_default=False,
         ),
     ],
     output: given.Output = None,
     media_root: given.MediaRoot = None,
+    skip_missing: given.SkipMissing = False,
     timeline: given.TimelineName = None,
     rate: given.Rate = None,
     overwrite: given.OverwriteOption = False,
@@ -102,8 +103,9 @@ def export(
     """Write a project's sound for another program.
 
     The file is written beside the project. It contains the stems, or all sound tracks of a project without stems;
-    otio, otioz and otiod contain the whole project, the last two with its media. AAF is experimental: mono stems are
-    embedded as 24-bit sound, and no Pro Tools has opened one yet.
+    otio, otioz and otiod contain the whole project, the last two with its media. Where media is missing, all of it is
+    listed, the file names it as the project does, and the exit code is 2. AAF is experimental: mono stems are embedded
+    as 24-bit sound, and no Pro Tools has opened one yet.
     """
     from avlink.edit.export import ExportRequest
     from avlink.edit.export import export as run
@@ -115,6 +117,7 @@ def export(
         media_root=tuple(media_root or ()),
         overwrite=overwrite,
         read=given.reading(timeline, rate),
+        skip_missing=skip_missing,
     )
     with progress() as tell:
         report = run(request, listener=tell)
@@ -122,7 +125,8 @@ def export(
     tracks = f"{len(report.tracks)} {kind}{'' if len(report.tracks) == 1 else 's'}"
     clips = f"{report.clips} clip{'' if report.clips == 1 else 's'}"
     said = f"wrote {report.output} ({tracks}, {clips})"
-    return Answer(command="export", payload=report.to_json(), blocks=[said])
+    exit_code = WRONG_INPUT if report.missing else DONE
+    return Answer(command="export", payload=report.to_json(), blocks=[said], exit_code=exit_code)
 
 
 def import_cues(

@@ -52,10 +52,11 @@ def show(
       takes = 3
     """  # noqa: D301
     from avlink.core.recipe import flatten
+    from avlink.core.recipe.schema import ALL_VALUES
     from avlink.hooks import find_recipe
 
     loaded = find_recipe(recipe, None, list(settings or ()))
-    values = loaded.model_dump(mode="json")
+    values = loaded.model_dump(mode="json", context=ALL_VALUES)
     rows = []
     for key, item in flatten(values):
         value = json.dumps(item, ensure_ascii=False)

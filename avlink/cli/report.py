@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from avlink.core.answer import Block, Grid
 
-_PLACE = ("clip", "track", "at", "length", "status")
+_PLACE = ("clip", "track", "timecode", "at", "length", "status")
 _PLAN = ("media", "from", "speed", "prompt")
 _NAMED, _LONGEST = 6, 60
 _STATES = ("generated", "cached", "skipped", "failed")
@@ -65,6 +65,7 @@ def _place(item: Mapping[str, Any], dry_run: bool) -> tuple[str, ...]:
     return (
         name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…",
         str(item.get("track") or ""),
+        str(item.get("timeline_start_tc") or ""),
         _seconds(item.get("timeline_start_s")),
         _seconds(item.get("timeline_duration_s")),
         _word(str(item.get("status", "")), dry_run),

@@ -18,6 +18,7 @@ from avlink.edit.report import EditReport, Rendered, WrittenFile
 from avlink.edit.request import EditRequest
 from avlink.hooks import ReadyBackend
 from avlink.session import Session
+from avlink.timeline.timebase import Timebase
 from avlink.timeline.values import Job, Plan
 
 Asked = TypeVar("Asked")
@@ -45,10 +46,14 @@ class Placed:
 
 
 class Edit(ABC, Generic[Made]):
-    """An input that was opened: a timeline, or one media file. `plan` holds the jobs, `backend` makes them."""
+    """An input that was opened: a timeline, or one media file. `plan` holds the jobs, `backend` makes them.
+
+    `timebase` counts its frames; None for a sound, which has none.
+    """
 
     plan: Plan
     backend: ReadyBackend
+    timebase: Timebase | None = None
 
     @property
     @abstractmethod

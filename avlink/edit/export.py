@@ -9,32 +9,29 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
-from avlink.core.errors import AvlinkError, InputError, MediaError, PluginError, TimelineError
+from avlink.core.errors import AvlinkError, InputError, PluginError, TimelineError
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.outputs import Outputs
 from avlink.core.paths import Writer, atomic_write
 from avlink.core.recipe.explain import suggest
-from avlink.core.recipe.schema import ReadTable
+from avlink.core.recipe.schema import ReadTable, SonifyRecipe
+from avlink.edit.export_media import ExportMedia
 from avlink.edit.project import check_project
 from avlink.edit.result_names import result_base
-from avlink.edit.sources import timecode_s
-from avlink.hooks import Registry, TimelineFormat, function_of, load_registry
-from avlink.media.probe import MediaInfo, probe
-from avlink.timeline.flat import FlatClip, FlatMedia, FlatTimeline, FlatTrack
+from avlink.hooks import Registry, TimelineFormat, function_of, load_registry, resolve_run_hooks
+from avlink.timeline.flat import FlatTimeline, FlatTrack
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.formats.collect import write_collected
 from avlink.timeline.formats.otioz import unpack_sound
-from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaRef
 from avlink.timeline.metadata import sound_tracks
 from avlink.timeline.read import TimelineFile, read_timeline, timeline_suffixes
-from avlink.timeline.resolve import MediaRoots, media_start, remote_scheme
+from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.urls import rebase_urls
 from avlink.timeline.write import WRITABLE, check_output, refuse_overwrite, write_timeline
 
@@ -44,7 +41,10 @@ _WHOLE = ("otio", "otioz", "otiod")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """A project and the format to write, by its name or suffix. Without `output` the file goes beside the project."""
+    """A project and the format to write, by its name or suffix. Without `output` the file goes beside the project.
+
+    `skip_missing` leaves out clips whose media is missing; otherwise they are written as the project names them.
+    """
 
     input: Path
     to: str
@@ -52,13 +52,14 @@ class ExportRequest:
     media_root: tuple[Path, ...] = ()
     overwrite: bool = False
     read: ReadTable = field(default_factory=ReadTable)
+    skip_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
     """The file that was written and the tracks in it; `notes` are sentences on what the format cannot carry.
 
-    `is_sound` unless it holds pictures, as cue sheets do.
+    `is_sound` unless it holds pictures, as cue sheets do. `missing` is the media in it of which no file was found.
     """
 
     input: Path
@@ -68,6 +69,7 @@ class ExportReport:
     clips: int
     is_sound: bool = True
     notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints, without "format" and "command"."""
@@ -78,17 +80,20 @@ class ExportReport:
             "tracks": list(self.tracks),
             "clips": self.clips,
             "notes": list(self.notes),
+            "missing": list(self.missing),
         }
 
 
 def export(request: ExportRequest, registry: Registry | None = None, *, listener: Listener = ignore) -> ExportReport:
     """Write the sound of a project in another format.
 
+    Media that is missing is asked of plugins, told, and in the report.
+
     Raises InputError for a format that is not there, a project that cannot be read or has nothing for that format,
     and an output place that cannot be written; PluginError when the plugin of the format fails.
     """
-    formats = (load_registry() if registry is None else registry).formats
-    found = _find(request.to, formats)
+    registry = load_registry() if registry is None else registry
+    found = _find(request.to, registry.formats)
     name, suffix = (found, f".{found}") if isinstance(found, str) else (found.name, found.suffix)
     file = read_timeline(request.input, request.read)
     for note in file.notes:
@@ -102,13 +107,23 @@ def export(request: ExportRequest, registry: Registry | None = None, *, listener
     check_project(output, outputs)
     write = partial(outputs.write, source=request.input)
     timeline = flatten_timeline(file.timeline, drop_frame=file.drop_frame)
+    needs_media = isinstance(found, str) or found.needs_media
+    media = ExportMedia(
+        _unpacked(file, output) if not isinstance(found, str) else file.folder,
+        MediaRoots(request.media_root),
+        resolve_run_hooks(SonifyRecipe(), registry, listener=listener),
+        request.input,
+        skip_missing=request.skip_missing and needs_media,
+    )
     if isinstance(found, str):
-        notes = _write_whole(file, output, found, request.media_root, write)
+        notes = _write_whole(file, output, found, media, write)
         written = timeline.sound_tracks
     else:
-        timeline, lost = _find_media(timeline, file, output, MediaRoots(request.media_root))
-        written, said = write_format(found, timeline, output, write=write)
-        notes = [*lost, *said]
+        chosen = timeline.sound_tracks
+        tracks = (media.track(track) if track in chosen else track for track in timeline.tracks)
+        timeline = replace(timeline, tracks=tuple(tracks))
+        written, notes = write_format(found, timeline, output, write=write)
+    notes = [*media.notes, *_told(media, needed=needs_media), *notes]
     for note in notes:
         listener(Message(text=note, level="warning"))
     return ExportReport(
@@ -119,6 +134,7 @@ def export(request: ExportRequest, registry: Registry | None = None, *, listener
         clips=sum(len(track.clips) for track in written),
         is_sound=all(track.kind == "audio" for track in written),
         notes=tuple(notes),
+        missing=() if request.skip_missing or not needs_media else tuple(media.missing),
     )
 
 
@@ -158,109 +174,41 @@ def _default_output(path: Path, suffix: str, outputs: Outputs, *, whole: bool) -
     return named(result_base(path, timeline_suffixes(), named, outputs, plain=(".otio",)))
 
 
-def _write_whole(file: TimelineFile, output: Path, to: str, media_root: tuple[Path, ...], write: Writer) -> list[str]:
+def _unpacked(file: TimelineFile, output: Path) -> Path:
+    """Return the folder of a project's relative media; the sound of a bundle is unpacked into one beside `output`."""
+    if file.bundle is None:
+        return file.folder
+    stems = output.with_name(f"{output.stem.removesuffix('.foley')}.stems")
+    return unpack_sound(file.bundle, sound_tracks(file.timeline), stems, foreign=True)
+
+
+def _told(media: ExportMedia, *, needed: bool) -> list[str]:
+    """Return a sentence that lists all media that is missing, or none."""
+    if not media.missing:
+        return []
+    files = "1 media file" if len(media.missing) == 1 else f"{len(media.missing)} media files"
+    names = ", ".join(media.missing)
+    if media.skip_missing:
+        return [f"{files} not found and left out: {names}"]
+    hint = "; --media-root names folders to search, and --skip-missing leaves them out" if needed else ""
+    return [f"{files} not found: {names}{hint}"]
+
+
+def _write_whole(file: TimelineFile, output: Path, to: str, media: ExportMedia, write: Writer) -> list[str]:
     """Write the whole project, with its media inside where the format holds media."""
     if to != "otio":
         return write_collected(
-            file.timeline, output, folder=file.folder, bundle=file.bundle, roots=media_root, write=write
+            file.timeline, output, folder=file.folder, bundle=file.bundle, find=media.of_reference, write=write
         )
     if file.bundle is not None:
         raise TimelineError(
             f"{file.path} holds its media inside, which .otio cannot; unpack it with --to otiod, or keep .otioz"
         )
+    media.check(file.timeline)
     timeline = file.timeline.deepcopy()
     rebase_urls(timeline, file.folder, output.parent)
     write_timeline(timeline, output, write=write)
     return []
-
-
-def _find_media(
-    timeline: FlatTimeline, file: TimelineFile, output: Path, roots: MediaRoots
-) -> tuple[FlatTimeline, list[str]]:
-    """Return the timeline with whole paths for the media of its sound tracks, and a sentence on what is missing."""
-    folder = file.folder
-    if file.bundle is not None:
-        stems = output.with_name(f"{output.stem.removesuffix('.foley')}.stems")
-        folder = unpack_sound(file.bundle, sound_tracks(file.timeline), stems, foreign=True)
-    finder = _MediaFinder(folder, roots)
-    chosen = timeline.sound_tracks
-    tracks = (finder.track(track) if track in chosen else track for track in timeline.tracks)
-    timeline = replace(timeline, tracks=tuple(tracks))
-    if not finder.missing:
-        return timeline, []
-    names = list(finder.missing)
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    said = f"media of the sound tracks is missing: {', '.join(names[:3])}{more}; --media-root names folders to search"
-    return timeline, [said]
-
-
-class _MediaFinder:
-    """Finds the files of sound clips as `avlink sonify` finds those of pictures. `missing` is what it did not find."""
-
-    def __init__(self, folder: Path, roots: MediaRoots) -> None:
-        self.missing: dict[str, None] = {}
-        self._folder, self._roots = folder, roots
-        self._known: dict[Path, MediaInfo | None] = {}
-
-    def track(self, track: FlatTrack) -> FlatTrack:
-        """Return a track whose clips name whole paths."""
-        find = self._stem if track.ours else self._clip
-        return replace(track, clips=tuple(find(clip) for clip in track.clips))
-
-    def _stem(self, clip: FlatClip) -> FlatClip:
-        return replace(clip, media=tuple(self._file(one) or one for one in clip.media))
-
-    def _clip(self, clip: FlatClip) -> FlatClip:
-        if not clip.media:
-            # EDLs name clips and no files.
-            path = self._roots.find_named(clip.name, (*SOUND_SUFFIXES, *FILM_SUFFIXES))
-            return clip if path is None else self._playing(clip, path)
-        files = [self._file(one) for one in clip.media]
-        found = [number for number, file in enumerate(files) if file is not None]
-        media = [self._in_file(clip, file) or one for file, one in zip(files, clip.media, strict=True)]
-        # Where the active medium has no file, another one plays. Of takes a person chose one, and none replaces it.
-        active = clip.active if clip.active in found or not found else found[0]
-        return replace(clip, media=tuple(media), active=active)
-
-    def _file(self, media: FlatMedia) -> FlatMedia | None:
-        """Return a medium with the whole path of its file; None for one without, which is remembered as missing."""
-        if remote_scheme(media.url) is not None:
-            return media
-        path = self._roots.file(media.url, self._folder)
-        if path is None:
-            self.missing[media.url] = None
-            return None
-        return replace(media, url=str(path.absolute()))
-
-    def _in_file(self, clip: FlatClip, media: FlatMedia | None) -> FlatMedia | None:
-        """Return a medium whose range the timeline does not state with its offset from the file's first sample."""
-        if media is None or media.duration_s is not None or not media.offset_s or remote_scheme(media.url) is not None:
-            return media
-        moved_s = self._start_s(clip, Path(media.url)) - clip.source_start_s
-        return replace(media, offset_s=max(Fraction(0), media.offset_s + moved_s))
-
-    def _playing(self, clip: FlatClip, path: Path) -> FlatClip:
-        """Return a clip that names no media with the file that was found by its name."""
-        start_s = max(Fraction(0), self._start_s(clip, path))
-        lead_s = min(clip.lead_s, start_s)
-        media = FlatMedia(name=clip.name, url=str(path.absolute()), offset_s=start_s - lead_s)
-        fade_in_s = max(Fraction(0), clip.fade_in_s - (clip.lead_s - lead_s))
-        return replace(clip, media=(media,), active=0, lead_s=lead_s, fade_in_s=fade_in_s)
-
-    def _start_s(self, clip: FlatClip, path: Path) -> Fraction:
-        """Return where in its file a clip begins, which may be stated as the file's own timecode."""
-        if path not in self._known:
-            try:
-                self._known[path] = probe(path)
-            except MediaError:
-                self._known[path] = None
-        info = self._known[path]
-        if info is None:
-            return clip.source_start_s
-        reference_s = None if info.audio is None else info.audio.time_reference_s
-        timecode = reference_s if info.video is None else timecode_s(info.video)
-        ref = MediaRef(key="", kind="file")
-        return media_start(ref, clip.source_start_s, timecode_s=timecode, file_duration_s=info.duration_s)
 
 
 def write_format(

@@ -27,6 +27,7 @@ from avlink.media.wave import WaveFile
 from avlink.session import Session
 from avlink.timeline.media_refs import FILM_SUFFIXES
 from avlink.timeline.plan import build_plan
+from avlink.timeline.timebase import Timebase
 from avlink.timeline.timecode import can_drop
 from avlink.timeline.values import Job
 from avlink.timeline.write import refuse_overwrite
@@ -52,6 +53,11 @@ class FileStems(FileEdit[SoundSource]):
         self.outputs = tuple(output for output in (self.wav, self.movie) if output is not None)
         for output in self.outputs:
             refuse_overwrite(output, inputs=(path,))
+        self.timebase = Timebase(
+            rate=video.rate,
+            origin_s=timecode_s(video) or Fraction(0),
+            drop_frame=";" in (video.timecode or "") and can_drop(video.rate),
+        )
         self.target = StemTarget(
             folder=path.parent,
             outputs=self.writer,
@@ -59,16 +65,16 @@ class FileStems(FileEdit[SoundSource]):
             chain=resolve_chain(recipe, session.registry),
             sample_rate=recipe.stems.sample_rate,
             track_name=recipe.stems.track_name,
-            origin_s=timecode_s(video) or Fraction(0),
+            origin_s=self.timebase.origin_s,
             timecode_rate=video.rate,
-            drop_frame=";" in (video.timecode or "") and can_drop(video.rate),
+            drop_frame=self.timebase.drop_frame,
             project=path.stem,
             spotting=recipe.stems.spotting,
             licence=backend.licence,
             untouchable=frozenset({path.resolve()}),
             path_of=self._stem_path,
         )
-        source = only_source(self.state, track="V1", duration_s=info.duration_s)
+        source = only_source(self.state, track="V1", duration_s=info.duration_s, recorded=info.recorded)
         self.plan = build_plan(
             (hooks.adjusted(source),),
             recipe,

@@ -45,7 +45,7 @@ def is_media_file(path: Path) -> bool:
     return path.is_file() and path.suffix.lower().lstrip(".") not in timeline_suffixes()
 
 
-def only_source(state: FileState, *, track: str, duration_s: Fraction) -> Source:
+def only_source(state: FileState, *, track: str, duration_s: Fraction, recorded: str = "") -> Source:
     """Return a media file as the source of a clip that fills a timeline of `duration_s`."""
     path = state.path
     clip = ClipRef(
@@ -65,6 +65,7 @@ def only_source(state: FileState, *, track: str, duration_s: Fraction) -> Source
         start_s=Fraction(0),
         duration_s=duration_s,
         states=(state,),
+        recorded=recorded,
     )
 
 

@@ -47,6 +47,7 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
         preview=placed.preview,
         items=make_items(direction.report.kind, edit.plan, placed.rendered),
         licence=backend.licence,
+        timebase=edit.timebase,
     )
     if placed.outputs:
         hooks.project_written(placed.outputs, placed.rendered.files.values(), failed=report.counts["failed"])
@@ -73,6 +74,7 @@ def _plan(
         output=None,
         items=make_items(direction.report.kind, edit.plan, Rendered(), cached=cached),
         licence=edit.backend.licence,
+        timebase=edit.timebase,
         planned=edit.planned,
         refusal=refusal,
     )

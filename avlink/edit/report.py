@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from avlink.core.errors import AvlinkError
 from avlink.core.values import Hit
+from avlink.timeline.timebase import Timebase
 from avlink.timeline.values import ClipRef, Job, Plan, Skip
 
 Status: TypeAlias = Literal["generated", "cached", "skipped", "failed"]
@@ -43,8 +44,9 @@ class WrittenStem:
     hits_left_out: int = 0
     """Number of softer hits that were detected and are not marked."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the stem's entry in the report."""
+    def to_json(self, timebase: Timebase | None = None) -> dict[str, Any]:
+        """Return the stem's entry in the report, with timecodes where the timebase of its timeline is known."""
+        events_s = [Fraction(hit.sample, self.sample_rate) for hit in self.hits]
         return {
             "path": str(self.path),
             "take": self.job.take,
@@ -56,7 +58,8 @@ class WrittenStem:
             "time_reference": self.time_reference,
             "lufs": self.lufs,
             "true_peak_dbtp": self.true_peak_dbtp,
-            "events_s": [exact_s(Fraction(hit.sample, self.sample_rate)) for hit in self.hits],
+            "events_s": [exact_s(time_s) for time_s in events_s],
+            "events_tc": [_timecode(timebase, self.start_s + time_s) for time_s in events_s],
         }
 
 
@@ -78,8 +81,8 @@ class WrittenPicture:
     """Timecode of the file's first frame, where it has one."""
     cached: bool
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the movie's entry in the report."""
+    def to_json(self, timebase: Timebase | None = None) -> dict[str, Any]:
+        """Return the movie's entry in the report; its timecode is its own, whatever the timebase."""
         return {
             "path": str(self.path),
             "width": self.width,
@@ -128,14 +131,16 @@ class Item:
         """The written files that are pictures."""
         return tuple(file for file in self.files if isinstance(file, WrittenPicture))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the item's entry in the report; unknown values are None."""
+    def to_json(self, timebase: Timebase | None = None) -> dict[str, Any]:
+        """Return the item's entry in the report; unknown values are None, as timecodes without a timebase."""
+        place = _place(self.jobs[0].source.clip if self.skip is None else self.skip, timebase)
         return {
+            **place,
             **(_clip_json(self.jobs[0]) if self.skip is None else _skip_json(self.skip)),
             **(self._heard() if self.kind == "stems" else {}),
             "status": self.status,
             "reason": self.reason,
-            self.kind: [file.to_json() for file in self.files],
+            self.kind: [file.to_json(timebase) for file in self.files],
         }
 
     def _heard(self) -> dict[str, float | None]:
@@ -169,6 +174,8 @@ class EditReport:
     """The output that the run of a plan will write; None for a run."""
     refusal: AvlinkError | None = None
     """The error with which the run of a plan would end at once."""
+    timebase: Timebase | None = None
+    """The timebase of the timeline, for timecodes; None for an input that has none."""
     kind: ClassVar[Kind]
 
     @property
@@ -190,7 +197,7 @@ class EditReport:
             "input": str(self.input),
             "output": None if self.output is None else str(self.output),
             **(preview if self.kind == "stems" else {}),
-            "items": [item.to_json() for item in self.items],
+            "items": [item.to_json(self.timebase) for item in self.items],
             "counts": self.counts,
             **({"licence": self.licence} if self.licence else {}),
             **self._plan_json(),
@@ -258,7 +265,6 @@ def _order(item: Item) -> tuple[bool, Fraction, int]:
 
 def _skip_json(skip: Skip) -> dict[str, Any]:
     return {
-        **_place(skip),
         "source": skip.source,
         "source_start_s": None,
         "source_duration_s": None,
@@ -275,7 +281,6 @@ def _skip_json(skip: Skip) -> dict[str, Any]:
 def _clip_json(job: Job) -> dict[str, Any]:
     source, clip = job.source, job.source.clip
     return {
-        **_place(clip),
         "source": str(source.path),
         "source_start_s": exact_s(source.start_s),
         "source_duration_s": exact_s(source.duration_s),
@@ -294,11 +299,19 @@ def exact_s(value: Fraction | None) -> float | None:
     return None if value is None else round(float(value), 6)
 
 
-def _place(clip: ClipRef | Skip) -> dict[str, str | float | None]:
+def _place(clip: ClipRef | Skip, timebase: Timebase | None) -> dict[str, str | float | None]:
+    start_s, duration_s = clip.timeline_start_s, clip.timeline_duration_s
+    end_s = None if start_s is None or duration_s is None else start_s + duration_s
     return {
         "id": clip.id,
         "name": clip.name,
         "track": clip.track,
-        "timeline_start_s": exact_s(clip.timeline_start_s),
-        "timeline_duration_s": exact_s(clip.timeline_duration_s),
+        "timeline_start_s": exact_s(start_s),
+        "timeline_duration_s": exact_s(duration_s),
+        "timeline_start_tc": _timecode(timebase, start_s),
+        "timeline_end_tc": _timecode(timebase, end_s),
     }
+
+
+def _timecode(timebase: Timebase | None, time_s: Fraction | None) -> str | None:
+    return None if timebase is None or time_s is None else timebase.timecode(time_s)

@@ -169,6 +169,7 @@ class _PictureFiles:
             speed=clip.speed,
             images=images,
             states=seen.states,
+            recorded=info.recorded,
         )
         return source, info
 

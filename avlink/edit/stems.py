@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,11 @@ from avlink.timeline.values import Job
 _DIGITS = 10
 """Hexadecimal digits of a stem's content in its name: a million stems collide with a chance of one half."""
 _NAMES = 1000
-_FILE_VERSION = 3
+_FILE_VERSION = 4
 """Version of the metadata in stem files. Files of another version are written again, not generated."""
+_UNDATED = "1970-01-01T00:00:00"
+"""Origination of stems whose media has no date: EBU Tech 3285 has no way to leave it out, and the zero of clocks tells
+that it is not known. The moment of the run would make two stems of the same content differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +195,11 @@ def _span(job: Job, target: StemTarget) -> _Span:
     first = clock.to_index(job.head_s, rate)
     heard = clock.count(clip.heard_start_s, clip.heard_duration_s, rate)
     # The time reference of bext is unsigned: nothing can lie before midnight.
-    room = clock.to_index(target.origin_s + clip.heard_start_s, rate)
-    head = min(first, room, clock.to_index(target.handle_s, rate))
-    tail = clock.to_index(min(job.tail_s, target.handle_s), rate)
+    head_s = _whole_frames(min(job.head_s, target.handle_s, target.origin_s + clip.heard_start_s), target)
+    tail_s = _whole_frames(min(job.tail_s, target.handle_s), target)
+    # The outer edges are rounded as absolute times, too.
+    head = min(first, clock.count(clip.heard_start_s - head_s, head_s, rate))
+    tail = clock.count(clip.heard_end_s, tail_s, rate)
     return _Span(
         start_s=clip.heard_start_s - Fraction(head, rate),
         first=first - head,
@@ -201,6 +207,12 @@ def _span(job: Job, target: StemTarget) -> _Span:
         head_samples=head,
         tail_samples=tail,
     )
+
+
+def _whole_frames(length_s: Fraction, target: StemTarget) -> Fraction:
+    """Return the longest handle of up to a length that programs can address, which count frames of the timeline."""
+    rate = target.timecode_rate
+    return length_s if rate is None else Fraction(max(0, floor(length_s * rate))) / rate
 
 
 def finish(sound: SoundSource, job: Job, span: _Span, target: StemTarget) -> SoundSource:
@@ -285,8 +297,12 @@ def _cues(hits: Sequence[Hit]) -> tuple[CuePoint, ...]:
 
 def _stamp(job: Job, target: StemTarget, span: _Span) -> BroadcastInfo:
     clip = job.source.clip
+    # As of production sound that was recorded with the picture, and known by the content alone.
+    date, _, time = (job.source.recorded or _UNDATED).partition("T")
     return BroadcastInfo(
         description=clip.name,
+        date=date,
+        time=time,
         originator_reference=job.stem_key[:32],
         time_reference=_time_reference(job, target, span),
         track_names=(target.track_name if clip.role == "sync" else target.ambience_track_name,),

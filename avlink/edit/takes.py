@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from avlink.edit.project import check_holds, check_project, moved_to, write_back
 from avlink.timeline.item import KEY, table
 from avlink.timeline.place import activate_take
 from avlink.timeline.read import TimelineFile, read_timeline
+from avlink.timeline.timebase import Timebase, timebase
 from avlink.timeline.write import check_output
 
 
@@ -42,6 +44,7 @@ class Takes:
     clip: str
     track: str
     timeline_start_s: float | None
+    timeline_start_tc: str | None
     heard: int
     takes: tuple[Take, ...]
 
@@ -52,6 +55,7 @@ class Takes:
             "clip": self.clip,
             "track": self.track,
             "timeline_start_s": self.timeline_start_s,
+            "timeline_start_tc": self.timeline_start_tc,
             "heard": self.heard,
             "takes": [take.to_json() for take in self.takes],
         }
@@ -81,8 +85,9 @@ def list_takes(project: Path, clips: Sequence[str] = ()) -> TakesReport:
 
     Raises InputError for a project that cannot be read or has no stems, and for clips that are not there.
     """
-    timeline = read_timeline(project).timeline
-    stems = tuple(_takes(track, stem) for track, stem in _chosen(timeline, project, clips))
+    file = read_timeline(project)
+    counted = timebase(file.timeline, file.drop_frame)
+    stems = tuple(_takes(track, stem, counted) for track, stem in _chosen(file.timeline, project, clips))
     return TakesReport(input=project, output=None, changed=0, stems=stems)
 
 
@@ -121,7 +126,8 @@ def use_take(
     changed = sum(activate_take(stem, take) for _, stem in chosen)
     write = partial(outputs.write, source=project, keep=is_ours)
     write_back(moved_to(file, output), file, output, {}, write=write)
-    stems = tuple(_takes(track, stem) for track, stem in chosen)
+    counted = timebase(timeline, file.drop_frame)
+    stems = tuple(_takes(track, stem, counted) for track, stem in chosen)
     return TakesReport(input=project, output=output, changed=changed, stems=stems)
 
 
@@ -163,9 +169,10 @@ def _by_number(stem: otio.schema.Clip) -> dict[int, otio.core.MediaReference]:
     return {int(table(ref.metadata, KEY).get("take", 1)): ref for ref in stem.media_references().values()}
 
 
-def _takes(track: str, stem: otio.schema.Clip) -> Takes:
+def _takes(track: str, stem: otio.schema.Clip, counted: Timebase) -> Takes:
     said = table(stem.metadata, KEY)
     start, rate = said.get("start_samples"), said.get("sample_rate")
+    start_s = Fraction(start, rate) if isinstance(start, int) and isinstance(rate, int) and rate else None
     takes = []
     for number, ref in sorted(_by_number(stem).items()):
         made = table(ref.metadata, KEY)
@@ -175,7 +182,8 @@ def _takes(track: str, stem: otio.schema.Clip) -> Takes:
         id=str(said.get("id", "")),
         clip=stem.name,
         track=track,
-        timeline_start_s=round(start / rate, 6) if isinstance(start, int) and isinstance(rate, int) and rate else None,
+        timeline_start_s=None if start_s is None else round(float(start_s), 6),
+        timeline_start_tc=None if start_s is None else counted.timecode(start_s),
         heard=int(table(stem.media_reference.metadata, KEY).get("take", 1)),
         takes=tuple(takes),
     )

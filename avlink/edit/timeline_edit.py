@@ -35,6 +35,7 @@ from avlink.session import Session
 from avlink.timeline.merge import request_digests, write_record
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.timebase import timebase
 from avlink.timeline.values import Job, Plan
 from avlink.timeline.write import check_output, refuse_overwrite
 
@@ -98,6 +99,7 @@ class TimelineEdit(Edit[Made]):
         self.opened = opened
         self.file, self.folder, self.output, self.roots = opened.file, opened.folder, opened.output, opened.roots
         self.plan = plan
+        self.timebase = timebase(self.file.timeline, self.file.drop_frame)
         tell_plan(self.file, plan, session, stop_if_missing=request.stop_if_missing)
 
     @property

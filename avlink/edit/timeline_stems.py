@@ -17,6 +17,7 @@ from avlink.core.values import SoundSource
 from avlink.edit.direction import Placed
 from avlink.edit.ducking import ducking_for
 from avlink.edit.export import write_format
+from avlink.edit.media_spans import MediaSpans
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.preview import write_preview
 from avlink.edit.previous import is_edited
@@ -30,6 +31,7 @@ from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_formats
 from avlink.session import Session
 from avlink.timeline.cue_notes import cue_notes
+from avlink.timeline.dialects import address_resolve, count_from_zero, write_for_resolve
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.merge import request_digests
 from avlink.timeline.place import place_stems
@@ -38,6 +40,7 @@ from avlink.timeline.select import select_clips
 from avlink.timeline.timebase import drop_frame_metadata, frame_rate, is_drop_frame, origin_s
 from avlink.timeline.values import Job, Plan, StemFile, StemPlacement
 from avlink.timeline.walk import list_clips
+from avlink.timeline.write import BUNDLES
 
 
 class TimelineStems(TimelineEdit[SoundSource]):
@@ -117,17 +120,31 @@ class TimelineStems(TimelineEdit[SoundSource]):
             )
             for stems in takes
         ]
+        base = moved_to(self.file, self.output)
+        if self.recipe.write.program == "resolve":
+            address_resolve(base)
         placed = place_stems(
-            moved_to(self.file, self.output),
+            base,
             placements,
             track_of=self.recipe.stems.track_of,
             details={**self.track_details(), **drop_frame_metadata(self.file.timeline, self.file.drop_frame)},
             edits=self.opened.previous.stem_edits,
         )
+        self._count_as_asked(placed)
         self.opened.previous.tell_stems(frozenset((one.clip.id, one.clip.role) for one in placements))
         self.write_project(placed, names)
         beside = [self._write_beside(format_, placed) for format_ in self.formats]
         return [*beside, *self._write_own_format(placed)]
+
+    def _count_as_asked(self, placed: otio.schema.Timeline) -> None:
+        """Let ranges and paths be those that the recipe's program reads, in place."""
+        if self.recipe.write.zero_based:
+            count_from_zero(placed)
+        if self.recipe.write.program == "resolve":
+            inside = self.file.bundle is not None
+            folder = self.folder if self.output.suffix.lower() in BUNDLES else self.output.parent
+            spans = MediaSpans(folder, self.roots, self.session.store)
+            write_for_resolve(placed, None if inside else folder, spans.of)
 
     def _stem_file(self, stem: WrittenStem, url: str) -> StemFile:
         details = self.job_details(stem.job, key="stem_key")

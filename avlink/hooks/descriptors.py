@@ -82,12 +82,14 @@ class TimelineFormat:
 
     `name` is an entry of `write.also` in recipes, `suffix` begins with a dot. `write(timeline, path)` gets frozen
     values in exact seconds, without nesting, and a temporary path in the target folder. It returns the tracks that it
-    wrote, of which users are told; None stands for the sound tracks.
+    wrote, of which users are told; None stands for the sound tracks. A format that is of use without the media that it
+    names, as a sheet is, says so by `needs_media`: for all others missing media is an error of `avlink export`.
     """
 
     name: str
     suffix: str
     write: Callable[[FlatTimeline, Path], Sequence[FlatTrack] | None] | str
+    needs_media: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ def avlink_resolve_media(media: MissingMedia, options: Any) -> Path | None:
     """Return the file of a reference of which no file was found, or None.
 
     Called for each clip without a file, after its own references and the folders of `--media-root`, and before the
-    clip fails. A relative path starts from the folder of the project.
+    clip fails; by `avlink export` for sound. A relative path starts from the folder of the project.
 
     Order: by name of the plugin; the first path wins, and no other plugin is asked.
     Failure: that clip fails with the name of the plugin, and the others go on.

@@ -107,14 +107,17 @@ def _cue_chunks(cues: tuple[CuePoint, ...]) -> bytes:
     """
     if not cues:
         return b""
+    numbered = list(enumerate(cues, start=1))
     points = struct.pack("<I", len(cues))
-    labels = b"adtl"
-    for number, cue in enumerate(cues, start=1):
+    for number, cue in numbered:
         points += struct.pack("<II4sIII", number, cue.position_samples, b"data", 0, 0, cue.position_samples)
-        texts = ((b"labl", cue.label), (b"note", cue.note))
-        for name, text in texts if cue.note else texts[:1]:
-            labels += chunk(name, struct.pack("<I", number) + text.encode("utf-8") + b"\0")
-    return chunk(b"cue ", points) + chunk(b"LIST", labels)
+    texts = [(b"labl", number, cue.label) for number, cue in numbered]
+    # All labels before the first note: FFmpeg and libsndfile read labels up to the first chunk of another kind.
+    texts += [(b"note", number, cue.note) for number, cue in numbered if cue.note]
+    listed = b"".join(
+        chunk(name, struct.pack("<I", number) + text.encode("utf-8") + b"\0") for name, number, text in texts
+    )
+    return chunk(b"cue ", points) + chunk(b"LIST", b"adtl" + listed)
 
 
 def _read_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:

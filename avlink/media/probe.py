@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 from avlink.core.clock import exact_rate
 from avlink.core.errors import MediaError
 from avlink.media.container import find_audio, find_video, open_input
+from avlink.media.dates import recorded_at
 
 _SMALLEST_SIDE = 8
 _SANE_RATES = (Fraction(1, 10), Fraction(300))
@@ -74,12 +75,16 @@ class AudioInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
-    """A media file. `duration_s` is that of the picture if there is one, else that of the sound."""
+    """A media file. `duration_s` is that of the picture if there is one, else that of the sound.
+
+    `recorded` is yyyy-mm-ddThh:mm:ss by the file's own tags, "" where it has no date.
+    """
 
     path: Path
     duration_s: Fraction
     video: VideoInfo | None
     audio: AudioInfo | None
+    recorded: str = ""
 
     @property
     def has_video(self) -> bool:
@@ -111,7 +116,8 @@ def probe(path: Path) -> MediaInfo:
         audio_info = None if audio is None else _audio_info(path, audio)
         video_info = None if video is None else read_video_info(path, container, video)
         duration_s = _duration(path, stream, None if video_info is None else video_info.rate)
-        return MediaInfo(path=path, duration_s=duration_s, video=video_info, audio=audio_info)
+        recorded = recorded_at(container)
+        return MediaInfo(path=path, duration_s=duration_s, video=video_info, audio=audio_info, recorded=recorded)
 
 
 def require_video(info: MediaInfo) -> VideoInfo:

@@ -19,7 +19,7 @@ from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
 from avlink.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 
-_CODE_VERSION = 1
+_CODE_VERSION = 3
 """Increased when probing gives another result for the same file."""
 
 
@@ -37,7 +37,7 @@ def cached_probe(path: Path, store: Store) -> MediaInfo:
     known = _read(path, store.get_text(key))
     if known is None:
         known = _probe_unchanged(path, identity)
-        parts = {"duration_s": known.duration_s, "video": known.video, "audio": known.audio}
+        parts = {"duration_s": known.duration_s, "video": known.video, "audio": known.audio, "recorded": known.recorded}
         store.put_text(key, ".txt", json.dumps({name: _plain(part) for name, part in parts.items()}))
     return known
 
@@ -61,6 +61,7 @@ def _read(path: Path, text: str | None) -> MediaInfo | None:
             duration_s=parts["duration_s"],
             video=None if video is None else VideoInfo(**video),
             audio=None if audio is None else AudioInfo(**audio),
+            recorded=parts["recorded"],
         )
     except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
         return None

@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import floor
 from typing import Any, Literal
 
 from avlink.timeline.markers import Marker
-from avlink.timeline.timebase import DEFAULT_RATE
-from avlink.timeline.timecode import timecode_of_frames
+from avlink.timeline.timebase import DEFAULT_RATE, Timebase
 
 STEM_RATE = 48000
 """Sample rate of sound that states none."""
 
 _ZERO = Fraction(0)
-_SLACK_FRAMES = Fraction(1, 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +150,5 @@ class FlatTimeline:
         return max((clip.heard_end_s for track in self.sound_tracks for clip in track.clips), default=_ZERO)
 
     def timecode(self, time_s: Fraction) -> str:
-        """Return the timecode of the frame in which a moment lies; a thousandth of a frame before it counts as in it.
-
-        Frames count per nominal second, which is the rate rounded, so that every rate has a timecode.
-        """
-        # Stems are placed at floats of frames, which may fall short of the frame that they mean.
-        frames = floor((self.origin_s + time_s) * self.rate + _SLACK_FRAMES)
-        return timecode_of_frames(frames, self.rate, drop=self.drop_frame)
+        """Return the timecode of the frame in which a moment lies; see `Timebase.timecode`."""
+        return Timebase(rate=self.rate, origin_s=self.origin_s, drop_frame=self.drop_frame).timecode(time_s)

@@ -10,14 +10,13 @@ from typing import Any, Literal
 
 import opentimelineio as otio
 
-from avlink.core import clock
 from avlink.timeline.flat import STEM_RATE, FlatClip, FlatMedia, FlatTimeline, FlatTrack
 from avlink.timeline.hits import hits_of
 from avlink.timeline.item import KEY, is_off, own_range, plain
 from avlink.timeline.markers import Marker
 from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.select import select_clips
-from avlink.timeline.timebase import DEFAULT_RATE, frame_rate, is_drop_frame, origin_s
+from avlink.timeline.timebase import DEFAULT_RATE, timebase
 from avlink.timeline.values import ClipRef, Skip
 from avlink.timeline.walk import Visit, timeline_markers, walk_tracks
 
@@ -37,11 +36,12 @@ def flatten_timeline(timeline: otio.schema.Timeline, *, drop_frame: bool | None 
     # Stems of 44.1 kHz beside music of 48 kHz: the rate of most clips needs the least conversion.
     heard = [track for track in tracks if track.kind == "audio" and track.ours == bool(stems)]
     rates = Counter(clip.active_media.sample_rate for track in heard for clip in track.clips if clip.media)
+    counted = timebase(timeline, drop_frame)
     return FlatTimeline(
         name=timeline.name or "",
-        rate=clock.exact_rate(frame_rate(timeline)),
-        drop_frame=is_drop_frame(timeline, drop_frame),
-        origin_s=origin_s(timeline),
+        rate=counted.rate,
+        drop_frame=counted.drop_frame,
+        origin_s=counted.origin_s,
         sample_rate=max(rates, key=lambda rate: (rates[rate], rate)) if rates else STEM_RATE,
         tracks=tracks,
         markers=_in_order(timeline_markers(timeline), [*pictures, *placed, *(stems or sounds)]),
@@ -151,6 +151,7 @@ def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> 
         if key == source.active_media_reference_key:
             active = len(media)
         start_s, duration_s = known[key].start_s, known[key].duration_s
+        stamp = _ours(metadata[key]).get("time_reference")
         media.append(
             FlatMedia(
                 name=source.name if len(refs) == 1 else f"{source.name} take {len(media) + 1}",
@@ -158,7 +159,8 @@ def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> 
                 # The range of a medium begins with its timecode, from which the clip's own range counts too.
                 offset_s=max(_ZERO, clip.source_low_s - (start_s or _ZERO)),
                 duration_s=duration_s,
-                start_s=max(_ZERO, start_s or _ZERO),
+                # The ranges of stems may be asked to count from 0; their files have a stamp all the same.
+                start_s=max(_ZERO, start_s or Fraction(_count(stamp, 0, 1 << 63), sample_rate)),
                 sample_rate=sample_rate,
                 channels=channels,
                 hits=hits_of(source, key, sample_rate),
@@ -226,6 +228,6 @@ def _stem_id(metadata: Mapping[str, Any]) -> str:
     return str(_ours(metadata).get("id", ""))
 
 
-def _count(value: object, otherwise: int) -> int:
-    """Return a whole number above 0 that metadata says; `otherwise` for anything else."""
-    return int(value) if isinstance(value, (int, float)) and 0 < value < 1 << 31 else otherwise
+def _count(value: object, otherwise: int, limit: int = 1 << 31) -> int:
+    """Return a whole number above 0 and below a limit that metadata says; `otherwise` for anything else."""
+    return int(value) if isinstance(value, (int, float)) and 0 < value < limit else otherwise

@@ -127,7 +127,7 @@ def find_media(
         if path is not None:
             return MediaRef(key="by name", kind="file", url=str(path)), path
         if alike:
-            reason = f"the project names no media for it, and {_several(alike)}"
+            reason = f"the project names no media for it, and {several_fit(alike)}"
             raise Unresolved(reason, source=clip.name, failed=True, missing=True)
     failed = [reason for reason in reasons if reason.failed]
     first = (failed or reasons or [Unresolved(_WITHOUT_FILE["missing"], failed=False)])[0]
@@ -160,13 +160,16 @@ def _look_up(ref: MediaRef, folder: Path, roots: MediaRoots) -> Path | ImageSequ
 
 def _not_found(url: str, folder: Path, roots: MediaRoots) -> Unresolved:
     if alike := roots.alike(url):
-        return Unresolved(f"its media {url} is missing, and {_several(alike)}", source=url, failed=True, missing=True)
+        return Unresolved(
+            f"its media {url} is missing, and {several_fit(alike)}", source=url, failed=True, missing=True
+        )
     where = f"looked from {folder}" + (f" and below {roots}" if roots.folders else "")
     reason = f"its media {url} is missing ({where}); --media-root names folders to search"
     return Unresolved(reason, source=url, failed=True, missing=True)
 
 
-def _several(paths: Sequence[Path]) -> str:
+def several_fit(paths: Sequence[Path]) -> str:
+    """Return words on files of one name, of which a person has to choose one."""
     shown = ", ".join(str(path) for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
     return f"several files of its name fit equally well: {shown}; --media-root with the folder of one says which"
 

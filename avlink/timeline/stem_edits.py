@@ -18,7 +18,8 @@ from avlink.core.hashing import fraction_text
 from avlink.timeline.item import KEY, plain, seconds, table
 from avlink.timeline.markers import is_hit
 from avlink.timeline.metadata import REQUESTS
-from avlink.timeline.timebase import frame_rate
+from avlink.timeline.own_time import shift_own_time
+from avlink.timeline.timebase import frame_rate, origin_s
 
 PLACED = "placed"
 """The key of a stem's metadata with its place on the timeline, its begin and its duration as AVLink wrote them."""
@@ -64,6 +65,14 @@ def placed_metadata(start_s: Fraction, begin_s: Fraction, duration_s: Fraction) 
     return {PLACED: [fraction_text(start_s), fraction_text(begin_s), fraction_text(duration_s)]}
 
 
+def note_shift(stem: otio.schema.Clip, by_s: Fraction) -> None:
+    """Correct what a stem remembers of its begin where its own time was shifted, in place: no person moved it."""
+    placed = _placed(table(stem.metadata, KEY).get(PLACED))
+    if placed is not None:
+        start_s, begin_s, duration_s = placed
+        stem.metadata[KEY].update(placed_metadata(start_s, begin_s + by_s, duration_s))
+
+
 def stems_in_place(timeline: otio.schema.Timeline) -> Iterator[tuple[otio.schema.Track, otio.schema.Clip, Fraction]]:
     """Yield the clips on our sound tracks with their track and their start on the timeline in seconds."""
     window = timeline.tracks.source_range
@@ -85,6 +94,7 @@ def read_stem_edits(timeline: otio.schema.Timeline) -> dict[tuple[str, str], Ste
 
     Differences below half a frame come from programs that count whole frames, and are none.
     """
+    origin = origin_s(timeline)
     slack_s = 1 / clock.exact_rate(frame_rate(timeline)) / 2
     found: dict[tuple[str, str], StemEdit] = {}
     for track, stem, at_s in stems_in_place(timeline):
@@ -94,7 +104,7 @@ def read_stem_edits(timeline: otio.schema.Timeline) -> dict[tuple[str, str], Ste
         # Older projects say the role on the track alone.
         role = said.get("role", table(track.metadata, KEY).get("role", "sync"))
         key = (str(said["id"]), str(role))
-        found.setdefault(key, _edit(stem, at_s, said, slack_s))
+        found.setdefault(key, _edit(stem, at_s, said, slack_s, origin))
     return found
 
 
@@ -104,13 +114,19 @@ def requests_on_stem(stem: otio.schema.Clip) -> dict[str, object]:
     return {name: plain(said[name]) for name in REQUESTS if name in said}
 
 
-def _edit(stem: otio.schema.Clip, at_s: Fraction, said: Mapping[str, object], slack_s: Fraction) -> StemEdit:
+def _edit(
+    stem: otio.schema.Clip, at_s: Fraction, said: Mapping[str, object], slack_s: Fraction, origin: Fraction
+) -> StemEdit:
     placed = _placed(said.get(PLACED))
     span = stem.trimmed_range()
     begin_s, duration_s = seconds(span.start_time), seconds(span.duration)
     copy = stem.deepcopy()
     if placed is None or begin_s is None or duration_s is None:
         return StemEdit(clip=copy)
+    timecode_s = origin + placed[0]
+    if abs(timecode_s - placed[1]) >= slack_s:
+        # Its own time may have been asked to count from 0; stems that are placed count from timecode.
+        shift_own_time(copy, timecode_s - placed[1])
     changes = (at_s - placed[0], begin_s - placed[1], duration_s - placed[2])
     shift_s, head_s, longer_s = (change if abs(change) >= slack_s else _ZERO for change in changes)
     return StemEdit(clip=copy, shift_s=shift_s, head_s=head_s, longer_s=longer_s)

@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 
 import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.timeline.item import KEY, own_range, seconds, table
 from avlink.timeline.metadata import holds_pictures
-from avlink.timeline.timecode import can_drop
+from avlink.timeline.timecode import can_drop, timecode_of_frames
 
 DEFAULT_RATE = 24.0
 
 _DROP_FRAME = "drop_frame"
 _FRAME_RATES = (1.0, 240.0)
 """Rates above the first and up to the second are frame rates; others count samples, milliseconds or seconds."""
+_SLACK_FRAMES = Fraction(1, 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timebase:
+    """The count of frames of a timeline: its exact rate, and the real time from midnight to its start in seconds."""
+
+    rate: Fraction
+    origin_s: Fraction = Fraction(0)
+    drop_frame: bool = False
+
+    def timecode(self, time_s: Fraction) -> str:
+        """Return the timecode of the frame in which a moment of the timeline lies, in seconds from its start.
+
+        A thousandth of a frame before it counts as in it. Frames count per nominal second, which is the rate rounded,
+        so that every rate has a timecode.
+        """
+        # Stems are placed at floats of frames, which may fall short of the frame that they mean.
+        frames = floor((self.origin_s + time_s) * self.rate + _SLACK_FRAMES)
+        return timecode_of_frames(frames, self.rate, drop=self.drop_frame)
+
+
+def timebase(timeline: otio.schema.Timeline, stated: bool | None = None) -> Timebase:
+    """Return the timebase of a timeline. `stated` is what its file says of drop-frame, where that is known."""
+    return Timebase(
+        rate=clock.exact_rate(frame_rate(timeline)),
+        origin_s=origin_s(timeline),
+        drop_frame=is_drop_frame(timeline, stated),
+    )
 
 
 def frame_rate(timeline: otio.schema.Timeline) -> float:

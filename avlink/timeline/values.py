@@ -165,6 +165,8 @@ class Source:
     after_s: Fraction = Fraction(0)
     states: tuple[FileState, ...] = field(default=(), compare=False, repr=False)
     """The files as they were when it was planned; `digest` is made of theirs."""
+    recorded: str = ""
+    """The moment at which the file says it was recorded, yyyy-mm-ddThh:mm:ss; "" where it does not say."""
 
     @property
     def seen_s(self) -> Fraction:

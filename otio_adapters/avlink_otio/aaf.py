@@ -178,9 +178,8 @@ def _check_sound(sound: FlatTimeline, folder: Path) -> None:
     heard = [clip.active_media.url for track in sound.tracks for clip in track.clips if not (clip.muted or track.muted)]
     lost = [path for path in dict.fromkeys(local_path(url, folder) for url in heard) if not path.is_file()]
     if lost:
-        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
         are = "is" if len(lost) == 1 else "are"
-        raise otio.exceptions.OTIOError(f"{', '.join(map(str, lost[:3]))}{more} {are} missing, and AAF holds its sound")
+        raise otio.exceptions.OTIOError(f"{', '.join(map(str, lost))} {are} missing, and AAF holds its sound")
 
 
 def _open(path: Path) -> soundfile.SoundFile:

@@ -16,6 +16,7 @@ import opentimelineio as otio
 from avlink import FlatClip, FlatTimeline, FlatTrack, clock
 from avlink_otio.files import file_url, url_beside
 from avlink_otio.sound import flat, sound_of
+from avlink_otio.xml_text import document_text
 
 _RATES = {32000: "32k", 44100: "44.1k", 48000: "48k", 88200: "88.2k", 96000: "96k", 176400: "176.4k", 192000: "192k"}
 
@@ -46,7 +47,7 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
     length_s = Fraction(-(-sound.end_s * sound.rate // 1)) / sound.rate
     event = xml.SubElement(xml.SubElement(root, "library"), "event", name="AVLink")
     sequence = xml.SubElement(
-        xml.SubElement(event, "project", name=_clean(sound.name) or "foley"),
+        xml.SubElement(event, "project", name=sound.name or "foley"),
         "sequence",
         format="r1",
         duration=_time(length_s),
@@ -67,9 +68,8 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
     for marker in sound.markers:
         span_s = max(marker.duration_s, 1 / sound.rate)
         at = {"start": _time(marker.start_s), "duration": _time(span_s)}
-        xml.SubElement(gap, "marker", at, value=_clean(marker.shown_name))
-    xml.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{xml.tostring(root, encoding="unicode")}\n'
+        xml.SubElement(gap, "marker", at, value=marker.shown_name)
+    return document_text(root, doctype="fcpxml")
 
 
 def _clip(
@@ -80,12 +80,12 @@ def _clip(
         gap,
         "asset-clip",
         ref=asset,
-        name=_clean(clip.name),
+        name=clip.name,
         lane=str(lane),
         offset=_samples(clip.heard_start_s, rate),
         start=_samples(media.offset_s, rate),
         duration=_time(Fraction(clock.count(clip.heard_start_s, clip.heard_duration_s, rate), rate)),
-        audioRole=f"effects.{re.sub(r'[.?]', ' ', _clean(role)).strip() or 'foley'}",
+        audioRole=f"effects.{re.sub(r'[.?]', ' ', role).strip() or 'foley'}",
     )
     if clip.muted or muted:
         element.set("enabled", "0")
@@ -116,7 +116,7 @@ def _asset(resources: xml.Element, assets: dict[str, str], clip: FlatClip, folde
             resources,
             "asset",
             id=assets[url],
-            name=_clean(clip.name),
+            name=clip.name,
             src=url,
             start="0s",
             duration=_time(Fraction(clock.to_index(duration_s, media.sample_rate), media.sample_rate)),
@@ -135,7 +135,3 @@ def _samples(time_s: Fraction, rate: int) -> str:
 def _time(value: Fraction) -> str:
     """Return seconds as the format writes them: a whole number, or a fraction."""
     return f"{value.numerator}s" if value.denominator == 1 else f"{value.numerator}/{value.denominator}s"
-
-
-def _clean(text: str) -> str:
-    return "".join(sign if sign >= " " else " " for sign in text)

@@ -40,11 +40,15 @@ def warn_of_moves(sound: FlatTimeline, rate: Fraction, format_name: str) -> None
 
 
 def lanes(
-    clips: Sequence[FlatClip], edges: Iterable[tuple[int, int]], format_name: str
+    clips: Sequence[FlatClip],
+    edges: Iterable[tuple[int, int]],
+    format_name: str,
+    *,
+    crossfades: str = "without their crossfades",
 ) -> list[list[tuple[FlatClip, int, int]]]:
     """Return clips, with their edges, in as many rows as it takes for none to overlap; warns when that is two or more.
 
-    Formats without crossfades hold clips that overlap on further tracks.
+    Formats without crossfades hold clips that overlap on further tracks; `crossfades` says what becomes of these.
     """
     rows: list[list[tuple[FlatClip, int, int]]] = []
     for clip, (first, last) in zip(clips, edges, strict=True):
@@ -54,7 +58,5 @@ def lanes(
         else:
             row.append((clip, first, last))
     if len(rows) > 1:
-        warnings.warn(
-            f"clips that overlap lie on further tracks in {format_name}, without their crossfades", stacklevel=2
-        )
+        warnings.warn(f"clips that overlap lie on further tracks in {format_name}, {crossfades}", stacklevel=2)
     return rows or [[]]

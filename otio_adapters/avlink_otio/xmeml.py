@@ -17,6 +17,7 @@ from avlink import FlatClip, FlatTimeline, FlatTrack, clock, nominal_rate, timec
 from avlink_otio.files import file_url
 from avlink_otio.frames import frame_of, lanes, on_frames, warn_of_moves
 from avlink_otio.sound import flat, sound_of
+from avlink_otio.xml_text import document_text
 
 _NAME = "FCP 7 XML"
 _TICKS = 254_016_000_000
@@ -85,8 +86,7 @@ def sequence_text(sound: FlatTimeline, folder: Path) -> str:
         first = clock.to_index(marker.start_s, rate)
         last = clock.to_index(marker.start_s + marker.duration_s, rate) if marker.duration_s > 0 else -1
         _put(xml.SubElement(sequence, "marker"), name=marker.shown_name, comment="", **{"in": first, "out": last})
-    xml.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n{xml.tostring(root, encoding="unicode")}\n'
+    return document_text(root, doctype="xmeml")
 
 
 def _clip(
@@ -141,6 +141,4 @@ def _truth(value: bool) -> str:
 
 def _put(parent: xml.Element, **texts: object) -> None:
     for tag, value in texts.items():
-        # XML has no place for control characters, not even escaped.
-        text = "".join(sign if sign >= " " or sign in "\t\n" else " " for sign in str(value))
-        xml.SubElement(parent, tag).text = text
+        xml.SubElement(parent, tag).text = str(value)

@@ -41,7 +41,7 @@ OPTIONS = {
     "takes": "--clip --help --json --output --overwrite --use -o TIMELINE",
     "visualize": "--device --dry-run --force --help --json --media-root --negative --output --overwrite "
     "--prompt --rate --recipe --seed --set --skip-missing --timeline --tracks --verbose -o -r -s -v INPUT",
-    "export": "--help --json --media-root --output --overwrite --rate --timeline --to -o PROJECT",
+    "export": "--help --json --media-root --output --overwrite --rate --skip-missing --timeline --to -o PROJECT",
     "import-cues": "--help --json --output --overwrite --rate --timeline -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",
     "evaluate": "--device --help --json --set --verbose -s -v RECIPE",

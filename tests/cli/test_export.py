@@ -6,6 +6,7 @@ from pathlib import Path
 
 import opentimelineio as otio
 import pytest
+import soundfile
 
 
 @pytest.fixture
@@ -21,10 +22,18 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "cut.foley.otio"
 
 
-def test_export_says_what_it_wrote(avlink, project: Path) -> None:
+@pytest.fixture
+def stem(project: Path) -> Path:
+    """The stem of the project, where it should be."""
+    path = project.parent / "cut.stems" / "shot.wav"
+    path.parent.mkdir()
+    soundfile.write(path, [0.0] * 48000, 48000)
+    return path
+
+
+def test_export_says_what_it_wrote(avlink, project: Path, stem: Path) -> None:
     ran = avlink("export", project, "--to", "rpp")
     assert (ran.code, ran.out) == (0, f"wrote {project.with_name('cut.foley.rpp')} (1 sound track, 1 clip)\n")
-    assert "warning: media of the sound tracks is missing: cut.stems/shot.wav" in ran.err
 
     ran = avlink("export", project, "--to", "xml", "-o", project.with_name("other.xml"), "--json")
     assert ran.code == 0
@@ -36,8 +45,36 @@ def test_export_says_what_it_wrote(avlink, project: Path) -> None:
         "to": "xml",
         "tracks": ["FOLEY"],
         "clips": 1,
-        "notes": ["media of the sound tracks is missing: cut.stems/shot.wav; --media-root names folders to search"],
+        "notes": [],
+        "missing": [],
     }
+
+
+@pytest.mark.parametrize("to", ["rpp", "kdenlive", "xml", "fcpxml", "edl"])
+def test_missing_media_is_listed_and_exits_with_2(avlink, project: Path, to: str) -> None:
+    ran = avlink("export", project, "--to", to)
+    assert ran.code == 2
+    assert "warning: 1 media file not found: cut.stems/shot.wav; --media-root names folders" in ran.err
+    # The file is there all the same, and names the media as the project does.
+    assert "shot.wav" in project.with_name(f"cut.foley.{to}").read_text(encoding="utf-8")
+    ran = avlink("export", project, "--to", to, "--json")
+    assert (ran.code, ran.json["missing"]) == (2, ["cut.stems/shot.wav"])
+
+    ran = avlink("export", project, "--to", to, "--skip-missing")
+    assert ran.code == 0 and "1 media file not found and left out: cut.stems/shot.wav" in ran.err
+    assert "shot.wav" not in project.with_name(f"cut.foley.{to}").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("to", ["otio", "otioz", "otiod"])
+def test_whole_projects_without_all_media_exit_with_2(avlink, project: Path, to: str, tmp_path: Path) -> None:
+    ran = avlink("export", project, "--to", to, "-o", tmp_path / f"one.{to}", "--json")
+    assert (ran.code, ran.json["missing"]) == (2, ["a.mov", "cut.stems/shot.wav"])
+    assert avlink("export", project, "--to", to, "-o", tmp_path / f"two.{to}", "--skip-missing").code == 0
+
+
+def test_a_sheet_needs_no_media(avlink, project: Path) -> None:
+    ran = avlink("export", project, "--to", "csv", "--json")
+    assert (ran.code, ran.json["missing"], ran.json["clips"]) == (0, [], 2)
 
 
 def test_a_sheet_goes_out_and_comes_back(avlink, project: Path) -> None:

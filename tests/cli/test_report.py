@@ -35,6 +35,13 @@ def test_a_finished_run_shows_its_stems_and_where_they_are() -> None:
     assert (counts, wrote) == ("1 generated", "wrote cut.foley.otio")
 
 
+def test_timecodes_stand_next_to_seconds() -> None:
+    grid, *_ = report_blocks({"items": [item("door", timeline_start_tc="01:00:01;02")]})
+    assert isinstance(grid, Grid)
+    assert tuple(grid.heads) == ("clip", "track", "timecode", "at", "length", "status", "stems")
+    assert list(grid.rows[0])[2:4] == ["01:00:01;02", "1.00 s"]
+
+
 def test_silence_has_no_level() -> None:
     stems = [{"path": "a.wav", "lufs": None, "true_peak_dbtp": None}]
     grid, _ = report_blocks({"items": [item("door", stems=stems)]})

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from avlink.core import clock
 from avlink.core.recipe import SonifyRecipe
 from avlink.core.sound import FadedSound
 from avlink.core.values import Waveform
@@ -21,6 +22,7 @@ from avlink.media.bwf import read_bwf_info
 from avlink.session import Session
 from avlink.timeline.read import read_timeline
 
+RATE = 48000
 Run = Callable[..., SonifyReport]
 
 
@@ -173,3 +175,31 @@ def test_a_handle_before_midnight_is_left_away(kit: Any, session: Session, tmp_p
     report = sonify(SonifyRequest(input=tmp_path / "early.otio", recipe=recipe, device="cpu"), session)
     (stem,) = report.items[0].stems
     assert (stem.time_reference, stem.head_samples, stem.tail_samples) == (0, 12000, 48000)
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30000 / 1001, 59.94])
+def test_handles_are_whole_frames_of_the_timeline(kit: Any, session: Session, tmp_path: Path, rate: float) -> None:
+    exact = clock.exact_rate(rate)
+    kit.movie(tmp_path / "a.mp4", seconds=8, rate=Fraction(30))
+    clips = [kit.clip("a.mp4", start, 31, rate) for start in (70, 101, 7)]
+    timeline = kit.timeline_of(*clips)
+    timeline.global_start_time = otio.opentime.RationalTime(round(3600 * exact), rate)
+    otio.adapters.write_to_file(timeline, str(tmp_path / "cut.otio"))
+    recipe = kit.tone_recipe(tmp_path, "stems.write_handles=true", "stems.handle_s=0.777")
+    report = sonify(SonifyRequest(input=tmp_path / "cut.otio", recipe=recipe, device="cpu"), session)
+    assert len(report.items) == 3
+    for item in report.items:
+        (stem,) = item.stems
+        clip = stem.job.source.clip
+        # As many as were generated: whole frames of the media, of which the last clip has few before it.
+        head, tail = (int(min(made_s, Fraction(777, 1000)) * exact) for made_s in (stem.job.head_s, stem.job.tail_s))
+        assert head >= 3 and tail >= 18
+        edges_s = (
+            clip.heard_start_s - head / exact,
+            clip.heard_start_s,
+            clip.heard_end_s,
+            clip.heard_end_s + tail / exact,
+        )
+        first, begin, end, last = (clock.to_index(edge_s, RATE) for edge_s in edges_s)
+        assert (stem.head_samples, stem.tail_samples) == (begin - first, last - end)
+        assert stem.samples == last - first == read_bwf_info(stem.path).num_samples

@@ -287,6 +287,7 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
     for item in payload["items"]:
         assert set(item) == {
             *("id", "name", "track", "timeline_start_s", "timeline_duration_s", "source", "source_start_s"),
+            *("timeline_start_tc", "timeline_end_tc"),
             *(
                 "source_duration_s",
                 "heard_start_s",
@@ -304,10 +305,12 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
         for stem in item["stems"]:
             assert set(stem) == {
                 *("path", "take", "sample_rate", "channels", "samples", "head_samples", "tail_samples"),
-                *("time_reference", "lufs", "true_peak_dbtp", "events_s"),
+                *("time_reference", "lufs", "true_peak_dbtp", "events_s", "events_tc"),
             }
+            assert len(stem["events_tc"]) == len(stem["events_s"])
     second, last = payload["items"][1], payload["items"][-1]
     assert (second["timeline_start_s"], second["source_duration_s"]) == (1.75, 1.32)
+    assert (second["timeline_start_tc"], second["timeline_end_tc"]) == ("01:00:01:18", "01:00:03:01")
     assert last["status"] == "skipped" and "made by the editing program" in last["reason"]
 
 

@@ -35,6 +35,7 @@ def test_takes_are_listed_by_stem(foley: Path) -> None:
     assert report.output is None and foley.read_bytes() == before
     assert [(stem.heard, [take.take for take in stem.takes]) for stem in report.stems] == [(1, [1, 2, 3])] * 3
     assert [stem.timeline_start_s for stem in report.stems] == [0.0, 1.75, 3.07]
+    assert [stem.timeline_start_tc for stem in report.stems] == ["01:00:00:00", "01:00:01:18", "01:00:03:01"]
     assert len({take.seed for stem in report.stems for take in stem.takes}) == 9
 
 

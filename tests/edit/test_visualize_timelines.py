@@ -76,6 +76,7 @@ def test_the_report_has_the_shape_of_sonifys(session: Session, folder: Path, tol
         == set(twin)
         == {
             *("id", "name", "track", "timeline_start_s", "timeline_duration_s", "source", "source_start_s"),
+            *("timeline_start_tc", "timeline_end_tc"),
             *(
                 "source_duration_s",
                 "speed",

@@ -31,6 +31,8 @@ INFO = BroadcastInfo(
     short_term_lufs=-20.1,
     cues=HITS,
 )
+# All labels come before the first note; see `test_ffmpeg_and_libsndfile_name_every_point`.
+_TEXTS = ((b"labl", lambda cue: cue.label), (b"note", lambda cue: cue.note))
 LIMITS = pytest.mark.parametrize("limit", [1 << 32, 1000], ids=["riff", "rf64"])
 
 
@@ -106,9 +108,8 @@ def test_points_and_texts_stand_as_the_specification_has_them(tmp_path: Path, li
         at += 8 + size + size % 2
     assert at == len(listed)
     expected = [(number, cue) for number, cue in enumerate(HITS, start=1)]
-    assert texts == [
-        text for number, cue in expected for text in ((b"labl", number, cue.label), (b"note", number, cue.note))
-    ]
+    labels, notes = ([(name, number, text(cue)) for number, cue in expected] for name, text in _TEXTS)
+    assert texts == [*labels, *notes]
     # The list explains the points, and the sound, which may be long, comes last.
     assert [chunk.name for chunk in found][-3:] == [b"cue ", b"LIST", b"data"]
 
@@ -164,6 +165,35 @@ def test_other_readers_hear_the_same_sound(tmp_path: Path, limit: int) -> None:
             assert (reader.getsampwidth(), reader.getnchannels(), reader.getnframes()) == (3, 2, 10_001)
         words = np.pad(raw, ((0, 0), (1, 0))).view("<i4").reshape(-1, 2)
         assert np.array_equal(words.T >> 8, steps)
+
+
+def _cues_of_libsndfile(path: Path) -> list[tuple[int, str]]:
+    """Return position and name of each cue point, by libsndfile's own structures (SFC_GET_CUE of sndfile.h)."""
+    library, foreign = soundfile._snd, soundfile._ffi
+    one = struct.Struct("=iIiiiI256s")
+    with soundfile.SoundFile(path) as file:
+        held = foreign.new("char[]", 4 + one.size * 1000)
+        assert library.sf_command(file._file, 0x10CE, foreign.cast("void *", held), foreign.sizeof(held)) == 1
+        data = bytes(foreign.buffer(held))
+    (number,) = struct.unpack_from("=I", data)
+    points = [one.unpack_from(data, 4 + index * one.size) for index in range(number)]
+    return [(point[5], point[6].split(b"\0")[0].decode()) for point in points]
+
+
+@LIMITS
+@pytest.mark.parametrize("noted", [True, False])
+def test_ffmpeg_and_libsndfile_name_every_point(tmp_path: Path, limit: int, noted: bool) -> None:
+    many = tuple(
+        CuePoint(position_samples=80 * index, label=f"hit {index + 1}", note=f"{'1' * (index % 4)}.5 dB" * noted)
+        for index in range(120)
+    )
+    path = written(tmp_path / "a.wav", replace(INFO, cues=many), limit=limit)
+    expected = [(cue.position_samples, cue.label) for cue in many]
+    with av.open(str(path)) as container:
+        assert [(point["start"], point["metadata"]["title"]) for point in container.chapters()] == expected
+    if limit > 1000:
+        # libsndfile reads no cue points of RF64 files.
+        assert _cues_of_libsndfile(path) == expected
 
 
 @LIMITS

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
 import opentimelineio as otio
 import pytest
-from avlink_otio import edl, fcpxml, xmeml
+from avlink_otio import edl, fcpxml, kdenlive, xmeml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -198,3 +199,17 @@ def test_a_trimmed_stem_shows_the_hits_that_are_heard_in_fcpxml(cut) -> None:
     clip.source_range = otio.opentime.TimeRange(media.start_time + cut.time(24000, 24.0), cut.time(60000, 24.0))
     root = xml.fromstring(fcpxml.write_to_string(timeline))
     assert [marker.get("value") for marker in root.iter("marker")] == ["hit 2", "hit 3"]
+
+
+@pytest.mark.parametrize("write", [xmeml.write_to_string, fcpxml.write_to_string, kdenlive.write_to_string])
+def test_no_name_breaks_the_document(cut, write: Callable[[otio.schema.Timeline], str]) -> None:
+    name = "a\x01\x0b\x1b[31m\ufffe\uffff\r\n\t\"'`<>&]]>ü"
+    timeline = cut.strike(cut.timeline([(0, 48000)], names=[name]), [2400])
+    timeline.name = timeline.tracks[1].name = name
+    clip = timeline.tracks[1][0]
+    clip.markers[0].name = clip.markers[0].comment = name
+    span = otio.opentime.TimeRange(otio.opentime.RationalTime(3, 24), otio.opentime.RationalTime(0, 24))
+    timeline.tracks.markers.append(otio.schema.Marker(name, span, comment=name))
+    root = xml.fromstring(write(timeline).encode())
+    shown = {text for element in root.iter() for text in (*element.attrib.values(), element.text or "")}
+    assert any(text.startswith("a ") and text.endswith("]]>ü") for text in shown)

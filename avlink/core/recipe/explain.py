@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from avlink.core.recipe.schema import RecipeSource
 
@@ -49,10 +50,15 @@ def suggest(wrong: str, known: Sequence[str]) -> str:
 def dotted_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     """Return every key that a recipe of this model may set, as dotted names."""
     keys = []
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model).items():
         below = [key for table in _models_in(field.annotation) for key in dotted_keys(table, f"{prefix}{name}.")]
         keys += below or [f"{prefix}{name}"]
     return list(dict.fromkeys(keys))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by the names that recipes have for them: `for` cannot be a name in Python."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _line(mistake: Any, model: type[BaseModel], key: str, prefix: str, source: RecipeSource) -> str:
@@ -111,7 +117,7 @@ def _suggest_key(model: type[BaseModel], location: Sequence[str | int], prefix: 
         else:
             # A free key of a dict of tables; `tables` already holds the model of its entries.
             path += f"{name}."
-    known = list(dict.fromkeys(name for table in tables for name in table.model_fields))
+    known = list(dict.fromkeys(name for table in tables for name in _fields(table)))
     scores = {f"{path}{name}": _alike(wrong, name) + _SIBLING_BONUS for name in known}
     # The user may also have put the right key into the wrong table, perhaps misspelt.
     for key in dotted_keys(model):
@@ -129,7 +135,7 @@ def _alike(wrong: str, name: str) -> float:
 
 
 def _models_in_field(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
-    field = model.model_fields.get(name)
+    field = _fields(model).get(name)
     return _models_in(field.annotation) if field is not None else []
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    SerializationInfo,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
@@ -24,6 +25,9 @@ from avlink.core.architecture import Table
 
 FORMAT = 1
 """Recipe format that this version reads."""
+
+ALL_VALUES = {"values": "all"}
+"""Context of `model_dump` that also gives the defaults which digests of recipes leave out."""
 
 PLACEHOLDERS = ("clip.name", "clip.track", "source.name")
 """Placeholders of prompt templates, in braces."""
@@ -169,7 +173,7 @@ class StemsTable(Table):
     """Length generated beyond both ends of the visible part, as far as media reach: trimming a clip within it later
     needs no new generation."""
     write_handles: bool = False
-    """Write stem files with these handles, so that clips can be extended in an editing program."""
+    """Write stem files with these handles, in whole frames, so that clips can be extended in an editing program."""
     duck_db: float | None = Field(default=None, ge=0, le=60)
     """Attenuation of stems while the production sound is heard; by default none."""
     spotting: bool = True
@@ -209,6 +213,29 @@ class WriteTable(Table):
     """Mix the production sound into the preview."""
     preview_height: int = Field(default=540, ge=36, le=4320)
     """Maximum height of the preview in pixels."""
+    zero_based: bool = False
+    """Let ranges of stems count from the first sample of their files, as Kdenlive reads them, and not from their
+    timecode."""
+    program: Literal["resolve"] | None = Field(default=None, alias="for")
+    """`for = "resolve"` writes the timeline as Resolve reads it: plain absolute paths, a range for each medium, and
+    ranges that count from the timecode in its file."""
+
+    @model_validator(mode="after")
+    def _one_count(self) -> WriteTable:
+        if self.zero_based and self.program == "resolve":
+            raise ValueError(
+                'zero_based = true is not for Resolve, which counts from timecode; use it or for = "resolve"'
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        # Digests of recipes from before these keys existed stay valid.
+        values: dict[str, Any] = handler(self)
+        values["for"] = values.pop("program")
+        if info.context == ALL_VALUES:
+            return values
+        return {key: value for key, value in values.items() if value or key not in ("zero_based", "for")}
 
 
 class Recipe(Table):

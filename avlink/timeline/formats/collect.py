@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import opentimelineio as otio
@@ -31,14 +31,15 @@ def write_collected(
     folder: Path,
     bundle: Path | None = None,
     roots: Sequence[Path] = (),
+    find: Callable[[otio.schema.Clip, str], Path | None] | None = None,
     write: Writer = atomic_write,
 ) -> list[str]:
     """Write a timeline with its media as .otioz or .otiod, as `output` ends; as a whole or not at all.
 
-    Relative media paths count from `folder`, or mean members of the zip `bundle`. `write` writes the zip, or the
-    timeline in the folder. An .otiod that is there is brought up to date: media that it lacks first, then the timeline;
-    no file in it is replaced or removed. Returns sentences on what stays outside: media that is missing or remote, and
-    image sequences.
+    Relative media paths count from `folder`, or mean members of the zip `bundle`. `find` finds the file of a clip's
+    reference; without it files are searched by name in `roots`. `write` writes the zip, or the timeline in the folder.
+    An .otiod that is there is brought up to date: media that it lacks first, then the timeline; no file in it is
+    replaced or removed. Returns sentences on what stays outside: media that is missing or remote, and image sequences.
 
     Raises OutputError when it cannot be written, TimelineError when the bundle is broken.
     """
@@ -51,7 +52,9 @@ def write_collected(
         raise TimelineError(f"{bundle} is broken: {error}") from error
     inside = {} if archive is None else {member.filename: member for member in archive.infolist()}
     there = {f"{FOLDER}/{path.name}".lower(): path for path in (output / FOLDER).glob("*")} if output.is_dir() else {}
-    files, members, notes = _gather(copy, folder, inside, MediaRoots(roots), there)
+    searched = MediaRoots(roots)
+    find = find or (lambda clip, url: find_file(url, folder, searched))
+    files, members, notes = _gather(copy, inside, find, there)
     content = otio.adapters.write_to_string(copy, "otio_json")
     try:
         if output.suffix.lower() == ".otioz":
@@ -68,9 +71,8 @@ def write_collected(
 
 def _gather(
     timeline: otio.schema.Timeline,
-    folder: Path,
     inside: Mapping[str, zipfile.ZipInfo],
-    roots: MediaRoots,
+    find: Callable[[otio.schema.Clip, str], Path | None],
     there: Mapping[str, Path],
 ) -> tuple[dict[str, Path], dict[str, str], list[str]]:
     """Name all media by its place inside, in place. `there` are files that lie at places inside in lower case already.
@@ -94,7 +96,7 @@ def _gather(
                 continue
             if url not in known:
                 old = next((name for name in member_names(url) if name in inside and stays_inside(name)), None)
-                path = None if old or remote_scheme(url) else find_file(url, folder, roots)
+                path = None if old or remote_scheme(url) else find(clip, url)
                 if old is not None:
                     known[url] = old if old.startswith(f"{FOLDER}/") else f"{FOLDER}/{PurePosixPath(old).name}"
                     members[known[url]] = old
