@@ -5,24 +5,30 @@ Media time 0 is the first picture. Pictures are scaled by area averaging, agains
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from avlink.core.errors import MediaError
 from avlink.core.values import ImageSequence
-from avlink.media.container import find_video, open_input
+from avlink.media.container import find_video, from_key_picture, open_input, read_packets
+from avlink.media.counted import counted_frames, is_counted, moments
 from avlink.media.images import decode_images
 from avlink.media.probe import VideoInfo, check_visible, picture_time, read_video_info
 from avlink.media.scale import DecodedPicture, Scaler
 
 _SEEK_BEYOND_S = 2
+# Formats in which packets have the same times after a seek as in a file that is read through.
+_SEEKS_EXACTLY = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mxf", "avi", "asf", "nut", "dv"})
 # Steps back from the wanted time, tried in order while the index leads to a key picture beyond it.
 _SEEK_MARGINS_S = (0, 2, 10, 60)
 
@@ -79,7 +85,12 @@ def _frames_from(
     """Yield decoded frames with their media times; the first is at or before `start_s` wherever the video allows."""
     stream = _video(path, container)
     stream.thread_type = "AUTO"
-    for margin_s in _SEEK_MARGINS_S:
+    if is_counted(stream):
+        found = moments(container, read_packets(container, stream), rate=info.rate, start_s=info.start_s)
+        decode = partial(_decode, path, time_of=lambda frame: None)
+        yield from counted_frames(stream, found, decode, start_s=start_s)
+        return
+    for margin_s in _SEEK_MARGINS_S if container.format.name in _SEEKS_EXACTLY else ():
         wanted_s = start_s - margin_s
         if wanted_s <= _SEEK_BEYOND_S or stream.time_base is None:
             break
@@ -87,7 +98,7 @@ def _frames_from(
             container.seek(int((info.start_s + wanted_s) / stream.time_base), stream=stream, backward=True)
         except av.error.FFmpegError:
             break
-        frames = _after_key_picture(_decode(path, container, stream, info))
+        frames = _after_key_picture(_timed(path, read_packets(container, stream), info))
         first = next(frames, None)
         if first is not None and first[1] <= start_s:
             yield first
@@ -97,7 +108,7 @@ def _frames_from(
     with open_input(path) as fresh:
         stream = _video(path, fresh)
         stream.thread_type = "AUTO"
-        yield from _decode(path, fresh, stream, info)
+        yield from _timed(path, from_key_picture(read_packets(fresh, stream), info.start_s + start_s), info)
 
 
 def _after_key_picture(frames: Iterator[tuple[VideoFrame, Fraction]]) -> Iterator[tuple[VideoFrame, Fraction]]:
@@ -109,11 +120,25 @@ def _after_key_picture(frames: Iterator[tuple[VideoFrame, Fraction]]) -> Iterato
             yield item
 
 
+def _timed(path: Path, packets: Iterator[Packet[Any]], info: VideoInfo) -> Iterator[tuple[VideoFrame, Fraction]]:
+    """Yield decoded frames with their media times; one without a time follows the frame before it."""
+    reached = Fraction(0)
+
+    def time_of(frame: VideoFrame) -> Fraction | None:
+        time_s = picture_time(frame)
+        return None if time_s is None else time_s - info.start_s
+
+    for frame in _decode(path, packets, time_of):
+        time_s = time_of(frame)
+        media_s = reached if time_s is None else time_s
+        reached = media_s + _shown_for(frame, info)
+        yield frame, media_s
+
+
 def _decode(
-    path: Path, container: InputContainer, stream: VideoStream, info: VideoInfo
-) -> Iterator[tuple[VideoFrame, Fraction]]:
-    reached: Fraction | None = None
-    packets = container.demux(stream)
+    path: Path, packets: Iterator[Packet[Any]], time_of: Callable[[VideoFrame], Fraction | None]
+) -> Iterator[VideoFrame]:
+    found, reached = False, None
     while True:
         try:
             packet = next(packets, None)
@@ -121,7 +146,7 @@ def _decode(
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
-            if reached is None and isinstance(error, av.error.InvalidDataError):
+            if not found and isinstance(error, av.error.InvalidDataError):
                 continue
             where = "its start" if reached is None else f"{float(reached):.3f} s"
             raise MediaError(
@@ -130,7 +155,5 @@ def _decode(
         if packet is None:
             return
         for frame in frames:
-            time_s = picture_time(frame)
-            media_s = (reached or Fraction(0)) if time_s is None else time_s - info.start_s
-            reached = media_s + _shown_for(frame, info)
-            yield frame, media_s
+            found, reached = True, time_of(frame) or reached
+            yield frame

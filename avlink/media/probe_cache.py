@@ -17,7 +17,7 @@ from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.store import Store
 from avlink.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 """Increased when probing gives another result for the same file."""
 
 
