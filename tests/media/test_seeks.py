@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import pytest
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
+from avlink.media.container import open_input, read_packets
 from avlink.media.probe import probe
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -104,7 +109,7 @@ def test_an_avi_needs_no_index(tmp_path: Path, name: str, harm: Callable[[bytes]
 
 
 def pack(path: Path, packed: Path) -> None:
-    """Repack an AVI with B-frames as DivX does: a reference with its first B-frame, and a placeholder after the last."""
+    """Repack B-frames as DivX does: the first with the picture before it, and a placeholder after the last."""
     placeholder = b"\0\0\1\xb6" + int("0101" + "00001" + "10" + "01111", 2).to_bytes(2, "big")
     with av.open(str(path)) as source, av.open(str(packed), "w") as target:
         copy = target.add_stream_from_template(source.streams.video[0], opaque=True)
@@ -176,16 +181,20 @@ def test_a_wrong_index_of_an_flv_leads_nowhere_else(tmp_path: Path, wrong: str) 
     assert_whole(path)
 
 
-def test_a_stream_that_appears_on_the_way_is_no_fault(tmp_path: Path) -> None:
-    path = write_numbered(tmp_path / "film.flv", COUNT, codec="libx264")
-    content = path.read_bytes()
-    # A tag of sound in the middle, of a kind that the header does not announce: 11 bytes, one of data, and the length.
-    tags, at = [], 13
-    while at < len(content):
-        tags.append(at)
-        at += 15 + int.from_bytes(content[at + 1 : at + 4], "big")
-    middle = tags[len(tags) // 2]
-    tag = b"\x08\0\0\x03" + content[middle + 4 : middle + 8] + bytes(3) + b"\x3e\0\0"
-    path.write_bytes(content[:middle] + tag + len(tag).to_bytes(4, "big") + content[middle:])
-    assert probe(path).duration_s == COUNT / RATE
-    assert wrong_seeks(path, COUNT / RATE, positions=3) == []
+def test_a_stream_that_appears_on_the_way_is_the_end_of_no_other(tmp_path: Path) -> None:
+    path = write_numbered(tmp_path / "film.mp4", COUNT, **KINDS["late.mp4"])  # type: ignore[arg-type]
+
+    class Found:
+        """A container in which PyAV meets a stream that it does not know, after its last packet."""
+
+        def __init__(self, container: InputContainer) -> None:
+            self._container = container
+
+        def demux(self, stream: VideoStream) -> Iterator[Packet[Any]]:
+            yield from (packet for packet in self._container.demux(stream) if packet.size)
+            raise IndexError("list index out of range")
+
+    with open_input(path) as container:
+        stream = container.streams.video[0]
+        packets = read_packets(cast(InputContainer, Found(container)), stream)
+        assert sum(len(packet.decode()) for packet in packets) == COUNT
