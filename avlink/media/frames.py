@@ -82,13 +82,15 @@ def open_frames(
     duration_s: Fraction,
     spec: PictureSpec,
     speed: Fraction = _NORMAL,
+    matte: bool = False,
 ) -> FrameSource:
     """Return `duration_s` seconds of a video or an image sequence as played at `speed`, in the format `spec`.
 
     Media time 0 is the first picture. `speed` is media time per output time: the span is
     [start_s, start_s + duration_s * abs(speed)) of media time, played backwards from its end below 0. At 0 the picture
     at `start_s` is held. There are round(duration_s * rate) frames, at least one. Each is the average of the media over
-    its interval: motion blur where the source has a higher rate, held pictures where it has a lower one.
+    its interval: motion blur where the source has a higher rate, held pictures where it has a lower one. With `matte`
+    the alpha channels of these frames are returned as grey levels.
 
     Raises MediaError if the span lies outside the picture by more than one frame, or the file cannot be decoded;
     OutputError if there is no space for the temporary file.
@@ -123,7 +125,9 @@ def open_frames(
     begin_s = max(first_s, Fraction(0))
     last: DecodedPicture | None = None
     try:
-        for last in decode_pictures(path, start_s=begin_s, stop_s=spool.end_s, width=spec.width, height=spec.height):
+        for last in decode_pictures(
+            path, start_s=begin_s, stop_s=spool.end_s, width=spec.width, height=spec.height, matte=matte
+        ):
             spool.add(last.pixels, begin_s=last.begin_s, end_s=last.end_s)
             if spool.done:
                 break
