@@ -59,10 +59,10 @@ def write_preview(
     """
     items = list_clips(file.timeline, file.image_rate)
     clips = visible(with_transparency(items, folder=folder, roots=roots, locate=locate))
-    sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store, locate=locate)
+    rate = clock.exact_rate(frame_rate(file.timeline))
+    sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store, locate=locate, rate=rate)
     order = {clip.id: number for number, clip in enumerate(clips)}
     sources = tuple(sorted(sources, key=lambda source: order[source.clip.id]))
-    rate = clock.exact_rate(frame_rate(file.timeline))
     ends = [clip.heard_end_s for clip in clips] + [stem.job.source.clip.heard_end_s for stem in stems]
     duration_s = max(ends, default=Fraction(0))
     width, height = _size(sources, height)

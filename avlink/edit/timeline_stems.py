@@ -231,6 +231,7 @@ def _plan(
         skip_missing=request.skip_missing,
         handle_s=recipe.stems.handle,
         locate=hooks.locate,
+        rate=target.timecode_rate,
     )
     sources, failed = hooks.adjust(sources)
     return build_plan(
