@@ -22,6 +22,7 @@ from avlink.core.errors import MediaError
 # Playlists and concat scripts must not open addresses that the user never named.
 _LOCAL_ONLY = {"protocol_whitelist": "file"}
 _MOST_BYTES_WAITING = 64 << 20
+_WILD_S = 10
 
 
 @contextmanager
@@ -60,14 +61,36 @@ def find_audio(container: InputContainer) -> AudioStream | None:
 def read_packets(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet[Any]]:
     """Yield the packets of one stream, and at the end an empty one, which makes a decoder give its last frames.
 
+    A single packet whose time is far after that of the next one is damaged, and takes the time after the one before.
     Raises what libav raises.
     """
+    before: int | None = None
+    waiting: Packet[Any] | None = None
+    for packet in _demuxed(container, stream):
+        if waiting is not None:
+            _repair_time(waiting, before, packet.dts)
+            before = waiting.dts
+            yield waiting
+        waiting = packet
+    if waiting is not None:
+        yield waiting
+
+
+def _demuxed(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet[Any]]:
     packets = container.demux(stream)
     try:
         yield from packets
     except IndexError:
         # PyAV fails at the end of files in which libav found another stream on the way, as in FLV and program streams.
         yield end_of(stream)
+
+
+def _repair_time(packet: Packet[Any], before: int | None, after: int | None) -> None:
+    if packet.dts is None or after is None or before is None or packet.time_base is None:
+        return
+    if (packet.dts - after) * Fraction(packet.time_base) > _WILD_S:
+        shift = before + max(1, packet.duration or 0) - packet.dts
+        packet.dts, packet.pts = packet.dts + shift, None if packet.pts is None else packet.pts + shift
 
 
 def end_of(stream: AudioStream | VideoStream) -> Packet[Any]:

@@ -16,10 +16,10 @@ from av.video.stream import VideoStream
 from avlink.core.errors import MediaError
 from avlink.core.paths import atomic_write
 from avlink.core.values import SoundSource
-from avlink.media.container import find_video, open_input
+from avlink.media.container import find_video, open_input, read_packets
 from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
 from avlink.media.probe import probe
-from avlink.media.soundtrack import SoundTrackWriter, open_movie
+from avlink.media.soundtrack import SoundTrackWriter, open_movie, sound_clock
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
 # Tags in which libavformat describes the container itself; the new file gets its own.
@@ -42,7 +42,8 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
     by_hand = out_path.suffix.lower() in _MP4_SUFFIXES
     notes = dict(tags or {})
     user_data = read_user_data(video_path) if by_hand and is_mp4(video_path) else []
-    with open_input(video_path) as source, open_movie(out_path, index_first=not by_hand) as target:
+    clocks = (sound_clock(sound, out_path), 1 if video is None else video.rate.numerator)
+    with open_input(video_path) as source, open_movie(out_path, index_first=not by_hand, clocks=clocks) as target:
         picture = _picture(video_path, source)
         # Without `opaque`, PyAV looks for an encoder with the decoder's name, and AV1's has none.
         copy = target.add_stream_from_template(picture, opaque=True)
@@ -55,8 +56,9 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
         start = 0 if picture.time_base is None else round(start_s / picture.time_base)
         track = SoundTrackWriter(target, sound, path=out_path)
         step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
+        late = _decoded_late(video_path, step)
         for packet, dts in _with_order(_packets(video_path, source, picture), step):
-            packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start
+            packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start - late
             packet.stream = copy
             track.mux_until((dts - start) * Fraction(packet.time_base))
             target.mux(packet)
@@ -99,7 +101,7 @@ def _picture(path: Path, container: InputContainer) -> VideoStream:
 
 def _packets(path: Path, source: InputContainer, picture: VideoStream) -> Iterator[Packet[Any]]:
     """Yield the packets of the picture, without the empty ones that flush decoders."""
-    packets = source.demux(picture)
+    packets = read_packets(source, picture)
     reached = Fraction(0)
     while True:
         try:
@@ -115,6 +117,19 @@ def _packets(path: Path, source: InputContainer, picture: VideoStream) -> Iterat
             yield packet
 
 
+def _decoded_late(path: Path, step: int) -> int:
+    """Return the ticks by which decoding must be earlier, so that no picture is shown before it is decoded.
+
+    QuickTime files of some cameras have times of decoding after those of display, which no muxer takes.
+    """
+    with open_input(path) as source:
+        picture = _picture(path, source)
+        if picture.codec_context is None or not picture.codec_context.has_b_frames:
+            return 0
+        ordered = _with_order(_packets(path, source, picture), step)
+        return max([0, *(dts - packet.pts for packet, dts in ordered if packet.pts is not None)])
+
+
 def _with_order(packets: Iterator[Packet[Any]], step: int) -> Iterator[tuple[Packet[Any], int]]:
     """Yield packets with their decoding times; `step` is the duration of one picture.
 
@@ -127,6 +142,8 @@ def _with_order(packets: Iterator[Packet[Any]], step: int) -> Iterator[tuple[Pac
             waiting.append(packet)
             continue
         dts = (last or 0) + 1 if packet.dts is None else packet.dts
+        if last is not None:
+            dts = max(dts, last + 1)
         yield from ((early, dts - step * (len(waiting) - index)) for index, early in enumerate(waiting))
         waiting = []
         yield packet, dts

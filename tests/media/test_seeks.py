@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
+import numpy as np
 import pytest
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from avlink.core.values import Waveform
 from avlink.media.container import open_input, read_packets
+from avlink.media.mux import mux_sound
 from avlink.media.probe import probe
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -198,3 +201,41 @@ def test_a_stream_that_appears_on_the_way_is_the_end_of_no_other(tmp_path: Path)
         stream = container.streams.video[0]
         packets = read_packets(cast(InputContainer, Found(container)), stream)
         assert sum(len(packet.decode()) for packet in packets) == COUNT
+
+
+def test_a_wild_time_of_one_packet_moves_no_other(tmp_path: Path) -> None:
+    path = write_numbered(tmp_path / "film.flv", COUNT, codec="libx264", options=REORDERED)
+    content = bytearray(path.read_bytes())
+    tags, at = [], 13
+    while at < len(content):
+        tags.append(at)
+        at += 15 + int.from_bytes(content[at + 1 : at + 4], "big")
+    # The highest bits of a time are in a byte of their own: it is then days late.
+    content[tags[60] + 7] = 5
+    path.write_bytes(content)
+    assert probe(path).duration_s == COUNT / RATE
+    assert wrong_seeks(path, COUNT / RATE, positions=5) == []
+    assert len(numbers(path, Fraction(0), COUNT / RATE)) >= COUNT - 1
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_pictures_that_are_shown_before_the_time_of_decoding_are_given_a_sound(tmp_path: Path, suffix: str) -> None:
+    """As telephones write QuickTime: the first picture is decoded and shown at 0, so that others are decoded late."""
+    late = write_numbered(tmp_path / "late.mov", 5, codec="mpeg4", options=REORDERED)
+    content = bytearray(late.read_bytes())
+    # The table of display offsets (ctts, ISO 14496-12) then has negative numbers, and the edit list begins at 0.
+    at = content.index(b"ctts")
+    places = [at + 16 + 8 * entry for entry in range(struct.unpack(">I", content[at + 8 : at + 12])[0])]
+    offsets = [struct.unpack(">i", content[place : place + 4])[0] for place in places]
+    for place, offset in zip(places, offsets, strict=True):
+        content[place : place + 4] = struct.pack(">i", offset - offsets[0])
+    edit = content.index(b"elst") + 16
+    content[edit : edit + 4] = bytes(4)
+    late.write_bytes(content)
+    with open_input(late) as container:
+        packets = [packet for packet in read_packets(container, container.streams.video[0]) if packet.size]
+        assert any(packet.dts > packet.pts for packet in packets if packet.dts is not None and packet.pts is not None)
+    out = tmp_path / f"out{suffix}"
+    mux_sound(late, Waveform(samples=np.zeros((1, 9600), np.float32), sample_rate=48000), out)
+    assert [number for _, _, number in numbers(out, Fraction(0), Fraction(1))] == [0, 1, 2, 3, 4]
+    assert probe(out).duration_s == 5 / RATE
