@@ -17,8 +17,10 @@ from avlink.core.errors import MediaError
 from avlink.core.paths import atomic_write
 from avlink.core.values import SoundSource
 from avlink.media.container import find_video, open_input, read_packets
+from avlink.media.counted import is_counted, moments
 from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
-from avlink.media.probe import probe
+from avlink.media.pictures import counted_order
+from avlink.media.probe import VideoInfo, probe
 from avlink.media.soundtrack import SoundTrackWriter, open_movie, sound_clock
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
@@ -55,12 +57,14 @@ def mux_sound(video_path: Path, sound: SoundSource, out_path: Path, *, tags: Map
         # The first picture goes to time 0: MP4 can express a later start only in milliseconds.
         start = 0 if picture.time_base is None else round(start_s / picture.time_base)
         track = SoundTrackWriter(target, sound, path=out_path)
-        step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
-        late = _decoded_late(video_path, step)
-        for packet, dts in _with_order(_packets(video_path, source, picture), step):
-            packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start - late
+        if video is not None and is_counted(picture) and out_path.suffix.lower() != ".avi":
+            timed = _in_order(video_path, source, picture, video)
+        else:
+            step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
+            timed = _from_start(video_path, source, picture, start=start, step=step)
+        for packet in timed:
             packet.stream = copy
-            track.mux_until((dts - start) * Fraction(packet.time_base))
+            track.mux_until((packet.dts or 0) * Fraction(packet.time_base))
             target.mux(packet)
         track.finish()
     if by_hand:
@@ -115,6 +119,26 @@ def _packets(path: Path, source: InputContainer, picture: VideoStream) -> Iterat
         if packet.size:
             reached = (packet.dts or packet.pts or 0) * Fraction(packet.time_base)
             yield packet
+
+
+def _from_start(
+    path: Path, source: InputContainer, picture: VideoStream, *, start: int, step: int
+) -> Iterator[Packet[Any]]:
+    """Yield packets with `start` as time 0, and with times of decoding that no picture is shown before."""
+    late = _decoded_late(path, step)
+    for packet, dts in _with_order(_packets(path, source, picture), step):
+        packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start - late
+        yield packet
+
+
+def _in_order(path: Path, source: InputContainer, picture: VideoStream, video: VideoInfo) -> Iterator[Packet[Any]]:
+    """Yield the packets of a stream that is timed by order with the times at which their pictures are shown."""
+    shown, early_s = counted_order(path, video)
+    for moment in moments(source, _packets(path, source, picture), rate=video.rate, start_s=video.start_s):
+        packet, tick_s = moment.packet, Fraction(moment.packet.time_base)
+        packet.pts = round(shown.get(moment.number, moment.at_s) / tick_s)
+        packet.dts, packet.duration = round((moment.at_s - early_s) / tick_s), round(moment.lasts_s / tick_s)
+        yield packet
 
 
 def _decoded_late(path: Path, step: int) -> int:

@@ -23,7 +23,7 @@ from avlink.core.errors import MediaError
 from avlink.core.values import ImageSequence
 from avlink.media.alpha import alpha_decoder
 from avlink.media.container import find_video, from_key_picture, open_input, read_packets
-from avlink.media.counted import counted_frames, is_counted, moments
+from avlink.media.counted import Moment, counted_frames, is_counted, moments
 from avlink.media.images import decode_images
 from avlink.media.probe import VideoInfo, check_visible, picture_time, read_video_info
 from avlink.media.scale import DecodedPicture, Scaler
@@ -68,6 +68,30 @@ def decode_pictures(
                 return
         if held is not None:
             yield DecodedPicture(pixels=scaler.scale(held), begin_s=held_from, end_s=held_from + _shown_for(held, info))
+
+
+def counted_order(path: Path, info: VideoInfo) -> tuple[dict[int, Fraction], Fraction]:
+    """Return when each picture of a counted stream (`is_counted`) is shown, in seconds by the number of its packet.
+
+    With it comes the longest time by which one is shown before the moment of its packet. All of the film is decoded.
+    Raises MediaError if it is damaged.
+    """
+    shown: dict[int, Fraction] = {}
+    stored: dict[int, Fraction] = {}
+    with open_input(path) as container:
+        stream = _video(path, container)
+        stream.thread_type = "AUTO"
+
+        def noted() -> Iterator[Moment]:
+            for moment in moments(container, read_packets(container, stream), rate=info.rate, start_s=info.start_s):
+                stored[moment.number] = moment.at_s
+                yield moment
+
+        decode = partial(_decode, path, time_of=lambda frame: None, decoder=None)
+        for frame, at_s in counted_frames(stream, noted(), decode, start_s=Fraction(0)):
+            shown[frame.pts or 0] = at_s
+    early_s = max((stored[number] - at_s for number, at_s in shown.items()), default=Fraction(0))
+    return shown, max(early_s, Fraction(0))
 
 
 def _video(path: Path, container: InputContainer) -> VideoStream:

@@ -239,3 +239,12 @@ def test_pictures_that_are_shown_before_the_time_of_decoding_are_given_a_sound(t
     mux_sound(late, Waveform(samples=np.zeros((1, 9600), np.float32), sample_rate=48000), out)
     assert [number for _, _, number in numbers(out, Fraction(0), Fraction(1))] == [0, 1, 2, 3, 4]
     assert probe(out).duration_s == 5 / RATE
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+@pytest.mark.parametrize("name", ["h264.avi", "mpeg4_reordered.avi", "mpeg2.mpg", "h264.mpg", "raw.h264", "raw.m2v"])
+def test_pictures_timed_by_order_are_copied_in_order(tmp_path: Path, name: str, suffix: str) -> None:
+    film = write_numbered(tmp_path / name, COUNT, **KINDS[name])  # type: ignore[arg-type]
+    out = tmp_path / f"out{suffix}"
+    mux_sound(film, Waveform(samples=np.zeros((1, 48000 * 4), np.float32), sample_rate=48000), out)
+    assert_whole(out)
