@@ -21,7 +21,7 @@ from avlink.edit.project import check_holds, check_project, moved_to, write_back
 from avlink.timeline.item import KEY, table
 from avlink.timeline.metadata import REQUESTS, set_requests
 from avlink.timeline.read import read_timeline
-from avlink.timeline.select import select_clips
+from avlink.timeline.visible import part_addresses
 from avlink.timeline.walk import list_clips
 from avlink.timeline.write import check_output
 
@@ -120,8 +120,7 @@ def apply_edits(
 
 def picture_ids(timeline: otio.schema.Timeline) -> dict[str, tuple[int, ...]]:
     """Return the address of the picture of each id: its own, and those of the parts of it that are seen."""
-    items = list_clips(timeline)
-    return {item.id: item.address for item in (*items, *select_clips(items))}
+    return part_addresses(list_clips(timeline))
 
 
 def _repeat_requests(timeline: otio.schema.Timeline, by_id: Mapping[str, tuple[int, ...]]) -> None:

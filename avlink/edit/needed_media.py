@@ -12,6 +12,7 @@ from pathlib import Path
 from avlink.core.values import ImageSequence
 from avlink.edit.media_file import is_media_file
 from avlink.edit.request import SonifyRequest
+from avlink.edit.transparency import with_transparency
 from avlink.media import completeness as whole
 from avlink.timeline.read import read_timeline
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media
@@ -47,7 +48,9 @@ def check_whole(path: Path, *, on_part: Callable[[float], None] | None = None) -
 
 
 def needed_media(request: SonifyRequest) -> tuple[NeededMedia, ...]:
-    """Return the media of the clips that a run would sonify, each once. Files are looked up and not opened.
+    """Return the media of the clips that a run would sonify, each once.
+
+    Files are looked up. Only those of clips that lie over others are opened, since what is seen through them counts.
 
     A media file needs only itself, and so does a bundle (.otioz), which has its media inside. Clips without a file
     (titles, stills, remote media) need nothing.
@@ -61,7 +64,8 @@ def needed_media(request: SonifyRequest) -> tuple[NeededMedia, ...]:
         return ()
     roots = MediaRoots(request.media_root)
     found: dict[str, NeededMedia] = {}
-    for clip in select_clips(list_clips(file.timeline, file.image_rate), wanted=request.recipe.select):
+    items = with_transparency(list_clips(file.timeline, file.image_rate), folder=file.folder, roots=roots)
+    for clip in select_clips(items, wanted=request.recipe.select):
         if isinstance(clip, Skip):
             continue
         try:

@@ -14,6 +14,7 @@ from avlink.core.values import SoundSource
 from avlink.edit.production import find_production, place_production
 from avlink.edit.report import WrittenStem
 from avlink.edit.sources import Locate, resolve_sources
+from avlink.edit.transparency import with_transparency
 from avlink.media.composite import Ramp, Segment, composite_frames
 from avlink.media.images import probe_images
 from avlink.media.mix import Mixdown, PlacedSound, within_full_scale
@@ -56,11 +57,12 @@ def write_preview(
 
     Raises OutputError when the movie cannot be written.
     """
-    clips = visible(list_clips(file.timeline, file.image_rate))
-    sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store, locate=locate)
+    items = list_clips(file.timeline, file.image_rate)
+    clips = visible(with_transparency(items, folder=folder, roots=roots, locate=locate))
+    rate = clock.exact_rate(frame_rate(file.timeline))
+    sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store, locate=locate, rate=rate)
     order = {clip.id: number for number, clip in enumerate(clips)}
     sources = tuple(sorted(sources, key=lambda source: order[source.clip.id]))
-    rate = clock.exact_rate(frame_rate(file.timeline))
     ends = [clip.heard_end_s for clip in clips] + [stem.job.source.clip.heard_end_s for stem in stems]
     duration_s = max(ends, default=Fraction(0))
     width, height = _size(sources, height)
@@ -95,6 +97,7 @@ def _segment(source: Source) -> Segment:
         duration_s=clip.heard_duration_s,
         start_s=source.start_s - early_s * abs(source.speed),
         speed=source.speed,
+        transparent=clip.transparent,
         ramps=tuple(
             Ramp(start_s=fade.start_s, end_s=fade.end_s, rising=fade.rising)
             for fade in clip.fades

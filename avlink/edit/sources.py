@@ -15,6 +15,7 @@ from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
 from avlink.core.values import ImageSequence
 from avlink.media import probe as probing
+from avlink.media.frames import longest_hold
 from avlink.media.images import probe_images
 from avlink.media.probe_cache import cached_probe
 from avlink.timeline.image_sequences import missing_images
@@ -22,6 +23,10 @@ from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaRef, 
 from avlink.timeline.resolve import MediaRoots, Unresolved, find_media, media_start, outside_media
 from avlink.timeline.timecode import frames_of_timecode
 from avlink.timeline.values import ClipRef, Skip, Source, left_out, with_fades
+
+_ONE = Fraction(1)
+# Containers round lengths to milliseconds.
+_ROUNDING_S = Fraction(1, 1000)
 
 Locate: TypeAlias = Callable[[ClipRef], Path | None]
 """Finds the file of a clip without one, or None. Raises PluginError."""
@@ -36,13 +41,15 @@ def resolve_sources(
     skip_missing: bool = False,
     handle_s: Fraction = Fraction(0),
     locate: Locate | None = None,
+    rate: Fraction | None = None,
 ) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
     """Return the clips whose picture can be used, and all others with the reason. Each file is opened once.
 
     A clip whose media is not found, by `locate` either, has failed, unless `skip_missing`. `handle_s` of media is added
-    on both sides of each clip, as far as the media goes.
+    on both sides of each clip, as far as the media goes. `rate` is the timeline's, in frames per second: a clip that
+    ends up to two frames after its media has a note of that, and one that ends later has failed.
     """
-    files = _PictureFiles(folder=folder, roots=roots, store=store, locate=locate)
+    files = _PictureFiles(folder=folder, roots=roots, store=store, locate=locate, rate=rate)
     return _resolve(clips, lambda clip: _with_handles(*files.source(clip), handle_s), skip_missing=skip_missing)
 
 
@@ -118,9 +125,25 @@ def _find_media(
     return replace(ref, kind="file", url=str(path), images=None), path
 
 
-def _slack_s(clip: ClipRef, rate: Fraction) -> Fraction:
-    """Return how far a clip may reach beyond its media: timelines count their own frames, of up to `speed` of ours."""
-    return max(Fraction(1), abs(clip.speed)) / rate
+def _within(
+    clip: ClipRef, info: probing.MediaInfo, start_s: Fraction, *, end_s: Fraction | None, rates: Sequence[Fraction]
+) -> ClipRef:
+    """Return a clip, with a note if its media ends, at `end_s`, at least a frame before it.
+
+    Timelines round lengths up to whole frames of their own, of which each is up to `speed` frames of media. `rates` are
+    those of the timeline and of the media. Raises Unresolved for a clip that asks for more than two frames.
+    """
+    pace = max(_ONE, abs(clip.speed))
+    slack_s = min(2 / min(rates), longest_hold(max(rates))) * pace + _ROUNDING_S
+    outside = outside_media(start_s, clip.source_duration_s, end_s, slack_s=slack_s)
+    if outside is not None:
+        raise Unresolved(outside, source=str(info.path), failed=True)
+    over_s = Fraction(0) if end_s is None else start_s + clip.source_duration_s - end_s
+    if over_s < 1 / max(rates) - _ROUNDING_S:
+        return clip
+    padded = "silence follows" if info.video is None else "its last picture is held"
+    note = f"{clip.name} on {clip.track} ends {float(over_s):.3f} s after its media; {padded}"
+    return replace(clip, notes=(*clip.notes, note))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +158,11 @@ class _Seen:
 class _PictureFiles:
     """The media of picture clips. A file that a hundred clips use is opened once."""
 
-    def __init__(self, *, folder: Path, roots: MediaRoots, store: Store, locate: Locate | None) -> None:
+    def __init__(
+        self, *, folder: Path, roots: MediaRoots, store: Store, locate: Locate | None, rate: Fraction | None
+    ) -> None:
         self._folder, self._roots, self._store, self._locate = folder, roots, store, locate
+        self._rate = rate
         self._seen: dict[Path | ImageSequence, _Seen | str] = {}
 
     def source(self, clip: ClipRef) -> tuple[Source, probing.MediaInfo]:
@@ -146,9 +172,7 @@ class _PictureFiles:
         info = seen.info
         video = probing.require_video(info)
         start_s = media_start(ref, clip.source_low_s, timecode_s=timecode_s(video), file_duration_s=info.duration_s)
-        outside = outside_media(start_s, clip.source_duration_s, info.duration_s, slack_s=_slack_s(clip, video.rate))
-        if outside is not None:
-            raise Unresolved(outside, source=str(info.path), failed=True)
+        clip = _within(clip, info, start_s, end_s=info.duration_s, rates=(video.rate, self._rate or video.rate))
         start_s = max(start_s, Fraction(0))
         images = media if isinstance(media, ImageSequence) else None
         if images is not None and ref.images is not None:
@@ -235,11 +259,8 @@ class SoundFiles:
             state = self.state(info)
         except MediaError as error:
             raise Unresolved(str(error), failed=True) from error
-        outside = outside_media(start_s, clip.source_duration_s, _end_s(info), slack_s=_slack_s(clip, rate))
-        if outside is not None:
-            raise Unresolved(outside, source=str(info.path), failed=True)
         return Source(
-            clip=clip,
+            clip=_within(clip, info, start_s, end_s=_end_s(info), rates=(rate,)),
             path=info.path,
             digest=state.digest,
             start_s=max(start_s, Fraction(0)),

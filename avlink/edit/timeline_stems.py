@@ -28,6 +28,7 @@ from avlink.edit.reuse import plan_digest, remember, with_made_sounds
 from avlink.edit.sources import resolve_sources
 from avlink.edit.stems import StemTarget, write_stem
 from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
+from avlink.edit.transparency import with_transparency
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_formats
 from avlink.session import Session
 from avlink.timeline.cue_notes import cue_notes
@@ -239,7 +240,9 @@ def _plan(
     hooks: EditHooks,
 ) -> Plan:
     file, recipe = opened.file, request.recipe
-    clips = select_clips(list_clips(file.timeline, file.image_rate), wanted=recipe.select)
+    items = list_clips(file.timeline, file.image_rate)
+    items = with_transparency(items, folder=opened.folder, roots=opened.roots, locate=hooks.locate)
+    clips = select_clips(items, wanted=recipe.select)
     if not clips:
         raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to give a sound to")
     sources, skips = resolve_sources(
@@ -250,6 +253,7 @@ def _plan(
         skip_missing=request.skip_missing,
         handle_s=recipe.stems.handle,
         locate=hooks.locate,
+        rate=target.timecode_rate,
     )
     sources, failed = hooks.adjust(sources)
     return build_plan(

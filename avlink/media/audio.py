@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -19,12 +21,15 @@ from avlink.core.clock import to_index
 from avlink.core.errors import MediaError
 from avlink.core.sound import FittedSound, ReversedSound, SpooledSound
 from avlink.core.values import SoundSource, Waveform
-from avlink.media.container import find_audio, find_video, open_input
+from avlink.media.container import find_audio, find_video, open_input, read_packets
 from avlink.media.probe import read_video_info
 from avlink.media.resample import Resampler
 
 # Containers whose index gives exact times; in a plain MP3 the time after a seek is a guess.
 _EXACT_SEEK = ("mp4", "matroska", "wav")
+# A container whose times are milliseconds: after a seek, frames are put where counting from the start puts them.
+_MILLISECONDS = "matroska"
+_FRAMES_FOR_THE_GRID = 4
 _SEEK_BEYOND_S = 10
 # Decoders need some packets after a seek before their output is right (Opus 80 ms, MP3 a few frames).
 _PREROLL_S = 1
@@ -140,7 +145,10 @@ def _blocks(
     if origin_s is None:
         origin_s = (stream.start_time or 0) * Fraction(stream.time_base or 0)
     rate = channels = 0
+    grid: _Grid | None = None
     if start_s > _SEEK_BEYOND_S and any(name in container.format.name for name in _EXACT_SEEK) and stream.time_base:
+        if _MILLISECONDS in container.format.name:
+            grid = _grid(islice(_decode(path, container, stream), _FRAMES_FOR_THE_GRID), origin_s)
         # A seek beyond the end decodes nothing, and the silence then takes its format from the header.
         rate, channels = stream.rate, stream.channels
         container.seek(int((origin_s + start_s - _PREROLL_S) / stream.time_base), stream=stream, backward=True)
@@ -156,6 +164,8 @@ def _blocks(
         if block.shape[0] != channels or frame.sample_rate != rate:
             raise MediaError(f"the sound of '{path}' changes its rate or channels on the way; convert it to WAV first")
         begin = _frame_start(frame, origin_s, decoded)
+        if decoded is None and grid is not None:
+            begin = grid.nearest(begin, rate)
         decoded = begin + block.shape[1]
         if begin > position:
             stop = begin if duration_s is None else min(begin, to_index(start_s + duration_s, rate) + 1)
@@ -171,6 +181,31 @@ def _blocks(
     if rate:
         # Gives the caller the format of the silence where a span lies after the end of the sound.
         yield np.zeros((channels, 0), np.float32), rate
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The samples at which the frames of a stream begin: one of them, and the distance to the next."""
+
+    begin: int
+    step: int
+
+    def nearest(self, index: int, rate: int) -> int:
+        """Return the beginning of a frame that is stated within the jitter of times, else `index` itself."""
+        begin = self.begin + round((index - self.begin) / self.step) * self.step
+        return begin if abs(begin - index) <= _JITTER_S * rate else index
+
+
+def _grid(frames: Iterable[AudioFrame], origin_s: Fraction) -> _Grid | None:
+    """Return the grid of a stream by its first frames; None if they differ in length."""
+    begins: list[int] = []
+    sizes: list[int] = []
+    for frame in frames:
+        begins.append(_frame_start(frame, origin_s, begins[-1] + sizes[-1] if begins else None))
+        sizes.append(frame.samples)
+    # The first is shorter where samples of the encoder's delay are left out.
+    constant = len(sizes) > 2 and len(set(sizes[1:])) == 1
+    return _Grid(begins[1], sizes[1]) if constant else None
 
 
 def _silence(samples: int, channels: int, rate: int) -> Iterator[tuple[NDArray[np.float32], int]]:
@@ -191,11 +226,11 @@ def _frame_start(frame: AudioFrame, origin_s: Fraction, expected: int | None) ->
 
 def _decode(path: Path, container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     reached: float | None = None
-    packets = container.demux(stream)
+    packets = read_packets(container, stream)
     while True:
         try:
             packet = next(packets, None)
-            frames = [] if packet is None else packet.decode()
+            frames = [] if packet is None else stream.codec_context.decode(packet)
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
@@ -213,9 +248,18 @@ def _decode(path: Path, container: InputContainer, stream: AudioStream) -> Itera
             yield frame
 
 
+def _samples(frame: AudioFrame) -> NDArray[Any]:
+    """Return the samples of a frame as `to_ndarray` does, which PyAV refuses for 64-bit integers."""
+    if not frame.format.name.startswith("s64"):
+        return frame.to_ndarray()
+    count = frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)
+    planes: Iterable[Any] = frame.planes
+    return np.stack([np.frombuffer(plane, np.int64, count) for plane in planes])
+
+
 def _as_float(frame: AudioFrame) -> NDArray[np.float32]:
     """Return (channels, samples) with full scale at +-1, from any sample format."""
-    data = frame.to_ndarray()
+    data = _samples(frame)
     if not frame.format.is_planar:
         data = data.reshape(-1, frame.layout.nb_channels).T
     kind = frame.format.name.removesuffix("p")

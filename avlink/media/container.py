@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -18,6 +21,8 @@ from avlink.core.errors import MediaError
 
 # Playlists and concat scripts must not open addresses that the user never named.
 _LOCAL_ONLY = {"protocol_whitelist": "file"}
+_MOST_BYTES_WAITING = 64 << 20
+_WILD_S = 10
 
 
 @contextmanager
@@ -51,6 +56,74 @@ def find_video(container: InputContainer) -> VideoStream | None:
 def find_audio(container: InputContainer) -> AudioStream | None:
     """Return the first audio stream."""
     return container.streams.audio[0] if container.streams.audio else None
+
+
+def read_packets(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet[Any]]:
+    """Yield the packets of one stream, and at the end an empty one, which makes a decoder give its last frames.
+
+    A single packet whose time is far after that of the next one is damaged, and takes the time after the one before.
+    Raises what libav raises.
+    """
+    before: int | None = None
+    waiting: Packet[Any] | None = None
+    for packet in _demuxed(container, stream):
+        if waiting is not None:
+            _repair_time(waiting, before, packet.dts)
+            before = waiting.dts
+            yield waiting
+        waiting = packet
+    if waiting is not None:
+        yield waiting
+
+
+def _demuxed(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet[Any]]:
+    packets = container.demux(stream)
+    try:
+        yield from packets
+    except IndexError:
+        # PyAV fails at the end of files in which libav found another stream on the way, as in FLV and program streams.
+        yield end_of(stream)
+
+
+def _repair_time(packet: Packet[Any], before: int | None, after: int | None) -> None:
+    if packet.dts is None or after is None or before is None or packet.time_base is None:
+        return
+    if (packet.dts - after) * Fraction(packet.time_base) > _WILD_S:
+        shift = before + max(1, packet.duration or 0) - packet.dts
+        packet.dts, packet.pts = packet.dts + shift, None if packet.pts is None else packet.pts + shift
+
+
+def end_of(stream: AudioStream | VideoStream) -> Packet[Any]:
+    """Return the empty packet that makes a decoder give its last frames."""
+    packet: Packet[Any] = Packet()
+    packet.stream = stream
+    return packet
+
+
+def from_key_picture(packets: Iterable[Packet[Any]], time_s: Fraction) -> Iterator[Packet[Any]]:
+    """Leave out the packets before the last but one key picture that is shown at container time `time_s` or before.
+
+    For files without a usable index: packets are read, and not decoded. From the last but one, since pictures around a
+    key picture refer to those before it, and those with periodic intra refresh are whole only after one period.
+
+    Raises what `packets` raises.
+    """
+    earlier: list[Packet[Any]] = []
+    waiting: list[Packet[Any]] = []
+    size = 0
+    rest = iter(packets)
+    for packet in rest:
+        if packet.is_keyframe and packet.pts is not None and packet.pts * Fraction(packet.time_base) <= time_s:
+            earlier, waiting = waiting, []
+            size = sum(one.size for one in earlier)
+        waiting.append(packet)
+        size += packet.size
+        decoded_s = None if packet.dts is None else packet.dts * Fraction(packet.time_base)
+        if size > _MOST_BYTES_WAITING or (decoded_s is not None and decoded_s > time_s):
+            break
+    yield from earlier
+    yield from waiting
+    yield from rest
 
 
 def _check_regular_file(path: Path) -> None:

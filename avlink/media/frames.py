@@ -27,6 +27,8 @@ _NORMAL = Fraction(1)
 # A frozen frame is looked for a little after its time: clocks of 90 kHz or milliseconds may round its start up.
 _INSTANT_S = Fraction(1, 1_000_000)
 _AFTER_ITS_START_S = Fraction(1, 500)
+# Timelines of 24 frames per second over faster media ask for up to two frames of their own that it does not have.
+_HELD_FRAMES, _HELD_S = 2, Fraction(1, 10)
 
 
 class SpooledFrames:
@@ -82,15 +84,17 @@ def open_frames(
     duration_s: Fraction,
     spec: PictureSpec,
     speed: Fraction = _NORMAL,
+    matte: bool = False,
 ) -> FrameSource:
     """Return `duration_s` seconds of a video or an image sequence as played at `speed`, in the format `spec`.
 
     Media time 0 is the first picture. `speed` is media time per output time: the span is
     [start_s, start_s + duration_s * abs(speed)) of media time, played backwards from its end below 0. At 0 the picture
     at `start_s` is held. There are round(duration_s * rate) frames, at least one. Each is the average of the media over
-    its interval: motion blur where the source has a higher rate, held pictures where it has a lower one.
+    its interval: motion blur where the source has a higher rate, held pictures where it has a lower one. With `matte`
+    the alpha channels of these frames are returned as grey levels.
 
-    Raises MediaError if the span lies outside the picture by more than one frame, or the file cannot be decoded;
+    Raises MediaError if the span ends later than two frames or 0.1 s after the picture, or the file cannot be decoded;
     OutputError if there is no space for the temporary file.
     """
     path = path if isinstance(path, ImageSequence) else Path(path)
@@ -123,16 +127,23 @@ def open_frames(
     begin_s = max(first_s, Fraction(0))
     last: DecodedPicture | None = None
     try:
-        for last in decode_pictures(path, start_s=begin_s, stop_s=spool.end_s, width=spec.width, height=spec.height):
+        for last in decode_pictures(
+            path, start_s=begin_s, stop_s=spool.end_s, width=spec.width, height=spec.height, matte=matte
+        ):
             spool.add(last.pixels, begin_s=last.begin_s, end_s=last.end_s)
             if spool.done:
                 break
         else:
-            _hold_last(path, spool, last, stop_s=start_s + used_s, longest=max(_NORMAL, abs(speed)))
+            _hold_last(path, spool, last, stop_s=start_s + used_s, pace=max(_NORMAL, abs(speed)))
         file.flush()
     except OSError as error:
         raise _no_room(error) from error
     return frames
+
+
+def longest_hold(rate: Fraction) -> Fraction:
+    """Return the longest time for which a last picture at `rate` pictures per second is held, in seconds."""
+    return max(_HELD_FRAMES / rate, _HELD_S)
 
 
 def fit_frames(frames: FrameSource, *, spec: PictureSpec) -> FrameSource:
@@ -184,13 +195,13 @@ def _hold_last(
     last: DecodedPicture | None,
     *,
     stop_s: Fraction,
-    longest: Fraction,
+    pace: Fraction,
 ) -> None:
-    """Hold the last picture over a span that ends up to `longest` frames after it; timelines are often off by one.
+    """Hold the last picture over a span that ends little after it; timelines are often off by a frame or two.
 
-    At double speed, one frame of the timeline is two of the media.
+    At double speed (`pace` 2), one frame of the timeline is two of the media.
     """
-    if last is None or last.end_s + (last.end_s - last.begin_s) * longest < stop_s:
+    if last is None or last.end_s + longest_hold(1 / (last.end_s - last.begin_s)) * pace < stop_s:
         end = "at once" if last is None else f"at {float(last.end_s):.3f} s"
         raise MediaError(
             f"'{path}' has no picture up to {float(stop_s):.3f} s: it ends {end}; trim the clip or relink it"

@@ -33,37 +33,37 @@ def probe_images(images: ImageSequence) -> MediaInfo:
 
 
 def decode_images(
-    images: ImageSequence, *, start_s: Fraction, stop_s: Fraction, width: int, height: int
+    images: ImageSequence, *, start_s: Fraction, stop_s: Fraction, width: int, height: int, matte: bool = False
 ) -> Iterator[DecodedPicture]:
-    """Yield the pictures shown in [start_s, stop_s), fitted into width x height; see `decode_pictures`.
+    """Yield the pictures shown in [start_s, stop_s), or their mattes, fitted into width x height: `decode_pictures`.
 
     Raises MediaError if one of the files cannot be read.
     """
     first = min(floor(start_s * images.rate), len(images.files) - 1)
-    pixels = _before(images, first, width=width, height=height)
+    pixels = _before(images, first, width=width, height=height, matte=matte)
     for index in range(first, len(images.files)):
         begin_s = index / images.rate
         if begin_s >= stop_s and index > first:
             return
         path = images.files[index]
         if path is not None:
-            pixels = _pixels(path, images.rate, width=width, height=height)
+            pixels = _pixels(path, images.rate, width=width, height=height, matte=matte)
         elif images.black:
-            pixels = np.zeros_like(pixels)
+            pixels = np.full_like(pixels, 255 if matte else 0)
         yield DecodedPicture(pixels=pixels, begin_s=begin_s, end_s=begin_s + 1 / images.rate)
 
 
-def _before(images: ImageSequence, index: int, *, width: int, height: int) -> NDArray[np.uint8]:
+def _before(images: ImageSequence, index: int, *, width: int, height: int, matte: bool) -> NDArray[np.uint8]:
     """Return the picture that a missing one at `index` repeats: the last existing one before it, else black."""
     path = None if images.files[index] else next((path for path in images.files[index::-1] if path), None)
     if path is None or images.black:
-        return np.zeros((height, width, 3), np.uint8)
-    return _pixels(path, images.rate, width=width, height=height)
+        return np.full((height, width, 3), 255 if matte else 0, np.uint8)
+    return _pixels(path, images.rate, width=width, height=height, matte=matte)
 
 
-def _pixels(path: Path, rate: Fraction, *, width: int, height: int) -> NDArray[np.uint8]:
+def _pixels(path: Path, rate: Fraction, *, width: int, height: int, matte: bool) -> NDArray[np.uint8]:
     frame, info = _read(path, rate)
-    return Scaler(info, width=width, height=height).scale(frame)
+    return Scaler(info, width=width, height=height, matte=matte).scale(frame)
 
 
 def _read(path: Path, rate: Fraction) -> tuple[VideoFrame, VideoInfo]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from avlink.core.errors import AvlinkError
 from avlink.core.values import FrameSource, SoundSource
-from avlink.media.soundtrack import SoundTrackWriter, open_movie
+from avlink.media.soundtrack import SoundTrackWriter, open_movie, sound_clock
 
 _ENCODERS = ("libx264", "libopenh264", "mpeg4")
 _FRAMES_A_READ = 64
@@ -152,7 +152,7 @@ def encode(
     path = Path(path)
     matrix = encoding.matrix or (Colorspace.ITU709 if size[1] >= _HD_LINES else Colorspace.ITU601)
     reformatter = VideoReformatter()
-    with open_movie(path) as target:
+    with open_movie(path, clocks=(sound_clock(sound, path), rate.numerator)) as target:
         target.metadata.update(tags or {})
         stream = cast(VideoStream, target.add_stream(encoding.codec, rate=rate, options=dict(encoding.options)))
         stream.width, stream.height = even_size(*size)

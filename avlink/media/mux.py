@@ -19,10 +19,12 @@ from av.video.stream import VideoStream
 from avlink.core.errors import AvlinkError, MediaError
 from avlink.core.paths import atomic_write
 from avlink.core.values import SoundSource, Waveform
-from avlink.media.container import find_video, open_input
+from avlink.media.container import find_video, open_input, read_packets
+from avlink.media.counted import is_counted, moments
 from avlink.media.mp4_metadata import is_mp4, read_user_data, rewrite_with_user_data
-from avlink.media.probe import probe
-from avlink.media.soundtrack import SoundTrackWriter, open_movie
+from avlink.media.pictures import counted_order
+from avlink.media.probe import VideoInfo, probe
+from avlink.media.soundtrack import SoundTrackWriter, open_movie, sound_clock
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
 _TRIED_PACKETS = 8
@@ -66,7 +68,8 @@ def _mux(
     by_hand = out_path.suffix.lower() in _MP4_SUFFIXES
     notes = tags
     user_data = read_user_data(video_path) if by_hand and is_mp4(video_path) else []
-    with open_input(video_path) as source, open_movie(out_path, index_first=not by_hand) as target:
+    clocks = (sound_clock(sound, out_path), 1 if video is None else video.rate.numerator)
+    with open_input(video_path) as source, open_movie(out_path, index_first=not by_hand, clocks=clocks) as target:
         picture = _picture(video_path, source)
         # Without `opaque`, PyAV looks for an encoder with the decoder's name, and AV1's has none.
         copy = target.add_stream_from_template(picture, opaque=True)
@@ -78,11 +81,14 @@ def _mux(
         # The first picture goes to time 0: MP4 can express a later start only in milliseconds.
         start = 0 if picture.time_base is None else round(start_s / picture.time_base)
         track = SoundTrackWriter(target, sound, path=out_path)
-        step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
-        for packet, dts in islice(_with_order(_packets(video_path, source, picture), step), packets):
-            packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start
+        if video is not None and is_counted(picture) and out_path.suffix.lower() != ".avi":
+            timed = _in_order(video_path, source, picture, video)
+        else:
+            step = 1 if video is None or not picture.time_base else max(1, round(1 / video.rate / picture.time_base))
+            timed = _from_start(video_path, source, picture, start=start, step=step)
+        for packet in islice(timed, packets):
             packet.stream = copy
-            track.mux_until((dts - start) * Fraction(packet.time_base))
+            track.mux_until((packet.dts or 0) * Fraction(packet.time_base))
             target.mux(packet)
         track.finish()
     if by_hand:
@@ -123,7 +129,7 @@ def _picture(path: Path, container: InputContainer) -> VideoStream:
 
 def _packets(path: Path, source: InputContainer, picture: VideoStream) -> Iterator[Packet[Any]]:
     """Yield the packets of the picture, without the empty ones that flush decoders."""
-    packets = source.demux(picture)
+    packets = read_packets(source, picture)
     reached = Fraction(0)
     while True:
         try:
@@ -139,6 +145,39 @@ def _packets(path: Path, source: InputContainer, picture: VideoStream) -> Iterat
             yield packet
 
 
+def _from_start(
+    path: Path, source: InputContainer, picture: VideoStream, *, start: int, step: int
+) -> Iterator[Packet[Any]]:
+    """Yield packets with `start` as time 0, and with times of decoding that no picture is shown before."""
+    late = _decoded_late(path, step)
+    for packet, dts in _with_order(_packets(path, source, picture), step):
+        packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, dts - start - late
+        yield packet
+
+
+def _in_order(path: Path, source: InputContainer, picture: VideoStream, video: VideoInfo) -> Iterator[Packet[Any]]:
+    """Yield the packets of a stream that is timed by order with the times at which their pictures are shown."""
+    shown, early_s = counted_order(path, video)
+    for moment in moments(source, _packets(path, source, picture), rate=video.rate, start_s=video.start_s):
+        packet, tick_s = moment.packet, Fraction(moment.packet.time_base)
+        packet.pts = round(shown.get(moment.number, moment.at_s) / tick_s)
+        packet.dts, packet.duration = round((moment.at_s - early_s) / tick_s), round(moment.lasts_s / tick_s)
+        yield packet
+
+
+def _decoded_late(path: Path, step: int) -> int:
+    """Return the ticks by which decoding must be earlier, so that no picture is shown before it is decoded.
+
+    QuickTime files of some cameras have times of decoding after those of display, which no muxer takes.
+    """
+    with open_input(path) as source:
+        picture = _picture(path, source)
+        if picture.codec_context is None or not picture.codec_context.has_b_frames:
+            return 0
+        ordered = _with_order(_packets(path, source, picture), step)
+        return max([0, *(dts - packet.pts for packet, dts in ordered if packet.pts is not None)])
+
+
 def _with_order(packets: Iterator[Packet[Any]], step: int) -> Iterator[tuple[Packet[Any], int]]:
     """Yield packets with their decoding times; `step` is the duration of one picture.
 
@@ -151,6 +190,8 @@ def _with_order(packets: Iterator[Packet[Any]], step: int) -> Iterator[tuple[Pac
             waiting.append(packet)
             continue
         dts = (last or 0) + 1 if packet.dts is None else packet.dts
+        if last is not None:
+            dts = max(dts, last + 1)
         yield from ((early, dts - step * (len(waiting) - index)) for index, early in enumerate(waiting))
         waiting = []
         yield packet, dts

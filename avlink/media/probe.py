@@ -25,8 +25,9 @@ from av.video.stream import VideoStream
 
 from avlink.core.clock import exact_rate
 from avlink.core.errors import MediaError
-from avlink.media.container import find_audio, find_video, open_input
+from avlink.media.container import find_audio, find_video, open_input, read_packets
 from avlink.media.dates import recorded_at
+from avlink.media.length import picture_length, sound_length, stated_length
 
 _SMALLEST_SIDE = 8
 _SANE_RATES = (Fraction(1, 10), Fraction(300))
@@ -34,10 +35,6 @@ _PACKETS_TO_MEASURE = 120
 _COMMON_RATES = tuple(
     exact_rate(rate) for rate in (10, 12, 12.5, 15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 90, 100, 120)
 )
-# Raw streams without an index: libav guesses their length from the bit rate.
-_GUESSED_BY_BIT_RATE = frozenset({"mp3", "aac", "ac3", "eac3", "dts", "loas", "amr", "amrnb", "amrwb"})
-# Formats in which libav gives the length of the whole file as that of each stream.
-_LENGTH_OF_THE_FILE = frozenset({"matroska,webm", "flv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +106,19 @@ def probe(path: Path) -> MediaInfo:
         if format_name == "image2" or format_name.endswith("_pipe"):
             raise MediaError(f"'{path}' is a still picture; only moving pictures can be given a sound")
         video, audio = find_video(container), find_audio(container)
-        stream: VideoStream | AudioStream | None = video or audio
-        if stream is None:
-            raise MediaError(f"'{path}' holds neither picture nor sound; check the link")
-        _check_whole(path, stream)
         audio_info = None if audio is None else _audio_info(path, audio)
-        video_info = None if video is None else read_video_info(path, container, video)
-        duration_s = _duration(path, stream, None if video_info is None else video_info.rate)
         recorded = recorded_at(container)
-        return MediaInfo(path=path, duration_s=duration_s, video=video_info, audio=audio_info, recorded=recorded)
+        if video is not None:
+            _check_whole(path, video)
+            video_info = read_video_info(path, container, video)
+            length_s = picture_length(path, video, rate=video_info.rate, start_s=video_info.start_s)
+            return MediaInfo(path=path, duration_s=length_s, video=video_info, audio=audio_info, recorded=recorded)
+        if audio is not None:
+            _check_whole(path, audio)
+            return MediaInfo(
+                path=path, duration_s=sound_length(path, audio), video=None, audio=audio_info, recorded=recorded
+            )
+        raise MediaError(f"'{path}' holds neither picture nor sound; check the link")
 
 
 def require_video(info: MediaInfo) -> VideoInfo:
@@ -150,7 +151,7 @@ def read_video_info(path: Path, container: InputContainer, stream: VideoStream) 
     # Starting decoder threads takes longer than decoding one picture.
     stream.codec_context.thread_count = 1
     times: list[int] = []
-    packets = _noting_times(container.demux(stream), times)
+    packets = _noting_times(read_packets(container, stream), times)
     first = _first_picture(path, packets)
     width, height = max(1, round(first.width * pixel_aspect(stream))), first.height
     rotation = right_angle(first.rotation)
@@ -190,16 +191,13 @@ def picture_time(frame: VideoFrame) -> Fraction | None:
 def _audio_info(path: Path, stream: AudioStream) -> AudioInfo:
     if stream.codec_context is None or not stream.rate:
         raise MediaError(f"the sound of '{path}' is in a format that cannot be decoded here; convert it to WAV or AAC")
-    format_name = stream.container.format.name
-    length, unit = stream.duration, stream.time_base
-    known = length and unit and format_name not in _GUESSED_BY_BIT_RATE | _LENGTH_OF_THE_FILE
     reference = stream.container.metadata.get("time_reference", "")
     return AudioInfo(
         sample_rate=stream.rate,
         channels=stream.channels,
         start_s=_start(stream),
         codec=stream.codec_context.name,
-        duration_s=(length or 0) * Fraction(unit or 0) if known else None,
+        duration_s=stated_length(stream),
         time_reference_s=Fraction(int(reference), stream.rate) if reference.isdecimal() else None,
     )
 
@@ -282,37 +280,3 @@ def _check_whole(path: Path, stream: Stream) -> None:
             f"the media file '{path}' is cut short: its index points to {needed} bytes, it has {present}; "
             "copy or render it again"
         )
-
-
-def _duration(path: Path, stream: VideoStream | AudioStream, rate: Fraction | None) -> Fraction:
-    format_name = stream.container.format.name
-    own_length = format_name not in _GUESSED_BY_BIT_RATE | _LENGTH_OF_THE_FILE
-    if own_length and stream.duration and stream.duration > 0 and stream.time_base:
-        return stream.duration * Fraction(stream.time_base)
-    # Reading the tail is enough where a file can seek; the last five seconds may hold no packet of a slow stream.
-    for tail_s in (5, 60, None) if format_name not in _GUESSED_BY_BIT_RATE else (None,):
-        with open_input(path) as container:
-            end = _last_packet_end(container, stream.index, tail_s=tail_s, rate=rate)
-        if end is not None:
-            return max(end - _start(stream), Fraction(0))
-    raise MediaError(f"the length of '{path}' cannot be found, for its packets carry no times; convert it")
-
-
-def _last_packet_end(
-    container: InputContainer, index: int, *, tail_s: int | None, rate: Fraction | None
-) -> Fraction | None:
-    stream = container.streams[index]
-    end: Fraction | None = None
-    # The length of a file that breaks off is that of its readable part.
-    with suppress(av.error.FFmpegError):
-        if tail_s is not None:
-            if not container.duration:
-                return None
-            container.seek((container.start_time or 0) + max(0, container.duration - tail_s * av.time_base))
-        for packet in container.demux(stream):
-            if packet.pts is not None:
-                # FLV gives each picture a duration of 1 ms, so the rate sets a lower bound.
-                length = max((packet.duration or 0) * Fraction(packet.time_base), 1 / rate if rate else Fraction(0))
-                reached = packet.pts * Fraction(packet.time_base) + length
-                end = reached if end is None else max(end, reached)
-    return end

@@ -19,7 +19,7 @@ from avlink.core.hashing import digest, fraction_text
 from avlink.core.store import Store
 from avlink.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 
-_CODE_VERSION = 3
+_CODE_VERSION = 4
 """Increased when probing gives another result for the same file."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -30,9 +31,13 @@ class DecodedPicture:
 
 
 class Scaler:
-    """Converts frames of one video to RGB pictures of one size: upright, in shape, without aliasing."""
+    """Converts frames of one video to RGB pictures of one size: upright, in shape, without aliasing.
 
-    def __init__(self, info: VideoInfo, *, width: int, height: int) -> None:
+    With `matte` they are converted to their alpha channels, as grey levels: 255 where a frame is opaque, 0 in the bars.
+    """
+
+    def __init__(self, info: VideoInfo, *, width: int, height: int, matte: bool = False) -> None:
+        self._matte = matte
         self._width, self._height = width, height
         self._fit_width, self._fit_height = _fit(info, width=width, height=height)
         self._reformatter = VideoReformatter()
@@ -47,9 +52,18 @@ class Scaler:
         unnamed = frame.colorspace == _UNSPECIFIED_MATRIX
         matrix = Colorspace.ITU709 if unnamed and frame.height >= _HD_LINES else None
         small = self._reformatter.reformat(
-            frame, width, height, "rgb24", src_colorspace=matrix, interpolation=_EXACT_AREA, threads=1
+            frame,
+            width,
+            height,
+            "rgba" if self._matte else "rgb24",
+            src_colorspace=matrix,
+            interpolation=_EXACT_AREA,
+            threads=1,
         )
-        pixels = np.rot90(small.to_ndarray(), k=rotation // 90)
+        colours: NDArray[Any] = small.to_ndarray()
+        if self._matte:
+            colours = np.repeat(colours[:, :, 3:], 3, axis=2)
+        pixels = np.rot90(colours, k=rotation // 90)
         if pixels.shape[:2] == (self._height, self._width):
             return np.ascontiguousarray(pixels, dtype=np.uint8)
         framed = np.zeros((self._height, self._width, 3), np.uint8)

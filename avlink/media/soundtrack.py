@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from typing import cast
 
@@ -38,13 +39,18 @@ _LAYOUTS = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}
 _BIT_RATE_A_CHANNEL = 128_000
 _FRAME_SAMPLES = 1024
 _WHOLE_RATE = 48000
+_WITH_EDIT_LISTS = ("mp4", "mov", "3gp")
+_MILLISECONDS = 1000
+_FASTEST_CLOCK = 100_000_000
 
 
 @contextmanager
-def open_movie(path: Path, *, index_first: bool = True) -> Iterator[OutputContainer]:
+def open_movie(path: Path, *, index_first: bool = True, clocks: Sequence[int] = ()) -> Iterator[OutputContainer]:
     """Open a movie for writing, with every failure in one sentence.
 
-    With `index_first`, MP4 and MOV begin with their index, so that they play while they are downloaded.
+    With `index_first`, MP4 and MOV begin with their index, so that they play while they are downloaded. Their edit
+    lists count time in a unit in which a tick of each of the `clocks`, in ticks per second, is a whole number; without
+    any, in milliseconds.
 
     Raises OutputError for an unknown suffix or a place that cannot be written, MediaError if libav refuses the streams
     for this container.
@@ -53,7 +59,9 @@ def open_movie(path: Path, *, index_first: bool = True) -> Iterator[OutputContai
         known = ", ".join(_FORMATS)
         raise OutputError(f"'{path}' cannot be written: movies are written as {known}; choose one of these suffixes")
     name, _codec = _FORMATS[path.suffix.lower()]
-    options = {"movflags": "+faststart"} if name in ("mp4", "mov", "3gp") and index_first else {}
+    options = {}
+    if name in _WITH_EDIT_LISTS:
+        options = {"movie_timescale": str(_common_clock(clocks))} | ({"movflags": "+faststart"} if index_first else {})
     try:
         container = av.open(str(path.absolute()), "w", format=name, options=options)
         try:
@@ -71,6 +79,23 @@ def open_movie(path: Path, *, index_first: bool = True) -> Iterator[OutputContai
         ) from error
 
 
+def sound_clock(sound: SoundSource | None, path: Path) -> int:
+    """Return the sample rate with which `sound` is written into a movie of that name; 1 without sound."""
+    if sound is None:
+        return 1
+    rates = _RATES.get(_FORMATS[path.suffix.lower()][1]) if path.suffix.lower() in _FORMATS else None
+    return sound.sample_rate if rates is None or sound.sample_rate in rates else _WHOLE_RATE
+
+
+def _common_clock(clocks: Sequence[int]) -> int:
+    common = _MILLISECONDS
+    for clock in clocks:
+        # A clock that fits no other stays out: its edges are off by less than one of these ticks.
+        both = lcm(common, clock)
+        common = both if both <= _FASTEST_CLOCK else common
+    return common
+
+
 class SoundTrackWriter:
     """Encodes the sound of a movie that is being written, interleaved with the picture so that little is buffered."""
 
@@ -79,8 +104,8 @@ class SoundTrackWriter:
         codec = _FORMATS[path.suffix.lower()][1]
         if sound.channels not in _LAYOUTS:
             raise MediaError(f"sound of {sound.channels} channels cannot go into '{path}'; mix it to mono or stereo")
-        rates = _RATES.get(codec)
-        self._sound = sound if rates is None or sound.sample_rate in rates else resample_spooled(sound, _WHOLE_RATE)
+        rate = sound_clock(sound, path)
+        self._sound = sound if rate == sound.sample_rate else resample_spooled(sound, rate)
         self._container = container
         self._layout = _LAYOUTS[sound.channels]
         # PyAV's overloads know the stream's type by literal codec names only.

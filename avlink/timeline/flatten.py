@@ -15,9 +15,9 @@ from avlink.timeline.hits import hits_of
 from avlink.timeline.item import KEY, is_off, own_range, plain
 from avlink.timeline.markers import Marker
 from avlink.timeline.metadata import REQUESTS
-from avlink.timeline.select import select_clips
 from avlink.timeline.timebase import DEFAULT_RATE, timebase
 from avlink.timeline.values import ClipRef, Skip
+from avlink.timeline.visible import part_addresses
 from avlink.timeline.walk import Visit, timeline_markers, walk_tracks
 
 _ZERO = Fraction(0)
@@ -87,7 +87,7 @@ class _Pairs:
             visit.item.address: visit.source for row in pictures for visit in row.visits if visit.item is not None
         }
         # A stem remembers the id of a part where only that is seen, or where a marker asked for it.
-        addresses = {item.id: item.address for item in (*items, *select_clips(items))}
+        addresses = part_addresses(items)
         self._sources = {id: sources[address] for id, address in addresses.items()}
         made = (addresses.get(_stem_id(plain(visit.source.metadata))) for row in stems for visit in row.visits)
         self._with_stem = {address for address in made if address is not None}

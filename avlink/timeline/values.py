@@ -60,6 +60,8 @@ class ClipRef:
     """Time behind its place for which it is heard."""
     fades: tuple[Fade, ...] = ()
     """Fades of the transitions that it is heard in."""
+    transparent: bool = False
+    """True when its media is known to have an alpha channel through which what lies under it is seen."""
     address: tuple[int, ...] = field(default=(), compare=False)
     """Child indices from the timeline's stack down to the clip that it is a stretch of."""
 
@@ -112,6 +114,8 @@ class ClipRef:
         Generators and clips without media are mostly titles, which hide nothing, unless they are named like a film or
         come from a reel.
         """
+        if self.transparent:
+            return False
         is_film = self.name.lower().endswith(FILM_SUFFIXES)
         return not any(ref.keyed for ref in self.media) and any(
             ref.kind == "images"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import combinations
 
 from avlink.core.hashing import digest
 from avlink.timeline.fades import FadeIndex
@@ -14,6 +15,7 @@ from avlink.timeline.values import ClipRef, Skip, left_out, with_fades
 from avlink.timeline.walk import item_id
 
 Span = tuple[Fraction, Fraction]
+_MOST_EDGES = 60
 
 
 def visible(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:
@@ -44,6 +46,37 @@ def seen(items: Sequence[ClipRef | Skip], *, heard: bool = True) -> list[ClipRef
             track = on_layer[0].track
             by_track[track] = _merged([*by_track.get(track, []), *opaque])
     return found
+
+
+def that_cover(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:
+    """Return the clips that hide something under them, by what the timeline says of their media."""
+    found: list[ClipRef] = []
+    below: list[Span] = []
+    for on_layer in reversed(_from_the_top(items)):
+        clips = [item for item in on_layer if isinstance(item, ClipRef)]
+        found += [
+            clip for clip in clips if clip.opaque and _touches((clip.timeline_start_s, clip.timeline_end_s), below)
+        ]
+        below = _merged([*below, *((clip.heard_start_s, clip.heard_end_s) for clip in clips)])
+    return found
+
+
+def part_addresses(items: Sequence[ClipRef | Skip]) -> dict[str, tuple[int, ...]]:
+    """Return the address of each item, by its id and by those of the parts of it that may be all that is seen.
+
+    Of some clips above, only their media tells that they hide nothing. So all parts between edges of what may hide a
+    clip count, as long as these are few.
+    """
+    found = {part.id: part.address for part in seen(items)}
+    edges = sorted({edge for item in items for span in _hidden_by(item) for edge in span})
+    for item in items:
+        for part in cued_parts(item):
+            if isinstance(part, ClipRef):
+                inner = edges[bisect_right(edges, part.timeline_start_s) : bisect_left(edges, part.timeline_end_s)]
+                if inner and len(inner) <= _MOST_EDGES:
+                    times = [part.timeline_start_s, *inner, part.timeline_end_s]
+                    found |= {_part_id(part, *span): part.address for span in combinations(times, 2)}
+    return found | {item.id: item.address for item in items}
 
 
 def cued_parts(item: ClipRef | Skip) -> list[ClipRef | Skip]:
@@ -159,6 +192,12 @@ def _minus(span: Span, covered: Sequence[Span]) -> list[Span]:
     if start_s < end_s:
         left.append((start_s, end_s))
     return left
+
+
+def _touches(span: Span, covered: Sequence[Span]) -> bool:
+    """Return whether a span overlaps one of sorted, disjoint spans."""
+    index = bisect_right(covered, span[0], key=lambda one: one[1])
+    return index < len(covered) and covered[index][0] < span[1]
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

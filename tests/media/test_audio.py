@@ -4,6 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -89,6 +90,49 @@ def test_stretches_equal_the_whole(tmp_path: Path) -> None:
         expected = np.pad(full[:, first : first + wanted], ((0, 0), (0, max(0, wanted + first - full.shape[1]))))
         assert np.array_equal(got, expected)
     assert not read_audio(path, sample_rate=16000, start_s=Fraction(30), duration_s=Fraction(1)).samples.any()
+
+
+def write_sound(path: Path, samples: np.ndarray, *, codec: str, rate: int, layout: str) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        for start in range(0, samples.shape[1], 1024):
+            block = np.ascontiguousarray(samples[:, start : start + 1024])
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.wav", "pcm_s64le"),
+        ("a.wav", "pcm_f64le"),
+        ("a.w64", "pcm_f64le"),
+        ("a.mov", "pcm_f64le"),
+        ("a.au", "pcm_f64be"),
+    ],
+)
+def test_64_bits_a_sample_come_back_exactly(tmp_path: Path, name: str, codec: str, layout: str) -> None:
+    channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
+    samples = np.random.default_rng(3).uniform(-1, 1, (channels, 5000)).astype(np.float32)
+    write_sound(tmp_path / name, samples, codec=codec, rate=48000, layout=layout)
+    got = read_audio(tmp_path / name, sample_rate=48000, mono=False).samples
+    assert np.array_equal(got, samples)
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+@pytest.mark.parametrize("codec", ["aac", "libopus", "flac", "pcm_s16le", "libmp3lame"])
+def test_stretches_of_matroska_are_those_of_the_whole_to_the_sample(tmp_path: Path, codec: str, rate: int) -> None:
+    rate = 48000 if codec == "libopus" else rate
+    samples = np.random.default_rng(4).uniform(-0.2, 0.2, (1, 16 * rate)).astype(np.float32)
+    write_sound(tmp_path / "a.mkv", samples, codec=codec, rate=rate, layout="mono")
+    full = read_audio(tmp_path / "a.mkv", sample_rate=rate).samples
+    for start_s in (Fraction(11), Fraction(1237, 100), Fraction(14999, 1000)):
+        got = read_audio(tmp_path / "a.mkv", sample_rate=rate, start_s=start_s, duration_s=Fraction(1, 4)).samples
+        first = to_index(start_s, rate)
+        assert np.abs(got - full[:, first : first + got.shape[1]]).max() < 1e-3
 
 
 @pytest.mark.parametrize("name", ["auto-editor__example.mp4", "exoplayer__sample.avi", "derived__av1_opus_drum.webm"])

@@ -72,6 +72,22 @@ def test_flash_and_click_stay_together(make_movie: MakeMovie, tmp_path: Path, su
     assert click_times(read_audio(out, sample_rate=48000)) == pytest.approx([float(t) for t in CLICKS_S], abs=0.001)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize("rate", ["12", "25/2", "15", "16", "24000/1001", "30000/1001"])
+def test_the_sound_of_a_movie_is_as_long_as_its_picture_to_the_sample(
+    make_movie: MakeMovie, tmp_path: Path, rate: str, suffix: str
+) -> None:
+    picture = make_movie(f"film{suffix}", [40] * 81, rate=Fraction(rate))
+    samples = round(81 / Fraction(rate) * 48000)
+    out = tmp_path / f"out{suffix}"
+    mux_sound(picture, Waveform(samples=np.zeros((1, samples), np.float32), sample_rate=48000), out)
+    with av.open(str(out)) as container:
+        sound, video = container.streams.audio[0], container.streams.video[0]
+        assert sound.duration == samples
+        assert sound.time_base == Fraction(1, 48000)
+        assert abs(video.duration * video.time_base - 81 / Fraction(rate)) <= 2 * video.time_base
+
+
 def test_pictures_cut_by_an_edit_list_stay_cut(make_movie: MakeMovie, tmp_path: Path) -> None:
     rate, out = Fraction(25), tmp_path / "out.mp4"
     times = [index / rate - Fraction(8, 25) for index in range(83)]
