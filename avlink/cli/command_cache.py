@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import avlink
+from avlink.cli.terminal import visible, visible_line
 from avlink.core.entry_points import changed_ns, plugin_points
 from avlink.core.errors import AvlinkError
 from avlink.core.hashing import JsonValue, digest
@@ -45,13 +46,13 @@ class CommandListing:
 
 def listing_of(registry: Registry) -> CommandListing:
     """Return what `--help` shows of the plugins of a registry."""
-    problems = {failure.plugin: failure.reason for failure in registry.failures}
-    problems |= {" and ".join(clash.plugins): str(clash) for clash in registry.clashes}
+    problems = {failure.plugin: visible_line(failure.reason) for failure in registry.failures}
+    problems |= {" and ".join(clash.plugins): visible_line(str(clash)) for clash in registry.clashes}
     options = [
         ListedOption(
             name=option.name,
             commands=option.commands,
-            help=option.help,
+            help=visible(option.help),
             type=option.type.__name__,
             default=option.default,
             metavar=option.metavar,
@@ -59,7 +60,7 @@ def listing_of(registry: Registry) -> CommandListing:
         )
         for option in registry.command_options.values()
     ]
-    commands = {name: item.summary for name, item in registry.commands.items()}
+    commands = {name: visible_line(item.summary) for name, item in registry.commands.items()}
     return CommandListing(commands=commands, options=tuple(options), problems=problems)
 
 

@@ -1,4 +1,7 @@
-"""The console: progress as an event listener, and answers. Rich on a terminal, plain lines elsewhere."""
+"""The console: progress as an event listener, and answers. Rich on a terminal, plain lines elsewhere.
+
+Everything that is printed passes `avlink.cli.terminal` first: names and texts come from files of any origin.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from avlink.cli.terminal import visible, visible_line
 from avlink.core.answer import Block, Grid
 from avlink.core.events import Event, JobDone, JobFailed, JobStarted, Listener, Message, PlanReady, StepDone
 
@@ -18,11 +22,22 @@ def show(blocks: Sequence[Block], stream: TextIO) -> None:
     """Print texts and tables."""
     for block in blocks:
         if isinstance(block, str):
-            print(block, file=stream)
+            say(block, stream)
         elif stream.isatty():
             _show_rich(block, stream)
         else:
-            print("\n".join(_plain_rows(block)), file=stream)
+            say("\n".join(_plain_rows(block)), stream)
+
+
+def say(text: str, stream: TextIO) -> None:
+    """Print a text of one or several lines at once, in characters that the stream can hold."""
+    text = visible(text)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    print(text, file=stream, flush=True)
 
 
 @contextlib.contextmanager
@@ -73,7 +88,9 @@ class PlainListener:
             self._tenths[event.job_id] = tenth
         line = self._line(event)
         if line and (self._verbose or not is_detail(event)):
-            print(line, file=self._stream, flush=True)
+            with contextlib.suppress(OSError):
+                # A log on a full disk is no reason to stop.
+                say(visible_line(line), self._stream)
 
     def _line(self, event: Event) -> str:
         if isinstance(event, PlanReady):
@@ -102,11 +119,11 @@ class RichListener:
             if event.jobs > 1:
                 self._run = self._bars.add_task("all", total=event.jobs, note="")
         elif isinstance(event, JobStarted):
-            self._tasks[event.job_id] = self._bars.add_task(event.name, total=None, note="")
+            self._tasks[event.job_id] = self._bars.add_task(visible_line(event.name), total=None, note="")
         elif isinstance(event, StepDone):
             if event.job_id in self._tasks:
                 task = self._tasks[event.job_id]
-                self._bars.update(task, completed=event.done, total=event.total, note=event.note)
+                self._bars.update(task, completed=event.done, total=event.total, note=visible_line(event.note))
         elif self._verbose or not is_detail(event):
             self._say(ending_text(event))
             if isinstance(event, JobDone | JobFailed):
@@ -120,7 +137,10 @@ class RichListener:
             self._bars.advance(self._run)
 
     def _say(self, text: str) -> None:
-        self._bars.console.print(text, markup=False, highlight=False)
+        from rich.text import Text
+
+        # As a `Text`, in which neither markup nor names of emoji mean anything.
+        self._bars.console.print(Text(visible_line(text)))
 
 
 def is_detail(event: Event) -> bool:
@@ -148,13 +168,15 @@ def _show_rich(grid: Grid, stream: TextIO) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*grid.heads)
+    table = Table()
+    for head in grid.heads:
+        table.add_column(Text(visible_line(head)))
     for row in grid.rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible_line(cell)) for cell in row))
     Console(file=stream).print(table)
 
 
 def _plain_rows(grid: Grid) -> list[str]:
-    rows = [grid.heads, *grid.rows]
+    rows = [[visible_line(cell) for cell in row] for row in (grid.heads, *grid.rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(grid.heads))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

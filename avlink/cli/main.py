@@ -10,13 +10,18 @@ import sys
 import traceback
 import warnings
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import typer
 
 from avlink.cli.app import GROUPS, build_app
+from avlink.cli.console import say
+from avlink.cli.terminal import visible_json, visible_line
 from avlink.core.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer, Lines
-from avlink.core.errors import AvlinkError
+from avlink.core.disk import disk_full, has_no_space
+from avlink.core.errors import AvlinkError, DiskFull
+from avlink.core.paths import cache_dir
 
 _INTERRUPTED_TEXT = "interrupted; what was finished is kept"
 # typer has its own copy of click since some version, so its errors are named through what it exports.
@@ -40,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BaseException as error:
         code, message = _explain(error)
         if debug:
-            traceback.print_exception(error)
+            _print_error("".join(traceback.format_exception(error)).rstrip())
         return _say(message, code, arguments, stdout if as_json else None)
     if outcome == INTERRUPTED:
         return _say(_INTERRUPTED_TEXT, INTERRUPTED, arguments, stdout if as_json else None)
@@ -67,10 +72,12 @@ def _follow(lines: Lines, command: str | None, stdout: TextIO, *, as_json: bool)
                 if as_json:
                     _print_json({"format": FORMAT, "command": command, **line.payload}, stdout, indent=None)
                 elif line.text:
-                    print(line.text, file=stdout, flush=True)
+                    say(visible_line(line.text), stdout)
             except BrokenPipeError:
-                sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+                _drop_output()
                 return DONE
+            except OSError as error:
+                return _output_failed(error)
 
 
 def _show(answer: Answer, stdout: TextIO, *, as_json: bool) -> int:
@@ -83,18 +90,39 @@ def _show(answer: Answer, stdout: TextIO, *, as_json: bool) -> int:
             show(answer.blocks, stdout)
         stdout.flush()
     except BrokenPipeError:
-        # The reader of the pipe has closed it; the interpreter must not complain when it flushes at exit.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        _drop_output()
+    except OSError as error:
+        return _output_failed(error)
     return answer.exit_code
+
+
+def _drop_output() -> None:
+    """Send standard output nowhere: the interpreter would complain when it flushes what cannot be written at exit."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+
+
+def _output_failed(error: OSError) -> int:
+    _drop_output()
+    _print_error(f"avlink: the results cannot be written to standard output: {error.strerror or error}")
+    return BROKEN
+
+
+def _print_error(text: str) -> None:
+    # Nothing can be said about a standard error that cannot be written.
+    with contextlib.suppress(OSError):
+        say(text, sys.stderr)
 
 
 def _say(message: str, code: int, arguments: Sequence[str], json_to: TextIO | None) -> int:
     if json_to is None:
-        print(f"avlink: {message}" if code != WRONG_INPUT or "\n" not in message else message, file=sys.stderr)
+        _print_error(f"avlink: {message}" if code != WRONG_INPUT or "\n" not in message else message)
     else:
         error = {"message": message, "exit_code": code}
         # One line of JSON: a command that keeps running may have printed such lines before.
-        _print_json({"format": FORMAT, "command": _command(arguments), "error": error}, json_to, indent=None)
+        try:
+            _print_json({"format": FORMAT, "command": _command(arguments), "error": error}, json_to, indent=None)
+        except OSError as failed:
+            return _output_failed(failed)
     return code
 
 
@@ -104,7 +132,8 @@ def _command(arguments: Sequence[str]) -> str | None:
 
 
 def _print_json(value: Any, stream: TextIO, *, indent: int | None = 2) -> None:
-    print(json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False), file=stream, flush=True)
+    text = json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    print(visible_json(text), file=stream, flush=True)
 
 
 def _finite(value: Any) -> Any:
@@ -128,6 +157,8 @@ def _explain(error: BaseException) -> tuple[int, str]:
         return (error.code if isinstance(error.code, int) else BROKEN), str(error.code)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return BROKEN, "there is not enough memory; try a smaller -s run.max_batch_s, or --device cpu"
+    if full := _disk_full(error):
+        return full.exit_code, str(full)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return BROKEN, f"{where}{error.strerror}"
@@ -136,6 +167,18 @@ def _explain(error: BaseException) -> tuple[int, str]:
         f"this is a bug in AVLink: {type(error).__name__}{': ' if words else ''}{words} "
         "(--debug before the command, or AVLINK_DEBUG=1, shows where)"
     )
+
+
+def _disk_full(error: BaseException) -> DiskFull | None:
+    """Return the error to tell of a full disk that no code below has told of, if that is the cause of `error`."""
+    folders = [cache_dir()]
+    with contextlib.suppress(OSError):
+        # The working folder may have been removed meanwhile.
+        folders.insert(0, Path.cwd())
+    place = next((folder for folder in folders if has_no_space(folder)), None)
+    if place is None and not getattr(error, "filename", None):
+        return None
+    return disk_full(error, place or folders[0])
 
 
 def _usage(error: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal
 
+from avlink.cli.terminal import visible_line
 from avlink.core.answer import Block, Grid
 
 _PLACE = ("clip", "track", "timecode", "at", "length", "status")
@@ -45,7 +46,8 @@ def _reasons(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for item in items:
         if item.get("reason"):
-            by_reason.setdefault((str(item["status"]), str(item["reason"])), {})[str(item["name"])] = None
+            name, reason = visible_line(str(item["name"])), visible_line(str(item["reason"]))
+            by_reason.setdefault((str(item["status"]), reason), {})[name] = None
     for (status, reason), names in by_reason.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         yield f"{', '.join(list(names)[:_NAMED])}{more}: {status}: {reason}"

@@ -9,6 +9,7 @@
        |- TimelineError       a timeline that cannot be used
        |- BundleError         a model bundle that cannot be used
        `- OutputError         an output place that cannot be written
+          `- DiskFull         exit code 1: a disk has no space left
     |- PluginError            exit code 1: a plugin failed
     |- ExecutorError          exit code 1: the executor of a backend cannot be reached
     `- PeerFailed             its exit code: another process of a training failed, and says why
@@ -57,6 +58,12 @@ class BundleError(InputError):
 
 class OutputError(InputError):
     """An output cannot be written: no permission, no space, or in the way of something."""
+
+
+class DiskFull(OutputError):
+    """A disk has no space left, a quota is used up, or a file would be larger than the system allows."""
+
+    exit_code = 1
 
 
 class ExecutorError(AvlinkError):

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TypeAlias
 
 import platformdirs
 
-from avlink.core.errors import OutputError
+from avlink.core.disk import disk_full
+from avlink.core.errors import AvlinkError, OutputError
 
 TEMPORARY_PREFIX = ".avlink-tmp-"
 """The name of every file that is still being written begins with this."""
@@ -23,14 +23,10 @@ Writer: TypeAlias = Callable[[Path], AbstractContextManager[Path]]
 """A function such as `atomic_write`: a context of a temporary path, which becomes the path when the block ends well."""
 
 _LEFTOVER_AGE_S = 3600.0
-_FULL_BELOW_BYTES = 1 << 16
 _REASONS = {
     errno.EACCES: "you have no permission to write there",
     errno.EPERM: "the system does not allow it",
     errno.EROFS: "the disk is read-only",
-    errno.ENOSPC: "there is no space left on the disk",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file would be larger than the system allows",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "a folder of that name is in the way",
     errno.EEXIST: "something of that name is in the way",
@@ -50,7 +46,8 @@ def atomic_write(
     machine itself fails, which is enough for files that are checked when they are read. `before_move` sees the complete
     temporary file; where it returns False, `path` stays as it is.
 
-    Raises OutputError when the place cannot be written, in words for permission, space and things in the way.
+    Raises OutputError when the place cannot be written, in words for permission and things in the way; DiskFull where
+    there is no space, also when the writer raises an error of its own for that.
     """
     make_folder(path.parent)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{path.suffix}"
@@ -64,17 +61,19 @@ def atomic_write(
         if before_move is None or before_move(temporary):
             os.replace(temporary, path)
             moved = True
+    except AvlinkError:
+        raise
     except OSError as error:
         # An error that names another file comes from what the block reads, and is not ours to explain.
-        if error.filename in (None, str(temporary), str(path)) and error.errno in _REASONS:
-            raise OutputError(_message(path, error)) from error
-        raise
+        told = _output_error(path, error) if error.filename in (None, str(temporary), str(path)) else None
+        if told is None:
+            raise
+        raise told from error
     except Exception as error:
-        # Encoders wrap the system's error in one of their own; a full disk is still a full disk.
-        if _is_full(path.parent):
-            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise OutputError(_message(path, full)) from error
-        raise
+        full = disk_full(error, path.parent, subject=str(path))
+        if full is None:
+            raise
+        raise full from error
     finally:
         if not moved:
             with contextlib.suppress(OSError):
@@ -113,7 +112,8 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(_message(path, error)) from error
+        told = _output_error(path, error)
+        raise told or OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def sweep_leftovers(folder: Path, *, now_s: float) -> int:
@@ -144,13 +144,12 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _is_full(folder: Path) -> bool:
-    try:
-        return shutil.disk_usage(folder).free < _FULL_BELOW_BYTES
-    except OSError:
-        return False
-
-
-def _message(path: Path, error: OSError) -> str:
-    reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-    return f"{path} cannot be written: {reason}"
+def _output_error(path: Path, error: OSError) -> OutputError | None:
+    """Return the error that tells why `path` cannot be written, or None for unknown reasons."""
+    # Without the name of the temporary file: the folder is that of `path`.
+    nameless = error if error.errno is None else OSError(error.errno, error.strerror)
+    full = disk_full(nameless, path.parent, subject=str(path))
+    if full is not None:
+        return full
+    reason = _REASONS.get(error.errno or 0)
+    return None if reason is None else OutputError(f"{path} cannot be written: {reason}")
