@@ -61,12 +61,13 @@ def prepare(
       avlink data prepare vggsound -s data.folder=/data/vggsound -o /data/prepared
       avlink train vggsound -s data.prepared=/data/prepared
     """  # noqa: D301
+    from avlink.core.disk import report_full_disk
     from avlink.core.recipe import load_recipe
     from avlink.training.data.prepare import prepare as run
 
     loaded = load_recipe(recipe, "train", list(settings or ()))
     out = output or _default_folder(recipe, loaded)
-    with progress() as tell:
+    with report_full_disk(out), progress() as tell:
         done = run(
             loaded,
             out,

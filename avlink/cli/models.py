@@ -71,8 +71,9 @@ def import_(
       avlink train vggsound -s start_from=parts
     """  # noqa: D301
     from avlink.admin.model_import import import_models
+    from avlink.core.disk import report_full_disk
 
-    with progress() as tell:
+    with report_full_disk(output.parent), progress() as tell:
         done = import_models(
             sources, output, name=name, settings=config, licence=licence, measure=measure, listener=tell
         )

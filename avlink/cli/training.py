@@ -45,6 +45,7 @@ def train(
       torchrun --nproc_per_node=8 -m avlink train paper/fusion_v2a -s parallel.mode=fsdp
       avlink sonify cut.otio -s backend.options.model=runs/foley_tiny/bundle
     """  # noqa: D301
+    from avlink.core.disk import report_full_disk
     from avlink.core.errors import PeerFailed
     from avlink.core.recipe import load_recipe
     from avlink.training.ranks import report_once, reports_errors
@@ -54,7 +55,7 @@ def train(
     try:
         with report_once():
             loaded = load_recipe(recipe, "train", list(settings or ()))
-        with progress() if reports_errors() else nullcontext(ignore) as tell:
+        with report_full_disk(out), progress() if reports_errors() else nullcontext(ignore) as tell:
             wrote = run(loaded, out, stages=given.split_names(stages) or (), resume=resume, listener=tell)
     except PeerFailed as error:
         # Of processes that torchrun started together, one says what is wrong; it ends all of them as soon as one ends.
@@ -137,11 +138,12 @@ def ablate(
       avlink ablate -s clips=32 -s compute=steps
     """  # noqa: D301
     from avlink.ablation.ablate import ablate as run
+    from avlink.core.disk import report_full_disk
     from avlink.core.recipe import load_recipe
 
     loaded = load_recipe(recipe, "ablate", list(settings or ()))
     out = output or Path("runs") / Path(recipe).stem
-    with progress() as tell:
+    with report_full_disk(out), progress() as tell:
         names = given.split_names(only) or ()
         report = run(loaded, out, only=names, device=device.value, jobs=jobs, listener=tell)
     return Answer(command="ablate", payload={"output": str(out), **report.to_json()}, blocks=report.lines())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from collections.abc import Iterable
 from fractions import Fraction
 from math import floor
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avlink.core.clock import to_index
-from avlink.core.errors import OutputError
+from avlink.core.spool import SpoolFile
 from avlink.core.values import FrameSource
 
 if TYPE_CHECKING:
@@ -33,17 +31,9 @@ class SpooledPictures:
         Raises OutputError if the temporary file cannot be written.
         """
         self.rate, self.height, self.width, self.num_frames = rate, height, width, 0
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="avlink-made-")  # noqa: SIM115
-        self._lock = Lock()
-        weakref.finalize(self, self._file.close)
+        self._file, self._lock = SpoolFile("pictures", in_memory_bytes=_IN_MEMORY_BYTES), Lock()
         for block in blocks:
-            try:
-                self._file.write(np.ascontiguousarray(block, np.uint8).tobytes())
-            except OSError as error:
-                raise OutputError(
-                    f"no temporary file of pictures can be written in '{tempfile.gettempdir()}' ({error.strerror}); "
-                    "free some space or set TMPDIR"
-                ) from error
+            self._file.write(self.num_frames * height * width * 3, np.ascontiguousarray(block, np.uint8).tobytes())
             self.num_frames += block.shape[0]
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
@@ -51,8 +41,7 @@ class SpooledPictures:
         start, stop, _ = slice(start, stop).indices(self.num_frames)
         size = self.height * self.width * 3
         with self._lock:
-            self._file.seek(start * size)
-            data = self._file.read(max(0, stop - start) * size)
+            data = self._file.read(start * size, max(0, stop - start) * size)
         return np.frombuffer(data, np.uint8).reshape(-1, self.height, self.width, 3)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections import deque
@@ -17,6 +18,7 @@ from typing import Generic, TypeVar
 from avlink.core.errors import AvlinkError
 
 _TERMINATING = ("SIGINT", "SIGTERM", "SIGHUP")
+_END_TIMEOUT_S = 5.0
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -34,6 +36,24 @@ def start_process(
     # The only other end is now the process's own: when it is killed, even before it begins, reading ends.
     theirs.close()
     return process, ours
+
+
+def end_process(process: SpawnProcess) -> None:
+    """End a process that may be at work: it gets a few seconds to remove what it has half written."""
+    process.terminate()
+    process.join(_END_TIMEOUT_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def exit_on_terminate() -> None:
+    """Make SIGTERM raise SystemExit in this process, so that what is half written is removed; ignore Ctrl-C.
+
+    Ctrl-C reaches the whole process group, but only the parent decides how the run ends.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def exit_name(code: int | None) -> str:
@@ -84,8 +104,7 @@ class _WorkerProcess(Generic[Task, Result]):
         return f"was ended from outside ({exit_name(code)}), for want of memory perhaps"
 
     def end(self) -> None:
-        self.process.terminate()
-        self.process.join()
+        end_process(self.process)
         self.pipe.close()
 
 
@@ -140,8 +159,7 @@ def _serve(
     function: Callable[[Task], Result], set_threads: Callable[[int], None], num_threads: int, pipe: Connection
 ) -> None:
     """Run tasks in the child process until the parent closes the pipe."""
-    # Ctrl-C reaches the whole process group, but only the parent decides how the run ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    exit_on_terminate()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     set_threads(num_threads)
     with suppress(EOFError, OSError):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.core.errors import OutputError
+from avlink.core.spool import SpoolFile
 from avlink.core.values import SoundSource, Waveform
 
 _BLOCK_SAMPLES = 1 << 16
@@ -40,26 +38,19 @@ class SpooledSound:
         Raises OutputError if the temporary file cannot be written.
         """
         self.sample_rate, self.channels, self.num_samples = sample_rate, channels, 0
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="avlink-sound-")  # noqa: SIM115
-        self._lock = Lock()
-        weakref.finalize(self, self._file.close)
+        self._file, self._lock = SpoolFile("sound", in_memory_bytes=_IN_MEMORY_BYTES), Lock()
         for block in blocks:
-            try:
-                # Interleaved, so that a span of all channels is one contiguous read of the file.
-                self._file.write(np.ascontiguousarray(block.T, np.float32).tobytes())
-            except OSError as error:
-                raise OutputError(
-                    f"no temporary file of sound can be written in '{tempfile.gettempdir()}' ({error.strerror}); "
-                    "free some space or set TMPDIR"
-                ) from error
+            # Interleaved, so that a span of all channels is one contiguous read of the file.
+            data = np.ascontiguousarray(block.T, np.float32).tobytes()
+            self._file.write(self.num_samples * channels * _SAMPLE_BYTES, data)
             self.num_samples += block.shape[1]
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         with self._lock:
-            self._file.seek(start * self.channels * _SAMPLE_BYTES)
-            data = self._file.read(max(0, stop - start) * self.channels * _SAMPLE_BYTES)
+            size = self.channels * _SAMPLE_BYTES
+            data = self._file.read(start * size, max(0, stop - start) * size)
         return np.ascontiguousarray(np.frombuffer(data, np.float32).reshape(-1, self.channels).T)
 
 

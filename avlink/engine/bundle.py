@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from avlink.core.architecture import AVLinkConfig
+from avlink.core.disk import report_full_disk
 from avlink.core.errors import BundleError
 from avlink.core.paths import atomic_write, make_folder, write_text
 from avlink.engine.system import COMPONENTS, System
@@ -82,9 +83,36 @@ def write_bundle(
 ) -> None:
     """Write components as a bundle, without its card.
 
-    Weights are stored in `dtype` and run in fp32; half precision does not change onset F1.
+    Weights are stored in `dtype` and run in fp32; half precision does not change onset F1. A folder that this makes is
+    removed if it cannot be filled. Raises OutputError, DiskFull where there is no space.
     """
+    table: dict[str, Any] = {
+        "format": FORMAT,
+        "name": name,
+        "licence": licence,
+        "description": description,
+        "model": config.model_dump(mode="json", exclude_none=True),
+        "training": training,
+    }
+    fresh = not folder.exists()
     make_folder(folder)
+    try:
+        _write_files(folder, parts, table, dtype=dtype, shard_bytes=shard_bytes, text=text)
+    except BaseException:
+        if fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _write_files(
+    folder: Path,
+    parts: Mapping[str, nn.Module],
+    table: dict[str, Any],
+    *,
+    dtype: torch.dtype,
+    shard_bytes: int,
+    text: T5Encoder | None,
+) -> None:
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
     index: dict[str, dict[str, Any]] = {}
@@ -107,17 +135,8 @@ def write_bundle(
             save_file(shard, path)
             path.chmod(0o644)  # safetensors makes files that only their owner may read
     write_text(folder / "tensors.json", json.dumps(index, indent=0, sort_keys=True) + "\n")
-    table: dict[str, Any] = {
-        "format": FORMAT,
-        "name": name,
-        "licence": licence,
-        "description": description,
-        "model": config.model_dump(mode="json", exclude_none=True),
-        "training": training,
-    }
-    if text is not None:
-        table["text"] = {"files": save_text_encoder(text, folder)}
-    write_text(folder / "bundle.toml", tomli_w.dumps(table))
+    files = {} if text is None else {"text": {"files": save_text_encoder(text, folder)}}
+    write_text(folder / "bundle.toml", tomli_w.dumps({**table, **files}))
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -183,8 +202,13 @@ def save_text_encoder(encoder: T5Encoder, bundle: Path) -> dict[str, str]:
     """Write `encoder` into the folder of a bundle; returns its files with their digests."""
     partial, folder = bundle / f".{_TEXT_FOLDER}.part", bundle / _TEXT_FOLDER
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    encoder.save(partial)
+    try:
+        with report_full_disk(bundle):
+            partial.mkdir()
+            encoder.save(partial)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return {path.name: _file_digest(path) for path in sorted(folder.iterdir())}

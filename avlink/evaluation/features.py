@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 import avlink
+from avlink.core.disk import disk_full
 from avlink.core.errors import OutputError
 from avlink.core.features import AudioVideo, Content, FeatureExtractor, Features
 from avlink.core.hashing import JsonValue, digest, fraction_text
@@ -119,6 +120,8 @@ def _write(path: Path, features: FeaturesByName) -> None:
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
     except OSError as error:
+        if full := disk_full(error, path.parent, subject="a file of features"):
+            raise full from error
         raise OutputError(f"features cannot be kept in the cache at '{path.parent}': {error.strerror}") from error
 
 

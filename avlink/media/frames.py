@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from avlink.core.clock import to_index
+from avlink.core.disk import temporary_file_error
 from avlink.core.errors import MediaError, OutputError
 from avlink.core.values import FrameSource, ImageSequence, PictureSpec
 from avlink.media.pictures import decode_pictures
@@ -183,10 +184,7 @@ def fit_frames(frames: FrameSource, *, spec: PictureSpec) -> FrameSource:
 
 
 def _no_room(error: OSError) -> OutputError:
-    return OutputError(
-        f"no temporary file of pictures can be written in '{tempfile.gettempdir()}' ({error.strerror}); "
-        "free some space or set TMPDIR"
-    )
+    return temporary_file_error(error, "pictures")
 
 
 def _hold_last(

@@ -16,6 +16,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
+from avlink.core.disk import disk_full
 from avlink.core.errors import AvlinkError, MediaError, OutputError
 from avlink.core.values import SoundSource
 from avlink.media.resample import resample_spooled
@@ -71,6 +72,8 @@ def open_movie(path: Path, *, index_first: bool = True, clocks: Sequence[int] = 
     except AvlinkError:
         raise
     except OSError as error:
+        if full := disk_full(error, path.parent, subject=f"the movie '{path}'"):
+            raise full from error
         raise OutputError(f"the movie '{path}' cannot be written: {error.strerror}") from error
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(

@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from avlink.core.disk import disk_full
 from avlink.core.errors import MediaError, OutputError
 from avlink.core.sound import read_blocks
 from avlink.core.values import SoundSource
@@ -63,6 +64,8 @@ def write_wave(
                 file.write(pack(block))
             file.write(b"\0" * (data_bytes % 2))
     except OSError as error:
+        if full := disk_full(error, path.parent, subject=f"the sound file '{path}'"):
+            raise full from error
         raise OutputError(f"the sound file '{path}' cannot be written: {error.strerror}") from error
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from avlink.core.disk import disk_full
 from avlink.core.errors import InputError
+from avlink.core.paths import atomic_write, make_folder, write_text
 
 _MAX_SHOWN = 4
 """Pictures and sounds of each validation that go to TensorBoard."""
@@ -36,7 +40,7 @@ class Journal:
     """The rows of one stage from step `start` on; rows after it, of a run that was killed, are dropped."""
 
     def __init__(self, folder: Path, stage: str, start: int, *, tensorboard: bool = False) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.path, self.stage = folder / f"{stage}.jsonl", stage
         kept = []
         if self.path.is_file():
@@ -44,23 +48,42 @@ class Journal:
                 # A killed process can leave a partial last line.
                 if line.endswith("}") and json.loads(line)["step"] <= start:
                     kept.append(line + "\n")
-        self.path.write_text("".join(kept), "utf-8")
+        write_text(self.path, "".join(kept))
         self.events: Any = None
+        self._event_errors: list[OSError] = []
         if tensorboard:
             writer = import_tensorboard().SummaryWriter
             self.events = writer(str(folder / "tensorboard" / stage), purge_step=start + 1, write_to_disk=True)
+            self._event_errors = _collect_errors(self.events)
         self._shown: dict[Path, int] = {}
 
     def write(self, step: int, figures: Mapping[str, float], samples_per_second: float) -> None:
-        """Write the figures of a step; infinities and NaN are left out, as JSON has neither."""
+        """Write the figures of a step; infinities and NaN are left out, as JSON has neither.
+
+        Raises DiskFull, and leaves no part of a line.
+        """
         numbers = {name: value for name, value in figures.items() if math.isfinite(value)}
         # Significant digits for small values such as learning rates, decimals for the rest.
         rounded = {name: round(v, 6) if abs(v) >= 0.01 else float(f"{v:.5g}") for name, v in numbers.items()}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step} | rounded) + "\n")
+        self._append(json.dumps({"step": step} | rounded) + "\n")
+        for error in self._event_errors:
+            raise disk_full(error, self.path.parent, subject="a file of events for TensorBoard") or error
         if self.events is not None:
             for name, value in (numbers | {"samples_per_second": samples_per_second}).items():
                 self.events.add_scalar(f"{self.stage}/{name}", value, step)
+
+    def _append(self, line: str) -> None:
+        before = self.path.stat().st_size
+        try:
+            # Without a buffer: what is left in one is written when the file is closed, after an error too.
+            with self.path.open("ab", buffering=0) as file:
+                written, data = 0, line.encode("utf-8")
+                while written < len(data):
+                    written += file.write(data[written:])
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.truncate(self.path, before)
+            raise disk_full(error, self.path.parent, subject=str(self.path)) or error from error
 
     def show(self, step: int, folder: Path) -> None:
         """Send the pictures and sounds that a validation left in `folder` to TensorBoard."""
@@ -92,7 +115,31 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.events is not None:
-            self.events.close()
+            with contextlib.suppress(OSError):
+                self.events.close()
+
+
+def _collect_errors(events: Any) -> list[OSError]:
+    """Return a list that gets the errors of the thread that writes event files.
+
+    They would end that thread with a traceback, and the training would then wait for it for ever.
+    """
+    errors: list[OSError] = []
+    file = events.file_writer.event_writer._ev_writer
+
+    def guarded(method: Callable[..., Any]) -> Callable[..., None]:
+        def call(*arguments: Any) -> None:
+            if errors:
+                return
+            try:
+                method(*arguments)
+            except OSError as error:
+                errors.append(error)
+
+        return call
+
+    file.write_event, file.flush = guarded(file.write_event), guarded(file.flush)
+    return errors
 
 
 def read_journal(path: Path) -> list[dict[str, float]]:
@@ -142,5 +189,5 @@ def draw_curves(journal: Path, picture: Path) -> None:
         line = [place(s, v) for s, v in zip(steps, smooth, strict=True)]
         if len(line) > 1:
             canvas.line(line, fill=colour, width=2)
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    image.save(picture)
+    with atomic_write(picture, flush=False) as hidden:
+        image.save(hidden, "PNG")

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avlink.core.paths import atomic_write
 from avlink.engine.system import System
 from avlink.training.stages.inputs import device_of
 
@@ -29,8 +30,8 @@ def save_contact_sheet(pixels: UInt8[np.ndarray, "frames height width 3"], path:
     missing = -count % columns
     tiles = np.concatenate((pixels, np.zeros((missing, *pixels.shape[1:]), np.uint8)))
     rows = [np.concatenate(list(tiles[i : i + columns]), axis=1) for i in range(0, len(tiles), columns)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(rows)).save(path)
+    with atomic_write(path, flush=False) as hidden:
+        Image.fromarray(np.concatenate(rows)).save(hidden, "PNG")
 
 
 def save_sounds(
@@ -44,10 +45,10 @@ def save_sounds(
     if out is None:
         return
     folder, rate = out / "samples", system.config.mel.sample_rate
-    folder.mkdir(parents=True, exist_ok=True)
     mels = []
     for index, samples in enumerate(sounds[:NUM_SAMPLES]):
-        soundfile.write(folder / f"{name}-{index}.wav", samples, rate)
+        with atomic_write(folder / f"{name}-{index}.wav", flush=False) as hidden:
+            soundfile.write(hidden, samples, rate)
         mels.append(system.codec.mel(torch.from_numpy(samples)[None].to(device_of(system)))[0].cpu())
     fps = rate / system.config.mel.hop_samples
     _draw_mels(mels, folder / f"{name}.png", (events or [[]] * len(mels))[: len(mels)], fps)
@@ -68,5 +69,5 @@ def _draw_mels(mels: list[Float[Tensor, "mels frames"]], picture: Path, marks_s:
             if 0 <= x < band.shape[1]:
                 band[:, max(0, x - 1) : x + 1] = (220, 0, 0)
         strips += [band, strip]
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(strips)).save(picture)
+    with atomic_write(picture, flush=False) as hidden:
+        Image.fromarray(np.concatenate(strips)).save(hidden, "PNG")

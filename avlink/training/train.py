@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avlink.core.disk import report_full_disk
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.outputs import claim_folder
@@ -60,11 +61,12 @@ def train(
     checkpoint and ends with the same losses. Under torchrun every process calls this, and the first one prepares
     clips, reports progress and writes files. Raises InputError where a stage lacks a component that it builds on, or
     where `out` holds a run of another recipe, or any run while `resume` is off; PeerFailed where another process
-    failed, which reports the reason.
+    failed, which reports the reason; DiskFull where `out` has no space left.
     """
     with open_ranks(recipe.parallel.mode) as ranks:
         chosen = _chosen(recipe, stages)
-        return _train(recipe, out, chosen, resume, listener if ranks.first else ignore, ranks)
+        with report_full_disk(out):
+            return _train(recipe, out, chosen, resume, listener if ranks.first else ignore, ranks)
 
 
 def _train(recipe: TrainRecipe, out: Path, chosen: list[str], resume: bool, listener: Listener, ranks: Ranks) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.core.errors import BundleError, InputError
+from avlink.core.paths import atomic_write
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.stages import STAGES
 from avlink.training.data.prepared import clips_folder
@@ -132,12 +132,10 @@ def save_stage(folder: Path, stage: str, weights: Mapping[str, Mapping[str, Tens
     from safetensors.torch import save_file
 
     place = folder / "weights"
-    place.mkdir(parents=True, exist_ok=True)
     for name, state in weights.items():
-        hidden = place / f".{stage}.{name}.{os.getpid()}"
-        save_file(dict(state), hidden)
         # A stage counts as done once a file of this name exists: it must be whole.
-        os.replace(hidden, place / f"{stage}.{name}.safetensors")
+        with atomic_write(place / f"{stage}.{name}.safetensors") as hidden:
+            save_file(dict(state), hidden)
 
 
 def load_stages(folder: Path, before: str | None, modules: Mapping[str, nn.Module]) -> set[str]:

@@ -54,8 +54,8 @@ def test_an_interrupted_run_keeps_what_it_finished(run: Run, cut: Path, tmp_path
 def test_no_room_for_the_stems_is_a_sentence(run: Run, cut: Path, tmp_path: Path) -> None:
     # A limit on the size of files is met like a full disk, and needs no disk of its own.
     full = run(cut, limit_bytes=60_000)
-    assert full.returncode == 2 and "Traceback" not in full.stderr
-    assert "cannot be written" in full.stderr.splitlines()[-1]
+    assert full.returncode == 1 and "Traceback" not in full.stderr
+    assert "cannot be written" in full.stderr.splitlines()[-1] and "is full" in full.stderr.splitlines()[-1]
     assert not [path for path in tmp_path.rglob(".avlink-tmp-*")]
     assert run(cut).returncode == 0
 
@@ -75,8 +75,8 @@ def full_disk(tmp_path: Path) -> Any:
 
 def test_a_full_disk_is_a_sentence(run: Run, cut: Path, full_disk: Path) -> None:
     full = run(cut, "-o", full_disk / "cut.foley.otio")
-    assert full.returncode == 2
-    assert full.stderr.splitlines()[-1].endswith("there is no space left on the disk")
+    assert full.returncode == 1
+    assert f"'{full_disk}/cut.stems' is full: there is no space left on its disk" in full.stderr.splitlines()[-1]
     assert not [path for path in full_disk.rglob(".avlink-tmp-*")]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -12,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from avlink.core.errors import OutputError
+from avlink.core.spool import SpoolFile
 from avlink.engine.windows import ramp
 
 # 1,213 pictures of the paper's size, over three minutes at 6 fps.
@@ -32,18 +30,15 @@ class SpooledTensor:
         """
         self.shape = shape
         self._row_bytes = math.prod(shape) * _FLOAT_BYTES
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="avlink-rows-")  # noqa: SIM115
-        # Closed with this object, also if sampling is interrupted: nobody holds it in a `with` statement.
-        weakref.finalize(self, self._file.close)
+        self._file = SpoolFile("a model's latents", in_memory_bytes=_IN_MEMORY_BYTES)
         self.num_rows = 0
         for block in blocks:
             self.write(self.num_rows, block)
 
     def read(self, start: int, stop: int) -> Float[Tensor, "rows ..."]:
         """Return a copy of rows [start, stop)."""
-        self._file.seek(start * self._row_bytes)
         # Into a bytearray, not bytes: torch warns of tensors on memory that cannot be written to.
-        data = bytearray(self._file.read((stop - start) * self._row_bytes))
+        data = bytearray(self._file.read(start * self._row_bytes, (stop - start) * self._row_bytes))
         return torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, *self.shape))
 
     def write(self, start: int, block: Float[Tensor, "rows ..."]) -> None:
@@ -51,14 +46,7 @@ class SpooledTensor:
 
         Raises OutputError if the temporary file cannot be written.
         """
-        try:
-            self._file.seek(start * self._row_bytes)
-            self._file.write(block.contiguous().float().cpu().numpy().tobytes())
-        except OSError as error:
-            raise OutputError(
-                f"no temporary file can be written in '{tempfile.gettempdir()}' ({error.strerror}); "
-                "free some space or set TMPDIR"
-            ) from error
+        self._file.write(start * self._row_bytes, block.contiguous().float().cpu().numpy().tobytes())
         self.num_rows = max(self.num_rows, start + block.shape[0])
 
 

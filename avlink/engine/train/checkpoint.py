@@ -10,11 +10,15 @@ import json
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from avlink.core.disk import report_full_disk
 from avlink.core.errors import InputError
+from avlink.core.paths import make_folder
 from avlink.engine.train.optim import EMA, Optimiser
 from avlink.engine.train.parallel import Learner
 from avlink.engine.train.ranks import Ranks
@@ -48,7 +52,10 @@ class Checkpointer:
         return max(_complete(self.folder), default=None)
 
     def save(self, step: int, order: dict[str, int]) -> None:
-        """Write everything that the step after `step` depends on; `order` is the state of the clip order."""
+        """Write everything that the step after `step` depends on; `order` is the state of the clip order.
+
+        Raises DiskFull, also for the checkpoint before if that was written in the background.
+        """
         from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
         from torch.distributed.checkpoint.state_dict_saver import async_save, save
 
@@ -66,16 +73,18 @@ class Checkpointer:
             future: Any = async_save(state, storage_writer=writer, process_group=group, no_dist=group is None)
             self._writing = (future, partial)
         else:
-            save(state, storage_writer=writer, process_group=group, no_dist=group is None)
-            self._put(partial)
+            with _whole_or_gone(partial):
+                save(state, storage_writer=writer, process_group=group, no_dist=group is None)
+                self._put(partial)
 
     def finish(self) -> None:
         """Wait for the checkpoint that is being written, and move it into place."""
         if self._writing is not None:
             future, partial = self._writing
             self._writing = None
-            future.result()
-            self._put(partial)
+            with _whole_or_gone(partial):
+                future.result()
+                self._put(partial)
 
     def _put(self, partial: Path) -> None:
         """Rename on the first rank: DCP returns there only after all ranks have written."""
@@ -128,8 +137,20 @@ class Checkpointer:
 
 def _begin(partial: Path, note: dict[str, Any]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    (partial / "checkpoint.json").write_text(json.dumps(note), "utf-8")
+    make_folder(partial)
+    with _whole_or_gone(partial):
+        (partial / "checkpoint.json").write_text(json.dumps(note), "utf-8")
+
+
+@contextmanager
+def _whole_or_gone(partial: Path) -> Iterator[None]:
+    """Remove the folder of a checkpoint if the block fails. Raises DiskFull where that is the reason."""
+    try:
+        with report_full_disk(partial.parent):
+            yield
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
 
 def _complete(folder: Path) -> list[Path]:

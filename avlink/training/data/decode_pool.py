@@ -6,7 +6,6 @@ happens twice is set aside; where one is silent for minutes, the clip is set asi
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from multiprocessing.context import SpawnProcess
 from typing import cast
 
 from avlink.core.errors import AvlinkError
-from avlink.core.processes import exit_name, picklable, start_process
+from avlink.core.processes import end_process, exit_name, exit_on_terminate, picklable, start_process
 from avlink.training.data.prepared import ShardJob
 
 TIMEOUT_S = 180.0
@@ -89,8 +88,7 @@ def decode_shards(
                     decoders[at] = _replaced(decoder, why, waiting, failures, limit=1)
     finally:
         for decoder in decoders:
-            decoder.process.kill()
-            decoder.process.join()
+            end_process(decoder.process)
             decoder.pipe.close()
 
 
@@ -132,7 +130,7 @@ def _replaced(
 
 def _run(pipe: Connection) -> None:
     """Decode shards in a process of its own, on one thread: clips decode faster side by side."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    exit_on_terminate()
     # Imported here, so that a training on prepared clips needs no decoder.
     from avlink.training.data.decoding import decode_shard
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -47,6 +48,7 @@ def decode_shard(job: ShardJob, on_row: Callable[[int], None]) -> None:
         for column in missing:
             hidden = open_files.enter_context(atomic_write(job.folder / column.name))
             column.array = open_memmap(hidden, mode="w+", dtype=column.dtype, shape=column.shape)
+            _allocate(hidden)
         for row, clip in enumerate(job.clips):
             on_row(row)
             reason = "the file is there no more" if clip is None else job.crashed.get(row)
@@ -64,6 +66,18 @@ def decode_shard(job: ShardJob, on_row: Callable[[int], None]) -> None:
     for column in missing:
         report = {"bad": column.bad, "onsets": column.onsets}
         write_text(column_report(job.folder, column.name), json.dumps(report))
+
+
+def _allocate(path: Path) -> None:
+    """Reserve the space of a file that was made by its length alone.
+
+    A process that writes to a mapped file of which a full disk has no block is ended by SIGBUS, which cannot be told
+    from a decoder that crashes. Raises OSError.
+    """
+    size = path.stat().st_size
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 _Decode = Callable[[Path, SourceClip, Fraction, ClipSpec], tuple[Any, list[float] | None]]

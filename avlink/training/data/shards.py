@@ -12,6 +12,9 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from avlink.core.disk import report_full_disk
+from avlink.core.paths import make_folder
+
 OPEN_FILES = 48
 """Mapped files of each kind. A process may have 256 files open on macOS and 1024 on Linux by default."""
 
@@ -57,13 +60,21 @@ def shard_path(root: Path, number: int) -> Path:
 
 
 def put_shard(root: Path, number: int, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write into a hidden folder and move that into place; an existing shard is kept."""
-    root.mkdir(parents=True, exist_ok=True)
+    """Let `fill` write into a hidden folder and move that into place; an existing shard is kept.
+
+    Raises DiskFull, and what `fill` raises; the hidden folder is then removed.
+    """
+    make_folder(root)
     # The process id keeps two trainings on one folder apart.
     hidden = root / f".shard-{number:05d}-{os.getpid()}"
     shutil.rmtree(hidden, ignore_errors=True)
-    hidden.mkdir()
-    fill(hidden)
+    try:
+        with report_full_disk(root):
+            hidden.mkdir()
+            fill(hidden)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
     final = shard_path(root, number)
     if final.exists():
         shutil.rmtree(hidden)

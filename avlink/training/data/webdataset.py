@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
+from avlink.core.disk import temporary_file_error
 from avlink.core.errors import InputError, MediaError
 from avlink.core.recipe.data import WebDatasetData
 from avlink.training.data.source_clips import SourceClip, SourceListing, TarMember, read_caption
@@ -106,5 +107,8 @@ def as_file(clip: SourceClip) -> Iterator[Path]:
             raise MediaError(f"the tar '{clip.path}' cannot be read: {error.strerror}") from error
         if len(content) < member.size:
             raise MediaError(f"the tar '{clip.path}' ends within '{member.name}'; copy it again")
-        path.write_bytes(content)
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise temporary_file_error(error, "a clip") from error
         yield path
