@@ -151,11 +151,14 @@ def ask(
 def results(
     path: Annotated[Path, typer.Argument(metavar="STUDY", help="The file of a study.", show_default=False)],
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Also write the table.", show_default=False)
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Also write the table; replaces such a table.", show_default=False),
     ] = None,
     votes: Annotated[
         Path | None,
-        typer.Option("--votes", metavar="FILE", help="Also write every answer.", show_default=False),
+        typer.Option(
+            "--votes", metavar="FILE", help="Also write every answer; replaces such a table.", show_default=False
+        ),
     ] = None,
     over: Annotated[
         ResampledUnits, typer.Option("--over", help="Draw these anew for the intervals.")
@@ -177,7 +180,7 @@ def results(
     import contextlib
 
     from avlink_study.database import StudyDatabase
-    from avlink_study.report import answer_for, table_csv, votes_csv
+    from avlink_study.report import answer_for, check_replaceable, table_csv, votes_csv
     from avlink_study.table import tabulate
     from avlink_study.votes import read_votes
 
@@ -185,8 +188,11 @@ def results(
         plan, cast = database.plan(), read_votes(database)
     questions = () if plan is None else plan.questions
     counted = tabulate(cast, questions, clusters=over.value, seed=seed, level=level)
-    if csv is not None:
-        write_text(csv, table_csv(counted))
-    if votes is not None:
-        write_text(votes, votes_csv(cast))
+    tables = [(csv, table_csv(counted)), (votes, votes_csv(cast))]
+    for file, text in tables:
+        if file is not None:
+            check_replaceable(file, text)
+    for file, text in tables:
+        if file is not None:
+            write_text(file, text)
     return answer_for(counted, questions, task="v2a" if plan is None else plan.task, name=path.name)

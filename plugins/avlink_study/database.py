@@ -58,6 +58,7 @@ class StudyDatabase:
         Raises InputError for a file that is missing or no study, OutputError for one that cannot be opened.
         """
         self.path = path
+        self._plan_key: str | None = None
         if not create and not path.is_file():
             raise InputError(f"there is no study in {path}; avlink study DIR_A DIR_B -o {path} begins one")
         make_folder(path.parent)
@@ -163,21 +164,24 @@ class StudyDatabase:
     def save_plan(self, plan: StudyPlan, *, folders: Sequence[Path], raters: int) -> None:
         """Store `plan`, whose clips are in `folders`; each pair is for `raters` people.
 
-        A file without any answer takes whatever plan comes. Raises InputError if there are answers to another one.
+        A file in which nobody has rated yet takes whatever plan comes. Raises InputError if there are answers to
+        another one, or a rater has begun with it.
         """
-        known = self.plan()
-        other = None if known is None else difference(known, plan)
-        if other is not None and self.count("answers"):
-            raise InputError(
-                f"{self.path} has answers to another study: {other}; give a new file with -o, or what it was begun with"
-            )
+        # Looked at within the transaction: an answer may come from another process meanwhile.
         with self.transaction() as db:
+            known = self.plan()
+            other = None if known is None else difference(known, plan)
+            if other is not None and (has := self._results(db)):
+                raise InputError(
+                    f"{self.path} has {has} another study: {other}; give a new file with -o, or what it was begun with"
+                )
             # Without an answer nothing is lost: the file takes the new plan.
             if known is None or other is not None:
                 # In the order of the references between them.
                 for table in ("showings", "pairs", "clips", "methods"):
                     db.execute(f"DELETE FROM {table}")
-                self._store(db, task=plan.task, no_preference=plan.no_preference, seed=plan.seed)
+                key = secrets.token_urlsafe(8)
+                self._store(db, task=plan.task, no_preference=plan.no_preference, seed=plan.seed, plan_key=key)
                 db.executemany("INSERT INTO methods VALUES (?, ?, '')", enumerate(plan.methods))
                 clips = [(*key, clip.digest, clip.duration_s) for key, clip in sorted(plan.clips.items())]
                 db.executemany("INSERT INTO clips VALUES (?, ?, ?, ?)", clips)
@@ -188,6 +192,19 @@ class StudyDatabase:
             self._store(db, raters=raters)
             for number, folder in enumerate(folders):
                 db.execute("UPDATE methods SET folder = ? WHERE number = ?", (str(folder.resolve()), number))
+            self._plan_key = self.about("plan_key")
+
+    def has_saved_plan(self) -> bool:
+        """Return False if another process has replaced the plan that `save_plan` stored. Call it in a transaction."""
+        return bool(self.about("plan_key") == self._plan_key)
+
+    @staticmethod
+    def _results(db: sqlite3.Connection) -> str:
+        """Return in words what the file holds that must not be lost; empty if it is nothing."""
+        if db.execute("SELECT COUNT(*) FROM answers").fetchone()[0]:
+            return "answers to"
+        begun = "left_played IS NOT NULL OR right_played IS NOT NULL OR closed IS NOT NULL OR trouble IS NOT NULL"
+        return "raters of" if db.execute(f"SELECT COUNT(*) FROM showings WHERE {begun}").fetchone()[0] else ""
 
     @staticmethod
     def _store(db: sqlite3.Connection, **values: object) -> None:

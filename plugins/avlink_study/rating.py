@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from avlink import derive_seed
@@ -67,7 +68,7 @@ class Rating:
         """Make a new rater; return its number and its secret key."""
         # 128 bits: whoever guesses a key can answer in that rater's name.
         key = secrets.token_urlsafe(16)
-        with self._database.transaction() as db:
+        with self._transaction() as db:
             # Not `lastrowid`: the seed is derived from the number and stored in the same row.
             number = db.execute("SELECT COALESCE(MAX(number), 0) + 1 FROM raters").fetchone()[0]
             seed = derive_seed("rater", self.plan.seed, number)
@@ -87,7 +88,7 @@ class Rating:
 
     def current(self, rater: int) -> Trial | None:
         """Return the rater's open trial, else a new one; None if no pair is left for this rater now."""
-        with self._database.transaction() as db:
+        with self._transaction() as db:
             taken = self._taken(db, rater)
             for pair, answers in db.execute(
                 "SELECT s.pair, (SELECT COUNT(*) FROM answers a WHERE a.rater = s.rater AND a.pair = s.pair) "
@@ -115,13 +116,13 @@ class Rating:
 
     def shown(self, rater: int, place: int) -> Trial | None:
         """Return the rater's trial of that place, open or closed; None if there is none."""
-        with self._database.transaction() as db:
+        with self._transaction() as db:
             found = db.execute("SELECT pair FROM showings WHERE rater = ? AND place = ?", (rater, place)).fetchone()
             return None if found is None else self._trial(db, rater, found[0])
 
     def played(self, rater: int, place: int, side: str) -> Trial:
         """Store that one side was played to its end. Raises RatingRefused if less time than that has passed."""
-        with self._database.transaction() as db:
+        with self._transaction() as db:
             trial = self._open(db, rater, place)
             sides = [one for one in SIDES if trial.played[one] or one == side]
             # One sound is heard at a time, so the durations add up.
@@ -140,7 +141,7 @@ class Rating:
         """Store an answer, which replaces an earlier one. Raises RatingRefused."""
         if question not in self._names or choice not in self.plan.choices:
             raise RatingRefused("unknown", "there is no such question or answer")
-        with self._database.transaction() as db:
+        with self._transaction() as db:
             trial = self._open(db, rater, place)
             if not all(trial.played.values()):
                 raise RatingRefused("not_played", "both clips have to be played to their ends first")
@@ -154,14 +155,14 @@ class Rating:
 
     def trouble(self, rater: int, place: int, words: str) -> Trial:
         """Store that the rater's browser cannot play a clip of the pair, which may then be closed without answers."""
-        with self._database.transaction() as db:
+        with self._transaction() as db:
             trial = self._open(db, rater, place)
             db.execute("UPDATE showings SET trouble = ? WHERE rater = ? AND pair = ?", (words[:200], rater, trial.pair))
             return self._trial(db, rater, trial.pair)
 
     def close(self, rater: int, place: int) -> Trial:
         """Close a trial that is answered, or could not be played. Raises RatingRefused."""
-        with self._database.transaction() as db:
+        with self._transaction() as db:
             trial = self._open(db, rater, place)
             if frozenset(trial.answers) != self._names and trial.trouble is None:
                 raise RatingRefused("unanswered", "not all questions are answered yet")
@@ -172,7 +173,7 @@ class Rating:
 
     def progress(self, rater: int) -> Progress:
         """Return the progress of a rater and of the study."""
-        with self._database.transaction() as db:
+        with self._transaction() as db:
             taken = self._taken(db, rater)
             closed = {
                 pair for (pair,) in db.execute("SELECT pair FROM showings WHERE rater = ? AND closed > 0", (rater,))
@@ -185,6 +186,14 @@ class Rating:
         pairs = range(len(self.plan.pairs))
         mine = [pair for pair in pairs if pair not in closed and taken.get(pair, 0) < self._raters]
         return Progress(done=len(closed), left=len(mine), answered=int(full), wanted=len(pairs) * self._raters)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._database.transaction() as db:
+            if not self._database.has_saved_plan():
+                # Numbers of pairs mean others in the new one.
+                raise RatingRefused("replaced", "this study is over: another one was begun; ask for a new link")
+            yield db
 
     def _taken(self, db: sqlite3.Connection, rater: int) -> dict[int, int]:
         """Return for each pair the number of other raters who answered it, even in part, or are looking at it now."""

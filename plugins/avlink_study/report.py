@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
+from avlink import OutputError
 from avlink.hooks import Answer, Grid
 from avlink_study.questions import Question, Task
 from avlink_study.stats import RESAMPLES, Interval, sign_test
@@ -100,6 +102,23 @@ def votes_csv(votes: Iterable[Vote]) -> str:
         }
         for vote in votes
     )
+
+
+def check_replaceable(file: Path, text: str) -> None:
+    """Raise OutputError unless `file` is missing, empty, or a table with the head of `text`.
+
+    A study makes its tables again at any time; nothing else is written over.
+    """
+    if not file.exists():
+        return
+    head = text.partition("\n")[0].encode()
+    try:
+        with file.open("rb") as existing:
+            begin = existing.read(len(head) + 1)
+    except OSError as error:
+        raise OutputError(f"{file} cannot be written: {error.strerror or error}") from error
+    if begin and not (head and begin == head + b"\n"):
+        raise OutputError(f"{file} is no such table of a study, and stays as it is; name another file")
 
 
 def _csv(rows: Iterable[Mapping[str, object]]) -> str:

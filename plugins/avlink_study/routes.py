@@ -19,11 +19,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from avlink import OutputError
 from avlink_study.rating import SIDES, Rating, RatingRefused, Trial
 
 BODY_BYTES = 4096
@@ -42,6 +43,7 @@ _HEADERS = {
 _FILES = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
 # .mov holds what .mp4 does, and browsers play it under that name only.
 _MOVIE_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}
+_PLACE = re.compile(r"[0-9]{1,9}")
 _RANGE = re.compile(rb"\s*bytes=([0-9]{0,18})-([0-9]{0,18})\s*")
 
 
@@ -73,16 +75,28 @@ class StudyApp:
             Route("/join/{token}", self._page, methods=["GET"]),
             Route("/join/{token}", self._join, methods=["POST"]),
             Route("/r/{key}", self._page, methods=["GET"]),
-            Route("/r/{key}/clip/{place:int}/{side}", self._clip, methods=["GET"]),
+            Route("/r/{key}/clip/{place}/{side}", self._clip, methods=["GET"]),
             Route("/r/{key}/{act}", self._act, methods=["POST"]),
         ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: _refuse, Exception: self._bug})
+        app = Starlette(
+            routes=routes,
+            exception_handlers={
+                HTTPException: _refuse,
+                RatingRefused: _refuse_rating,
+                OutputError: self._unwritten,
+                Exception: self._bug,
+            },
+        )
+        # A redirect repeats the Host header, which may hold anything.
+        app.router.redirect_slashes = False
+        return app
 
     async def _health(self, request: Request) -> Response:
         return _json({"status": "ok"})
 
     async def _file(self, request: Request) -> Response:
-        return self._sent(request.url.path.rpartition("/")[2])
+        # Not `request.url`: that is parsed from the Host header, which may hold anything.
+        return self._sent(request.scope["path"].rpartition("/")[2])
 
     def _sent(self, name: str) -> Response:
         headers = {**_HEADERS, "cache-control": "no-cache"}
@@ -104,46 +118,40 @@ class StudyApp:
         return _json({"key": key}, 201)
 
     async def _clip(self, request: Request) -> Response:
-        rater, side = self._rater(request), request.path_params["side"]
-        trial = self._rating.shown(rater, request.path_params["place"])
-        if trial is None or side not in SIDES:
+        rater, side, place = self._rater(request), request.path_params["side"], request.path_params["place"]
+        known = _PLACE.fullmatch(place) is not None and side in SIDES
+        trial = self._rating.shown(rater, int(place)) if known else None
+        if trial is None:
             raise HTTPException(404, "there is no such clip")
         return movie_response(self._paths[trial.clips[side]])
 
     async def _act(self, request: Request) -> Response:
         rater, act = self._rater(request), request.path_params["act"]
         body = await _body(request)
-        try:
-            if act == "pair":
-                return self._state(rater, self._rating.current(rater))
-            place = body.get("place")
-            # True is an int in Python, and SQLite's integers have an end.
-            if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < 2**31:
-                raise HTTPException(422, "place must be the number of what is shown")
-            if act == "played":
-                return self._state(rater, self._rating.played(rater, place, _word(body, "side", SIDES)))
-            if act == "answer":
-                question, choice = _word(body, "question"), _word(body, "choice")
-                return self._state(rater, self._rating.answer(rater, place, question, choice))
-            if act == "trouble":
-                trial = self._rating.trouble(rater, place, _word(body, "words"))
-                stems = {stem for _, stem in trial.clips.values()}
-                self._report(
-                    "trouble", rater=rater, clip=next(iter(stems)), words=" ".join(_word(body, "words").split())
-                )
-                return self._state(rater, trial)
-            if act == "done":
-                closed = self._rating.close(rater, place)
-                following = self._rating.current(rater)
-                progress = self._rating.progress(rater)
-                if closed.answers:
-                    self._report(
-                        "rated", rater=rater, done=progress.done, answered=progress.answered, wanted=progress.wanted
-                    )
-                return self._state(rater, following)
-        except RatingRefused as refused:
-            return _json({"error": {"code": refused.code, "message": str(refused)}}, 409)
-        raise HTTPException(404, "there is no such path")
+        if act == "pair":
+            return self._state(rater, self._rating.current(rater))
+        if act not in ("played", "answer", "trouble", "done"):
+            raise HTTPException(404, "there is no such path")
+        place = body.get("place")
+        # True is an int in Python, and SQLite's integers have an end.
+        if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < 2**31:
+            raise HTTPException(422, "place must be the number of what is shown")
+        if act == "played":
+            return self._state(rater, self._rating.played(rater, place, _word(body, "side", SIDES)))
+        if act == "answer":
+            question, choice = _word(body, "question"), _word(body, "choice")
+            return self._state(rater, self._rating.answer(rater, place, question, choice))
+        if act == "trouble":
+            words = " ".join(_word(body, "words").split())
+            trial = self._rating.trouble(rater, place, words)
+            self._report("trouble", rater=rater, clip=min(stem for _, stem in trial.clips.values()), words=words)
+            return self._state(rater, trial)
+        closed = self._rating.close(rater, place)
+        following = self._rating.current(rater)
+        progress = self._rating.progress(rater)
+        if closed.answers:
+            self._report("rated", rater=rater, done=progress.done, answered=progress.answered, wanted=progress.wanted)
+        return self._state(rater, following)
 
     def _state(self, rater: int, trial: Trial | None) -> Response:
         plan, progress = self._rating.plan, self._rating.progress(rater)
@@ -176,6 +184,11 @@ class StudyApp:
         # The time of a plain comparison would tell how many characters are right.
         if not hmac.compare_digest(request.path_params["token"].encode(), self._invitation.encode()):
             raise HTTPException(404, "this link is not known here; ask who sent it to you for the whole of it")
+
+    async def _unwritten(self, request: Request, error: Exception) -> Response:
+        self._report("error", words=" ".join(str(error).split()))
+        message = "the answers cannot be kept at the moment; tell who sent you the link, and try again later"
+        return _json({"error": {"code": "unwritten", "message": message}}, 503)
 
     async def _bug(self, request: Request, error: Exception) -> Response:
         self._report("error", words=f"{type(error).__name__}: {' '.join(str(error).split())}")
@@ -236,7 +249,8 @@ async def _body(request: Request) -> dict[str, Any]:
         raise HTTPException(408, "the request did not arrive in time", {"connection": "close"}) from None
     try:
         value = json.loads(text or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
+        # Thousands of brackets are deeper than Python's parser goes.
         value = None
     if not isinstance(value, dict):
         raise HTTPException(422, "the request must be a JSON object")
@@ -246,10 +260,14 @@ async def _body(request: Request) -> dict[str, Any]:
 async def _read(request: Request) -> bytes:
     text = b""
     # `request.body()` has no limit.
-    async for block in request.stream():
-        text += block
-        if len(text) > BODY_BYTES:
-            raise HTTPException(413, f"a request may have {BODY_BYTES} bytes at most", {"connection": "close"})
+    try:
+        async for block in request.stream():
+            text += block
+            if len(text) > BODY_BYTES:
+                raise HTTPException(413, f"a request may have {BODY_BYTES} bytes at most", {"connection": "close"})
+    except ClientDisconnect:
+        # Nobody is left to read this.
+        raise HTTPException(400, "the request ended before its end") from None
     return text
 
 
@@ -257,11 +275,17 @@ def _word(body: Mapping[str, Any], key: str, known: tuple[str, ...] | None = Non
     value = body.get(key)
     if not isinstance(value, str) or (known is not None and value not in known):
         raise HTTPException(422, f"{key} must be {' or '.join(known) if known else 'a text'}")
-    return value
+    # JSON can escape half of a surrogate pair, which is no character and can be stored nowhere.
+    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _json(value: object, status: int = 200) -> Response:
     return JSONResponse(value, status, headers={**_HEADERS, "cache-control": "no-store"})
+
+
+async def _refuse_rating(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RatingRefused)
+    return _json({"error": {"code": error.code, "message": str(error)}}, 409)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
