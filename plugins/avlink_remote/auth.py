@@ -12,6 +12,7 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -21,9 +22,13 @@ Receive = Callable[[], Awaitable[AsgiMessage]]
 Send = Callable[[AsgiMessage], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+_MAX_DIGITS = 18
 OPEN_PATHS = frozenset({"/health"})
 BROWSER_PATHS = frozenset({"/docs", "/openapi.json"})
-"""A browser cannot send a bearer token, but asks for a password; these pages change nothing and tell no secret."""
+"""Pages that a browser opens, which cannot send a bearer token; they change nothing and tell no secret.
+
+A browser asks its user for a password instead, or takes the token from the link: `/docs?token=TOKEN`.
+"""
 
 
 class AuthMiddleware:
@@ -47,7 +52,7 @@ class AuthMiddleware:
         exchange = _Exchange(receive, send, body_bytes=self._body_bytes, request_s=self._request_s)
         try:
             if scope["path"] not in OPEN_PATHS:
-                self._check_token(scope["path"], headers.get("authorization", ""))
+                self._check_token(scope, headers.get("authorization", ""))
             exchange.check_length(headers.get("content-length", "0"))
             await self._app(scope, exchange.receive, exchange.send)
         except HTTPException as error:
@@ -62,9 +67,10 @@ class AuthMiddleware:
             self._on_error(error)
             await exchange.refuse(HTTPException(500, "this is a bug in avlink serve; it says more on its own terminal"))
 
-    def _check_token(self, path: str, header: str) -> None:
-        browser = path in BROWSER_PATHS
-        if not has_token(header, self._token, browser=browser):
+    def _check_token(self, scope: MutableMapping[str, Any], header: str) -> None:
+        browser = scope["path"] in BROWSER_PATHS
+        linked = browser and scope["method"] in {"GET", "HEAD"} and _is_token(_linked_token(scope), self._token)
+        if not linked and not has_token(header, self._token, browser=browser):
             scheme = 'Basic realm="avlink", charset="UTF-8"' if browser else "Bearer"
             raise HTTPException(401, "the token is missing or wrong", {"www-authenticate": scheme})
 
@@ -79,7 +85,7 @@ class _Exchange:
         self._received, self._complete, self._answered = 0, False, False
 
     def check_length(self, announced: str) -> None:
-        if not announced.isdigit() or int(announced) > self._body_bytes:
+        if not announced.isdecimal() or len(announced) > _MAX_DIGITS or int(announced) > self._body_bytes:
             raise self._too_large()
 
     async def receive(self) -> AsgiMessage:
@@ -126,17 +132,31 @@ class _Exchange:
 def has_token(header: str, token: str, *, browser: bool = False) -> bool:
     """Return True if an Authorization header holds the token.
 
-    With `browser`, the token may also be the password that a browser asks its user for (RFC 7617), with any user name.
+    With `browser`, the token may also be the password, or else the user name, that a browser asks for (RFC 7617).
     """
     scheme, _, value = header.partition(" ")
     value = value.strip()
     if browser and scheme.lower() == "basic":
         try:
-            value = base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+            user, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
         except (binascii.Error, ValueError):
             return False
+        value = password or user
     elif scheme.lower() != "bearer":
         return False
+    return _is_token(value, token)
+
+
+def _linked_token(scope: MutableMapping[str, Any]) -> str:
+    """Return the token of a link, `?token=TOKEN`; empty if there is none."""
+    try:
+        query = parse_qs(bytes(scope["query_string"]).decode("latin-1"), max_num_fields=4)
+    except ValueError:
+        return ""
+    return query.get("token", [""])[0]
+
+
+def _is_token(value: str, token: str) -> bool:
     # The time of a plain comparison would tell how many characters are right.
     # `compare_digest` refuses text beyond ASCII, so both sides are bytes.
     return hmac.compare_digest(value.encode("utf-8", "replace"), token.encode())

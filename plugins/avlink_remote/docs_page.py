@@ -17,15 +17,16 @@ table { border-collapse: collapse; width: 100%; } td, th { text-align: left; ver
 """
 
 
-def html_page(document: Mapping[str, Any]) -> str:
-    """Return a page of all routes and objects, without scripts."""
+def html_page(document: Mapping[str, Any], *, query: str = "") -> str:
+    """Return a page of all routes and objects, without scripts. Links within the server keep the `query`."""
     info = document["info"]
+    link = escape(f"openapi.json?{query}" if query else "openapi.json")
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(info['title'])}</title>",
         f"<style>{_STYLE}</style><h1>{escape(info['title'])}</h1><p>{escape(info['summary'])}</p>",
         *(f"<p>{escape(text)}</p>" for text in info["description"].split("\n\n")),
         "<p>Every request but <code>/health</code> shows the token: <code>Authorization: Bearer TOKEN</code>. ",
-        "For programs: <a href=openapi.json>openapi.json</a>.</p><h2>Requests</h2>",
+        f'For programs: <a href="{link}">openapi.json</a>.</p><h2>Requests</h2>',
         *_routes(document["paths"]),
         "<h2>Objects</h2>",
         *_objects(document["components"]["schemas"]),

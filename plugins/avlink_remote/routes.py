@@ -133,9 +133,15 @@ def make_app(state: AppState) -> FastAPI:
         return app.openapi()
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        return Response(html_page(app.openapi()), media_type="text/html", headers=policy)
+    async def docs(request: Request) -> Response:
+        # The address may hold the token: no other site learns of it, and no cache keeps the page.
+        headers = {
+            "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+            "referrer-policy": "no-referrer",
+            "cache-control": "no-store",
+        }
+        page = html_page(app.openapi(), query=request.scope["query_string"].decode("latin-1"))
+        return Response(page, media_type="text/html", headers=headers)
 
     return app
 

@@ -105,6 +105,9 @@ class Server:
         if show_token:
             payload["token"] = self._token
             text += f"\nthe token, for this time: {self._token}"
+            text += f"\nto read in a browser: {url}/docs?token={self._token}"
+        else:
+            text += "\na browser asks for a password at /docs: that is the token"
         return Line(payload=payload, text=text)
 
     def expire(self) -> Iterator[Line]:

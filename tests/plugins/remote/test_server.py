@@ -96,6 +96,20 @@ def test_without_the_token_nothing_is_told_but_that_it_lives(server: Any, kit: A
         assert client.get("/docs", auth=("", kit.token)).status_code == 200
         assert client.get("/docs", auth=("", almost)).status_code == 401
         assert client.get("/v1/server", auth=("", kit.token)).status_code == 401
+        assert client.get("/docs", auth=(kit.token, "")).status_code == 200
+        # A link may hold it as well, for the same pages, which are kept by no cache and told to no other site.
+        for page in ("/docs", "/openapi.json"):
+            assert client.get(f"{page}?token={kit.token}").status_code == 200
+            for query in (f"token={almost}", "token=", "token", "a=1&b=2&c=3&d=4&token=x", "token=%ff%00", "token=é"):
+                assert client.get(f"{page}?{query}").status_code == 401
+            assert client.post(f"{page}?token={kit.token}").status_code == 401
+        assert client.get(f"/v1/server?token={kit.token}").status_code == 401
+        opened = client.get(f"/docs?token={kit.token}")
+        assert f'href="openapi.json?token={kit.token}"' in opened.text
+        assert opened.headers["referrer-policy"] == "no-referrer" and opened.headers["cache-control"] == "no-store"
+        assert client.get(f"/docs?token={kit.token}&x=%22%3E<script>").text.count("<script") == 0
+    # What the server tells on its terminal never has it.
+    assert kit.token not in str(server.events)
 
 
 def test_every_answer_is_as_the_openapi_document_says(ask: Asker) -> None:
