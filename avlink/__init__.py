@@ -13,7 +13,15 @@ makes the sound of pictures in memory, `master` brings a sound to a loudness, `m
 picture stays as it is.
 """
 
-from __future__ import annotations
+# No `from __future__`: that is an import too, and none may come before the next lines.
+import os
+import sys
+
+_CAME_FROM = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+if sys.argv[:1] == ["-m"] and not getattr(sys.flags, "safe_path", False) and sys.path[0] == os.getcwd() != _CAME_FROM:
+    # `python -m avlink` looks in the working folder first: a json.py there would be taken for Python's own. Python has
+    # imported `os` and `sys` before. A folder that AVLink itself comes from stays.
+    del sys.path[0]
 
 import ast
 from importlib import import_module

@@ -19,6 +19,7 @@ from avlink.core.errors import AvlinkError
 
 _TERMINATING = ("SIGINT", "SIGTERM", "SIGHUP")
 _END_TIMEOUT_S = 5.0
+_starting = threading.Lock()
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -32,10 +33,46 @@ def start_process(
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=serve, args=(*arguments, theirs), daemon=daemon)
-    process.start()
+    with _safe_path():
+        process.start()
     # The only other end is now the process's own: when it is killed, even before it begins, reading ends.
     theirs.close()
     return process, ours
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let processes that start meanwhile import no module from the working folder.
+
+    multiprocessing starts them by `python -c`, which looks there first, until they have received `sys.path`.
+    """
+    with _starting:
+        before = os.environ.get("PYTHONSAFEPATH")
+        os.environ["PYTHONSAFEPATH"] = "1"
+        try:
+            if sys.version_info >= (3, 11):
+                yield
+            else:
+                with _isolated():
+                    yield
+        finally:
+            if before is None:
+                del os.environ["PYTHONSAFEPATH"]
+            else:
+                os.environ["PYTHONSAFEPATH"] = before
+
+
+@contextmanager
+def _isolated() -> Iterator[None]:
+    """Add the option -I to the processes of multiprocessing: Python 3.10 knows no PYTHONSAFEPATH."""
+    from multiprocessing import util
+
+    options = util._args_from_interpreter_flags  # type: ignore[attr-defined]
+    util._args_from_interpreter_flags = lambda: ["-I", *options()]  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        util._args_from_interpreter_flags = options  # type: ignore[attr-defined]
 
 
 def end_process(process: SpawnProcess) -> None:

@@ -1,8 +1,7 @@
-"""The driver, the process that uses Ray: `python -m avlink_ray.driver FD`, started and ended by the generator."""
+"""The driver, the process that uses Ray: started by the generator with one end of a pipe, and ended by it."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -242,7 +241,3 @@ def main(descriptor: int) -> None:
         pass
     finally:
         ray.shutdown()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

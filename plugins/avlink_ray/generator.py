@@ -40,6 +40,8 @@ from avlink_ray.options import RayOptions
 _EXIT_TIMEOUT_S = 20.0
 _REGISTER_TIMEOUT_S = 600
 """Ray's own 15 to 60 seconds are too short for a busy machine."""
+# `-m` would look for modules in the working folder first, as `-c` does until the empty entry is gone.
+_DRIVER = "import sys; sys.path[:] = filter(None, sys.path); from avlink_ray.driver import main; main(int(sys.argv[1]))"
 # The path of a socket has at most 107 bytes on Linux, and Ray appends the folder of its session to this one.
 _MAX_TEMPORARY_PATH_CHARS = 24
 
@@ -184,7 +186,7 @@ def _start_driver(folder: str, options: RayOptions) -> tuple[Connection, subproc
     env = {
         **os.environ,
         # The driver must import the same modules, also those that are on the path of this process alone.
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(options.lost_s),
         "RAY_agent_register_timeout_ms": str(_REGISTER_TIMEOUT_S * 1000),
@@ -201,8 +203,10 @@ def _start_driver(folder: str, options: RayOptions) -> tuple[Connection, subproc
         }
     with (Path(folder) / "driver.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "avlink_ray.driver", str(theirs.fileno())],
+            [sys.executable, "-c", _DRIVER, str(theirs.fileno())],
             env=env,
+            # Ray adds the working folder of its driver to the path of its workers.
+            cwd=folder,
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=log,

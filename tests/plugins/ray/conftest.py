@@ -62,7 +62,11 @@ class Runs:
         found = {}
         for entry in Path("/proc").iterdir():
             try:
-                if entry.name.isdigit() and os.readlink(entry / "cwd") == str(self.folder):
+                if not entry.name.isdigit():
+                    continue
+                # Ray's own processes work in the folder of their session; workers have none of their environment left.
+                mine = f"AVLINK_CACHE_DIR={self.folder}/cache".encode() in (entry / "environ").read_bytes().split(b"\0")
+                if mine or os.readlink(entry / "cwd") == str(self.folder):
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:
                 continue
