@@ -11,6 +11,7 @@ from avlink.core.answer import Block, Grid
 
 _PLACE = ("clip", "track", "timecode", "at", "length", "status")
 _PLAN = ("media", "from", "speed", "prompt")
+_DOUBTS = {"silent_stem": "silent", "silent_stretch": "silent in part"}
 _NAMED, _LONGEST = 6, 60
 _STATES = ("generated", "cached", "skipped", "failed")
 
@@ -23,10 +24,14 @@ def report_blocks(
     blocks: list[Block] = []
     if items:
         # A plan has no files yet, and shows what they will be made of instead.
-        heads = (*_PLACE, *(_PLAN if dry_run else (made,)))
-        rows = [(*_place(item, dry_run), *(_planned(item) if dry_run else (_made(item, made),))) for item in items]
+        heads = (*_PLACE, *(_PLAN if dry_run else (made, "warning")))
+        rows = [
+            (*_place(item, dry_run), *(_planned(item) if dry_run else (_made(item, made), _doubts(item))))
+            for item in items
+        ]
         blocks.append(_without_empty_columns(heads, rows))
     blocks += _reasons(items)
+    blocks += _warnings(items)
     counts = payload.get("counts", {})
     said = [f"{counts[state]} {_word(state, dry_run)}" for state in _STATES if counts.get(state)]
     blocks.append(", ".join(said) if said else "nothing to do")
@@ -51,6 +56,16 @@ def _reasons(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for (status, reason), names in by_reason.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         yield f"{', '.join(list(names)[:_NAMED])}{more}: {status}: {reason}"
+
+
+def _warnings(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for item in items:
+        name = visible_line(str(item.get("name", "")))
+        yield from (f"warning: {name}: {warning['message']}" for warning in item.get("warnings") or [])
+
+
+def _doubts(item: Mapping[str, Any]) -> str:
+    return ", ".join(dict.fromkeys(_DOUBTS[warning["kind"]] for warning in item.get("warnings") or []))
 
 
 def _without_empty_columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from avlink.core.errors import AvlinkError
 from avlink.core.values import Hit
+from avlink.edit.silence import StemWarning, stem_warnings
+from avlink.metrics.silence import Silence
 from avlink.timeline.timebase import Timebase
 from avlink.timeline.values import ClipRef, Job, Plan, Skip
 
@@ -43,6 +45,13 @@ class WrittenStem:
     """Hits in the stem, by the file's first sample; none in ambience."""
     hits_left_out: int = 0
     """Number of softer hits that were detected and are not marked."""
+    silence: Silence | None = None
+    """Level and longest silent stretch of the file; None where they were not measured."""
+
+    @property
+    def warnings(self) -> tuple[StemWarning, ...]:
+        """Doubts about its sound, with advice."""
+        return tuple(stem_warnings(self))
 
     def to_json(self, timebase: Timebase | None = None) -> dict[str, Any]:
         """Return the stem's entry in the report, with timecodes where the timebase of its timeline is known."""
@@ -131,6 +140,11 @@ class Item:
         """The written files that are pictures."""
         return tuple(file for file in self.files if isinstance(file, WrittenPicture))
 
+    @property
+    def warnings(self) -> tuple[StemWarning, ...]:
+        """Doubts about the files that were written, which are no failures."""
+        return tuple(warning for stem in self.stems for warning in stem.warnings)
+
     def to_json(self, timebase: Timebase | None = None) -> dict[str, Any]:
         """Return the item's entry in the report; unknown values are None, as timecodes without a timebase."""
         place = _place(self.jobs[0].source.clip if self.skip is None else self.skip, timebase)
@@ -140,6 +154,7 @@ class Item:
             **(self._heard() if self.kind == "stems" else {}),
             "status": self.status,
             "reason": self.reason,
+            "warnings": [warning.to_json() for warning in self.warnings],
             self.kind: [file.to_json(timebase) for file in self.files],
         }
 

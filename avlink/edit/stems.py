@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from math import floor
 from pathlib import Path
@@ -31,6 +31,7 @@ from avlink.media.resample import resample_spooled
 from avlink.media.wave import WaveFile
 from avlink.metrics.hits import VERSION as SPOTS
 from avlink.metrics.hits import Spotted, spot_hits
+from avlink.metrics.silence import Silence, measure_silence
 from avlink.timeline.hits import hit_name, hit_note
 from avlink.timeline.timecode import time_reference
 from avlink.timeline.values import Job
@@ -136,6 +137,8 @@ def write_stem(
         edited=edited,
         hits=tuple(Hit(sample=sample, strength_db=strength_db) for sample, strength_db in of["hits"]),
         hits_left_out=of["hits_left_out"],
+        # Receipts of earlier versions have none.
+        silence=Silence(**of["silence"]) if of.get("silence") else None,
     )
 
 
@@ -270,6 +273,7 @@ def _measure(sound: SoundSource, *, spotting: bool) -> tuple[dict[str, Any], Lou
         "true_peak_dbtp": round(level.true_peak_dbtp, 2),
         "hits": [[hit.sample, hit.strength_db] for hit in spotted.hits],
         "hits_left_out": spotted.left_out,
+        "silence": asdict(measure_silence(sound)),
     }
     return facts, level
 

@@ -300,7 +300,7 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
                 "mode",
                 "missing",
             ),
-            *("status", "reason", "stems"),
+            *("status", "reason", "warnings", "stems"),
         }
         for stem in item["stems"]:
             assert set(stem) == {

@@ -88,6 +88,7 @@ def test_the_report_has_the_shape_of_sonifys(session: Session, folder: Path, tol
                 "missing",
                 "status",
                 "reason",
+                "warnings",
             ),
             "pictures",
         }
