@@ -17,7 +17,7 @@ import typer
 
 from avlink.cli.app import GROUPS, build_app
 from avlink.cli.console import say
-from avlink.cli.terminal import visible_json, visible_line
+from avlink.cli.terminal import visible_json
 from avlink.core.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer, Lines
 from avlink.core.disk import disk_full, has_no_space
 from avlink.core.errors import AvlinkError, DiskFull
@@ -72,7 +72,7 @@ def _follow(lines: Lines, command: str | None, stdout: TextIO, *, as_json: bool)
                 if as_json:
                     _print_json({"format": FORMAT, "command": command, **line.payload}, stdout, indent=None)
                 elif line.text:
-                    say(visible_line(line.text), stdout)
+                    say(line.text, stdout)
             except BrokenPipeError:
                 _drop_output()
                 return DONE

@@ -92,7 +92,8 @@ def _cause(error: BaseException) -> tuple[int | None, Path | None]:
         seen.append(cause)
         number = _number(cause)
         if number is not None:
-            name = getattr(cause, "filename", None)
+            # A copy names its source first, and then the file that cannot be written.
+            name = getattr(cause, "filename2", None) or getattr(cause, "filename", None)
             return number, Path(name) if isinstance(name, str) and name else None
         waiting += [below for below in (cause.__cause__, cause.__context__) if below is not None]
         # Errors of torch's checkpoints hold the error of each process, with its traceback.

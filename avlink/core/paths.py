@@ -61,11 +61,17 @@ def atomic_write(
         if before_move is None or before_move(temporary):
             os.replace(temporary, path)
             moved = True
+    except OutputError as error:
+        if temporary.name not in str(error):
+            raise
+        # Writers know the temporary name only.
+        raise type(error)(str(error).replace(temporary.name, path.name)) from error
     except AvlinkError:
         raise
     except OSError as error:
         # An error that names another file comes from what the block reads, and is not ours to explain.
-        told = _output_error(path, error) if error.filename in (None, str(temporary), str(path)) else None
+        named = error.filename2 or error.filename
+        told = _output_error(path, error) if named in (None, str(temporary), str(path)) else None
         if told is None:
             raise
         raise told from error

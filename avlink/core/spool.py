@@ -5,8 +5,17 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import weakref
+from typing import Protocol
 
 from avlink.core.disk import temporary_file_error
+
+
+class Closable(Protocol):
+    """An open file."""
+
+    def close(self) -> object:
+        """Write what is buffered, and close the file."""
+        ...
 
 
 class SpoolFile:
@@ -19,7 +28,7 @@ class SpoolFile:
     def __init__(self, content: str, *, in_memory_bytes: int) -> None:
         self._content = content
         self._file = tempfile.SpooledTemporaryFile(max_size=in_memory_bytes, prefix="avlink-spool-")  # noqa: SIM115
-        weakref.finalize(self, _close, self._file)
+        weakref.finalize(self, close_quietly, self._file)
 
     def write(self, offset: int, data: bytes) -> None:
         """Replace the bytes from `offset` on, or append them there.
@@ -40,7 +49,8 @@ class SpoolFile:
         return self._file.read(size)
 
 
-def _close(file: tempfile.SpooledTemporaryFile[bytes]) -> None:
+def close_quietly(file: Closable) -> None:
+    """Close a temporary file that is needed no more, also where that fails."""
     # Closing writes what is buffered: on a full disk that fails once more, and nobody needs it.
     with contextlib.suppress(OSError):
         file.close()

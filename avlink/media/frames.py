@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from avlink.core.clock import to_index
 from avlink.core.disk import temporary_file_error
 from avlink.core.errors import MediaError, OutputError
+from avlink.core.spool import close_quietly
 from avlink.core.values import FrameSource, ImageSequence, PictureSpec
 from avlink.media.pictures import decode_pictures
 from avlink.media.probe import VideoInfo, check_visible
@@ -58,7 +59,7 @@ class SpooledFrames:
         self._backwards = backwards
         self._frozen = frozen
         self._lock = Lock()
-        weakref.finalize(self, file.close)
+        weakref.finalize(self, close_quietly, file)
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return frames [start, stop) as RGB uint8 of shape (frames, height, width, 3); indices as in a slice."""

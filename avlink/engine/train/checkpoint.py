@@ -12,7 +12,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,13 @@ class Checkpointer:
             with _whole_or_gone(partial):
                 future.result()
                 self._put(partial)
+
+    def abandon(self) -> None:
+        """End the writing of a checkpoint after an error elsewhere: it is moved into place, or removed."""
+        if self._writing is not None and not self.ranks.grouped:
+            # Of several ranks the others may be gone, and waiting for them would take days.
+            with suppress(Exception):
+                self.finish()
 
     def _put(self, partial: Path) -> None:
         """Rename on the first rank: DCP returns there only after all ranks have written."""

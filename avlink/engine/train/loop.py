@@ -146,6 +146,7 @@ def train_stage(
     position = order.position(state) if state is not None else 0
     bad = 0
     with ExitStack() as open_files:
+        open_files.callback(checkpointer.abandon)
         entries = open_files.enter_context(journal(start)) if journal is not None and ranks.first else None
         for step in range(start, config.steps):
             began = time.perf_counter()
