@@ -19,8 +19,8 @@ from avlink.cli.app import GROUPS, build_app
 from avlink.cli.console import say
 from avlink.cli.terminal import visible_json
 from avlink.core.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer, Lines
-from avlink.core.disk import disk_full, has_no_space
-from avlink.core.errors import AvlinkError, DiskFull
+from avlink.core.disk import disk_full, has_no_space, is_disk_full
+from avlink.core.errors import AvlinkError, DiskFull, OutputError
 from avlink.core.paths import cache_dir
 
 _INTERRUPTED_TEXT = "interrupted; what was finished is kept"
@@ -147,6 +147,9 @@ def _finite(value: Any) -> Any:
 
 def _explain(error: BaseException) -> tuple[int, str]:
     """Return the exit code and the message of an exception."""
+    if isinstance(error, OutputError) and is_disk_full(error):
+        # Of a plugin, for example, that tells of its own file.
+        return BROKEN, str(error)
     if isinstance(error, AvlinkError):
         return error.exit_code, str(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):

@@ -73,6 +73,11 @@ def temporary_file_error(error: OSError, content: str) -> OutputError:
     )
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return True if a full disk is the cause of `error` by what it, or an error below it, says of itself."""
+    return _cause(error)[0] is not None
+
+
 def has_no_space(folder: Path) -> bool:
     """Return True if the disk of an existing folder is full, or has so little space that nothing fits."""
     try:

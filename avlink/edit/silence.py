@@ -4,16 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
-if TYPE_CHECKING:
-    from avlink.edit.report import WrittenStem
+from avlink.metrics.silence import Silence
+from avlink.timeline.values import Job
 
 QUIET_LUFS = -60.0
 _LEAST_STRETCH_S = 1.0
 _LEAST_SHARE = 0.5
 """A silent stretch is told when it lasts a second, and at least this share of what is heard of the stem."""
 _ADVICE = "listen to other takes (--takes 3) or another --seed, or say what is heard there (--prompt, a FOLEY marker)"
+
+
+class MeasuredStem(Protocol):
+    """The facts of a `WrittenStem` that tell whether it is heard."""
+
+    @property
+    def job(self) -> Job: ...  # noqa: D102
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+    @property
+    def samples(self) -> int: ...  # noqa: D102
+    @property
+    def head_samples(self) -> int: ...  # noqa: D102
+    @property
+    def tail_samples(self) -> int: ...  # noqa: D102
+    @property
+    def lufs(self) -> float | None: ...  # noqa: D102
+    @property
+    def silence(self) -> Silence | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +51,7 @@ class StemWarning:
         return {"kind": self.kind, "stem": self.path, "message": self.message}
 
 
-def stem_warnings(stem: WrittenStem) -> Iterator[StemWarning]:
+def stem_warnings(stem: MeasuredStem) -> Iterator[StemWarning]:
     """Yield the warnings of a stem: one that is silent as a whole, else one whose requested hits are missing."""
     silence, clip = stem.silence, stem.job.source.clip
     if silence is None:

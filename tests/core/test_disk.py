@@ -150,3 +150,14 @@ def test_results_that_cannot_be_printed_are_told(more: tuple[str, ...]) -> None:
     assert done.stderr == "avlink: the results cannot be written to standard output: No space left on device\n", (
         done.stderr
     )
+
+
+def test_a_study_on_a_full_disk_is_the_machines_fault(full_disk: Path) -> None:
+    from avlink_study.database import StudyDatabase
+
+    from avlink.core.disk import is_disk_full
+
+    (full_disk / "ballast").write_bytes(bytes(60_000))
+    with pytest.raises(InputError, match="disk is full") as caught:
+        StudyDatabase(full_disk / "study.db")
+    assert is_disk_full(caught.value) and not is_disk_full(InputError("there is no such file"))
