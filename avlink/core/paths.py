@@ -14,7 +14,7 @@ from typing import TypeAlias
 import platformdirs
 
 from avlink.core.disk import disk_full
-from avlink.core.errors import AvlinkError, OutputError
+from avlink.core.errors import AvlinkError, DiskFull, OutputError
 
 TEMPORARY_PREFIX = ".avlink-tmp-"
 """The name of every file that is still being written begins with this."""
@@ -76,7 +76,7 @@ def atomic_write(
             raise
         raise told from error
     except Exception as error:
-        full = disk_full(error, path.parent, subject=str(path))
+        full = _full(path, error)
         if full is None:
             raise
         raise full from error
@@ -154,8 +154,16 @@ def _output_error(path: Path, error: OSError) -> OutputError | None:
     """Return the error that tells why `path` cannot be written, or None for unknown reasons."""
     # Without the name of the temporary file: the folder is that of `path`.
     nameless = error if error.errno is None else OSError(error.errno, error.strerror)
-    full = disk_full(nameless, path.parent, subject=str(path))
+    full = _full(path, nameless)
     if full is not None:
         return full
     reason = _REASONS.get(error.errno or 0)
     return None if reason is None else OutputError(f"{path} cannot be written: {reason}")
+
+
+def _full(path: Path, error: Exception) -> DiskFull | None:
+    for above in reversed(path.parents):
+        if above.name.startswith(TEMPORARY_PREFIX):
+            # A folder that is still being filled is gone when the sentence is read.
+            return disk_full(error, above.parent, subject=f"'{path.name}' of a folder")
+    return disk_full(error, path.parent, subject=str(path))
