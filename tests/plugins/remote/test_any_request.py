@@ -48,7 +48,7 @@ JOBS = st.fixed_dictionaries(
 )
 BODIES = st.one_of(
     JOBS.map(lambda job: json.dumps(job).encode()),
-    st.sampled_from([b"[" * 100_000, b'{"a":' * 50_000, b"\xff\xfe", b"9" * 5000, b"null", b""]),
+    st.sampled_from([b"[" * 5_000, b'{"a":' * 2_000, b"\xff\xfe", b"9" * 5000, b"null", b""]),
     st.binary(max_size=40),
 )
 QUERIES = st.sampled_from(
@@ -87,7 +87,7 @@ HEADERS = st.fixed_dictionaries(
 )
 @example(method="GET", path="/health/", query="", body=b"", headers={"host": "["})
 @example(method="GET", path="/v1/server/", query="", body=b"", headers={"host": "evil?"})
-@example(method="PUT", path=f"/v1/jobs/{ID}", query="", body=b"[" * 100_000, headers={})
+@example(method="PUT", path=f"/v1/jobs/{ID}", query="", body=b"[" * 5_000, headers={})
 def test_every_request_gets_an_answer_that_is_no_failure(
     server: Any, method: str, path: str, query: str, body: bytes, headers: dict[str, str]
 ) -> None:
@@ -95,7 +95,7 @@ def test_every_request_gets_an_answer_that_is_no_failure(
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
     with server.client() as client:
         body = body.replace(b"FINGERPRINT", _fingerprint(client).encode())
-        answer = client.request(method, path + query, content=body, headers=encoded)
+        answer = client.request(method, server.url + path + query, content=body, headers=encoded)
         assert answer.status_code < 500, (answer.status_code, answer.text)
         if named := re.search("the name of this job is ([0-9a-f]{40})", answer.text):
             # A body that is valid in itself gets its own name, and so further in.
