@@ -26,7 +26,7 @@ KINDS = {
     "pictures": "generated pictures",
     FINISHED: "finished sounds of single movies",
     BUNDLES: "media unpacked from .otioz",
-    "notes": "notes on stems that were written",
+    "notes": "notes on generated sounds",
     "digests": "digests of media files, and what they hold",
     "other": "other",
 }

@@ -24,7 +24,8 @@ app = typer.Typer(help="Show or prune the files that are kept between runs.", ep
 def cache(context: typer.Context, as_json: given.JsonOption = False) -> Answer | None:
     """Show the folder and the size of the cache.
 
-    Everything in the cache can be generated again: removing it costs only time.
+    Everything that is listed can be generated again: removing it costs only time. The folder receipts is not listed and
+    never pruned: without it AVLink takes the files that it wrote for those of somebody else.
     """
     if context.invoked_subcommand is not None:
         return None

@@ -108,7 +108,8 @@ def _find_picture(names: Sequence[Path], target: PictureTarget, frames: int) -> 
 def _fits(path: Path, target: PictureTarget, frames: int) -> bool:
     """Return whether a movie that a person edited has the length of the picture."""
     try:
-        return clock.to_index(probe(path).duration_s, target.rate) == frames
+        info = probe(path)
+        return info.video is not None and clock.to_index(info.duration_s, target.rate) == frames
     except MediaError:
         return False
 

@@ -38,7 +38,7 @@ def test_a_run_tells_how_far_it_is_and_what_became_of_each_sound(avlink, cut: Pa
     done = avlink("visualize", cut, *FLAT, "--tracks", "A1")
     assert done.code == 3
     assert "[1/2] one (DX)" in done.err and "two (DX): done" in done.err
-    assert done.out.splitlines()[0].split() == ["clip", "track", "at", "length", "status", "pictures"]
+    assert done.out.splitlines()[0].split() == ["clip", "track", "timecode", "at", "length", "status", "pictures"]
     assert "(50 frames of 64x48 at 25 per second)" in done.out
     assert "bad: failed: " in done.out and "2 generated, 1 failed" in done.out
     assert done.out.splitlines()[-1] == f"wrote {cut.with_name('cut.visual.otio')}"
