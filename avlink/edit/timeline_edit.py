@@ -154,6 +154,8 @@ class TimelineEdit(Edit[Made]):
             self.session.tell(Message(text=note, level="warning"))
         for note in previous.notes:
             self.session.tell(Message(text=note))
+        if previous.kept is not None and previous.kept.exists():
+            self.session.tell(Message(text=f"{self.output} as it was before is kept as {previous.kept.name}"))
         if previous.lost:
             where = f"; the version with them is {previous.kept.name}" if previous.kept is not None else ""
             self.session.tell(Message(text=f"not kept: {'; '.join(previous.lost)}{where}", level="warning"))
