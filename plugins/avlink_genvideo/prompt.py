@@ -60,6 +60,7 @@ def extract_prompt(texts: Sequence[MetadataText], *, file_name: str) -> FoundPro
         for positive, negative, location, more in _read(item, file_name, notes):
             text = clean_prompt(positive)
             if not positive.strip():
+                notes += more
                 continue
             if not text:
                 notes.append(f"the prompt in {location} says nothing but how good the picture shall be")
@@ -124,7 +125,11 @@ def _read_value(value: Any, location: str, file_name: str, *, depth: int) -> Ite
     if not isinstance(value, Mapping):
         return
     if is_graph(value) or is_workflow(value):
-        graph = read_graph(value) if is_graph(value) else read_workflow(value)
+        try:
+            graph = read_graph(value) if is_graph(value) else read_workflow(value)
+        except ValueError as error:
+            yield "", "", location, (str(error),)
+            return
         found = find_prompt(graph, file_name=file_name)
         yield found.positive, found.negative, f"{location} ({found.node})" if found.node else location, found.notes
         return
