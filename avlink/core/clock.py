@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 from math import floor
 
+_GRID = 2**7 * 3**2 * 5**4 * 7**3 * 11 * 13
 _NTSC_RATES = tuple(Fraction(base * 1000, 1001) for base in (24, 30, 48, 60, 120))
 
 
@@ -47,7 +48,15 @@ def _exact_rate(rate: float | Fraction) -> Fraction:
 
 
 def exact_time(value: float, rate: float | Fraction) -> Fraction:
-    """Return the rational time `value` at `rate` per second in exact seconds."""
+    """Return the rational time `value` at `rate` per second in exact seconds; parts of a frame lie on a fine grid."""
     if isinstance(value, float) and value.is_integer():
         return Fraction(int(value)) / exact_rate(rate)
-    return Fraction(value).limit_denominator(1_000_000) / exact_rate(rate)
+    return on_grid(Fraction(value)) / exact_rate(rate)
+
+
+def on_grid(value: Fraction) -> Fraction:
+    """Return the nearest value on a grid that has all simple parts of a frame or second: thirds, samples, milliseconds.
+
+    Sums over thousands of clips with arbitrary fractions would have numbers of thousands of digits.
+    """
+    return Fraction(round(value * _GRID), _GRID)

@@ -80,7 +80,8 @@ def visible_duration_s(item: otio.core.Item, *, premiere: bool) -> Fraction | No
     if duration_s is None:
         return None
     if premiere and (speed := speed_of(item)):
-        duration_s /= abs(speed)
+        # On the grid, for every clip may have a speed of its own.
+        duration_s = clock.on_grid(duration_s / abs(speed))
     return max(duration_s, Fraction(0))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,6 +33,7 @@ from avlink.timeline.formats.xml_limits import check_elements, check_xml_text
 from avlink.timeline.item import moment_s, shown_time
 from avlink.timeline.size import check_timeline_size
 
+_CPP_TYPE = re.compile(r" \(of type '[^']*'\)")
 _EXPORTS = {
     ".kdenlive": "Kdenlive exports .otio itself from 25.04 on",
     ".prproj": "Premiere exports .otio itself from 25.6 on, or Final Cut Pro XML",
@@ -243,8 +245,11 @@ def _xml(path: Path) -> bytes:
 def _first_line(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deep, or holds itself"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    # A KeyError shows its text as Python would write it. Names of C++ types are no help.
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    lines = [_CPP_TYPE.sub("", line.strip()) for line in text.splitlines() if line.strip()]
+    lack = "a field is missing: " if isinstance(error, KeyError) else ""
+    return f"{lack}{lines[0].rstrip('.')}" if lines else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from avlink.core.errors import TimelineError
 from avlink.core.limits import PROJECT_BYTES, PROJECT_DEPTH, PROJECT_VALUES
 
 _SCHEMA = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\.([0-9]{1,9})")
+_NONE = object()
 _REFUSED = {
     "SerializableObjectRef": "refers to another object, which no release of OpenTimelineIO writes",
     "UnknownSchema": "is of the schema UnknownSchema, which stands for no schema in particular",
@@ -37,14 +38,18 @@ def check_otio_json(text: str, where: object) -> None:
         raise TimelineError(
             f"{where} is not a timeline: its JSON does not begin with an object that has an OTIO_SCHEMA"
         )
-    newer: dict[str, None] = {}
+    newer: set[str] = set()
+    known: set[str] = set()
     row: list[Any] = [value]
     while row:
         below: list[Any] = []
         for one in row:
             if isinstance(one, dict):
-                if "OTIO_SCHEMA" in one:
+                schema = one.get("OTIO_SCHEMA", _NONE)
+                if schema is not _NONE and not (isinstance(schema, str) and schema in known):
                     _check_object(one, where, newer)
+                    if not str(schema).startswith("Timeline."):
+                        known.add(str(schema))
                 below.extend(inner for inner in one.values() if isinstance(inner, dict | list))
             else:
                 below.extend(inner for inner in one if isinstance(inner, dict | list))
@@ -56,7 +61,7 @@ def check_otio_json(text: str, where: object) -> None:
         )
 
 
-def _check_object(found: dict[str, Any], where: object, newer: dict[str, None]) -> None:
+def _check_object(found: dict[str, Any], where: object, newer: set[str]) -> None:
     schema = found["OTIO_SCHEMA"]
     match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
     named = f"its object '{str(found.get('name') or schema)[:60]}'"
@@ -70,6 +75,6 @@ def _check_object(found: dict[str, Any], where: object, newer: dict[str, None]) 
     if name in _REFUSED:
         raise TimelineError(f"{where} cannot be read: {named} {_REFUSED[name]}; export it again")
     if version > otio.core.type_version_map().get(name, version):
-        newer[schema] = None
+        newer.add(schema)
     elif name == "Timeline" and not isinstance(found.get("tracks"), dict):
         raise TimelineError(f"{where} cannot be read: {named} has no tracks; export the timeline again")
