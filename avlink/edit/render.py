@@ -18,6 +18,7 @@ from avlink.core.file_digest import check_unchanged
 from avlink.core.store import Store
 from avlink.edit.direction import Asked, Direction, Edit, Made
 from avlink.edit.report import Rendered, WrittenFile, WrittenStem
+from avlink.hooks.diagnostics import describe_call
 from avlink.session import Session
 from avlink.timeline.values import Job, Plan
 
@@ -100,8 +101,7 @@ def as_avlink_error(backend: str, error: Exception) -> AvlinkError:
         return AvlinkError("there is not enough memory for it; try --device cpu")
     if isinstance(error, AvlinkError) and not isinstance(error, PluginError):
         return error
-    kind = "" if isinstance(error, AvlinkError) else f"{type(error).__name__}: "
-    return PluginError(f"backend '{backend}' failed: {kind}{' '.join(str(error).split())}")
+    return PluginError(f"backend '{backend}' failed: {describe_call(error)}")
 
 
 class _Lost(Exception):

@@ -1,8 +1,8 @@
 """OTIO's JSON, checked before OpenTimelineIO reads it.
 
-OpenTimelineIO 0.18 ends the process at schema versions below 1, at objects of the schema UnknownSchema, at a timeline
-without tracks once these are asked for, and where nesting is deeper than its stack. It follows references between
-objects in circles, which no release of it writes.
+OpenTimelineIO 0.18 ends the process at schema versions below 1, at clips of version 1 with fields of version 2 or a
+list for their media, at objects of the schema UnknownSchema, at a timeline without tracks once these are asked for, and
+where nesting is deeper than its stack. It follows references between objects in circles, which no release of it writes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,20 @@ _REFUSED = {
     "SerializableObjectRef": "refers to another object, which no release of OpenTimelineIO writes",
     "UnknownSchema": "is of the schema UnknownSchema, which stands for no schema in particular",
 }
+
+
+def _lack_of_old_clip(found: dict[str, Any]) -> str:
+    media = found.get("media_reference")
+    if media is not None and not (isinstance(media, dict) and "OTIO_SCHEMA" in media):
+        return "whose media_reference is no object"
+    return "with media_references, which version 2 introduced" if "media_references" in found else ""
+
+
+def _lack_of_old_marker(found: dict[str, Any]) -> str:
+    return "with a marked_range, which version 2 introduced" if "marked_range" in found else ""
+
+
+_OLD = {"Clip.1": _lack_of_old_clip, "Marker.1": _lack_of_old_marker}
 
 
 def check_otio_json(text: str, where: object) -> None:
@@ -48,7 +62,7 @@ def check_otio_json(text: str, where: object) -> None:
                 schema = one.get("OTIO_SCHEMA", _NONE)
                 if schema is not _NONE and not (isinstance(schema, str) and schema in known):
                     _check_object(one, where, newer)
-                    if not str(schema).startswith("Timeline."):
+                    if not str(schema).startswith("Timeline.") and schema not in _OLD:
                         known.add(str(schema))
                 below.extend(inner for inner in one.values() if isinstance(inner, dict | list))
             else:
@@ -74,6 +88,8 @@ def _check_object(found: dict[str, Any], where: object, newer: set[str]) -> None
     name, version = match[1], int(match[2])
     if name in _REFUSED:
         raise TimelineError(f"{where} cannot be read: {named} {_REFUSED[name]}; export it again")
+    if schema in _OLD and (lack := _OLD[schema](found)):
+        raise TimelineError(f"{where} cannot be read: {named} is a {schema} {lack}; export it again")
     if version > otio.core.type_version_map().get(name, version):
         newer.add(schema)
     elif name == "Timeline" and not isinstance(found.get("tracks"), dict):
