@@ -59,10 +59,10 @@ def check_depth(value: Any, where: object, limit: Limit, error: type[InputError]
 
 
 def _beyond(failure: Exception, where: object, depth: Limit) -> str:
-    """Return the sentence for what a parser gives up on: depth, else digits, at which Python converts no number."""
+    """Return the sentence for what a parser gives up on: depth, else digits."""
     if isinstance(failure, RecursionError):
         return depth.refusal(f"more than {depth.most}", where)
-    digits = sys.get_int_max_str_digits()
+    # Python's own limit, at which it converts no number.
     if "digits" in str(failure):
-        return NUMBER_DIGITS.refusal(f"more than {digits}", where)
+        return NUMBER_DIGITS.refusal(f"more than {NUMBER_DIGITS.most}", where)
     return f"{where} cannot be read: {failure}"

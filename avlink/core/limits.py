@@ -15,7 +15,7 @@ from avlink.core.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The most of something that is read: `most`, in `unit`. `advice` completes "..., the limit is N; "."""
+    """The most of something that is read: `most`, in `unit`. `advice` says what to do where there is more."""
 
     subject: str
     most: int
@@ -30,7 +30,8 @@ class Limit:
     def refusal(self, found: float | str, where: object) -> str:
         """Return the sentence for a value above the limit; `found` is a text where it is not known exactly."""
         said = found if isinstance(found, str) else amount(found, self.unit)
-        return f"{where}: {self.subject}: {said}, the limit is {amount(self.most, self.unit)}; {self.advice}"
+        most = amount(self.most, self.unit)
+        return f"{where} is beyond a limit of what is read, {self.subject}: {said} of at most {most}; {self.advice}"
 
 
 def amount(value: float, unit: str) -> str:
@@ -57,7 +58,7 @@ PROJECT_DEPTH = Limit(subject="nesting of JSON or XML in a project file", most=4
 SEQUENCES_DEPTH = Limit(subject="nesting of tracks and stacks", most=128, unit="levels", advice=_FLATTEN)
 ITEMS = Limit(
     subject="items of a timeline, those of nested sequences counted at each use",
-    most=1_000_000,
+    most=200_000,
     unit="items",
     advice=_SPLIT,
 )
@@ -67,7 +68,7 @@ REFERENCES = Limit(subject="media references of a clip", most=1_000, unit="refer
 RATES = Limit(subject="different rates of a timeline", most=200, unit="rates", advice="conform the clips to fewer")
 SPEED = Limit(subject="speed of a clip", most=10_000, unit="times", advice="render the clip")
 TIME_S = Limit(subject="a time in a timeline", most=10**8, unit="s", advice=_EXPORT)
-NUMBER_DIGITS = Limit(subject="digits of a number", most=100, unit="digits", advice=_EXPORT)
+NUMBER_DIGITS = Limit(subject="digits of a whole number", most=4_300, unit="digits", advice=_EXPORT)
 IMAGES = Limit(subject="images of a sequence", most=1_000_000, unit="images", advice="render a movie of it")
 IMAGE_DIGITS = Limit(
     subject="digits or padding of the numbers of an image sequence", most=18, unit="digits", advice="rename the images"

@@ -85,7 +85,7 @@ def _resolve(
         try:
             source = source_of(clip)
             if source.made_s > CLIP_S.most:
-                raise Unresolved(CLIP_S.refusal(float(source.made_s), "it is too long"), failed=True)
+                raise Unresolved(CLIP_S.refusal(float(source.made_s), "it"), failed=True)
             sources.append(source)
         except Unresolved as error:
             failed = error.failed and not (error.missing and skip_missing)

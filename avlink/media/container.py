@@ -47,6 +47,7 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     Raises MediaError if it is missing, a folder, empty, unreadable, truncated before its index, or no media at all.
     """
     _check_regular_file(path)
+    _check_no_playlist(path)
     try:
         # libav would take relative names such as "pipe:1" or "concat:a|b" for protocols; absolute ones are files.
         # Without `metadata_errors`, tags that are not UTF-8 make the whole file unreadable.
@@ -185,23 +186,31 @@ def _check_regular_file(path: Path) -> None:
         raise MediaError(f"the media file '{path}' is empty (zero bytes); copy or render it again")
 
 
+def _check_no_playlist(path: Path) -> None:
+    head = _head(path)
+    found = [kind for mark, kind in _PLAYLISTS if head.lstrip().startswith(mark)]
+    found += [kind for mark, kind in _XML_PLAYLISTS if mark in head]
+    if found:
+        raise MediaError(f"'{path}' is {found[0]}, which names other files or addresses; name the media file itself")
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(4096)
+    except OSError:
+        return b""
+
+
 def _why_not_opened(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"the media file '{path}' may not be read by this user; change its permissions"
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError:
-        head = b""
+    head = _head(path)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
         return (
             f"the media file '{path}' is cut short: its index (the 'moov' box) is missing, "
             "as after an interrupted copy or recording; copy or render it again"
         )
-    found = [kind for mark, kind in _PLAYLISTS if head.lstrip().startswith(mark)]
-    found += [kind for mark, kind in _XML_PLAYLISTS if mark in head]
-    if found:
-        return f"'{path}' is {found[0]}, which names other files or addresses; name the media file itself"
     if head and not any(byte < 9 for byte in head):
         return f"'{path}' is a text file, not media, whatever its name says; check the link"
     return f"'{path}' is damaged or in no media format that can be read here; convert it, or copy it again"

@@ -282,7 +282,7 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
     )
     otio.adapters.write_to_file(timeline, str(cut))
     payload = json.loads(json.dumps(_run(session, recipe, cut).to_json(), allow_nan=False))
-    assert set(payload) == {"input", "output", "preview", "items", "counts"}
+    assert set(payload) == {"input", "output", "preview", "items", "counts", "disk"}
     assert set(payload["counts"]) == {"generated", "cached", "skipped", "failed"}
     for item in payload["items"]:
         assert set(item) == {
