@@ -58,7 +58,7 @@ PROJECT_DEPTH = Limit(subject="nesting of JSON or XML in a project file", most=4
 SEQUENCES_DEPTH = Limit(subject="nesting of tracks and stacks", most=128, unit="levels", advice=_FLATTEN)
 ITEMS = Limit(
     subject="items of a timeline, those of nested sequences counted at each use",
-    most=200_000,
+    most=100_000,
     unit="items",
     advice=_SPLIT,
 )

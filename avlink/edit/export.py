@@ -231,7 +231,7 @@ def write_format(
                 raise TimelineError(f"{format_.suffix} cannot be written: {error}") from error
             except Exception as error:
                 raise PluginError(
-                    f"timeline format '{format_.name}' failed to write {output}: {describe_call(error)}"
+                    f"timeline format '{format_.name}' failed: {describe_call(error)}; it was writing {output}"
                 ) from error
     notes = list(dict.fromkeys(str(warning.message) for warning in said if warning.category is UserWarning))
     return timeline.sound_tracks if written is None else tuple(written), notes

@@ -120,6 +120,11 @@ def is_off(item: otio.core.Item) -> bool:
     return not item.enabled or str(table(item.metadata, "fcp_xml").get("enabled", "TRUE")).upper() == "FALSE"
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value of metadata is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
 def table(metadata: Any, key: str) -> Mapping[str, Any]:
     """Return the dictionary under a key of OTIO metadata; an empty one when there is none."""
     # OTIO's dictionaries take fifty times as long to say that they lack a key, or have no more, as to count and list.

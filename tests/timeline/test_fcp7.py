@@ -328,7 +328,7 @@ def test_a_master_clip_knows_the_file(tmp_path: Path) -> None:
                 )
                 for n in range(12)
             ),
-            "more than 200000 clips",
+            "more than 100000 clips",
         ),
         ("<clip><name>a</name></clip>", "without a timeline"),
     ],
