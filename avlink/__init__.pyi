@@ -13,6 +13,7 @@ from .cli.options import RecipeOption as RecipeOption
 from .cli.options import SettingsOption as SettingsOption
 from .cli.options import recipe_overrides as recipe_overrides
 from .core import clock as clock
+from .core import limits as limits
 from .core.bundles import BUILTIN as BUILTIN
 from .core.bundles import bundle_fingerprint as bundle_fingerprint
 from .core.bundles import find_bundle as find_bundle

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avlink.core.architecture import AVLinkConfig, GriffinLimConfig, TextConfig, VAEConfig
-from avlink.core.errors import BundleError, MediaError, OutputError
+from avlink.core.documents import parse_json
+from avlink.core.errors import BundleError, InputError, MediaError, OutputError
 from avlink.core.events import Listener, Message, ignore
+from avlink.core.input_files import read_text
+from avlink.core.limits import TABLE_BYTES
 
 if TYPE_CHECKING:
     from avlink.engine.codec.vae import MelVAE
@@ -175,9 +177,10 @@ def _whiten(part: PublicComponent, folder: Path, listener: Listener) -> None:
 
 
 def _is_t5(source: Path) -> bool:
+    path = source / "config.json"
     try:
-        settings = json.loads((source / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        settings = parse_json(read_text(path, TABLE_BYTES), path)
+    except InputError:
         return False
     return isinstance(settings, dict) and settings.get("model_type") in ("t5", "mt5")
 

@@ -100,6 +100,7 @@ def _is_missing(value: Any) -> bool:
 def _overrides(used: Mapping[ListedOption, Any]) -> list[Override]:
     from avlink.core.recipe import Override
     from avlink.hooks import function_of, load_registry
+    from avlink.hooks.diagnostics import describe_call
 
     registry = load_registry()
     found = []
@@ -117,7 +118,7 @@ def _overrides(used: Mapping[ListedOption, Any]) -> list[Override]:
             except AvlinkError:
                 raise
             except Exception as error:
-                words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                words = describe_call(error)
                 raise PluginError(f"option --{listed.name} of plugin '{owner}' failed: {words}") from error
         found.append(Override(key=option.sets, value=_plain(value), label=f"--{listed.name}{shown}"))
     return found

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from avlink.cli.terminal import visible_line
 from avlink.core.answer import Block, Grid
+from avlink.core.limits import amount
 
 _PLACE = ("clip", "track", "timecode", "at", "length", "status")
 _PLAN = ("media", "from", "speed", "prompt")
@@ -38,6 +39,8 @@ def report_blocks(
     if dry_run:
         refusal = payload.get("refusal")
         planned = f"would be refused: {refusal['message']}" if refusal else f"would write {payload.get('planned')}"
+        disk = payload.get("disk") or {}
+        blocks += [_disk(disk)] if any(disk.values()) else []
         blocks += [planned, "this was the plan: nothing was written"]
     elif payload.get("output"):
         blocks.append(f"wrote {payload['output']}")
@@ -115,6 +118,11 @@ def _level(stem: Mapping[str, Any]) -> str:
 def _frames(picture: Mapping[str, Any]) -> str:
     size = f"{picture['width']}x{picture['height']}"
     return f" ({picture['frames']} frames of {size} at {picture['rate']:.6g} per second)"
+
+
+def _disk(disk: Mapping[str, int]) -> str:
+    parts = ", ".join(f"{amount(size, 'bytes')} {name.removesuffix('_bytes')}" for name, size in disk.items() if size)
+    return f"about {amount(sum(disk.values()), 'bytes')} on disk: {parts}"
 
 
 def _seconds(value: Any) -> str:

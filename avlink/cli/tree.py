@@ -147,6 +147,6 @@ def _named(plugin: str, command: str) -> Iterator[None]:
     except (AvlinkError, typer.Exit, typer.Abort, _ClickError, OSError, MemoryError):
         raise
     except Exception as error:
-        words = " ".join(str(error).split())
-        said = f"{type(error).__name__}{': ' if words else ''}{words}"
-        raise PluginError(f"command '{command}' of plugin '{plugin}' failed: {said}") from error
+        from avlink.hooks.diagnostics import describe_call
+
+        raise PluginError(f"command '{command}' of plugin '{plugin}' failed: {describe_call(error)}") from error

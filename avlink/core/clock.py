@@ -6,10 +6,15 @@ Absolute times are rounded to the nearest index, halves up. Rounded durations ar
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import lru_cache
 from math import floor
 
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]{1,40}/[0-9]{1,40}|(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?)"
+)
+_GRID = 2**7 * 3**2 * 5**4 * 7**3 * 11 * 13
 _NTSC_RATES = tuple(Fraction(base * 1000, 1001) for base in (24, 30, 48, 60, 120))
 
 
@@ -47,7 +52,29 @@ def _exact_rate(rate: float | Fraction) -> Fraction:
 
 
 def exact_time(value: float, rate: float | Fraction) -> Fraction:
-    """Return the rational time `value` at `rate` per second in exact seconds."""
+    """Return the rational time `value` at `rate` per second in exact seconds; parts of a frame lie on a fine grid."""
     if isinstance(value, float) and value.is_integer():
         return Fraction(int(value)) / exact_rate(rate)
-    return Fraction(value).limit_denominator(1_000_000) / exact_rate(rate)
+    return on_grid(Fraction(value)) / exact_rate(rate)
+
+
+def exact_number(text: str) -> Fraction:
+    """Return a number such as "25", "29.97", "1e-3" or "30000/1001" exactly.
+
+    Raises ValueError for other text and for more digits than any time has: the digits of "1e999999999" fill the memory.
+    """
+    found = _NUMBER.fullmatch(text.strip())
+    try:
+        if found is not None:
+            return Fraction(found[0])
+    except ZeroDivisionError:
+        pass
+    raise ValueError(f"'{text[:40]}' is no number")
+
+
+def on_grid(value: Fraction) -> Fraction:
+    """Return the nearest value on a grid that has all simple parts of a frame or second: thirds, samples, milliseconds.
+
+    Sums over thousands of clips with arbitrary fractions would have numbers of thousands of digits.
+    """
+    return Fraction(round(value * _GRID), _GRID)

@@ -107,6 +107,12 @@ def check_place(path: Path) -> None:
         raise OutputError(f"{path} cannot be written: {_REASONS[code]}")
 
 
+def check_file_name(path: Path) -> None:
+    """Raise OutputError for a path such as "." or "/" that can only be a folder."""
+    if path.name in {"", ".."}:
+        raise OutputError(f"{path} is a folder; give the name of a file for the output")
+
+
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Write a UTF-8 text file atomically. Raises OutputError."""
     with atomic_write(path, flush=flush) as temporary:

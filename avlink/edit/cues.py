@@ -15,7 +15,10 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core.errors import InputError
+from avlink.core.input_files import check_regular
+from avlink.core.limits import SHEET_BYTES
 from avlink.core.outputs import Outputs
+from avlink.core.paths import check_file_name
 from avlink.core.recipe.schema import ReadTable
 from avlink.edit.project import check_holds, check_project, moved_to, write_back
 from avlink.timeline.item import KEY, table
@@ -62,6 +65,8 @@ def import_cues(
     """
     file = read_timeline(project, read or ReadTable())
     suffix = ".otioz" if file.bundle is not None else ".otio"
+    if output is not None:
+        check_file_name(output)
     output = output or project.with_name(f"{project.stem}.cues{suffix}")
     check_output(output, inputs=(project, cues))
     check_holds(file, output)
@@ -76,7 +81,9 @@ def import_cues(
 
 def read_edits(cues: Path) -> list[Mapping[str, Any]]:
     """Return the rows of a sheet: id, row, and the requests. Raises InputError that names row and column."""
+    check_regular(cues)
     try:
+        SHEET_BYTES.check(cues.stat().st_size, cues)
         found = otio.adapters.read_from_file(str(cues), adapter_name="avlink_cues", edits=True)
     except otio.exceptions.OTIOError as error:
         raise InputError(f"{cues}: {error}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from avlink.core.store import Store
+from avlink.edit.disk_use import DiskRates
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.report import EditReport, Rendered, WrittenFile
 from avlink.edit.request import EditRequest
@@ -54,11 +55,18 @@ class Edit(ABC, Generic[Made]):
     plan: Plan
     backend: ReadyBackend
     timebase: Timebase | None = None
+    copied_bytes: int = 0
+    """Bytes of media that are written again as they are."""
 
     @property
     @abstractmethod
     def planned(self) -> Path:
         """The file that will hold all results."""
+
+    @property
+    @abstractmethod
+    def folder_written(self) -> Path:
+        """The folder of the files that are written, which need not exist yet."""
 
     def check(self) -> None:
         """Raise InputError for everything that is known to be refused before anything is generated. Writes nothing.
@@ -99,7 +107,7 @@ class Direction(Generic[Asked, Made]):
     `ask` decodes the input of a job into a request for the generator. `check` raises PluginError for an answer of
     another length or rate than asked for. `keep` puts an answer into the store, `kept` reads that of a job back, or
     gives None where it is lost or damaged. `batch_s` is the length of a batch in seconds of input; 0 generates one job
-    at a time.
+    at a time. `disk` is the space that a second of a clip takes.
     """
 
     open_timeline: OpenEdit[Made]
@@ -110,3 +118,4 @@ class Direction(Generic[Asked, Made]):
     kept: Callable[[Store, Job], Made | None]
     batch_s: Callable[[EditRequest], float]
     report: type[EditReport]
+    disk: DiskRates

@@ -25,6 +25,7 @@ from avlink.edit.export_media import ExportMedia
 from avlink.edit.project import check_project
 from avlink.edit.result_names import result_base
 from avlink.hooks import Registry, TimelineFormat, function_of, load_registry, resolve_run_hooks
+from avlink.hooks.diagnostics import describe_call
 from avlink.timeline.flat import FlatTimeline, FlatTrack
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.formats.collect import write_collected
@@ -230,7 +231,7 @@ def write_format(
                 raise TimelineError(f"{format_.suffix} cannot be written: {error}") from error
             except Exception as error:
                 raise PluginError(
-                    f"timeline format '{format_.name}' failed: {type(error).__name__}: {error}"
+                    f"timeline format '{format_.name}' failed: {describe_call(error)}; it was writing {output}"
                 ) from error
     notes = list(dict.fromkeys(str(warning.message) for warning in said if warning.category is UserWarning))
     return timeline.sound_tracks if written is None else tuple(written), notes

@@ -74,6 +74,8 @@ class FileStems(FileEdit[SoundSource]):
             untouchable=frozenset({path.resolve()}),
             path_of=self._stem_path,
         )
+        if self.movie is not None:
+            self.copied_bytes = path.stat().st_size
         source = only_source(self.state, track="V1", duration_s=info.duration_s, recorded=info.recorded)
         self.plan = build_plan(
             (hooks.adjusted(source),),

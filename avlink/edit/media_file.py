@@ -6,8 +6,9 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-from avlink.core.errors import InputError
+from avlink.core.errors import InputError, MediaError
 from avlink.core.file_digest import FileState
+from avlink.core.limits import CLIP_S
 from avlink.core.paths import sweep_leftovers
 from avlink.edit.direction import Edit, Made
 from avlink.edit.report import Rendered
@@ -29,6 +30,11 @@ class FileEdit(Edit[Made]):
         """The movie that is written, or the sound."""
         return self.outputs[-1]
 
+    @property
+    def folder_written(self) -> Path:
+        """The folder of the first file that is written."""
+        return self.outputs[0].parent
+
     def prepare(self) -> None:
         """Remove what killed runs left in the folders that are written."""
         for folder in {output.parent for output in self.outputs}:
@@ -46,8 +52,12 @@ def is_media_file(path: Path) -> bool:
 
 
 def only_source(state: FileState, *, track: str, duration_s: Fraction, recorded: str = "") -> Source:
-    """Return a media file as the source of a clip that fills a timeline of `duration_s`."""
+    """Return a media file as the source of a clip that fills a timeline of `duration_s`.
+
+    Raises MediaError for a file that is longer than a clip may be.
+    """
     path = state.path
+    CLIP_S.check(float(duration_s), path, MediaError)
     clip = ClipRef(
         id=item_id(0, Fraction(0), duration_s),
         name=path.name,

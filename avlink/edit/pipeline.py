@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from avlink.core.errors import AvlinkError
 from avlink.edit.direction import Asked, Direction, Edit, Made
+from avlink.edit.disk_use import DiskUse, plan_disk_use
 from avlink.edit.media_file import is_media_file
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.render import cached_jobs, render
@@ -24,15 +25,20 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
     hooks = EditHooks(request, session)
     single = is_media_file(request.input)
     edit = (direction.open_file if single else direction.open_timeline)(request, backend, session, hooks)
+    cached = frozenset() if request.force else cached_jobs(direction, edit.plan, session.store)
+    disk = plan_disk_use(
+        edit.plan.jobs, direction.disk, cached=cached, batch_s=direction.batch_s(request), copied=edit.copied_bytes
+    )
     if request.dry_run:
-        return _plan(direction, edit, request, session, single=single)
-    edit.check()
+        return _plan(direction, edit, request, session, cached=cached, disk=disk, single=single)
+    _check(edit, disk, request, session)
     edit.prepare()
     rendered = render(
         direction,
         edit,
         session,
         batch_s=direction.batch_s(request),
+        cached=cached,
         force=request.force,
         # The files of a single media file have their final names only when they are placed.
         on_written=None if single else hooks.file_written,
@@ -48,20 +54,33 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
         items=make_items(direction.report.kind, edit.plan, placed.rendered),
         licence=backend.licence,
         timebase=edit.timebase,
+        disk=disk,
     )
     if placed.outputs:
         hooks.project_written(placed.outputs, placed.rendered.files.values(), failed=report.counts["failed"])
     return report
 
 
+def _check(edit: Edit[Made], disk: DiskUse, request: EditRequest, session: Session) -> None:
+    """Raise InputError for everything that is known to be refused before anything is generated."""
+    edit.check()
+    disk.check(files=edit.folder_written, cache=session.cache, subject=f"what is to be made for {request.input}")
+
+
 def _plan(
-    direction: Direction[Asked, Made], edit: Edit[Made], request: EditRequest, session: Session, *, single: bool
+    direction: Direction[Asked, Made],
+    edit: Edit[Made],
+    request: EditRequest,
+    session: Session,
+    *,
+    cached: frozenset[str],
+    disk: DiskUse,
+    single: bool,
 ) -> EditReport:
     """Return the report of a dry run. A single file is decoded, as that is all its run can fail at."""
-    cached = frozenset() if request.force else cached_jobs(direction, edit.plan, session.store)
     refusal = None
     try:
-        edit.check()
+        _check(edit, disk, request, session)
         missing = [job for job in edit.plan.jobs if job.id not in cached]
         if missing:
             generator = session.generator(edit.backend)
@@ -77,4 +96,5 @@ def _plan(
         timebase=edit.timebase,
         planned=edit.planned,
         refusal=refusal,
+        disk=disk,
     )

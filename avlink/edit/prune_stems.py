@@ -138,6 +138,8 @@ def _other_projects(projects: Sequence[Path], folders: Sequence[Path]) -> Iterat
         if suffix not in known or path.resolve() in named:
             continue
         content = path / "content.otio" if suffix == "otiod" else path / "Info.fcpxml" if suffix == "fcpxmld" else path
+        if not content.is_file():
+            continue
         try:
             yield path, read_content(path).encode() if suffix == "otioz" else content.read_bytes()
         except (OSError, InputError):

@@ -18,6 +18,7 @@ from avlink.core.file_digest import check_unchanged
 from avlink.core.store import Store
 from avlink.edit.direction import Asked, Direction, Edit, Made
 from avlink.edit.report import Rendered, WrittenFile, WrittenStem
+from avlink.hooks.diagnostics import describe_call
 from avlink.session import Session
 from avlink.timeline.values import Job, Plan
 
@@ -36,18 +37,19 @@ def render(
     session: Session,
     *,
     batch_s: float,
+    cached: frozenset[str],
     force: bool = False,
     on_written: Callable[[WrittenFile], None] | None = None,
 ) -> Rendered:
     """Generate and write all jobs of an edit's plan. `force` generates again instead of reading the cache.
 
+    `cached` are the ids of the jobs whose result is in the cache, see `cached_jobs`; none of them with `force`.
     `on_written` is called with each file when it is in its place.
 
     Raises OutputError when files or cache cannot be written, BundleError and PluginError when the model cannot be
     loaded, ExecutorError when its executor is gone. Failures of single clips are in the result.
     """
     plan = edit.plan
-    cached = frozenset() if force else cached_jobs(direction, plan, session.store)
     session.tell(PlanReady(jobs=len(plan.jobs), cached=len(cached), skipped=len(plan.skips)))
     run = _Run(direction, edit, session, force=force, on_written=on_written)
     for job in plan.jobs:
@@ -99,8 +101,7 @@ def as_avlink_error(backend: str, error: Exception) -> AvlinkError:
         return AvlinkError("there is not enough memory for it; try --device cpu")
     if isinstance(error, AvlinkError) and not isinstance(error, PluginError):
         return error
-    kind = "" if isinstance(error, AvlinkError) else f"{type(error).__name__}: "
-    return PluginError(f"backend '{backend}' failed: {kind}{' '.join(str(error).split())}")
+    return PluginError(f"backend '{backend}' failed: {describe_call(error)}")
 
 
 class _Lost(Exception):

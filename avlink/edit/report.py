@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from avlink.core.errors import AvlinkError
 from avlink.core.values import Hit
+from avlink.edit.disk_use import NO_DISK_USE, DiskUse
 from avlink.edit.silence import StemWarning, stem_warnings
 from avlink.metrics.silence import Silence
 from avlink.timeline.timebase import Timebase
@@ -191,6 +192,8 @@ class EditReport:
     """The error with which the run of a plan would end at once."""
     timebase: Timebase | None = None
     """The timebase of the timeline, for timecodes; None for an input that has none."""
+    disk: DiskUse = NO_DISK_USE
+    """Space that the run takes by its plan."""
     kind: ClassVar[Kind]
 
     @property
@@ -214,6 +217,7 @@ class EditReport:
             **(preview if self.kind == "stems" else {}),
             "items": [item.to_json(self.timebase) for item in self.items],
             "counts": self.counts,
+            "disk": self.disk.to_json(),
             **({"licence": self.licence} if self.licence else {}),
             **self._plan_json(),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from avlink.core.paths import check_file_name
 from avlink.core.recipe import SonifyRecipe, VisualizeRecipe
 
 
@@ -19,6 +20,8 @@ class EditRequest:
     `skip_missing` leaves it out; with `stop_if_missing` nothing is generated at all. `force` generates again
     instead of reading the cache; `dry_run` plans and stops. Files that AVLink did not write are refused as outputs,
     unless `overwrite` keeps them as `.bak`.
+
+    Raises OutputError for an output such as "." that names no file.
     """
 
     input: Path
@@ -32,6 +35,10 @@ class EditRequest:
     force: bool = False
     overwrite: bool = False
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.output is not None:
+            check_file_name(self.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from avlink.core.sound import read_blocks
 from avlink.core.store import Store
 from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
 from avlink.edit.direction import Direction
+from avlink.edit.disk_use import SOUND_RATES
 from avlink.edit.file_stems import FileStems
 from avlink.edit.pipeline import run
 from avlink.edit.report import SonifyReport
@@ -100,4 +101,5 @@ _SOUND: Direction[SoundRequest, SoundSource] = Direction(
     kept=_kept,
     batch_s=_batch_s,
     report=SonifyReport,
+    disk=SOUND_RATES,
 )

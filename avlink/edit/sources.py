@@ -12,6 +12,7 @@ from typing import TypeAlias
 from avlink.core.errors import MediaError, PluginError
 from avlink.core.file_digest import FileState, file_state
 from avlink.core.hashing import digest, fraction_text
+from avlink.core.limits import CLIP_S
 from avlink.core.store import Store
 from avlink.core.values import ImageSequence
 from avlink.media import probe as probing
@@ -82,7 +83,10 @@ def _resolve(
             skips.append(clip)
             continue
         try:
-            sources.append(source_of(clip))
+            source = source_of(clip)
+            if source.made_s > CLIP_S.most:
+                raise Unresolved(CLIP_S.refusal(float(source.made_s), "it"), failed=True)
+            sources.append(source)
         except Unresolved as error:
             failed = error.failed and not (error.missing and skip_missing)
             skips.append(left_out(clip, str(error), source=error.source, failed=failed, missing=error.missing))

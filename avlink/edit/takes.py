@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -16,6 +16,7 @@ from avlink.core.errors import InputError
 from avlink.core.outputs import Outputs
 from avlink.edit.project import check_holds, check_project, moved_to, write_back
 from avlink.timeline.item import KEY, table
+from avlink.timeline.metadata import take_number
 from avlink.timeline.place import activate_take
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.timebase import Timebase, timebase
@@ -165,8 +166,14 @@ def _is(stem: otio.schema.Clip, wanted: str) -> bool:
     return table(stem.metadata, KEY).get("id") == wanted or fnmatchcase(stem.name.casefold(), wanted.casefold())
 
 
+def _plain_of(made: Mapping[str, Any], key: str, kind: type) -> Any:
+    """Return a value of metadata of its kind; None for any other, which people or programs may have left there."""
+    value = made.get(key)
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None
+
+
 def _by_number(stem: otio.schema.Clip) -> dict[int, otio.core.MediaReference]:
-    return {int(table(ref.metadata, KEY).get("take", 1)): ref for ref in stem.media_references().values()}
+    return {take_number(ref): ref for ref in stem.media_references().values()}
 
 
 def _takes(track: str, stem: otio.schema.Clip, counted: Timebase) -> Takes:
@@ -177,13 +184,15 @@ def _takes(track: str, stem: otio.schema.Clip, counted: Timebase) -> Takes:
     for number, ref in sorted(_by_number(stem).items()):
         made = table(ref.metadata, KEY)
         url = getattr(ref, "target_url", "") or ""
-        takes.append(Take(take=number, url=url, seed=made.get("seed"), prompt=made.get("prompt")))
+        takes.append(
+            Take(take=number, url=url, seed=_plain_of(made, "seed", int), prompt=_plain_of(made, "prompt", str))
+        )
     return Takes(
         id=str(said.get("id", "")),
         clip=stem.name,
         track=track,
         timeline_start_s=None if start_s is None else round(float(start_s), 6),
         timeline_start_tc=None if start_s is None else counted.timecode(start_s),
-        heard=int(table(stem.media_reference.metadata, KEY).get("take", 1)),
+        heard=take_number(stem.media_reference),
         takes=tuple(takes),
     )

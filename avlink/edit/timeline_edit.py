@@ -122,6 +122,11 @@ class TimelineEdit(Edit[Made]):
         """The project that is written."""
         return self.output
 
+    @property
+    def folder_written(self) -> Path:
+        """The folder of the files that are written."""
+        return self.files_folder
+
     def check(self) -> None:
         """Refuse missing media, an output that cannot be written, and a plan without jobs."""
         if self.request.stop_if_missing:

@@ -12,6 +12,7 @@ from avlink.core.events import Listener, ignore
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, PictureGenerator, PictureRequest
 from avlink.edit.direction import Direction
+from avlink.edit.disk_use import PICTURE_RATES
 from avlink.edit.file_pictures import FilePictures
 from avlink.edit.pipeline import run
 from avlink.edit.report import VisualizeReport
@@ -92,4 +93,5 @@ _PICTURES: Direction[PictureRequest, FrameSource] = Direction(
     # Pictures take long: a run that ends loses only the one it was at.
     batch_s=lambda request: 0.0,
     report=VisualizeReport,
+    disk=PICTURE_RATES,
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +16,18 @@ from typing import Any
 
 import tomli_w
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.disk import report_full_disk
+from avlink.core.documents import parse_json, parse_toml
 from avlink.core.errors import BundleError
+from avlink.core.input_files import describe, read_text
+from avlink.core.limits import RECIPE_BYTES, TABLE_BYTES
 from avlink.core.paths import atomic_write, make_folder, write_text
 from avlink.engine.system import COMPONENTS, System
 from avlink.engine.text.t5 import T5Encoder
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 FORMAT = 1
 SHARD_BYTES = 15 * 2**20
@@ -150,8 +145,9 @@ def read_bundle(folder: Path) -> Bundle:
             f"the bundle {folder} has format {table.get('format')!r}; this avlink reads format {FORMAT}: "
             "use the version of avlink that wrote it"
         )
+    index = folder / "tensors.json"
     try:
-        tensors = json.loads((folder / "tensors.json").read_text("utf-8"))
+        tensors = _index(index)
         # Through JSON, whose lists pydantic's strict mode takes as tuples; TOML's lists it refuses.
         config = AVLinkConfig.model_validate_json(json.dumps(table["model"]))
         return Bundle(
@@ -164,11 +160,30 @@ def read_bundle(folder: Path) -> Bundle:
             tensors=tensors,
             text=None if "text" not in table else dict(table["text"]["files"]),
         )
-    except FileNotFoundError:
-        raise BundleError(f"the bundle {folder} has no tensors.json; copy the whole folder again") from None
-    except (KeyError, ValidationError, json.JSONDecodeError) as error:
+    except BundleError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         first = str(error).splitlines()[0]
         raise BundleError(f"the bundle {folder} cannot be read: {first}; copy the whole folder again") from None
+
+
+def _index(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the table of tensors of a bundle. Raises BundleError where it is missing or no such table."""
+    if not path.exists():
+        raise BundleError(f"the bundle {path.parent} has no tensors.json; copy the whole folder again")
+    table = parse_json(read_text(path, TABLE_BYTES, BundleError), path, BundleError)
+    if not isinstance(table, dict) or not all(_is_entry(entry) for entry in table.values()):
+        raise BundleError(
+            f"{path} is no table of tensors with a shard, a shape and a digest for each; copy the whole bundle again"
+        )
+    return table
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("shard", "digest")):
+        return False
+    shape = entry.get("shape")
+    return isinstance(shape, list) and all(isinstance(size, int) for size in shape)
 
 
 def load_system(bundle: Bundle, components: Iterable[str] | None = None, device: str = "cpu") -> System:
@@ -245,10 +260,9 @@ def _tensor(bundle: Bundle, name: str, like: Tensor, shards: dict[str, dict[str,
             raise BundleError(
                 f"the bundle {bundle.folder} lacks its shard {shard}; copy the whole folder again"
             ) from None
-        except (SafetensorError, OSError) as error:
-            raise BundleError(
-                f"the shard {path} is broken ({str(error).splitlines()[0]}); copy the whole bundle again"
-            ) from None
+        except Exception as error:
+            # Nothing is done here but read the file: whatever the reader raises is the file's.
+            raise BundleError(f"the shard {path} is broken ({describe(error)}); copy the whole bundle again") from None
     tensor = shards[shard].get(name)
     if tensor is None or list(tensor.shape) != list(like.shape) or list(tensor.shape) != list(entry["shape"]):
         shape = "missing" if tensor is None else f"of shape {tuple(tensor.shape)} instead of {tuple(like.shape)}"
@@ -262,14 +276,9 @@ def _tensor(bundle: Bundle, name: str, like: Tensor, shards: dict[str, dict[str,
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"there is no bundle in {path.parent}: it has no bundle.toml") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is no valid TOML: {error}") from None
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from None
+    if not path.exists():
+        raise BundleError(f"there is no bundle in {path.parent}: it has no bundle.toml")
+    return parse_toml(read_text(path, RECIPE_BYTES, BundleError), path, BundleError)
 
 
 def _file_digest(path: Path) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
+from avlink.core.documents import parse_json
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.file_digest import FileState, changed, check_unchanged, file_state
 from avlink.core.frames import ResampledFrames, fit_shorter_side
+from avlink.core.input_files import read_text
+from avlink.core.limits import TABLE_BYTES
 from avlink.core.store import Store
 from avlink.core.values import FrameSource, PictureSpec, Waveform
 from avlink.media.audio import read_audio
@@ -207,7 +209,7 @@ def _captions(folder: Path) -> Mapping[str, str]:
                 for row in csv.DictReader(file):
                     found[_name(row["path"])] = row["caption"] or ""
         if captions.is_file():
-            for key, value in json.loads(captions.read_text("utf-8")).items():
+            for key, value in parse_json(read_text(captions, TABLE_BYTES), CAPTIONS).items():
                 found[_name(key)] = str(value["caption"] if isinstance(value, dict) else value)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(

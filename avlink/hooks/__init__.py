@@ -34,6 +34,7 @@ from avlink.hooks.descriptors import (
     OptionType,
     TimelineFormat,
 )
+from avlink.hooks.diagnostics import describe_call
 from avlink.hooks.extractors import ReadyExtractor, resolve_extractor, resolve_for_pictures
 from avlink.hooks.loader import load_registry, make_registry
 from avlink.hooks.processors import ReadyProcessor, apply_chain
@@ -87,6 +88,7 @@ __all__ = [
     "TimelineFormat",
     "apply_chain",
     "check_components",
+    "describe_call",
     "find_recipe",
     "function_of",
     "hookimpl",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from avlink.core.errors import AvlinkError, PluginError
 from avlink.hooks.descriptors import Backend, Options
+from avlink.hooks.diagnostics import describe_call
 from avlink.hooks.references import function_of
 
 if TYPE_CHECKING:
@@ -94,4 +95,4 @@ class ReadyBackend:
             # Its message is made for the user already.
             raise
         except Exception as error:
-            raise PluginError(f"backend '{self.name}' failed in {action}: {type(error).__name__}: {error}") from error
+            raise PluginError(f"backend '{self.name}' failed in {action}: {describe_call(error)}") from error

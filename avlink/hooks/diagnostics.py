@@ -8,7 +8,13 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import pluggy
+
+import avlink
 from avlink.core.errors import PluginError
+
+# AVLink and pluggy.
+_CALLERS = tuple(Path(os.path.realpath(file)).parent for file in (avlink.__file__, pluggy.__file__))
 
 
 class InvalidPlugin(PluginError):
@@ -29,6 +35,20 @@ def describe_failure(error: BaseException, places: Sequence[Path] = ()) -> str:
         words = error.msg if isinstance(error, SyntaxError) and _is_own(error.filename, places) else str(error)
         text = ": ".join(filter(None, (type(error).__name__, " ".join(words.split()))))
     return f"{text}{_line(error, places)}"
+
+
+def describe_call(error: BaseException) -> str:
+    """Return the error of a call of a plugin as a sentence, with the innermost line of the plugin's own code."""
+    return describe_failure(error, _called_places(error))
+
+
+def _called_places(error: BaseException) -> list[Path]:
+    """Return the folder of the plugin that was called: that of the first file in the traceback that calls none."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        file = Path(os.path.realpath(frame.f_code.co_filename))
+        if file.is_file() and not any(file.is_relative_to(place) for place in _CALLERS):
+            return [file.parent]
+    return []
 
 
 def format_traceback(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from avlink.core.errors import AvlinkError, InputError, PluginError, RecipeError
 from avlink.core.features import Content, FeatureExtractor, Features
 from avlink.core.recipe import EvaluateRecipe, RecipeSource, describe_mistakes, explain
 from avlink.hooks.descriptors import Extractor, ExtractorOptions
+from avlink.hooks.diagnostics import describe_call
 from avlink.hooks.references import function_of
 from avlink.hooks.registry import Registry
 
@@ -85,7 +86,7 @@ class ReadyExtractor:
             # Its message is made for the user already.
             raise
         except Exception as error:
-            raise PluginError(f"extractor '{self.name}' failed in {what}: {type(error).__name__}: {error}") from error
+            raise PluginError(f"extractor '{self.name}' failed in {what}: {describe_call(error)}") from error
 
 
 class _GuardedExtractor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from avlink.core.errors import AvlinkError, PluginError
 from avlink.hooks.descriptors import AudioProcessor, Options
+from avlink.hooks.diagnostics import describe_call
 from avlink.hooks.references import function_of
 
 if TYPE_CHECKING:
@@ -82,4 +83,4 @@ def _failures_of(processor: str) -> Iterator[None]:
         # Its message is made for the user already.
         raise
     except Exception as error:
-        raise PluginError(f"processor '{processor}' failed: {type(error).__name__}: {error}") from error
+        raise PluginError(f"processor '{processor}' failed: {describe_call(error)}") from error

@@ -21,6 +21,7 @@ from avlink.core.recipe import (
 from avlink.core.recipe.schema import BackendChoice, ComponentChoice
 from avlink.hooks.backends import ReadyBackend, ReadyExecutor
 from avlink.hooks.descriptors import Direction, Options, TimelineFormat
+from avlink.hooks.diagnostics import describe_call
 from avlink.hooks.extractors import check_extractors
 from avlink.hooks.processors import ReadyProcessor
 from avlink.hooks.references import function_of
@@ -80,7 +81,7 @@ def _checked(kind: RecipeKind, recipe: Recipe, registry: Registry) -> list[str]:
     except AvlinkError:
         raise
     except Exception as error:
-        raise PluginError(f"the check of recipe kind '{kind.name}' failed: {type(error).__name__}: {error}") from error
+        raise PluginError(f"the check of recipe kind '{kind.name}' failed: {describe_call(error)}") from error
 
 
 def _or_raise(recipe: Recipe, resolved: Resolved | None, lines: list[str]) -> Resolved:

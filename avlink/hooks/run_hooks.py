@@ -15,6 +15,7 @@ from typing import Any
 from avlink.core.errors import AvlinkError, PluginError
 from avlink.core.events import Listener, Message, ignore
 from avlink.hooks.descriptors import Options
+from avlink.hooks.diagnostics import describe_call
 from avlink.hooks.run_values import ClipSettings, MissingMedia, RunClip, RunProject, RunStem
 
 RUN_HOOKS = ("avlink_resolve_media", "avlink_clip_prompt", "avlink_stem_written", "avlink_project_written")
@@ -97,8 +98,7 @@ def _call(plugin: RunPlugin, hook: str, **arguments: Any) -> Any:
     except AvlinkError as error:
         raise _failure(plugin, hook, str(error)) from error
     except Exception as error:
-        words = " ".join(str(error).split())
-        raise _failure(plugin, hook, f"{type(error).__name__}: {words}") from error
+        raise _failure(plugin, hook, describe_call(error)) from error
     # pluggy leaves None out of the list of results.
     return next(iter(results), None)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from xml.etree import ElementTree
 
+from avlink.core.clock import exact_number
+
 _BEXT = struct.Struct("<256s32s32s10s8sQH64s5h180x")
 _BEXT_VERSION = 2
 _LOUDNESS_UNSET = 0x7FFF
@@ -188,7 +190,7 @@ def from_ixml(body: bytes, bext: Bext, cues: tuple[CuePoint, ...]) -> BroadcastI
     try:
         # Some recorders pad iXML with NULs.
         root = ElementTree.fromstring(body.rstrip(b"\0"))
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError) as error:
         raise ValueError(f"the iXML chunk is no XML: {error}") from error
     rate = root.findtext("SPEED/TIMECODE_RATE")
     return BroadcastInfo(
@@ -204,7 +206,7 @@ def from_ixml(body: bytes, bext: Bext, cues: tuple[CuePoint, ...]) -> BroadcastI
         momentary_lufs=bext.momentary_lufs,
         short_term_lufs=bext.short_term_lufs,
         track_names=tuple(track.findtext("NAME") or "" for track in root.iterfind("TRACK_LIST/TRACK")),
-        timecode_rate=Fraction(rate) if rate else None,
+        timecode_rate=exact_number(rate) if rate else None,
         drop_frame=root.findtext("SPEED/TIMECODE_FLAG") == "DF",
         project=root.findtext("PROJECT") or "",
         note=root.findtext("NOTE") or "",

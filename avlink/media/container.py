@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
+import av.format
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
@@ -18,11 +20,24 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from avlink.core.errors import MediaError
+from avlink.core.input_files import check_regular
+from avlink.core.limits import PICTURE_PIXELS, STREAMS
 
-# Playlists and concat scripts must not open addresses that the user never named.
-_LOCAL_ONLY = {"protocol_whitelist": "file"}
 _MOST_BYTES_WAITING = 64 << 20
 _WILD_S = 10
+# Formats of libav whose files name other files or addresses, which it opens: what a user named is read, and no more.
+_OPEN_OTHERS = frozenset(
+    {"concat", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest"}
+    # Scripts and devices.
+    | {"avisynth", "lavfi", "vapoursynth"}
+)
+_PLAYLISTS = (
+    (b"ffconcat version", "a concat script"),
+    (b"#EXTM3U", "a playlist (M3U)"),
+    (b"[playlist]", "a playlist (PLS)"),
+    (b"v=0", "a description of a stream (SDP)"),
+)
+_XML_PLAYLISTS = ((b"<MPD", "a playlist (DASH)"), (b"<CompositionPlaylist", "a playlist (IMF)"))
 
 
 @contextmanager
@@ -32,16 +47,45 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     Raises MediaError if it is missing, a folder, empty, unreadable, truncated before its index, or no media at all.
     """
     _check_regular_file(path)
+    _check_no_playlist(path)
     try:
         # libav would take relative names such as "pipe:1" or "concat:a|b" for protocols; absolute ones are files.
         # Without `metadata_errors`, tags that are not UTF-8 make the whole file unreadable.
-        container = av.open(os.path.abspath(path), "r", metadata_errors="ignore", options=dict(_LOCAL_ONLY))
+        container = av.open(os.path.abspath(path), "r", metadata_errors="ignore", options=_options())
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaError(_why_not_opened(path, error)) from error
     try:
+        for stream in container.streams.video:
+            if stream.codec_context is not None:
+                # libav refuses larger pictures before it takes memory for them.
+                stream.codec_context.options = {"max_pixels": str(PICTURE_PIXELS.most)}
         yield container
     finally:
         container.close()
+
+
+def _options() -> dict[str, str]:
+    """Return the options under which libav opens nothing but the file that it is given."""
+    return {
+        "protocol_whitelist": "file",
+        "format_whitelist": _readable_formats(),
+        # "shot.%04d.png" is the name of a file here; sequences are read picture by picture.
+        "pattern_type": "none",
+        "max_streams": str(STREAMS.most),
+    }
+
+
+@cache
+def _readable_formats() -> str:
+    """Return the names of the formats that libav may recognise, as it takes them."""
+    names = set()
+    for name in av.formats_available:
+        try:
+            names.add(av.format.ContainerFormat(name, "r").name)
+        except ValueError:
+            # It is only written.
+            continue
+    return ",".join(sorted(name for name in names if not _OPEN_OTHERS & set(name.split(","))))
 
 
 def find_video(container: InputContainer) -> VideoStream | None:
@@ -127,6 +171,7 @@ def from_key_picture(packets: Iterable[Packet[Any]], time_s: Fraction) -> Iterat
 
 
 def _check_regular_file(path: Path) -> None:
+    check_regular(path, MediaError)
     try:
         is_dir, exists = path.is_dir(), path.exists()
         size = path.stat().st_size if exists else 0
@@ -141,14 +186,26 @@ def _check_regular_file(path: Path) -> None:
         raise MediaError(f"the media file '{path}' is empty (zero bytes); copy or render it again")
 
 
+def _check_no_playlist(path: Path) -> None:
+    head = _head(path)
+    found = [kind for mark, kind in _PLAYLISTS if head.lstrip().startswith(mark)]
+    found += [kind for mark, kind in _XML_PLAYLISTS if mark in head]
+    if found:
+        raise MediaError(f"'{path}' is {found[0]}, which names other files or addresses; name the media file itself")
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(4096)
+    except OSError:
+        return b""
+
+
 def _why_not_opened(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"the media file '{path}' may not be read by this user; change its permissions"
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError:
-        head = b""
+    head = _head(path)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
         return (
             f"the media file '{path}' is cut short: its index (the 'moov' box) is missing, "

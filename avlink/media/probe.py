@@ -25,11 +25,14 @@ from av.video.stream import VideoStream
 
 from avlink.core.clock import exact_rate
 from avlink.core.errors import MediaError
+from avlink.core.limits import SECONDS_A_KILOBYTE
 from avlink.media.container import find_audio, find_video, open_input, read_packets
 from avlink.media.dates import recorded_at
 from avlink.media.length import picture_length, sound_length, stated_length
 
 _SMALLEST_SIDE = 8
+_ANY_SIZE_S = 600
+_MOST_DIGITS = 20
 _SANE_RATES = (Fraction(1, 10), Fraction(300))
 _PACKETS_TO_MEASURE = 120
 _COMMON_RATES = tuple(
@@ -98,7 +101,7 @@ def probe(path: Path) -> MediaInfo:
     """Probe a media file: open it, decode one picture, and read packets only where the index is not enough.
 
     Raises MediaError for a file that cannot be opened (see `open_input`), a still picture, a file with neither picture
-    nor sound, and one that is shorter than its own index says.
+    nor sound, one that is shorter than its own index says, and one that cannot be as long as it says.
     """
     path = Path(path)
     with open_input(path) as container:
@@ -112,13 +115,14 @@ def probe(path: Path) -> MediaInfo:
             _check_whole(path, video)
             video_info = read_video_info(path, container, video)
             length_s = picture_length(path, video, rate=video_info.rate, start_s=video_info.start_s)
-            return MediaInfo(path=path, duration_s=length_s, video=video_info, audio=audio_info, recorded=recorded)
-        if audio is not None:
+        elif audio is not None:
             _check_whole(path, audio)
-            return MediaInfo(
-                path=path, duration_s=sound_length(path, audio), video=None, audio=audio_info, recorded=recorded
-            )
-        raise MediaError(f"'{path}' holds neither picture nor sound; check the link")
+            video_info, length_s = None, sound_length(path, audio)
+        else:
+            raise MediaError(f"'{path}' holds neither picture nor sound; check the link")
+        sound_s = None if audio_info is None else audio_info.duration_s
+        _check_claim(path, max(length_s, sound_s or length_s))
+        return MediaInfo(path=path, duration_s=length_s, video=video_info, audio=audio_info, recorded=recorded)
 
 
 def require_video(info: MediaInfo) -> VideoInfo:
@@ -192,13 +196,14 @@ def _audio_info(path: Path, stream: AudioStream) -> AudioInfo:
     if stream.codec_context is None or not stream.rate:
         raise MediaError(f"the sound of '{path}' is in a format that cannot be decoded here; convert it to WAV or AAC")
     reference = stream.container.metadata.get("time_reference", "")
+    has_reference = reference.isdecimal() and len(reference) <= _MOST_DIGITS
     return AudioInfo(
         sample_rate=stream.rate,
         channels=stream.channels,
         start_s=_start(stream),
         codec=stream.codec_context.name,
         duration_s=stated_length(stream),
-        time_reference_s=Fraction(int(reference), stream.rate) if reference.isdecimal() else None,
+        time_reference_s=Fraction(int(reference), stream.rate) if has_reference else None,
     )
 
 
@@ -279,4 +284,17 @@ def _check_whole(path: Path, stream: Stream) -> None:
         raise MediaError(
             f"the media file '{path}' is cut short: its index points to {needed} bytes, it has {present}; "
             "copy or render it again"
+        )
+
+
+def _check_claim(path: Path, duration_s: Fraction) -> None:
+    """Compare a length with the size of the file: a broken header claims hours in a few kilobytes.
+
+    The emptiest real files, black or silent ones, hold some hundred bytes a second. Raises MediaError.
+    """
+    kilobytes = Fraction(path.stat().st_size, 1000)
+    if duration_s > _ANY_SIZE_S and duration_s > kilobytes * SECONDS_A_KILOBYTE.most:
+        raise MediaError(
+            f"'{path}' says that it is {float(duration_s / 3600):.2f} hours long, in {float(kilobytes):.0f} kB; files "
+            f"of more than {SECONDS_A_KILOBYTE.most} s in a kilobyte are not believed: {SECONDS_A_KILOBYTE.advice}"
         )

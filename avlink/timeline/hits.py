@@ -16,13 +16,14 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.core.values import Hit
-from avlink.timeline.item import KEY, seconds, table
+from avlink.timeline.item import KEY, is_number, plain, seconds, table
 from avlink.timeline.markers import Marker, is_hit
 
 COLOUR = otio.schema.MarkerColor.CYAN
 
 _HITS = "hits"
 _SLACK_FRAMES = Fraction(1, 1000)
+_MOST_SAMPLES = 2**53
 """An event that falls so little short of a frame counts as that frame's, as in cue sheets."""
 
 
@@ -54,8 +55,7 @@ def hits_of(stem: otio.schema.Clip, key: str, sample_rate: int) -> tuple[Marker,
             if is_hit(marker)
         ]
     else:
-        remembered = table(stem.media_references()[key].metadata, KEY).get(_HITS, ())
-        hits = [Hit(sample=int(sample), strength_db=float(strength_db)) for sample, strength_db in remembered]
+        hits = _remembered(stem.media_references()[key])
         found = [(hit.sample, hit_name(number), hit_note(hit)) for number, hit in enumerate(hits, start=1)]
     return tuple(
         Marker(name=name, colour="", comment=comment, start_s=Fraction(sample, sample_rate), duration_s=Fraction(0))
@@ -74,15 +74,25 @@ def mark_hits(stem: otio.schema.Clip) -> None:
     media = stem.media_reference.available_range
     begin_s = None if media is None else seconds(media.start_time)
     sample_rate = table(stem.metadata, KEY).get("sample_rate")
-    hits = table(stem.media_reference.metadata, KEY).get(_HITS, ())
+    hits = _remembered(stem.media_reference)
     if media is not None and begin_s is not None and isinstance(sample_rate, int):
         rate = media.start_time.rate
         shown_s = seconds(stem.trimmed_range().start_time)
-        for number, (sample, strength_db) in enumerate(hits, start=1):
-            hit = Hit(sample=int(sample), strength_db=float(strength_db))
+        for number, hit in enumerate(hits, start=1):
             at_s = begin_s + Fraction(hit.sample, sample_rate)
             markers.append(_marker(hit, number, at_s, begin_s if shown_s is None else shown_s, rate))
     stem.markers[:] = markers
+
+
+def _remembered(ref: otio.core.MediaReference) -> list[Hit]:
+    """Return the hits in the metadata of a medium; what people or programs changed there into no hit is left out."""
+    found = plain(table(ref.metadata, KEY).get(_HITS))
+    pairs = [one for one in found if isinstance(one, list) and len(one) == 2] if isinstance(found, list) else []
+    return [
+        Hit(sample=int(sample), strength_db=float(strength_db))
+        for sample, strength_db in pairs
+        if is_number(sample) and is_number(strength_db) and abs(sample) < _MOST_SAMPLES
+    ]
 
 
 def _marker(hit: Hit, number: int, at_s: Fraction, shown_s: Fraction, rate: float) -> otio.schema.Marker:

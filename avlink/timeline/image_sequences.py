@@ -10,13 +10,14 @@ from math import ceil, floor
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from avlink.core.limits import IMAGE_DIGITS, IMAGES
 from avlink.core.values import ImageSequence
 
 # "shot.%04d.exr", "shot.####.exr", and Resolve's "shot.[0001-0100].exr".
 _PATTERN = re.compile(r"%0?(?P<digits>\d*)d|(?P<hashes>#{2,})|\[(?P<first>\d+)-(?P<last>\d+)\]")
 
-# Eleven hours of film. A broken project may ask for any number.
-_MOST_IMAGES = 1_000_000
+# A broken project may ask for any number of images behind the last that there is.
+_MOST_MISSING = 100_000
 
 MissingImage: TypeAlias = Literal["error", "hold", "black"]
 
@@ -48,13 +49,17 @@ def names_of_pattern(
 ) -> tuple[str, ImageNames] | None:
     """Return folder and names of a path that stands for many images; None for a path of one file.
 
-    `first` and `num_images` are those of the timeline; those of the pattern itself win.
+    `first` and `num_images` are those of the timeline; those of the pattern itself win. Raises ValueError for numbers
+    of more digits than the limit.
     """
     cut = max(url.rfind("/"), url.rfind("\\")) + 1
     found = _PATTERN.search(url, cut)
     if found is None:
         return None
+    if max(len(text or "") for text in found.group("digits", "first", "last")) > IMAGE_DIGITS.most:
+        raise ValueError(IMAGE_DIGITS.refusal(f"more than {IMAGE_DIGITS.most}", "the name of its image sequence"))
     padding = len(found["first"] or found["hashes"] or "") or int(found["digits"] or 0)
+    check_padding(padding)
     if found["first"] is not None:
         first, num_images = int(found["first"]), int(found["last"]) - int(found["first"]) + 1
     names = ImageNames(
@@ -70,6 +75,12 @@ def names_of_pattern(
     return url[:cut], names
 
 
+def check_padding(digits: int) -> None:
+    """Raise ValueError where names would have numbers of more digits than the limit."""
+    if digits > IMAGE_DIGITS.most:
+        raise ValueError(IMAGE_DIGITS.refusal(digits, "the name of its image sequence"))
+
+
 def image_name(names: ImageNames, number: int) -> str:
     """Return the name of the file with a number."""
     return f"{names.prefix}{'-' if number < 0 else ''}{abs(number):0{names.padding}d}{names.suffix}"
@@ -80,17 +91,19 @@ def find_images(names: ImageNames, folder: Path, listing: Collection[str]) -> Im
 
     Where the timeline does not state its first image or its length, it is as long as the files go.
     """
-    first, count = names.first, names.num_images
-    if first is None or count is None:
-        numbers = _numbers(names, listing)
-        first = min(numbers, default=0) if first is None else first
-        count = count or (max(numbers, default=first) - first) // names.step + 1
-    found = (image_name(names, first + index * names.step) for index in range(min(count, _MOST_IMAGES)))
-    files = tuple(folder / name if name in listing else None for name in found)
+    numbers = [number for number in _numbers(names, listing) if image_name(names, number) in listing]
+    first = min(numbers, default=0) if names.first is None else names.first
+    last = (max(numbers, default=first) - first) // names.step
+    count = min(names.num_images or last + 1, max(last, 0) + _MOST_MISSING, IMAGES.most)
+    files: list[Path | None] = [None] * max(0, count)
+    for number in numbers:
+        index, off = divmod(number - first, names.step)
+        if not off and 0 <= index < count:
+            files[index] = folder / image_name(names, number)
     # A folder that holds another sequence is no reason to render black.
     if not any(files):
         return None
-    return ImageSequence(files=files, rate=names.rate, black=names.missing == "black")
+    return ImageSequence(files=tuple(files), rate=names.rate, black=names.missing == "black")
 
 
 def missing_images(names: ImageNames, images: ImageSequence, start_s: Fraction, end_s: Fraction) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
+from avlink.core.limits import SPEED, TIME_S
 
 KEY = "avlink"
 """The key under which AVLink keeps metadata of its own."""
@@ -25,7 +26,8 @@ def own_range(item: otio.core.Item) -> otio.opentime.TimeRange | None:
         return item.source_range
     try:
         return item.available_range()
-    except (otio.exceptions.OTIOError, ValueError):
+    except (otio.exceptions.OTIOError, NotImplementedError, ValueError):
+        # Gaps and other items without contents do not implement it.
         if not isinstance(item, otio.schema.Clip):
             return None
     refs = item.media_references().values()
@@ -33,11 +35,15 @@ def own_range(item: otio.core.Item) -> otio.opentime.TimeRange | None:
 
 
 def seconds(time: otio.opentime.RationalTime) -> Fraction | None:
-    """Return exact seconds; None for an invalid time: rate 0 (titles of some exports), infinite, or no number."""
+    """Return exact seconds; None for an invalid time: rate 0 (titles of some exports), infinite, or no number.
+
+    A time beyond the limit is invalid too: programs write such numbers for a length that they do not know.
+    """
     try:
-        return clock.exact_time(time.value, time.rate)
+        found = clock.exact_time(time.value, time.rate)
     except (ValueError, OverflowError):
         return None
+    return found if abs(found) <= TIME_S.most else None
 
 
 def begin_s(item: otio.core.Item) -> Fraction | None:
@@ -74,7 +80,8 @@ def visible_duration_s(item: otio.core.Item, *, premiere: bool) -> Fraction | No
     if duration_s is None:
         return None
     if premiere and (speed := speed_of(item)):
-        duration_s /= abs(speed)
+        # On the grid, for every clip may have a speed of its own.
+        duration_s = clock.on_grid(duration_s / abs(speed))
     return max(duration_s, Fraction(0))
 
 
@@ -87,7 +94,10 @@ def _contents_s(item: otio.core.Item, *, premiere: bool) -> Fraction | None:
 
 
 def speed_of(item: otio.core.Item) -> Fraction | None:
-    """Return the product of an item's linear time warps; None when it has another kind of time effect."""
+    """Return the product of an item's linear time warps; None when it has another kind of time effect.
+
+    None also for a speed beyond the limit.
+    """
     speed, effects = 1.0, item.effects
     # OTIO's vectors take long to raise StopIteration, so that asking for their length first is much faster.
     for effect in islice(effects, len(effects)):
@@ -99,7 +109,7 @@ def speed_of(item: otio.core.Item) -> Fraction | None:
         ):
             return None
     # Floats in files: 0.1 means a tenth, and 0.9999999999 nothing at all.
-    return Fraction(speed).limit_denominator(1_000_000) if isfinite(speed) else None
+    return Fraction(speed).limit_denominator(1_000_000) if isfinite(speed) and abs(speed) <= SPEED.most else None
 
 
 def is_off(item: otio.core.Item) -> bool:
@@ -108,6 +118,11 @@ def is_off(item: otio.core.Item) -> bool:
     The released FCP 7 adapter leaves `enabled` true and keeps the flag in the metadata.
     """
     return not item.enabled or str(table(item.metadata, "fcp_xml").get("enabled", "TRUE")).upper() == "FALSE"
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value of metadata is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def table(metadata: Any, key: str) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -80,14 +80,16 @@ class MarkerIndex:
     def __init__(self, markers: Iterable[Marker] = ()) -> None:
         self._markers = sorted(markers, key=lambda marker: (marker.start_s, marker.name))
         self._starts = [marker.start_s for marker in self._markers]
+        self._ends = [marker.start_s + marker.duration_s for marker in self._markers]
         self._longest_s = max((marker.duration_s for marker in self._markers), default=_ZERO)
 
     def within(self, start_s: Fraction, end_s: Fraction) -> list[Marker]:
         """Return the markers that lie in [start_s, end_s) or reach into it."""
         # Sorted by start alone: one that reaches in begins at most the longest of all before it.
         first = bisect_left(self._starts, start_s - self._longest_s)
-        last = bisect_right(self._starts, end_s)
-        return [marker for marker in self._markers[first:last] if touches(marker, start_s, end_s)]
+        inside, last = bisect_left(self._starts, start_s), bisect_left(self._starts, end_s)
+        reaching = [self._markers[index] for index in range(first, inside) if self._ends[index] > start_s]
+        return [*reaching, *self._markers[inside:last]]
 
 
 def is_hit(marker: otio.schema.Marker) -> bool:
@@ -131,8 +133,10 @@ def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
 
 def markers_around(rows: Sequence[MarkerIndex], start_s: Fraction, end_s: Fraction) -> list[Marker]:
     """Return the markers of all rows that lie in [start_s, end_s) or reach into it, in time order."""
-    found = chain.from_iterable(row.within(start_s, end_s) for row in rows)
-    return sorted(found, key=lambda marker: (marker.start_s, marker.name))
+    by_row = [found for row in rows if (found := row.within(start_s, end_s))]
+    if len(by_row) < 2:
+        return by_row[0] if by_row else []
+    return sorted(chain.from_iterable(by_row), key=lambda marker: (marker.start_s, marker.name))
 
 
 def colour_of(item: otio.core.Item) -> str | None:

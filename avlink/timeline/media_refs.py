@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.image_sequences import ImageNames, MissingImage, is_pattern, names_of_pattern
+from avlink.timeline.image_sequences import ImageNames, MissingImage, check_padding, is_pattern, names_of_pattern
 from avlink.timeline.item import moment_s, seconds, shown_time, table
 
 MediaKind: TypeAlias = Literal["file", "images", "generator", "missing"]
@@ -69,7 +69,10 @@ def media_refs(clip: otio.schema.Clip, image_rate: Fraction | None = None) -> tu
 def _image_names(
     ref: otio.schema.ImageSequenceReference, duration_s: Fraction | None, image_rate: Fraction | None
 ) -> ImageNames | None:
-    """Return the file names of an image sequence; None where it has no valid rate."""
+    """Return the file names of an image sequence; None where it has no valid rate.
+
+    Raises ValueError for padding beyond the limit.
+    """
     span, step = ref.available_range, max(1, ref.frame_step)
     rate = _rate(ref.rate) or (None if span is None else _rate(span.duration.rate)) or image_rate
     if rate is None:
@@ -78,6 +81,7 @@ def _image_names(
     missing: MissingImage = "error"
     if ref.missing_frame_policy != policies.error:
         missing = "hold" if ref.missing_frame_policy == policies.hold else "black"
+    check_padding(ref.frame_zero_padding)
     return ImageNames(
         prefix=ref.name_prefix or "",
         suffix=ref.name_suffix or "",
@@ -118,6 +122,17 @@ def _count(duration_s: Fraction | None, rate: Fraction) -> int | None:
 
 
 def _media_ref(key: str, ref: otio.core.MediaReference, image_rate: Fraction | None) -> MediaRef:
+    try:
+        return _any_media_ref(key, ref, image_rate)
+    except ValueError as error:
+        return MediaRef(key=key, kind="images", url=_base_url(ref), refused=str(error))
+
+
+def _base_url(ref: otio.core.MediaReference) -> str:
+    return str(getattr(ref, "target_url", "") or getattr(ref, "target_url_base", "") or "")
+
+
+def _any_media_ref(key: str, ref: otio.core.MediaReference, image_rate: Fraction | None) -> MediaRef:
     span = ref.available_range
     if span is not None and moment_s(span.start_time) is None and not isinstance(ref, otio.schema.GeneratorReference):
         refused = f"the range of its media begins at no time ({shown_time(span.start_time)})"

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import isfinite
 from typing import Any
 
 import opentimelineio as otio
 
-from avlink.timeline.item import KEY, table
+from avlink.timeline.item import KEY, is_number, table
 from avlink.timeline.markers import MODES, Mode
 from avlink.timeline.values import ClipRef
 
@@ -30,6 +29,12 @@ def sound_tracks(timeline: otio.schema.Timeline) -> list[otio.schema.Track]:
     """Return the tracks that are a timeline's sound for other programs: those that AVLink made, else all of them."""
     tracks = list(timeline.audio_tracks())
     return [track for track in tracks if is_ours(track)] or tracks
+
+
+def take_number(ref: otio.core.MediaReference) -> int:
+    """Return the number of the take that a medium of a stem is; 1 where its metadata says nothing or no number."""
+    number = table(ref.metadata, KEY).get("take")
+    return number if isinstance(number, int) and not isinstance(number, bool) and abs(number) < MAX_SEED else 1
 
 
 def is_ours(track: otio.schema.Track) -> bool:
@@ -101,17 +106,11 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_seed(value: Any) -> bool:
-    return _is_number(value) and value == int(value) and 0 <= value <= MAX_SEED
+    return is_number(value) and value == int(value) and 0 <= value <= MAX_SEED
 
 
 def _is_gain(value: Any) -> bool:
-    return _is_number(value) and abs(value) <= MAX_GAIN_DB
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int) or (isinstance(value, float) and isfinite(value))
+    return is_number(value) and abs(value) <= MAX_GAIN_DB
 
 
 def _mode(value: Any) -> Mode | None:

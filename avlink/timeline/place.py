@@ -14,7 +14,7 @@ from avlink.core import clock
 from avlink.timeline.hits import hit_metadata, mark_hits
 from avlink.timeline.item import KEY, table
 from avlink.timeline.markers import Role, is_hit
-from avlink.timeline.metadata import REQUESTS
+from avlink.timeline.metadata import REQUESTS, take_number
 from avlink.timeline.stem_edits import StemEdit, placed_metadata
 from avlink.timeline.timebase import frame_rate, origin_s
 from avlink.timeline.values import StemPlacement
@@ -91,7 +91,7 @@ def activate_take(stem: otio.schema.Clip, take: int) -> bool:
     default medium, because some programs read no other.
     """
     refs = stem.media_references()
-    by_key = {key: int(table(ref.metadata, KEY).get("take", 1)) for key, ref in refs.items()}
+    by_key = {key: take_number(ref) for key, ref in refs.items()}
     heard = stem.active_media_reference_key
     if by_key[heard] == take or take not in by_key.values():
         return False
@@ -168,7 +168,7 @@ def _add_takes(stem: otio.schema.Clip, before: otio.schema.Clip) -> None:
     """
     refs, old = stem.media_references(), before.media_references()
     mine = table(stem.media_reference.metadata, KEY)
-    here = {table(ref.metadata, KEY).get("take") for ref in refs.values()}
+    here = {take_number(ref) for ref in refs.values()}
     added = {}
     for ref in old.values():
         made = table(ref.metadata, KEY)

@@ -1,7 +1,8 @@
 """Read a timeline in any format that OTIO has an adapter for, or say in a sentence why it cannot be read.
 
-Adapters print to stdout and log as they like; both are kept away from ours. What they are known to leave crooked
-is straightened here, once: the record times of timelines that OTIO made of EDLs.
+Limits are checked before a parser sees the file, and on the timeline once it is read. Adapters print to stdout and log
+as they like; both are kept away from ours. What they are known to leave crooked is straightened here, once: the record
+times of timelines that OTIO made of EDLs.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ from pathlib import Path
 import opentimelineio as otio
 
 from avlink.core.errors import TimelineError
+from avlink.core.input_files import check_regular, read_bytes
+from avlink.core.limits import PROJECT_BYTES
 from avlink.core.recipe.schema import ReadTable
 from avlink.timeline.formats.edl import read_edl
 from avlink.timeline.formats.fcp7_xml import read_fcp7_xml
 from avlink.timeline.formats.fcpxml import read_fcpxml
+from avlink.timeline.formats.otio_json import check_otio_json
 from avlink.timeline.formats.otioz import read_content
 from avlink.timeline.formats.record_times import fix_record_times
 from avlink.timeline.formats.xml_document import parse_xml
+from avlink.timeline.formats.xml_limits import check_elements, check_xml_text
 from avlink.timeline.item import moment_s, shown_time
+from avlink.timeline.size import check_timeline_size
 
-_SCHEMA = re.compile(r'"OTIO_SCHEMA"\s*:\s*"([A-Za-z_]+)\.(\d+)"')
-
+_CPP_TYPE = re.compile(r" \(of type '[^']*'\)")
 _EXPORTS = {
     ".kdenlive": "Kdenlive exports .otio itself from 25.04 on",
     ".prproj": "Premiere exports .otio itself from 25.6 on, or Final Cut Pro XML",
@@ -87,6 +92,7 @@ def read_timeline(path: Path, options: ReadTable = _AS_IT_IS) -> TimelineFile:
     """
     if not path.exists():
         raise TimelineError(f"{path} does not exist; give a timeline or a media file")
+    check_regular(path, TimelineError)
     suffix = path.suffix.lower().lstrip(".")
     if path.is_dir() and suffix not in {"otiod", "fcpxmld"}:
         raise TimelineError(f"{path} is a folder; give a timeline (.otio, .otioz, .otiod, .edl, .xml, .aaf) in it")
@@ -108,6 +114,7 @@ def read_timeline(path: Path, options: ReadTable = _AS_IT_IS) -> TimelineFile:
     else:
         found = _read(path)
     timeline = _the_timeline(found, path, options.timeline)
+    check_timeline_size(timeline, path)
     notes = (*notes, *_lost_starts(timeline, path))
     fix_record_times(timeline)
     return TimelineFile(
@@ -154,16 +161,7 @@ def _the_timeline(found: object, path: Path, wanted: str) -> otio.schema.Timelin
 
 
 def _from_json(text: str, path: Path) -> object:
-    newer = sorted(
-        f"{name}.{version}"
-        for name, version in {(found[1], int(found[2])) for found in _SCHEMA.finditer(text)}
-        if version > otio.core.type_version_map().get(name, version)
-    )
-    if newer:
-        raise TimelineError(
-            f"{path} was written by a newer OpenTimelineIO (it holds {', '.join(newer)}, and the installed version "
-            f"{otio.__version__} does not read that); update opentimelineio, or export for an older version"
-        )
+    check_otio_json(text, path)
     try:
         with _quiet():
             return otio.adapters.read_from_string(text, "otio_json")
@@ -191,10 +189,11 @@ def _read(path: Path, text: str | None = None, **options: object) -> object:
 
 def _from_xml(path: Path, wanted: str) -> otio.schema.SerializableCollection:
     # From version 1.10 on, Final Cut exports folders with the document in them.
-    document = _bytes(path / "Info.fcpxml" if path.is_dir() else path)
+    document = _xml(path / "Info.fcpxml" if path.is_dir() else path)
     found = otio.schema.SerializableCollection(path.stem)
     try:
         root = parse_xml(document)
+        check_elements(root, path)
         # Some programs write either kind with the suffix of the other.
         if root.tag == "fcpxml":
             found.extend(read_fcpxml(root))
@@ -202,9 +201,10 @@ def _from_xml(path: Path, wanted: str) -> otio.schema.SerializableCollection:
             found.extend(read_fcp7_xml(root, wanted=wanted))
         else:
             raise ValueError(f"it begins with <{root.tag}>, and is no FCPXML and no Final Cut Pro 7 XML (<xmeml>)")
-    except (ValueError, RecursionError) as error:
-        deep = "its elements lie too deep in each other" if isinstance(error, RecursionError) else _first_line(error)
-        raise TimelineError(f"{path} cannot be read as {path.suffix}: {deep}") from error
+    except TimelineError:
+        raise
+    except (ValueError, LookupError, ArithmeticError, RecursionError) as error:
+        raise TimelineError(f"{path} cannot be read as {path.suffix}: {_first_line(error)}") from error
     return found
 
 
@@ -226,24 +226,30 @@ def _read_edl(path: Path, options: ReadTable) -> tuple[object, tuple[str, ...], 
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
+    return read_bytes(path, PROJECT_BYTES, TimelineError)
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return _bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TimelineError(f"{path} is no timeline: it is not text") from error
-    except OSError as error:
-        raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _xml(path: Path) -> bytes:
+    document = _bytes(path)
+    check_xml_text(document, path)
+    return document
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    if isinstance(error, RecursionError):
+        return "it is nested too deep, or holds itself"
+    # A KeyError shows its text as Python would write it. Names of C++ types are no help.
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    lines = [_CPP_TYPE.sub("", line.strip()) for line in text.splitlines() if line.strip()]
+    lack = "a field is missing: " if isinstance(error, KeyError) else ""
+    return f"{lack}{lines[0].rstrip('.')}" if lines else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -135,7 +135,7 @@ def _edit(
 def _placed(value: object) -> tuple[Fraction, Fraction, Fraction] | None:
     """Return what `placed_metadata` wrote; None for anything else, which people and programs may have left there."""
     try:
-        start, begin, duration = (Fraction(str(part)) for part in plain(value))
-    except (TypeError, ValueError, ZeroDivisionError):
+        start, begin, duration = (clock.exact_number(str(part)) for part in plain(value))
+    except (TypeError, ValueError):
         return None
     return start, begin, duration

@@ -14,6 +14,7 @@ from fractions import Fraction
 import opentimelineio as otio
 
 from avlink.core.hashing import digest
+from avlink.core.limits import SPEED, TIME_S
 from avlink.timeline.fades import Fade, Overlap, overlaps
 from avlink.timeline.item import KEY, begin_s, is_off, own_range, shown_time, speed_of, table, visible_duration_s
 from avlink.timeline.markers import Marker, MarkerIndex, colour_of, markers_around, markers_of
@@ -213,7 +214,9 @@ def _walk(
     name, speed = item.name or type(item).__name__, speed_of(item)
     # A composition without a known end can be walked at its own speed alone: retimed, its end is needed.
     if end_s is None and not (is_open and speed == 1):
-        reason = "has a length that the timeline does not say, or one at no valid rate"
+        reason = (
+            f"has a length that the timeline does not say, one at no valid rate, or one of more than {TIME_S.most:,} s"
+        )
         yield Visit(source=item, item=at.skip(name, index, reason, at_s))
         return
     span = view.edges(at_s, end_s)
@@ -283,7 +286,8 @@ def _visit(
     name = item.name or type(item).__name__
     clip = _clip(item, name, index, at, own)
     off = at.off or ("is switched off" if is_off(item) else None)
-    reason = off or _why_not(item, speed)
+    # Speeds of nested sequences multiply.
+    reason = off or _why_not(item, speed if abs(own.speed) <= SPEED.most else None)
     if clip is None or reason is not None:
         skip = at.skip(name, index, reason or "holds no media", at_s, shown, clip)
         is_open = isinstance(item, (otio.schema.Stack, otio.schema.Track))
@@ -320,7 +324,10 @@ def _why_not(item: otio.core.Item, speed: Fraction | None) -> str | None:
         span = own_range(item)
         return f"begins at no time ({'' if span is None else shown_time(span.start_time)})"
     if speed is None:
-        return "is retimed over time (a time remap or a speed ramp), which no two programs write alike; render the clip"
+        return (
+            "is retimed over time (a time remap or a speed ramp), which no two programs write alike, or faster than "
+            f"{SPEED.most:,} times; render the clip"
+        )
     return None
 
 

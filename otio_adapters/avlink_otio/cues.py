@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -132,8 +132,7 @@ def _sheet(timeline: FlatTimeline, tracks: Iterable[FlatTrack], folder: Path | N
 
 def _row(timeline: FlatTimeline, track: FlatTrack, clip: FlatClip, folder: Path | None) -> dict[str, str]:
     media = clip.active_media if clip.media else None
-    placed = clip.metadata.get(KEY) or {}
-    made = {} if media is None else media.metadata.get(KEY) or {}
+    placed, made = _ours(clip.metadata), {} if media is None else _ours(media.metadata)
     url = "" if media is None else media.url
     texts = {
         "id": sheet_id(clip.id),
@@ -158,6 +157,12 @@ def _row(timeline: FlatTimeline, track: FlatTrack, clip: FlatClip, folder: Path 
         "rate": f"{clip.rate:.6f}",
         **(_events(timeline, clip) if track.kind == "audio" else {}),
     }
+
+
+def _ours(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the metadata of AVLink; an empty table where a person or a program put something else there."""
+    said = metadata.get(KEY)
+    return said if isinstance(said, Mapping) else {}
 
 
 def _events(timeline: FlatTimeline, stem: FlatClip) -> dict[str, str]:

@@ -23,6 +23,7 @@ MAX_SEED = 2**63 - 1
 MAX_GAIN_DB = 60.0
 
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
+_SHOWN = 60
 _ID_LETTER = "c"
 _ID = re.compile(rf"{_ID_LETTER}\d[0-9a-f]{{11}}", re.IGNORECASE)
 _EXACT_DIGITS = 15
@@ -84,7 +85,9 @@ class Row:
 
     def wrong(self, column: str, why: str) -> otio.exceptions.OTIOError:
         """Return the error for a cell."""
-        return otio.exceptions.OTIOError(f"row {self.number}, column {column}: '{self.text(column)}' {why}")
+        text = self.text(column)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        return otio.exceptions.OTIOError(f"row {self.number}, column {column}: '{shown}' {why}")
 
     def _seed(self) -> int | None:
         text = self.text("seed").strip().removeprefix("'")
@@ -94,7 +97,9 @@ class Row:
         if not (whole.isascii() and whole.isdigit()) or rest.strip("0"):
             hint = "; the spreadsheet has shortened it" if "e" in text.lower() else ""
             raise self.wrong("seed", f"is no whole number from 0 on{hint}")
-        if int(whole) > MAX_SEED:
+        whole = whole.lstrip("0") or "0"
+        # A number of thousands of digits is no number to Python.
+        if len(whole) > len(str(MAX_SEED)) or int(whole) > MAX_SEED:
             raise self.wrong("seed", f"is larger than {MAX_SEED}")
         return int(whole)
 

@@ -47,9 +47,10 @@ def read_pictures(path: Path) -> Iterator[TimedPicture]:
                 yield TimedPicture(pixels=pixels, duration_s=_duration_s(image.info.get("duration"), path))
     except FileNotFoundError as error:
         raise MediaError(f"the media file '{path}' does not exist; check the name") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        if isinstance(error, MediaError):
-            raise
+    except MediaError:
+        raise
+    except Exception as error:
+        # Nothing is done here but read the file: whatever Pillow raises is the file's.
         why = " ".join(str(error).split()).rstrip(".")
         raise MediaError(f"'{path}' is damaged or no image that can be read here ({why}); save it again") from error
 

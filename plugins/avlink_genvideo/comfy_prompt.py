@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Literal, TypeAlias
 
+from avlink import limits
 from avlink_genvideo.comfy_graph import Graph, Node, NodeLink
 
 Role: TypeAlias = Literal["positive", "negative"]
@@ -44,6 +45,8 @@ _STRINGS = re.compile(
 _COMPUTES = re.compile(
     r"llm|gpt|gemini|ollama|florence|caption|joy|qwen.*vl|vlm|enhanc|interrogat|tagger|claude", re.IGNORECASE
 )
+# A graph of some hundred nodes takes some thousand.
+_MOST_STEPS = 100_000
 # ConditioningZeroOut discards the text that it is given.
 _EMPTIES = re.compile(r"zero_?out", re.IGNORECASE)
 
@@ -59,19 +62,38 @@ class GraphPrompt:
     notes: tuple[str, ...] = ()
 
 
+class _TooLarge(Exception):
+    """A search has gone deeper or on for longer than any graph needs that people draw."""
+
+
 @dataclass(slots=True)
 class _PromptSearch:
     """A search in a graph, with its notes."""
 
     graph: Graph
     notes: list[str] = field(default_factory=list)
+    steps: int = 0
 
-    def node(self, link: NodeLink | None) -> Node | None:
+    def node(self, link: NodeLink | None, seen: frozenset[str]) -> Node | None:
+        """Return the node of a link; `seen` are the nodes on the way to it. Raises _TooLarge."""
+        self.steps += 1
+        # Branches that part and meet again and again have more ways through them than can be gone.
+        if len(seen) > limits.GRAPH_DEPTH.most or self.steps > _MOST_STEPS:
+            raise _TooLarge
         return None if link is None else self.graph.get(link.node)
 
 
 def find_prompt(graph: Graph, *, file_name: str = "") -> GraphPrompt:
-    """Return the prompt of the video with this file name; an empty one if the graph holds none."""
+    """Return the prompt of the video with this file name; an empty one, with a note, if none can be found."""
+    if len(graph) > limits.GRAPH_NODES.most:
+        return GraphPrompt(notes=(limits.GRAPH_NODES.refusal(len(graph), "its graph"),))
+    try:
+        return _find_prompt(graph, file_name)
+    except _TooLarge:
+        return GraphPrompt(notes=(limits.GRAPH_DEPTH.refusal("more, or too many ways through them", "its graph"),))
+
+
+def _find_prompt(graph: Graph, file_name: str) -> GraphPrompt:
     search = _PromptSearch(graph)
     found: list[tuple[Node, str, str]] = []
     for node in _upstream(graph, _savers(graph, PurePath(file_name).stem)):
@@ -155,7 +177,7 @@ def _texts(
     search: _PromptSearch, link: NodeLink | None, role: Role, seen: frozenset[str], *, shared: bool = False
 ) -> list[str]:
     """Return the texts from which conditioning was encoded."""
-    node = search.node(link)
+    node = search.node(link, seen)
     if node is None or link is None or node.id in seen or _EMPTIES.search(node.kind):
         return []
     seen |= {node.id}
@@ -205,7 +227,7 @@ def _string(search: _PromptSearch, node: Node, name: str, seen: frozenset[str]) 
     value = node.inputs[name]
     if isinstance(value, str):
         return value
-    before = search.node(value) if isinstance(value, NodeLink) else None
+    before = search.node(value, seen) if isinstance(value, NodeLink) else None
     if before is None or before.id in seen:
         return None
     # A new set for each branch: two inputs may share a node, but a loop must end.

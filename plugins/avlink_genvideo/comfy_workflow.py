@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from avlink import limits
 from avlink_genvideo.comfy_graph import Graph, Node, NodeLink
 
 # LiteGraph's values of `mode`.
@@ -43,7 +44,10 @@ def is_workflow(value: Any) -> bool:
 
 
 def read_workflow(value: Mapping[str, Any]) -> Graph:
-    """Return the nodes of a JSON value that `is_workflow`, as they would run; invalid entries are left out."""
+    """Return the nodes of a JSON value that `is_workflow`, as they would run; invalid entries are left out.
+
+    Raises ValueError for more nodes than the limit.
+    """
     sheet = _flatten(value, _definitions(value), prefix="", depth=0)
     nodes = {}
     for node in sheet.nodes.values():
@@ -95,6 +99,8 @@ class _EditorGraph:
     """All nodes of a workflow, including those in subgraphs."""
 
     nodes: dict[str, _EditorNode] = field(default_factory=dict)
+    set_nodes: dict[str, _EditorNode] | None = None
+    """The first "set" node of each name, once one was looked for."""
     given: dict[tuple[str, int], tuple[str, int] | _WidgetValue | None] = field(default_factory=dict)
     """The outer wire or value behind each input of a subgraph, by (input side, slot)."""
 
@@ -130,16 +136,18 @@ class _EditorGraph:
         if node.kind == "PrimitiveNode":
             return _WidgetValue(node.first)
         if node.kind == "GetNode":
-            fits = (
-                wire
-                for other in self.nodes.values()
-                if other.kind == "SetNode" and other.first == node.first
-                for wire in other.wires.values()
-            )
-            return next(fits, None)
+            setter = self._set_node(node.first)
+            return None if setter is None else next(iter(setter.wires.values()))
         if node.passes:
             return next(iter(node.wires.values()), None)
         return (node.id, slot)
+
+    def _set_node(self, name: Any) -> _EditorNode | None:
+        """Return the first "set" node of a name that has an input."""
+        if self.set_nodes is None:
+            found = [node for node in self.nodes.values() if node.kind == "SetNode" and node.wires]
+            self.set_nodes = {str(node.first): node for node in reversed(found)}
+        return self.set_nodes.get(str(name))
 
 
 def _definitions(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -156,7 +164,10 @@ def _tables(value: Any) -> list[Mapping[str, Any]]:
 def _flatten(
     value: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]], *, prefix: str, depth: int
 ) -> _EditorGraph:
-    """Return the nodes of a workflow or a subgraph. Ids in subgraphs begin with those of the nodes around them."""
+    """Return the nodes of a workflow or a subgraph. Ids in subgraphs begin with those of the nodes around them.
+
+    Raises ValueError for more nodes than the limit.
+    """
     sheet = _EditorGraph()
     wires = {link: (f"{prefix}{origin}", slot) for link, origin, slot in _links(value.get("links"))}
     for raw in _tables(value.get("nodes")):
@@ -170,6 +181,9 @@ def _flatten(
             below = _flatten(inner, definitions, prefix=f"{node.id}:", depth=depth + 1)
             sheet.nodes.update(below.nodes)
             sheet.given.update(below.given)
+            # A few subgraphs that hold each other many times would stand for any number of nodes.
+            if len(sheet.nodes) > limits.GRAPH_NODES.most:
+                raise ValueError(limits.GRAPH_NODES.refusal(len(sheet.nodes), "its workflow"))
             node.inner = {
                 slot: (f"{node.id}:{origin}", from_slot)
                 for origin, from_slot, target, slot in _ends(inner.get("links"))

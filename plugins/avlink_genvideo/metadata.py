@@ -17,6 +17,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -58,7 +59,9 @@ def read_metadata(path: Path, tags: Mapping[str, str]) -> list[MetadataText]:
         for name, text in tags.items()
     ]
     if is_animated(path):
-        texts += _image_texts(path)
+        # Pillow raises whatever its decoders raise at damaged files.
+        with suppress(Exception):
+            texts += list(_image_texts(path))
     texts += _sidecars(path)
     return [text for text in texts if text.text.strip() and len(text.text) <= _LARGEST_TEXT_BYTES]
 
@@ -66,11 +69,8 @@ def read_metadata(path: Path, tags: Mapping[str, str]) -> list[MetadataText]:
 def _image_texts(path: Path) -> Iterator[MetadataText]:
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            exif, info = image.getexif(), dict(image.info)
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
-        return
+    with Image.open(path) as image:
+        exif, info = image.getexif(), dict(image.info)
     # Downwards, as SaveAnimatedWEBP fills them.
     for tag in sorted(_EXIF & set(exif), reverse=True):
         # "prompt:{...}": ComfyUI puts the key in front of the text.

@@ -57,9 +57,10 @@ def extract_prompt(texts: Sequence[MetadataText], *, file_name: str) -> FoundPro
     ordered = sorted(texts, key=lambda text: _ORDER.index(text.name) if text.name in _ORDER else len(_ORDER))
     notes: list[str] = []
     for item in ordered:
-        for positive, negative, location, more in _read(item, file_name, notes):
+        for positive, negative, location, more in _readings(item, file_name, notes):
             text = clean_prompt(positive)
             if not positive.strip():
+                notes += more
                 continue
             if not text:
                 notes.append(f"the prompt in {location} says nothing but how good the picture shall be")
@@ -77,6 +78,14 @@ def extract_prompt(texts: Sequence[MetadataText], *, file_name: str) -> FoundPro
 
 _Reading: TypeAlias = tuple[str, str, str, tuple[str, ...]]
 """(positive, negative, location, notes)."""
+
+
+def _readings(item: MetadataText, file_name: str, notes: list[str]) -> Iterator[_Reading]:
+    """Yield what `_read` finds; a text that misleads it gives a note, for metadata is never a reason to fail."""
+    try:
+        yield from _read(item, file_name, notes)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        notes.append(f"{item.location} is in no form that is known and was not read")
 
 
 def _read(item: MetadataText, file_name: str, notes: list[str]) -> Iterator[_Reading]:
@@ -124,7 +133,11 @@ def _read_value(value: Any, location: str, file_name: str, *, depth: int) -> Ite
     if not isinstance(value, Mapping):
         return
     if is_graph(value) or is_workflow(value):
-        graph = read_graph(value) if is_graph(value) else read_workflow(value)
+        try:
+            graph = read_graph(value) if is_graph(value) else read_workflow(value)
+        except ValueError as error:
+            yield "", "", location, (str(error),)
+            return
         found = find_prompt(graph, file_name=file_name)
         yield found.positive, found.negative, f"{location} ({found.node})" if found.node else location, found.notes
         return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,11 +22,12 @@ from avlink import (
     Message,
     OutputError,
     PlanReady,
+    PluginError,
     StepDone,
     digest,
     file_state,
 )
-from avlink.hooks import resolve_backend, resolve_chain
+from avlink.hooks import describe_call, resolve_backend, resolve_chain
 from avlink_genvideo.animated_images import is_animated
 from avlink_genvideo.metadata import MetadataText, read_metadata
 from avlink_genvideo.prompt import FoundPrompt, extract_prompt
@@ -61,7 +63,8 @@ def finish_videos(request: FinishRequest, session: Session) -> FinishReport:
                 reason = f"it is what {earlier[path].name} became"
                 item = FinishedVideo(source=path, output=None, status="skipped", reason=reason)
             else:
-                item = finish_video(path, output, request, replace(session, listener=_forward(session, id)))
+                with _naming(path):
+                    item = finish_video(path, output, request, replace(session, listener=_forward(session, id)))
         except AvlinkError as error:
             if len(outputs) == 1 and isinstance(error, InputError):
                 # With a single input, its error is the error of the command.
@@ -75,6 +78,17 @@ def finish_videos(request: FinishRequest, session: Session) -> FinishReport:
         session.tell(JobDone(job_id=id, name=path.name, note=item.reason or status))
         items.append(item)
     return FinishReport(items=tuple(items))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn an unexpected error into one that names the video, so that the others are finished."""
+    try:
+        yield
+    except (AvlinkError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise PluginError(f"{path} cannot be finished: {describe_call(error)}") from error
 
 
 def finish_video(path: Path, output: Path, request: FinishRequest, session: Session) -> FinishedVideo:

@@ -104,7 +104,8 @@ def test_a_single_file_that_fails_is_3_too_with_the_same_report(avlink, install,
     assert ran.code == 3
     (item,) = ran.json["items"]
     assert (item["status"], item["stems"], ran.json["output"]) == ("failed", [], None)
-    assert item["reason"] == "backend 'fails' failed: RuntimeError: out of order"
+    assert item["reason"].startswith("backend 'fails' failed: RuntimeError: out of order (")
+    assert item["reason"].endswith("stops_plugin.py, line 14)")
     assert ran.json["counts"] == {"generated": 0, "cached": 0, "skipped": 0, "failed": 1}
     assert sorted(movie.parent.iterdir()) == before
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avlink.core import clock
+from avlink.core.clock import exact_number, exact_time
 
 
 @given(st.integers(-(2**40), 2**40), st.sampled_from([24, 25.0, 30, 48000.0, Fraction(30000, 1001)]))
@@ -32,3 +33,39 @@ def test_what_is_no_rate_is_refused_every_time(rate: float) -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="frame rate must be"):
             clock.exact_rate(rate)
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("25", Fraction(25)),
+        (" -0.5 ", Fraction(-1, 2)),
+        ("30000/1001", Fraction(30000, 1001)),
+        ("1e3", Fraction(1000)),
+        ("2.5E-3", Fraction(1, 400)),
+        (".5", Fraction(1, 2)),
+        ("5.", Fraction(5)),
+    ],
+)
+def test_numbers_are_read_exactly(text: str, value: Fraction) -> None:
+    assert exact_number(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1e999999999", "9" * 41, "1/0", "1/2/3", "1e", "nan", "inf", "1_000", "٣", "1e3/2", "0x10", "."]
+)
+def test_what_is_no_number_of_a_file_is_refused_at_once(text: str) -> None:
+    with pytest.raises(ValueError, match="is no number"):
+        exact_number(text)
+
+
+def test_parts_of_a_frame_are_exact_where_they_are_simple() -> None:
+    for part in (Fraction(1, 3), Fraction(1, 7), Fraction(3, 80), Fraction(1, 1000), Fraction(100, 147147)):
+        assert exact_time(float(part), 1) == part
+        assert exact_time(float(1000 + part), 24) == (1000 + part) / 24
+
+
+def test_sums_of_any_fractions_stay_short() -> None:
+    total = sum((exact_time(1 + number / 9973, 24) for number in range(1, 3000)), Fraction(0))
+    assert total.denominator < 10**13
+    assert abs(float(total) - sum(1 + number / 9973 for number in range(1, 3000)) / 24) < 1e-6

@@ -6,7 +6,6 @@ replace.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,16 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from pydantic import ValidationError
 
+from avlink.core.documents import parse_toml
 from avlink.core.errors import RecipeError
+from avlink.core.input_files import read_bytes
+from avlink.core.limits import RECIPE_BYTES
 from avlink.core.recipe.explain import describe_mistakes, explain, suggest
 from avlink.core.recipe.kinds import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.overrides import Override, apply_overrides, parse_override
 from avlink.core.recipe.schema import FORMAT, Recipe, RecipeSource, SonifyRecipe, VisualizeRecipe
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -185,9 +182,10 @@ def _read(name: str, *, folder: Path | None, more: More) -> _Layer:
             )
         label, at, content = f"recipe {name}", None, known[name].read_bytes()
     try:
-        tree = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
         raise RecipeError(f"{label} is not TOML: {error}") from error
+    tree = parse_toml(text, label, RecipeError)
     found = tree.get("format")
     if found is None:
         raise RecipeError(f"{label}: format is missing; write format = {FORMAT}")
@@ -197,10 +195,7 @@ def _read(name: str, *, folder: Path | None, more: More) -> _Layer:
 
 
 def _file_content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RecipeError(f"recipe {path} cannot be read: {error.strerror or error}") from error
+    return read_bytes(path, RECIPE_BYTES, RecipeError)
 
 
 def _merge(tree: dict[str, Any], origins: dict[str, str], new: dict[str, Any], label: str, prefix: str) -> None:

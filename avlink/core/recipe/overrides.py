@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from avlink.core.errors import RecipeError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from avlink.core.documents import parse_toml
+from avlink.core.errors import InputError, RecipeError
+from avlink.core.limits import TABLE_DEPTH
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -40,14 +36,15 @@ def parse_override(text: str) -> Override:
     key = key.removesuffix("+").strip()
     if not equals or not _KEY.fullmatch(key):
         raise RecipeError(f"-s {text!r} is no override; write -s key=value, or -s key+=value to add to a list")
+    TABLE_DEPTH.check(key.count("."), f"-s {text[:60]}", RecipeError)
     return Override(key=key, value=parse_value(value.strip()), label=f"-s {text}", append=append)
 
 
 def parse_value(text: str) -> Any:
     """Return a TOML literal as its value, any other text as itself."""
     try:
-        document = tomllib.loads(f"value = {text}\n")
-    except tomllib.TOMLDecodeError:
+        document = parse_toml(f"value = {text}\n", text)
+    except InputError:
         return text
     # A line break in the text could smuggle in further keys.
     return document["value"] if set(document) == {"value"} else text

@@ -124,8 +124,8 @@ class ReadTable(Table):
 
 def _as_rate(value: float | str) -> Fraction | None:
     try:
-        rate = clock.exact_rate(Fraction(value) if isinstance(value, str) else value)
-    except (ValueError, ZeroDivisionError):
+        rate = clock.exact_rate(clock.exact_number(value) if isinstance(value, str) else value)
+    except (ValueError, OverflowError):
         return None
     return clock.exact_rate(float(rate)) if 1 <= rate <= 1000 else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _codecs
-import json
 import pickle
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -13,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from avlink.core.documents import parse_json
 from avlink.core.errors import BundleError
+from avlink.core.input_files import check_regular, describe, read_text
+from avlink.core.limits import TABLE_BYTES, TABLE_DEPTH
 
 _WRAPPERS = ("state_dict", "generator", "model")
 _PREFIXES = ("module.", "_orig_mod.")
@@ -47,18 +48,22 @@ def read_checkpoint(path: Path, settings: Path | None = None) -> Checkpoint:
     Raises BundleError if the file is missing or broken, or would run code when read.
     """
     file = _weights_in(path) if path.is_dir() else path
+    check_regular(file, BundleError)
     if not file.is_file():
         raise BundleError(f"there is no checkpoint {path}; give a file of weights, or a folder that holds one")
-    tensors = {_plain(key): value for key, value in _unwrapped(_read(file)).items() if isinstance(value, Tensor)}
+    found = _unwrapped(_read(file)).items()
+    tensors = {_plain(key): value for key, value in found if isinstance(key, str) and isinstance(value, Tensor)}
     if not tensors:
         raise BundleError(f"{file} holds no tensors by name; give the file that holds the weights")
     scale = tensors.pop("scale_factor", None)
     inner = {key.removeprefix("first_stage_model."): value for key, value in tensors.items() if "first_stage" in key}
-    found = settings or next((p for p in (file.with_suffix(".json"), file.parent / "config.json") if p.is_file()), None)
+    beside = settings or next(
+        (p for p in (file.with_suffix(".json"), file.parent / "config.json") if p.is_file()), None
+    )
     return Checkpoint(
         path=file,
         tensors=fuse_weight_norm(inner or tensors),
-        settings={} if found is None else _settings(found),
+        settings={} if beside is None else _settings(beside),
         latent_scale=None if scale is None else float(scale),
     )
 
@@ -95,12 +100,22 @@ def _read(file: Path) -> Any:
         with _allow_numpy_scalars():
             return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError:
-        unsafe = ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(file)) or "something unknown"
         raise BundleError(
-            f"{file} would run code when read ({unsafe}), and is not; save its state_dict alone, best as safetensors"
+            f"{file} would run code when read ({_unsafe(file)}), and is not; save its state_dict alone, best as "
+            "safetensors"
         ) from None
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
-        raise BundleError(f"{file} is no checkpoint, or broken: {str(error).splitlines()[0]}") from None
+    except Exception as error:
+        # Nothing is done here but read the file: whatever a reader raises is the file's.
+        raise BundleError(f"{file} is no checkpoint, or broken: {describe(error)}; copy it again") from None
+
+
+def _unsafe(file: Path) -> str:
+    """Return the names that a checkpoint calls when it is read."""
+    try:
+        return ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(file)) or "something unknown"
+    except Exception:
+        # Files of old versions do not tell.
+        return "something unknown"
 
 
 def _allow_numpy_scalars() -> AbstractContextManager[None]:
@@ -118,7 +133,10 @@ def _allow_numpy_scalars() -> AbstractContextManager[None]:
 
 
 def _unwrapped(found: Any) -> Mapping[str, Any]:
-    while isinstance(found, Mapping):
+    if not isinstance(found, Mapping):
+        return {}
+    # Wrappers may lie in wrappers; a file in which they lead back to themselves holds no tensors.
+    for _ in range(TABLE_DEPTH.most):
         inner = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), Mapping)), None)
         if inner is None:
             return found
@@ -141,10 +159,7 @@ def _weights_in(folder: Path) -> Path:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BundleError(f"the configuration {path} cannot be read: {error}") from None
+    found = parse_json(read_text(path, TABLE_BYTES, BundleError), f"the configuration {path}", BundleError)
     if not isinstance(found, dict):
         raise BundleError(f"the configuration {path} is no JSON object; give the one that came with the checkpoint")
     return found

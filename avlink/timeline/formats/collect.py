@@ -11,16 +11,17 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
 import opentimelineio as otio
 
-from avlink.core.errors import OutputError, TimelineError
+from avlink.core.errors import OutputError
 from avlink.core.file_digest import file_digest
 from avlink.core.hashing import digest
 from avlink.core.paths import Writer, atomic_write
 from avlink.timeline.formats.otiod import is_same_file, write_folder
-from avlink.timeline.formats.otioz import FOLDER, member_names, stays_inside, write_zip
+from avlink.timeline.formats.otioz import FOLDER, member_names, open_bundle, stays_inside, write_zip
 from avlink.timeline.resolve import MediaRoots, find_file, remote_scheme
 
 
@@ -46,26 +47,17 @@ def write_collected(
     if output.suffix.lower() not in {".otioz", ".otiod"}:
         raise OutputError(f"{output} cannot hold media; a project with its media inside ends in .otioz or .otiod")
     copy = timeline.deepcopy()
-    try:
-        archive = None if bundle is None else zipfile.ZipFile(bundle)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise TimelineError(f"{bundle} is broken: {error}") from error
-    inside = {} if archive is None else {member.filename: member for member in archive.infolist()}
     there = {f"{FOLDER}/{path.name}".lower(): path for path in (output / FOLDER).glob("*")} if output.is_dir() else {}
     searched = MediaRoots(roots)
     find = find or (lambda clip, url: find_file(url, folder, searched))
-    files, members, notes = _gather(copy, inside, find, there)
-    content = otio.adapters.write_to_string(copy, "otio_json")
-    try:
+    with nullcontext() if bundle is None else open_bundle(bundle) as archive:
+        inside = {} if archive is None else {member.filename: member for member in archive.infolist()}
+        files, members, notes = _gather(copy, inside, find, there)
+        content = otio.adapters.write_to_string(copy, "otio_json")
         if output.suffix.lower() == ".otioz":
             write_zip(output, content, files, archive, members, write=write)
         else:
             write_folder(output, content, files, archive, members, write=write)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TimelineError(f"{bundle} is broken: {error}") from error
-    finally:
-        if archive is not None:
-            archive.close()
     return notes
 
 

@@ -14,11 +14,11 @@ from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 from avlink.core import clock
+from avlink.core.limits import TIME_S
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
 # Without exponents: "1e999999999" is short, and its digits fill the memory.
 _TIME = re.compile(r"([+-]?(?:\d{1,40}/0*[1-9]\d{0,39}|\d{1,40}(?:\.\d{0,40})?|\.\d{1,40}))s?")
-_LONGEST_S = 10**8
 # "FFVideoFormat1080p2398", "FFVideoFormatDV720x480i5994_16x9".
 _NAMED_RATE = re.compile(r"\d([pi])(\d{2,5})(?!\d)")
 _MULTIPLES = tuple(map(Fraction, ("1", "2", "1/2", "4", "1/4")))
@@ -34,7 +34,7 @@ def time_of(element: Element | None, name: str, otherwise: Fraction = _ZERO) -> 
         return otherwise
     found = _TIME.fullmatch(text.strip())
     seconds = None if found is None else Fraction(found[1])
-    if seconds is None or abs(seconds) > _LONGEST_S:
+    if seconds is None or abs(seconds) > TIME_S.most:
         raise ValueError(f"{name} = '{text[:40]}' is no time")
     return seconds
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import struct
 import zipfile
 import zlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 import opentimelineio as otio
 
-from avlink.core.errors import OutputError, TimelineError
+from avlink.core.disk_space import check_space
+from avlink.core.errors import AvlinkError, OutputError, TimelineError
 from avlink.core.file_digest import file_identity
+from avlink.core.input_files import check_regular
+from avlink.core.limits import BUNDLE_MEMBERS, BUNDLE_RATIO, PROJECT_BYTES
 from avlink.core.paths import Writer, atomic_write
 from avlink.timeline.media_refs import MediaRef, media_refs
 
@@ -28,19 +32,58 @@ CONTENT, FOLDER = "content.otio", "media"
 _VERSION = "version.txt"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _WHOLE_NS = 315_532_800_000_000_000
+_HARMLESS_BYTES = 10**9
+"""Bundles that unpack to less are taken at any ratio: silence and black pack well."""
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 
 
 def read_content(bundle: Path) -> str:
     """Return the timeline of a bundle as JSON text. Raises TimelineError when the zip is broken or holds none."""
+    with open_bundle(bundle) as archive:
+        try:
+            member = archive.getinfo(CONTENT)
+        except KeyError as error:
+            raise TimelineError(f"{bundle} is no OTIO bundle: it has no {CONTENT} inside") from error
+        PROJECT_BYTES.check(member.file_size, f"{bundle}, {CONTENT}", TimelineError)
+        return archive.read(member).decode("utf-8-sig")
+
+
+@contextlib.contextmanager
+def open_bundle(bundle: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a bundle for reading: its list of members is within the limits, and none is packed in an unusual way.
+
+    Raises TimelineError where the zip is broken, also where reading from it fails, and for one that unpacks to far
+    more than its size. OutputError passes.
+    """
+    check_regular(bundle, TimelineError)
     try:
         with zipfile.ZipFile(bundle) as archive:
-            return archive.read(CONTENT).decode("utf-8")
-    except KeyError as error:
-        raise TimelineError(f"{bundle} is no OTIO bundle: it has no {CONTENT} inside") from error
-    except (zipfile.BadZipFile, UnicodeDecodeError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TimelineError(f"{bundle} is broken, or no OTIO bundle: {str(error) or type(error).__name__}") from error
+            _check_members(bundle, archive)
+            yield archive
+    except AvlinkError:
+        raise
+    except _BROKEN as error:
+        reason = f"{bundle} is broken, or no OTIO bundle: {str(error) or 'it ends too early'}"
+        raise TimelineError(f"{reason}; copy it again") from error
     except OSError as error:
+        # Written files have names of their own, or none.
+        if error.filename not in (None, str(bundle)):
+            raise
         raise TimelineError(f"{bundle} cannot be read: {error.strerror or error}") from error
+
+
+def _check_members(bundle: Path, archive: zipfile.ZipFile) -> None:
+    members = archive.infolist()
+    BUNDLE_MEMBERS.check(len(members), bundle, TimelineError)
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > _HARMLESS_BYTES:
+        BUNDLE_RATIO.check(unpacked / max(1, bundle.stat().st_size), bundle, TimelineError)
+    for member in members:
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise TimelineError(
+                f"{bundle}: its member {member.filename} is packed by method {member.compress_type}; members of OTIO "
+                "bundles are stored or deflated, so pack it again"
+            )
 
 
 def unpack_media(bundle: Path, timeline: otio.schema.Timeline, folder: Path) -> Path:
@@ -87,7 +130,7 @@ def write_bundle(
         content = otio.adapters.write_to_string(timeline, "otio_json")
         archive.writestr(_member_info(CONTENT, zipfile.ZIP_DEFLATED), content)
         if old is not None:
-            with zipfile.ZipFile(old) as source:
+            with open_bundle(old) as source:
                 for member in source.infolist():
                     if member.filename not in {CONTENT, _VERSION, *media} and not member.is_dir():
                         info = _member_info(member.filename, zipfile.ZIP_STORED)
@@ -151,22 +194,23 @@ def _unpack(bundle: Path, wanted: Container[str], folder: Path, *, foreign: bool
     Names that would lead outside of `folder` are not unpacked. Raises TimelineError when the zip is broken and
     OutputError when there is no room.
     """
-    try:
-        with zipfile.ZipFile(bundle) as archive:
-            for member in archive.infolist():
-                if member.filename in wanted and not member.is_dir() and stays_inside(member.filename):
-                    target = folder.joinpath(*PurePosixPath(member.filename).parts)
-                    if foreign and target.is_file() and target.stat().st_size != member.file_size:
-                        raise OutputError(f"{target} is another file than that in {bundle}; move it, and export again")
-                    if foreign and target.is_file():
-                        continue
-                    # A run that was killed may have left a part of it, and the cache may be damaged.
-                    if not _is_whole(target, member):
-                        with atomic_write(target) as temporary:
-                            copy_member(archive, member, temporary)
-                            _mark_whole(temporary, member)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TimelineError(f"{bundle} is broken: {error}") from error
+    with open_bundle(bundle) as archive:
+        needed = []
+        for member in archive.infolist():
+            if member.filename in wanted and not member.is_dir() and stays_inside(member.filename):
+                target = folder.joinpath(*PurePosixPath(member.filename).parts)
+                if foreign and target.is_file() and target.stat().st_size != member.file_size:
+                    raise OutputError(f"{target} is another file than that in {bundle}; move it, and export again")
+                if foreign and target.is_file():
+                    continue
+                # A run that was killed may have left a part of it, and the cache may be damaged.
+                if not _is_whole(target, member):
+                    needed.append((member, target))
+        check_space({folder: sum(member.file_size for member, _ in needed)}, f"the media in {bundle}")
+        for member, target in needed:
+            with atomic_write(target) as temporary:
+                copy_member(archive, member, temporary)
+                _mark_whole(temporary, member)
     return folder
 
 

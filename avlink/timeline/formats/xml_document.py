@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 from xml.etree import ElementTree
 
+from avlink.core.limits import ITEMS, SEQUENCES_DEPTH
+
 Nested: TypeAlias = Callable[[ElementTree.Element], Iterable[ElementTree.Element | None]]
 
-MOST_NESTED = 64
-"""Sequences that may lie one within another. Editing programs show far fewer."""
-MOST_ITEMS = 100_000
-"""Items of a timeline, those in each use of a nested sequence included."""
+_MOST_NESTED = SEQUENCES_DEPTH.most // 2
+"""Sequences that may lie one within another: each is a stack of tracks."""
 
 
 def parse_xml(document: bytes) -> ElementTree.Element:
@@ -36,8 +36,8 @@ def check_nesting(holder: ElementTree.Element, nested: Nested) -> None:
         """Return the items in an element and the levels below it."""
         if any(one is element for one in path):
             raise ValueError(f"its sequence '{_name(element)}' holds itself")
-        if len(path) + known.get(id(element), (0, 0))[1] > MOST_NESTED:
-            raise ValueError(f"it nests sequences more than {MOST_NESTED} deep, one within another")
+        if len(path) + known.get(id(element), (0, 0))[1] > _MOST_NESTED:
+            raise ValueError(f"it nests sequences more than {_MOST_NESTED} deep, one within another")
         if id(element) not in known:
             items, levels = 0, 0
             for one in nested(element):
@@ -46,8 +46,8 @@ def check_nesting(holder: ElementTree.Element, nested: Nested) -> None:
             known[id(element)] = (items, levels)
         return known[id(element)]
 
-    if measure(holder, ())[0] > MOST_ITEMS:
-        raise ValueError(f"it holds more than {MOST_ITEMS} clips, with those of each use of its nested sequences")
+    if measure(holder, ())[0] > ITEMS.most:
+        raise ValueError(f"it holds more than {ITEMS.most} clips, with those of each use of its nested sequences")
 
 
 def _name(element: ElementTree.Element) -> str:

@@ -6,7 +6,6 @@ Also the readers that several sources share: video files of a folder, tables, JS
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from avlink.core import clock
+from avlink.core.documents import parse_json
 from avlink.core.errors import InputError
 from avlink.core.hashing import digest, fraction_text
 
@@ -202,7 +203,7 @@ def read_caption(text: str) -> tuple[str, Fraction]:
     `caption` is a text, or a list whose first item is taken; `text` is used where there is no `caption`. Raises
     ValueError where there is neither.
     """
-    table: Any = json.loads(text)
+    table: Any = parse_json(text, "it")
     if not isinstance(table, dict):
         raise ValueError("its JSON is no object with a caption")
     caption = table.get("caption", table.get("text"))
@@ -219,7 +220,7 @@ def read_caption(text: str) -> tuple[str, Fraction]:
 def parse_time(text: str) -> Fraction | None:
     """Return a time in seconds, at least 0; None for any other text."""
     try:
-        time_s = Fraction(text.strip())
-    except (ValueError, ZeroDivisionError):
+        time_s = clock.exact_number(text)
+    except ValueError:
         return None
     return time_s if time_s >= 0 else None

@@ -7,6 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from avlink.core.errors import InputError
+from avlink.core.input_files import read_text
+from avlink.core.limits import TABLE_BYTES
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import (
     FilesData,
@@ -95,9 +97,9 @@ def _read_sidecars(data: SidecarData, folder: Path) -> SourceListing:
         text, table = file.path.with_suffix(".txt"), file.path.with_suffix(".json")
         try:
             if text.is_file():
-                caption, start_s = text.read_text("utf-8").strip(), Fraction(0)
+                caption, start_s = read_text(text, TABLE_BYTES).strip(), Fraction(0)
             elif table.is_file():
-                caption, start_s = read_caption(table.read_text("utf-8"))
+                caption, start_s = read_caption(read_text(table, TABLE_BYTES))
             else:
                 found.add_missing(file.relative, f"there is no caption beside it: no {text.name} and no {table.name}")
                 continue
