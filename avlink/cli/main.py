@@ -21,6 +21,7 @@ from avlink.cli.terminal import visible_json
 from avlink.core.answer import BROKEN, DONE, FORMAT, INTERRUPTED, WRONG_INPUT, Answer, Lines
 from avlink.core.disk import disk_full, has_no_space, is_disk_full
 from avlink.core.errors import AvlinkError, DiskFull, OutputError
+from avlink.core.input_files import check_name
 from avlink.core.paths import cache_dir
 
 _INTERRUPTED_TEXT = "interrupted; what was finished is kept"
@@ -56,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> Any:
     """Return the command's `Answer`, or the exit code of a command that ended early, such as `--help`."""
+    # Paths are written into projects and reports, which are text.
+    for argument in arguments:
+        check_name(Path(argument))
+    with contextlib.suppress(FileNotFoundError):
+        check_name(Path.cwd())
     command = typer.main.get_command(build_app())
     return command.main(args=list(arguments), prog_name="avlink", standalone_mode=False)
 

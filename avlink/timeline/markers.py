@@ -97,11 +97,6 @@ def is_hit(marker: otio.schema.Marker) -> bool:
     return isinstance(table(marker.metadata, KEY).get("samples"), int)
 
 
-def touches(marker: Marker, start_s: Fraction, end_s: Fraction) -> bool:
-    """Return whether a marker lies in [start_s, end_s) or reaches into it."""
-    return start_s <= marker.start_s < end_s or marker.start_s < start_s < marker.start_s + marker.duration_s
-
-
 def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
     """Return the markers that people put on an item, placed on the timeline; `view` is the item's own.
 

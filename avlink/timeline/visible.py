@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, islice
 
 from avlink.core.hashing import digest
 from avlink.timeline.fades import FadeIndex
-from avlink.timeline.markers import MarkerCue, read_cue, touches
+from avlink.timeline.markers import MarkerCue, MarkerIndex, read_cue
 from avlink.timeline.values import ClipRef, Skip, left_out, with_fades
 from avlink.timeline.walk import item_id
 
 Span = tuple[Fraction, Fraction]
 _MOST_EDGES = 60
+_MOST_NAMED = 3
 
 
 def visible(items: Sequence[ClipRef | Skip]) -> list[ClipRef]:
@@ -97,23 +99,31 @@ def cued_parts(item: ClipRef | Skip) -> list[ClipRef | Skip]:
             asked.add((max(start_s, item.timeline_start_s), min(end_s, item.timeline_end_s), cue))
     parts: list[ClipRef | Skip] = []
     ordered = sorted(asked, key=lambda one: (one[0], one[1], one[2].role, one[2].prompt or ""))
-    for index, (start_s, end_s, cue) in enumerate(ordered):
+    markers = MarkerIndex(item.markers)
+    alike: Counter[tuple[Fraction, Fraction, str]] = Counter()
+    for start_s, end_s, cue in ordered:
         # The number and not the words is in the id, so that other words make no other stem of it.
-        number = sum((start_s, end_s, cue.role) == (*one[:2], one[2].role) for one in ordered[:index])
-        parts.append(part_of(replace(item, cue=replace(cue, number=number)), start_s, end_s))
+        number = alike[start_s, end_s, cue.role]
+        alike[start_s, end_s, cue.role] += 1
+        parts.append(part_of(replace(item, cue=replace(cue, number=number)), start_s, end_s, markers))
     is_limited = any(cue.role == item.role for _, _, cue in ordered)
     return parts if is_limited else [item, *parts]
 
 
-def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction) -> ClipRef:
-    """Return the stretch of a clip between two timeline times; transitions reach over the clip's own edges only."""
+def part_of(clip: ClipRef, start_s: Fraction, end_s: Fraction, markers: MarkerIndex | None = None) -> ClipRef:
+    """Return the stretch of a clip between two timeline times; transitions reach over the clip's own edges only.
+
+    `markers` are those of the clip, where many parts of it are asked for.
+    """
+    whole = (start_s, end_s) == (clip.timeline_start_s, clip.timeline_end_s)
+    markers = MarkerIndex(clip.markers) if markers is None and not whole else markers
     part = replace(
         clip,
         id=_part_id(clip, start_s, end_s),
         timeline_start_s=start_s,
         timeline_duration_s=end_s - start_s,
         source_start_s=clip.source_start_s + (start_s - clip.timeline_start_s) * clip.speed,
-        markers=tuple(marker for marker in clip.markers if touches(marker, start_s, end_s)),
+        markers=clip.markers if whole or markers is None else tuple(markers.within(start_s, end_s)),
         lead_s=clip.lead_s if start_s == clip.timeline_start_s else Fraction(0),
         trail_s=clip.trail_s if end_s == clip.timeline_end_s else Fraction(0),
     )
@@ -148,8 +158,10 @@ def _visible_parts(
     if parts == [whole]:
         return [_free_of(item, covered)]
     if not parts:
-        hiding = [track for track, spans in by_track.items() if _minus(whole, spans) != [whole]]
-        return [left_out(item, f"is hidden by the picture on {' and '.join(hiding)}")]
+        hiding = (track for track, spans in by_track.items() if _minus(whole, spans) != [whole])
+        named = list(islice(hiding, _MOST_NAMED))
+        others = " and others" if next(hiding, None) is not None else ""
+        return [left_out(item, f"is hidden by the picture on {' and '.join(named)}{others}")]
     first, last = parts[0][0], parts[-1][1]
     pieces = [_free_of(part_of(item, start_s, end_s), covered) for start_s, end_s in parts]
     if first != whole[0] or last != whole[1] or len(parts) > 1:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from avlink.timeline.markers import Marker, MarkerCue, read_cue
 from avlink.timeline.select import select_clips
-from avlink.timeline.values import ClipRef
-from avlink.timeline.visible import cued_parts
+from avlink.timeline.values import ClipRef, Skip
+from avlink.timeline.visible import cued_parts, seen
 from avlink.timeline.walk import list_clips
 
 SECOND = 24
@@ -155,3 +155,15 @@ def test_parts_lie_within_their_clip_and_other_words_keep_their_ids(drawn: list[
     renamed = tuple(replace(marker, name=marker.name.replace(": a", ": z")) for marker in markers)
     others = [part.id for part in cued_parts(replace(clip, markers=renamed))]
     assert sorted(part.id for part in parts) == sorted(others)
+
+
+def test_the_tracks_that_hide_a_clip_are_named_up_to_three() -> None:
+    timeline = otio.schema.Timeline("t")
+    for number in range(1, 7):
+        span = otio.opentime.TimeRange(otio.opentime.RationalTime(0, 24), otio.opentime.RationalTime(24, 24))
+        clip = otio.schema.Clip(f"c{number}", otio.schema.ExternalReference("a.mp4"), span)
+        timeline.tracks.append(otio.schema.Track(f"V{number}", [clip]))
+    reasons = {item.name: item.reason for item in seen(list_clips(timeline)) if isinstance(item, Skip)}
+    assert reasons["c5"] == "is hidden by the picture on V6"
+    assert reasons["c3"] == "is hidden by the picture on V6 and V5 and V4"
+    assert reasons["c1"] == "is hidden by the picture on V6 and V5 and V4 and others"
