@@ -212,7 +212,8 @@ def test_a_file_that_is_never_decoded_is_set_aside_and_the_others_are_not(
 
 def _set_aside(root: Path, folder: Path, harm: dict[int, signal.Signals], why: str, timeout_s: float) -> None:
     """Decode three clips, and do `harm` when the clip of that number is begun: the second one is what is set aside."""
-    clips = [SourceClip(path=root / "plain" / f"{number}.mp4", label=str(number), size=1) for number in (0, 1, 0)]
+    paths = [root / "plain" / f"{number}.mp4" for number in (0, 1, 0)]
+    clips = [SourceClip(path=path, label=path.stem, size=path.stat().st_size) for path in paths]
     spec = clip_spec_of(load_recipe(root / "recipe.toml", "train").model)
     job, begun = ShardJob(folder=folder, spec=spec, clips=clips, crashed={}), []
 
