@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT ?= out/demo
 JOBS ?= 2
+FUZZ_MINUTES ?= 60
 
 # Files side by side, each process of tests on one core: threads of torch would only be in each other's way.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Tests that start no training, no server and no browser.
 QUICK := tests/core tests/hooks tests/timeline tests/otio_adapters tests/metrics tests/docs tests/testing
 
-.PHONY: demo check test test-all coverage lint venv clean
+.PHONY: demo check test test-all fuzz coverage lint venv clean
 
 demo: venv
 	$(BIN)/avlink demo $(OUT)
@@ -24,6 +25,10 @@ test: lint
 
 test-all: lint
 	$(PYTEST) -m "slow or not slow"
+
+# Stopped, it goes on where it was; faults are kept in out/fuzz.
+fuzz: venv
+	$(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES)
 
 coverage: venv
 	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html:out/coverage
