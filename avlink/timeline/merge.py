@@ -148,7 +148,7 @@ def _foreign(timeline: otio.schema.Timeline) -> Iterator[tuple[tuple[str, str], 
 def _digest(track: otio.schema.Track) -> str:
     # Requests and markers of clips are merged one by one, and are no change of the track. As JSON, because copying a
     # track and asking OTIO for its parts takes three times as long.
-    content = json.loads(track.to_json_string(indent=-1))
+    content = _content(track)
     for item in _items(content):
         item.pop("markers", None)
         said = item.get("metadata", {}).get(KEY)
@@ -182,10 +182,21 @@ def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.I
 def _asked(clip: otio.core.Item) -> str:
     said = table(clip.metadata, KEY)
     requests = {name: plain(said[name]) for name in REQUESTS if name in said}
-    markers = [
-        marker.to_json_string(indent=-1) for marker in islice(clip.markers, len(clip.markers)) if not is_hit(marker)
-    ]
-    return digest(["asked", repr(sorted(requests.items())), markers])[:16]
+    markers = [_content(marker) for marker in islice(clip.markers, len(clip.markers)) if not is_hit(marker)]
+    plain_requests = {
+        name: _rounded(repr(value)) if isinstance(value, float) else value for name, value in requests.items()
+    }
+    return digest(["asked", json.dumps([plain_requests, markers], sort_keys=True)])[:16]
+
+
+def _content(item: otio.core.SerializableObject) -> dict[str, Any]:
+    """Return an object as plain values, its floats as text: OTIO may read another last digit than it wrote."""
+    content: dict[str, Any] = json.loads(item.to_json_string(indent=-1), parse_float=_rounded)
+    return content
+
+
+def _rounded(number: str) -> str:
+    return f"{float(number):.12g}"
 
 
 def _asked_on_stems(edited: otio.schema.Timeline) -> Iterator[tuple[str, dict[str, object]]]:

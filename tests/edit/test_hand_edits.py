@@ -251,3 +251,16 @@ def test_files_of_other_people_are_refused_before_anything_is_generated(
         _run(session, with_preview, cut)
     _run(session, with_preview, cut, overwrite=True)
     assert preview.with_name("cut.preview.mp4.bak").read_text() == "mine" and preview.stat().st_size > 1000
+
+
+def test_a_number_that_reads_back_with_another_last_digit_is_no_edit(
+    session: Session, recipe: SonifyRecipe, cut: Path, told: list[Event]
+) -> None:
+    # OpenTimelineIO reads 1.2487512487512489 where it wrote ...487.
+    mark = otio.opentime.TimeRange(Time(1.2487512487512487, 29.97002997002997), Time(0, 29.97002997002997))
+    _edit(cut, lambda timeline: next(iter(timeline.find_clips())).markers.append(otio.schema.Marker("c", mark)))
+    first = _run(session, recipe, cut).output
+    assert first is not None
+    before = first.read_bytes()
+    _run(session, recipe, cut)
+    assert first.read_bytes() == before and "where they were changed" not in _told(told)
