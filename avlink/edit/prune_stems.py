@@ -89,11 +89,14 @@ def remove_unused(found: UnusedStems, *, outputs: Outputs | None = None) -> tupl
     return tuple(removed)
 
 
-def _judged(path: Path, others: Iterable[tuple[Path, bytes]], outputs: Outputs) -> UnusedStem:
+def _judged(path: Path, others: Iterable[tuple[Path, bytes | None]], outputs: Outputs) -> UnusedStem:
     size = path.stat().st_size
     # Names are of ASCII letters, so they stand in projects as they are, in formats of 16-bit text with a zero between.
     names = (path.name.encode(), path.name.encode("utf-16-le"))
-    by = next((other for other, content in others if any(name in content for name in names)), None)
+    by = next((other for other, content in others if content and any(name in content for name in names)), None)
+    unread = next((other for other, content in others if content is None), None)
+    if by is None and unread is not None:
+        return UnusedStem(path=path, size_bytes=size, kept=f"{unread.name} cannot be read, and may use it")
     if by is not None:
         return UnusedStem(path=path, size_bytes=size, kept=f"{by.name} uses it")
     if outputs.unchanged(path) is None:
@@ -128,8 +131,8 @@ def _folders(file: TimelineFile) -> Iterator[Path]:
                     yield path.resolve().parent
 
 
-def _other_projects(projects: Sequence[Path], folders: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:
-    """Yield the projects beside the named ones, and old versions of these, with their content."""
+def _other_projects(projects: Sequence[Path], folders: Sequence[Path]) -> Iterator[tuple[Path, bytes | None]]:
+    """Yield the projects beside the named ones, and old versions of these, with their content; None if unreadable."""
     named = {project.resolve() for project in projects}
     known = timeline_suffixes() | _OTHER_PROGRAMS
     beside = {*(project.resolve().parent for project in projects), *(folder.parent for folder in folders)}
@@ -143,4 +146,4 @@ def _other_projects(projects: Sequence[Path], folders: Sequence[Path]) -> Iterat
         try:
             yield path, read_content(path).encode() if suffix == "otioz" else content.read_bytes()
         except (OSError, InputError):
-            continue
+            yield path, None

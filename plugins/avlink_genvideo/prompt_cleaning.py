@@ -18,6 +18,7 @@ _SCHEDULE = re.compile(r"\[([^\[\]:|]*):([^\[\]:|]*):\s*[\d.]+\s*\]")
 _ALTERNATE = re.compile(r"\[([^\[\]:]*\|[^\[\]:]*)\]|\{([^{}]*\|[^{}]*)\}")
 _WEIGHT = re.compile(r":\s*-?\d*\.?\d+\s*(?=[)\]])")
 _ESCAPED = {r"\(": "\x01", r"\)": "\x02", r"\[": "\x03", r"\]": "\x04"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ATTENTION = re.compile(r"(?<=[\w)])(?:\+{1,4}|-{2,4})(?=[\s,.)]|$)")
 
 _QUALITY = """
@@ -62,7 +63,8 @@ def is_quality_phrase(phrase: str) -> bool:
 
 def clean_prompt(text: str) -> str:
     """Return a picture's prompt without the parts that only a picture model understands, on one line."""
-    text = _COMMENT.sub(" ", text.replace("\r\n", "\n"))
+    # Control characters say nothing, and four of them stand for escaped brackets below.
+    text = _COMMENT.sub(" ", _CONTROL.sub(" ", text.replace("\r\n", "\n")))
     for pattern in (_TAG, _EMBEDDING, _WILDCARD, _KEYWORD):
         text = pattern.sub(" ", text)
     for mark, sign in _ESCAPED.items():

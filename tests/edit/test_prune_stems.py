@@ -72,6 +72,12 @@ def test_stems_that_were_changed_or_have_no_receipt_stay(foley: Path, outputs: O
     assert mine not in found and list(found.values()).count("") == 1
 
 
+def test_a_project_that_cannot_be_read_may_use_any_stem(foley: Path, outputs: Outputs) -> None:
+    (foley.parent / "broken.otioz").write_bytes(b"no zip")
+    found = find_unused([foley], outputs=outputs)
+    assert found.removable == () and found.unused[0].kept == "broken.otioz cannot be read, and may use it"
+
+
 def test_a_stem_that_is_changed_between_the_question_and_the_answer_stays(foley: Path, outputs: Outputs) -> None:
     found = find_unused([foley], outputs=outputs)
     found.removable[0].path.write_bytes(b"mine")
