@@ -26,12 +26,12 @@ def check_words(ran: Ran) -> Iterator[Fault]:
     elif "this is a bug" in said or _PYTHON.search(said):
         yield Fault("words", f"Python's words: {_around(said)}", _tail(ran))
     try:
-        message = ran.message if ran.is_json else said
+        # An export that lacks media says so by its list.
+        message = (ran.message or str(ran.json.get("missing") or "")) if ran.is_json else said
     except ValueError as error:
         yield Fault("json", f"{error}", _tail(ran))
         return
-    # An export of a project whose media is missing is written, and the sentence is a warning.
-    if ran.code == 2 and not (message or ran.err).strip():
+    if ran.code == 2 and not (message or "").strip():
         yield Fault("words", "a refusal without a sentence", _tail(ran))
     if ran.is_json and ran.code == 2 and len(message or "") > _LONGEST:
         yield Fault("words", f"a refusal of {len(message or '')} characters", _tail(ran))

@@ -57,11 +57,13 @@ def files(draw: st.DrawFn) -> Case:
     settings: list[str] = []
     for _ in range(draw(st.integers(0, 2))):
         table = draw(st.sampled_from(sorted(_TABLES)))
-        value = draw(number_texts | st.sampled_from(["[]", "true", '"x"', "{a=1}", "[" * 500, "\ud800"]))
+        value = draw(number_texts | st.sampled_from(["[]", "true", '"x"', "{a=1}", "[" * 500, "\udcff"]))
         settings += ["-s", f"{table}.{draw(st.sampled_from(_TABLES[table]))}={value}"]
     # An argument of the system has no null byte in it.
     settings = [word.replace("\0", "") for word in settings]
-    commands = (("sonify", "a.mp4", "-r", "r.toml", *settings), ("recipes", "show", "r.toml", *settings))
+    # A recipe that has lost its backend means the built-in model, which takes its time.
+    fake = () if any("backend.name" in word for word in settings) else ("-s", "backend.name=tone")
+    commands = (("sonify", "a.mp4", "-r", "r.toml", *fake, *settings), ("recipes", "show", "r.toml", *settings))
     return Case(format="recipe", files={"r.toml": text}, commands=commands[:: draw(st.sampled_from([1, -1]))])
 
 
