@@ -36,9 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.child:
         return _work(asked)
     seconds = asked.minutes * 60
-    journal = _journal(asked, seconds)
+    journal = _journal(asked)
     print(f"seed {journal.folder.name.removeprefix('seed-')}; the record is in {journal.folder}", flush=True)
-    _run(asked, seconds, journal)
+    try:
+        _run(asked, seconds, journal)
+        journal.finish()
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on")
     print(table(journal.entries()))
     found = journal.faults()
     for folder, said in found:
@@ -51,7 +55,8 @@ def _run(asked: argparse.Namespace, seconds: float, journal: Journal) -> None:
     """Let processes search, one format after the other, until the time is up."""
     slice_s = min(_SLICE_S, seconds / len(asked.formats))
     turn = len(journal.entries())
-    while (left_s := seconds - _spent_s(journal)) > 1:
+    until_s = time.monotonic() + seconds - journal.spent_s()
+    while (left_s := until_s - time.monotonic()) > 1:
         # After every pass over the formats, or an input that ended the process, a new process begins.
         turn += 1
         pass_s = min(left_s, slice_s * len(asked.formats))
@@ -62,10 +67,10 @@ def _run(asked: argparse.Namespace, seconds: float, journal: Journal) -> None:
             "--seconds",
             str(pass_s),
         ]
-        begun_s = time.monotonic()
         with (journal.folder / "process.log").open("ab") as log:
             code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=log, check=False).returncode
-        _add_spent(journal, time.monotonic() - begun_s)
+        if code in (-signal.SIGINT, -signal.SIGTERM):
+            raise KeyboardInterrupt
         if code < 0:
             name = signal.Signals(-code).name
             why = {"SIGALRM": "hangs", "SIGXCPU": "takes all of the processor"}.get(name, f"ends the process by {name}")
@@ -104,24 +109,15 @@ def _replay(folder: Path) -> int:
     return 1 if faults else 0
 
 
-def _journal(asked: argparse.Namespace, seconds: float) -> Journal:
+def _journal(asked: argparse.Namespace) -> Journal:
     """Return the record of the seed, or without one that of a run that was stopped, or else a new one."""
     if asked.seed is None:
         stopped = [Journal(path) for path in sorted(asked.output.glob("seed-*"), key=os.path.getmtime)]
-        stopped = [journal for journal in stopped if 0 < _spent_s(journal) < seconds - 1]
+        stopped = [journal for journal in stopped if not journal.is_finished]
         if stopped:
             return stopped[-1]
         asked.seed = random.SystemRandom().getrandbits(32)
     return Journal(asked.output / f"seed-{asked.seed}")
-
-
-def _spent_s(journal: Journal) -> float:
-    path = journal.folder / "seconds"
-    return float(path.read_text()) if path.exists() else 0.0
-
-
-def _add_spent(journal: Journal, seconds: float) -> None:
-    (journal.folder / "seconds").write_text(str(_spent_s(journal) + seconds))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

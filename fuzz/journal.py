@@ -12,6 +12,7 @@ from pathlib import Path
 from fuzz.case import Case, Fault, load
 
 _LINES, _CURRENT, _FAULTS, _SAID = "inputs.jsonl", "current", "faults", "said.txt"
+_FINISHED = "finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,19 @@ class Journal:
             )
         )
         return self.keep(case, fault)
+
+    @property
+    def is_finished(self) -> bool:
+        """True for a run that had all of its time."""
+        return (self.folder / _FINISHED).exists()
+
+    def finish(self) -> None:
+        """Note that the run had all of its time."""
+        (self.folder / _FINISHED).touch()
+
+    def spent_s(self) -> float:
+        """Return the seconds that all inputs took together."""
+        return sum(entry.wall_s for entry in self.entries())
 
     def entries(self) -> list[Entry]:
         """Return all lines."""

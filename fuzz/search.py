@@ -74,7 +74,7 @@ class _Search:
             law()
         if self._smallest is not None:
             folder = self._journal.keep(*self._smallest)
-            print(f"found {self._smallest[1].law}: {self._smallest[1].text[:200]}\n  {folder}", flush=True)
+            print(f"found {self._smallest[1].law}: {self._smallest[1].text[:200]!a}\n  {folder}", flush=True)
 
     def _try(self, case: Case) -> None:
         if time.monotonic() > self._until:

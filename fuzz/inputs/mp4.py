@@ -15,10 +15,19 @@ from hypothesis import strategies as st
 from avlink.testing import make_movie
 from fuzz.case import Case
 from fuzz.damage import damaged_text
+from fuzz.inputs import otio_values
 
 _PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"udta"}
 _NUMBERS = (0, 1, 2, 24, 1000, 2**15, 2**31 - 1, 2**31, 2**32 - 1)
-_COMMANDS = (("sonify", "s.mp4"), ("finish", "s.mp4"), ("visualize", "s.mp4"), ("sonify", "s.mp4", "--preview"))
+_COMMANDS = (
+    ("sonify", "s.mp4"),
+    ("finish", "s.mp4"),
+    ("visualize", "s.mp4"),
+    ("sonify", "s.mp4", "--preview"),
+    ("sonify", "cut.otio", "--duck=6"),
+    ("sonify", "cut.otio", "--preview", "--production"),
+    ("sonify", "cut.otio", "-o", "out.otioz"),
+)
 
 
 @dataclass(slots=True)
@@ -54,7 +63,8 @@ def files(draw: st.DrawFn) -> Case:
         film = draw(damaged_text(film))
     command = _COMMANDS[0] if kind == "whole" else draw(st.sampled_from(_COMMANDS))
     duration_s = Fraction(1) if kind == "whole" else None
-    return Case(format="mp4", files={"s.mp4": film}, commands=(command,), duration_s=duration_s)
+    cut = otio_values.of_media("s.mp4", draw(st.integers(1, 24)))
+    return Case(format="mp4", files={"s.mp4": film, "cut.otio": cut}, commands=(command,), duration_s=duration_s)
 
 
 def parse(content: bytes) -> list[Box]:

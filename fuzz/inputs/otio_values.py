@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fuzz.cut import RATES, Cut
+from fuzz.damage import json_text
 from fuzz.values import names, odd_numbers, odd_values, seldom, urls
 
 Json = dict[str, Any]
@@ -50,12 +51,17 @@ def of_cut(cut: Cut) -> Json:
         if clip.gap:
             children.append({**_item("Gap.1", ""), "source_range": span(0, clip.gap, rate)})
         # OTIO's time warps change no duration: the range is that on the timeline.
-        made = {**_item("Clip.2", clip.name), "source_range": span(clip.first, clip.frames, rate)}
-        made |= _media({"OTIO_SCHEMA": "ExternalReference.1", "target_url": clip.media, **_NO_RANGE})
+        made = _clip_of(clip.media, span(clip.first, clip.frames, rate), clip.name)
         if clip.speed != 1:
             made["effects"] = [_warp(float(clip.speed))]
         children.append(made)
     return timeline([track(children)], start=time(cut.start, rate))
+
+
+def of_media(url: str, frames: int, kind: str = "Video") -> bytes:
+    """Return a timeline file of a clip of one medium, below or above one of a film that is whole."""
+    clips = [_clip_of(one, span(0, frames, 24)) for one in (url, "a.mp4")]
+    return json_text(timeline([track([clips[1]]), track([clips[0]], kind, "T")]))
 
 
 @st.composite
@@ -81,8 +87,10 @@ def _item(schema: str, name: str) -> Json:
 _NO_RANGE: Json = {"metadata": {}, "name": "", "available_range": None, "available_image_bounds": None}
 
 
-def _media(ref: Json) -> Json:
-    return {"media_references": {"DEFAULT_MEDIA": ref}, "active_media_reference_key": "DEFAULT_MEDIA"}
+def _clip_of(url: str, shown: Json, name: str = "c") -> Json:
+    ref = {"OTIO_SCHEMA": "ExternalReference.1", "target_url": url, **_NO_RANGE}
+    media = {"media_references": {"DEFAULT_MEDIA": ref}, "active_media_reference_key": "DEFAULT_MEDIA"}
+    return {**_item("Clip.2", name), "source_range": shown, **media}
 
 
 def _warp(speed: Any) -> Json:

@@ -9,10 +9,18 @@ from hypothesis import strategies as st
 
 from fuzz.case import Case
 from fuzz.damage import damaged_text
+from fuzz.inputs import otio_values
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-_COMMANDS = ("visualize", "sonify")
+_COMMANDS = (
+    ("visualize", "s.wav"),
+    ("visualize", "s.wav"),
+    ("sonify", "s.wav"),
+    ("visualize", "cut.otio"),
+    ("sonify", "cut.otio", "--duck=6"),
+    *(("export", "cut.otio", "--to", to) for to in ("rpp", "aaf", "otioz", "otiod")),
+)
 
 
 @st.composite
@@ -39,7 +47,8 @@ def files(draw: st.DrawFn) -> Case:
     elif kind == "damaged":
         duration_s, text = None, draw(damaged_text(text))
     command = draw(st.sampled_from(_COMMANDS if kind != "whole" else _COMMANDS[:1]))
-    return Case(format="wav", files={"s.wav": text}, commands=((command, "s.wav"),), duration_s=duration_s)
+    cut = otio_values.of_media("s.wav", draw(st.integers(1, 24)), kind="Audio")
+    return Case(format="wav", files={"s.wav": text, "cut.otio": cut}, commands=(command,), duration_s=duration_s)
 
 
 def riff(chunks: list[tuple[bytes, bytes]], *, rf64: bool = False) -> bytes:

@@ -213,3 +213,6 @@ def test_a_record_goes_on_and_keeps_a_fault_once(tmp_path: Path) -> None:
     assert [(path.name.split("-")[0], text) for path, text in again.faults()] == [("otio", "words: row 1, 'x' is odd")]
     assert load(again.faults()[0][0]) == CASE
     assert len(again.entries()) == 2 and "1.50 s" in table(again.entries())
+    assert again.spent_s() == 2.0 and not again.is_finished
+    again.finish()
+    assert Journal(tmp_path).is_finished
