@@ -16,7 +16,7 @@ Ints = Annotated[tuple[Positive, ...], Field(strict=False)]
 class Table(BaseModel):
     """Base of all tables of recipes and bundles: frozen, without unknown keys and without coercion of values."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class MelSpec(Table):

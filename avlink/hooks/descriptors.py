@@ -32,7 +32,7 @@ Medium: TypeAlias = Literal["sound", "pictures", "scene", "text"]
 class Options(BaseModel):
     """Base of all options models: it refuses unknown keys, coerces nothing and does not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

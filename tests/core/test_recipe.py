@@ -49,6 +49,12 @@ def test_a_recipe_of_a_few_words_has_all_the_rest(write) -> None:
     assert (recipe.backend.name, recipe.stems.sample_rate, recipe.stems.bit_depth) == ("fusion-v2a", 48000, 24)
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_numbers_are_finite(value: str) -> None:
+    with pytest.raises(RecipeError, match=r"run\.max_batch_s = .*: must be a finite number"):
+        load_recipe("foley", "sonify", [f"run.max_batch_s={value}"])
+
+
 def test_recipes_never_change() -> None:
     recipe = load_recipe("foley", "sonify")
     with pytest.raises(ValueError):

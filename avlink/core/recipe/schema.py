@@ -66,7 +66,7 @@ class RecipeSource:
 class ComponentChoice(Table):
     """A component by name: its name in `use`, all other keys are its options. A bare string is a name alone."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
     use: str
 
     @model_validator(mode="before")
