@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -13,6 +14,10 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_KEY_PART = re.compile(r"[^,=#\[\]{}\n]+")
+_LONG_KEY = 1000
+"""Parts between dots that are looked through before parsing: no text has so many, and the parser is still quick."""
 
 
 def parse_json(
@@ -42,6 +47,9 @@ def parse_json(
 
 def parse_toml(text: str, where: object, error: type[InputError] = InputError) -> dict[str, Any]:
     """Return a TOML text as its table. Raises `error` like `parse_json`."""
+    # The parser takes time by the square of the parts of a dotted key: half a minute for 100 KB.
+    if _longest_key(text) > _LONG_KEY:
+        raise error(TABLE_DEPTH.refusal(f"more than {TABLE_DEPTH.most}", where))
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as failure:
@@ -56,6 +64,15 @@ def check_depth(value: Any, where: object, limit: Limit, error: type[InputError]
     """Raise `error` if mappings and lists are nested deeper than `limit`."""
     if levels(value, limit.most) > limit.most:
         raise error(limit.refusal(f"more than {limit.most}", where))
+
+
+def _longest_key(text: str) -> int:
+    """Return the most parts between dots, one after the other, that may be those of a key."""
+    longest = found = 0
+    for part in text.split("."):
+        found = found + 1 if _KEY_PART.fullmatch(part) else 0
+        longest = max(longest, found)
+    return longest
 
 
 def _beyond(failure: Exception, where: object, depth: Limit) -> str:

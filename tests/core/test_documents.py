@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from avlink.core.documents import parse_json, parse_toml
@@ -20,6 +22,21 @@ def test_depth_beyond_the_limit_is_a_sentence(depth: int) -> None:
 def test_tables_of_toml_are_as_deep_as_their_names() -> None:
     with pytest.raises(RecipeError, match="more than 32"):
         parse_toml("[" + ".".join("a" * 40) + "]", "a.toml", RecipeError)
+
+
+@pytest.mark.parametrize("text", ["[{}]", "{} = 1", "x = {{{} = 1}}", "x = [{{'{}' = 1, {} = 1}}]"])
+@pytest.mark.parametrize("part", ["a", " a ", "'a.b'", '"a"'])
+def test_a_key_of_thousands_of_parts_is_refused_before_it_is_parsed(text: str, part: str) -> None:
+    begun_s = time.process_time()
+    key = ".".join([part] * 20_000)
+    with pytest.raises(RecipeError, match=r"^a\.toml is beyond .* more than 32 of at most 32 levels"):
+        parse_toml(text.replace("'{}'", "'y'").format(key, key), "a.toml", RecipeError)
+    assert time.process_time() - begun_s < 1
+
+
+def test_dots_in_values_are_no_depth() -> None:
+    words = ". ".join(["a dog barks"] * 99)
+    assert parse_toml(f'x = "{words}{"." * 99}"\ny = [{"0.5, " * 99}]', "a.toml")["x"].startswith(words)
 
 
 def test_the_deepest_that_is_read() -> None:
