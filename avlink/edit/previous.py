@@ -70,13 +70,15 @@ class PreviousProject:
         if unknown:
             self.lost.append(f"rows of {sheet.name} whose clips are not there: {_names(unknown)}")
 
-    def merge_tracks(self, placed: otio.schema.Timeline) -> None:
-        """Take tracks that people added or changed over into the project that will be written, in place."""
+    def merge_tracks(self, placed: otio.schema.Timeline) -> list[otio.schema.Track]:
+        """Take tracks that people added or changed over into the project that will be written, and return them."""
+        tracks: list[otio.schema.Track] = []
         if self.timeline is None or self.record is None:
-            return
-        taken, refused = merge_tracks(placed, self.timeline, self.record)
+            return tracks
+        taken, refused = merge_tracks(placed, self.timeline, self.record, tracks.append)
         self.notes += [f"{one} in {self.path.name}, and is kept" if "was" in one else one for one in taken]
         self.lost += refused
+        return tracks
 
     def tell_stems(self, placed: frozenset[tuple[str, str]]) -> None:
         """Note the edits of the stems that are placed again, and of those that are not."""

@@ -16,7 +16,15 @@ from avlink.core.store import mark_used
 from avlink.edit.result_names import result_base
 from avlink.session import Session
 from avlink.timeline.formats.collect import write_collected
-from avlink.timeline.formats.otioz import CONTENT, unpack_media, unpack_sound, write_bundle
+from avlink.timeline.formats.otioz import (
+    CONTENT,
+    member_names,
+    open_bundle,
+    stays_inside,
+    unpack_media,
+    unpack_sound,
+    write_bundle,
+)
 from avlink.timeline.read import TimelineFile, timeline_suffixes
 from avlink.timeline.urls import rebase_urls, url_style, write_url
 from avlink.timeline.values import Plan
@@ -160,6 +168,43 @@ def write_back(
         return write_collected(placed, output, folder=file.folder, bundle=file.bundle, roots=roots, write=write)
     write_timeline(placed, output, write=write)
     return []
+
+
+def take_media_along(
+    tracks: Sequence[otio.schema.Track], file: TimelineFile, output: Path, session: Session
+) -> dict[Path, str]:
+    """Find the media of tracks that come from the bundle at `output`, which a new one replaces, in place.
+
+    Returns the files that the new bundle must hold by the names that the tracks have for them; other media has its
+    whole path in the tracks. Raises TimelineError and OutputError for a bundle that cannot be unpacked.
+    """
+    suffix = output.suffix.lower()
+    if not tracks or suffix not in BUNDLES:
+        return {}
+    folder = output
+    if suffix == ".otioz":
+        state = file_state(output, session.store)
+        folder = unpack_sound(output, tracks, session.cache / "bundles" / state.digest)
+        mark_used(folder)
+    inside = _members(file) if _keeps_members(file, output) else None
+    found: dict[Path, str] = {}
+    for ref in (ref for track in tracks for clip in track.find_clips() for ref in clip.media_references().values()):
+        names = [name for name in member_names(getattr(ref, "target_url", None) or "") if stays_inside(name)]
+        name = next((name for name in names if (folder / name).is_file()), None)
+        if name is None:
+            continue
+        if inside is None:
+            ref.target_url = str((folder / name).absolute())
+        elif name not in inside:
+            found[folder / name] = name
+    return found
+
+
+def _members(file: TimelineFile) -> frozenset[str]:
+    if file.bundle is None:
+        return frozenset()
+    with open_bundle(file.bundle) as archive:
+        return frozenset(archive.namelist())
 
 
 def _keeps_members(file: TimelineFile, output: Path) -> bool:

@@ -26,6 +26,7 @@ from avlink.edit.project import (
     media_folder,
     refuse_missing,
     refuse_nothing,
+    take_media_along,
     tell_plan,
     write_back,
 )
@@ -37,7 +38,7 @@ from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.timebase import timebase
 from avlink.timeline.values import Job, Plan
-from avlink.timeline.write import check_output, refuse_overwrite
+from avlink.timeline.write import BUNDLES, check_output, refuse_overwrite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +152,10 @@ class TimelineEdit(Edit[Made]):
     def write_project(self, placed: otio.schema.Timeline, names: Mapping[Path, str]) -> None:
         """Write the project with what people changed in the one before, which is kept as `.bak` if they changed it."""
         opened, previous = self.opened, self.opened.previous
-        write_record(placed, request_digests(self.file.timeline) if opened.requests is None else opened.requests)
-        previous.merge_tracks(placed)
+        requests = request_digests(self.file.timeline) if opened.requests is None else opened.requests
+        write_record(placed, requests, bundled=self.output.suffix.lower() in BUNDLES)
+        taken = previous.merge_tracks(placed)
+        names = {**names, **take_media_along(taken, self.file, self.output, self.session)}
         write = partial(opened.outputs.write, source=self.request.input, keep=previous.lies_at_output)
         notes = write_back(placed, self.file, self.output, names, roots=self.request.media_root, write=write)
         for note in notes:

@@ -8,11 +8,13 @@ the input counts and a sentence says so.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote
 
 import opentimelineio as otio
 
@@ -27,17 +29,24 @@ from avlink.timeline.walk import list_clips
 _RECORD = "input"
 """The key of the record in the metadata of our first track."""
 
+_DIGEST_IN_NAME = re.compile(r"_[0-9a-f]{10}(?=\.|$)")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeRecord:
-    """Digests of an input: of its tracks, as (kind, name, digest), and of the requests of its clips by id."""
+    """Digests of an input: of its tracks, as (kind, name, digest), and of the requests of its clips by id.
+
+    `bundled` in a bundle, which gives all media places of their own: its names alone are in the digests there.
+    """
 
     tracks: tuple[tuple[str, str, str], ...] = ()
     requests: Mapping[str, str]
+    bundled: bool = False
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the record as metadata."""
-        return {"tracks": [list(track) for track in self.tracks], "requests": dict(self.requests)}
+        tracks = [list(track) for track in self.tracks]
+        return {"tracks": tracks, "requests": dict(self.requests), **({"bundled": True} if self.bundled else {})}
 
 
 def read_record(timeline: otio.schema.Timeline) -> MergeRecord | None:
@@ -48,23 +57,24 @@ def read_record(timeline: otio.schema.Timeline) -> MergeRecord | None:
             continue
         try:
             tracks = tuple((str(kind), str(name), str(its)) for kind, name, its in said["tracks"])
-            return MergeRecord(tracks=tracks, requests={str(id): str(its) for id, its in said["requests"].items()})
+            requests = {str(id): str(its) for id, its in said["requests"].items()}
+            return MergeRecord(tracks=tracks, requests=requests, bundled=said.get("bundled") is True)
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
     return None
 
 
-def write_record(timeline: otio.schema.Timeline, requests: Mapping[str, str]) -> MergeRecord:
+def write_record(timeline: otio.schema.Timeline, requests: Mapping[str, str], *, bundled: bool = False) -> MergeRecord:
     """Write the record of a project with our tracks into the first of them, in place, and return it."""
-    record = MergeRecord(tracks=track_digests(timeline), requests=requests)
+    record = MergeRecord(tracks=track_digests(timeline, bundled=bundled), requests=requests, bundled=bundled)
     first = next(track for track in timeline.tracks if isinstance(track, otio.schema.Track) and is_ours(track))
     first.metadata[KEY][_RECORD] = record.to_metadata()
     return record
 
 
-def track_digests(timeline: otio.schema.Timeline) -> tuple[tuple[str, str, str], ...]:
+def track_digests(timeline: otio.schema.Timeline, *, bundled: bool = False) -> tuple[tuple[str, str, str], ...]:
     """Return kind, name and digest of each track that is not ours. Equal names of a kind are numbered."""
-    return tuple((*name, _digest(track)) for name, track in _foreign(timeline))
+    return tuple((*name, _digest(track, bundled=bundled)) for name, track in _foreign(timeline))
 
 
 def request_digests(timeline: otio.schema.Timeline) -> dict[str, str]:
@@ -105,32 +115,40 @@ def merge_requests(
 
 
 def merge_tracks(
-    timeline: otio.schema.Timeline, edited: otio.schema.Timeline, record: MergeRecord
+    timeline: otio.schema.Timeline,
+    edited: otio.schema.Timeline,
+    record: MergeRecord,
+    take: Callable[[otio.schema.Track], None] = lambda track: None,
 ) -> tuple[list[str], list[str]]:
     """Take tracks that people added to `edited`, and sound tracks that they changed, into `timeline`, in place.
 
-    Returns sentences on what was taken, and on what was not: pictures, which the sound was made for, tracks that the
-    input changed as well, and tracks that people removed.
+    `take` is called with each of the tracks that were taken. Returns sentences on what was taken, and on what was not:
+    pictures, which the sound was made for, tracks that the input changed as well, and tracks that people removed.
     """
     base = {(kind, name): its for kind, name, its in record.tracks}
     ours, theirs = dict(_foreign(timeline)), dict(_foreign(edited))
+    mine = {key: _digest(track, bundled=record.bundled) for key, track in ours.items()}
     taken: list[str] = []
     refused: list[str] = []
     for key, track in theirs.items():
         kind, name = key
+        its = _digest(track, bundled=record.bundled)
         if key not in base and key not in ours:
             timeline.tracks.append(track.deepcopy())
+            take(timeline.tracks[-1])
             taken.append(f"track {name} was added")
-        elif key in base and _digest(track) != base[key] and key in ours:
-            if kind == otio.schema.TrackKind.Audio and _digest(ours[key]) == base[key]:
+        elif key in base and its != base[key] and key in ours:
+            if kind == otio.schema.TrackKind.Audio and mine[key] == base[key]:
                 at = next(at for at, one in enumerate(timeline.tracks) if one is ours[key])
                 timeline.tracks[at] = track.deepcopy()
+                take(timeline.tracks[at])
                 taken.append(f"track {name} was changed")
-            elif _digest(track) != _digest(ours[key]):
+            elif its != mine[key]:
                 refused.append(f"track {name} was changed")
     refused += [f"track {key[1]} was removed" for key in base if key in ours and key not in theirs]
     for track in _strangers(edited):
         timeline.tracks.append(track)
+        take(track)
         taken.append(f"clips that were laid on a track of AVLink are on track {track.name}")
     return taken, refused
 
@@ -145,17 +163,25 @@ def _foreign(timeline: otio.schema.Timeline) -> Iterator[tuple[tuple[str, str], 
         yield (key if seen[key] == 1 else (track.kind, f"{track.name} ({seen[key]})")), track
 
 
-def _digest(track: otio.schema.Track) -> str:
+def _digest(track: otio.schema.Track, *, bundled: bool) -> str:
     # Requests and markers of clips are merged one by one, and are no change of the track. As JSON, because copying a
     # track and asking OTIO for its parts takes three times as long.
     content = _content(track)
     for item in _items(content):
         item.pop("markers", None)
+        for ref in (item.get("media_references") or {}).values() if bundled else ():
+            if isinstance(ref, dict) and ref.get("target_url"):
+                ref["target_url"] = _file_name(ref["target_url"])
         said = item.get("metadata", {}).get(KEY)
         if isinstance(said, dict):
             rest = {name: value for name, value in said.items() if name not in REQUESTS}
             item["metadata"] = {**item["metadata"], KEY: rest} if rest else _without(item["metadata"], KEY)
     return digest(["track", json.dumps(content, sort_keys=True)])
+
+
+def _file_name(url: str) -> str:
+    """Return the name of a file whatever its folder, without the digest that bundles add to one of two equal names."""
+    return _DIGEST_IN_NAME.sub("", unquote(url).replace("\\", "/").rpartition("/")[2])
 
 
 def _items(content: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import opentimelineio as otio
 import pytest
+import soundfile
 
 from avlink.core.errors import OutputError, TimelineError
+from avlink.core.events import Event, Message
 from avlink.core.recipe import SonifyRecipe
 from avlink.edit.cues import import_cues
 from avlink.edit.sonify import SonifyReport, SonifyRequest, sonify
 from avlink.edit.takes import list_takes, use_take
 from avlink.session import Session
+from avlink.timeline.formats.collect import write_collected
 from avlink.timeline.read import read_timeline
 
 
@@ -102,3 +107,68 @@ def test_media_inside_of_a_bundle_is_not_left_there(
     folder = _run(session, recipe, packed, tmp_path / "out.otiod").output
     assert folder is not None and all((folder / name).is_file() for name in _named(folder))
     assert isinstance(otio.adapters.read_from_file(str(folder)), otio.schema.Timeline)
+
+
+def _with_sound(cut: Path, kit: Any) -> None:
+    """Give a timeline a sound track of people."""
+    soundfile.write(cut.parent / "voice.wav", np.zeros(48000, np.float32), 48000)
+    timeline = otio.adapters.read_from_file(str(cut))
+    timeline.tracks.append(otio.schema.Track("A1", [kit.clip("voice.wav", 0, 20)], kind="Audio"))
+    otio.adapters.write_to_file(timeline, str(cut))
+
+
+def _lay_music(bundle: Path, kit: Any) -> None:
+    """Lay a piece of music into a bundle as another program would: a track, and a file inside."""
+    sound = io.BytesIO()
+    soundfile.write(sound, np.zeros(24000, np.float32), 48000, format="WAV")
+    timeline = read_timeline(bundle).timeline
+    timeline.tracks.append(otio.schema.Track("MX", [kit.clip("media/song.wav", 0, 12)], kind="Audio"))
+    content = otio.adapters.write_to_string(timeline, "otio_json")
+    if bundle.is_dir():
+        (bundle / "content.otio").write_text(content, encoding="utf-8")
+        (bundle / "media" / "song.wav").write_bytes(sound.getvalue())
+        return
+    with zipfile.ZipFile(bundle) as archive:
+        others = {name: archive.read(name) for name in archive.namelist() if name != "content.otio"}
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for name, data in {**others, "content.otio": content, "media/song.wav": sound.getvalue()}.items():
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize("suffix", [".otioz", ".otiod"])
+@pytest.mark.parametrize("source", [".otio", ".otioz"])
+def test_a_bundle_that_is_written_again_holds_what_it_held_and_what_people_laid_into_it(
+    session: Session,
+    recipe: SonifyRecipe,
+    cut: Path,
+    tmp_path: Path,
+    kit: Any,
+    told: list[Event],
+    suffix: str,
+    source: str,
+) -> None:
+    _with_sound(cut, kit)
+    if source == ".otioz":
+        start = tmp_path / "start.otioz"
+        write_collected(read_timeline(cut).timeline, start, folder=cut.parent)
+        for path in (cut.parent / "voice.wav", cut):
+            path.unlink()
+        cut = start
+    output = tmp_path / "out" / f"cut{suffix}"
+
+    def run(name: str) -> tuple[set[str], str]:
+        told.clear()
+        _run(session, recipe, cut, output)
+        folder = _unpacked(output, tmp_path / name)
+        assert all((folder / one).is_file() for one in _named(folder)), name
+        return _named(folder), "\n".join(event.text for event in told if isinstance(event, Message))
+
+    first, _ = run("first")
+    assert "media/voice.wav" in first
+    again, said = run("again")
+    assert again == first and "changed" not in said and "not taken along" not in said
+    _lay_music(output, kit)
+    for name in ("third", "fourth"):
+        found, said = run(name)
+        assert found == first | {"media/song.wav"}
+        assert "track MX was added" in said and "not kept" not in said
