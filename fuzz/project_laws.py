@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -129,6 +132,21 @@ def _check_own_reader(path: Path, to: str, timeline: FlatTimeline, wanted: Seque
     places = [(one.first - begin, one.last - begin) for one in wanted]
     if [(one.first, one.last) for one in found] != places:
         yield Fault("read back", f"avlink reads {to}: {_first_difference(_pairs(found), _pairs(wanted))}")
+
+
+def check_bundle(path: Path) -> Iterator[Fault]:
+    """Yield media that a bundle names and does not hold."""
+    if path.suffix == ".otioz":
+        with zipfile.ZipFile(path) as archive:
+            text, held = archive.read("content.otio").decode("utf-8"), set(archive.namelist())
+    elif path.is_dir():
+        text = (path / "content.otio").read_text("utf-8")
+        held = {f"media/{file.name}" for file in (path / "media").iterdir()}
+    else:
+        return
+    for url in re.findall(r'"target_url": ("(?:[^"\\]|\\.)*")', text):
+        if json.loads(url) not in held:
+            yield Fault("read back", f"a bundle does not hold {Path(json.loads(url)).suffix}", url)
 
 
 def check_requests(case: Case, sheet: Path) -> Iterator[Fault]:

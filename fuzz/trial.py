@@ -11,6 +11,7 @@ from fuzz.case import Case, Fault
 from fuzz.command import Ran, run_apart, run_here
 from fuzz.laws import check_cost, check_files, check_words
 from fuzz.project_laws import (
+    check_bundle,
     check_dry_run,
     check_duration,
     check_export,
@@ -107,6 +108,8 @@ class _Trial:
         elif before != after:
             changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
             self._say([Fault("again", f"changed {Path(min(changed)).suffix}", str(sorted(changed)))])
+        elif edits := [line for line in again.err.splitlines() if "not kept" in line or " was changed in " in line]:
+            self._say([Fault("again", f"speaks of edits that nobody made: {edits[0]}")])
 
     def _project(self, output: Path, report: dict[str, Any]) -> None:
         """Read a project that was written, and export it."""
@@ -116,6 +119,8 @@ class _Trial:
             self._say([timeline])
             return
         self._say(check_stems(report, timeline))
+        if self._case.places is not None:
+            self._say(check_bundle(work / output))
         for to in self._case.exports:
             name = f"exported.{to}"
             ran = self._command(("export", str(output), "--to", to, "-o", name))
