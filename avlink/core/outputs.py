@@ -7,7 +7,6 @@ refused, or kept beside the new file as `<name>.bak`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -19,13 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from avlink.core.errors import OutputError
-from avlink.core.hashing import DIGEST_BYTES, digest
+from avlink.core.hashing import content_digest, digest
 from avlink.core.paths import atomic_write, cache_dir, write_text
 
 FOLDER = "receipts"
 """The folder of receipts in the cache."""
-
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +58,7 @@ class Outputs:
     def unchanged(self, path: Path) -> Receipt | None:
         """Return the receipt of a file that still has the bytes that AVLink wrote, else None."""
         known = self.receipt(path)
-        if known is None or not path.is_file() or _digest(path) != known.file:
-            return None
-        return known
+        return known if known is not None and path.is_file() and _digest(path) == known.file else None
 
     def check(self, path: Path) -> None:
         """Raise OutputError when `path` may not be written: a folder, or a foreign file without `overwrite`.
@@ -72,14 +67,8 @@ class Outputs:
         """
         if path.is_dir():
             raise OutputError(f"{path} is a folder; give the name of a file for the output")
-        if self.overwrite or not os.path.lexists(path) or self.unchanged(path) is not None:
-            return
-        known = self.receipt(path)
-        why = "was not written by AVLink" if known is None else "was changed after AVLink wrote it"
-        raise OutputError(
-            f"{path} {why}, and is not overwritten; give another name for the output, or --overwrite, which keeps it "
-            f"as {path.name}.bak"
-        )
+        if not self.overwrite and os.path.lexists(path) and self.unchanged(path) is None:
+            raise self._refusal(path)
 
     @contextlib.contextmanager
     def write(
@@ -95,18 +84,22 @@ class Outputs:
         def before_move(temporary: Path) -> bool:
             nonlocal written
             written = _digest(temporary)
-            if not os.path.lexists(path):
-                return True
-            if path.is_file() and _digest(path) == written:
-                return False
-            if not keep:
+            if not path.is_file():
                 self.check(path)
-            self.keep(path)
+                return True
+            # Read once: it may be a film of gigabytes.
+            there, known = _digest(path), self.receipt(path)
+            if there == written:
+                return False
+            if known is None or known.file != there:
+                if not keep and not self.overwrite:
+                    raise self._refusal(path)
+                self._keep(path, there)
             return True
 
         with atomic_write(path, before_move=before_move) as temporary:
             yield temporary
-        self.note(path, source=source, facts=facts, file=written)
+        self._remember(path, written, source=source, facts=facts)
 
     def write_new(
         self, names: Iterable[Path], fill: Callable[[Path], None], *, facts: Mapping[str, Any] | None = None
@@ -135,41 +128,36 @@ class Outputs:
 
         with atomic_write(first, before_move=before_move) as temporary:
             fill(temporary)
-        self.note(found, facts=facts, file=written)
+        self._remember(found, written, source=None, facts=facts)
         return found
 
-    def keep(self, path: Path) -> Path | None:
-        """Keep a foreign file as `<name>.bak`, or `.bak2` and so on; return that copy, None where none is needed.
+    def backup_path(self, path: Path) -> Path:
+        """Return the path at which a foreign file is kept: a free name, or a copy of the same bytes that is there."""
+        return _backup_path(path, _digest(path))
 
-        Raises OutputError when it cannot be written.
-        """
-        if not path.is_file() or self.unchanged(path) is not None:
-            return None
-        kept = self.backup_path(path)
+    def _refusal(self, path: Path) -> OutputError:
+        why = "was not written by AVLink" if self.receipt(path) is None else "was changed after AVLink wrote it"
+        return OutputError(
+            f"{path} {why}, and is not overwritten; give another name for the output, or --overwrite, which keeps it "
+            f"as {path.name}.bak"
+        )
+
+    def _keep(self, path: Path, content: str) -> None:
+        """Keep a file, which has the digest `content`, as `<name>.bak`, or `.bak2` and so on."""
+        kept = _backup_path(path, content)
         if not os.path.lexists(kept):
             with atomic_write(kept) as temporary:
                 shutil.copy2(path, temporary)
-        return kept
 
-    def backup_path(self, path: Path) -> Path:
-        """Return the path at which `keep` keeps a file: a free name, or a copy of the same bytes that is there."""
-        same = _digest(path)
-        number = 1
-        while True:
-            kept = path.with_name(f"{path.name}.bak{'' if number == 1 else number}")
-            if not os.path.lexists(kept) or (kept.is_file() and _digest(kept) == same):
-                return kept
-            number += 1
-
-    def note(
-        self, path: Path, *, source: Path | None = None, facts: Mapping[str, Any] | None = None, file: str = ""
-    ) -> Receipt:
-        """Write the receipt of a file that was just written, and return it. `file` is its digest, if it is known."""
-        origin = "" if source is None else str(source.resolve())
-        known = Receipt(file=file or _digest(path), source=origin, facts=dict(facts or {}))
-        note = {"path": str(path.resolve()), "file": known.file, "source": known.source, "facts": known.facts}
+    def _remember(self, path: Path, content: str, *, source: Path | None, facts: Mapping[str, Any] | None) -> None:
+        """Write the receipt of a file that was just written with the digest `content`."""
+        note = {
+            "path": str(path.resolve()),
+            "file": content,
+            "source": "" if source is None else str(source.resolve()),
+            "facts": dict(facts or {}),
+        }
         write_text(self._note(path), json.dumps(note, sort_keys=True), flush=False)
-        return known
 
     def _note(self, path: Path) -> Path:
         name = digest(["receipt", str(path.resolve())])
@@ -189,13 +177,18 @@ def claim_folder(folder: Path, *, marks: Collection[str], what: str) -> None:
         raise OutputError(f"{folder} holds other files and is not {what}; name an empty folder, or one that is new")
 
 
+def _backup_path(path: Path, content: str) -> Path:
+    number = 1
+    while True:
+        kept = path.with_name(f"{path.name}.bak{'' if number == 1 else number}")
+        if not os.path.lexists(kept) or (kept.is_file() and _digest(kept) == content):
+            return kept
+        number += 1
+
+
 def _digest(path: Path) -> str:
     # Not remembered by size and time: a change that keeps both is a change.
-    content = hashlib.blake2b(digest_size=DIGEST_BYTES)
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                content.update(chunk)
+        return content_digest(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
-    return content.hexdigest()
