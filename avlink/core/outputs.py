@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,11 @@ from avlink.core.paths import atomic_write, cache_dir, write_text
 
 FOLDER = "receipts"
 """The folder of receipts in the cache."""
+
+_DIGITS = 10
+"""Hexadecimal digits of the content in a name: a million files collide with a chance below one half."""
+_NAMES = 1000
+_CONTENT_NAME = re.compile(rf".+_[0-9a-f]{{{_DIGITS}}}(_\d+)?\.[A-Za-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +137,24 @@ class Outputs:
         self._remember(found, written, source=None, facts=facts)
         return found
 
+    def find(
+        self, names: Iterable[Path], *, key: str, fits: Callable[[Path], bool]
+    ) -> tuple[Path, Receipt | None] | None:
+        """Return the file of `names` that is used as it is, with its receipt; None where one is to be written.
+
+        `key` is that in the facts of its receipt. A file that was edited since, or has no receipt in this cache, stands
+        for the content that its name promises, if it `fits`.
+        """
+        for path in names:
+            if not os.path.lexists(path):
+                return None
+            known = self.unchanged(path)
+            if known is not None and known.facts.get("key") == key:
+                return path, known
+            if known is None and fits(path):
+                return path, None
+        return None
+
     def backup_path(self, path: Path) -> Path:
         """Return the path at which a foreign file is kept: a free name, or a copy of the same bytes that is there."""
         return _backup_path(path, _digest(path))
@@ -162,6 +186,20 @@ class Outputs:
     def _note(self, path: Path) -> Path:
         name = digest(["receipt", str(path.resolve())])
         return self.folder / name[:2] / f"{name[2:]}.json"
+
+
+def content_names(folder: Path, name: str, key: str, suffix: str) -> Iterator[Path]:
+    """Yield the names that a file may have which is named after its content, the best first.
+
+    `name` is for people, `key` is a digest of everything that determines the content.
+    """
+    for number in range(1, _NAMES):
+        yield folder / f"{name}_{key[:_DIGITS]}{'' if number == 1 else f'_{number}'}{suffix}"
+
+
+def is_content_name(name: str) -> bool:
+    """Return whether a file is named as `content_names` does."""
+    return _CONTENT_NAME.fullmatch(name) is not None
 
 
 def claim_folder(folder: Path, *, marks: Collection[str], what: str) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from avlink.core import clock
 from avlink.core.errors import MediaError
 from avlink.core.frames import AT_MIDDLE, ResampledFrames
 from avlink.core.hashing import JsonValue, digest, fraction_text
-from avlink.core.outputs import Outputs
+from avlink.core.outputs import Outputs, content_names
 from avlink.core.values import FrameSource
 from avlink.edit.report import WrittenPicture
 from avlink.media.movie import SUFFIX, Encoding, even_size, intermediate_encoding, supports_timecode, write_intermediate
@@ -20,8 +20,6 @@ from avlink.media.probe import probe
 from avlink.timeline.picture_plan import frames_of
 from avlink.timeline.timecode import timecode_of_frames
 from avlink.timeline.values import Job
-
-_NAMES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +67,12 @@ def write_picture(
     tags = provenance(job, target.licence)
     key = digest(["written picture", job.stem_key, len(covered), fraction_text(first_s), timecode, *tags.values()])
     frames = made()
-    base = target.folder / f"{job.stem_name}_{key[:10]}{SUFFIX}"
-    names = [base.with_stem(f"{base.stem}{'' if number == 1 else f'_{number}'}") for number in range(1, _NAMES)]
-    path = None if force else _find_picture(names, target, len(covered))
-    if path is None:
+    names = partial(content_names, target.folder, job.stem_name, key, SUFFIX)
+    fits = partial(_fits, target=target, frames=len(covered))
+    there = None if force else target.outputs.find(names(), key=key, fits=fits)
+    if there is not None:
+        path = there[0]
+    else:
         held = ResampledFrames(frames, rate=target.rate, num_frames=len(covered), first_s=first_s, sample_at=AT_MIDDLE)
 
         def encode(temporary: Path) -> None:
@@ -80,7 +80,7 @@ def write_picture(
                 temporary, held, encoding=target.encoding, scale=target.scale, timecode=timecode, tags=tags
             )
 
-        path = target.outputs.write_new(names, encode)
+        path = target.outputs.write_new(names(), encode, facts={"key": key})
     width, height = even_size(frames.width * target.scale, frames.height * target.scale)
     return WrittenPicture(
         job=job,
@@ -95,17 +95,7 @@ def write_picture(
     )
 
 
-def _find_picture(names: Sequence[Path], target: PictureTarget, frames: int) -> Path | None:
-    """Return the movie that is there and is used as it is; None where one is to be written."""
-    for path in names:
-        if not os.path.lexists(path):
-            return None
-        if target.outputs.unchanged(path) is not None or _fits(path, target, frames):
-            return path
-    return None
-
-
-def _fits(path: Path, target: PictureTarget, frames: int) -> bool:
+def _fits(path: Path, *, target: PictureTarget, frames: int) -> bool:
     """Return whether a movie that a person edited has the length of the picture."""
     try:
         info = probe(path)

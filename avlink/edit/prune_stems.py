@@ -15,14 +15,14 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core.errors import InputError
-from avlink.core.outputs import Outputs
+from avlink.core.outputs import Outputs, is_content_name
 from avlink.timeline.formats.otioz import read_content
 from avlink.timeline.item import KEY
 from avlink.timeline.metadata import is_ours
 from avlink.timeline.read import TimelineFile, read_timeline, timeline_suffixes
 from avlink.timeline.resolve import MediaRoots
 
-_WRITTEN = re.compile(r".+_[0-9a-f]{10}(_\d+)?\.(wav|mov)")
+_SUFFIXES = {".wav", ".mov"}
 _OTHER_PROGRAMS = {"rpp", "rpp-bak", "csv", "kdenlive", "mlt", "txt", "ptx", "prproj", "drp", "drt"}
 _BACKUP = re.compile(r"\.bak\d*$")
 
@@ -72,7 +72,7 @@ def find_unused(projects: Sequence[Path], *, outputs: Outputs | None = None) -> 
     if not folders:
         raise InputError(f"no stems of AVLink lie beside {', '.join(map(str, projects))}; name projects that have some")
     there = [path.resolve() for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
-    written = [path for path in there if _WRITTEN.fullmatch(path.name)]
+    written = [path for path in there if path.suffix in _SUFFIXES and is_content_name(path.name)]
     others = list(_other_projects(projects, folders))
     unused = [_judged(path, others, outputs) for path in written if path not in used]
     return UnusedStems(projects=tuple(projects), used=sum(path in used for path in written), unused=tuple(unused))

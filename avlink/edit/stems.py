@@ -7,10 +7,10 @@ edited its sound, or the stem gets another name.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from avlink.core import clock
 from avlink.core.errors import AvlinkError, OutputError
 from avlink.core.hashing import JsonValue, digest, fraction_text
-from avlink.core.outputs import Outputs, Receipt
+from avlink.core.outputs import Outputs, content_names
 from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
 from avlink.core.values import Hit, SoundSource
 from avlink.edit.ducking import Ducking
@@ -36,9 +36,6 @@ from avlink.timeline.hits import hit_name, hit_note
 from avlink.timeline.timecode import time_reference
 from avlink.timeline.values import Job
 
-_DIGITS = 10
-"""Hexadecimal digits of a stem's content in its name: a million stems collide with a chance of one half."""
-_NAMES = 1000
 _FILE_VERSION = 4
 """Version of the metadata in stem files. Files of another version are written again, not generated."""
 _UNDATED = "1970-01-01T00:00:00"
@@ -110,8 +107,15 @@ def write_stem(
     ]
     key = digest(["written", _FILE_VERSION, job.stem_key, *facts])
     spotting = target.spotting and job.source.clip.role == "sync"
-    names = _names(job, target, key)
-    there = None if force else _find_stem(names, target, key, span)
+    if target.path_of is None:
+        names = partial(content_names, target.folder, job.stem_name, key, ".wav")
+    else:
+        names = partial(iter, (target.path_of(job),))
+    first = next(names())
+    if first.resolve() in target.untouchable:
+        raise OutputError(f"{first} is an input and is never overwritten; give another name for the output")
+    fits = partial(_fits, target=target, span=span)
+    there = None if force else target.outputs.find(names(), key=key, fits=fits)
     if there is not None:
         path, receipt = there
         # Without a receipt a file was edited, or written where this cache was not.
@@ -119,7 +123,7 @@ def write_stem(
         edited = receipt is None and target.outputs.receipt(path) is not None
     else:
         heard = finish(sound(), job, span, target)
-        path, of = _write(heard, names, info, target, key, spotting=spotting)
+        path, of = _write(heard, names(), info, target, key, spotting=spotting)
         edited = False
     return WrittenStem(
         job=job,
@@ -142,36 +146,10 @@ def write_stem(
     )
 
 
-def _names(job: Job, target: StemTarget, key: str) -> Sequence[Path]:
-    """Return the names that a stem may have, best first. Raises OutputError for one that is an input."""
+def _fits(path: Path, *, target: StemTarget, span: _Span) -> bool:
+    """Return whether a file with the name of a stem's content can stand for it: readable, of its rate and length."""
     if target.path_of is not None:
-        names = [target.path_of(job)]
-    else:
-        base = f"{job.stem_name}_{key[:_DIGITS]}"
-        names = [target.folder / f"{base}{'' if number == 1 else f'_{number}'}.wav" for number in range(1, _NAMES)]
-    if names[0].resolve() in target.untouchable:
-        raise OutputError(f"{names[0]} is an input and is never overwritten; give another name for the output")
-    return names
-
-
-def _find_stem(names: Sequence[Path], target: StemTarget, key: str, span: _Span) -> tuple[Path, Receipt | None] | None:
-    """Return the file of a stem that is there and is used as it is, with its receipt; None where one is to be written.
-
-    A file named after its content stands for the stem also where it was edited since, unless it is damaged.
-    """
-    for path in names:
-        if not os.path.lexists(path):
-            return None
-        known = target.outputs.unchanged(path)
-        if known is not None and known.facts.get("key") == key:
-            return path, known
-        if target.path_of is None and known is None and _fits(path, target, span):
-            return path, None
-    return None
-
-
-def _fits(path: Path, target: StemTarget, span: _Span) -> bool:
-    """Return whether a file can stand for a stem: readable, of its rate and length."""
+        return False
     try:
         sound = WaveFile(path)
     except (AvlinkError, OSError, ValueError, EOFError):
@@ -239,7 +217,7 @@ def finish(sound: SoundSource, job: Job, span: _Span, target: StemTarget) -> Sou
 
 
 def _write(
-    sound: SoundSource, names: Sequence[Path], info: BroadcastInfo, target: StemTarget, key: str, *, spotting: bool
+    sound: SoundSource, names: Iterator[Path], info: BroadcastInfo, target: StemTarget, key: str, *, spotting: bool
 ) -> tuple[Path, dict[str, Any]]:
     facts, level = _measure(sound, spotting=spotting)
     measured = replace(
@@ -254,9 +232,10 @@ def _write(
     facts["key"] = key
     if target.path_of is None:
         return target.outputs.write_new(names, lambda path: write_bwf(path, sound, measured), facts=facts), facts
-    with target.outputs.write(names[0], source=target.source, facts=facts) as temporary:
+    path = next(names)
+    with target.outputs.write(path, source=target.source, facts=facts) as temporary:
         write_bwf(temporary, sound, measured)
-    return names[0], facts
+    return path, facts
 
 
 def measure_stem(sound: SoundSource, *, spotting: bool) -> dict[str, Any]:
