@@ -21,7 +21,7 @@ from avlink.core.outputs import Outputs
 from avlink.core.paths import check_file_name
 from avlink.core.recipe.schema import ReadTable
 from avlink.edit.project import check_holds, check_project, moved_to, write_back
-from avlink.timeline.item import KEY, table
+from avlink.timeline.item import KEY, item_at, table
 from avlink.timeline.metadata import REQUESTS, set_requests
 from avlink.timeline.read import read_timeline
 from avlink.timeline.visible import part_addresses
@@ -117,10 +117,10 @@ def apply_edits(
         if before is not None and clash:
             raise InputError(
                 f"{sheet}, column {clash[0]}: rows {before['row']} and {edit['row']} want different things of the same "
-                f"clip, '{_at(timeline, address).name}'; make them equal, or remove one"
+                f"clip, '{item_at(timeline, address).name}'; make them equal, or remove one"
             )
         wanted[address] = edit
-    changed = sum(set_requests(_at(timeline, address), edit) for address, edit in wanted.items())
+    changed = sum(set_requests(item_at(timeline, address), edit) for address, edit in wanted.items())
     _repeat_requests(timeline, by_id)
     return changed, len(wanted)
 
@@ -138,12 +138,5 @@ def _repeat_requests(timeline: otio.schema.Timeline, by_id: Mapping[str, tuple[i
         for stem in track.find_clips():
             address = by_id.get(table(stem.metadata, KEY).get("id", ""))
             if address is not None:
-                said = table(_at(timeline, address).metadata, KEY)
+                said = table(item_at(timeline, address).metadata, KEY)
                 set_requests(stem, {name: said.get(name) for name in REQUESTS})
-
-
-def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.Item:
-    item = timeline.tracks
-    for index in address:
-        item = item[index]
-    return item

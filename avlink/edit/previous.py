@@ -10,10 +10,10 @@ import opentimelineio as otio
 from avlink.core.errors import InputError
 from avlink.core.outputs import Outputs
 from avlink.edit.cues import apply_edits, picture_ids, read_edits
+from avlink.edit.project import content_file
 from avlink.edit.takes import chosen_takes
-from avlink.timeline.formats.otioz import CONTENT
 from avlink.timeline.merge import MergeRecord, merge_requests, merge_tracks, read_record
-from avlink.timeline.metadata import is_ours
+from avlink.timeline.metadata import own_tracks
 from avlink.timeline.read import read_timeline
 from avlink.timeline.stem_edits import StemEdit, read_stem_edits
 
@@ -72,13 +72,16 @@ class PreviousProject:
 
     def merge_tracks(self, placed: otio.schema.Timeline) -> list[otio.schema.Track]:
         """Take tracks that people added or changed over into the project that will be written, and return them."""
-        tracks: list[otio.schema.Track] = []
         if self.timeline is None or self.record is None:
-            return tracks
-        taken, refused = merge_tracks(placed, self.timeline, self.record, tracks.append)
-        self.notes += [f"{one} in {self.path.name}, and is kept" if "was" in one else one for one in taken]
+            return []
+        taken, refused = merge_tracks(placed, self.timeline, self.record)
+        for one in taken:
+            if one.how == "laid":
+                self.notes.append(f"clips that were laid on a track of AVLink are on track {one.name}")
+            else:
+                self.notes.append(f"track {one.name} was {one.how} in {self.path.name}, and is kept")
         self.lost += refused
-        return tracks
+        return [one.track for one in taken]
 
     def tell_stems(self, placed: frozenset[tuple[str, str]]) -> None:
         """Note the edits of the stems that are placed again, and of those that are not."""
@@ -97,7 +100,7 @@ def previous_project(output: Path, timeline: otio.schema.Timeline, outputs: Outp
     there = _read(output)
     if there is not None:
         found.timeline, found.lies_at_output, found.record = there, True, read_record(there)
-        content = output / CONTENT if output.is_dir() else output
+        content = content_file(output)
         if outputs.unchanged(content) is None:
             found.kept = outputs.backup_path(content)
     # Stems in the input are from a run before that one, or from a program that a person edited them in. Their URLs may
@@ -106,7 +109,7 @@ def previous_project(output: Path, timeline: otio.schema.Timeline, outputs: Outp
     if there is not None:
         has_takes = output.suffix.lower() != ".otioz"
         found.stem_edits |= {key: replace(edit, has_takes=has_takes) for key, edit in read_stem_edits(there).items()}
-    if there is None and any(is_ours(track) for track in timeline.tracks if isinstance(track, otio.schema.Track)):
+    if there is None and own_tracks(timeline):
         found.timeline = timeline
     return found
 
@@ -124,8 +127,7 @@ def _read(output: Path) -> otio.schema.Timeline | None:
         timeline = read_timeline(output).timeline
     except InputError:
         return None
-    tracks = [track for track in timeline.tracks if isinstance(track, otio.schema.Track)]
-    return timeline if any(is_ours(track) for track in tracks) else None
+    return timeline if own_tracks(timeline) else None
 
 
 def _names(names: list[str]) -> str:

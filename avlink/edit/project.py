@@ -48,7 +48,12 @@ def check_holds(file: TimelineFile, output: Path) -> None:
 
 def check_project(output: Path, outputs: Outputs) -> None:
     """Raise OutputError for a project file or folder that AVLink did not write, or that was changed since."""
-    outputs.check(output / CONTENT if output.is_dir() else output)
+    outputs.check(content_file(output))
+
+
+def content_file(project: Path) -> Path:
+    """Return the file that holds a project: itself, or the timeline in the folder that it is."""
+    return project / CONTENT if project.is_dir() else project
 
 
 def media_folder(file: TimelineFile, session: Session, *, sound: bool = False) -> Path:

@@ -7,7 +7,7 @@ removed only when its receipt shows that AVLink wrote it and nobody changed it, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import opentimelineio as otio
 
 from avlink.core.errors import InputError
 from avlink.core.outputs import Outputs, is_content_name
+from avlink.edit.project import content_file
 from avlink.timeline.formats.otioz import read_content
 from avlink.timeline.item import KEY
-from avlink.timeline.metadata import is_ours
+from avlink.timeline.metadata import own_tracks
 from avlink.timeline.read import TimelineFile, read_timeline, timeline_suffixes
 from avlink.timeline.resolve import MediaRoots
 
@@ -65,14 +66,17 @@ def find_unused(projects: Sequence[Path], *, outputs: Outputs | None = None) -> 
 
     Raises InputError for a project that cannot be read, or when no stems lie beside any of them.
     """
-    outputs = outputs or Outputs()
-    files = [read_timeline(project) for project in projects]
-    used = {path for file in files for path in _media(file)}
-    folders = sorted({folder for file in files for folder in _folders(file) if folder.is_dir()})
+    outputs, roots = outputs or Outputs(), MediaRoots()
+    used: set[Path] = set()
+    folders: set[Path] = set()
+    for file in [read_timeline(project) for project in projects]:
+        used.update(path for _, path in _media(file.timeline.find_clips(), file, roots))
+        folders.update(_folders(file, roots))
+    folders = {folder for folder in folders if folder.is_dir()}
     if not folders:
         raise InputError(f"no stems of AVLink lie beside {', '.join(map(str, projects))}; name projects that have some")
-    there = [path.resolve() for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
-    written = [path for path in there if path.suffix in _SUFFIXES and is_content_name(path.name)]
+    there = (path for folder in sorted(folders) for path in sorted(folder.iterdir()) if path.is_file())
+    written = [path.resolve() for path in there if path.suffix in _SUFFIXES and is_content_name(path.name)]
     others = list(_other_projects(projects, folders))
     unused = [_judged(path, others, outputs) for path in written if path not in used]
     return UnusedStems(projects=tuple(projects), used=sum(path in used for path in written), unused=tuple(unused))
@@ -89,49 +93,43 @@ def remove_unused(found: UnusedStems, *, outputs: Outputs | None = None) -> tupl
     return tuple(removed)
 
 
-def _judged(path: Path, others: Iterable[tuple[Path, bytes | None]], outputs: Outputs) -> UnusedStem:
-    size = path.stat().st_size
+def _judged(path: Path, others: Sequence[tuple[Path, bytes | None]], outputs: Outputs) -> UnusedStem:
     # Names are of ASCII letters, so they stand in projects as they are, in formats of 16-bit text with a zero between.
     names = (path.name.encode(), path.name.encode("utf-16-le"))
-    by = next((other for other, content in others if content and any(name in content for name in names)), None)
+    user = next((other for other, content in others if content and any(name in content for name in names)), None)
     unread = next((other for other, content in others if content is None), None)
-    if by is None and unread is not None:
-        return UnusedStem(path=path, size_bytes=size, kept=f"{unread.name} cannot be read, and may use it")
-    if by is not None:
-        return UnusedStem(path=path, size_bytes=size, kept=f"{by.name} uses it")
-    if outputs.unchanged(path) is None:
-        known = outputs.receipt(path) is not None
-        why = "it was changed after AVLink wrote it" if known else "this machine has no receipt of it"
-        return UnusedStem(path=path, size_bytes=size, kept=why)
-    return UnusedStem(path=path, size_bytes=size)
+    kept = ""
+    if user is not None:
+        kept = f"{user.name} uses it"
+    elif unread is not None:
+        kept = f"{unread.name} cannot be read, and may use it"
+    elif outputs.unchanged(path) is None:
+        is_known = outputs.receipt(path) is not None
+        kept = "it was changed after AVLink wrote it" if is_known else "this machine has no receipt of it"
+    return UnusedStem(path=path, size_bytes=path.stat().st_size, kept=kept)
 
 
-def _media(file: TimelineFile) -> Iterator[Path]:
-    roots = MediaRoots(())
-    for clip in file.timeline.find_clips():
+def _media(
+    clips: Iterable[otio.schema.Clip], file: TimelineFile, roots: MediaRoots
+) -> Iterator[tuple[otio.core.MediaReference, Path]]:
+    """Yield the references of clips that have a file, with it."""
+    for clip in clips:
         for ref in clip.media_references().values():
             path = roots.file(getattr(ref, "target_url", None) or "", file.folder)
             if path is not None:
-                yield path.resolve()
+                yield ref, path.resolve()
 
 
-def _folders(file: TimelineFile) -> Iterator[Path]:
+def _folders(file: TimelineFile, roots: MediaRoots) -> Iterator[Path]:
     """Yield the folders in which stems and pictures of a project may lie."""
     base = re.sub(r"\.(foley|visual)$", "", file.path.stem, flags=re.IGNORECASE)
     yield file.path.with_name(f"{base}.stems").resolve()
     yield file.path.with_name(f"{base}.pictures").resolve()
-    roots = MediaRoots(())
-    for track in file.timeline.tracks:
-        if not isinstance(track, otio.schema.Track) or not is_ours(track):
-            continue
-        for clip in track.find_clips():
-            for ref in clip.media_references().values():
-                path = roots.file(getattr(ref, "target_url", None) or "", file.folder)
-                if path is not None and KEY in ref.metadata:
-                    yield path.resolve().parent
+    for track in own_tracks(file.timeline):
+        yield from (path.parent for ref, path in _media(track.find_clips(), file, roots) if KEY in ref.metadata)
 
 
-def _other_projects(projects: Sequence[Path], folders: Sequence[Path]) -> Iterator[tuple[Path, bytes | None]]:
+def _other_projects(projects: Sequence[Path], folders: Collection[Path]) -> Iterator[tuple[Path, bytes | None]]:
     """Yield the projects beside the named ones, and old versions of these, with their content; None if unreadable."""
     named = {project.resolve() for project in projects}
     known = timeline_suffixes() | _OTHER_PROGRAMS
@@ -140,7 +138,7 @@ def _other_projects(projects: Sequence[Path], folders: Sequence[Path]) -> Iterat
         suffix = Path(_BACKUP.sub("", path.name)).suffix.lower().lstrip(".")
         if suffix not in known or path.resolve() in named:
             continue
-        content = path / "content.otio" if suffix == "otiod" else path / "Info.fcpxml" if suffix == "fcpxmld" else path
+        content = path / "Info.fcpxml" if suffix == "fcpxmld" else content_file(path)
         if not content.is_file():
             continue
         try:

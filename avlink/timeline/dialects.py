@@ -11,8 +11,7 @@ from urllib.parse import unquote
 
 import opentimelineio as otio
 
-from avlink.core import clock
-from avlink.timeline.item import own_range, seconds
+from avlink.timeline.item import own_range, rational_time, seconds
 from avlink.timeline.media_refs import MediaRef
 from avlink.timeline.own_time import shift_own_time
 from avlink.timeline.resolve import media_start, remote_scheme
@@ -81,7 +80,9 @@ def write_for_resolve(
                 ref.target_url = plain_path(ref.target_url, folder) if span is None else str(span.path.absolute())
             if span is not None and ref.available_range is None and clip.source_range is not None:
                 rate = frame_rate(timeline) if span.rate is None else float(span.rate)
-                ref.available_range = otio.opentime.TimeRange(_time(span.start_s, rate), _time(span.duration_s, rate))
+                ref.available_range = otio.opentime.TimeRange(
+                    rational_time(span.start_s, rate), rational_time(span.duration_s, rate)
+                )
 
 
 def plain_path(url: str, folder: Path) -> str:
@@ -104,7 +105,3 @@ def _count_from_timecode(clip: otio.schema.Clip, shown: otio.opentime.TimeRange,
         stated_s = shown_s - media_start(ref, shown_s, timecode_s=span.start_s, file_duration_s=span.duration_s)
     if stated_s is not None and abs(span.start_s - stated_s) > _SLACK_S:
         shift_own_time(clip, span.start_s - stated_s)
-
-
-def _time(time_s: Fraction, rate: float) -> otio.opentime.RationalTime:
-    return otio.opentime.RationalTime(float(time_s * clock.exact_rate(rate)), rate)

@@ -56,6 +56,24 @@ def begin_s(item: otio.core.Item) -> Fraction | None:
     return Fraction(0) if span is None else moment_s(span.start_time)
 
 
+def stack_start_s(timeline: otio.schema.Timeline) -> Fraction:
+    """Return the tracks' own time at the start of a timeline: not 0 only when its stack is trimmed."""
+    return begin_s(timeline.tracks) or Fraction(0)
+
+
+def rational_time(time_s: Fraction, rate: float) -> otio.opentime.RationalTime:
+    """Return seconds as a time at a rate as the project writes it; a literal 29.97 means 30000/1001."""
+    return otio.opentime.RationalTime(float(time_s * clock.exact_rate(rate)), rate)
+
+
+def item_at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.Item:
+    """Return the item at an address: its index in the stack, then in each composition below."""
+    item = timeline.tracks
+    for index in address:
+        item = item[index]
+    return item
+
+
 def moment_s(time: otio.opentime.RationalTime) -> Fraction | None:
     """Return the seconds of a moment; None for one that is no time. Zero is zero at a rate of 0 too, as titles have."""
     return Fraction(0) if time.value == 0 else seconds(time)

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import opentimelineio as otio
 
-from avlink.core.clock import exact_rate
 from avlink.core.hashing import digest
-from avlink.timeline.item import KEY, plain, seconds, table
+from avlink.timeline.item import KEY, item_at, plain, rational_time, seconds, stack_start_s, table
 from avlink.timeline.markers import is_hit
-from avlink.timeline.metadata import REQUESTS, is_ours, set_requests
+from avlink.timeline.media_paths import base_name
+from avlink.timeline.metadata import REQUESTS, is_ours, own_tracks, set_requests
 from avlink.timeline.stem_edits import requests_on_stem, stems_in_place
 from avlink.timeline.walk import list_clips
 
@@ -67,7 +67,7 @@ def read_record(timeline: otio.schema.Timeline) -> MergeRecord | None:
 def write_record(timeline: otio.schema.Timeline, requests: Mapping[str, str], *, bundled: bool = False) -> MergeRecord:
     """Write the record of a project with our tracks into the first of them, in place, and return it."""
     record = MergeRecord(tracks=track_digests(timeline, bundled=bundled), requests=requests, bundled=bundled)
-    first = next(track for track in timeline.tracks if isinstance(track, otio.schema.Track) and is_ours(track))
+    first = own_tracks(timeline)[0]
     first.metadata[KEY][_RECORD] = record.to_metadata()
     return record
 
@@ -79,7 +79,7 @@ def track_digests(timeline: otio.schema.Timeline, *, bundled: bool = False) -> t
 
 def request_digests(timeline: otio.schema.Timeline) -> dict[str, str]:
     """Return the digests of the requests and markers of all picture clips by id."""
-    return {id: _asked(_at(timeline, address)) for id, address in _addresses(timeline).items()}
+    return {id: _asked(item_at(timeline, address)) for id, address in _addresses(timeline).items()}
 
 
 def merge_requests(
@@ -97,7 +97,7 @@ def merge_requests(
         base = record.requests.get(id)
         if base is None or id not in here:
             continue
-        theirs, ours = _at(edited, address), _at(timeline, here[id])
+        theirs, ours = item_at(edited, address), item_at(timeline, here[id])
         if _asked(theirs) in (base, _asked(ours)):
             continue
         if _asked(ours) != base:
@@ -108,48 +108,54 @@ def merge_requests(
         changed.append(ours.name)
     for id, wanted in _asked_on_stems(edited):
         if id in here:
-            clip = _at(timeline, here[id])
+            clip = item_at(timeline, here[id])
             set_requests(clip, wanted)
             changed.append(clip.name)
     return list(dict.fromkeys(changed)), list(dict.fromkeys(refused))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedTrack:
+    """A track that was taken from an edited project: added or changed there, or with clips that were laid on one of ours.
+
+    `name` has a number where others of its kind have the same.
+    """
+
+    track: otio.schema.Track
+    name: str
+    how: Literal["added", "changed", "laid"]
+
+
 def merge_tracks(
-    timeline: otio.schema.Timeline,
-    edited: otio.schema.Timeline,
-    record: MergeRecord,
-    take: Callable[[otio.schema.Track], None] = lambda track: None,
-) -> tuple[list[str], list[str]]:
+    timeline: otio.schema.Timeline, edited: otio.schema.Timeline, record: MergeRecord
+) -> tuple[list[MergedTrack], list[str]]:
     """Take tracks that people added to `edited`, and sound tracks that they changed, into `timeline`, in place.
 
-    `take` is called with each of the tracks that were taken. Returns sentences on what was taken, and on what was not:
-    pictures, which the sound was made for, tracks that the input changed as well, and tracks that people removed.
+    Returns the tracks that were taken, and sentences on what was not: pictures, which the sound was made for, tracks
+    that the input changed as well, and tracks that people removed.
     """
     base = {(kind, name): its for kind, name, its in record.tracks}
     ours, theirs = dict(_foreign(timeline)), dict(_foreign(edited))
     mine = {key: _digest(track, bundled=record.bundled) for key, track in ours.items()}
-    taken: list[str] = []
+    taken: list[MergedTrack] = []
     refused: list[str] = []
     for key, track in theirs.items():
         kind, name = key
         its = _digest(track, bundled=record.bundled)
         if key not in base and key not in ours:
             timeline.tracks.append(track.deepcopy())
-            take(timeline.tracks[-1])
-            taken.append(f"track {name} was added")
+            taken.append(MergedTrack(track=timeline.tracks[-1], name=name, how="added"))
         elif key in base and its != base[key] and key in ours:
             if kind == otio.schema.TrackKind.Audio and mine[key] == base[key]:
                 at = next(at for at, one in enumerate(timeline.tracks) if one is ours[key])
                 timeline.tracks[at] = track.deepcopy()
-                take(timeline.tracks[at])
-                taken.append(f"track {name} was changed")
+                taken.append(MergedTrack(track=timeline.tracks[at], name=name, how="changed"))
             elif its != mine[key]:
                 refused.append(f"track {name} was changed")
     refused += [f"track {key[1]} was removed" for key in base if key in ours and key not in theirs]
     for track in _strangers(edited):
         timeline.tracks.append(track)
-        take(track)
-        taken.append(f"clips that were laid on a track of AVLink are on track {track.name}")
+        taken.append(MergedTrack(track=track, name=track.name, how="laid"))
     return taken, refused
 
 
@@ -181,7 +187,7 @@ def _digest(track: otio.schema.Track, *, bundled: bool) -> str:
 
 def _file_name(url: str) -> str:
     """Return the name of a file whatever its folder, without the digest that bundles add to one of two equal names."""
-    return _DIGEST_IN_NAME.sub("", unquote(url).replace("\\", "/").rpartition("/")[2])
+    return _DIGEST_IN_NAME.sub("", base_name(unquote(url)))
 
 
 def _items(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -196,13 +202,6 @@ def _without(values: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _addresses(timeline: otio.schema.Timeline) -> dict[str, tuple[int, ...]]:
     return {item.id: item.address for item in list_clips(timeline)}
-
-
-def _at(timeline: otio.schema.Timeline, address: tuple[int, ...]) -> otio.core.Item:
-    item = timeline.tracks
-    for index in address:
-        item = item[index]
-    return item
 
 
 def _asked(clip: otio.core.Item) -> str:
@@ -239,8 +238,7 @@ def _strangers(edited: otio.schema.Timeline) -> list[otio.schema.Track]:
     """Return tracks with the clips that people laid on our sound tracks, at their places."""
     found: dict[str, otio.schema.Track] = {}
     ends: dict[str, Fraction] = {}
-    window = edited.tracks.source_range
-    offset_s = Fraction(0) if window is None else seconds(window.start_time) or Fraction(0)
+    offset_s = stack_start_s(edited)
     for track, clip, start_s in stems_in_place(edited):
         if "id" in table(clip.metadata, KEY):
             continue
@@ -248,11 +246,7 @@ def _strangers(edited: otio.schema.Timeline) -> list[otio.schema.Track]:
         duration = clip.trimmed_range().duration
         gap_s = start_s + offset_s - ends.get(track.name, Fraction(0))
         if gap_s > 0:
-            own.append(
-                otio.schema.Gap(
-                    duration=otio.opentime.RationalTime(float(gap_s * exact_rate(duration.rate)), duration.rate)
-                )
-            )
+            own.append(otio.schema.Gap(duration=rational_time(gap_s, duration.rate)))
         own.append(clip.deepcopy())
         ends[track.name] = start_s + offset_s + (seconds(duration) or Fraction(0))
     return list(found.values())

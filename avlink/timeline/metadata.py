@@ -37,6 +37,11 @@ def take_number(ref: otio.core.MediaReference) -> int:
     return number if isinstance(number, int) and not isinstance(number, bool) and abs(number) < MAX_SEED else 1
 
 
+def own_tracks(timeline: otio.schema.Timeline) -> list[otio.schema.Track]:
+    """Return the tracks of a timeline that hold our stems, or our pictures."""
+    return [track for track in timeline.tracks if isinstance(track, otio.schema.Track) and is_ours(track)]
+
+
 def is_ours(track: otio.schema.Track) -> bool:
     """Return whether a track holds our stems, or our pictures."""
     if track.kind == otio.schema.TrackKind.Audio:

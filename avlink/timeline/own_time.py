@@ -7,8 +7,7 @@ from itertools import islice
 
 import opentimelineio as otio
 
-from avlink.core import clock
-from avlink.timeline.item import seconds
+from avlink.timeline.item import rational_time, seconds
 
 
 def shift_own_time(clip: otio.schema.Clip, by_s: Fraction) -> None:
@@ -27,5 +26,4 @@ def _shifted(span: otio.opentime.TimeRange, by_s: Fraction) -> otio.opentime.Tim
     start_s, rate = seconds(span.start_time), span.start_time.rate
     if start_s is None:
         return span
-    value = float((start_s + by_s) * clock.exact_rate(rate))
-    return otio.opentime.TimeRange(otio.opentime.RationalTime(value, rate), span.duration)
+    return otio.opentime.TimeRange(rational_time(start_s + by_s, rate), span.duration)

@@ -12,7 +12,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.timeline.hits import hit_metadata, mark_hits
-from avlink.timeline.item import KEY, table
+from avlink.timeline.item import KEY, rational_time, stack_start_s, table
 from avlink.timeline.markers import Role, is_hit
 from avlink.timeline.metadata import REQUESTS, take_number
 from avlink.timeline.stem_edits import StemEdit, placed_metadata
@@ -53,7 +53,7 @@ def place_stems(
     for index in reversed(own):
         del copy.tracks[index]
     rate = frame_rate(copy)
-    offset_s = _stack_start_s(copy)
+    offset_s = stack_start_s(copy)
     origin = origin_s(copy)
     languages = _programs(copy)
     names: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def place_stems(
         for one in lane:
             start_s = one.start_s + offset_s
             if start_s > end_s:
-                track.append(otio.schema.Gap(duration=_time(start_s - end_s, rate)))
+                track.append(otio.schema.Gap(duration=rational_time(start_s - end_s, rate)))
             stem = _stem_clip(one.stem, rate, origin)
             stem.metadata.update(_clip_channels(_channels(one.stem), languages))
             if one.edit is not None:
@@ -104,12 +104,6 @@ def activate_take(stem: otio.schema.Clip, take: int) -> bool:
 
 def _is_own(track: otio.core.Composable) -> bool:
     return isinstance(track, otio.schema.Track) and track.kind == otio.schema.TrackKind.Audio and KEY in track.metadata
-
-
-def _stack_start_s(timeline: otio.schema.Timeline) -> Fraction:
-    """Return the tracks' own time at the start of the timeline: not 0 only when its stack is trimmed."""
-    span = timeline.tracks.source_range
-    return Fraction(0) if span is None else clock.exact_time(span.start_time.value, span.start_time.rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +139,7 @@ def _edit_stem(stem: otio.schema.Clip, laid: _Laid, rate: float, origin: Fractio
     before, clip = laid.edit.clip, laid.stem.clip
     if laid.edit.moves:
         begin_s = origin + clip.heard_start_s + laid.head_s
-        stem.source_range = otio.opentime.TimeRange(_time(begin_s, rate), _time(laid.duration_s, rate))
+        stem.source_range = otio.opentime.TimeRange(rational_time(begin_s, rate), rational_time(laid.duration_s, rate))
     stem.enabled, stem.color = before.enabled, before.color
     if before.name:
         stem.name = before.name
@@ -208,11 +202,11 @@ def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.
     clip = placement.clip
     # The stem's own timecode: its time reference, so that programs which read the stamp find what the range names.
     start_s, duration_s = origin + clip.heard_start_s, clip.heard_duration_s
-    span = otio.opentime.TimeRange(_time(start_s, rate), _time(duration_s, rate))
+    span = otio.opentime.TimeRange(rational_time(start_s, rate), rational_time(duration_s, rate))
     refs = {}
     for position, take in enumerate(placement.takes):
         whole_s = take.head_s + duration_s + take.tail_s
-        there = otio.opentime.TimeRange(_time(start_s - take.head_s, rate), _time(whole_s, rate))
+        there = otio.opentime.TimeRange(rational_time(start_s - take.head_s, rate), rational_time(whole_s, rate))
         ref = otio.schema.ExternalReference(target_url=take.url, available_range=there)
         ref.metadata[KEY] = {"take": take.take, **take.details, **hit_metadata(take.hits)}
         refs["DEFAULT_MEDIA" if position == 0 else f"take_{take.take}"] = ref
@@ -242,11 +236,6 @@ def _channels(placement: StemPlacement) -> int:
     """Return the number of channels of a stem; one, unless its details tell otherwise."""
     channels = placement.takes[0].details.get("channels", 1)
     return channels if isinstance(channels, int) else 1
-
-
-def _time(time_s: Fraction, rate: float) -> otio.opentime.RationalTime:
-    """Return seconds as a time at a rate as the project writes it; a literal 29.97 means 30000/1001."""
-    return otio.opentime.RationalTime(float(time_s * clock.exact_rate(rate)), rate)
 
 
 def _programs(timeline: otio.schema.Timeline) -> tuple[str, ...]:

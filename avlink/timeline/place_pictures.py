@@ -10,7 +10,7 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.item import KEY, seconds
+from avlink.timeline.item import KEY, stack_start_s
 from avlink.timeline.metadata import PICTURE, holds_pictures
 from avlink.timeline.values import ClipRef
 
@@ -53,7 +53,7 @@ def place_pictures(
         name = track_name if number == 0 else f"{track_name} {number + 1}"
         track = otio.schema.Track(name=name, kind=otio.schema.TrackKind.Video)
         track.metadata[KEY] = {**(details or {}), "role": PICTURE, "pictures": len(lane)}
-        end = -_stack_start(copy, rate)
+        end = -stack_start_s(copy) * clock.exact_rate(rate)
         for placement in lane:
             if placement.frames.start > end:
                 gap = otio.opentime.RationalTime(float(placement.frames.start - end), rate)
@@ -68,13 +68,6 @@ def _above_all(timeline: otio.schema.Timeline) -> int:
     """Return the index behind the last picture of the stack; that of its first sound where there is none."""
     sounds = [isinstance(row, otio.schema.Track) and row.kind == otio.schema.TrackKind.Audio for row in timeline.tracks]
     return max((index + 1 for index, is_sound in enumerate(sounds) if not is_sound), default=0)
-
-
-def _stack_start(timeline: otio.schema.Timeline, rate: float) -> Fraction:
-    """Return the frame of the tracks' own time at which the timeline starts: not 0 only when its stack is trimmed."""
-    span = timeline.tracks.source_range
-    start_s = None if span is None else seconds(span.start_time)
-    return (start_s or Fraction(0)) * clock.exact_rate(rate)
 
 
 def _lanes(placements: Sequence[PicturePlacement]) -> list[list[PicturePlacement]]:

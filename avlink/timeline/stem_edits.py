@@ -15,7 +15,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.core.hashing import fraction_text
-from avlink.timeline.item import KEY, plain, seconds, table
+from avlink.timeline.item import KEY, plain, seconds, stack_start_s, table
 from avlink.timeline.markers import is_hit
 from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.own_time import shift_own_time
@@ -75,8 +75,7 @@ def note_shift(stem: otio.schema.Clip, by_s: Fraction) -> None:
 
 def stems_in_place(timeline: otio.schema.Timeline) -> Iterator[tuple[otio.schema.Track, otio.schema.Clip, Fraction]]:
     """Yield the clips on our sound tracks with their track and their start on the timeline in seconds."""
-    window = timeline.tracks.source_range
-    offset_s = _ZERO if window is None else seconds(window.start_time) or _ZERO
+    offset_s = stack_start_s(timeline)
     for track in timeline.audio_tracks():
         if KEY not in track.metadata:
             continue
