@@ -11,6 +11,7 @@ from .cli.options import JsonOption as JsonOption
 from .cli.options import OverwriteOption as OverwriteOption
 from .cli.options import RecipeOption as RecipeOption
 from .cli.options import SettingsOption as SettingsOption
+from .cli.options import VerboseOption as VerboseOption
 from .cli.options import recipe_overrides as recipe_overrides
 from .core import clock as clock
 from .core import limits as limits
@@ -57,6 +58,7 @@ from .core.paths import atomic_write as atomic_write
 from .core.paths import cache_dir as cache_dir
 from .core.paths import check_place as check_place
 from .core.paths import make_folder as make_folder
+from .core.paths import namesakes as namesakes
 from .core.paths import sweep_leftovers as sweep_leftovers
 from .core.paths import write_text as write_text
 from .core.processes import on_termination as on_termination

@@ -38,7 +38,7 @@ def sonify(
     force: given.Force = False,
     overwrite: given.OverwriteOption = False,
     dry_run: given.DryRun = False,
-    verbose: given.Verbose = False,
+    verbose: given.VerboseOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Generate foley for a timeline or a single video.
@@ -73,8 +73,9 @@ def sonify(
         output=output,
         stems=stems,
         recipe=load_recipe(recipe, "sonify", given.recipe_overrides(settings, named)),
-        overwrite=overwrite,
-        **_run_options(media_root, device, skip_missing=skip_missing, force=force, dry_run=dry_run),
+        **_run_options(
+            media_root, device, skip_missing=skip_missing, force=force, overwrite=overwrite, dry_run=dry_run
+        ),
     )
     return _run("sonify", lambda tell: service.sonify(request, listener=tell), dry_run=dry_run, verbose=verbose)
 
@@ -96,7 +97,7 @@ def visualize(
     force: given.Force = False,
     overwrite: given.OverwriteOption = False,
     dry_run: given.DryRun = False,
-    verbose: given.Verbose = False,
+    verbose: given.VerboseOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Generate pictures for a timeline or a single sound.
@@ -123,8 +124,9 @@ def visualize(
         input=Path(source),
         output=output,
         recipe=load_recipe(recipe, "visualize", given.recipe_overrides(settings, named)),
-        overwrite=overwrite,
-        **_run_options(media_root, device, skip_missing=skip_missing, force=force, dry_run=dry_run),
+        **_run_options(
+            media_root, device, skip_missing=skip_missing, force=force, overwrite=overwrite, dry_run=dry_run
+        ),
     )
     return _run("visualize", lambda tell: service.visualize(request, listener=tell), dry_run=dry_run, verbose=verbose)
 
@@ -149,7 +151,13 @@ def _clip_keys(
 
 
 def _run_options(
-    media_root: list[Path] | None, device: given.Device, *, skip_missing: bool, force: bool, dry_run: bool
+    media_root: list[Path] | None,
+    device: given.Device,
+    *,
+    skip_missing: bool,
+    force: bool,
+    overwrite: bool,
+    dry_run: bool,
 ) -> dict[str, Any]:
     """Return the fields of a request that both directions take from the command line as they are."""
     return {
@@ -158,6 +166,7 @@ def _run_options(
         "stop_if_missing": not skip_missing,
         "device": device.value,
         "force": force,
+        "overwrite": overwrite,
         "dry_run": dry_run,
     }
 

@@ -138,7 +138,7 @@ OverwriteOption = Annotated[
     bool,
     typer.Option("--overwrite", help="Write over files that AVLink did not write; they are kept as .bak."),
 ]
-Verbose = Annotated[
+VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also report details, such as damaged entries of the cache.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, and write nothing.")]

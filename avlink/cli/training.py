@@ -70,7 +70,7 @@ def evaluate(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe by name, or a .toml file.")] = "evaluate",
     settings: given.SettingsOption = None,
     device: given.DeviceOption = given.Device.auto,
-    verbose: given.Verbose = False,
+    verbose: given.VerboseOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Measure a model, or generated clips against true ones.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -114,7 +114,9 @@ def _number(error: BaseException) -> int | None:
     text = str(error)
     if isinstance(error, OSError) and error.errno is None and _SHORT_WRITE.match(text):
         return errno.ENOSPC
-    if isinstance(error, sqlite3.OperationalError) and "disk is full" in text:
+    # Not imported here: this module is part of every start, and only code that uses databases raises its errors.
+    sqlite3 = sys.modules.get("sqlite3")
+    if sqlite3 is not None and isinstance(error, sqlite3.OperationalError) and "disk is full" in text:
         return errno.ENOSPC
     inside = _NUMBER_IN_TEXT.search(text)
     return int(inside[1]) if inside and int(inside[1]) in _REASONS else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import lzma
 import os
 import stat
 import struct
@@ -28,7 +27,6 @@ _FAULTS = (
     NotImplementedError,
     RecursionError,
     ValueError,
-    lzma.LZMAError,
     struct.error,
     zlib.error,
 )
@@ -86,11 +84,14 @@ def faults_of(
 
     Use it around code that does nothing but read one file: an error of ours in it is taken for the file's.
     """
+    # It takes time to import, and the rest of this module is part of every start.
+    import lzma
+
     try:
         yield
     except AvlinkError:
         raise
-    except _FAULTS as failure:
+    except (*_FAULTS, lzma.LZMAError) as failure:
         raise error(f"{subject} is damaged: {describe(failure)}; {advice}") from failure
 
 

@@ -107,6 +107,18 @@ def check_place(path: Path) -> None:
         raise OutputError(f"{path} cannot be written: {_REASONS[code]}")
 
 
+def namesakes(path: Path) -> list[Path]:
+    """Return the other files beside `path` that have its name up to the suffix; none where that cannot be read.
+
+    Names that differ in case only are one file on some systems, and count as one name.
+    """
+    stem = path.stem.casefold()
+    try:
+        return sorted(one for one in path.parent.iterdir() if one.stem.casefold() == stem and one.name != path.name)
+    except OSError:
+        return []
+
+
 def check_file_name(path: Path) -> None:
     """Raise OutputError for a path such as "." or "/" that can only be a folder."""
     if path.name in {"", ".."}:

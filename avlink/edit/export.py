@@ -22,7 +22,7 @@ from avlink.core.paths import Writer, atomic_write
 from avlink.core.recipe.explain import suggest
 from avlink.core.recipe.schema import ReadTable, SonifyRecipe
 from avlink.edit.export_media import ExportMedia
-from avlink.edit.project import check_project
+from avlink.edit.project import check_project, media_files
 from avlink.edit.result_names import result_base
 from avlink.hooks import Registry, TimelineFormat, function_of, load_registry, resolve_run_hooks
 from avlink.hooks.diagnostics import describe_call
@@ -187,8 +187,7 @@ def _told(media: ExportMedia, *, needed: bool) -> list[str]:
     """Return a sentence that lists all media that is missing, or none."""
     if not media.missing:
         return []
-    files = "1 media file" if len(media.missing) == 1 else f"{len(media.missing)} media files"
-    names = ", ".join(media.missing)
+    files, names = media_files(media.missing), ", ".join(media.missing)
     if media.skip_missing:
         return [f"{files} not found and left out: {names}"]
     hint = "; --media-root names folders to search, and --skip-missing leaves them out" if needed else ""

@@ -107,7 +107,7 @@ def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missi
     }
     for words, lost in shown.items():
         if lost:
-            session.tell(Message(text=f"{_files(lost)} {words}: {', '.join(lost)}", level="warning"))
+            session.tell(Message(text=f"{media_files(lost)} {words}: {', '.join(lost)}", level="warning"))
 
 
 def refuse_missing(file: TimelineFile, plan: Plan) -> None:
@@ -115,12 +115,13 @@ def refuse_missing(file: TimelineFile, plan: Plan) -> None:
     missing = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed and skip.missing)
     if missing:
         raise TimelineError(
-            f"{file.path}: {_files(missing)} not found: {', '.join(missing)}; --media-root names folders to search, "
-            "and --skip-missing goes on without"
+            f"{file.path}: {media_files(missing)} not found: {', '.join(missing)}; --media-root names folders to "
+            "search, and --skip-missing goes on without"
         )
 
 
-def _files(names: Mapping[str, None]) -> str:
+def media_files(names: Mapping[str, None]) -> str:
+    """Return a number of media files in words."""
     return "1 media file" if len(names) == 1 else f"{len(names)} media files"
 
 

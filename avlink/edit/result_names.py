@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from avlink.core.outputs import Outputs
+from avlink.core.paths import namesakes
 
 
 def result_base(
@@ -30,15 +31,7 @@ def result_base(
 
 
 def _has_rivals(path: Path, suffixes: Collection[str]) -> bool:
-    # Names that differ in case only are one file on some systems.
-    stem, known = path.stem.casefold(), {suffix.lower().lstrip(".") for suffix in suffixes}
-    try:
-        beside = [one for one in path.parent.iterdir() if one.stem.casefold() == stem]
-    except OSError:
-        return False
-    others = (one for one in beside if one.suffix.lower().lstrip(".") in known)
-    return any(not _is_same(one, path) for one in others)
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return one.name == other.name or (one.exists() and other.exists() and one.samefile(other))
+    known = {suffix.lower().lstrip(".") for suffix in suffixes}
+    others = (one for one in namesakes(path) if one.suffix.lower().lstrip(".") in known)
+    # A name in other letters may be that of the same file.
+    return any(not (one.exists() and path.exists() and one.samefile(path)) for one in others)

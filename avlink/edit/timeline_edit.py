@@ -36,7 +36,7 @@ from avlink.session import Session
 from avlink.timeline.merge import request_digests, write_record
 from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import MediaRoots
-from avlink.timeline.timebase import timebase
+from avlink.timeline.timebase import Timebase, timebase
 from avlink.timeline.values import Job, Plan
 from avlink.timeline.write import BUNDLES, check_output, refuse_overwrite
 
@@ -51,6 +51,7 @@ class OpenTimeline:
     """
 
     file: TimelineFile
+    timebase: Timebase
     folder: Path
     output: Path
     roots: MediaRoots
@@ -78,6 +79,7 @@ def open_timeline(request: EditRequest, session: Session, *, word: str, sound: b
     previous.merge_requests(file.timeline)
     return OpenTimeline(
         file=file,
+        timebase=timebase(file.timeline, file.drop_frame),
         folder=folder,
         output=output,
         roots=MediaRoots(request.media_root),
@@ -100,7 +102,7 @@ class TimelineEdit(Edit[Made]):
         self.opened = opened
         self.file, self.folder, self.output, self.roots = opened.file, opened.folder, opened.output, opened.roots
         self.plan = plan
-        self.timebase = timebase(self.file.timeline, self.file.drop_frame)
+        self.timebase = opened.timebase
         tell_plan(self.file, plan, session, stop_if_missing=request.stop_if_missing)
 
     @property

@@ -23,7 +23,7 @@ from avlink.timeline.picture_plan import build_picture_plan
 from avlink.timeline.place_pictures import PicturePlacement, place_pictures
 from avlink.timeline.read import TimelineFile
 from avlink.timeline.select import select_sounds
-from avlink.timeline.timebase import is_drop_frame, origin_s, stated_rate
+from avlink.timeline.timebase import stated_rate
 from avlink.timeline.timecode import frames_of_timecode
 from avlink.timeline.values import Job, Plan
 from avlink.timeline.walk import list_sounds
@@ -45,8 +45,8 @@ class TimelinePictures(TimelineEdit[FrameSource]):
             outputs=opened.outputs,
             rate=clock.exact_rate(self.rate),
             scale=request.recipe.picture.upscale,
-            origin_s=origin_s(opened.file.timeline),
-            drop_frame=is_drop_frame(opened.file.timeline, opened.file.drop_frame),
+            origin_s=opened.timebase.origin_s,
+            drop_frame=opened.timebase.drop_frame,
             licence=backend.licence,
         )
         plan = _plan(request, backend, opened, self.target, session, hooks)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from avlink.core import clock
 from avlink.core.errors import AvlinkError, RecipeError, TimelineError
 from avlink.core.events import Message
 from avlink.core.values import SoundSource
@@ -38,7 +37,7 @@ from avlink.timeline.merge import request_digests
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
 from avlink.timeline.select import select_clips
-from avlink.timeline.timebase import drop_frame_metadata, frame_rate, is_drop_frame, origin_s
+from avlink.timeline.timebase import drop_frame_metadata
 from avlink.timeline.values import Job, Plan, StemFile, StemPlacement
 from avlink.timeline.walk import list_clips
 from avlink.timeline.write import BUNDLES
@@ -53,7 +52,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
         self.recipe, self.hooks = request.recipe, hooks
         self.formats = resolve_formats(request.recipe, session.registry)
         opened = open_timeline(request, session, word="foley", sound=False)
-        for sheet in (_beside(opened.output, format_) for format_ in self.formats if format_.suffix == ".csv"):
+        for sheet in (_of_format(opened.output, format_) for format_ in self.formats if format_.suffix == ".csv"):
             if is_edited(sheet, opened.outputs):
                 if opened.requests is None:
                     opened = replace(opened, requests=request_digests(opened.file.timeline))
@@ -76,11 +75,11 @@ class TimelineStems(TimelineEdit[SoundSource]):
     def beside(self) -> tuple[Path, ...]:
         """The files for other programs that are asked for, and the preview."""
         preview = (self._preview_path,) if self.recipe.write.preview else ()
-        return (*(_beside(self.output, format_) for format_ in self.formats), *preview)
+        return (*(_of_format(self.output, format_) for format_ in self.formats), *preview)
 
     @property
     def _preview_path(self) -> Path:
-        return self.output.with_name(f"{self.output.stem.removesuffix('.foley')}.preview.mp4")
+        return _beside(self.output, ".preview.mp4")
 
     def remember(self, job: Job) -> None:
         """Note which stretch of its media a job has made the sound of, so that trims of it generate nothing."""
@@ -179,7 +178,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     def _write_beside(self, format_: TimelineFormat, placed: otio.schema.Timeline) -> Path:
         """Write the stems in another format, never over an input. Raises InputError, PluginError."""
-        beside = _beside(self.output, format_)
+        beside = _of_format(self.output, format_)
         keep = beside in self.opened.previous.merged_sheets
         write = partial(self.opened.outputs.write, source=self.request.input, keep=keep)
         _, warnings = write_format(format_, flatten_timeline(placed), beside, write=write)
@@ -204,8 +203,13 @@ class TimelineStems(TimelineEdit[SoundSource]):
         return self._preview_path
 
 
-def _beside(output: Path, format_: TimelineFormat) -> Path:
-    return output.with_name(f"{output.stem.removesuffix('.foley')}.foley{format_.suffix}")
+def _of_format(output: Path, format_: TimelineFormat) -> Path:
+    return _beside(output, f".foley{format_.suffix}")
+
+
+def _beside(output: Path, ending: str) -> Path:
+    """Return a file or folder beside the project: cut.stems for cut.foley.otio."""
+    return output.with_name(f"{output.stem.removesuffix('.foley')}{ending}")
 
 
 def _target(request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline, session: Session) -> StemTarget:
@@ -214,15 +218,15 @@ def _target(request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline,
     if stems.bit_depth != 24:
         raise RecipeError(f"stems.bit_depth = {stems.bit_depth}: Broadcast Wave stems are written with 24 bits; use 24")
     return StemTarget(
-        folder=request.stems or output.with_name(f"{output.stem.removesuffix('.foley')}.stems"),
+        folder=request.stems or _beside(output, ".stems"),
         outputs=opened.outputs,
         chain=resolve_chain(request.recipe, session.registry),
         sample_rate=stems.sample_rate,
         track_name=stems.track_name,
         ambience_track_name=stems.ambience_track_name,
-        origin_s=origin_s(file.timeline),
-        timecode_rate=clock.exact_rate(frame_rate(file.timeline)),
-        drop_frame=is_drop_frame(file.timeline, file.drop_frame),
+        origin_s=opened.timebase.origin_s,
+        timecode_rate=opened.timebase.rate,
+        drop_frame=opened.timebase.drop_frame,
         handle_s=stems.handle if stems.write_handles else Fraction(0),
         project=file.timeline.name or "",
         spotting=stems.spotting,

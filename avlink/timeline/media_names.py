@@ -53,7 +53,7 @@ class NameIndex:
         # Projects move between systems that tell upper from lower case and systems that do not.
         paths = self._listed().get(_key(name), [])
         for same in (_exact, same_text, _key):
-            alike = [path for path in paths if same(path.name) == same(name) and _is_file(path)]
+            alike = [path for path in paths if same(path.name) == same(name) and is_file(path)]
             if alike:
                 return _best(alike, url)
         return ()
@@ -101,8 +101,10 @@ def _key(text: str) -> str:
     return same_text(text).casefold()
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Return whether there is a file; False for a path that the system refuses to look up."""
     try:
         return path.is_file()
     except OSError:
+        # A name that is too long, or a loop of links: no file, whatever it is.
         return False

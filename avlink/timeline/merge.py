@@ -116,7 +116,7 @@ def merge_requests(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedTrack:
-    """A track that was taken from an edited project: added or changed there, or with clips that were laid on one of ours.
+    """A track that was taken from an edited project: added or changed there, or with clips laid on one of ours.
 
     `name` has a number where others of its kind have the same.
     """

@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 from avlink.core.values import ImageSequence
 from avlink.timeline.image_sequences import ImageNames, find_images, image_name
-from avlink.timeline.media_names import NameIndex, in_any_form
+from avlink.timeline.media_names import NameIndex, in_any_form, is_file
 from avlink.timeline.media_paths import DRIVE, base_name, candidates, names_of
 from avlink.timeline.media_refs import FILM_SUFFIXES, SOUND_SUFFIXES, MediaKind, MediaRef, is_still
 from avlink.timeline.values import ClipRef
@@ -202,10 +202,10 @@ def find_file(url: str, folder: Path, roots: MediaRoots = _NO_ROOTS) -> Path | N
     """Return the existing file that a local URL or path means, or None."""
     for candidate in candidates(url):
         path = folder / candidate
-        if _is_file(path):
+        if is_file(path):
             return path
         other = in_any_form(path)
-        if other is not None and _is_file(other):
+        if other is not None and is_file(other):
             return other
     return next((found for name in names_of(url) if (found := roots.find(name, url)) is not None), None)
 
@@ -260,11 +260,3 @@ def outside_media(
 def _with_suffixes(name: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
     """Return a name as it is if it has one of the suffixes, and with each of them."""
     return (*((name,) if name.lower().endswith(suffixes) else ()), *(f"{name}{suffix}" for suffix in suffixes))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        # A name that is too long, or a loop of links: no file, whatever it is.
-        return False

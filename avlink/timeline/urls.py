@@ -18,7 +18,7 @@ import opentimelineio as otio
 
 from avlink.timeline.resolve import find_file, find_folder, remote_scheme
 
-UrlStyle: TypeAlias = Literal["plain", "file", "relative", "relative-quoted", "absolute"]
+UrlStyle: TypeAlias = Literal["plain", "file", "relative", "relative-quoted"]
 
 
 def url_style(timeline: otio.schema.Timeline) -> UrlStyle:
@@ -43,9 +43,9 @@ def url_style(timeline: otio.schema.Timeline) -> UrlStyle:
 def write_url(path: Path, style: UrlStyle, folder: Path) -> str:
     """Return the URL of a file of ours in a timeline that lies in `folder`: relative if the file lies in or below it.
 
-    Elsewhere it is absolute, as a file URL in a project that has those; with the style "absolute" it always is.
+    Elsewhere it is absolute, as a file URL in a project that has those.
     """
-    inside = None if style == "absolute" else path_below(path, folder)
+    inside = path_below(path, folder)
     if inside is not None:
         return quote(inside) if style in {"file", "relative-quoted"} else inside
     return path.absolute().as_uri() if style == "file" else str(path.absolute())

@@ -16,6 +16,7 @@ from avlink import (
     OverwriteOption,
     RecipeOption,
     SettingsOption,
+    VerboseOption,
     recipe_overrides,
 )
 from avlink.hooks import Answer, Grid, find_recipe
@@ -85,10 +86,7 @@ def finish(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the prompts that are found, and write nothing.")
     ] = False,
-    verbose: Annotated[
-        bool,
-        typer.Option("--verbose", "-v", help="Also report details, such as damaged entries of the cache."),
-    ] = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> Answer:
     """Give generated videos their sound.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from avlink import InputError, OutputError, SonifyRecipe
+from avlink import InputError, OutputError, SonifyRecipe, namesakes
 from avlink_genvideo.animated_images import is_animated
 
 Existing: TypeAlias = Literal["refuse", "replace", "mix"]
@@ -143,12 +143,8 @@ def _has_rivals(path: Path, suffix: str) -> bool:
     """
     if path.suffix.lower() == suffix:
         return False
-    try:
-        beside = [one for one in path.parent.iterdir() if one.stem.casefold() == path.stem.casefold()]
-    except OSError:
-        return False
-    videos = (one for one in beside if one.suffix.lower() in _VIDEOS or is_animated(one))
-    return any(one.name != path.name and _output_suffix(one) == suffix for one in videos)
+    videos = (one for one in namesakes(path) if one.suffix.lower() in _VIDEOS or is_animated(one))
+    return any(_output_suffix(one) == suffix for one in videos)
 
 
 def _refuse_collisions(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from avlink import AvlinkError, InputError, OutputError, atomic_write, digest, make_folder, sweep_leftovers, write_text
+from avlink import (
+    AvlinkError,
+    InputError,
+    OutputError,
+    atomic_write,
+    digest,
+    make_folder,
+    namesakes,
+    sweep_leftovers,
+    write_text,
+)
 from avlink_watch.recipe import MOVIES, TIMELINES, WatchRecipe, matches
 
 DONE, FAILED = "done", "failed"
@@ -51,12 +61,7 @@ class FolderLayout:
         return names[1:] if pure.suffix.lower() != ".otio" and self._has_rivals(path) else names
 
     def _has_rivals(self, path: str) -> bool:
-        original = self.original(path)
-        try:
-            beside = [one.name for one in original.parent.iterdir() if one.stem.casefold() == original.stem.casefold()]
-        except OSError:
-            return False
-        return any(name != original.name and matches(name, (*MOVIES, *TIMELINES)) for name in beside)
+        return any(matches(one.name, (*MOVIES, *TIMELINES)) for one in namesakes(self.original(path)))
 
     def error_file(self, path: str, *, moved: bool) -> Path:
         """Return the path of the text that explains a failure."""
