@@ -1,1 +1,1 @@
-"""How fast AVLink is and how much memory it takes, beside baselines that are measured in the same run."""
+"""The speed and the memory of AVLink, beside baselines that are measured in the same run."""

@@ -1,4 +1,4 @@
-"""What is wanted of a benchmark, and one measured figure with what it is held against."""
+"""The demands on a benchmark, and one measured figure beside its bar."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """How to measure: `quick` takes tiny sizes, `model` is a shipped bundle's name or the folder of one."""
+    """The sizes and the model of a measurement: a shipped bundle's name, or the folder of one."""
 
     quick: bool = False
     model: str = "builtin"
 
     @property
     def overrides(self) -> list[str]:
-        """What a sonify recipe is told of it; a model takes one step where only its path is tried."""
+        """Return the settings of a sonify recipe; a model takes one step where only its path is tried."""
         steps = ["backend.options.steps=1"] if self.quick else []
         return [f'backend.options.model="{self.model}"', *steps]
 
@@ -39,7 +39,7 @@ class Figure:
 
     @property
     def held(self) -> bool | None:
-        """Whether the figure is within its bar; None without one."""
+        """Return whether the figure is within its bar; None without one."""
         return None if self.at_most is None else self.value <= self.at_most
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a plan costs for each clip: processor time and memory of a dry run, against OTIO reading the same file.
+"""The cost of a plan for each clip: processor time and memory of a dry run, against OTIO reading the same file.
 
 Run as a module, it measures once in its own process: `python -m benchmarks.planning avlink|otio SMALL LARGE MODEL`.
 """

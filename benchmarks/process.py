@@ -29,7 +29,7 @@ with open(sys.argv[1], "w") as note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a command."""
+    """The result of a command."""
 
     stdout: str
     wall_s: float
@@ -64,5 +64,5 @@ def interpreter() -> Sequence[str]:
 
 
 def unit_bytes() -> int:
-    """What the system counts peaks in: kibibytes, on macOS bytes."""
+    """Return the unit of peaks in bytes: kibibytes, on macOS bytes."""
     return 1 if sys.platform == "darwin" else 1024

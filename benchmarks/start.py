@@ -1,4 +1,4 @@
-"""How long `avlink --help` takes, against an interpreter that does nothing."""
+"""The time of `avlink --help`, against an interpreter that does nothing."""
 
 from __future__ import annotations
 

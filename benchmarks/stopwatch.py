@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long `work` takes once."""
+    """Return the seconds that `work` takes once."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """How long processors are busy with `work`, once: what else the machine does hardly changes it."""
+    """Return the processor time of `work`, once: other load on the machine hardly changes it."""
     began = time.process_time()
     work()
     return time.process_time() - began

@@ -1,4 +1,4 @@
-"""What scripts and people rely on: quick help, the set of options, exit codes, one JSON object."""
+"""The contract with scripts and people: quick help, the set of options, exit codes, one JSON object."""
 
 from __future__ import annotations
 

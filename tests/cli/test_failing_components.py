@@ -1,4 +1,4 @@
-"""What docs/plugins.md says happens when a component fails in a run: the sentence, the exit code, and what goes on."""
+"""Failing components, as docs/plugins.md says: the sentence, the exit code, and what goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command says of files and places that are none: one sentence, exit code 2, and nothing written."""
+"""Unusable files and places get one sentence and exit code 2, and nothing is written."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ MODULES = (avlink, hooks, avlink.testing)
 
 
 def section(title: str) -> str:
-    """What stands below a heading in backquotes."""
+    """Return the text below a heading in backquotes."""
     found = re.search(rf"^### `{re.escape(title)}`\n(.*?)(?=^##|\Z)", PROSE, re.MULTILINE | re.DOTALL)
     assert found, f"no heading `{title}`"
     return found[1]

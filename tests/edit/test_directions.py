@@ -1,4 +1,4 @@
-"""What people write on clips and markers to direct the sound, from the project to the stems."""
+"""Directions on clips and markers reach the stems."""
 
 from __future__ import annotations
 

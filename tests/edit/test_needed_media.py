@@ -1,4 +1,4 @@
-"""What can be known of a file before it is sonified, through the names that plugins use."""
+"""The media that a request needs is known before the run, through the public names."""
 
 from __future__ import annotations
 

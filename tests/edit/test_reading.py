@@ -1,4 +1,4 @@
-"""What a file does not say of itself: which of its timelines is meant, its frame rate, how it counts."""
+"""Facts that a file leaves open: the timeline that is meant, its frame rate, its way of counting."""
 
 from __future__ import annotations
 

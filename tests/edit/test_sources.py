@@ -46,7 +46,7 @@ def _resolved(
 
 
 def _frames(source: Source) -> np.ndarray:
-    """What the model sees of a source."""
+    """Return what the model sees of a source."""
     frames = open_frames(
         source.picture, start_s=source.start_s, duration_s=source.seen_s, spec=SPEC, speed=source.speed
     )

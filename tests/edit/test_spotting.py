@@ -1,4 +1,4 @@
-"""What is struck in stems, from the sound to every place where an editor sees it; and nowhere else."""
+"""Marks of hits in stems, from the sound to every place where an editor sees them; and nowhere else."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _stems(path: Path | None) -> list[otio.schema.Clip]:
 
 
 def _truth_s(stem: WrittenStem) -> list[float]:
-    """Where hits lie in a file, by what the backend made before and after what is seen."""
+    """Return the hits in a file, by what the backend made before and after the part that is seen."""
     job, first = stem.job, Fraction(stem.head_samples, RATE) - stem.job.head_s
     length_s = float(job.head_s + Fraction(stem.samples - stem.head_samples - stem.tail_samples, RATE) + job.tail_s)
     there = [time_s + float(first) for time_s in _Hits.times_s(job.seed, length_s)]

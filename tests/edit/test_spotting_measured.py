@@ -1,4 +1,4 @@
-"""How right the marks are: stems of the built-in model for clips that it never saw, finished as they are by default."""
+"""The precision of spotting marks: stems of the built-in model for held-out clips, finished by default."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_spectrograms_are_those_of_another_library(spec: Any) -> None:
 
 
 class Evil:
-    """What a pickle can do."""
+    """Code that a pickle may run."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("/nonexistent"),))

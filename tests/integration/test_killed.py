@@ -77,7 +77,7 @@ class Project:
 
     @property
     def sounds(self) -> dict[str, tuple[int, int]]:
-        """What the model made so far, by its name in the cache, each with what tells that it is still the same file.
+        """Return the sounds in the cache by name, each with a value that changes with the file.
 
         An entry counts from the moment when its second file is there, which says how long the first one is.
         """
@@ -126,12 +126,12 @@ def make_project(folder: Path, films: int, cuts: int, settings: tuple[str, ...],
 
 
 def ended(lines: list[str]) -> int:
-    """How many clips a run has said to be done."""
+    """Return the number of clips that a run reported as done."""
     return sum(line.endswith((": done", ": cached")) for line in lines)
 
 
 def phase(project: Project, stems: int, planned: int, halves: int) -> str:
-    """Where a run was when it was killed."""
+    """Return the phase of a run at the moment of the kill."""
     lines = project.progress()
     if not any(" to do" in line for line in lines):
         return "starting"
@@ -144,7 +144,7 @@ def phase(project: Project, stems: int, planned: int, halves: int) -> str:
 
 @dataclass
 class Moments:
-    """When to kill: the phases are waited for, and what is waited then is random. Lengths as an undisturbed run has."""
+    """The moments of the kills: at a phase, after a random wait. Lengths are those of an undisturbed run."""
 
     random: random.Random
     start_s: float

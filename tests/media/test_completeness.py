@@ -1,4 +1,4 @@
-"""Whether a file is all there: every real file is, and none is that was cut or only partly filled."""
+"""Every real file is complete, and no file is that was cut or only partly filled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What media files hold is looked into once, and again when they change."""
+"""Media files are probed once, and again when they change."""
 
 from __future__ import annotations
 

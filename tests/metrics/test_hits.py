@@ -1,4 +1,4 @@
-"""What is worth a mark: the hits of a scene, and not the ripple of rain; measured on clips whose events are known."""
+"""Hits that are worth a mark, and no ripple of rain; measured on clips with known events."""
 
 from __future__ import annotations
 

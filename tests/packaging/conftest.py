@@ -123,7 +123,7 @@ def buzz_all(
 
 @pytest.fixture(scope="module", autouse=True)
 def no_sources() -> Iterator[None]:
-    """What is run here is what was installed, wherever the tests' own AVLink comes from."""
+    """Check that the AVLink that runs is the installed one, wherever that of the tests comes from."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTHONPATH", raising=False)
         yield

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(path for root in ("avlink", "plugins", "otio_adapters") for path in (ROOT / root).rglob("*.py"))
+PACKAGED, OTHERS = ("avlink", "plugins", "otio_adapters"), ("tests", "benchmarks", "fuzz")
+FILES = sorted(path for root in PACKAGED for path in (ROOT / root).rglob("*.py"))
+OTHER_FILES = sorted(path for root in OTHERS for path in (ROOT / root).rglob("*.py"))
 CLAUSE = re.compile(r"(What|Who|Where|Whether|How)\b")
 
 
@@ -30,7 +32,7 @@ def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def test_docstrings_begin_with_a_verb_or_a_noun_phrase() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
-        for path in FILES
+        for path in (*FILES, *OTHER_FILES)
         for line, text in docstrings(ast.parse(path.read_text("utf-8")))
         if CLAUSE.match(text)
     ]

@@ -1,4 +1,4 @@
-"""What is packaged is what is in the tree, and nothing in the tree is out of place."""
+"""The package holds what the tree holds, and nothing in the tree is out of place."""
 
 from __future__ import annotations
 

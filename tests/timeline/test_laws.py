@@ -99,7 +99,7 @@ def _length(item: otio.core.Item) -> Fraction:
 
 
 def _look(item: otio.core.Item, at: Fraction) -> Iterator[tuple[str, Fraction, bool]]:
-    """What an item shows so many frames after its start: name, frame of media, opaque or not; topmost first."""
+    """Return the media that an item shows by frame: name, frame of media, opaque or not; topmost first."""
     if isinstance(item, otio.schema.Gap):
         return
     begin = Fraction(0) if item.source_range is None else Fraction(item.source_range.start_time.value)
@@ -222,7 +222,7 @@ def _with_transitions(made: otio.schema.Timeline, offsets: list[int]) -> otio.sc
 
 
 def _gain(clip: ClipRef, at_s: Fraction) -> float:
-    """How loud a clip is at a moment, by its fades alone; 0 where it is not heard."""
+    """Return the gain of a clip at a moment, by its fades alone; 0 outside of it."""
     gain = float(clip.heard_start_s <= at_s < clip.heard_end_s)
     for fade in clip.fades:
         angle = min(1.0, max(0.0, float((at_s - fade.start_s) / fade.duration_s))) * pi / 2

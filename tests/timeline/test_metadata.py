@@ -1,4 +1,4 @@
-"""What clips ask for themselves: right values are kept, wrong ones are named and ask for nothing."""
+"""Settings on clips: right values are kept, wrong ones are named and change nothing."""
 
 from __future__ import annotations
 

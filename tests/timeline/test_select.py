@@ -1,4 +1,4 @@
-"""What is seen: laws over generated tracks, and the choice of tracks by name."""
+"""Clips that are seen: laws over generated tracks, and the choice of tracks by name."""
 
 from __future__ import annotations
 

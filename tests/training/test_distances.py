@@ -1,4 +1,4 @@
-"""What judges a training as a whole: who is asked, what lacks, and the two that need no weights."""
+"""Distances over a whole training: the extractors that are asked, what is missing, two that need no weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training notes of itself can be used again, and names nobody."""
+"""The environment that a training notes can be used again, and names nobody."""
 
 from __future__ import annotations
 

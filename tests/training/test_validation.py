@@ -1,4 +1,4 @@
-"""How a backbone is judged on clips that it does not learn from."""
+"""Validation of a backbone on clips that it does not learn from."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def node(tmp_path: Path) -> Iterator[Any]:
 
 
 def execute(node: Any, **given: Any) -> dict[str, Any]:
-    """What the executor does: defaults filled in, types and ranges checked, validated, called by FUNCTION."""
+    """Do as the executor does: fill in defaults, check types and ranges, validate, call FUNCTION."""
     declared = node.INPUT_TYPES()
     inputs = {**declared["required"], **declared.get("optional", {})}
     assert set(given) <= set(inputs)

@@ -85,7 +85,7 @@ def test_the_other_variant_and_the_other_precision(options, kit) -> None:
 
 
 def test_ten_minutes_are_read_in_windows(generator, kit, monkeypatch) -> None:
-    """What is held at once does not grow with the clip."""
+    """The memory that is held at once does not grow with the clip."""
     seen: list[int] = []
     windows = -(-(600 - 1) // 7)
     frames = kit.Film(600, seen)

@@ -21,7 +21,7 @@ from avlink.foundry import make_clips
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 1200.0
-"""How long a test waits for what must come: this machine may be busy, and Ray starts ten processes."""
+"""Seconds that a test waits for an expected event: the machine may be busy, and Ray starts ten processes."""
 
 
 @dataclass

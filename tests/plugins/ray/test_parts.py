@@ -1,4 +1,4 @@
-"""What needs no Ray: blocks, a worker in this process, and what is said where there is no Ray."""
+"""Parts that need no Ray: blocks, a worker in this process, and the message without Ray."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def spec(ready: ReadyBackend, **other: str) -> BackendSpec:
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a worker finds installed."""
+    """Return the distributions that a worker finds."""
     monkeypatch.setattr(worker, "load_registry", lambda: REGISTRY)
     monkeypatch.chdir(Path.cwd())
 
@@ -138,7 +138,7 @@ def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_driver_that_ends_is_a_cluster_that_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What the process that talks to Ray does when Ray ends it: here it ends because of what is on its path."""
+    """The process that talks to Ray, when Ray ends it: here it ends because of what is on its path."""
     (tmp_path / "ray.py").write_text("import os; os._exit(1)")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ExecutorError, match=r"^the Ray cluster at 'there:1' is gone; start it again"):

@@ -21,7 +21,7 @@ from avlink.testing import make_movie
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 300.0
-"""How long a test waits for what must come: this machine may be busy."""
+"""Seconds that a test waits for an expected event: the machine may be busy."""
 
 # A plugin of a distribution of its own: the tone backend, which notes each sound that it makes. A prompt can make it
 # die, sleep, or fail once.
@@ -104,7 +104,7 @@ class Watcher:
             self.noise += lines
 
     def of(self, file: str | None = None, *kinds: str) -> list[dict[str, Any]]:
-        """What was told of a file."""
+        """Return the messages about a file."""
         return [
             event
             for event in list(self.events)
@@ -132,7 +132,7 @@ class Watcher:
 
 
 class Bench:
-    """Where watchers run: their environment, their recipe, and what their backend noted."""
+    """The place of watchers: their environment, their recipe, and the notes of their backend."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

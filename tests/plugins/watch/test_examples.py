@@ -1,4 +1,4 @@
-"""What lies in examples/watch works, and the command line says what it does."""
+"""The example in examples/watch works, and the command line explains it."""
 
 from __future__ import annotations
 

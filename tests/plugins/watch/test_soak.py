@@ -87,7 +87,7 @@ WAYS = (plain, slow_write, preallocated, moved_in, linked, copied_then_renamed, 
 
 
 class Files:
-    """What is dropped, and what must come of it."""
+    """A file that is dropped, and its expected end."""
 
     def __init__(self, folder: Path, work: Path, clip: Callable[[int], bytes], kit: Any) -> None:
         self.folder, self.work = folder, work
