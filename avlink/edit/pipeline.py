@@ -63,8 +63,8 @@ def run(direction: Direction[Asked, Made], request: EditRequest, session: Sessio
 
 def _check(edit: Edit[Made], disk: DiskUse, request: EditRequest, session: Session) -> None:
     """Raise InputError for everything that is known to be refused before anything is generated."""
-    edit.check()
     disk.check(files=edit.folder_written, cache=session.cache, subject=f"what is to be made for {request.input}")
+    edit.check()
 
 
 def _plan(

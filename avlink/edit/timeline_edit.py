@@ -20,8 +20,8 @@ from avlink.edit.direction import Edit, Made
 from avlink.edit.previous import PreviousProject, previous_project
 from avlink.edit.project import (
     check_holds,
-    check_project,
     check_roots,
+    content_file,
     default_output,
     media_folder,
     refuse_missing,
@@ -38,7 +38,7 @@ from avlink.timeline.read import TimelineFile, read_timeline
 from avlink.timeline.resolve import MediaRoots
 from avlink.timeline.timebase import Timebase, timebase
 from avlink.timeline.values import Job, Plan
-from avlink.timeline.write import BUNDLES, check_output, refuse_overwrite
+from avlink.timeline.write import BUNDLES, check_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,15 +134,14 @@ class TimelineEdit(Edit[Made]):
         """Refuse missing media, an output that cannot be written, and a plan without jobs."""
         if self.request.stop_if_missing:
             refuse_missing(self.file, self.plan)
-        check_output(self.output, inputs=self.inputs)
-        check_holds(self.file, self.output)
-        if not self.opened.previous.lies_at_output:
-            check_project(self.output, self.opened.outputs)
-        for beside in self.beside:
-            refuse_overwrite(beside, inputs=self.inputs)
-            if beside not in self.opened.previous.merged_sheets:
-                self.opened.outputs.check(beside)
         refuse_nothing(self.request.input, self.plan, what=self.makes)
+        check_holds(self.file, self.output)
+        content, previous = content_file(self.output), self.opened.previous
+        check_output(self.output, inputs=self.inputs, beside=self.beside)
+        kept = {*previous.merged_sheets, *([content] if previous.lies_at_output else ())}
+        for path in (content, *self.beside):
+            if path not in kept:
+                self.opened.outputs.check(path)
         check_place(self.files_folder / self.plan.jobs[0].stem_name)
 
     def prepare(self) -> None:

@@ -24,21 +24,23 @@ def write_timeline(timeline: otio.schema.Timeline, output: Path, *, write: Write
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def check_output(output: Path, *, inputs: tuple[Path, ...]) -> None:
+def check_output(output: Path, *, inputs: tuple[Path, ...], beside: tuple[Path, ...] = ()) -> None:
     """Refuse an output that would overwrite something that was read, or of a format that loses what we write.
 
-    Raises OutputError or TimelineError.
+    Files `beside` it may be of any format. Raises OutputError or TimelineError.
     """
     if output.suffix.lower() not in WRITABLE:
         raise TimelineError(
             f"{output} cannot be the output: timelines are written as {' or '.join(WRITABLE)}, which keep everything; "
             "for other programs go on with `avlink export`"
         )
+    files = (output, *beside)
     if output.suffix.lower() == ".otiod" and (output / "content.otio").is_file():
         if any(path.exists() and output.samefile(path) for path in inputs):
             raise OutputError(f"{output} is an input and is never overwritten; give another name for the output")
-        return
-    refuse_overwrite(output, inputs=inputs)
+        files = beside
+    for file in files:
+        refuse_overwrite(file, inputs=inputs)
 
 
 def refuse_overwrite(output: Path, *, inputs: tuple[Path, ...]) -> None:
