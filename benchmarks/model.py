@@ -22,7 +22,7 @@ from avlink.media.bwf import write_bwf
 from avlink.media.frames import open_frames
 from avlink.media.loudness import measure_loudness
 from avlink.media.resample import resample, resample_spooled
-from avlink.metrics.hits import spot_hits
+from avlink.metrics.stem_hits import spot_hits
 from benchmarks.figure import Figure, Wanted
 from benchmarks.footage import film
 from benchmarks.stopwatch import fastest

@@ -73,7 +73,7 @@ class Waveform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class StemHit:
     """An impact in a sound, at `sample` from its start.
 
     `strength_db` is its rise above the level just before, as the mean over all bands.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from avlink.core.errors import AvlinkError
-from avlink.core.values import Hit
+from avlink.core.values import StemHit
 from avlink.edit.disk_use import NO_DISK_USE, DiskUse
 from avlink.edit.silence import StemWarning, stem_warnings
 from avlink.metrics.silence import Silence
@@ -42,7 +42,7 @@ class WrittenStem:
     cached: bool
     edited: bool = False
     """True for a file that a person changed, which is used as it is."""
-    hits: tuple[Hit, ...] = ()
+    hits: tuple[StemHit, ...] = ()
     """Hits in the stem, by the file's first sample; none in ambience."""
     hits_left_out: int = 0
     """Number of softer hits that were detected and are not marked."""

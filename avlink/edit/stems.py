@@ -20,7 +20,7 @@ from avlink.core.errors import AvlinkError, OutputError
 from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.outputs import Outputs, content_names
 from avlink.core.sound import AmplifiedSound, FadedSound, FittedSound
-from avlink.core.values import Hit, SoundSource
+from avlink.core.values import SoundSource, StemHit
 from avlink.edit.ducking import Ducking
 from avlink.edit.report import WrittenStem
 from avlink.hooks import ReadyProcessor, apply_chain
@@ -29,10 +29,10 @@ from avlink.media.bwf import write_bwf
 from avlink.media.loudness import Loudness, measure_loudness
 from avlink.media.resample import resample_spooled
 from avlink.media.wave import WaveFile
-from avlink.metrics.hits import VERSION as SPOTS
-from avlink.metrics.hits import Spotted, spot_hits
 from avlink.metrics.silence import Silence, measure_silence
-from avlink.timeline.hits import hit_name, hit_note
+from avlink.metrics.stem_hits import VERSION as SPOTS
+from avlink.metrics.stem_hits import Spotted, spot_hits
+from avlink.timeline.stem_hits import hit_name, hit_note
 from avlink.timeline.timecode import time_reference
 from avlink.timeline.values import Job
 
@@ -139,7 +139,7 @@ def write_stem(
         true_peak_dbtp=of["true_peak_dbtp"],
         cached=cached,
         edited=edited,
-        hits=tuple(Hit(sample=sample, strength_db=strength_db) for sample, strength_db in of["hits"]),
+        hits=tuple(StemHit(sample=sample, strength_db=strength_db) for sample, strength_db in of["hits"]),
         hits_left_out=of["hits_left_out"],
         # Receipts of earlier versions have none.
         silence=Silence(**of["silence"]) if of.get("silence") else None,
@@ -227,7 +227,7 @@ def _write(
         range_lu=_rounded(level.range_lu),
         momentary_lufs=_rounded(level.momentary_lufs),
         short_term_lufs=_rounded(level.short_term_lufs),
-        cues=_cues([Hit(sample=sample, strength_db=strength_db) for sample, strength_db in facts["hits"]]),
+        cues=_cues([StemHit(sample=sample, strength_db=strength_db) for sample, strength_db in facts["hits"]]),
     )
     facts["key"] = key
     if target.path_of is None:
@@ -269,7 +269,7 @@ def _spot(sound: SoundSource) -> Spotted:
         return Spotted()
 
 
-def _cues(hits: Sequence[Hit]) -> tuple[CuePoint, ...]:
+def _cues(hits: Sequence[StemHit]) -> tuple[CuePoint, ...]:
     """Return cue points at hits. Positions are 32-bit in the cue chunk, which is a day at 48 kHz."""
     return tuple(
         CuePoint(position_samples=hit.sample, label=hit_name(number), note=hit_note(hit))

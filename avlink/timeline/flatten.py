@@ -11,10 +11,10 @@ from typing import Any, Literal
 import opentimelineio as otio
 
 from avlink.timeline.flat import STEM_RATE, FlatClip, FlatMedia, FlatTimeline, FlatTrack
-from avlink.timeline.hits import hits_of
 from avlink.timeline.item import KEY, is_off, own_range, plain
 from avlink.timeline.markers import Marker
 from avlink.timeline.metadata import REQUESTS
+from avlink.timeline.stem_hits import hits_of
 from avlink.timeline.timebase import DEFAULT_RATE, timebase
 from avlink.timeline.values import ClipRef, Skip
 from avlink.timeline.visible import part_addresses

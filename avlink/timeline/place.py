@@ -11,11 +11,11 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.timeline.hits import hit_metadata, mark_hits
 from avlink.timeline.item import KEY, rational_time, stack_start_s, table
 from avlink.timeline.markers import Role, is_hit
 from avlink.timeline.metadata import REQUESTS, take_number
 from avlink.timeline.stem_edits import StemEdit, placed_metadata
+from avlink.timeline.stem_hits import hit_metadata, mark_hits
 from avlink.timeline.timebase import frame_rate, origin_s
 from avlink.timeline.values import StemPlacement
 

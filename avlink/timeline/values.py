@@ -13,7 +13,7 @@ from pathlib import Path
 
 from avlink.core.file_digest import FileState
 from avlink.core.hashing import digest, fraction_text
-from avlink.core.values import Hit, ImageSequence, Prompt
+from avlink.core.values import ImageSequence, Prompt, StemHit
 from avlink.timeline.fades import Fade
 from avlink.timeline.markers import Marker, MarkerCue, Mode, Role
 from avlink.timeline.media_refs import FILM_SUFFIXES, MediaRef, may_be_transparent
@@ -245,7 +245,7 @@ class StemFile:
     details: dict[str, object]
     head_s: Fraction = Fraction(0)
     tail_s: Fraction = Fraction(0)
-    hits: tuple[Hit, ...] = ()
+    hits: tuple[StemHit, ...] = ()
     """Events that are struck in it, counted from the file's first sample."""
 
 

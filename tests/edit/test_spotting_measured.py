@@ -14,7 +14,7 @@ from avlink.evaluation.model import BundleModel
 from avlink.foundry import FRAME_RATE, make_clips
 from avlink.hooks import apply_chain, make_registry, resolve_chain
 from avlink.media.resample import resample_spooled
-from avlink.metrics.hits import spot_hits
+from avlink.metrics.stem_hits import spot_hits
 from avlink.metrics.sync import match_onsets
 
 CLIPS = 48

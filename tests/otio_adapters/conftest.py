@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from avlink.core import clock
-from avlink.timeline.hits import mark_hits
+from avlink.timeline.stem_hits import mark_hits
 
 Time, Range = otio.opentime.RationalTime, otio.opentime.TimeRange
 

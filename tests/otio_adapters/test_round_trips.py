@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avlink import FlatTimeline, clock, flatten_timeline
-from avlink.timeline.hits import mark_hits
 from avlink.timeline.read import read_timeline
+from avlink.timeline.stem_hits import mark_hits
 
 Time, Range = otio.opentime.RationalTime, otio.opentime.TimeRange
 RATES = [12.0, 16.0, 23.976, 24.0, 25.0, 30000 / 1001, 50.0, 59.94, 119.88]

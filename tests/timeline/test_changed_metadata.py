@@ -7,9 +7,9 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 
-from avlink.timeline.hits import hits_of, mark_hits
 from avlink.timeline.item import KEY
 from avlink.timeline.metadata import take_number
+from avlink.timeline.stem_hits import hits_of, mark_hits
 
 SPAN = otio.opentime.TimeRange(otio.opentime.RationalTime(0, 24), otio.opentime.RationalTime(24, 24))
 

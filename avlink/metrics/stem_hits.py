@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avlink.core.values import Hit, SoundSource
+from avlink.core.values import SoundSource, StemHit
 from avlink.metrics.onsets import find_onsets
 
 VERSION = 1
@@ -27,7 +27,7 @@ MAX_HITS = 500
 class Spotted:
     """Hits in the order of time; `left_out` is the number of weaker ones beyond the limit."""
 
-    hits: tuple[Hit, ...] = ()
+    hits: tuple[StemHit, ...] = ()
     left_out: int = 0
 
 
@@ -43,7 +43,7 @@ def spot_hits(sound: SoundSource, *, most: int = MAX_HITS) -> Spotted:
     kept = np.sort(strong[np.argsort(-onsets.strengths[strong], kind="stable")][:most])
     return Spotted(
         hits=tuple(
-            Hit(
+            StemHit(
                 # An onset may be refined to the very end of the sound, which is no sample of it.
                 sample=min(round(onsets.times_s[index] * sound.sample_rate), sound.num_samples - 1),
                 # Finer digits differ between machines.

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avlink.core import clock
-from avlink.core.values import Hit
-from avlink.timeline.hits import mark_hits
+from avlink.core.values import StemHit
 from avlink.timeline.item import seconds
 from avlink.timeline.markers import is_hit, markers_of, read_cue
 from avlink.timeline.place import activate_take, place_stems
 from avlink.timeline.select import select_clips
+from avlink.timeline.stem_hits import mark_hits
 from avlink.timeline.timebase import origin_s
 from avlink.timeline.values import ClipRef, StemFile, StemPlacement
 from avlink.timeline.view import View
@@ -53,7 +53,7 @@ def placements(made: otio.schema.Timeline, hits: list[list[int]]) -> list[StemPl
                 sample_rate=SAMPLE_RATE,
                 samples=samples,
                 details={},
-                hits=tuple(Hit(sample=at, strength_db=9.5) for at in sorted(set(own)) if at < samples),
+                hits=tuple(StemHit(sample=at, strength_db=9.5) for at in sorted(set(own)) if at < samples),
             )
             for take, own in enumerate(hits, start=1)
         ]

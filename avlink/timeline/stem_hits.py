@@ -15,7 +15,7 @@ from typing import Any
 import opentimelineio as otio
 
 from avlink.core import clock
-from avlink.core.values import Hit
+from avlink.core.values import StemHit
 from avlink.timeline.item import KEY, is_number, plain, seconds, table
 from avlink.timeline.markers import Marker, is_hit
 
@@ -32,12 +32,12 @@ def hit_name(number: int) -> str:
     return f"hit {number}"
 
 
-def hit_note(hit: Hit) -> str:
+def hit_note(hit: StemHit) -> str:
     """Return the comment on a hit: how far it stands out, in decibels."""
     return f"{hit.strength_db:.1f} dB"
 
 
-def hit_metadata(hits: Sequence[Hit]) -> dict[str, Any]:
+def hit_metadata(hits: Sequence[StemHit]) -> dict[str, Any]:
     """Return the metadata of the hits of a medium, the first sample and strength of each; empty for none."""
     return {_HITS: [[hit.sample, hit.strength_db] for hit in hits]} if hits else {}
 
@@ -84,18 +84,18 @@ def mark_hits(stem: otio.schema.Clip) -> None:
     stem.markers[:] = markers
 
 
-def _remembered(ref: otio.core.MediaReference) -> list[Hit]:
+def _remembered(ref: otio.core.MediaReference) -> list[StemHit]:
     """Return the hits in the metadata of a medium; what people or programs changed there into no hit is left out."""
     found = plain(table(ref.metadata, KEY).get(_HITS))
     pairs = [one for one in found if isinstance(one, list) and len(one) == 2] if isinstance(found, list) else []
     return [
-        Hit(sample=int(sample), strength_db=float(strength_db))
+        StemHit(sample=int(sample), strength_db=float(strength_db))
         for sample, strength_db in pairs
         if is_number(sample) and is_number(strength_db) and abs(sample) < _MOST_SAMPLES
     ]
 
 
-def _marker(hit: Hit, number: int, at_s: Fraction, shown_s: Fraction, rate: float) -> otio.schema.Marker:
+def _marker(hit: StemHit, number: int, at_s: Fraction, shown_s: Fraction, rate: float) -> otio.schema.Marker:
     exact = clock.exact_rate(rate)
     frame = Fraction(floor(at_s * exact + _SLACK_FRAMES))
     if frame < shown_s * exact <= at_s * exact:

@@ -10,8 +10,8 @@ from avlink.core.values import Waveform
 from avlink.foundry import make_clips
 from avlink.foundry.generate import plan
 from avlink.foundry.sound import render_sound
-from avlink.metrics.hits import MIN_STRENGTH_DB, spot_hits
 from avlink.metrics.onsets import detect_onsets
+from avlink.metrics.stem_hits import MIN_STRENGTH_DB, spot_hits
 from avlink.metrics.sync import match_onsets
 
 RATE = 16000
