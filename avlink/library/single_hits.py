@@ -1,0 +1,137 @@
+"""The single hits of a sound: their transients, to the sample, and the spans that belong to them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avlink.core.values import SoundSource
+from avlink.library.heard import HOP_S, Levels, OneChannel
+from avlink.library.values import SoundHit
+from avlink.metrics.onsets import find_onsets
+
+MIN_STRENGTH_DB = 5.0
+"""The least rise of a hit, as for the hits of stems (`avlink.metrics.stem_hits`)."""
+
+MOST_HITS = 2000
+"""Hits of one file that are kept, the strongest: an hour of footsteps has some more."""
+
+_BELOW_LOUDEST_DB = 36.0
+"""Hits further below the loudest of the file are traces of handling."""
+
+_LEAD_S = 0.05
+"""Silence before the sound: a file that begins with its hit has it at 0."""
+
+_BEFORE_S, _AFTER_S, _RISE_S = 0.012, 0.040, 0.030
+"""The peak of a hit is looked for in this span around its onset, the transient in a span before the peak."""
+
+_ATTACK = 0.25
+"""The transient is the first sample of the rise that reaches this part of the peak: before, a hit is not heard."""
+
+_MOST_PREROLL_S = 0.5
+_TAIL_DB = 60.0
+"""A tail ends where it is this far below the peak, or at the level of the file's quiet parts."""
+
+_FLOOR_PERCENTILE, _ABOVE_FLOOR_DB = 5, 3.0
+_SMOOTHED_STEPS = 4
+
+
+def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
+    """Return the single hits of a sound in the order of time, each with its pre-roll and its tail.
+
+    The end of a hit is the start of the next at the latest. Memory does not grow with the sound.
+    """
+    rate = sound.sample_rate
+    lead = round(_LEAD_S * rate)
+    heard = OneChannel(sound, levels.channel)
+    onsets = find_onsets(OneChannel(sound, levels.channel, silence=lead))
+    strong = np.flatnonzero(onsets.strengths >= MIN_STRENGTH_DB)
+    strong = np.sort(strong[np.argsort(-onsets.strengths[strong], kind="stable")][:MOST_HITS])
+    found: dict[int, float] = {}
+    for time_s in onsets.times_s[strong]:
+        transient, peak = _transient(heard, round(float(time_s) * rate) - lead)
+        # Two onsets may lead to one peak.
+        found[transient] = max(peak, found.get(transient, 0.0))
+    loudest = max(found.values(), default=0.0)
+    kept = sorted(one for one, peak in found.items() if peak > loudest * 10 ** (-_BELOW_LOUDEST_DB / 20))
+    level_db = smoothed_db(levels.power)
+    floor_db = _floor_db(level_db)
+    starts = [
+        _start(level_db, floor_db, transient, levels.hop, rate, kept[number - 1] if number else 0)
+        for number, transient in enumerate(kept)
+    ]
+    hits = []
+    for number, transient in enumerate(kept):
+        latest = starts[number + 1] if number + 1 < len(kept) else sound.num_samples
+        end = max(_end(level_db, floor_db, transient, levels.hop, latest), min(transient + 1, latest))
+        hits.append(
+            SoundHit(
+                start_s=Fraction(starts[number], rate),
+                transient_s=Fraction(transient, rate),
+                end_s=Fraction(end, rate),
+                peak_db=float(20 * np.log10(found[transient] + 1e-12)),
+            )
+        )
+    return tuple(hits)
+
+
+def smoothed_db(power: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the level of every step in decibels of full scale, as the mean over 20 ms around it."""
+    sums = np.cumsum(np.concatenate(([0.0], power)), dtype=np.float64)
+    steps = np.arange(len(power))
+    low = np.maximum(0, steps - _SMOOTHED_STEPS // 2)
+    high = np.minimum(len(power), steps + _SMOOTHED_STEPS // 2)
+    return np.asarray(10 * np.log10((sums[high] - sums[low]) / np.maximum(1, high - low) + 1e-12))
+
+
+def _transient(heard: SoundSource, onset: int) -> tuple[int, float]:
+    """Return the sample at which the hit near an onset strikes, and the magnitude of its peak."""
+    rate = heard.sample_rate
+    first = max(0, onset - round(_BEFORE_S * rate))
+    last = min(heard.num_samples, max(onset, 0) + round(_AFTER_S * rate))
+    begin = max(0, first - round(_RISE_S * rate))
+    magnitude = np.abs(heard.read(begin, last)[0])
+    if not len(magnitude):
+        return min(max(onset, 0), heard.num_samples - 1), 0.0
+    at = first - begin + int(np.argmax(magnitude[first - begin :]))
+    peak = float(magnitude[at])
+    # Back from the peak: before it may ring another hit.
+    rise = magnitude[max(0, at - round(_RISE_S * rate)) : at + 1]
+    reached = int(np.argmax(rise >= _ATTACK * peak)) if peak > 0 else len(rise) - 1
+    return begin + max(0, at - round(_RISE_S * rate)) + reached, peak
+
+
+def _floor_db(level_db: NDArray[np.float64]) -> float:
+    """Return the level that counts as quiet: that of the quietest steps, and not above a tail's own end."""
+    return float(np.percentile(level_db, _FLOOR_PERCENTILE)) if len(level_db) else 0.0
+
+
+def _start(
+    level_db: NDArray[np.float64], floor_db: float, transient: int, hop: int, rate: int, before: int
+) -> int:
+    """Return the first sample of what leads to a transient: back to the quiet before it, or to the lowest level."""
+    step = min(transient // hop, len(level_db) - 1)
+    earliest = max(0, before // hop + 1 if before else 0, step - round(_MOST_PREROLL_S / HOP_S))
+    quiet_db = max(floor_db + _ABOVE_FLOOR_DB, float(level_db[step : step + 4].max()) - _TAIL_DB)
+    span = level_db[earliest:step]
+    if not len(span):
+        return min(transient, earliest * hop)
+    quiet = np.flatnonzero(span <= quiet_db)
+    # The valley between two hits that ring into each other is the cut that is heard least.
+    cut = int(quiet[-1]) if len(quiet) else len(span) - 1 - int(np.argmin(span[::-1]))
+    if not len(quiet) and earliest == 0 and not before:
+        cut = 0
+    return min(transient, (earliest + cut) * hop)
+
+
+def _end(level_db: NDArray[np.float64], floor_db: float, transient: int, hop: int, latest: int) -> int:
+    """Return the sample after the tail of a hit, at most `latest`."""
+    step = min(transient // hop, len(level_db) - 1)
+    top_db = float(level_db[step : step + 8].max())
+    quiet_db = max(floor_db + _ABOVE_FLOOR_DB, top_db - _TAIL_DB)
+    tail = level_db[step : -(-latest // hop)]
+    loud = np.flatnonzero(tail > quiet_db)
+    # The last loud step, not the first quiet one: tails beat.
+    return min(latest, (step + int(loud[-1]) + 2) * hop) if len(loud) else latest
