@@ -12,50 +12,47 @@ from avlink.core.sound import read_blocks
 from avlink.core.values import SoundSource
 
 HOP_S = 0.005
-"""The level is measured in steps of this."""
+"""The level is measured in steps of this, those of long sounds in longer ones."""
 
-_STEPS_A_BLOCK = 400
+_MOST_STEPS = 720_000
+"""Sounds of more than an hour are measured in longer steps, so that memory stays bounded."""
+
+_BLOCK_SAMPLES = 1 << 16
 _CANCELLED = 0.25
 """Channels whose mean has less than this part of their power cancel each other: the loudest is heard alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levels:
-    """The level of a sound in steps of `hop` samples: mean squares and peaks in one channel, of shape (steps,).
+    """The level of a sound in steps of `step_s` seconds, `hop` samples: mean squares of one channel, of shape (steps,).
 
     `channel` is the channel that stands for all, None for their mean. `peak` is the sample peak over all channels.
     """
 
     hop: int
+    step_s: float
     power: NDArray[np.float32]
-    peaks: NDArray[np.float32]
     channel: int | None
     peak: float
 
 
 def measure_levels(sound: SoundSource, name: object) -> Levels:
-    """Measure the level of a sound, reading it once. Raises MediaError for values that are no numbers."""
-    hop = max(1, round(HOP_S * sound.sample_rate))
-    energies = np.zeros(sound.channels)
-    mean_energy = peak = 0.0
-    rows: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-    for block in read_blocks(sound, hop * _STEPS_A_BLOCK):
+    """Measure the level of a sound, reading it twice. Raises MediaError for values that are no numbers."""
+    energies, mean_energy, peak = np.zeros(sound.channels), 0.0, 0.0
+    for block in read_blocks(sound):
         if not np.isfinite(block).all():
             raise MediaError(f"the sound of '{name}' holds values that are no numbers; export it again")
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
         energies += np.square(block, dtype=np.float64).sum(axis=1)
-        # All channels and, last, their mean: the choice is known at the end only.
-        heard = np.concatenate((block, block.mean(axis=0, keepdims=True)))
-        mean_energy += float(np.square(heard[-1], dtype=np.float64).sum())
-        steps = np.pad(heard, ((0, 0), (0, -heard.shape[1] % hop))).reshape(len(heard), -1, hop)
-        rows.append((np.square(steps).mean(axis=2), np.abs(steps).max(axis=2)))
-    cancels = mean_energy < _CANCELLED * float(energies.mean())
-    channel = int(np.argmax(energies)) if cancels else None
-    row = -1 if channel is None else channel
-    empty = np.zeros((sound.channels + 1, 0), np.float32)
-    power = np.concatenate([empty, *(power for power, _ in rows)], axis=1)[row]
-    peaks = np.concatenate([empty, *(peaks for _, peaks in rows)], axis=1)[row]
-    return Levels(hop=hop, power=power, peaks=peaks, channel=channel, peak=peak)
+        mean_energy += float(np.square(block.mean(axis=0), dtype=np.float64).sum())
+    channel = int(np.argmax(energies)) if mean_energy < _CANCELLED * float(energies.mean()) else None
+    hop = max(1, round(HOP_S * sound.sample_rate), -(-sound.num_samples // _MOST_STEPS))
+    rows = [np.zeros(0, np.float32)]
+    for block in read_blocks(OneChannel(sound, channel), hop * max(1, _BLOCK_SAMPLES // hop)):
+        steps = np.pad(block[0], (0, -block.shape[1] % hop)).reshape(-1, hop)
+        rows.append(np.square(steps).mean(axis=1))
+    power = np.concatenate(rows)
+    return Levels(hop=hop, step_s=hop / sound.sample_rate, power=power, channel=channel, peak=peak)
 
 
 class OneChannel:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.library.heard import HOP_S, Levels
+from avlink.library.heard import Levels
 from avlink.library.single_hits import smoothed_db
 from avlink.library.values import SoundHit, SoundKind
 
 _STEADY_DB = 14.0
 """Nine tenths of a continuous sound lie within this, in windows of 100 ms."""
 
-_WINDOW_STEPS = 20
+_WINDOW_S = 0.1
 _CONTINUOUS_S = 1.0
 """Shorter sounds are no texture, but an event."""
 
@@ -33,10 +33,11 @@ def kind_of(levels: Levels, hits: tuple[SoundHit, ...], *, says_loop: bool) -> S
 
     `says_loop` tells that its name or its tags call it a loop, which decides where it goes on to its end.
     """
-    windows = _window_db(levels.power)
-    length_s = len(levels.power) * HOP_S
+    size = max(1, round(_WINDOW_S / levels.step_s))
+    windows = _window_db(levels.power, size)
+    length_s = len(levels.power) * levels.step_s
     continuous = length_s >= _CONTINUOUS_S and _spread_db(windows) <= _STEADY_DB and not _decays(windows)
-    joins = length_s >= _CONTINUOUS_S / 2 and _joins(levels.power)
+    joins = length_s >= _CONTINUOUS_S / 2 and _joins(levels.power, size)
     if says_loop and joins:
         return "loop"
     lone = _is_lone(hits)
@@ -49,8 +50,8 @@ def kind_of(levels: Levels, hits: tuple[SoundHit, ...], *, says_loop: bool) -> S
     return "one-shot" if hits or length_s <= _MOST_SHOT_S else "bed"
 
 
-def _window_db(power: NDArray[np.float32]) -> NDArray[np.float64]:
-    size = min(_WINDOW_STEPS, max(1, len(power)))
+def _window_db(power: NDArray[np.float32], size: int) -> NDArray[np.float64]:
+    size = min(size, max(1, len(power)))
     whole = power[: len(power) // size * size].reshape(-1, size).mean(axis=1, dtype=np.float64)
     return np.asarray(10 * np.log10(whole + 1e-12))
 
@@ -71,10 +72,10 @@ def _decays(windows: NDArray[np.float64]) -> bool:
     return means[0] - means[3] > _JOIN_DB and means[0] >= max(means)
 
 
-def _joins(power: NDArray[np.float32]) -> bool:
+def _joins(power: NDArray[np.float32], size: int) -> bool:
     """Return whether the sound goes on at both ends, so that its end can be followed by its start."""
     level = smoothed_db(power)
-    size = min(len(level), _WINDOW_STEPS)
+    size = min(len(level), size)
     middle = float(np.median(level)) if size else 0.0
     return bool(size) and all(abs(float(np.median(end)) - middle) <= _JOIN_DB for end in (level[:size], level[-size:]))
 

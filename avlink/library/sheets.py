@@ -61,10 +61,12 @@ def _read_sheet(path: Path) -> Iterator[tuple[str, Row]]:
     text = _decoded(read_bytes(path, SHEET_BYTES), path)
     head = text.partition("\n")[0]
     separator = max("\t;,|", key=head.count)
-    # In tables by tabs a quotation mark is a letter.
-    quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+    source = io.StringIO(text, newline="")
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
+        reader = csv.reader(source, delimiter=separator)
+        if separator == "\t":
+            # In tables by tabs a quotation mark is a letter.
+            reader = csv.reader(source, delimiter=separator, quoting=csv.QUOTE_NONE)
         columns = [re.sub(r"[\W_]+", "", cell).casefold() for cell in next(reader, [])]
         place = next((columns.index(name) for name in _NAME_COLUMNS if name in columns), None)
         if place is None or len(columns) < 2:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.core.values import SoundSource
-from avlink.library.heard import HOP_S, Levels, OneChannel
+from avlink.library.heard import Levels, OneChannel
 from avlink.library.values import SoundHit
 from avlink.metrics.onsets import find_onsets
 
@@ -35,7 +35,8 @@ _TAIL_DB = 60.0
 """A tail ends where it is this far below the peak, or at the level of the file's quiet parts."""
 
 _FLOOR_PERCENTILE, _ABOVE_FLOOR_DB = 5, 3.0
-_SMOOTHED_STEPS = 4
+_LEAST_FALL_DB = 12.0
+_SMOOTHED_STEPS, _TOP_STEPS = 4, 8
 
 
 def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
@@ -59,13 +60,13 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
     level_db = smoothed_db(levels.power)
     floor_db = _floor_db(level_db)
     starts = [
-        _start(level_db, floor_db, transient, levels.hop, rate, kept[number - 1] if number else 0)
+        _start(level_db, floor_db, transient, levels, kept[number - 1] if number else None)
         for number, transient in enumerate(kept)
     ]
     hits = []
     for number, transient in enumerate(kept):
         latest = starts[number + 1] if number + 1 < len(kept) else sound.num_samples
-        end = max(_end(level_db, floor_db, transient, levels.hop, latest), min(transient + 1, latest))
+        end = max(_end(level_db, floor_db, transient, levels, latest), min(transient + 1, latest))
         hits.append(
             SoundHit(
                 start_s=Fraction(starts[number], rate),
@@ -108,30 +109,37 @@ def _floor_db(level_db: NDArray[np.float64]) -> float:
     return float(np.percentile(level_db, _FLOOR_PERCENTILE)) if len(level_db) else 0.0
 
 
-def _start(
-    level_db: NDArray[np.float64], floor_db: float, transient: int, hop: int, rate: int, before: int
-) -> int:
-    """Return the first sample of what leads to a transient: back to the quiet before it, or to the lowest level."""
-    step = min(transient // hop, len(level_db) - 1)
-    earliest = max(0, before // hop + 1 if before else 0, step - round(_MOST_PREROLL_S / HOP_S))
-    quiet_db = max(floor_db + _ABOVE_FLOOR_DB, float(level_db[step : step + 4].max()) - _TAIL_DB)
+def _start(level_db: NDArray[np.float64], floor_db: float, transient: int, levels: Levels, before: int | None) -> int:
+    """Return the first sample of what leads to a transient: back to the quiet before it, or to the lowest level.
+
+    `before` is the transient of the hit before, None for the first.
+    """
+    step = min(transient // levels.hop, len(level_db) - 1)
+    earliest = max(0 if before is None else before // levels.hop + 1, step - round(_MOST_PREROLL_S / levels.step_s), 0)
     span = level_db[earliest:step]
     if not len(span):
-        return min(transient, earliest * hop)
-    quiet = np.flatnonzero(span <= quiet_db)
-    # The valley between two hits that ring into each other is the cut that is heard least.
-    cut = int(quiet[-1]) if len(quiet) else len(span) - 1 - int(np.argmin(span[::-1]))
-    if not len(quiet) and earliest == 0 and not before:
+        return min(transient, earliest * levels.hop)
+    quiet = np.flatnonzero(span <= _quiet_db(level_db, floor_db, step))
+    if len(quiet):
+        cut = int(quiet[-1])
+    elif before is None and earliest == 0:
         cut = 0
-    return min(transient, (earliest + cut) * hop)
+    else:
+        # The valley between two hits that ring into each other is the cut that is heard least.
+        cut = len(span) - 1 - int(np.argmin(span[::-1]))
+    return min(transient, (earliest + cut) * levels.hop)
 
 
-def _end(level_db: NDArray[np.float64], floor_db: float, transient: int, hop: int, latest: int) -> int:
+def _end(level_db: NDArray[np.float64], floor_db: float, transient: int, levels: Levels, latest: int) -> int:
     """Return the sample after the tail of a hit, at most `latest`."""
-    step = min(transient // hop, len(level_db) - 1)
-    top_db = float(level_db[step : step + 8].max())
-    quiet_db = max(floor_db + _ABOVE_FLOOR_DB, top_db - _TAIL_DB)
-    tail = level_db[step : -(-latest // hop)]
-    loud = np.flatnonzero(tail > quiet_db)
-    # The last loud step, not the first quiet one: tails beat.
-    return min(latest, (step + int(loud[-1]) + 2) * hop) if len(loud) else latest
+    step = min(transient // levels.hop, len(level_db) - 1)
+    loud = np.flatnonzero(level_db[step : -(-latest // levels.hop)] > _quiet_db(level_db, floor_db, step))
+    # The last loud step, not the first quiet one: tails beat. One more for the smoothing.
+    return min(latest, (step + int(loud[-1]) + 2) * levels.hop) if len(loud) else latest
+
+
+def _quiet_db(level_db: NDArray[np.float64], floor_db: float, step: int) -> float:
+    """Return the level at which the hit at a step is over: its own minus 60 dB, or the quiet of the file."""
+    top_db = float(level_db[step : step + _TOP_STEPS].max())
+    # A tone without a pause is its own quiet, and ends with the file.
+    return max(min(floor_db + _ABOVE_FLOOR_DB, top_db - _LEAST_FALL_DB), top_db - _TAIL_DB)

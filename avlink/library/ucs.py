@@ -32,11 +32,12 @@ _ACT_WEIGHT = 3.0
 """Words of an act, by its category: "walk on grass" is a footstep, though few categories know the word grass."""
 
 # Words of names and folders that describe a file and no sound.
-_EMPTY = frozenset(
+_OF_FILES = (
     "a an and at by edit fast file files final for from fx in left loop loud low mid high mono new of off old on or "
     "project right rr sample samples sfx short slow small soft sound sounds stereo take the to vel vol wav with long "
-    "big large medium hard light single multiple various misc miscellaneous".split()
+    "big large medium hard light single multiple various misc miscellaneous"
 )
+_EMPTY = frozenset(_OF_FILES.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def parse_name(name: str) -> UcsName | None:
 
 
 def infer_category(weighted: Mapping[str, float]) -> UcsCategory | None:
-    """Return the category that words speak for most, through the names and synonyms of UCS; None if they say too little.
+    """Return the category that words speak for most, through the names and synonyms of UCS; None if too little.
 
     `weighted` maps words to their weights: 1 for those of a name, less for those of a folder. Rare words count more
     than words that many categories share. Of equals, the category's MISC is taken.
