@@ -18,9 +18,6 @@ from avlink.media.audio import open_audio
 from avlink.media.loudness import measure_loudness
 from avlink.media.probe import probe
 
-VERSION = 1
-"""Raised when the same file gives another analysis, so that libraries are analysed anew."""
-
 _SILENT_DB = -90.0
 _GATED_S = 0.4
 """The shortest sound that has an integrated loudness."""

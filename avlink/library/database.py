@@ -116,7 +116,11 @@ def connect(path: Path, *, create: bool) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run a block as a whole or not at all; other processes wait for its end to write."""
+    """Run a block as a whole or not at all; other processes wait for its end to write. One in another is part of it."""
+    nested = connection.in_transaction
+    if nested:
+        yield
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -10,7 +10,7 @@ from avlink.library.ucs import UcsCategory, find_category, infer_category, parse
 from avlink.library.values import Description
 from avlink.library.words import distinct, split_words
 
-VERSION = 1
+DESCRIPTION_VERSION = 1
 """Raised when the same file gives another description, so that libraries are described anew."""
 
 _FOLDER_WEIGHT, _TEXT_WEIGHT = 0.5, 0.5
@@ -18,8 +18,8 @@ _MOST_WORDS = 400
 _LOOP_WORDS = frozenset(("loop", "loopable", "looping", "seamless"))
 
 
-def describe(name: str, tags: Tags, row: Row, *, library: str, licence: str = "") -> Description:
-    """Return the description of the sound `name`, its path below the root of `library`.
+def describe(name: str, tags: Tags, row: Row, *, licence: str = "") -> Description:
+    """Return the description of the sound `name`, its path below the root of its library.
 
     `row` are the cells of its sheet, `licence` is that of its folder. A category is taken from the file name in the
     form of UCS, else from the sheet, else from the tags, else it is inferred from the words.
@@ -35,7 +35,7 @@ def describe(name: str, tags: Tags, row: Row, *, library: str, licence: str = ""
     text_words = distinct(split_words(text))[:_MOST_WORDS]
     # Of a short path all folders say something; the name of the library often is that of the maker.
     folder_words = distinct(split_words(" ".join(reversed(path.parts[:-1]))))
-    place = distinct((*folder_words, *split_words(f"{tags.library} {stated.library} {library}")))
+    place = distinct((*folder_words, *split_words(f"{tags.library} {stated.library}")))
     found, origin = _category(parsed.catid if parsed else "", stated, tags)
     if found is None:
         weighted = dict.fromkeys(folder_words, _FOLDER_WEIGHT) | dict.fromkeys(text_words, _TEXT_WEIGHT)

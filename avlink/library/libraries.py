@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avlink.core.errors import LibraryError
 from avlink.core.events import Listener
 from avlink.core.input_files import check_name
-from avlink.library.database import database_path
+from avlink.library.database import database_path, no_library
 from avlink.library.index import LibraryIndex, open_index
-from avlink.library.scan import ScanReport, update_library
 from avlink.library.values import Library, Sound
+
+if TYPE_CHECKING:
+    from avlink.library.scan import ScanReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +53,14 @@ def add_library(folder: Path, name: str | None, listener: Listener, *, processes
     Raises LibraryError for a folder that is not there, is a file, is a library already, or lies in or around one; for a
     name that is taken; and the errors of `update_library`. A library whose reading stops is kept, to be updated.
     """
+    from avlink.library.scan import update_library
+
     root = _checked_folder(folder)
     name = (root.name or "sounds") if name is None else name.strip()
     if not name:
         raise LibraryError("a sound library needs a name; give one by --name")
     with open_index(create=True) as index:
-        for one in index.libraries():
+        for one in index.folders():
             _check_apart(one, root)
             if one.name.casefold() == name.casefold():
                 raise LibraryError(f"there is a sound library '{one.name}' already, of {one.root}; give another --name")
@@ -65,11 +69,13 @@ def add_library(folder: Path, name: str | None, listener: Listener, *, processes
 
 def update_libraries(name: str | None, listener: Listener, *, processes: int | None = None) -> tuple[ScanReport, ...]:
     """Read what is new or changed in one library, or in all whose folders are there. See `update_library`."""
+    from avlink.library.scan import update_library
+
     with open_index() as index:
         chosen = index.libraries() if name is None else (index.library(name),)
         online = chosen if name is not None else tuple(one for one in chosen if one.is_online)
         if not chosen:
-            raise LibraryError("there is no sound library yet; add a folder of sounds by `avlink library add DIR`")
+            raise no_library()
         return tuple(update_library(index, one, listener, processes=processes) for one in online)
 
 
@@ -94,7 +100,7 @@ def check_libraries() -> tuple[LibraryCheck, ...]:
     with open_index() as index:
         known = index.libraries()
         if not known:
-            raise LibraryError("there is no sound library yet; add a folder of sounds by `avlink library add DIR`")
+            raise no_library()
         return tuple(_check(index, one) for one in known)
 
 
@@ -105,7 +111,7 @@ def find_sound(path: Path) -> Sound:
     """
     where = Path(os.path.abspath(path))
     with open_index() as index:
-        for library in index.libraries():
+        for library in index.folders():
             for one in dict.fromkeys((where, _resolved(where))):
                 if not one.is_relative_to(library.root):
                     continue

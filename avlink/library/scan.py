@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from avlink.core.errors import AvlinkError, InputError, LibraryError, MediaChanged, OutputError
+from avlink.core.errors import AvlinkError, LibraryError, OutputError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone
-from avlink.core.file_digest import file_identity
-from avlink.core.hashing import content_digest, digest
-from avlink.core.input_files import faults_of
+from avlink.core.hashing import digest
 from avlink.core.paths import make_folder
 from avlink.core.processes import run_in_processes
-from avlink.library import analyse, describe
-from avlink.library.index import FileRecord, LibraryIndex, open_index
-from avlink.library.sheets import Row
-from avlink.library.tags import read_tags_of_sound
-from avlink.library.values import Analysis, Description, Library
+from avlink.library.describe import DESCRIPTION_VERSION
+from avlink.library.index import FileRecord, LibraryIndex
+from avlink.library.read_sound import SoundRead, SoundTask, faulty, read_file
+from avlink.library.values import ANALYSIS_VERSION, Library
 from avlink.library.walk import LibraryFolder, walk_folder
 
 _JOB = "library"
@@ -56,32 +52,9 @@ class ScanReport:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """A file to read: its path below `root`, the cells of its sheet, the licence of its folder."""
-
-    index: Path
-    root: Path
-    name: str
-    library: str
-    row: Row
-    licence: str
-    known: FileRecord | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """A file that was read. Without description and analysis it has a fault, or only another time."""
-
-    record: FileRecord
-    description: Description | None = None
-    analysis: Analysis | None = None
-    only_touched: bool = False
-
-
 @dataclass(slots=True)
 class _Plan:
-    tasks: list[_Task] = field(default_factory=list)
+    tasks: list[SoundTask] = field(default_factory=list)
     read_as: dict[str, str] = field(default_factory=dict)
     unchanged: int = 0
     gone: list[str] = field(default_factory=list)
@@ -160,7 +133,7 @@ def _plan(index: LibraryIndex, library: Library, folder: LibraryFolder, records:
     plan = _Plan()
     for file in folder.files:
         row, licence = folder.sheets.row(file.name), folder.licence(file.name)
-        read_as = digest([analyse.VERSION, describe.VERSION, library.name, dict(row), licence])
+        read_as = digest([ANALYSIS_VERSION, DESCRIPTION_VERSION, dict(row), licence])
         known = records.get(file.name)
         plan.read_as[file.name] = read_as
         state = (file.size_bytes, file.mtime_ns, read_as)
@@ -168,11 +141,10 @@ def _plan(index: LibraryIndex, library: Library, folder: LibraryFolder, records:
             plan.unchanged += 1
             continue
         plan.tasks.append(
-            _Task(
+            SoundTask(
                 index=index.path,
                 root=library.root,
                 name=file.name,
-                library=library.name,
                 row=row,
                 licence=licence,
                 known=known if known is not None and known.read_as == read_as else None,
@@ -192,7 +164,7 @@ def _read_all(index: LibraryIndex, library: Library, plan: _Plan, listener: List
     done = touched = 0
     waiting = {task.name: task for task in plan.tasks}
 
-    def enter(task: _Task, read: _Read) -> None:
+    def enter(task: SoundTask, read: SoundRead) -> None:
         nonlocal done, touched
         record = read.record
         if record.fault:
@@ -216,9 +188,9 @@ def _read_all(index: LibraryIndex, library: Library, plan: _Plan, listener: List
         done += 1
         listener(StepDone(job_id=_JOB, done=done, total=len(plan.tasks)))
 
-    lost: list[tuple[_Task, str]] = []
+    lost: list[tuple[SoundTask, str]] = []
 
-    def describe_loss(task: _Task, cause: str) -> str:
+    def describe_loss(task: SoundTask, cause: str) -> str:
         lost.append((task, cause))
         return f"the process that read '{task.root / task.name}' {cause}"
 
@@ -238,50 +210,5 @@ def _read_all(index: LibraryIndex, library: Library, plan: _Plan, listener: List
                 raise
             # A decoder that crashes takes its process along: the file is at fault, and the others are read.
             task, _ = lost.pop()
-            enter(task, _faulty(task, f"{error}; the file may be damaged, so convert it"))
+            enter(task, faulty(task, f"{error}; the file may be damaged, so convert it"))
     return touched
-
-
-def read_file(task: _Task) -> _Read:
-    """Read one file, in a process of its own.
-
-    Raises OutputError where a temporary file or the index cannot be used; all that is wrong with the file is told in
-    the result.
-    """
-    path = task.root / task.name
-    try:
-        identity = file_identity(path)
-        content = content_digest(path)
-        if task.known is not None and task.known.digest == content and not task.known.fault:
-            record = FileRecord(size_bytes=identity.size_bytes, mtime_ns=identity.mtime_ns, read_as="", digest=content)
-            return _Read(record=record, only_touched=True)
-        tags = read_tags_of_sound(path)
-        described = describe.describe(task.name, tags, task.row, library=task.library, licence=task.licence)
-        with open_index(task.index) as index:
-            analysis = index.analysis(content, says_loop=described.is_loop)
-        if analysis is None:
-            with faults_of(f"'{path}'"):
-                analysis = analyse.analyse_file(path, says_loop=described.is_loop)
-        identity.check()
-    except (OutputError, LibraryError):
-        raise
-    except MediaChanged as error:
-        return _faulty(task, str(error), again=True)
-    except InputError as error:
-        return _faulty(task, str(error))
-    except OSError as error:
-        return _faulty(task, f"{path} cannot be read: {error.strerror or error}", again=True)
-    return _Read(
-        record=FileRecord(size_bytes=identity.size_bytes, mtime_ns=identity.mtime_ns, read_as="", digest=content),
-        description=described,
-        analysis=analysis,
-    )
-
-
-def _faulty(task: _Task, fault: str, *, again: bool = False) -> _Read:
-    """Return the result for a file that cannot be used; the next run reads it once more if `again`."""
-    size_bytes = mtime_ns = 0
-    with suppress(OSError):
-        stat = (task.root / task.name).stat()
-        size_bytes, mtime_ns = (0, 0) if again else (stat.st_size, stat.st_mtime_ns)
-    return _Read(record=FileRecord(size_bytes=size_bytes, mtime_ns=mtime_ns, read_as="", fault=fault))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from avlink.core.errors import LibraryError
+from avlink.library.database import no_library
 from avlink.library.index import LibraryIndex
-from avlink.library.ucs import categories_of, find_category
+from avlink.library.ucs import categories_of, find_category, vocabulary
 from avlink.library.values import Sound, SoundKind
 from avlink.library.words import phrases, stem
 
@@ -42,8 +43,8 @@ class Wanted:
 class FoundSound:
     """A sound of a search. `words` are those of the query that it has itself; it has others through its category.
 
-    `rank` is 0 for sounds with all words, 1 for those that have some of them through their category, 2 for those with
-    some words, 3 for those with words that begin like those of the query.
+    `rank` is 0 for sounds with all words, 1 for those that have some of them through their category only, 2 for those
+    with some words, 3 for those of a category that has some, 4 for those with words that begin like one of the query.
     """
 
     sound: Sound
@@ -54,12 +55,11 @@ class FoundSound:
 def search_sounds(
     index: LibraryIndex, query: str, wanted: Wanted | None = None, *, limit: int = 20
 ) -> tuple[FoundSound, ...]:
-    """Return at most `limit` sounds for the words of `query`, the best first; all that are `wanted` for no words.
+    """Return at most `limit` sounds for the words of `query`, the best first; those that are `wanted` for no words.
 
     Words count in any order, case and form ("steps", "step"); one of a script without spaces counts wherever it stands
-    in a name. Sounds that have all words come before those of categories whose synonyms they are, and these before
-    sounds that have some of the words. Within each, names count more than descriptions, these more than categories and
-    folders. The same index and query give the same order.
+    in a name. Sounds come in the order of `FoundSound.rank`. Within one rank, names count more than descriptions, these
+    more than categories and folders. The same index and query give the same order.
 
     Raises LibraryError where there is no library, none with a sound, or none of a name or category that is wanted.
     """
@@ -99,8 +99,10 @@ def _expressions(asked: Sequence[Phrase]) -> Iterator[str]:
     plain = [_quoted(phrase) for phrase in asked]
     yield " AND ".join(plain)
     widened = [_widened(phrase) for phrase in asked]
-    yield " AND ".join(widened) if widened != plain else ""
-    yield " OR ".join(widened) if len(asked) > 1 else ""
+    # One word at least is that of the sound: categories know hundreds of words that a sound of them may not be.
+    yield f"({' AND '.join(widened)}) AND ({' OR '.join(plain)})" if widened != plain and len(asked) > 1 else ""
+    yield " OR ".join(plain) if len(asked) > 1 else ""
+    yield " OR ".join(widened) if widened != plain else ""
     yield " OR ".join(f"{quoted} *" for quoted in plain)
 
 
@@ -144,10 +146,8 @@ def _check_libraries(index: LibraryIndex) -> None:
     """Raise LibraryError where no library has a sound."""
     if index.connection.execute("SELECT 1 FROM sounds WHERE fault = '' LIMIT 1").fetchone() is not None:
         return
-    known = index.libraries()
+    known = index.folders()
     if not known:
-        from avlink.library.database import no_library
-
         raise no_library()
     names = ", ".join(f"'{one.name}' ({one.root})" for one in known)
     raise LibraryError(
@@ -161,7 +161,7 @@ def _conditions(index: LibraryIndex, wanted: Wanted) -> tuple[str, list[Any]]:
     values: list[Any] = []
     known = [index.library(name) for name in wanted.libraries]
     if wanted.online_only:
-        known = [one for one in known or index.libraries() if one.is_online]
+        known = [one for one in known or index.folders() if one.is_online]
     if wanted.libraries or wanted.online_only:
         parts.append(f"s.library IN ({', '.join('?' * len(known))})")
         values += [one.id for one in known]
@@ -180,8 +180,6 @@ def _conditions(index: LibraryIndex, wanted: Wanted) -> tuple[str, list[Any]]:
 
 
 def _catids(text: str) -> list[str]:
-    from avlink.library.ucs import vocabulary
-
     if found := find_category(text):
         exact = text.casefold() == found.catid.casefold() or found.subcategory.casefold() in text.casefold()
         if exact:

@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -73,17 +73,16 @@ def read_tags_of_sound(path: Path) -> Tags:
 
     Raises MediaError where the file cannot be opened.
     """
-    pairs: list[tuple[str, str]] = []
     try:
-        for name, body in read_chunks(path):
-            pairs += _pairs_of_chunk(name, body)
+        found = [pair for name, body in read_chunks(path) for pair in _pairs_of_chunk(name, body)]
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror or error}") from error
+    own = tags_of(found)
     with open_input(path) as container:
         holders: list[Any] = [container, *container.streams.audio]
-        for holder in holders:
-            pairs += [(key, text) for key, text in holder.metadata.items()]
-    return tags_of(pairs)
+        theirs = tags_of([(key, text) for holder in holders for key, text in holder.metadata.items()])
+    # libav reads some of the same chunks, and drops letters that are not UTF-8.
+    return replace(theirs, **{name: value for name, value in asdict(own).items() if value})
 
 
 def tags_of(pairs: list[tuple[str, str]]) -> Tags:

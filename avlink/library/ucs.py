@@ -27,9 +27,12 @@ _LEAST_SCORE = 4.0
 _MOST_EXPANDED = 40
 """A word that is a synonym of more categories says nothing of the category: "misc", "ambience"."""
 
-_ACTS = {"FOOTSTEPS": ("footstep", "footfall", "step", "walk", "stomp", "tread")}
-_ACT_WEIGHT = 3.0
-"""Words of an act, by its category: "walk on grass" is a footstep, though few categories know the word grass."""
+_ADDED = {
+    "FOOTSTEPS": (4.0, ("footstep", "footfall", "step", "walk", "stomp", "tread")),
+    "DOORS": (_SYNONYM, ("close", "open", "slam")),
+}
+"""Words of ours for all of a category, with their weight: "walk on grass" is a footstep, though few categories know the
+word grass, and UCS has "close" for vehicles only."""
 
 # Words of names and folders that describe a file and no sound.
 _OF_FILES = (
@@ -142,7 +145,8 @@ def _by_stem() -> Mapping[str, tuple[tuple[str, float], ...]]:
     for one in vocabulary().values():
         texts = [(one.subcategory, _SUBCATEGORY), (one.category, _CATEGORY)]
         texts += [(text, _SYNONYM) for text in one.synonyms]
-        texts += [(text, _ACT_WEIGHT) for text in _ACTS.get(one.category, ())]
+        weight, added = _ADDED.get(one.category, (0.0, ()))
+        texts += [(text, weight) for text in added]
         for text, weight in texts:
             for word in split_words(text):
                 if word not in _EMPTY:

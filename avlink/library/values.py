@@ -7,6 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+ANALYSIS_VERSION = 1
+"""Raised when the same file gives another analysis, so that libraries are analysed anew."""
+
 SoundKind: TypeAlias = Literal["one-shot", "hits", "loop", "bed"]
 """One hit with its tail; several hits that can be used alone; a continuous sound that can be repeated; ambience."""
 
