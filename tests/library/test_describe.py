@@ -54,7 +54,8 @@ def test_texts_in_an_old_code_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "codec"), [(".mp3", "libmp3lame"), (".flac", "flac"), (".m4a", "aac"), (".opus", "libopus"), (".aiff", "pcm_s16be")]
+    ("suffix", "codec"),
+    [(".mp3", "libmp3lame"), (".flac", "flac"), (".m4a", "aac"), (".opus", "libopus"), (".aiff", "pcm_s16be")],
 )
 def test_tags_of_other_formats(tmp_path: Path, suffix: str, codec: str) -> None:
     said = {"title": "Tür 扉", "artist": "Ann", "comment": "oak, heavy", "copyright": "CC0"}
@@ -108,7 +109,7 @@ def sheets_of(root: Path, name: str, text: str, encoding: str = "utf-8") -> Shee
         ("list.csv", 'File Name,Description,License,Designer\nDoor.wav,"slam, heavy",CC0,Ann\n', "utf-8-sig"),
         ("list.csv", "filename;description;license;designer\r\ndoor;slam, heavy;CC0;Ann\r\n", "cp1252"),
         ("list.tsv", "file\tdescription\tlicence\tauthor\n.\\sub\\door.wav\tslam, heavy\tCC0\tAnn\n", "utf-8"),
-        ("list.csv", "file,description,licence,author\nsub/door.wav,\"slam, heavy\",CC0,Ann\n", "utf-16"),
+        ("list.csv", 'file,description,licence,author\nsub/door.wav,"slam, heavy",CC0,Ann\n', "utf-16"),
         ("sub/list.csv", 'path,description,licence,author\ndoor.wav,"slam, heavy",CC0,Ann\n', "utf-8"),
     ],
 )
@@ -183,6 +184,8 @@ def test_credits_name_every_sound_once_and_unknown_terms_last() -> None:
             analysis=analysis,
         )
 
-    text = credits_text([sound("b.wav", "CC-BY-4.0", "Ann"), sound("c.wav", "", ""), sound("a.wav", "CC-BY-4.0", "Ann")] * 2)
+    text = credits_text(
+        [sound("b.wav", "CC-BY-4.0", "Ann"), sound("c.wav", "", ""), sound("a.wav", "CC-BY-4.0", "Ann")] * 2
+    )
     assert text == "CC-BY-4.0, by Ann\n  foley: a.wav\n  foley: b.wav\n\nlicence not stated\n  foley: c.wav\n"
     assert credits_text([]) == ""

@@ -37,7 +37,9 @@ def test_words_of_words_are_the_same(text: str) -> None:
     assert all(word and not any(letter.isspace() for letter in word) for word in words)
 
 
-@pytest.mark.parametrize("forms", ["step steps stepped stepping", "close closes closed closing", "break breaks breaking"])
+@pytest.mark.parametrize(
+    "forms", ["step steps stepped stepping", "close closes closed closing", "break breaks breaking"]
+)
 def test_forms_of_a_word_have_one_stem(forms: str) -> None:
     assert len({stem(word) for word in forms.split()}) == 1
     assert stem("glass") == "glass" != stem("glaze")
