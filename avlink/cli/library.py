@@ -20,7 +20,7 @@ _EPILOG = "The environment variable AVLINK_DATA_DIR sets the folder of the index
 app = typer.Typer(help="Add, update and search libraries of sounds.", epilog=_EPILOG, no_args_is_help=True)
 
 
-class Kind(str, Enum):
+class SoundKindChoice(str, Enum):
     """A kind of sound."""
 
     one_shot = "one-shot"
@@ -102,7 +102,8 @@ def search(
         typer.Option("--library", metavar="NAME", help="Only in this library; repeatable.", show_default=False),
     ] = None,
     kind: Annotated[
-        list[Kind] | None, typer.Option("--kind", help="Only sounds of this kind; repeatable.", show_default=False)
+        list[SoundKindChoice] | None,
+        typer.Option("--kind", help="Only sounds of this kind; repeatable.", show_default=False),
     ] = None,
     category: Annotated[
         str, typer.Option("--category", metavar="CATID", help="A UCS CatID or category.", show_default=False)
