@@ -11,7 +11,7 @@ from avlink.core.sound import FittedSound
 from avlink.core.values import SoundSource
 from avlink.library.heard import measure_levels
 from avlink.library.kinds import kind_of
-from avlink.library.single_hits import find_hits
+from avlink.library.single_hits import find_hits, softest_hit
 from avlink.library.texture import measure_texture
 from avlink.library.values import Analysis
 from avlink.media.audio import open_audio
@@ -45,6 +45,9 @@ def analyse_sound(sound: SoundSource, name: object, *, says_loop: bool = False) 
     if levels.peak < 10 ** (_SILENT_DB / 20):
         raise MediaError(f"'{name}' holds only silence; remove it, or record it again")
     hits = find_hits(sound, levels)
+    kind = kind_of(levels, hits, says_loop=says_loop)
+    if kind == "one-shot" and not hits:
+        hits = softest_hit(sound, levels)
     brightness_hz, noise = measure_texture(sound, levels)
     return Analysis(
         sample_rate=sound.sample_rate,
@@ -52,7 +55,7 @@ def analyse_sound(sound: SoundSource, name: object, *, says_loop: bool = False) 
         num_samples=sound.num_samples,
         lufs=_lufs(sound),
         peak_db=20 * log10(levels.peak),
-        kind=kind_of(levels, hits, says_loop=says_loop),
+        kind=kind,
         brightness_hz=brightness_hz,
         noise=noise,
         hits=hits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -37,6 +38,8 @@ _TAIL_DB = 60.0
 _FLOOR_PERCENTILE, _ABOVE_FLOOR_DB = 5, 3.0
 _LEAST_FALL_DB = 12.0
 _SMOOTHED_STEPS, _TOP_STEPS = 4, 8
+_NEARLY_DB = 3.0
+_LEAST_TAIL_S = 0.03
 
 
 def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
@@ -55,6 +58,23 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
         transient, peak = _transient(heard, round(float(time_s) * rate) - lead)
         # Two onsets may lead to one peak.
         found[transient] = max(peak, found.get(transient, 0.0))
+    return _spans(sound, levels, found)
+
+
+def softest_hit(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
+    """Return the one hit of a sound that swells, in which `find_hits` finds none: where it first is nearly at its peak.
+
+    A heel that rolls, or a heavy breath, is used by this moment.
+    """
+    level_db = smoothed_db(levels.power)
+    step = int(np.argmax(level_db >= level_db.max() - _NEARLY_DB))
+    transient, peak = _transient(OneChannel(sound, levels.channel), step * levels.hop)
+    return _spans(sound, levels, {transient: peak})
+
+
+def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float]) -> tuple[SoundHit, ...]:
+    """Return hits with their spans, of transients and magnitudes of their peaks; traces of handling are left out."""
+    rate = sound.sample_rate
     loudest = max(found.values(), default=0.0)
     kept = sorted(one for one, peak in found.items() if peak > loudest * 10 ** (-_BELOW_LOUDEST_DB / 20))
     level_db = smoothed_db(levels.power)
@@ -67,6 +87,9 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
     for number, transient in enumerate(kept):
         latest = starts[number + 1] if number + 1 < len(kept) else sound.num_samples
         end = max(_end(level_db, floor_db, transient, levels, latest), min(transient + 1, latest))
+        if number + 1 < len(kept) and end == latest and end - transient < _LEAST_TAIL_S * rate:
+            # Cut off by the next one at once, it is a part of that, and of no use alone.
+            continue
         hits.append(
             SoundHit(
                 start_s=Fraction(starts[number], rate),

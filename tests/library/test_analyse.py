@@ -73,6 +73,14 @@ def test_a_hit_on_the_first_sample_is_found() -> None:
     assert transients(analysis) == [0] and analysis.kind == "one-shot"
 
 
+def test_a_sound_that_swells_has_the_hit_of_its_peak() -> None:
+    swell = np.interp(np.arange(48000), [0, 24000, 36000, 48000], [0, 1, 0, 0]) ** 3
+    analysis = analyse_sound(wave(0.5 * swell * hiss(1, level=1.0)), "x")
+    assert analysis.kind == "one-shot" and len(analysis.hits) == 1
+    (hit,) = analysis.hits
+    assert 0.4 < hit.transient_s < 0.55 and hit.start_s < 0.2 and 0.6 < hit.end_s <= 1
+
+
 def test_spans_hold_the_pre_roll_and_the_tail_and_do_not_overlap() -> None:
     sound = strikes([24000, 72000], 120000, decay_s=0.05)
     # A swing that leads to the second hit, from 0.2 s before it.
