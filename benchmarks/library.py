@@ -16,10 +16,9 @@ import numpy as np
 
 from avlink.core.events import ignore
 from avlink.core.values import Waveform
-from avlink.library.index import FileRecord, LibraryIndex, open_index
+from avlink.library.index import FileRecord, LibraryIndex, open_library_index
 from avlink.library.libraries import add_library, update_libraries
-from avlink.library.search import Wanted as WantedSounds
-from avlink.library.search import search_sounds
+from avlink.library.search import WantedSounds, search_sounds
 from avlink.library.ucs import vocabulary
 from avlink.library.values import Analysis, Description, Library
 from avlink.media.wave import write_float_wave
@@ -69,7 +68,7 @@ def _searching(wanted: Wanted) -> list[Figure]:
     figures = []
     with (
         tempfile.TemporaryDirectory(prefix="avlink-bench-") as name,
-        open_index(Path(name) / "library.db", create=True) as index,
+        open_library_index(Path(name) / "library.db", create=True) as index,
     ):
         _fill(index, rows)
         for filters, label in ((None, "all"), (WantedSounds(kinds=("one-shot",), max_length_s=4.0), "filtered")):

@@ -120,13 +120,13 @@ def search(
       avlink library search door slam wood --kind one-shot
       avlink library search footsteps gravel --category FOOTSTEPS -n 50
     """  # noqa: D301
-    from avlink.library.index import open_index
+    from avlink.library.index import open_library_index
     from avlink.library.libraries import sound_state
-    from avlink.library.search import Wanted, search_sounds
+    from avlink.library.search import WantedSounds, search_sounds
 
-    wanted = Wanted(libraries=tuple(library or ()), kinds=tuple(one.value for one in kind or ()), catid=category)
+    wanted = WantedSounds(libraries=tuple(library or ()), kinds=tuple(one.value for one in kind or ()), catid=category)
     query = " ".join(words)
-    with open_index() as index:
+    with open_library_index() as index:
         found = search_sounds(index, query, wanted, limit=limit)
     states = [sound_state(one.sound) for one in found]
     rows = [(*_row(one.sound), state) for one, state in zip(found, states, strict=True)]

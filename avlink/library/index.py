@@ -41,7 +41,7 @@ class FileRecord:
 
 
 class LibraryIndex:
-    """The index of all libraries. Get it by `open_index`."""
+    """The index of all libraries. Get it by `open_library_index`."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         """Use an open connection to the database at `path`."""
@@ -162,14 +162,14 @@ class LibraryIndex:
         rows = self.connection.execute(f"SELECT {_SOUND} {_FROM} WHERE {where} ORDER BY l.name, s.name", tuple(values))
         return tuple(_sound(row) for row in rows.fetchall())
 
-    def sounds_by_id(self, ids: Sequence[int]) -> tuple[Sound, ...]:
-        """Return sounds in the order of their row numbers."""
+    def sounds_by_id(self, ids: Sequence[int]) -> Mapping[int, Sound]:
+        """Return sounds by their row numbers; one that another process has just removed is left out."""
         found: dict[int, Sound] = {}
         for number in ids:
             row = self.connection.execute(f"SELECT {_SOUND} {_FROM} WHERE s.id = ?", (number,)).fetchone()
             if row is not None:
                 found[number] = _sound(row)
-        return tuple(found[number] for number in ids if number in found)
+        return found
 
     def faults(self, library: Library) -> tuple[tuple[str, str], ...]:
         """Return (path below the root, sentence) of the files of a library that could not be used."""
@@ -211,7 +211,7 @@ class LibraryIndex:
 
 
 @contextmanager
-def open_index(path: Path | None = None, *, create: bool = False) -> Iterator[LibraryIndex]:
+def open_library_index(path: Path | None = None, *, create: bool = False) -> Iterator[LibraryIndex]:
     """Open the index for a block; see `database.connect` for errors. Without `path`, the user's own."""
     path = path or database_path()
     with connect(path, create=create) as connection:

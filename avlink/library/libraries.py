@@ -11,7 +11,8 @@ from avlink.core.errors import LibraryError
 from avlink.core.events import Listener
 from avlink.core.input_files import check_name
 from avlink.library.database import database_path, no_library
-from avlink.library.index import LibraryIndex, open_index
+from avlink.library.index import LibraryIndex, open_library_index
+from avlink.library.locks import hold_library
 from avlink.library.values import Library, Sound
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def add_library(folder: Path, name: str | None, listener: Listener, *, processes
     name = (root.name or "sounds") if name is None else name.strip()
     if not name:
         raise LibraryError("a sound library needs a name; give one by --name")
-    with open_index(create=True) as index:
+    with open_library_index(create=True) as index:
         for one in index.folders():
             _check_apart(one, root)
             if one.name.casefold() == name.casefold():
@@ -71,7 +72,7 @@ def update_libraries(name: str | None, listener: Listener, *, processes: int | N
     """Read what is new or changed in one library, or in all whose folders are there. See `update_library`."""
     from avlink.library.scan import update_library
 
-    with open_index() as index:
+    with open_library_index() as index:
         chosen = index.libraries() if name is None else (index.library(name),)
         online = chosen if name is not None else tuple(one for one in chosen if one.is_online)
         if not chosen:
@@ -83,21 +84,25 @@ def list_libraries() -> tuple[Library, ...]:
     """Return all libraries by name; none where none was ever added."""
     if not database_path().is_file():
         return ()
-    with open_index() as index:
+    with open_library_index() as index:
         return index.libraries()
 
 
 def remove_library(name: str) -> Library:
-    """Remove a library from the index and return it. Its files stay as they are. Raises LibraryError."""
-    with open_index() as index:
+    """Remove a library from the index and return it. Its files stay as they are.
+
+    Raises LibraryError for an unknown name, and where another process reads the library.
+    """
+    with open_library_index() as index:
         library = index.library(name)
-        index.remove_library(library)
+        with hold_library(index, library):
+            index.remove_library(library)
         return library
 
 
 def check_libraries() -> tuple[LibraryCheck, ...]:
     """Compare the files of all libraries with the index, by size and time. Raises LibraryError without a library."""
-    with open_index() as index:
+    with open_library_index() as index:
         known = index.libraries()
         if not known:
             raise no_library()
@@ -110,7 +115,7 @@ def find_sound(path: Path) -> Sound:
     Raises LibraryError where it is in none, was not read yet, or cannot be used.
     """
     where = Path(os.path.abspath(path))
-    with open_index() as index:
+    with open_library_index() as index:
         for library in index.folders():
             for one in dict.fromkeys((where, _resolved(where))):
                 if not one.is_relative_to(library.root):

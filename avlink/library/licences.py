@@ -28,7 +28,10 @@ def find_licence_file(names: list[str]) -> str:
 
 
 def read_licence(path: Path) -> str:
-    """Return the licence that a file states by its short name, else "see" with the file's name."""
+    """Return the licence that a file states by its short name, else "see" with the file's name; "" for none."""
+    if not path.is_file():
+        # A folder, or a pipe, from which reading may never end.
+        return ""
     try:
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8", "replace").casefold()

@@ -12,7 +12,7 @@ from avlink.core.hashing import content_digest
 from avlink.core.input_files import faults_of
 from avlink.library.analyse import analyse_file
 from avlink.library.describe import describe
-from avlink.library.index import FileRecord, open_index
+from avlink.library.index import FileRecord, open_library_index
 from avlink.library.sheets import Row
 from avlink.library.tags import read_tags_of_sound
 from avlink.library.values import Analysis, Description
@@ -55,7 +55,7 @@ def read_file(task: SoundTask) -> SoundRead:
             return SoundRead(record=record, only_touched=True)
         tags = read_tags_of_sound(path)
         described = describe(task.name, tags, task.row, licence=task.licence)
-        with open_index(task.index) as index:
+        with open_library_index(task.index) as index:
             analysis = index.analysis(content, says_loop=described.is_loop)
         if analysis is None:
             with faults_of(f"'{path}'"):

@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from avlink.core.errors import AvlinkError, LibraryError, OutputError
+from avlink.core.errors import AvlinkError, LibraryError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone
 from avlink.core.hashing import digest
-from avlink.core.paths import make_folder
 from avlink.core.processes import run_in_processes
 from avlink.library.describe import DESCRIPTION_VERSION
 from avlink.library.index import FileRecord, LibraryIndex
+from avlink.library.locks import hold_library
 from avlink.library.read_sound import SoundRead, SoundTask, faulty, read_file
 from avlink.library.values import ANALYSIS_VERSION, Library
 from avlink.library.walk import LibraryFolder, walk_folder
@@ -73,7 +71,7 @@ def update_library(
     cannot be written.
     """
     check_online(library)
-    with _reading(index, library):
+    with hold_library(index, library):
         listener(JobStarted(job_id=_JOB, name=f"sounds of {library.name}"))
         folder = walk_folder(library.root)
         records = index.records(library)
@@ -110,23 +108,15 @@ def check_online(library: Library) -> None:
 
 
 @contextmanager
-def _reading(index: LibraryIndex, library: Library) -> Iterator[None]:
-    """Hold the lock on reading a library, which ends with the process."""
-    folder = index.path.parent / "locks"
-    make_folder(folder)
-    lock = FileLock(folder / f"library-{library.id}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise LibraryError(
-            f"the sound library '{library.name}' is being read by another process; wait until it is done"
-        ) from None
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+def _single_threads() -> Iterator[None]:
+    """Let processes that start meanwhile do their linear algebra on one thread: there is a process for each core."""
+    names = [name for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name not in os.environ]
+    os.environ.update(dict.fromkeys(names, "1"))
     try:
         yield
     finally:
-        lock.release()
+        for name in names:
+            os.environ.pop(name, None)
 
 
 def _plan(index: LibraryIndex, library: Library, folder: LibraryFolder, records: Mapping[str, FileRecord]) -> _Plan:
@@ -198,13 +188,14 @@ def _read_all(index: LibraryIndex, library: Library, plan: _Plan, listener: List
         tasks = list(waiting.values())
         most = processes or os.cpu_count() or 1
         try:
-            run_in_processes(
-                tasks,
-                read_file,
-                enter,
-                processes=max(1, min(most, -(-len(tasks) // _FILES_A_PROCESS))),
-                describe_loss=describe_loss,
-            )
+            with _single_threads():
+                run_in_processes(
+                    tasks,
+                    read_file,
+                    enter,
+                    processes=max(1, min(most, -(-len(tasks) // _FILES_A_PROCESS))),
+                    describe_loss=describe_loss,
+                )
         except AvlinkError as error:
             if not lost:
                 raise

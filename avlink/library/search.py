@@ -24,7 +24,7 @@ Phrase = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedSounds:
     """Conditions on the sounds that are searched; those that are left out hold for all.
 
     `catid` is a CatID of UCS, a category or "CATEGORY-SUBCATEGORY". `online_only` leaves out libraries whose folder is
@@ -53,7 +53,7 @@ class FoundSound:
 
 
 def search_sounds(
-    index: LibraryIndex, query: str, wanted: Wanted | None = None, *, limit: int = 20
+    index: LibraryIndex, query: str, wanted: WantedSounds | None = None, *, limit: int = 20
 ) -> tuple[FoundSound, ...]:
     """Return at most `limit` sounds for the words of `query`, the best first; those that are `wanted` for no words.
 
@@ -63,7 +63,7 @@ def search_sounds(
 
     Raises LibraryError where there is no library, none with a sound, or none of a name or category that is wanted.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or WantedSounds()
     _check_libraries(index)
     asked = query_phrases(query)
     where, values = _conditions(index, wanted)
@@ -72,7 +72,7 @@ def search_sounds(
             return ()
         return tuple(
             FoundSound(sound=sound, rank=0, words=())
-            for sound in index.sounds_by_id(_listed(index, where, values, limit))
+            for sound in index.sounds_by_id(_listed(index, where, values, limit)).values()
         )
     ranks: dict[int, int] = {}
     for rank, expression in enumerate(_expressions(asked)):
@@ -81,10 +81,9 @@ def search_sounds(
         if expression:
             for number in _matches(index, expression, where, values, limit):
                 ranks.setdefault(number, rank)
-    chosen = list(ranks)[:limit]
     return tuple(
         FoundSound(sound=sound, rank=ranks[number], words=_shared(asked, sound))
-        for number, sound in zip(chosen, index.sounds_by_id(chosen), strict=True)
+        for number, sound in index.sounds_by_id(list(ranks)[:limit]).items()
     )
 
 
@@ -155,7 +154,7 @@ def _check_libraries(index: LibraryIndex) -> None:
     )
 
 
-def _conditions(index: LibraryIndex, wanted: Wanted) -> tuple[str, list[Any]]:
+def _conditions(index: LibraryIndex, wanted: WantedSounds) -> tuple[str, list[Any]]:
     """Return the condition in SQL on table s, "" for none, and its values."""
     parts: list[str] = []
     values: list[Any] = []

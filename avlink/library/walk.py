@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from avlink.core.errors import InputError
-from avlink.core.input_files import check_name
+from avlink.core.input_files import check_name, check_regular
 from avlink.library.licences import find_licence_file, read_licence
 from avlink.library.sheets import SUFFIXES as SHEET_SUFFIXES
 from avlink.library.sheets import Sheets
@@ -91,6 +91,7 @@ def _take(root: Path, path: Path, found: LibraryFolder) -> None:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
         # Through a link to a file, for the state is that of the file itself; a folder named "x.wav" is none.
+        check_regular(path)
         stat = path.stat()
         if path.is_dir():
             return

@@ -20,7 +20,7 @@ from avlink.core.events import Event, Message, ignore
 from avlink.core.hashing import content_digest
 from avlink.library import read_sound
 from avlink.library.database import database_path
-from avlink.library.index import open_index
+from avlink.library.index import open_library_index
 from avlink.library.libraries import (
     add_library,
     check_libraries,
@@ -45,7 +45,7 @@ def counts(report: ScanReport) -> tuple[int, int, int, int]:
 
 
 def found(words: str) -> list[str]:
-    with open_index() as index:
+    with open_library_index() as index:
         return [one.sound.name for one in search_sounds(index, words)]
 
 
@@ -105,12 +105,15 @@ def test_files_that_cannot_be_used_are_told_and_the_others_read(
     (folder / "folder.wav").mkdir()
     (folder / ".hidden.wav").write_text("x")
     (folder / "._door.wav").write_text("x")
+    for name in ("pipe.wav", "LICENSE"):
+        os.mkfifo(folder / name)
     report = add_library(folder, "foley", listen, processes=1)
     assert {name for name, _ in report.faults} == {"empty.wav", "text.wav", "cut.flac", "silent.wav"}
     for name, fault in report.faults:
         assert name in fault and len(fault.splitlines()) == 1 and "Error" not in fault
         assert Message(text=fault, level="warning") in events
     assert report.library.sounds == 5 and report.library.faults == 4
+    assert len(report.troubles) == 1 and "pipe.wav is a pipe (FIFO)" in report.troubles[0]
     # Read again only when it changes.
     assert update().unchanged == 9
     write_wav(folder / "text.wav", strikes([100], 8000, rate=8000, seed=4), 8000)
@@ -164,6 +167,8 @@ def test_a_library_is_read_by_one_process_at_a_time(folder: Path, added: Path) -
     def listen(event: Event) -> None:
         with pytest.raises(LibraryError, match="being read by another process"):
             update()
+        with pytest.raises(LibraryError, match="being read by another process"):
+            remove_library("foley")
 
     update_libraries("foley", listen, processes=1)
 
@@ -254,7 +259,7 @@ def test_an_index_that_cannot_be_written_is_told(folder: Path, monkeypatch: pyte
 
 
 def _first(words: str):  # type: ignore[no-untyped-def]
-    with open_index() as index:
+    with open_library_index() as index:
         return search_sounds(index, words)[0].sound
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from avlink.core.errors import LibraryError
 from avlink.library.describe import describe
-from avlink.library.index import FileRecord, LibraryIndex, open_index
-from avlink.library.search import FoundSound, Wanted, search_sounds
+from avlink.library.index import FileRecord, LibraryIndex, open_library_index
+from avlink.library.search import FoundSound, WantedSounds, search_sounds
 from avlink.library.tags import Tags
 from avlink.library.values import Analysis, SoundKind
 
@@ -51,7 +51,7 @@ def put(index: LibraryIndex, library: str, name: str, kind: SoundKind = "one-sho
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LibraryIndex]:
     folder = tmp_path_factory.mktemp("search")
-    with open_index(folder / "library.db", create=True) as index:
+    with open_library_index(folder / "library.db", create=True) as index:
         index.add_library("main", folder)
         for name in NAMES:
             put(index, "main", name)
@@ -99,21 +99,21 @@ def test_a_synonym_of_ucs_finds_the_sounds_of_its_category(index: LibraryIndex) 
 
 
 def test_filters_leave_out_what_is_not_wanted(index: LibraryIndex) -> None:
-    assert names(search_sounds(index, "door", Wanted(kinds=("bed",)))) == ["door bed"]
-    assert "door bed" not in names(search_sounds(index, "door", Wanted(max_length_s=2.0)))
-    assert names(search_sounds(index, "door", Wanted(min_length_s=2.0))) == ["door bed"]
-    assert names(search_sounds(index, "door", Wanted(libraries=("OTHER",)))) == ["door bed"]
-    assert "door bed" not in names(search_sounds(index, "door", Wanted(online_only=True)))
-    assert names(search_sounds(index, "", Wanted(catid="WATRSplsh"))) == ["WATRSplsh_Big Plunge_AVL_Lib"]
-    assert names(search_sounds(index, "plunge", Wanted(catid="water"))) == ["WATRSplsh_Big Plunge_AVL_Lib"]
+    assert names(search_sounds(index, "door", WantedSounds(kinds=("bed",)))) == ["door bed"]
+    assert "door bed" not in names(search_sounds(index, "door", WantedSounds(max_length_s=2.0)))
+    assert names(search_sounds(index, "door", WantedSounds(min_length_s=2.0))) == ["door bed"]
+    assert names(search_sounds(index, "door", WantedSounds(libraries=("OTHER",)))) == ["door bed"]
+    assert "door bed" not in names(search_sounds(index, "door", WantedSounds(online_only=True)))
+    assert names(search_sounds(index, "", WantedSounds(catid="WATRSplsh"))) == ["WATRSplsh_Big Plunge_AVL_Lib"]
+    assert names(search_sounds(index, "plunge", WantedSounds(catid="water"))) == ["WATRSplsh_Big Plunge_AVL_Lib"]
     assert len(search_sounds(index, "door", limit=1)) == 1
 
 
 def test_unknown_names_and_categories_are_refused_with_those_there_are(index: LibraryIndex) -> None:
     with pytest.raises(LibraryError, match="no sound library 'x'; there are 'main', 'other'"):
-        search_sounds(index, "door", Wanted(libraries=("x",)))
+        search_sounds(index, "door", WantedSounds(libraries=("x",)))
     with pytest.raises(LibraryError, match="no UCS category 'DOOOR'"):
-        search_sounds(index, "door", Wanted(catid="DOOOR"))
+        search_sounds(index, "door", WantedSounds(catid="DOOOR"))
 
 
 @given(st.text(max_size=40))

@@ -46,7 +46,7 @@ def integers(wave: Waveform) -> np.ndarray:
 
 
 def returned(values: np.ndarray) -> np.ndarray:
-    """What integers of 32 bits are as float32."""
+    """Integers of 32 bits as float32."""
     return (values / FULL).astype(np.float32)
 
 
