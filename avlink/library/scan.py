@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from avlink.core.errors import AvlinkError, LibraryError
@@ -22,6 +22,8 @@ from avlink.library.walk import LibraryFolder, walk_folder
 _JOB = "library"
 _FILES_A_PROCESS = 8
 """Starting a process takes as long as analysing so many files."""
+
+_MOST_LOSSES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,57 +151,65 @@ def _is_below(name: str, folders: list[str]) -> bool:
     return any(folder == "." or name.startswith(f"{folder}/") for folder in folders)
 
 
-def _read_all(index: LibraryIndex, library: Library, plan: _Plan, listener: Listener, processes: int | None) -> int:
-    """Read all files of a plan and enter them; return the number of those whose content was the same."""
-    done = touched = 0
-    waiting = {task.name: task for task in plan.tasks}
+@dataclass(slots=True)
+class _Reader:
+    """Enters the files of a plan as they are read; `touched` counts those whose content was the same."""
 
-    def enter(task: SoundTask, read: SoundRead) -> None:
-        nonlocal done, touched
-        record = read.record
+    index: LibraryIndex
+    library: Library
+    plan: _Plan
+    listener: Listener
+    waiting: dict[str, SoundTask]
+    done: int = 0
+    touched: int = 0
+    usable: int = 0
+    lost: list[SoundTask] = field(default_factory=list)
+
+    def enter(self, task: SoundTask, read: SoundRead) -> None:
+        """Enter what was read of a file."""
+        record = replace(read.record, read_as=self.plan.read_as[task.name])
         if record.fault:
             # A drive that is gone is no fault of its files.
-            check_online(library)
-        record = FileRecord(
-            size_bytes=record.size_bytes,
-            mtime_ns=record.mtime_ns,
-            read_as=plan.read_as[task.name],
-            digest=record.digest,
-            fault=record.fault,
-        )
+            check_online(self.library)
         if read.only_touched:
-            index.touch(library, task.name, record.mtime_ns)
-            touched += 1
+            self.index.touch(self.library, task.name, record.mtime_ns)
+            self.touched += 1
         else:
-            index.put(library, task.name, record, read.description, read.analysis)
-        del waiting[task.name]
+            self.index.put(self.library, task.name, record, read.description, read.analysis)
+        del self.waiting[task.name]
         if record.fault:
-            listener(Message(text=record.fault, level="warning"))
-        done += 1
-        listener(StepDone(job_id=_JOB, done=done, total=len(plan.tasks)))
+            self.listener(Message(text=record.fault, level="warning"))
+        else:
+            self.usable += 1
+        self.done += 1
+        self.listener(StepDone(job_id=_JOB, done=self.done, total=len(self.plan.tasks)))
 
-    lost: list[tuple[SoundTask, str]] = []
-
-    def describe_loss(task: SoundTask, cause: str) -> str:
-        lost.append((task, cause))
+    def describe_loss(self, task: SoundTask, cause: str) -> str:
+        """Return the sentence on a process that died, and note its file."""
+        self.lost.append(task)
         return f"the process that read '{task.root / task.name}' {cause}"
 
-    while waiting:
-        tasks = list(waiting.values())
-        most = processes or os.cpu_count() or 1
+
+def _read_all(index: LibraryIndex, library: Library, plan: _Plan, listener: Listener, processes: int | None) -> int:
+    """Read all files of a plan and enter them; return the number of those whose content was the same."""
+    reader = _Reader(index, library, plan, listener, {task.name: task for task in plan.tasks})
+    most = processes or os.cpu_count() or 1
+    while reader.waiting:
+        tasks, losses = list(reader.waiting.values()), len(reader.lost)
         try:
             with _single_threads():
                 run_in_processes(
                     tasks,
                     read_file,
-                    enter,
+                    reader.enter,
                     processes=max(1, min(most, -(-len(tasks) // _FILES_A_PROCESS))),
-                    describe_loss=describe_loss,
+                    describe_loss=reader.describe_loss,
                 )
         except AvlinkError as error:
-            if not lost:
+            # Processes that die one after the other, and never read anything, do so for a reason of their own.
+            if len(reader.lost) == losses or (not reader.usable and losses >= _MOST_LOSSES):
                 raise
             # A decoder that crashes takes its process along: the file is at fault, and the others are read.
-            task, _ = lost.pop()
-            enter(task, faulty(task, f"{error}; the file may be damaged, so convert it"))
-    return touched
+            fault = f"{error}; the file may be damaged, so convert it"
+            reader.enter(reader.lost[-1], faulty(reader.lost[-1], fault, again=not reader.usable))
+    return reader.touched

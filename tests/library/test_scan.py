@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from avlink.core.errors import LibraryError, OutputError
+from avlink.core.errors import AvlinkError, LibraryError, OutputError
 from avlink.core.events import Event, Message, ignore
 from avlink.core.hashing import content_digest
 from avlink.library import read_sound
@@ -124,6 +124,15 @@ def test_a_process_that_dies_costs_its_file_only(folder: Path, monkeypatch: pyte
     report = _add_with(folder, "killer", monkeypatch)
     assert [name for name, _ in report.faults] == [NAMES[2]]
     assert "SIGKILL" in report.faults[0][1] and report.library.sounds == 3
+
+
+def test_processes_that_all_die_end_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avlink.library.scan.read_file", _die)
+    with pytest.raises(AvlinkError, match=r"the process that read '.*' ended with exit code 9"):
+        add_library(folder, "foley", ignore, processes=1)
+    monkeypatch.setattr("avlink.library.scan.read_file", read_sound.read_file)
+    # No file was at fault: the next run reads them all.
+    assert (update().library.sounds, update().library.faults) == (4, 0)
 
 
 def test_a_run_that_is_killed_is_continued(tmp_path: Path) -> None:
@@ -266,6 +275,10 @@ def _first(words: str):  # type: ignore[no-untyped-def]
 def _add_with(folder: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> ScanReport:
     monkeypatch.setattr("avlink.library.scan.read_file", _die_at_the_bell)
     return add_library(folder, "foley", ignore, processes=2)
+
+
+def _die(task: read_sound.SoundTask) -> read_sound.SoundRead:
+    os._exit(9)
 
 
 def _die_at_the_bell(task: read_sound.SoundTask) -> read_sound.SoundRead:
