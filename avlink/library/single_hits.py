@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from avlink.core.sound import FittedSound, read_blocks
 from avlink.core.values import SoundSource
 from avlink.library.heard import Levels, OneChannel
 from avlink.library.values import SoundHit
@@ -31,6 +32,7 @@ _BEFORE_S, _AFTER_S, _RISE_S = 0.012, 0.040, 0.030
 _ATTACK = 0.25
 """The transient is the first sample of the rise that reaches this part of the peak: before, a hit is not heard."""
 
+_EARLIER_S, _ABOVE_EARLIER, _MOST_ATTACK = 0.015, 1.4, 0.6
 _MOST_PREROLL_S = 0.5
 _TAIL_DB = 60.0
 """A tail ends where it is this far below the peak, or at the level of the file's quiet parts."""
@@ -40,6 +42,7 @@ _LEAST_FALL_DB = 12.0
 _SMOOTHED_STEPS, _TOP_STEPS = 4, 8
 _NEARLY_DB = 3.0
 _LEAST_TAIL_S = 0.03
+_CUT_IN_S, _LEAST_DECAY_DB, _LEAST_EVEN_S = 0.01, 8.0, 1.0
 
 
 def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
@@ -58,6 +61,8 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
         transient, peak = _transient(heard, round(float(time_s) * rate) - lead)
         # Two onsets may lead to one peak.
         found[transient] = max(peak, found.get(transient, 0.0))
+    if _is_cut_in(levels, sorted(found), round(_CUT_IN_S * rate)):
+        del found[min(found)]
     return _spans(sound, levels, found)
 
 
@@ -72,9 +77,22 @@ def softest_hit(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
     return _spans(sound, levels, {transient: peak})
 
 
+def _is_cut_in(levels: Levels, transients: list[int], start: int) -> bool:
+    """Return whether the first transient only is that of a file which begins within a sound: nothing falls after it."""
+    if not transients or transients[0] > start:
+        return False
+    stop = transients[1] // levels.hop if len(transients) > 1 else len(levels.power)
+    level_db = smoothed_db(levels.power[:stop])
+    # A short sound that is even, such as a beep, is one hit all the same.
+    return (
+        len(level_db) * levels.step_s >= _LEAST_EVEN_S
+        and float(level_db[:_TOP_STEPS].max() - level_db.min()) < _LEAST_DECAY_DB
+    )
+
+
 def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float]) -> tuple[SoundHit, ...]:
     """Return hits with their spans, of transients and magnitudes of their peaks; traces of handling are left out."""
-    rate = sound.sample_rate
+    rate, heard = sound.sample_rate, OneChannel(sound, levels.channel)
     loudest = max(found.values(), default=0.0)
     kept = sorted(one for one, peak in found.items() if peak > loudest * 10 ** (-_BELOW_LOUDEST_DB / 20))
     level_db = smoothed_db(levels.power)
@@ -95,7 +113,7 @@ def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float]) -> tu
                 start_s=Fraction(starts[number], rate),
                 transient_s=Fraction(transient, rate),
                 end_s=Fraction(end, rate),
-                peak_db=float(20 * np.log10(found[transient] + 1e-12)),
+                peak_db=_peak_db(heard, transient, end),
             )
         )
     return tuple(hits)
@@ -115,16 +133,25 @@ def _transient(heard: SoundSource, onset: int) -> tuple[int, float]:
     rate = heard.sample_rate
     first = max(0, onset - round(_BEFORE_S * rate))
     last = min(heard.num_samples, max(onset, 0) + round(_AFTER_S * rate))
-    begin = max(0, first - round(_RISE_S * rate))
+    begin = max(0, first - round((_RISE_S + _EARLIER_S) * rate))
     magnitude = np.abs(heard.read(begin, last)[0])
     if not len(magnitude):
         return min(max(onset, 0), heard.num_samples - 1), 0.0
     at = first - begin + int(np.argmax(magnitude[first - begin :]))
     peak = float(magnitude[at])
-    # Back from the peak: before it may ring another hit.
-    rise = magnitude[max(0, at - round(_RISE_S * rate)) : at + 1]
-    reached = int(np.argmax(rise >= _ATTACK * peak)) if peak > 0 else len(rise) - 1
-    return begin + max(0, at - round(_RISE_S * rate)) + reached, peak
+    # Back from the peak, and no further: before it may ring another hit.
+    foot = max(0, at - round(_RISE_S * rate))
+    earlier = magnitude[max(0, first - begin - round(_EARLIER_S * rate)) : first - begin]
+    # Where it is loud before, as between a latch and the door, the rise begins above that.
+    needed = max(_ATTACK * peak, min(_ABOVE_EARLIER * float(earlier.max(initial=0.0)), _MOST_ATTACK * peak))
+    reached = int(np.argmax(magnitude[foot : at + 1] >= needed)) if peak > 0 else at - foot
+    return begin + foot + reached, peak
+
+
+def _peak_db(heard: SoundSource, transient: int, end: int) -> float:
+    """Return the sample peak from a transient to the end of its tail, in dBFS."""
+    blocks = read_blocks(FittedSound(heard, end - transient, transient))
+    return float(20 * np.log10(max(float(np.abs(block).max()) for block in blocks) + 1e-12))
 
 
 def _floor_db(level_db: NDArray[np.float64]) -> float:

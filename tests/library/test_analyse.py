@@ -68,6 +68,13 @@ def test_transients_move_with_the_sound_and_not_with_its_gain() -> None:
     assert first.hits[0].peak_db - quiet.hits[0].peak_db == pytest.approx(40, abs=0.1)
 
 
+@pytest.mark.parametrize("level", [0.02, 0.1, 0.15])
+def test_noise_before_a_hit_is_not_taken_for_it(level: float) -> None:
+    sound = strikes([60000], 96000) + hiss(2, level=level / 3, seed=5)
+    # A peak of 0.5: the noise reaches a good third of it at most. Nor is the start of the file, within noise, a hit.
+    assert transients(analyse_sound(wave(sound), "x")) == [60000]
+
+
 def test_a_hit_on_the_first_sample_is_found() -> None:
     analysis = analyse_sound(wave(strikes([0], 24000)), "x")
     assert transients(analysis) == [0] and analysis.kind == "one-shot"
