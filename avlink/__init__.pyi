@@ -25,6 +25,7 @@ from .core.errors import AvlinkError as AvlinkError
 from .core.errors import BundleError as BundleError
 from .core.errors import ExecutorError as ExecutorError
 from .core.errors import InputError as InputError
+from .core.errors import LibraryError as LibraryError
 from .core.errors import MediaChanged as MediaChanged
 from .core.errors import MediaError as MediaError
 from .core.errors import OutputError as OutputError
@@ -115,6 +116,15 @@ from .evaluation.evaluate import evaluate as evaluate
 from .hooks import Options as Options
 from .hooks import find_recipe as find_recipe
 from .hooks import hookimpl as hookimpl
+from .library.credits import credits_text as credits_text
+from .library.index import LibraryIndex as LibraryIndex
+from .library.index import open_library_index as open_library_index
+from .library.libraries import sound_state as sound_state
+from .library.search import FoundSound as FoundSound
+from .library.search import WantedSounds as WantedSounds
+from .library.search import search_sounds as search_sounds
+from .library.values import Sound as Sound
+from .library.values import SoundHit as SoundHit
 from .media.animation import TimedPicture as TimedPicture
 from .media.animation import write_animation as write_animation
 from .media.audio import read_audio as read_audio

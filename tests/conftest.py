@@ -40,9 +40,10 @@ jaxtyping.install_import_hook(["avlink.engine", "avlink.training"], f"{_CHECKER.
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test has a cache of its own; programs that it starts use the same."""
+    """Each test has a cache and data of its own; programs that it starts use the same."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("AVLINK_CACHE_DIR", str(folder))
+    monkeypatch.setenv("AVLINK_DATA_DIR", str(folder / "data"))
     for name in ("AVLINK_PLUGINS", "AVLINK_TRACE_HOOKS", "AVLINK_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     return folder

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import avlink
-from avlink.cli import admin, cache, data, edit, foundry, models, plugins, project, recipes, stems, training
+from avlink.cli import admin, cache, data, edit, foundry, library, models, plugins, project, recipes, stems, training
 from avlink.cli.tree import CommandTree
 
 GROUPS = {
@@ -17,6 +17,7 @@ GROUPS = {
     "cache": cache.app,
     "stems": stems.app,
     "foundry": foundry.app,
+    "library": library.app,
     "data": data.app,
 }
 """Groups of commands, such as `avlink cache info`."""

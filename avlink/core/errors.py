@@ -8,6 +8,7 @@
        |  `- MediaChanged     a media file that was replaced while it was read
        |- TimelineError       a timeline that cannot be used
        |- BundleError         a model bundle that cannot be used
+       |- LibraryError        a sound library, or their index, that cannot be used
        `- OutputError         an output place that cannot be written
           `- DiskFull         exit code 1: a disk has no space left
     |- PluginError            exit code 1: a plugin failed
@@ -54,6 +55,10 @@ class TimelineError(InputError):
 
 class BundleError(InputError):
     """A model bundle is incomplete, altered, or of another format."""
+
+
+class LibraryError(InputError):
+    """A sound library, or the index of all, is missing, damaged, or in use."""
 
 
 class OutputError(InputError):

@@ -1,4 +1,4 @@
-"""Atomic writing of files, with errors in words; and the place of the cache."""
+"""Atomic writing of files, with errors in words; and the places of the cache and of the user's data."""
 
 from __future__ import annotations
 
@@ -160,6 +160,13 @@ def cache_dir() -> Path:
     if chosen := os.environ.get("AVLINK_CACHE_DIR"):
         return Path(chosen).expanduser()
     return platformdirs.user_cache_path("avlink", appauthor=False)
+
+
+def data_dir() -> Path:
+    """Return the folder of what is kept for good: `$AVLINK_DATA_DIR`, else `avlink` in the platform's data folder."""
+    if chosen := os.environ.get("AVLINK_DATA_DIR"):
+        return Path(chosen).expanduser()
+    return platformdirs.user_data_path("avlink", appauthor=False)
 
 
 def _flush(path: Path) -> None:

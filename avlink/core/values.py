@@ -6,6 +6,7 @@ everywhere and becomes a sample or frame index only in `avlink.core.clock`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from pydub import AudioSegment
+
+_INT_BYTES = 4
+_INT_FULL_SCALE = 1 << 31
 
 
 @runtime_checkable
@@ -70,6 +75,38 @@ class Waveform:
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return samples [start, stop), without a copy."""
         return self.samples[:, start:stop]
+
+    def to_pydub(self) -> AudioSegment:
+        """Return the sound as a `pydub.AudioSegment` of 32-bit integers, in which +-1 is full scale.
+
+        Values in [-1, 1) that are multiples of 2**-31 are kept exactly, others are rounded, and those beyond full scale
+        clipped. Raises ValueError for values that are not finite.
+        """
+        import numpy as np
+
+        if not np.isfinite(self.samples).all():
+            raise ValueError("the sound holds values that are not finite, which integers cannot hold")
+        scaled = np.clip(np.rint(self.samples.T * np.float64(_INT_FULL_SCALE)), -_INT_FULL_SCALE, _INT_FULL_SCALE - 1)
+        return _segment_type()(
+            data=scaled.astype(np.int32).tobytes(),
+            sample_width=_INT_BYTES,
+            frame_rate=self.sample_rate,
+            channels=self.channels,
+        )
+
+    @classmethod
+    def from_pydub(cls, segment: AudioSegment) -> Waveform:
+        """Return a `pydub.AudioSegment` of any sample width as a waveform.
+
+        Integers of up to 25 bits with their sign, and all that `to_pydub` returns, are kept exactly; others are rounded
+        to the nearest float32.
+        """
+        import numpy as np
+
+        # Signed at every width: pydub converts 8-bit sound when it reads it.
+        values = np.frombuffer(segment.raw_data, np.dtype(f"i{segment.sample_width}"))
+        scaled = values.reshape(-1, segment.channels).T / np.float64(1 << (8 * segment.sample_width - 1))
+        return cls(samples=np.ascontiguousarray(scaled, np.float32), sample_rate=segment.frame_rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,3 +277,12 @@ class PictureGenerator(Protocol):
         Short ones may be `Frames`; long ones are better given as sources that are read in blocks.
         """
         ...
+
+
+def _segment_type() -> type[AudioSegment]:
+    """Return pydub's class. Its import warns that there is no ffmpeg program, which is not needed here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pydub import AudioSegment
+
+        return AudioSegment

@@ -1,1 +1,1 @@
-"""The processors that finish stems: declick, fades, peak cap. Pure functions on numpy arrays."""
+"""The processors that finish stems: declick, fades, peak cap, effects of pydub. Pure functions on arrays."""

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = sorted(
     path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def measure(" in path.read_text("utf-8")
 )
-QUICK = ("start", "foundry", "scale", "decoding", "training")
+QUICK = ("start", "library", "foundry", "scale", "decoding", "training")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -31,6 +31,7 @@ HEAVY = {
     "avlink.edit",
     "avlink.engine",
     "avlink.evaluation",
+    "avlink.library",
     "avlink.training",
 }
 
@@ -60,6 +61,13 @@ OPTIONS = {
     "cache prune": "--dry-run --help --json --max-size --older-than",
     "data prepare": "--device --help --json --output --part --processes --retry-bad --set -o -s RECIPE",
     "data check": "--help --json --output --sample --set -o -s RECIPE",
+    "library add": "--help --json --name --processes DIR",
+    "library update": "--help --json --processes NAME",
+    "library list": "--help --json",
+    "library search": "--category --help --json --kind --library --limit -n WORDS...",
+    "library info": "--help --json FILE",
+    "library check": "--help --json",
+    "library remove": "--help --json NAME",
     "foundry sample": "--count --help --json --seed --split -n OUT",
 }
 

@@ -18,6 +18,7 @@ from avlink.core.paths import (
     atomic_write,
     cache_dir,
     check_place,
+    data_dir,
     make_folder,
     sweep_leftovers,
     write_text,
@@ -226,3 +227,13 @@ class TestPlaces:
         with pytest.raises(OutputError) as written, atomic_write(tmp_path / place) as temporary:
             temporary.write_text("x")
         assert str(told.value) == str(written.value)
+
+
+def test_data_lies_where_the_environment_says_and_else_apart_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVLINK_DATA_DIR", str(tmp_path))
+    assert data_dir() == tmp_path
+    monkeypatch.delenv("AVLINK_DATA_DIR")
+    monkeypatch.delenv("AVLINK_CACHE_DIR")
+    assert data_dir().name == "avlink" and data_dir() != cache_dir()

@@ -15,7 +15,7 @@ from avlink.hooks import make_registry
 
 RATE = 48000
 REGISTRY = make_registry(plugin)
-NAMES = tuple(REGISTRY.processors)
+NAMES = ("declick", "fades", "peak_cap")
 
 
 def process(name: str, wave: Waveform, **options: float) -> Waveform:
@@ -39,7 +39,7 @@ def hit(hz: float, decay_s: float, noisy: float = 0.0, seed: int = 0) -> np.ndar
 
 
 def test_it_offers_the_chain_of_the_built_in_recipe() -> None:
-    assert NAMES == ("declick", "fades", "peak_cap")
+    assert tuple(REGISTRY.processors) == (*NAMES, "pydub")
 
 
 @pytest.mark.parametrize("name", NAMES)
