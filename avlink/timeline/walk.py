@@ -16,6 +16,7 @@ import opentimelineio as otio
 from avlink.core.hashing import digest
 from avlink.core.limits import SPEED, TIME_S
 from avlink.timeline.fades import Fade, Overlap, overlaps
+from avlink.timeline.hit_markers import SPOTTED
 from avlink.timeline.item import KEY, begin_s, is_off, own_range, shown_time, speed_of, table, visible_duration_s
 from avlink.timeline.markers import Marker, MarkerIndex, colour_of, markers_around, markers_of
 from avlink.timeline.media_refs import media_refs
@@ -337,6 +338,8 @@ def _clip(item: otio.core.Item, name: str, index: int, at: _Context, view: View)
         return None
     start_s, end_s = view.first_s, view.last_s
     own = MarkerIndex(markers_of(item, view, own=True))
+    markers = tuple(markers_around((own, *at.rows), start_s, end_s))
+    said = table(item.metadata, KEY)
     clip = ClipRef(
         id=item_id(at.layer, start_s, end_s - start_s, at.depth),
         name=name,
@@ -351,8 +354,9 @@ def _clip(item: otio.core.Item, name: str, index: int, at: _Context, view: View)
         trail_s=view.trail_s,
         nests=at.nests,
         depth=at.depth,
-        markers=tuple(markers_around((own, *at.rows), start_s, end_s)),
+        markers=markers,
+        spotted=SPOTTED in said or any(marker.hit is not None for marker in markers),
         colour=colour_of(item),
         address=(*at.address, index),
     )
-    return with_requests(with_fades(clip, at.fades), table(item.metadata, KEY))
+    return with_requests(with_fades(clip, at.fades), said)
