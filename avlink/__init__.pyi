@@ -51,6 +51,9 @@ from .core.frames import SpooledPictures as SpooledPictures
 from .core.hashing import derive_seed as derive_seed
 from .core.hashing import digest as digest
 from .core.hashing import fraction_text as fraction_text
+from .core.hits import HIT_KINDS as HIT_KINDS
+from .core.hits import Hit as Hit
+from .core.hits import HitSpotter as HitSpotter
 from .core.outputs import Outputs as Outputs
 from .core.outputs import Receipt as Receipt
 from .core.paths import TEMPORARY_PREFIX as TEMPORARY_PREFIX
@@ -109,6 +112,8 @@ from .engine.public.checkpoint import read_checkpoint as read_checkpoint
 from .engine.sampling import PictureSampler as PictureSampler
 from .engine.sampling import SampleConfig as SampleConfig
 from .engine.sampling import SoundSampler as SoundSampler
+from .engine.spotter import OnsetNet as OnsetNet
+from .engine.spotter import load_onset_net as load_onset_net
 from .engine.text.t5 import import_transformers as import_transformers
 from .evaluation.evaluate import EvaluateReport as EvaluateReport
 from .evaluation.evaluate import evaluate as evaluate

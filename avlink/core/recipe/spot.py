@@ -25,5 +25,5 @@ class SpotRecipe(RunRecipe):
     read: ReadTable = ReadTable()
     select: SelectTable = SelectTable()
     spotter: SpotterChoice = SpotterChoice(name="motion-stem")
-    min_confidence: float = Field(default=0.3, ge=0, le=1)
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
     """Least confidence of a hit that is marked."""
