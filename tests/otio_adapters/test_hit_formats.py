@@ -60,7 +60,7 @@ def bring_back(path: Path, timeline: otio.schema.Timeline) -> int:
 
 @st.composite
 def cuts(draw: st.DrawFn) -> tuple[otio.schema.Timeline, otio.schema.Timeline]:
-    """A cut of clips with gaps, at any rate and start, without and with hits on its clips."""
+    """A cut of clips with gaps, at any rate and start, without and with hits on its clips; some have a stem already."""
     rate = draw(st.sampled_from(RATES))
     nominal = round(rate)
     start = draw(st.sampled_from([0, 3600 * nominal, 86400]))
@@ -72,6 +72,12 @@ def cuts(draw: st.DrawFn) -> tuple[otio.schema.Timeline, otio.schema.Timeline]:
         own = Range(Time(draw(st.integers(0, 5000)), rate), Time(draw(st.integers(nominal, 4 * nominal)), rate))
         track.append(otio.schema.Clip(f"c{number}", otio.schema.ExternalReference(f"c{number}.mov"), own))
     plain.tracks.append(track)
+    if draw(st.booleans()):
+        span = Range(Time(start, rate), Time(nominal, rate))
+        stem = otio.schema.Clip("c0", otio.schema.ExternalReference("c0.wav", span), span)
+        stem.metadata["avlink"] = {"id": "0", "sample_rate": 48000, "samples": 48000, "channels": 1}
+        kind = otio.schema.TrackKind.Audio
+        plain.tracks.append(otio.schema.Track("FOLEY", [stem], kind=kind, metadata={"avlink": {}}))
     marked = plain.deepcopy()
     spotted = []
     for clip in clips_of(marked):
