@@ -222,6 +222,26 @@ def test_a_hit_that_was_moved_there_is_moved_here(
     assert (moved.time_s, moved.strength, moved.source) == (Fraction(17, 10), 0.6, "marker")
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_hits_of_the_timeline_and_of_hidden_clips_stay_where_they_are(
+    suffix: str, marked: otio.schema.Timeline, tmp_path: Path
+) -> None:
+    marked.tracks.markers.append(otio.schema.Marker("step 0.3", Range(Time(60, 24), Time(1, 24))))
+    marked.tracks[0].markers.append(otio.schema.Marker("HIT: chair", Range(Time(70, 24), Time(1, 24))))
+    # Over the second hit of the first clip.
+    over = otio.schema.Clip("over", otio.schema.ExternalReference("over.mov"), Range(Time(0, 24), Time(20, 24)))
+    gap = otio.schema.Gap(source_range=Range(Time(0, 24), Time(24, 24)))
+    marked.tracks.append(otio.schema.Track("V2", [gap, over]))
+    before = marked.to_json_string()
+    path = write(marked, suffix, tmp_path)
+    assert bring_back(path, marked) == 0
+    assert marked.to_json_string() == before
+    # What is seen of the clip can be edited all the same.
+    path.write_bytes(path.read_bytes().replace(b"hit 0.8", b"door slam 0.2"))
+    assert bring_back(path, marked) == 1
+    assert hits_of(marked)[0][1].words == "door slam"
+
+
 def test_markers_that_resolve_exports_are_read(marked: otio.schema.Timeline, tmp_path: Path) -> None:
     """As the program writes them: blank lines, colours and notes of its own, and a marker that is no hit."""
     (tmp_path / "markers.edl").write_text(
