@@ -222,6 +222,13 @@ class MotionConfig(Table):
     """Classes that the stem predicts at each onset (materials, in the built-in model)."""
 
 
+class SpotterConfig(MotionConfig):
+    """A motion stem that is trained to spot, with an input size of its own. Its classes may be kinds of hits."""
+
+    width: int = Field(default=64, gt=0, multiple_of=4)
+    height: int = Field(default=36, gt=0, multiple_of=4)
+
+
 class AVLinkConfig(Table):
     """Configuration of the whole engine."""
 
@@ -234,6 +241,7 @@ class AVLinkConfig(Table):
     picture: VideoConfig = VideoConfig()
     fusion: FusionConfig = FusionConfig()
     motion: MotionConfig | None = None
+    spotter: SpotterConfig | None = None
 
     @model_validator(mode="after")
     def _variants_fit(self) -> AVLinkConfig:
