@@ -197,7 +197,8 @@ class SoundRequest:
     """Request for the sound of one clip. `frames` are already at the generator's `PictureSpec`.
 
     `hits` are the events that are to sound, in seconds from the first frame; None leaves them to the generator. An
-    empty tuple asks for none. Generators without such a condition ignore them.
+    empty tuple asks for none. Generators without such a condition ignore them. With `base_hits`, the sound away from
+    the hits in which both lists differ is that of `base_hits`, sample for sample.
     """
 
     frames: FrameSource
@@ -205,6 +206,7 @@ class SoundRequest:
     prompt: Prompt
     seed: int
     hits: tuple[Hit, ...] | None = None
+    base_hits: tuple[Hit, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from avlink.core.clock import to_index
 from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
+from avlink.core.hit_changes import hit_changes
 from avlink.core.sound import FittedSound, SpooledSound
 from avlink.core.values import (
     OnStep,
@@ -27,6 +29,7 @@ from avlink.engine.flow.solver import euler, guide
 from avlink.engine.nn.controller import hit_curve
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
+from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
 from avlink.engine.system import System
 from avlink.engine.windows import Window, blend, plan_windows
 
@@ -61,8 +64,19 @@ class SoundSampler(Sampler):
                 if on_step is not None:
                     on_step(number * steps + done, len(requests) * steps)
 
-            made.append(self._generate_one(request, tell))
+            made.append(self._generate_locally(request, tell))
         return tuple(made)
+
+    def _generate_locally(self, request: SoundRequest, on_step: OnStep) -> SoundSource:
+        """Return the sound of a request; only what its hits change is other than with its `base_hits`."""
+        if request.hits is None or request.base_hits is None or self.system.controller is None:
+            return self._generate_one(request, on_step)
+        base = self._generate_one(replace(request, hits=request.base_hits), on_step)
+        patches: tuple[Patch, ...] = ()
+        for change in hit_changes(request.base_hits, request.hits, apart_s=TAIL_S + BEFORE_S):
+            other = self._generate_one(replace(request, hits=change.hits), on_step)
+            patches = (*patches, find_patch(base, other, change.first_s, change.last_s))
+        return PatchedSound(base, patches) if patches else base
 
     def _generate_one(self, request: SoundRequest, on_step: OnStep) -> SoundSource:
         duration_s = max(float(request.duration_s), SHORTEST_S)
