@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avlink.core.values import Waveform
@@ -27,6 +27,7 @@ def wave(samples: np.ndarray) -> Waveform:
     return Waveform(samples=samples[None], sample_rate=RATE)
 
 
+@settings(max_examples=25)
 @given(st.floats(0.0, 5.9), st.floats(0.01, 0.2), st.integers(0, 9))
 def test_the_rest_of_the_clip_stays_sample_for_sample(at_s: float, decay_s: float, seed: int) -> None:
     base = noise(6, seed)
@@ -34,7 +35,7 @@ def test_the_rest_of_the_clip_stays_sample_for_sample(at_s: float, decay_s: floa
     patch = find_patch(wave(base), wave(other), at_s, at_s)
     made = PatchedSound(wave(base), (patch,)).read(0, len(base))[0]
     first, last = round((at_s - BEFORE_S) * RATE), round((at_s + TAIL_S) * RATE)
-    assert (first - 1 <= patch.start and patch.stop <= last + 1) or patch.start == 0
+    assert max(0, first) <= patch.start + 1 and patch.stop <= last + 1
     assert np.array_equal(made[: patch.start], base[: patch.start])
     assert np.array_equal(made[patch.stop :], base[patch.stop :])
     # From the attack on the new sound is heard whole.
