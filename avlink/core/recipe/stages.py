@@ -82,6 +82,8 @@ class StageTable(Table):
     ema: float = Field(default=0.998, ge=0, lt=1)
     finetune: bool = False
     """In fusion stages: train the backbone of the generated modality too (table 2, w/FT)."""
+    motion: bool = True
+    """In fusion stages: train the motion stem too, if the model has one."""
     tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
     """Tasks of a joint fusion, among which every batch is divided."""
     text_drop: float | None = Field(default=None, ge=0, le=1)

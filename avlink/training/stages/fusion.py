@@ -68,10 +68,10 @@ class FusionStage:
 
     `tasks` divide every batch: v2a and a2v keep the conditioning side at its fixed flow time, "both" generates both
     sides at one flow time. The backbones stay frozen; with `finetune` the one of the generated side learns too (table
-    2, w/FT). Flow times are logit-normal (appendix D.1). `rates` give the share of texts that are dropped and of clips
-    without any condition, for guidance (C.1, C.2). One step in five (`shorter`) trains on a shorter stretch, so that
-    short clips work. `features` (clips, pictures, values) are an extractor's, where the model reads those instead of
-    the video backbone's.
+    2, w/FT). Without `train_motion` the motion stem stays frozen as well. Flow times are logit-normal (appendix D.1).
+    `rates` give the share of texts that are dropped and of clips without any condition, for guidance (C.1, C.2). One
+    step in five (`shorter`) trains on a shorter stretch, so that short clips work. `features` (clips, pictures, values)
+    are an extractor's, where the model reads those instead of the video backbone's.
     """
 
     shorter = 0.2
@@ -87,6 +87,7 @@ class FusionStage:
         conditioning: Conditioning | None = None,
         rates: Rates = FUSION_RATES,
         finetune: bool = False,
+        train_motion: bool = True,
         features: Precomputed | None = None,
         validate: Validate = no_validation,
     ) -> None:
@@ -105,7 +106,8 @@ class FusionStage:
                 if {task, "both"} & set(self.tasks)
             }
         self.use_motion = "v2a" in self.tasks and system.motion is not None
-        if self.use_motion and system.motion is not None:
+        self.train_motion = self.use_motion and train_motion
+        if self.train_motion and system.motion is not None:
             self.trained["motion"] = system.motion
             self.frozen = system.motion.appearance.learned_alone
         self.controller = system.controller if "v2a" in self.tasks else None
@@ -152,10 +154,12 @@ class FusionStage:
         losses: dict[str, Tensor] = {}
         motion = None
         if self.use_motion and self.system.motion is not None:
-            seen = self.system.motion(jitter_colour(batch.pixels, generator))
+            with torch.set_grad_enabled(self.train_motion):
+                seen = self.system.motion(jitter_colour(batch.pixels, generator))
             # The stem sees all clips, since its own losses need no fusion; the tokens of the others are dropped.
             motion = seen.tokens[gone:]
-            losses |= self._motion_losses(seen, batch)
+            if self.train_motion:
+                losses |= self._motion_losses(seen, batch)
         hits = None if self.controller is None else self._hits(batch, gone, generator)
         made = []
         if gone:
