@@ -235,6 +235,13 @@ class ControllerConfig(Table):
     """Kinds of hits that it tells apart."""
 
 
+class SpotterConfig(MotionConfig):
+    """A motion stem that is trained to spot, with an input size of its own. Its classes may be kinds of hits."""
+
+    width: int = Field(default=64, gt=0, multiple_of=4)
+    height: int = Field(default=36, gt=0, multiple_of=4)
+
+
 class AVLinkConfig(Table):
     """Configuration of the whole engine."""
 
@@ -248,6 +255,7 @@ class AVLinkConfig(Table):
     fusion: FusionConfig = FusionConfig()
     motion: MotionConfig | None = None
     controller: ControllerConfig | None = None
+    spotter: SpotterConfig | None = None
 
     @model_validator(mode="after")
     def _variants_fit(self) -> AVLinkConfig:

@@ -31,15 +31,16 @@ COMPONENTS = (
     "fusion_v2a",
     "fusion_a2v",
     "fusion",
+    "spotter",
 )
 
 
 class System(nn.Module):
     """The modules of a model under the names that bundles and recipes use (`COMPONENTS`).
 
-    `motion` and `controller` are None if the configuration has none. There is either a fusion for each direction or one
-    `fusion` for all; the others are None. The text encoders are None if the encoder is external: `external_text` must
-    then be set, which is no component and never trained.
+    `motion`, `controller` and `spotter` are None if the configuration has none. There is either a fusion for each
+    direction or one `fusion` for all; the others are None. The text encoders are None if the encoder is external:
+    `external_text` must then be set, which is no component and never trained.
     """
 
     external_text: TextEncoder | None = None
@@ -67,6 +68,7 @@ class System(nn.Module):
         self.fusion_v2a = None if shared else make_fusion(config, "audio")
         self.fusion_a2v = None if shared else make_fusion(config, "video")
         self.fusion = make_fusion(config, "both") if shared else None
+        self.spotter = None if config.spotter is None else MotionStem(config.spotter)
 
     def component(self, name: str) -> nn.Module | None:
         """Return the component of that name, or None if this model has none."""

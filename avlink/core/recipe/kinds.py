@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.recipe.data import DataTable, FoundryData, media_of
 from avlink.core.recipe.schema import Names, Recipe, Seed, SonifyRecipe, VisualizeRecipe
+from avlink.core.recipe.spot import SpotRecipe
 from avlink.core.recipe.stages import (
     ALONE,
     Conditioning,
@@ -140,6 +141,7 @@ class AblateRecipe(Recipe):
 KINDS: Mapping[str, type[Recipe]] = {
     "sonify": SonifyRecipe,
     "visualize": VisualizeRecipe,
+    "spot": SpotRecipe,
     "train": TrainRecipe,
     "evaluate": EvaluateRecipe,
     "ablate": AblateRecipe,
