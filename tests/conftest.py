@@ -6,8 +6,11 @@ Tests of runs share a tiny project: two generated movies, and a timeline over th
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -72,6 +75,19 @@ class Kit:
     clip = staticmethod(clip)
     timeline_of = staticmethod(timeline_of)
     tone_recipe = staticmethod(tone_recipe)
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk on which 128 kB are left."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
+    # Only root may mount, on Linux.
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a disk of a few kilobytes cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from avlink.edit.sonify import SonifyReport, SonifyRequest, sonify
 from avlink.edit.visualize import VisualizeRequest, visualize
 from avlink.media.wave import WaveFile, write_float_wave
 from avlink.session import Session, open_store
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from damages import clear, empty, flip, truncate
 
 SIDECAR = ".meta.json"
 
@@ -42,24 +46,6 @@ def run(session: Session, recipe: SonifyRecipe, cut: Path, *, dry_run: bool = Fa
 
 def stems(report: SonifyReport) -> list[bytes]:
     return [stem.path.read_bytes() for item in report.items for stem in item.stems]
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-4])
-
-
-def clear(path: Path) -> None:
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
 
 
 @pytest.mark.parametrize("damage", [flip, truncate, clear, empty])

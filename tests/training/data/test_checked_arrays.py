@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,21 +19,10 @@ from avlink.training.data.index import ClipLabels
 from avlink.training.data.precomputed import PrecomputedStore
 from avlink.training.data.texts import CachedTextEncoder, TextStore
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from damages import clear, flip, truncate
+
 ROWS = np.arange(24, dtype=np.float32).reshape(4, 6)
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-4])
-
-
-def clear(path: Path) -> None:
-    path.write_bytes(bytes(path.stat().st_size))
 
 
 DAMAGES = [flip, truncate, clear]
