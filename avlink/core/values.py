@@ -198,7 +198,8 @@ class SoundRequest:
 
     `hits` are the events that are to sound, in seconds from the first frame; None leaves them to the generator. An
     empty tuple asks for none. Generators without such a condition ignore them. With `base_hits`, the sound away from
-    the hits in which both lists differ is that of `base_hits`, sample for sample.
+    the hits in which both lists differ is that of `base_hits`, sample for sample. `known_s` is the stretch that `hits`
+    speak of, in seconds; None means all. Outside of it the generator decides.
     """
 
     frames: FrameSource
@@ -207,6 +208,7 @@ class SoundRequest:
     seed: int
     hits: tuple[Hit, ...] | None = None
     base_hits: tuple[Hit, ...] | None = None
+    known_s: tuple[Fraction, Fraction] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -59,7 +60,18 @@ def _ask(job: Job, generator: SoundGenerator) -> SoundRequest:
         spec=generator.picture,
         speed=source.speed,
     )
-    return SoundRequest(frames=frames, duration_s=source.made_s, prompt=job.prompt, seed=job.seed)
+    hits = None
+    if job.hits is not None:
+        hits = tuple(replace(hit, time_s=hit.time_s + source.before_s) for hit in job.hits)
+    return SoundRequest(
+        frames=frames,
+        duration_s=source.made_s,
+        prompt=job.prompt,
+        seed=job.seed,
+        hits=hits,
+        # Handles are not seen, so nobody has marked what happens in them.
+        known_s=None if hits is None else (source.before_s, source.before_s + source.seen_s),
+    )
 
 
 def _keep(store: Store, key: str, sound: SoundSource) -> None:

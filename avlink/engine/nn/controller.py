@@ -19,13 +19,21 @@ from avlink.engine.nn.motion import Temporal
 
 
 def hit_curve(
-    hits: Sequence[Hit], config: ControllerConfig, *, tokens: int, tokens_per_second: float, start_s: float = 0.0
+    hits: Sequence[Hit],
+    config: ControllerConfig,
+    *,
+    tokens: int,
+    tokens_per_second: float,
+    start_s: float = 0.0,
+    known_s: tuple[float, float] | None = None,
 ) -> Float[Tensor, "tokens channels"]:
     """Return hits as a curve over audio tokens; the first token begins at `start_s`.
 
     A token has `config.bins` bins with the share of an impulse that falls on each, as many with its strength, one
     channel per kind, and one that is 1 throughout: it tells a curve without hits from none. A hit between two bins is
     divided between them. Hits outside are left out, and kinds that the configuration does not name count as none.
+
+    With `known_s` the tokens that are not within that stretch are zero throughout: there the model decides.
     """
     bins, kinds = config.bins, {kind: number for number, kind in enumerate(config.kinds)}
     impulses, strengths = torch.zeros(tokens * bins), torch.zeros(tokens * bins)
@@ -43,7 +51,12 @@ def hit_curve(
         if hit.kind in kinds:
             named[min(max(low, 0) // bins, tokens - 1), kinds[hit.kind]] = 1.0
     rows = (impulses.view(tokens, bins), strengths.view(tokens, bins), named, torch.ones(tokens, 1))
-    return torch.cat(rows, dim=1)
+    curve = torch.cat(rows, dim=1)
+    if known_s is not None:
+        first, last = ((moment_s - start_s) * tokens_per_second for moment_s in known_s)
+        token = torch.arange(tokens)
+        curve[(token + 1 <= first) | (token >= last)] = 0
+    return curve
 
 
 def curve_channels(config: ControllerConfig) -> int:
@@ -74,7 +87,7 @@ class TemporalController(nn.Module):
     ) -> Float[Tensor, "spans batch tokens dim"]:
         """Return what is added to the tokens before each span.
 
-        A row of zeros throughout is a clip without a curve, to which nothing is added.
+        Nothing is added to tokens whose curve is zero throughout.
         """
         # Noisy tokens need other features than nearly finished ones.
         x = self.inputs(curve) + self.time(t_a)[:, None]

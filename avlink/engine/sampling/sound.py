@@ -186,7 +186,12 @@ class SoundSampler(Sampler):
         # One token more than any rounding of the window's length gives; the rest is cut off.
         tokens = -int(-window.duration_s * self.rate // 1) + 1
         curve = hit_curve(
-            request.hits, controller, tokens=tokens, tokens_per_second=self.rate, start_s=float(window.start_s)
+            request.hits,
+            controller,
+            tokens=tokens,
+            tokens_per_second=self.rate,
+            start_s=float(window.start_s),
+            known_s=None if request.known_s is None else (float(request.known_s[0]), float(request.known_s[1])),
         )
         return curve.to(self.device)
 
