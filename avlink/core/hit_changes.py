@@ -17,6 +17,11 @@ class HitChange:
     hits: tuple[Hit, ...]
 
 
+def same_sound(one: Sequence[Hit], other: Sequence[Hit]) -> bool:
+    """Return whether two lists of hits ask for the same sound: by time, length, strength, kind and words."""
+    return {_sound_of(hit) for hit in one} == {_sound_of(hit) for hit in other}
+
+
 def hit_changes(before: Sequence[Hit], after: Sequence[Hit], *, apart_s: float) -> tuple[HitChange, ...]:
     """Return the changes from `before` to `after`, ascending; moments less than `apart_s` apart are one change.
 
