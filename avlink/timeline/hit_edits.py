@@ -47,7 +47,8 @@ class HitRecord:
             **({"deleted": [fraction_text(time_s) for time_s in self.deleted]} if self.deleted else {}),
             **({"complete": True} if self.complete else {}),
             "found": [
-                [fraction_text(hit.time_s), fraction_text(hit.duration_s), hit.strength, hit.kind] for hit in self.found
+                [fraction_text(hit.time_s), fraction_text(hit.duration_s), hit.strength, hit.kind, hit.words]
+                for hit in self.found
             ],
         }
 
@@ -97,9 +98,14 @@ def read_hit_record(clip: otio.core.Item) -> HitRecord | None:
         return HitRecord(hits={})
 
 
-def _found(time_s: str, duration_s: str, strength: float, kind: str) -> Hit:
-    times = (clock.exact_number(str(time)) for time in (time_s, duration_s))
-    return Hit(time_s=next(times), duration_s=max(Fraction(0), next(times)), strength=float(strength), kind=str(kind))
+def _found(time_s: str, duration_s: str, strength: float, kind: str, words: str) -> Hit:
+    return Hit(
+        time_s=clock.exact_number(str(time_s)),
+        duration_s=clock.exact_number(str(duration_s)),
+        strength=float(strength),
+        kind=str(kind),
+        words=str(words),
+    )
 
 
 def read_hit_edits(clip: otio.core.Item) -> HitEdits:
