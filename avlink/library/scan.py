@@ -152,7 +152,7 @@ def _is_below(name: str, folders: list[str]) -> bool:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _ScanReader:
     """Enters the files of a plan as they are read; `touched` counts those whose content was the same."""
 
     index: LibraryIndex
@@ -192,7 +192,7 @@ class _Reader:
 
 def _read_all(index: LibraryIndex, library: Library, plan: _Plan, listener: Listener, processes: int | None) -> int:
     """Read all files of a plan and enter them; return the number of those whose content was the same."""
-    reader = _Reader(index, library, plan, listener, {task.name: task for task in plan.tasks})
+    reader = _ScanReader(index, library, plan, listener, {task.name: task for task in plan.tasks})
     most = processes or os.cpu_count() or 1
     while reader.waiting:
         tasks, losses = list(reader.waiting.values()), len(reader.lost)

@@ -16,6 +16,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.core.hashing import digest, fraction_text
+from avlink.core.hits import Hit
 from avlink.timeline.hit_markers import SPOTTED, MarkedHit, read_hit
 from avlink.timeline.item import KEY, plain, table
 
@@ -27,13 +28,15 @@ SAME_HIT_S = Fraction(6, 100)
 class HitRecord:
     """The hits that a spotter has written on a clip: own times by the id of the marker, and those that people deleted.
 
-    `complete` when the clip's list is a person's, to which no spotter adds.
+    `complete` when the clip's list is a person's, to which no spotter adds. `found` is all that the spotter has seen,
+    in own times, whatever people made of it.
     """
 
     spotter: str = ""
     hits: dict[str, Fraction]
     deleted: tuple[Fraction, ...] = ()
     complete: bool = False
+    found: tuple[Hit, ...] = ()
 
     def to_metadata(self, version: str) -> dict[str, object]:
         """Return the record as metadata, with the version of AVLink."""
@@ -43,6 +46,10 @@ class HitRecord:
             "hits": {id: fraction_text(time_s) for id, time_s in self.hits.items()},
             **({"deleted": [fraction_text(time_s) for time_s in self.deleted]} if self.deleted else {}),
             **({"complete": True} if self.complete else {}),
+            "found": [
+                [fraction_text(hit.time_s), fraction_text(hit.duration_s), hit.strength, hit.kind, hit.words]
+                for hit in self.found
+            ],
         }
 
 
@@ -84,10 +91,21 @@ def read_hit_record(clip: otio.core.Item) -> HitRecord | None:
             hits={str(id): clock.exact_number(str(time)) for id, time in dict(said.get("hits") or {}).items()},
             deleted=tuple(clock.exact_number(str(time)) for time in said.get("deleted") or ()),
             complete=said.get("complete") is True,
+            found=tuple(_found(*row) for row in said.get("found") or ()),
         )
     except (TypeError, ValueError):
         # People and programs may have left something else there; the markers count all the same.
         return HitRecord(hits={})
+
+
+def _found(time_s: str, duration_s: str, strength: float, kind: str, words: str) -> Hit:
+    return Hit(
+        time_s=clock.exact_number(str(time_s)),
+        duration_s=clock.exact_number(str(duration_s)),
+        strength=float(strength),
+        kind=str(kind),
+        words=str(words),
+    )
 
 
 def read_hit_edits(clip: otio.core.Item) -> HitEdits:

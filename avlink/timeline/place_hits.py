@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import opentimelineio as otio
@@ -93,9 +93,11 @@ def _mark(
     taken = merged_times((*own.taken_s, *theirs.taken_s))
     complete = own.complete or theirs.complete
     kept = [*own.kept, *_missing(theirs.kept, own.kept)]
+    seen = _seen(parts, rate)
     # On a clip that this run does not look at, the hits of the run before stay.
-    found = _found(parts, rate, taken) if parts else theirs.untouched or own.untouched
-    new = () if complete else found
+    before = theirs.untouched or own.untouched
+    found = [marker for hit, marker in seen if not is_near(hit.time_s, taken)] if parts else before
+    new = () if complete else tuple(found)
     record = own.record or theirs.record
     others = [*own.others, *_missing(theirs.others, own.others)]
     clip.markers[:] = [marker.deepcopy() for marker in (*others, *kept, *new)]
@@ -107,33 +109,41 @@ def _mark(
         hits={id: time_s for id, time_s in ids.items() if time_s is not None},
         deleted=merged_times((*own.deleted, *theirs.deleted)),
         complete=complete,
+        found=tuple(hit for hit, _ in seen) if parts or record is None else record.found,
     )
     said = plain(table(clip.metadata, KEY))
     clip.metadata[KEY] = {**said, SPOTTED: remembered.to_metadata(version)}
 
 
-def _found(parts: Sequence[SpottedClip], rate: float, taken_s: Sequence[Fraction]) -> tuple[otio.schema.Marker, ...]:
-    """Return the markers of what was spotted in the stretches of a clip; equal ones of two stretches once."""
-    found = (_marker(hit, one.clip, rate, taken_s) for one in parts for hit in one.hits)
-    return tuple({_look(marker): marker for marker in found if marker is not None}.values())
+def _seen(parts: Sequence[SpottedClip], rate: float) -> list[tuple[Hit, otio.schema.Marker]]:
+    """Return what a spotter sees in a clip, in the clip's own time, with the marker of each."""
+    found = [
+        (
+            own,
+            hit_marker(
+                own,
+                start_s=own.time_s,
+                duration_s=own.duration_s,
+                rate=rate,
+                shown_s=one.clip.source_low_s,
+                id=hit_id(own.time_s),
+            ),
+        )
+        for one in parts
+        for hit in one.hits
+        # Elsewhere nothing has a place in the clip.
+        if one.clip.speed and _ZERO <= hit.time_s < one.clip.timeline_duration_s
+        for own in (_own_time(hit, one.clip),)
+    ]
+    # Two events between the same two moments are one hit.
+    return list({_look(marker): (own, marker) for own, marker in found}.values())
 
 
-def _marker(hit: Hit, clip: ClipRef, rate: float, taken_s: Sequence[Fraction]) -> otio.schema.Marker | None:
-    """Return the marker of a hit in its clip's own time; None where a person has decided, or nothing has a place."""
-    if not clip.speed or not _ZERO <= hit.time_s < clip.timeline_duration_s:
-        return None
+def _own_time(hit: Hit, clip: ClipRef) -> Hit:
+    """Return a hit, which counts from the start of what is seen of a clip, in the clip's own time."""
     length_s = min(hit.duration_s, clip.timeline_duration_s - hit.time_s)
     edges = sorted(clip.source_start_s + moment_s * clip.speed for moment_s in (hit.time_s, hit.time_s + length_s))
-    if is_near(edges[0], taken_s):
-        return None
-    return hit_marker(
-        hit,
-        start_s=edges[0],
-        duration_s=edges[1] - edges[0],
-        rate=rate,
-        shown_s=clip.source_low_s,
-        id=hit_id(edges[0]),
-    )
+    return replace(hit, time_s=edges[0], duration_s=edges[1] - edges[0])
 
 
 class _Earlier:

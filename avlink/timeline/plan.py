@@ -124,7 +124,13 @@ def _hits(source: Source) -> list[JsonValue]:
     hits = source.hits
     if hits is None:
         return []
-    return [["hits", *([fraction_text(hit.time_s), fraction_text(hit.duration_s), *_look(hit)] for hit in hits)]]
+    base = source.clip.base_hits
+    rows = [_row(hit) for hit in hits]
+    return [["hits", *rows]] if base is None else [["hits", *rows], ["base", *(_row(hit) for hit in base)]]
+
+
+def _row(hit: Hit) -> list[JsonValue]:
+    return [fraction_text(hit.time_s), fraction_text(hit.duration_s), *_look(hit)]
 
 
 def _hits_in_media(source: Source) -> list[JsonValue]:
@@ -133,7 +139,13 @@ def _hits_in_media(source: Source) -> list[JsonValue]:
     if hits is None:
         return []
     first_s = source.start_s + (source.duration_s if source.speed < 0 else 0)
-    return [["hits", *([fraction_text(first_s + hit.time_s * source.speed), *_look(hit)] for hit in hits)]]
+
+    def row(hit: Hit) -> list[JsonValue]:
+        return [fraction_text(first_s + hit.time_s * source.speed), *_look(hit)]
+
+    base = source.clip.base_hits
+    rows = [row(hit) for hit in hits]
+    return [["hits", *rows]] if base is None else [["hits", *rows], ["base", *(row(hit) for hit in base)]]
 
 
 def _look(hit: Hit) -> list[JsonValue]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from avlink.core.file_digest import FileState
 from avlink.core.hashing import digest, fraction_text
+from avlink.core.hit_changes import same_sound
 from avlink.core.hits import Hit
 from avlink.core.values import ImageSequence, Prompt, StemHit
 from avlink.timeline.fades import Fade
@@ -63,6 +64,8 @@ class ClipRef:
     """Fades of the transitions that it is heard in."""
     spotted: bool = False
     """True where its hits are known, be it none: a spotter has looked at it, or a person has marked some."""
+    found_hits: tuple[Hit, ...] = ()
+    """What a spotter has seen in it, on the timeline, whatever people made of it since."""
     transparent: bool = False
     """True when its media is known to have an alpha channel through which what lies under it is seen."""
     address: tuple[int, ...] = field(default=(), compare=False)
@@ -89,13 +92,29 @@ class ClipRef:
         """
         if not self.spotted or self.role == "ambience":
             return None
-        found = []
-        for marker in self.markers:
-            if marker.hit is not None:
-                start_s = max(marker.start_s, self.timeline_start_s)
-                end_s = max(start_s, min(marker.start_s + marker.duration_s, self.timeline_end_s))
-                found.append(replace(marker.hit, time_s=start_s - self.timeline_start_s, duration_s=end_s - start_s))
-        return tuple(found)
+        marked = (marker for marker in self.markers if marker.hit is not None)
+        return tuple(
+            self._cut(marker.hit, marker.start_s, marker.duration_s) for marker in marked if marker.hit is not None
+        )
+
+    @property
+    def base_hits(self) -> tuple[Hit, ...] | None:
+        """The hits before people changed them, as `hits`; None where no spotter has seen any, or nothing was changed.
+
+        A sound away from the changes is that of these.
+        """
+        hits = self.hits
+        if hits is None or not self.found_hits:
+            return None
+        inside = (hit for hit in self.found_hits if self.timeline_start_s <= hit.time_s < self.timeline_end_s)
+        base = tuple(self._cut(hit, hit.time_s, hit.duration_s) for hit in inside)
+        return None if same_sound(base, hits) else base
+
+    def _cut(self, hit: Hit, start_s: Fraction, duration_s: Fraction) -> Hit:
+        """Return a hit on the timeline from the start of this clip, cut to its place."""
+        first_s = max(start_s, self.timeline_start_s)
+        last_s = max(first_s, min(start_s + duration_s, self.timeline_end_s))
+        return replace(hit, time_s=first_s - self.timeline_start_s, duration_s=last_s - first_s)
 
     @property
     def timeline_end_s(self) -> Fraction:

@@ -14,8 +14,10 @@ from fractions import Fraction
 import opentimelineio as otio
 
 from avlink.core.hashing import digest
+from avlink.core.hits import Hit
 from avlink.core.limits import SPEED, TIME_S
 from avlink.timeline.fades import Fade, Overlap, overlaps
+from avlink.timeline.hit_edits import read_hit_record
 from avlink.timeline.hit_markers import SPOTTED
 from avlink.timeline.item import KEY, begin_s, is_off, own_range, shown_time, speed_of, table, visible_duration_s
 from avlink.timeline.markers import Marker, MarkerIndex, colour_of, markers_around, markers_of
@@ -363,7 +365,21 @@ def _clip(item: otio.core.Item, name: str, index: int, at: _Context, view: View)
         depth=at.depth,
         markers=markers,
         spotted=SPOTTED in said or any(marker.hit is not None for marker in markers),
+        found_hits=_found_hits(item, view) if at.sees and SPOTTED in said else (),
         colour=colour_of(item),
         address=(*at.address, index),
     )
     return with_requests(with_fades(clip, at.fades), said)
+
+
+def _found_hits(item: otio.core.Item, view: View) -> tuple[Hit, ...]:
+    """Return what a spotter has seen in a clip, placed on the timeline."""
+    record = read_hit_record(item)
+    if record is None or not view.speed:
+        return ()
+    found = []
+    for hit in record.found:
+        moments = (hit.time_s, hit.time_s + hit.duration_s)
+        first_s, last_s = sorted((moment_s - view.offset_s) / view.speed for moment_s in moments)
+        found.append(replace(hit, time_s=first_s, duration_s=last_s - first_s))
+    return tuple(sorted(found, key=lambda hit: hit.time_s))

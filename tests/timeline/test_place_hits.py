@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avlink.core.hit_changes import same_sound
 from avlink.core.hits import KNOWN_KINDS, Hit
 from avlink.core.recipe.schema import SonifyRecipe
 from avlink.timeline.hit_edits import read_hit_record
@@ -317,3 +318,34 @@ def test_ambience_has_no_hits_and_cues_keep_working(spotted: otio.schema.Timelin
     (seen,) = clips_of(spotted)
     assert seen.hits == FOUND
     assert replace(seen, mode="ambience").hits is None
+
+
+@settings(max_examples=40)
+@given(timelines(), st.data())
+def test_a_changed_clip_still_knows_what_was_seen_in_it(timeline: otio.schema.Timeline, data: st.DataObject) -> None:
+    placed = place(timeline, lambda clip: data.draw(hits_in(clip)))
+    before = {clip.id: clip for clip in clips_of(reread(timeline))}
+    assert all(clip.base_hits is None for clip in before.values())
+    changed = reread(timeline)
+    for clip in changed.find_clips():
+        if len(clip.markers):
+            del clip.markers[data.draw(st.integers(0, len(clip.markers) - 1))]
+    for clip in clips_of(changed):
+        was = before[clip.id]
+        if clip.hits == was.hits:
+            assert clip.base_hits is None
+        else:
+            assert clip.base_hits is not None and was.hits is not None
+            assert same_sound(clip.base_hits, was.hits) and len(clip.base_hits) == len(placed.hits[clip.id])
+
+
+def test_a_change_that_is_taken_back_has_the_sound_of_before() -> None:
+    timeline = timeline_of(film("a", 0, 96))
+    hits = (Hit(time_s=Fraction(1), strength=0.5), Hit(time_s=Fraction(5, 2), strength=0.75, kind="step"))
+    place(timeline, lambda clip: hits)
+    (marker, *_) = (changed := reread(timeline)).video_tracks()[0][0].markers
+    marker.name = "hit 0.9"
+    taken_back = reread(changed)
+    taken_back.video_tracks()[0][0].markers[0].name = timeline.video_tracks()[0][0].markers[0].name
+    first, second, third = (_job_keys(one)[0] for one in (timeline, changed, taken_back))
+    assert first == third != second

@@ -56,6 +56,19 @@ class TrainRecipe(Recipe):
                 raise ValueError(f"stage '{name}' cannot learn from data.media = '{media}' alone; these can: {can}")
         return self
 
+    @model_validator(mode="after")
+    def _edited_clips_are_controlled(self) -> TrainRecipe:
+        if not isinstance(self.data, FoundryData) or not self.data.edited:
+            return self
+        if self.model.controller is None:
+            raise ValueError("data.edited is for models with a temporal controller: add [model.controller]")
+        for name in self.stages:
+            if name not in ("vae", "vocoder", "audio", "fusion_v2a"):
+                raise ValueError(
+                    f"stage '{name}' cannot learn from data.edited: its pictures would not fit their sound"
+                )
+        return self
+
     @property
     def starts(self) -> tuple[str, ...]:
         """Bundles of `start_from`, as a tuple."""
