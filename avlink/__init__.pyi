@@ -55,7 +55,6 @@ from .core.hashing import fraction_text as fraction_text
 from .core.hits import HIT_KINDS as HIT_KINDS
 from .core.hits import Hit as Hit
 from .core.hits import HitSource as HitSource
-from .core.hits import HitSpotter as HitSpotter
 from .core.outputs import Outputs as Outputs
 from .core.outputs import Receipt as Receipt
 from .core.paths import TEMPORARY_PREFIX as TEMPORARY_PREFIX
@@ -84,6 +83,7 @@ from .core.sound import read_whole as read_whole
 from .core.store import Store as Store
 from .core.values import Frames as Frames
 from .core.values import FrameSource as FrameSource
+from .core.values import HitSpotter as HitSpotter
 from .core.values import OnStep as OnStep
 from .core.values import PictureGenerator as PictureGenerator
 from .core.values import PictureRequest as PictureRequest

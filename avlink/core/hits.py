@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
-
-if TYPE_CHECKING:
-    from avlink.core.values import FrameSource, PictureSpec
+from typing import Literal, TypeAlias
 
 HIT_KINDS = ("hit", "step", "drop", "slide", "splash", "flash")
 """Kinds that spotters tell apart: a blow of any sort, a footstep, a falling or bouncing thing that lands, rubbing or
@@ -54,16 +50,3 @@ class Hit:
                 raise ValueError(f"the {name} of a hit is in [0, 1], not {getattr(self, name)}")
         if self.place is not None and not all(0 <= value <= 1 for value in self.place):
             raise ValueError(f"the place of a hit is in [0, 1] twice, not {self.place}")
-
-
-class HitSpotter(Protocol):
-    """A spotter that is loaded: it finds the sounding events that are visible in pictures."""
-
-    picture: PictureSpec
-
-    def spot(self, frames: FrameSource) -> Sequence[Hit]:
-        """Return the hits in `frames`, which are at `picture`; times count from the start of the first frame.
-
-        The order does not matter, and the same frames give the same hits.
-        """
-        ...

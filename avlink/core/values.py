@@ -258,6 +258,19 @@ class PictureRequest:
     seed: int
 
 
+class HitSpotter(Protocol):
+    """A spotter that is loaded: it finds the sounding events that are visible in pictures."""
+
+    picture: PictureSpec
+
+    def spot(self, frames: FrameSource) -> Sequence[Hit]:
+        """Return the hits in `frames`, which are at `picture`; times count from the start of the first frame.
+
+        The order does not matter, and the same frames give the same hits.
+        """
+        ...
+
+
 OnStep = Callable[[int, int], None]
 """Callback with (steps done, steps in all) during generation; may raise to interrupt it."""
 

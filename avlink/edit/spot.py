@@ -14,8 +14,9 @@ from avlink import __version__
 from avlink.core.errors import AvlinkError, OutputError, TimelineError
 from avlink.core.events import JobDone, JobFailed, JobStarted, Listener, Message, PlanReady, ignore
 from avlink.core.file_digest import check_unchanged
-from avlink.core.hits import Hit, HitSpotter
+from avlink.core.hits import Hit
 from avlink.core.paths import make_folder
+from avlink.core.values import HitSpotter
 from avlink.edit.plugin_hooks import locate
 from avlink.edit.project import moved_to, refuse_missing, refuse_nothing, tell_plan, write_back
 from avlink.edit.sources import resolve_sources

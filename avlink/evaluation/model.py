@@ -38,7 +38,7 @@ class EvaluatedModel(Protocol):
     has_motion: bool
     has_pictures: bool
     follows_hits: bool
-    """Whether it has a temporal controller."""
+    """True for a model with a temporal controller."""
 
     def generate(
         self,

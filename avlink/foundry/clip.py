@@ -51,7 +51,7 @@ class ClipInfo:
     events: tuple[Event, ...]
     envelope: NDArray[np.float32] | None = None
     edited: bool = False
-    """Whether the events are other than those that the picture shows."""
+    """True where the events are other than those that the picture shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

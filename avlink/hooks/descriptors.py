@@ -18,8 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from avlink.core.features import FeatureExtractor
-    from avlink.core.hits import HitSpotter
-    from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
+    from avlink.core.values import HitSpotter, PictureGenerator, SoundGenerator, SoundSource
     from avlink.timeline.flat import FlatTimeline, FlatTrack
 
 Direction: TypeAlias = Literal["v2a", "a2v"]

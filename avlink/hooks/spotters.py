@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from avlink.core.errors import AvlinkError, PluginError, RecipeError
-from avlink.core.hits import Hit, HitSpotter
+from avlink.core.hits import Hit
 from avlink.core.recipe import SpotRecipe, describe_mistakes, explain
+from avlink.core.values import HitSpotter
 from avlink.hooks.descriptors import Spotter, SpotterOptions
 from avlink.hooks.diagnostics import describe_call
 from avlink.hooks.references import function_of

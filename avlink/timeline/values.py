@@ -65,7 +65,7 @@ class ClipRef:
     spotted: bool = False
     """True where its hits are known, be it none: a spotter has looked at it, or a person has marked some."""
     found_hits: tuple[Hit, ...] = ()
-    """What a spotter has seen in it, on the timeline, whatever people made of it since."""
+    """All that a spotter has seen in it, on the timeline, also where people changed it since."""
     transparent: bool = False
     """True when its media is known to have an alpha channel through which what lies under it is seen."""
     address: tuple[int, ...] = field(default=(), compare=False)

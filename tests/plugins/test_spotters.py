@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from avlink.core.architecture import SpotterConfig
 from avlink.core.bundles import find_bundle
 from avlink.core.errors import BundleError
-from avlink.core.hits import Hit, HitSpotter
+from avlink.core.hits import Hit
 from avlink.core.recipe import SpotRecipe, load_recipe
-from avlink.core.values import Frames, FrameSource, PictureSpec
+from avlink.core.values import Frames, FrameSource, HitSpotter, PictureSpec
 from avlink.engine.bundle import load_system, read_bundle, write_bundle
 from avlink.engine.spotter import load_onset_net
 from avlink.engine.system import System

@@ -35,7 +35,7 @@ class ClipLabels:
     group: str = ""
     recoloured: bool = False
     edited: bool = False
-    """Whether the sound tells of other events than the picture."""
+    """True where the sound tells of other events than the picture."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
