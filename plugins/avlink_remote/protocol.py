@@ -1,4 +1,4 @@
-"""The protocol, version 2: the JSON objects that client and server exchange.
+"""The protocol, version 1: the JSON objects that client and server exchange.
 
 A job is one call of a generator: one or more requests whose pictures (or sounds) are uploaded one after the other, as
 the generator would read them, and whose sounds (or pictures) come back in the same order. Pictures are RGB bytes,
@@ -11,12 +11,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from avlink import Hit, PictureSpec, digest, fraction_text
 from avlink.hooks import Direction, ReadyBackend
 
-PROTOCOL = 2
+PROTOCOL = 1
 """Raised when an older side would misunderstand a newer one."""
 
 CLIENT_HEADER = "avlink-client"
@@ -139,6 +139,11 @@ class GenerationRequest(ProtocolObject):
     hits: WireHits | None = None
     base_hits: WireHits | None = None
     known_s: tuple[FractionText, FractionText] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Servers that know no hits take requests without them, under the ids that these always had.
+        return {name: value for name, value in values(self).items() if value is not None}
 
     def conditions(self) -> dict[str, Any]:
         """Return the fields of a `SoundRequest` that tell of hits."""

@@ -171,7 +171,12 @@ def test_a_bundle_is_measured_from_its_folder(tmp_path: Path):
 def test_what_the_model_is_compared_with_can_be_left_out():
     recipe = EvaluateRecipe(split="held_out", clips=1, captions=True, baselines=False)
     report = evaluate(recipe, model=Clicker())
-    assert list(rows(report, "held_out.distance")) == ["model", "model with captions", "codec ceiling"]
+    assert list(rows(report, "held_out.distance")) == [
+        "model",
+        "model with captions",
+        "model with true hits",
+        "codec ceiling",
+    ]
     assert "pictures" not in report.to_json()["sections"]
 
 

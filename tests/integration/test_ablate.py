@@ -122,7 +122,10 @@ def test_the_built_in_set_is_whole() -> None:
 
     base, variants = read_variants(load_recipe("ablate", "ablate"))
     assert set(base.stages) == {"audio", "video"} and len(variants) >= 12
-    settings = [(v.recipe.model.fusion, v.recipe.conditioning, v.stage, v.recipe.stages[v.stage]) for v in variants]
+    settings = [
+        (v.recipe.model.fusion, v.recipe.model.controller, v.recipe.conditioning, v.stage, v.recipe.stages[v.stage])
+        for v in variants
+    ]
     assert all(one != other for i, one in enumerate(settings) for other in settings[:i])
 
 
