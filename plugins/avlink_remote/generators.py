@@ -62,7 +62,7 @@ class RemoteGenerator(Generic[AnyRequest]):
                 prompt=request.prompt.text,
                 negative=request.prompt.negative,
                 seed=request.seed,
-                **_conditions(request),
+                **conditions_of(request),
             )
             for request, count in zip(requests, counts, strict=True)
         ]
@@ -222,7 +222,7 @@ def _sample_reader(request: PictureRequest) -> ReadUnits:
     return lambda start, stop: np.ascontiguousarray(request.sound.read(start, stop)[0], _SAMPLE).tobytes()
 
 
-def _conditions(request: object) -> dict[str, Any]:
+def conditions_of(request: object) -> dict[str, Any]:
     """Return what a request says of hits, as it is sent; nothing for pictures."""
     if not isinstance(request, SoundRequest) or request.hits is None:
         return {}

@@ -23,6 +23,12 @@ def or_any(value: Any) -> Any:
     return st.one_of(right, right, right, ANY)
 
 
+HITS = st.lists(
+    st.fixed_dictionaries(
+        {"time_s": or_any(RATIOS), "strength": or_any(0.5), "kind": or_any(ANY_TEXT)}, optional={"duration_s": RATIOS}
+    ),
+    max_size=2,
+)
 JOBS = st.fixed_dictionaries(
     {
         "direction": or_any(st.sampled_from(["v2a", "a2v"])),
@@ -35,7 +41,12 @@ JOBS = st.fixed_dictionaries(
                         "duration_s": or_any(RATIOS),
                         "prompt": or_any(ANY_TEXT),
                         "seed": or_any(1),
-                    }
+                    },
+                    optional={
+                        "hits": or_any(HITS),
+                        "base_hits": or_any(HITS),
+                        "known_s": or_any(st.lists(RATIOS, max_size=3)),
+                    },
                 ),
                 min_size=1,
                 max_size=2,
