@@ -53,6 +53,7 @@ from .core.hashing import digest as digest
 from .core.hashing import fraction_text as fraction_text
 from .core.hits import HIT_KINDS as HIT_KINDS
 from .core.hits import Hit as Hit
+from .core.hits import HitSource as HitSource
 from .core.hits import HitSpotter as HitSpotter
 from .core.outputs import Outputs as Outputs
 from .core.outputs import Receipt as Receipt
@@ -68,6 +69,7 @@ from .core.processes import on_termination as on_termination
 from .core.recipe import EvaluateRecipe as EvaluateRecipe
 from .core.recipe import Override as Override
 from .core.recipe import SonifyRecipe as SonifyRecipe
+from .core.recipe import SpotRecipe as SpotRecipe
 from .core.recipe import TrainRecipe as TrainRecipe
 from .core.recipe import VisualizeRecipe as VisualizeRecipe
 from .core.recipe import check_values as check_values
@@ -103,6 +105,9 @@ from .edit.report import count_statuses as count_statuses
 from .edit.request import SonifyRequest as SonifyRequest
 from .edit.request import VisualizeRequest as VisualizeRequest
 from .edit.sonify import sonify as sonify
+from .edit.spot import spot as spot
+from .edit.spot_input import SpotRequest as SpotRequest
+from .edit.spot_report import SpotReport as SpotReport
 from .edit.visualize import visualize as visualize
 from .engine.bundle import A2V as A2V
 from .engine.bundle import V2A as V2A

@@ -151,12 +151,12 @@ def import_cues(
     overwrite: given.OverwriteOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Apply an edited cue sheet, or the hits of another program, to a copy of a project.
+    """Apply an edited cue sheet or list of hits.
 
-    `avlink sonify` of that copy uses the values. Of a sheet the columns prompt, negative, seed, gain_db, mode and hits
-    are read; the column id identifies the clip, and an empty cell leaves the value to the recipe. Of any other file its
-    hits are read: they replace those of the visible clips. By default OUT is PROJECT with ".cues" in its name. PROJECT
-    is never changed.
+    OUT is a copy of PROJECT, by default with ".cues" in its name; PROJECT is never changed. `avlink sonify` of that
+    copy uses the values. Of a sheet the columns prompt, negative, seed, gain_db, mode and hits are read; the column id
+    identifies the clip, and an empty cell leaves the value to the recipe. Of any other file its hits are read: they
+    replace those of the visible clips.
     """
     from avlink.core.outputs import Outputs
     from avlink.edit.cues import import_cues as run

@@ -63,7 +63,7 @@ def spot(
     verbose: given.VerboseOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Mark the sounding events that are seen in a timeline or a video.
+    """Mark the sounding events that are seen in clips.
 
     INPUT is a timeline (.otio, .otioz, .edl, .xml, .fcpxml, .aaf) or a video file.
 

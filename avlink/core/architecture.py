@@ -225,8 +225,8 @@ class MotionConfig(Table):
 class SpotterConfig(MotionConfig):
     """A motion stem that is trained to spot, with an input size of its own. Its classes may be kinds of hits."""
 
-    width: Positive = 64
-    height: Positive = 36
+    width: int = Field(default=64, gt=0, multiple_of=4)
+    height: int = Field(default=36, gt=0, multiple_of=4)
 
 
 class AVLinkConfig(Table):

@@ -44,7 +44,7 @@ class Hit:
     words: str = ""
     source: HitSource = "picture"
     heard: bool = False
-    """Whether a guide track has an onset there."""
+    """True where a guide track has an onset."""
 
     def __post_init__(self) -> None:
         if self.duration_s < 0:

@@ -172,7 +172,7 @@ def apply_hits(timeline: otio.schema.Timeline, edits: list[Mapping[str, Any]]) -
                 duration_s=exact_number(end) - exact_number(start),
                 name=name if is_hit_text(name) else f"HIT: {name}",
             )
-            for start, end, name in edit["hits"]
+            for start, end, name in (line.split(" ", 2) for line in str(edit["hits"]).splitlines())
         ]
     return sum(set_hits(timeline, parts[id], hits, same_millisecond) for id, hits in by_part.items())
 

@@ -55,7 +55,7 @@ def spot(request: SpotRequest, session: Session | None = None, *, listener: List
     session.tell(
         PlanReady(jobs=len(plan.jobs), cached=sum(job.key in known for job in plan.jobs), skipped=len(plan.skips))
     )
-    run = _Run(spotter=spotter, session=session, min_confidence=request.recipe.min_confidence, known=known)
+    run = _Spotting(spotter=spotter, session=session, min_confidence=request.recipe.min_confidence, known=known)
     for job in plan.jobs:
         run.look(job)
     placed = None
@@ -99,7 +99,7 @@ def _known(plan: SpotPlan, session: Session) -> dict[str, tuple[Hit, ...]]:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Run:
+class _Spotting:
     """The state of a run: the spotter, once it is needed, and what was found so far."""
 
     spotter: ReadySpotter
@@ -167,7 +167,7 @@ def _write(
     spotter: ReadySpotter,
     opened: SpotInput,
     plan: SpotPlan,
-    run: _Run,
+    run: _Spotting,
     session: Session,
 ) -> PlacedHits:
     """Write the timeline with its hits, and tell what became of the edits of people."""
@@ -189,7 +189,7 @@ def _write(
     return placed
 
 
-def _items(plan: SpotPlan, run: _Run, placed: PlacedHits | None) -> tuple[SpotItem, ...]:
+def _items(plan: SpotPlan, run: _Spotting, placed: PlacedHits | None) -> tuple[SpotItem, ...]:
     items = []
     for job in plan.jobs:
         failure = run.failures.get(job.id)

@@ -100,10 +100,11 @@ def is_hit(marker: otio.schema.Marker) -> bool:
     return isinstance(table(marker.metadata, KEY).get("samples"), int)
 
 
-def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
+def markers_of(item: otio.core.Item, view: View, *, own: bool, hits: bool = True) -> list[Marker]:
     """Return the markers that people put on an item, placed on the timeline; `view` is the item's own.
 
-    A frozen item has none, because no moment of it has one place.
+    A frozen item has none, because no moment of it has one place. Without `hits`, as on sound, none is a sounding event
+    of a picture.
     """
     if not view.speed:
         return []
@@ -115,7 +116,7 @@ def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
         start_s, duration_s = seconds(marker.marked_range.start_time), seconds(marker.marked_range.duration)
         if start_s is None or duration_s is None:
             continue
-        marked = read_hit(marker)
+        marked = read_hit(marker) if hits else None
         if marked is not None:
             # Exactly where it was seen, and not on the frame alone.
             start_s, duration_s = marked.start_s, marked.duration_s

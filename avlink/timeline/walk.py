@@ -130,6 +130,11 @@ class _Context:
     muted: bool = False
     fades: tuple[Fade, ...] = ()
 
+    @property
+    def sees(self) -> bool:
+        """True on tracks of pictures, in which alone hits are seen."""
+        return self.kind == otio.schema.TrackKind.Video
+
     def skip(
         self, name: str, index: int, reason: str, at_s: Fraction, span: Span | None = None, clip: ClipRef | None = None
     ) -> Skip:
@@ -171,7 +176,9 @@ class _Context:
             # The outermost track says itself that it is off.
             muted=self.muted or (bool(self.address) and is_off(item)),
             address=(*self.address, index),
-            rows=(*self.rows, MarkerIndex(markers_of(item, view, own=False))) if item.markers else self.rows,
+            rows=(*self.rows, MarkerIndex(markers_of(item, view, own=False, hits=self.sees)))
+            if item.markers
+            else self.rows,
         )
 
 
@@ -244,7 +251,7 @@ def _walk(
     )
     at = at.fading(over, view, at_s, end_s)
     if is_gap or is_open:
-        yield Visit(source=item, markers=tuple(_within(item, own)))
+        yield Visit(source=item, markers=tuple(_within(item, own, hits=at.sees)))
     if is_open and speed is not None and len(item) and begins_s is not None:
         yield from _contents(item, at.down(item, index, own), own)
     elif not is_gap and not (isinstance(item, otio.schema.Track) and not len(item)):
@@ -308,9 +315,9 @@ def _own_of(clip: ClipRef) -> tuple[Marker, ...]:
     return tuple(marker for marker in clip.markers if marker.own and marker.start_s >= clip.timeline_start_s)
 
 
-def _within(item: otio.core.Item, view: View) -> Iterator[Marker]:
+def _within(item: otio.core.Item, view: View, *, hits: bool = True) -> Iterator[Marker]:
     """Yield the markers of an item that begin within its view."""
-    for marker in markers_of(item, view, own=True):
+    for marker in markers_of(item, view, own=True, hits=hits):
         if view.first_s <= marker.start_s and (view.last_s is None or marker.start_s < view.last_s):
             yield marker
 
@@ -337,7 +344,7 @@ def _clip(item: otio.core.Item, name: str, index: int, at: _Context, view: View)
     if not isinstance(item, otio.schema.Clip) or view.last_s is None:
         return None
     start_s, end_s = view.first_s, view.last_s
-    own = MarkerIndex(markers_of(item, view, own=True))
+    own = MarkerIndex(markers_of(item, view, own=True, hits=at.sees))
     markers = tuple(markers_around((own, *at.rows), start_s, end_s))
     said = table(item.metadata, KEY)
     clip = ClipRef(

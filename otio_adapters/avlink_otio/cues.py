@@ -180,7 +180,8 @@ def _edit(row: Row) -> otio.schema.Clip:
     said = {"id": row.id(), "row": row.number, **row.requests()}
     hits = read_hits(row)
     if hits is not None:
-        said["hits"] = hits
+        # One text, because lists in OTIO's metadata die with the collection.
+        said["hits"] = "\n".join(" ".join(one) for one in hits)
     if not said["id"]:
         raise row.wrong("id", "is empty, so that it is not known whose words these are")
     return otio.schema.Clip(name=row.text("clip"), metadata={KEY: said})

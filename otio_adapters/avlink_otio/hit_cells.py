@@ -38,7 +38,7 @@ def read_hits(row: Row) -> list[list[str]] | None:
         start, end = match[1].replace(",", "."), (match[2] or match[1]).replace(",", ".")
         if Fraction(end) < Fraction(start):
             raise row.wrong(COLUMN, "holds a range that ends before it starts")
-        found.append([start, end, match[3] or "hit"])
+        found.append([start, end, " ".join((match[3] or "hit").split())])
     return found
 
 

@@ -57,7 +57,7 @@ def change_map(frames: FrameSource) -> ChangeMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What is seen around an event: where in the picture, how much moves there, and whether all of it lights up.
+    """The view of an event: its place in the picture, the motion there, and a flash that lights up all of it.
 
     `place` is (x, y), each 0 to 1 from the upper left corner, None where nothing moves; `motion` is in grey levels.
     """
@@ -68,7 +68,7 @@ class Sight:
 
 
 def look(changes: ChangeMap, time_s: float, rate: float) -> Sight:
-    """Return what is seen within some 80 ms of a moment; `rate` is that of the frames, per second."""
+    """Return the view of some 80 ms around a moment; `rate` is that of the frames, per second."""
     at = time_s * rate - 0.5
     reach = max(1.0, _LOOK_S * rate)
     first, last = max(0, round(at - reach)), round(at + reach) + 1
