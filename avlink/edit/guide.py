@@ -72,7 +72,7 @@ class Guide:
     _without: dict[str, list[str]] = field(default_factory=dict)
 
     def applied(self, source: Source, seen: Sequence[Hit]) -> tuple[Hit, ...]:
-        """Return the hits of a clip by what is `seen` and heard of it, from the start of what is seen, in order of time.
+        """Return the hits of a clip by what is `seen` and heard of it, in order of time from where it is seen first.
 
         Where nothing can be heard they are those that are seen. Raises MediaError for pictures that cannot be read.
         """
@@ -232,7 +232,7 @@ def guide_start(
 
 
 def merged(seen: Sequence[Hit], heard: Sequence[Hit], *, covered: tuple[Fraction, Fraction]) -> tuple[Hit, ...]:
-    """Return the hits of a clip, in order of time, whose guide covers the times from the first of `covered` to the last.
+    """Return the hits of a clip, in order of time, whose guide covers the times in `covered`.
 
     Each hit that is heard is one; the nearest seen within `SAME_S` gives it its kind, place and length, and is used
     once. What is seen alone counts only where the guide is not.
@@ -249,11 +249,7 @@ def merged(seen: Sequence[Hit], heard: Sequence[Hit], *, covered: tuple[Fraction
             of_heard[here] = there
     hits = [hit if here not in of_heard else _both(seen[of_heard[here]], hit) for here, hit in enumerate(heard)]
     used = set(of_heard.values())
-    hits += [
-        hit
-        for index, hit in enumerate(seen)
-        if index not in used and not covered[0] <= hit.time_s < covered[1]
-    ]
+    hits += [hit for index, hit in enumerate(seen) if index not in used and not covered[0] <= hit.time_s < covered[1]]
     return tuple(sorted(hits, key=lambda hit: (hit.time_s, hit.kind)))
 
 
@@ -279,9 +275,7 @@ def open_guide_sound(
 
     It is the sum of the channels, or the loudest one where they cancel each other. Raises what `open_audio` raises.
     """
-    sound = open_audio(
-        path, sample_rate=SAMPLE_RATE, mono=False, start_s=start_s, duration_s=duration_s, speed=speed
-    )
+    sound = open_audio(path, sample_rate=SAMPLE_RATE, mono=False, start_s=start_s, duration_s=duration_s, speed=speed)
     return sound if sound.channels == 1 else _OneChannel(sound)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-EARLIER_S, LATER_S = 0.045, 0.02
+EARLIER_S, LATER_S = 0.035, 0.02
 """Detectors that compare windows are late by up to a window, and seldom early."""
 
 _STEP_S = 0.001
@@ -14,7 +14,7 @@ _FINE_EDGE_S = 0.001
 
 
 def first_sample(energy: NDArray[np.float64], sample: int, sample_rate: int) -> int:
-    """Return the first sample of the attack that a detector put at `sample`, up to 45 ms earlier or 20 ms later.
+    """Return the first sample of the attack that a detector put at `sample`, up to 35 ms earlier or 20 ms later.
 
     `energy` (samples + 1,) is the running sum of squares of the first difference of the sound, from 0 on: the first
     difference whitens, so that a click stands out from a loud low tail. Silence gives `sample` back.

@@ -46,7 +46,7 @@ _BIN_SAMPLES = 110
 _BIN_S = _BIN_SAMPLES / music.SAMPLE_RATE
 _STANDS_OUT_DB = 12.0
 _CLEAR_RISE_DB = 12.0
-_STRUCK_RISE_DB = 20.0
+_STRUCK_RISE_DB = 15.0
 """A ringing sound that begins out of near silence was struck; within music there is sound before each note."""
 
 _SPEECH_SHARE, _SPEECH_SHARE_BEFORE_VOICE, _VOICE_SHARE = 0.30, 0.22, 0.3
