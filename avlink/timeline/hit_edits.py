@@ -6,6 +6,7 @@ so in every later run.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -132,8 +133,9 @@ def merged_times(times_s: Iterable[Fraction]) -> tuple[Fraction, ...]:
 
 
 def is_near(time_s: Fraction, others_s: Sequence[Fraction], within_s: Fraction = SAME_HIT_S) -> bool:
-    """Return whether one of some times is within reach of a time."""
-    return any(abs(time_s - other_s) <= within_s for other_s in others_s)
+    """Return whether one of some times, which are in order, is within reach of a time."""
+    at = bisect_left(others_s, time_s - within_s)
+    return at < len(others_s) and others_s[at] <= time_s + within_s
 
 
 def _taken(marked: MarkedHit) -> list[Fraction]:

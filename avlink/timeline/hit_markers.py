@@ -172,31 +172,31 @@ class _Written:
 
 def _written(said: Mapping[str, Any]) -> _Written | None:
     """Return the marker that metadata remembers; None where people or programs left something else there."""
-    values = plain(said)
+    # Field by field: a copy of the whole table takes ten times as long, and there may be thousands of hits.
     try:
-        written, place = values["written"], values.get("place")
-        numbers = [values["strength"], values["confidence"], *(place or [])]
+        written, place = said["written"], plain(said["place"]) if "place" in said else None
+        numbers = [said["strength"], said["confidence"], *(place or [])]
         if not all(is_number(one) for one in numbers):
             return None
         hit = Hit(
             time_s=_ZERO,
-            strength=float(values["strength"]),
-            confidence=float(values["confidence"]),
-            kind=str(values["kind"]) or UNKNOWN_KIND,
-            words=str(values["words"]),
-            source=values["source"] if values["source"] in ("picture", "guide") else "marker",
-            heard=values.get("heard") is True,
+            strength=float(said["strength"]),
+            confidence=float(said["confidence"]),
+            kind=str(said["kind"]) or UNKNOWN_KIND,
+            words=str(said["words"]),
+            source=said["source"] if said["source"] in ("picture", "guide") else "marker",
+            heard=("heard" in said and said["heard"] is True),
             place=None if place is None else (float(place[0]), float(place[1])),
         )
         return _Written(
             hit=hit,
-            id=str(values.get("id", "")),
+            id=str(said["id"]) if "id" in said else "",
             name=str(written["name"]),
             note=str(written["note"]),
             start_s=clock.exact_number(str(written["start_s"])),
             length_s=clock.exact_number(str(written["length_s"])),
-            offset_s=clock.exact_number(str(values["offset_s"])),
-            duration_s=max(_ZERO, clock.exact_number(str(values["duration_s"]))),
+            offset_s=clock.exact_number(str(said["offset_s"])),
+            duration_s=max(_ZERO, clock.exact_number(str(said["duration_s"]))),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         return None

@@ -6,6 +6,7 @@ confidence, its place in the picture. What was changed, added or deleted there c
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,6 +26,8 @@ from avlink.timeline.walk import list_clips
 
 _ZERO = Fraction(0)
 _SAME_LENGTH_S = Fraction(1, 12)
+_NEAR_S = Fraction(1)
+"""No format has a grid as coarse as that."""
 
 SameMoment = Callable[[Fraction, Fraction], bool]
 """Tells whether a time of the timeline and one that came back are the same, as far as the format can tell."""
@@ -85,13 +88,17 @@ def set_hits(timeline: otio.schema.Timeline, part: ClipRef, hits: Iterable[Retur
     span = own_range(clip)
     rate = frame_rate(timeline) if span is None else float(span.start_time.rate)
     changed, added = 0, []
+    times_s = [one.hit.time_s for one in there]
+    gone = set(range(len(there)))
     for hit in wanted:
-        one = _match(there, hit, same)
-        if one is None:
+        first, last = bisect_left(times_s, hit.start_s - _NEAR_S), bisect_right(times_s, hit.start_s + _NEAR_S)
+        match = _match([at for at in range(first, last) if at in gone], there, hit, same)
+        if match is None:
             added.append(_marker(hit, part, rate, edited=is_known))
             changed += 1
             continue
-        there.remove(one)
+        gone.remove(match)
+        one = there[match]
         if hit_name(one.hit) != hit.name and _differs(one.hit, hit):
             one.marker.name = hit.name
             changed += 1
@@ -103,10 +110,10 @@ def set_hits(timeline: otio.schema.Timeline, part: ClipRef, hits: Iterable[Retur
                 marked.start_time, otio.opentime.RationalTime(frames, marked.start_time.rate)
             )
             changed += 1
-    gone = {one.number for one in there}
-    left = [marker.deepcopy() for number, marker in enumerate(clip.markers) if number not in gone]
+    removed = {there[at].number for at in gone}
+    left = [marker.deepcopy() for number, marker in enumerate(clip.markers) if number not in removed]
     clip.markers[:] = [*left, *added]
-    return changed + len(gone)
+    return changed + len(removed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,7 +126,7 @@ class _Marked:
 
 
 def _marked(clip: otio.core.Item, part: ClipRef) -> list[_Marked]:
-    """Return the clip's own hits that begin in a stretch of it."""
+    """Return the clip's own hits that begin in a stretch of it, in order of time."""
     found = []
     for number, marker in enumerate(islice(clip.markers, len(clip.markers))):
         marked = read_hit(marker)
@@ -132,13 +139,17 @@ def _marked(clip: otio.core.Item, part: ClipRef) -> list[_Marked]:
         if part.timeline_start_s <= edges[0] < part.timeline_end_s:
             hit = replace(marked.hit, time_s=edges[0], duration_s=edges[1] - edges[0])
             found.append(_Marked(number=number, marker=marker, hit=hit))
-    return found
+    return sorted(found, key=lambda one: one.hit.time_s)
 
 
-def _match(there: Sequence[_Marked], hit: ReturnedHit, same: SameMoment) -> _Marked | None:
-    """Return the hit that came back: at the same moment, the one of the same name before others."""
-    near = [one for one in there if same(one.hit.time_s, hit.start_s)]
-    return min(near, key=lambda one: (_differs(one.hit, hit), abs(one.hit.time_s - hit.start_s)), default=None)
+def _match(near: Sequence[int], there: Sequence[_Marked], hit: ReturnedHit, same: SameMoment) -> int | None:
+    """Return the number of the hit that came back: at the same moment, one of the same name before others."""
+    alike = [at for at in near if same(there[at].hit.time_s, hit.start_s)]
+    return min(
+        alike,
+        key=lambda at: (_differs(there[at].hit, hit), abs(there[at].hit.time_s - hit.start_s)),
+        default=None,
+    )
 
 
 def _differs(hit: Hit, other: ReturnedHit) -> bool:

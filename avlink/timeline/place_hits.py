@@ -90,24 +90,21 @@ def _mark(
     version: str,
 ) -> None:
     """Give a clip its markers and its record, in place."""
-    taken = (*own.taken_s, *theirs.taken_s)
+    taken = merged_times((*own.taken_s, *theirs.taken_s))
     complete = own.complete or theirs.complete
-    kept = [*own.kept, *(one for one in theirs.kept if not _has(own.kept, one))]
+    kept = [*own.kept, *_missing(theirs.kept, own.kept)]
     new: list[otio.schema.Marker] = []
     if complete:
         pass
     elif parts:
-        for one in parts:
-            new += [
-                marker
-                for hit in one.hits
-                if (marker := _marker(hit, one.clip, rate, taken)) is not None and not _has(new, marker)
-            ]
+        found = (_marker(hit, one.clip, rate, taken) for one in parts for hit in one.hits)
+        # Two events between the same two moments are one hit.
+        new = list({_look(marker): marker for marker in found if marker is not None}.values())
     else:
         # Not spotted in this run: the hits of the run before stay.
         new = [marker.deepcopy() for marker in (theirs.untouched or own.untouched)]
     record = own.record or theirs.record
-    others = [*own.others, *(one for one in theirs.others if not _has(own.others, one))]
+    others = [*own.others, *_missing(theirs.others, own.others)]
     clip.markers[:] = [marker.deepcopy() for marker in (*others, *kept, *new)]
     if not parts and record is None:
         return
@@ -197,8 +194,12 @@ def _rate(clip: otio.core.Item, timeline: otio.schema.Timeline) -> float:
     return rate if 1.0 <= rate <= 1000.0 else frame_rate(timeline)
 
 
-def _has(markers: Sequence[otio.schema.Marker], one: otio.schema.Marker) -> bool:
-    return any(
-        (other.name, other.comment) == (one.name, one.comment) and other.marked_range == one.marked_range
-        for other in markers
-    )
+def _missing(markers: Sequence[otio.schema.Marker], among: Sequence[otio.schema.Marker]) -> list[otio.schema.Marker]:
+    """Return the markers that are not, with the same name, note and place, among others."""
+    known = {_look(one) for one in among}
+    return [one for one in markers if _look(one) not in known]
+
+
+def _look(marker: otio.schema.Marker) -> tuple[str, str, float, float]:
+    span = marker.marked_range
+    return marker.name, marker.comment, span.start_time.to_seconds(), span.duration.to_seconds()

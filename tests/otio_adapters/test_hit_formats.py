@@ -107,7 +107,7 @@ def write(marked: otio.schema.Timeline, suffix: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @given(cut=cuts())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_hits_come_back(suffix: str, cut: tuple[otio.schema.Timeline, otio.schema.Timeline], tmp_path: Path) -> None:
     plain, marked = cut
     wanted = hits_of(marked)
