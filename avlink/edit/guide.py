@@ -24,7 +24,8 @@ from avlink.core.hits import Hit
 from avlink.core.sound import read_blocks
 from avlink.core.values import FrameSource, PictureSpec, SoundSource
 from avlink.edit.sources import timecode_s
-from avlink.edit.spot_plan import keep_hits, kept_hits
+from avlink.edit.spot_input import SpotInput
+from avlink.edit.spot_plan import SpotPlan, keep_hits, kept_hits
 from avlink.media.audio import open_audio
 from avlink.media.frames import open_frames
 from avlink.media.mix import Mixdown, PlacedSound
@@ -182,11 +183,12 @@ class GuideFile:
         return Fraction(self.sound.num_samples, self.sound.sample_rate)
 
 
-def open_guide(name: str, *, timebase: Timebase, length_s: Fraction, session: Session, force: bool = False) -> Guide:
+def open_guide(name: str, opened: SpotInput, plan: SpotPlan, session: Session, *, force: bool = False) -> Guide:
     """Return the guide of a name: "production" for the sound of the clips, or the path of a file.
 
-    A file lies where its timecode puts it on the timeline of `length_s`, else at its start. Raises InputError for a
-    file that is missing, damaged, silent, or has no sound.
+    A file lies where its timecode puts it on the timeline, else at its start. `force` hears again what is cached.
+
+    Raises InputError for a file that is missing, damaged, silent, or has no sound.
     """
     if name == PRODUCTION:
         return Guide(session=session, force=force)
@@ -202,7 +204,9 @@ def open_guide(name: str, *, timebase: Timebase, length_s: Fraction, session: Se
     check_unchanged((state,))
     if is_silent(sound):
         raise InputError(f"the guide '{name}' is silent, so no hits can be heard in it; name one with sound")
-    start_s, noted = guide_start(info, timebase, length_s=length_s, duration_s=Fraction(sound.num_samples, SAMPLE_RATE))
+    length_s = max((job.source.clip.timeline_end_s for job in plan.jobs), default=Fraction(0))
+    duration_s = Fraction(sound.num_samples, SAMPLE_RATE)
+    start_s, noted = guide_start(info, opened.timebase, length_s=length_s, duration_s=duration_s)
     if noted:
         session.tell(Message(text=f"the guide {path.name} {noted}", level="warning"))
     return Guide(session=session, file=GuideFile(path=path, state=state, sound=sound, start_s=start_s), force=force)

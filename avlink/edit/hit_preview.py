@@ -12,25 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.core import clock
+from avlink.core.errors import MediaError
+from avlink.core.events import Message
 from avlink.core.hits import Hit
-from avlink.core.paths import Writer, atomic_write
 from avlink.core.sound import AmplifiedSound
 from avlink.core.values import SoundSource
 from avlink.edit.preview import edit_pictures, own_sound
 from avlink.edit.sources import Locate
+from avlink.edit.spot_input import SpotInput
+from avlink.edit.spot_plan import SpotPlan
+from avlink.edit.spot_report import SpotItem
+from avlink.media.audio import open_audio
 from avlink.media.clicks import ClickTrack
 from avlink.media.drawing import Mark, drawn
 from avlink.media.mix import Mixdown, PlacedSound, within_full_scale
 from avlink.media.movie import write_movie
+from avlink.media.probe import probe
 from avlink.session import Session
 from avlink.timeline.hit_markers import hit_colour
-from avlink.timeline.read import TimelineFile
-from avlink.timeline.resolve import MediaRoots
+from avlink.timeline.values import ClipRef
+from avlink.timeline.write import refuse_overwrite
 
 SUFFIX = ".mp4"
 HEIGHT = 540
 
-_SAMPLE_RATE = 48000
+SAMPLE_RATE = 48000
 _SHOWN_FRAMES = 6
 _OWN_SOUND = 10 ** (-12 / 20)
 """The sound of the edit is 12 dB below its level, so that clicks are heard through it."""
@@ -55,31 +61,66 @@ class ShownHit:
     hit: Hit
 
 
-def write_hit_preview(
-    file: TimelineFile,
-    hits: Sequence[ShownHit],
-    path: Path,
-    session: Session,
-    *,
-    folder: Path,
-    roots: MediaRoots,
-    production: bool = True,
-    locate: Locate | None = None,
-    write: Writer = atomic_write,
-) -> None:
-    """Write the visible pictures of a timeline, at its frame rate, with its hits and a click at each.
+def preview_path(output: Path) -> Path:
+    """Return the place of the preview of a spotted timeline: cut.spotted.mp4 beside cut.spotted.otio."""
+    return output.with_suffix(SUFFIX)
+
+
+def check_hit_preview(opened: SpotInput, plan: SpotPlan) -> None:
+    """Raise OutputError for a preview that cannot be written, or would replace a film that it shows."""
+    path = preview_path(opened.output)
+    refuse_overwrite(path, inputs=(opened.file.path, *dict.fromkeys(job.source.path for job in plan.jobs)))
+    opened.outputs.check(path)
+
+
+def preview_hits(
+    opened: SpotInput, plan: SpotPlan, items: Sequence[SpotItem], session: Session, *, find: Locate | None = None
+) -> Path:
+    """Write the visible pictures of a timeline, at its frame rate, with the hits of `items`, and return the movie.
 
     Each hit has a ring at its place, or at the lower edge, its name and a bar as long as its confidence, for six frames
-    or as long as it lasts. With `production`, the edit's own sound is heard below the clicks. Memory stays constant.
+    or as long as it lasts, and a click at its first sample. Below the clicks is the sound of the timeline's own tracks,
+    or of its clips where it has no such tracks. Memory stays constant.
 
     Raises OutputError when the movie cannot be written.
     """
-    shown = edit_pictures(file, session, folder=folder, roots=roots, height=HEIGHT, locate=locate)
+    path = preview_path(opened.output)
+    hits = [
+        ShownHit(at_s=item.clip.timeline_start_s + hit.time_s, hit=hit)
+        for item in items
+        if isinstance(item.clip, ClipRef)
+        for hit in item.hits
+    ]
+    shown = edit_pictures(opened.file, session, folder=opened.folder, roots=opened.roots, height=HEIGHT, locate=find)
     images = draw_hits(shown.images, hits, rate=shown.rate)
-    own = own_sound(file, session, folder, roots, _SAMPLE_RATE) if production else []
-    sound = _clicked(own, hits, clock.to_index(shown.duration_s, _SAMPLE_RATE))
-    with write(path) as temporary:
+    sound = clicked(_own(opened, plan, session), hits, clock.to_index(shown.duration_s, SAMPLE_RATE))
+    with opened.outputs.write(path, source=opened.file.path) as temporary:
         write_movie(temporary, images, sound, rate=shown.rate, width=shown.width, height=shown.height)
+    return path
+
+
+def _own(opened: SpotInput, plan: SpotPlan, session: Session) -> list[PlacedSound]:
+    if opened.file.timeline.audio_tracks():
+        return own_sound(opened.file, session, opened.folder, opened.roots, SAMPLE_RATE)
+    placed = []
+    for source in (job.source for job in plan.jobs):
+        if source.images is not None or not source.speed or probe(source.path).audio is None:
+            continue
+        at = clock.to_index(source.clip.timeline_start_s, SAMPLE_RATE)
+        try:
+            heard = open_audio(
+                source.path,
+                sample_rate=SAMPLE_RATE,
+                start_s=source.start_s,
+                duration_s=source.duration_s,
+                speed=source.speed,
+            )
+        except MediaError as error:
+            text = f"{source.clip.name} is not heard in the preview: {error}"
+            session.tell(Message(text=text, level="warning"))
+            continue
+        placed.append(PlacedSound(sound=heard, at=at, num_samples=heard.num_samples))
+    return placed
 
 
 def draw_hits(
@@ -108,17 +149,17 @@ def _mark(hit: Hit, age: int) -> Mark:
     )
 
 
-def _clicked(own: Sequence[PlacedSound], hits: Sequence[ShownHit], num_samples: int) -> SoundSource | None:
+def clicked(own: Sequence[PlacedSound], hits: Sequence[ShownHit], num_samples: int) -> SoundSource | None:
     """Return a click at the sample of each hit, over the edit's own sound; None where there is nothing to hear."""
     if not num_samples or not (own or hits):
         return None
     clicks = ClickTrack(
-        [clock.to_index(one.at_s, _SAMPLE_RATE) for one in hits], sample_rate=_SAMPLE_RATE, num_samples=num_samples
+        [clock.to_index(one.at_s, SAMPLE_RATE) for one in hits], sample_rate=SAMPLE_RATE, num_samples=num_samples
     )
     parts = [PlacedSound(sound=clicks, at=0, num_samples=num_samples)]
     channels = 1
     if own:
         channels = max(part.sound.channels for part in own)
-        below = Mixdown(own, sample_rate=_SAMPLE_RATE, channels=channels, num_samples=num_samples)
+        below = Mixdown(own, sample_rate=SAMPLE_RATE, channels=channels, num_samples=num_samples)
         parts.append(PlacedSound(sound=AmplifiedSound(below, _OWN_SOUND), at=0, num_samples=num_samples))
-    return within_full_scale(Mixdown(parts, sample_rate=_SAMPLE_RATE, channels=channels, num_samples=num_samples))
+    return within_full_scale(Mixdown(parts, sample_rate=SAMPLE_RATE, channels=channels, num_samples=num_samples))

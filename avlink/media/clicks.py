@@ -34,7 +34,9 @@ class ClickTrack:
         """Return samples [start, stop) of shape (1, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
         heard = np.zeros((1, max(0, stop - start)), np.float32)
-        for begin in self._starts[bisect_left(self._starts, start - len(self._click)) : bisect_left(self._starts, stop)]:
+        for begin in self._starts[
+            bisect_left(self._starts, start - len(self._click)) : bisect_left(self._starts, stop)
+        ]:
             low, high = max(start, begin), min(stop, begin + len(self._click))
             if low < high:
                 heard[0, low - start : high - start] = self._click[low - begin : high - begin]

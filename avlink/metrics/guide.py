@@ -44,9 +44,12 @@ _LEAST_RISE_DB = 6.0
 _STRETCH_S, _AROUND_S = 10.0, 3.0
 _BIN_SAMPLES = 110
 _BIN_S = _BIN_SAMPLES / music.SAMPLE_RATE
+_BEGIN_S, _BEGIN_RISE_DB = 0.1, 6.0
 _STANDS_OUT_DB = 12.0
+_PLAIN_EASE_DB = 6.0
+_QUIET_EASE_DB = 11.0
 _CLEAR_RISE_DB = 12.0
-_STRUCK_RISE_DB = 15.0
+_STRUCK_RISE_DB = 16.0
 """A ringing sound that begins out of near silence was struck; within music there is sound before each note."""
 
 _SPEECH_SHARE, _SPEECH_SHARE_BEFORE_VOICE, _VOICE_SHARE = 0.30, 0.22, 0.3
@@ -72,7 +75,10 @@ class _Found:
 class _Onset:
     """An onset in a stretch. `height` is its part of the largest rise, `level_db` the energy of its first moments.
 
-    `above_db` is that level over what is usual in the seconds around it, `rise_db` over what was just before.
+    `above_db` is that level over what is usual in the seconds around it, with the treble raised or, plus 6 dB, as it
+    is, whichever is less: consonants and cymbals are loud in treble alone. `rise_db` is the level with the treble
+    raised over that of the tenth of a second before; `from_quiet_db` is the same or, plus 11 dB, that of the level as
+    it is, whichever is less.
     """
 
     sample: int
@@ -80,6 +86,7 @@ class _Onset:
     level_db: float
     above_db: float
     rise_db: float
+    from_quiet_db: float
     spoken: bool
     tonal: float
     """Share of partials that hold, where there is music; else 0."""
@@ -154,28 +161,32 @@ def _onsets(samples: NDArray[np.float32]) -> tuple[list[_Onset], NDArray[np.floa
     half = resample_poly(samples, 1, 2).astype(np.float32)
     curve = music.onset_strength(half)
     frames, heights = music.pick_onsets(curve, delta=_DELTA, least_db=_LEAST_RISE_DB)
-    traces, level_db = sound_traces(half), _levels(half)
+    traces, levels = sound_traces(half), (_levels(np.diff(half, prepend=half[:1])), _levels(half))
     energy = np.concatenate([[0.0], np.cumsum(np.diff(samples, prepend=samples[:1]).astype(np.float64) ** 2)])
     moments = [first_sample(energy, int(frame) * 2 * music.HOP_SAMPLES, SAMPLE_RATE) for frame in frames]
-    onsets = [_onset(sample, height, traces, level_db) for sample, height in zip(moments, heights, strict=True)]
-    return onsets, curve
+    onsets = [_onset(sample, height, traces, levels) for sample, height in zip(moments, heights, strict=True)]
+    # A sound that has begun rises from the silence that the detector puts before it.
+    begun = [onset for onset in onsets if onset.sample >= _BEGIN_S * SAMPLE_RATE or onset.rise_db >= _BEGIN_RISE_DB]
+    return begun, curve
 
 
 def _levels(half: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the energy of the first difference every 5 ms, in decibels: clicks stand out from loud low tails."""
-    steps = np.diff(half, prepend=half[:1]).astype(np.float64) ** 2
-    bins = max(1, len(steps) // _BIN_SAMPLES)
-    energy = np.resize(steps, bins * _BIN_SAMPLES) if len(steps) < _BIN_SAMPLES else steps[: bins * _BIN_SAMPLES]
+    """Return the energy of a sound every 5 ms, in decibels."""
+    bins = max(1, len(half) // _BIN_SAMPLES)
+    energy = np.resize(half.astype(np.float64) ** 2, bins * _BIN_SAMPLES)
     return np.asarray(10 * np.log10(energy.reshape(bins, _BIN_SAMPLES).mean(axis=1) + 1e-12))
 
 
-def _onset(sample: int, height: float, traces: SoundTraces, level_db: NDArray[np.float64]) -> _Onset:
+def _onset(
+    sample: int, height: float, traces: SoundTraces, levels: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> _Onset:
+    """Return what is known of an onset; `levels` are those of the first difference, and of the sound itself.
+
+    The first difference raises the treble: clicks stand out from loud low tails.
+    """
     time_s = sample / SAMPLE_RATE
-    at = min(len(level_db) - 1, int(time_s / _BIN_S))
-    level = float(level_db[max(0, at - 3) : at + 8].max())
-    far, near = round(1.5 / _BIN_S), round(0.15 / _BIN_S)
-    around = np.concatenate([level_db[max(0, at - far) : max(0, at - near)], level_db[at + near : at + far]])
-    before = level_db[max(0, at - 20) : max(1, at - 2)]
+    at = min(len(levels[0]) - 1, int(time_s / _BIN_S))
+    treble, plain = (_peak(level_db, at) for level_db in levels)
     moment = traces.at(time_s)
     share, voice = float(traces.speech[moment]), traces.gliding[moment + 1 : moment + 20]
     voiced = bool(voice.size) and float(voice.mean()) >= _VOICE_SHARE
@@ -183,13 +194,29 @@ def _onset(sample: int, height: float, traces: SoundTraces, level_db: NDArray[np
     return _Onset(
         sample=sample,
         height=height,
-        level_db=level,
-        above_db=level - float(np.percentile(around, 85)) if around.size else 0.0,
-        rise_db=level - float(np.percentile(before, 80)),
+        level_db=treble,
+        above_db=min(treble - _usual(levels[0], at), plain - _usual(levels[1], at) + _PLAIN_EASE_DB),
+        rise_db=treble - _before(levels[0], at),
+        from_quiet_db=min(treble - _before(levels[0], at), plain - _before(levels[1], at) + _QUIET_EASE_DB),
         spoken=share >= (_SPEECH_SHARE_BEFORE_VOICE if voiced else _SPEECH_SHARE)
         and traces.tonal[moment] < _NO_SPEECH_TONAL,
         tonal=float(traces.tonal[moment]) if music_there else 0.0,
     )
+
+
+def _peak(level_db: NDArray[np.float64], at: int) -> float:
+    return float(level_db[max(0, at - 3) : at + 8].max())
+
+
+def _before(level_db: NDArray[np.float64], at: int) -> float:
+    return float(np.percentile(level_db[max(0, at - 20) : max(1, at - 2)], 80))
+
+
+def _usual(level_db: NDArray[np.float64], at: int) -> float:
+    """Return the level that the loud moments of the seconds around have: of words, not of the pauses between them."""
+    far, near = round(1.5 / _BIN_S), round(0.15 / _BIN_S)
+    around = np.concatenate([level_db[max(0, at - far) : max(0, at - near)], level_db[at + near : at + far]])
+    return float(np.percentile(around, 85)) if around.size else float(level_db[at])
 
 
 def _judged(onsets: list[_Onset], curve: NDArray[np.float64], motion: Motion | None) -> Iterator[_Found]:
@@ -200,7 +227,7 @@ def _judged(onsets: list[_Onset], curve: NDArray[np.float64], motion: Motion | N
         # The more a sound is music, the better the picture has to go with it.
         time_s = onset.sample / SAMPLE_RATE
         seen = motion is not None and motion.moves(time_s)
-        played = agreement >= 0.2 + 4.0 * onset.tonal or (seen and onset.rise_db >= _STRUCK_RISE_DB)
+        played = agreement >= 0.2 + 4.0 * onset.tonal or (seen and onset.from_quiet_db >= _STRUCK_RISE_DB)
         if not onset.stands_out and (onset.spoken or (onset.tonal and not played)):
             continue
         if not (seen or onset.clear):
