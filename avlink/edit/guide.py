@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from avlink.core import clock
 from avlink.core.errors import InputError, MediaError
@@ -21,14 +17,15 @@ from avlink.core.events import Message
 from avlink.core.file_digest import FileState, check_unchanged, file_state
 from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.hits import Hit
-from avlink.core.sound import read_blocks
 from avlink.core.values import FrameSource, PictureSpec, SoundSource
+from avlink.edit.heard_hits import merged
 from avlink.edit.sources import timecode_s
 from avlink.edit.spot_input import SpotInput
 from avlink.edit.spot_plan import SpotPlan, keep_hits, kept_hits
 from avlink.media.audio import open_audio
 from avlink.media.frames import open_frames
 from avlink.media.mix import Mixdown, PlacedSound
+from avlink.media.one_channel import OneChannel
 from avlink.media.probe import MediaInfo, probe
 from avlink.media.probe_cache import cached_probe
 from avlink.metrics.guide import SAMPLE_RATE, VERSION, guide_hits, is_silent
@@ -41,12 +38,8 @@ from avlink.timeline.values import Source
 PRODUCTION = "production"
 """The guide that is each clip's own sound."""
 
-SAME_S = Fraction(60, 1000)
-"""A hit that is seen and one that is heard no further apart are one hit."""
-
 _PICTURE = PictureSpec(rate=Fraction(RATE), width=WIDTH, height=HEIGHT)
 _EDGE_S = Fraction(1, 50)
-_OUT_OF_PHASE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,39 +228,6 @@ def guide_start(
     return Fraction(0), said
 
 
-def merged(seen: Sequence[Hit], heard: Sequence[Hit], *, covered: tuple[Fraction, Fraction]) -> tuple[Hit, ...]:
-    """Return the hits of a clip, in order of time, whose guide covers the times in `covered`.
-
-    Each hit that is heard is one; the nearest seen within `SAME_S` gives it its kind, place and length, and is used
-    once. What is seen alone counts only where the guide is not.
-    """
-    pairs = sorted(
-        (abs(one.time_s - other.time_s), here, there)
-        for here, one in enumerate(heard)
-        for there, other in enumerate(seen)
-        if abs(one.time_s - other.time_s) <= SAME_S
-    )
-    of_heard: dict[int, int] = {}
-    for _, here, there in pairs:
-        if here not in of_heard and there not in of_heard.values():
-            of_heard[here] = there
-    hits = [hit if here not in of_heard else _both(seen[of_heard[here]], hit) for here, hit in enumerate(heard)]
-    used = set(of_heard.values())
-    hits += [hit for index, hit in enumerate(seen) if index not in used and not covered[0] <= hit.time_s < covered[1]]
-    return tuple(sorted(hits, key=lambda hit: (hit.time_s, hit.kind)))
-
-
-def _both(seen: Hit, heard: Hit) -> Hit:
-    return replace(
-        seen,
-        time_s=heard.time_s,
-        strength=heard.strength,
-        confidence=max(seen.confidence, heard.confidence),
-        place=seen.place or heard.place,
-        heard=True,
-    )
-
-
 def open_guide_sound(
     path: Path,
     *,
@@ -280,28 +240,4 @@ def open_guide_sound(
     It is the sum of the channels, or the loudest one where they cancel each other. Raises what `open_audio` raises.
     """
     sound = open_audio(path, sample_rate=SAMPLE_RATE, mono=False, start_s=start_s, duration_s=duration_s, speed=speed)
-    return sound if sound.channels == 1 else _OneChannel(sound)
-
-
-class _OneChannel:
-    """The mean of the channels of a sound, or its loudest channel where they cancel each other (a `SoundSource`)."""
-
-    channels = 1
-
-    def __init__(self, sound: SoundSource) -> None:
-        self._sound = sound
-        self.sample_rate, self.num_samples = sound.sample_rate, sound.num_samples
-
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Return samples [start, stop) of shape (1, samples); indices as in a slice."""
-        heard = self._sound.read(start, stop)
-        chosen = self._loudest
-        return heard.mean(axis=0, keepdims=True) if chosen is None else heard[chosen : chosen + 1]
-
-    @cached_property
-    def _loudest(self) -> int | None:
-        each, whole = np.zeros(self._sound.channels), 0.0
-        for block in read_blocks(self._sound):
-            each += (block.astype(np.float64) ** 2).sum(axis=1)
-            whole += float((block.sum(axis=0, dtype=np.float64) ** 2).sum())
-        return None if whole >= _OUT_OF_PHASE * float(each.max(initial=0.0)) else int(np.argmax(each))
+    return sound if sound.channels == 1 else OneChannel(sound)

@@ -44,7 +44,7 @@ _LEAST_RISE_DB = 6.0
 _STRETCH_S, _AROUND_S = 10.0, 3.0
 _BIN_SAMPLES = 110
 _BIN_S = _BIN_SAMPLES / music.SAMPLE_RATE
-_BEGIN_S, _BEGIN_RISE_DB = 0.1, 6.0
+_BEGIN_S, _BEGIN_RISE_DB, _BEGIN_CONFIDENCE = 0.1, 6.0, 0.3
 _STANDS_OUT_DB = 12.0
 _PLAIN_EASE_DB = 6.0
 _QUIET_EASE_DB = 11.0
@@ -106,8 +106,9 @@ def guide_hits(sound: SoundSource, frames: FrameSource | None = None) -> tuple[H
 
     `frames` are the pictures from the first sample on, at `avlink.metrics.seen_motion.RATE`; None means that nothing
     moves. Times count from the first sample. The loudest hit has a strength of 1, one 40 dB below it 0.05. A sound that
-    has begun before its first sample gives no hit there. Raises ValueError for another rate or more channels, and for
-    values that are not finite.
+    has begun before its first sample may give a hit there, with a confidence of at most 0.3.
+
+    Raises ValueError for another rate or more channels, and for values that are not finite.
     """
     if sound.sample_rate != SAMPLE_RATE or sound.channels != 1:
         raise ValueError(f"a guide is mono at {SAMPLE_RATE} Hz, not {sound.channels} channels at {sound.sample_rate}")
@@ -165,9 +166,7 @@ def _onsets(samples: NDArray[np.float32]) -> tuple[list[_Onset], NDArray[np.floa
     energy = np.concatenate([[0.0], np.cumsum(np.diff(samples, prepend=samples[:1]).astype(np.float64) ** 2)])
     moments = [first_sample(energy, int(frame) * 2 * music.HOP_SAMPLES, SAMPLE_RATE) for frame in frames]
     onsets = [_onset(sample, height, traces, levels) for sample, height in zip(moments, heights, strict=True)]
-    # A sound that has begun rises from the silence that the detector puts before it.
-    begun = [onset for onset in onsets if onset.sample >= _BEGIN_S * SAMPLE_RATE or onset.rise_db >= _BEGIN_RISE_DB]
-    return begun, curve
+    return onsets, curve
 
 
 def _levels(half: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -235,6 +234,9 @@ def _judged(onsets: list[_Onset], curve: NDArray[np.float64], motion: Motion | N
         sure = 0.6 + 0.4 * min(1.0, (onset.height - _DELTA) / 0.4)
         if onset.spoken or onset.tonal:
             sure *= 0.75
+        if time_s < _BEGIN_S and onset.rise_db < _BEGIN_RISE_DB:
+            # A sound that has begun rises from the silence that the detector puts before it.
+            sure = _BEGIN_CONFIDENCE
         place = motion.place(time_s) if motion is not None and seen else None
         yield _Found(onset=onset, confidence=sure if seen else 0.6 * sure, place=place)
 

@@ -20,7 +20,8 @@ from avlink.core.events import Event, Message
 from avlink.core.hits import Hit
 from avlink.core.recipe import load_recipe
 from avlink.core.values import Frames, FrameSource, PictureSpec, Waveform
-from avlink.edit.guide import SAME_S, merged, open_guide_sound
+from avlink.edit.guide import open_guide_sound
+from avlink.edit.heard_hits import SAME_S, merged
 from avlink.edit.spot import spot
 from avlink.edit.spot_input import SpotRequest
 from avlink.edit.spot_report import SpotReport
@@ -172,7 +173,7 @@ def test_all_channels_are_heard_even_where_they_cancel(tmp_path: Path, channels:
         ("silent.wav", lambda path: soundfile.write(path, np.zeros(RATE), RATE), "is silent"),
         ("text.wav", lambda path: path.write_text("once upon a time\n" * 50), "is a text file, not media"),
         ("mute.mp4", lambda path: _film(path, None), "has no sound"),
-        ("cut.mp4", lambda path: _damaged(path), "damaged"),
+        ("cut.mp4", lambda path: _damaged(path), "is cut short"),
     ],
 )
 def test_what_is_no_guide_is_refused_in_one_sentence(
