@@ -160,7 +160,9 @@ def apply_hits(timeline: otio.schema.Timeline, edits: list[Mapping[str, Any]]) -
 
     Rows without a column for hits change none. Times are those of a sheet, to the microsecond.
     """
-    parts = {part.id: part for part in seen(list_clips(timeline)) if isinstance(part, ClipRef)}
+    items = list_clips(timeline)
+    # A picture has a row as a whole, a stem one by the part of the picture that is seen.
+    parts = {part.id: part for part in (*items, *seen(items)) if isinstance(part, ClipRef)}
     by_part: dict[str, list[ReturnedHit]] = {}
     for edit in edits:
         part = parts.get(str(edit["id"]))

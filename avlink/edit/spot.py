@@ -168,7 +168,9 @@ class _Spotting:
             if self.spotter.spotter.licence:
                 text = f"spotter '{self.spotter.name}': {self.spotter.spotter.licence}"
                 self.session.tell(Message(text=text, level="warning"))
-            self._loaded = self.spotter.load(pick_device(self.session.device))
+            # To look for a device torch is imported, which takes seconds.
+            device = pick_device(self.session.device) if self.spotter.spotter.on_device else "cpu"
+            self._loaded = self.spotter.load(device)
         return self._loaded
 
     def _seen(self, job: SpotJob, spotter: HitSpotter) -> tuple[Hit, ...]:

@@ -203,5 +203,6 @@ _FIELDS: Mapping[type[Component], Mapping[str, _Check]] = {
         "fingerprint": _FUNCTION,
         "load": _FUNCTION,
         "licence": (_is_string, "text"),
+        "on_device": (_is_bool, "bool"),
     },
 }

@@ -190,3 +190,5 @@ class Spotter:
     fingerprint: Callable[[Any], str] | str
     load: Callable[[Any, str], HitSpotter] | str
     licence: str = ""
+    on_device: bool = True
+    """False for a spotter that computes without torch: it is always loaded on "cpu"."""

@@ -19,7 +19,7 @@ from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.stem_hits import hits_of
 from avlink.timeline.timebase import DEFAULT_RATE, timebase
 from avlink.timeline.values import ClipRef, Skip
-from avlink.timeline.visible import part_addresses, seen
+from avlink.timeline.visible import part_addresses, seen, visible
 from avlink.timeline.walk import Visit, timeline_markers, walk_tracks
 
 _ZERO = Fraction(0)
@@ -46,7 +46,7 @@ def flatten_timeline(timeline: otio.schema.Timeline, *, drop_frame: bool | None 
         origin_s=counted.origin_s,
         sample_rate=max(rates, key=lambda rate: (rates[rate], rate)) if rates else STEM_RATE,
         tracks=tracks,
-        markers=_in_order(timeline_markers(timeline), [*pictures, *placed, *(stems or sounds)]),
+        markers=_in_order(timeline_markers(timeline), [*_with_seen_hits(pictures), *placed, *(stems or sounds)]),
     )
 
 
@@ -228,6 +228,32 @@ def _in_order(markers: Iterable[Marker], rows: Iterable[_Row]) -> tuple[Marker, 
     for marker in map(_with_full_name, every):
         found.setdefault((marker.shown_name, marker.start_s, marker.duration_s), marker)
     return tuple(sorted(found.values(), key=lambda marker: (marker.start_s, marker.shown_name)))
+
+
+def _with_seen_hits(rows: Sequence[_Row]) -> list[_Row]:
+    """Return the rows of pictures without the hits of what lies hidden under another picture at that moment."""
+    if not any(marker.hit is not None for row in rows for visit in row.visits for marker in visit.markers):
+        return list(rows)
+    spans: dict[tuple[int, ...], list[tuple[Fraction, Fraction]]] = {}
+    for part in visible([visit.item for row in rows for visit in row.visits if visit.item is not None]):
+        spans.setdefault(part.address, []).append((part.timeline_start_s, part.timeline_end_s))
+
+    def is_seen(visit: Visit, marker: Marker) -> bool:
+        if marker.hit is None or visit.clip is None:
+            return True
+        places = spans.get(visit.clip.address, ())
+        return any(start_s <= marker.start_s < end_s for start_s, end_s in places)
+
+    return [
+        replace(
+            row,
+            visits=tuple(
+                replace(visit, markers=tuple(one for one in visit.markers if is_seen(visit, one)))
+                for visit in row.visits
+            ),
+        )
+        for row in rows
+    ]
 
 
 def _with_full_name(marker: Marker) -> Marker:

@@ -22,7 +22,7 @@ _PERCENT = r"(?:100|\d{1,2})\s?%"
 _STRENGTH = re.compile(rf"(?:^|(?<=\s))({_DECIMAL}|{_PERCENT}|[01])$")
 _UNMISTAKABLE = re.compile(rf"(?:^|(?<=\s))(?:{_DECIMAL}|{_PERCENT})$")
 _NOTE = re.compile(r"\s*confidence\s+[01]?\.?\d", re.IGNORECASE)
-_FACTS = re.compile(r"\s*[,;\n]\s*")
+_BETWEEN_FACTS = re.compile(r"[,;\n]")
 _NUMBER = r"([01](?:\.\d{1,6})?|\.\d{1,6})"
 _CONFIDENCE = re.compile(rf"confidence\s+{_NUMBER}", re.IGNORECASE)
 _STRENGTH_FACT = re.compile(rf"(?:strength\s+)?({_DECIMAL}|{_PERCENT})|strength\s+([01])", re.IGNORECASE)
@@ -100,7 +100,7 @@ def named(name: str, hit: Hit) -> Hit:
 def read_note(note: str) -> HitNote:
     """Return the facts that a note states."""
     said: dict[str, object] = {}
-    for fact in _FACTS.split(note.strip()):
+    for fact in (one.strip() for one in _BETWEEN_FACTS.split(note)):
         if found := _CONFIDENCE.fullmatch(fact):
             said["confidence"] = float(found[1])
         elif found := _STRENGTH_FACT.fullmatch(fact):

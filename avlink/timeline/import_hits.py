@@ -78,9 +78,14 @@ def import_hits(timeline: otio.schema.Timeline, hits: Sequence[ReturnedHit], sam
 
 def set_hits(timeline: otio.schema.Timeline, part: ClipRef, hits: Iterable[ReturnedHit], same: SameMoment) -> int:
     """Replace the own hits of a stretch of a clip, in place; return how many were added, changed or removed."""
-    clip, wanted = item_at(timeline, part.address), list(hits)
     if not part.speed:
         return 0
+    clip = item_at(timeline, part.address)
+    # Hits of the timeline, or of a track, come back too, and stay where they are.
+    around = [one.hit for one in part.markers if one.hit is not None and not one.own]
+    wanted = [
+        hit for hit in hits if not any(same(one.time_s, hit.start_s) and not _differs(one, hit) for one in around)
+    ]
     there = _marked(clip, part)
     if not there and not wanted:
         return 0

@@ -93,16 +93,9 @@ def _mark(
     taken = merged_times((*own.taken_s, *theirs.taken_s))
     complete = own.complete or theirs.complete
     kept = [*own.kept, *_missing(theirs.kept, own.kept)]
-    new: list[otio.schema.Marker] = []
-    if complete:
-        pass
-    elif parts:
-        found = (_marker(hit, one.clip, rate, taken) for one in parts for hit in one.hits)
-        # Two events between the same two moments are one hit.
-        new = list({_look(marker): marker for marker in found if marker is not None}.values())
-    else:
-        # Not spotted in this run: the hits of the run before stay.
-        new = [marker.deepcopy() for marker in (theirs.untouched or own.untouched)]
+    # On a clip that this run does not look at, the hits of the run before stay.
+    found = _found(parts, rate, taken) if parts else theirs.untouched or own.untouched
+    new = () if complete else found
     record = own.record or theirs.record
     others = [*own.others, *_missing(theirs.others, own.others)]
     clip.markers[:] = [marker.deepcopy() for marker in (*others, *kept, *new)]
@@ -117,6 +110,12 @@ def _mark(
     )
     said = plain(table(clip.metadata, KEY))
     clip.metadata[KEY] = {**said, SPOTTED: remembered.to_metadata(version)}
+
+
+def _found(parts: Sequence[SpottedClip], rate: float, taken_s: Sequence[Fraction]) -> tuple[otio.schema.Marker, ...]:
+    """Return the markers of what was spotted in the stretches of a clip; equal ones of two stretches once."""
+    found = (_marker(hit, one.clip, rate, taken_s) for one in parts for hit in one.hits)
+    return tuple({_look(marker): marker for marker in found if marker is not None}.values())
 
 
 def _marker(hit: Hit, clip: ClipRef, rate: float, taken_s: Sequence[Fraction]) -> otio.schema.Marker | None:

@@ -11,7 +11,7 @@ from avlink_otio.sheet import Row
 
 COLUMN = "hits"
 _SECONDS = r"\d{1,7}(?:[.,]\d{1,12})?"
-_HIT = re.compile(rf"\s*({_SECONDS})(?:\s*[-\u2013]\s*({_SECONDS}))?(?:\s+(\S.*?))?\s*", re.DOTALL)
+_HIT = re.compile(rf"({_SECONDS})(?:\s*[-\u2013]\s*({_SECONDS}))?(?:\s+(\S.*))?", re.DOTALL)
 
 
 def write_hits(hits: Sequence[Hit]) -> str:
@@ -30,7 +30,7 @@ def read_hits(row: Row) -> list[list[str]] | None:
     for text in row.text(COLUMN).split(";"):
         if not text.strip():
             continue
-        match = _HIT.fullmatch(text)
+        match = _HIT.fullmatch(text.strip())
         if match is None:
             raise row.wrong(
                 COLUMN, "holds a hit without a time; write seconds and a name: 1.25 step 0.8; 2.5-3.1 slide 0.4"

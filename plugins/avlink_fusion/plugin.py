@@ -125,5 +125,6 @@ def avlink_spotters() -> list[Spotter]:
             options=PeakOptions,
             fingerprint=f"{place}:peak_fingerprint",
             load=f"{place}:load_peaks",
+            on_device=False,
         ),
     ]

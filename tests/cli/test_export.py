@@ -45,6 +45,7 @@ def test_export_says_what_it_wrote(avlink, project: Path, stem: Path) -> None:
         "to": "xml",
         "tracks": ["FOLEY"],
         "clips": 1,
+        "hits": 0,
         "notes": [],
         "missing": [],
     }
@@ -99,7 +100,7 @@ def test_a_sheet_goes_out_and_comes_back(avlink, project: Path) -> None:
         (("export", "none.otio", "--to", "rpp"), "none.otio does not exist"),
         (("export", "{project}", "--to", "aaf"), "shot.wav is missing"),
         (("import-cues", "{project}", "none.csv"), "none.csv cannot be read"),
-        (("import-cues", "{project}", "{project}"), "it is no cue sheet"),
+        (("import-cues", "{project}", "{project}"), "has no hits"),
     ],
 )
 def test_wrong_input_is_one_sentence(avlink, project: Path, arguments: tuple[str, ...], said: str) -> None:

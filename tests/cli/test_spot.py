@@ -60,6 +60,13 @@ def test_the_events_of_real_pictures_are_marked(
     assert again.json["counts"]["cached"] == 2 and again.json["hits"] == ran.json["hits"]
 
 
+def test_peaks_of_motion_need_no_torch(program: Callable[..., object], cut: Path) -> None:
+    ran = program("spot", cut, "--spotter", "motion-peaks", python=("-X", "importtime"))
+    assert ran.code == 0
+    imported = {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
+    assert "scipy" in imported and "torch" not in imported
+
+
 def test_hits_go_to_other_programs_and_come_back(avlink: Callable[..., object], cut: Path) -> None:
     assert avlink("spot", cut, "--spotter", "motion-peaks").code == 0
     spotted = cut.with_name("cut.spotted.otio")

@@ -244,7 +244,7 @@ class TestMistakes:
         [
             ('kind = "sonify"\n', "format is missing; write format = 1"),
             ('format = 2\nkind = "sonify"\n', "this version of AVLink reads format = 1"),
-            ("format = 1\n", "kind is missing; it is one of sonify, visualize, train, evaluate"),
+            ("format = 1\n", "kind is missing; it is one of sonify, visualize, spot, train, evaluate"),
             ('format = 1\nkind = "sonfy"\n', "did you mean 'sonify'?"),
             ("format = \n", "is not TOML"),
         ],

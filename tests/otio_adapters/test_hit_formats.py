@@ -60,7 +60,7 @@ def bring_back(path: Path, timeline: otio.schema.Timeline) -> int:
 
 @st.composite
 def cuts(draw: st.DrawFn) -> tuple[otio.schema.Timeline, otio.schema.Timeline]:
-    """A cut of clips with gaps, at any rate and start, without and with hits on its clips."""
+    """A cut of clips with gaps, at any rate and start, without and with hits on its clips; some have a stem already."""
     rate = draw(st.sampled_from(RATES))
     nominal = round(rate)
     start = draw(st.sampled_from([0, 3600 * nominal, 86400]))
@@ -72,6 +72,12 @@ def cuts(draw: st.DrawFn) -> tuple[otio.schema.Timeline, otio.schema.Timeline]:
         own = Range(Time(draw(st.integers(0, 5000)), rate), Time(draw(st.integers(nominal, 4 * nominal)), rate))
         track.append(otio.schema.Clip(f"c{number}", otio.schema.ExternalReference(f"c{number}.mov"), own))
     plain.tracks.append(track)
+    if draw(st.booleans()):
+        span = Range(Time(start, rate), Time(nominal, rate))
+        stem = otio.schema.Clip("c0", otio.schema.ExternalReference("c0.wav", span), span)
+        stem.metadata["avlink"] = {"id": "0", "sample_rate": 48000, "samples": 48000, "channels": 1}
+        kind = otio.schema.TrackKind.Audio
+        plain.tracks.append(otio.schema.Track("FOLEY", [stem], kind=kind, metadata={"avlink": {}}))
     marked = plain.deepcopy()
     spotted = []
     for clip in clips_of(marked):
@@ -214,6 +220,26 @@ def test_a_hit_that_was_moved_there_is_moved_here(
     assert bring_back(path, marked) == 2
     moved = hits_of(marked)[1][1]
     assert (moved.time_s, moved.strength, moved.source) == (Fraction(17, 10), 0.6, "marker")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_hits_of_the_timeline_and_of_hidden_clips_stay_where_they_are(
+    suffix: str, marked: otio.schema.Timeline, tmp_path: Path
+) -> None:
+    marked.tracks.markers.append(otio.schema.Marker("step 0.3", Range(Time(60, 24), Time(1, 24))))
+    marked.tracks[0].markers.append(otio.schema.Marker("HIT: chair", Range(Time(70, 24), Time(1, 24))))
+    # Over the second hit of the first clip.
+    over = otio.schema.Clip("over", otio.schema.ExternalReference("over.mov"), Range(Time(0, 24), Time(20, 24)))
+    gap = otio.schema.Gap(source_range=Range(Time(0, 24), Time(24, 24)))
+    marked.tracks.append(otio.schema.Track("V2", [gap, over]))
+    before = marked.to_json_string()
+    path = write(marked, suffix, tmp_path)
+    assert bring_back(path, marked) == 0
+    assert marked.to_json_string() == before
+    # What is seen of the clip can be edited all the same.
+    path.write_bytes(path.read_bytes().replace(b"hit 0.8", b"door slam 0.2"))
+    assert bring_back(path, marked) == 1
+    assert hits_of(marked)[0][1].words == "door slam"
 
 
 def test_markers_that_resolve_exports_are_read(marked: otio.schema.Timeline, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avlink.timeline.formats.edl_grammar import EditType, EdlChannel, EdlError, EdlLine, EdlList, EdlNote
+from avlink.timeline.formats.edl_markers import resolve_marker, split_note
 from avlink.timeline.formats.edl_midnight import past_midnight
 from avlink.timeline.formats.edl_names import EdlNames, is_black, is_generated, names_of
 from avlink.timeline.formats.edl_speeds import motions_of, speed_of_motion, starts_at
@@ -27,14 +28,6 @@ _COLOURS = frozenset(
         *("SAND", "COCOA", "CREAM", "LEMON", "SKY"),
     )
 )
-
-
-# Resolve exports markers as a list of their own: an event of a frame each, with a note in this form.
-_MARKER = re.compile(
-    r"(?P<note>.*?)\s*\|C:(?:ResolveColor)?(?P<colour>\w{1,20})\s*\|M:(?P<name>.*?)\s*\|D:(?P<frames>\d{1,9})\s*"
-)
-_NOTE_OF_HIT = re.compile(r"(?P<name>.*\S)\s*\((?P<note>confidence [^()]*)\)")
-_RESOLVE_COLOURS = {"SAND": "ORANGE", "FUCHSIA": "MAGENTA", "CREAM": "WHITE", "COCOA": "BLACK"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,17 +145,16 @@ class _RunReader:
         for one in self.list.statements:
             if isinstance(one, EdlLine):
                 line = one
-            elif line is not None and isinstance(one, EdlNote) and (found := _MARKER.fullmatch(one.text)):
-                frames, colour = int(found["frames"]), found["colour"].upper()
+            elif line is not None and isinstance(one, EdlNote) and (found := resolve_marker(one.text)) is not None:
                 yield (
                     line,
                     EdlLocator(
                         frame=self.clock.times(line)[2],
-                        colour=_RESOLVE_COLOURS.get(colour, colour),
-                        text=found["name"],
+                        colour=found.colour,
+                        text=found.name,
                         line=line.line,
-                        frames=frames if frames > 1 else 0,
-                        note=found["note"],
+                        frames=found.frames,
+                        note=found.note,
                     ),
                 )
 
@@ -253,10 +245,8 @@ class _RunReader:
         # The column of the colour has eight places; some lists leave it out.
         if word is not None and (word["colour"].upper() in _COLOURS or len(word["gap"]) > 1):
             colour, text = word["colour"].upper(), word["text"]
-        text, comment = text.strip(), ""
-        if hit := _NOTE_OF_HIT.fullmatch(text):
-            text, comment = hit["name"], hit["note"]
-        return [EdlLocator(frame=frame, colour=colour, text=text, line=line.line, note=comment)]
+        name, comment = split_note(text.strip())
+        return [EdlLocator(frame=frame, colour=colour, text=name, line=line.line, note=comment)]
 
 
 def _counted(notes: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -46,7 +46,7 @@ def read_vtt(text: str) -> list[ListedMark]:
         found = _VTT_SPAN.match(lines[at])
         assert found is not None, "it was matched above"
         start_s, end_s = _vtt_seconds(*found.groups()[:3]), _vtt_seconds(*found.groups()[3:])
-        said = [html.unescape(re.sub(r"<[^>]*>", "", line)).strip() for line in lines[at + 1 :]]
+        said = [html.unescape(re.sub(r"<[^<>]*>", "", line)).strip() for line in lines[at + 1 :]]
         length_s = max(Fraction(0), end_s - start_s)
         marks.append(
             ListedMark(
