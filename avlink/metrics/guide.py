@@ -233,7 +233,7 @@ def _judged(onsets: list[_Onset], curve: NDArray[np.float64], motion: Motion | N
             continue
         sure = 0.6 + 0.4 * min(1.0, (onset.height - _DELTA) / 0.4)
         if onset.spoken or onset.tonal:
-            sure *= 0.75
+            sure *= 0.75 if onset.stands_out else 0.5
         if time_s < _BEGIN_S and onset.rise_db < _BEGIN_RISE_DB:
             # A sound that has begun rises from the silence that the detector puts before it.
             sure = _BEGIN_CONFIDENCE

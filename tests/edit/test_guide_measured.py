@@ -30,7 +30,11 @@ def test_the_own_sound_of_real_clips_is_heard_to_50_ms(tmp_path: Path) -> None:
     scores = {}
     for name, true_s in truth.items():
         request = SpotRequest(
-            input=REAL / name, recipe=recipe, output=tmp_path / f"{Path(name).stem}.otio", device="cpu", guide="production"
+            input=REAL / name,
+            recipe=recipe,
+            output=tmp_path / f"{Path(name).stem}.otio",
+            device="cpu",
+            guide="production",
         )
         (item,) = spot(request, session).items
         assert all(hit.heard for hit in item.hits)
