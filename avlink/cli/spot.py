@@ -52,6 +52,18 @@ def spot(
             show_default=False,
         ),
     ] = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(
+            "--guide",
+            metavar="production|FILE",
+            help="Mark what is heard in a guide track: the clips' own sound, or a file with the sound of the timeline.",
+            show_default=False,
+        ),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also write cut.spotted.mp4, with the hits drawn in and a click at each.")
+    ] = False,
     tracks: given.Tracks = None,
     media_root: given.MediaRoot = None,
     timeline: given.TimelineName = None,
@@ -76,6 +88,7 @@ def spot(
       avlink spot cut.otio
       avlink spot cut.edl --media-root /footage --sensitivity 0.7
       avlink spot shot.mp4 --min-confidence 0.5 --json
+      avlink spot cut.otio --guide production --preview
     """  # noqa: D301
     from avlink.core.recipe import load_recipe
     from avlink.edit import spot as service
@@ -97,6 +110,8 @@ def spot(
         device=device.value,
         force=force,
         overwrite=overwrite,
+        guide=guide,
+        preview=preview,
     )
     with progress(verbose=verbose) as tell:
         report = service.spot(request, listener=tell)
@@ -115,6 +130,8 @@ def _blocks(payload: Mapping[str, Any]) -> list[Block]:
     blocks.append(f"{hits} ({states})")
     if payload["output"]:
         blocks.append(f"wrote {payload['output']}")
+    if payload["preview"]:
+        blocks.append(f"wrote {payload['preview']}")
     return blocks
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from avlink.core import clock
 from avlink.core.errors import MediaError
@@ -57,19 +61,54 @@ def write_preview(
 
     Raises OutputError when the movie cannot be written.
     """
+    ends = [stem.job.source.clip.heard_end_s for stem in stems]
+    shown = edit_pictures(
+        file, session, folder=folder, roots=roots, height=height, least_s=max(ends, default=Fraction(0)), locate=locate
+    )
+    own = own_sound(file, session, folder, roots, _rate(stems)) if production else []
+    sound = _mix(stems, own, shown.duration_s, edits or {})
+    with write(path) as temporary:
+        write_movie(temporary, shown.images, sound, rate=shown.rate, width=shown.width, height=shown.height)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditPictures:
+    """The pictures of a timeline as a viewer sees them, RGB uint8 (height, width, 3), read once, at its frame rate."""
+
+    images: Iterator[NDArray[np.uint8]]
+    rate: Fraction
+    width: int
+    height: int
+    duration_s: Fraction
+
+
+def edit_pictures(
+    file: TimelineFile,
+    session: Session,
+    *,
+    folder: Path,
+    roots: MediaRoots,
+    height: int,
+    least_s: Fraction = Fraction(0),
+    locate: Locate | None = None,
+) -> EditPictures:
+    """Return the visible pictures of a timeline, at most `height` pixels high, for `least_s` or longer.
+
+    Gaps are black, and so is media that cannot be read, of which a warning is sent. Memory stays constant.
+    """
     items = list_clips(file.timeline, file.image_rate)
     clips = visible(with_transparency(items, folder=folder, roots=roots, locate=locate))
     rate = clock.exact_rate(frame_rate(file.timeline))
     sources, _ = resolve_sources(clips, folder=folder, roots=roots, store=session.store, locate=locate, rate=rate)
     order = {clip.id: number for number, clip in enumerate(clips)}
     sources = tuple(sorted(sources, key=lambda source: order[source.clip.id]))
-    ends = [clip.heard_end_s for clip in clips] + [stem.job.source.clip.heard_end_s for stem in stems]
-    duration_s = max(ends, default=Fraction(0))
+    duration_s = max((clip.heard_end_s for clip in clips), default=Fraction(0))
     width, height = _size(sources, height)
 
     def on_lost(segment: Segment, error: MediaError) -> None:
         session.tell(Message(text=f"the preview is black for a part: {error}", level="warning"))
 
+    duration_s = max(duration_s, least_s)
     images = composite_frames(
         [_segment(source) for source in sources],
         duration_s=duration_s,
@@ -78,10 +117,7 @@ def write_preview(
         height=height,
         on_lost=on_lost,
     )
-    own = _own_sound(file, session, folder, roots, _rate(stems)) if production else []
-    sound = _mix(stems, own, duration_s, edits or {})
-    with write(path) as temporary:
-        write_movie(temporary, images, sound, rate=rate, width=width, height=height)
+    return EditPictures(images=images, rate=rate, width=width, height=height, duration_s=duration_s)
 
 
 def _segment(source: Source) -> Segment:
@@ -122,7 +158,7 @@ def _rate(stems: Sequence[WrittenStem]) -> int:
     return stems[0].sample_rate if stems else _DEFAULT_RATE
 
 
-def _own_sound(
+def own_sound(
     file: TimelineFile, session: Session, folder: Path, roots: MediaRoots, sample_rate: int
 ) -> list[PlacedSound]:
     """Return the production sound, and send a warning for each clip that cannot be heard."""

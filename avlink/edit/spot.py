@@ -17,9 +17,11 @@ from avlink.core.file_digest import check_unchanged
 from avlink.core.hits import Hit
 from avlink.core.paths import make_folder
 from avlink.core.values import HitSpotter
+from avlink.edit.guide import Guide, open_guide
+from avlink.edit.hit_preview import check_hit_preview, preview_hits
 from avlink.edit.plugin_hooks import locate
 from avlink.edit.project import moved_to, refuse_missing, refuse_nothing, tell_plan, write_back
-from avlink.edit.sources import resolve_sources
+from avlink.edit.sources import Locate, resolve_sources
 from avlink.edit.spot_input import SpotInput, SpotRequest, open_input
 from avlink.edit.spot_plan import SpotJob, SpotPlan, keep_hits, kept_hits, spot_plan
 from avlink.edit.spot_report import SpotItem, SpotReport
@@ -52,29 +54,44 @@ def spot(request: SpotRequest, session: Session | None = None, *, listener: List
         refuse_missing(opened.file, plan)
     refuse_nothing(request.input, plan, what="hits")
     opened.check(tuple(dict.fromkeys(job.source.path for job in plan.jobs)))
+    if request.preview:
+        check_hit_preview(opened, plan)
+    guide = None if request.guide is None else open_guide(request.guide, opened, plan, session, force=request.force)
     known = {} if request.force else _known(plan, session)
     session.tell(
         PlanReady(jobs=len(plan.jobs), cached=sum(job.key in known for job in plan.jobs), skipped=len(plan.skips))
     )
     run = _Spotting(spotter=spotter, session=session, min_confidence=request.recipe.min_confidence, known=known)
+    run.guide = guide
     for job in plan.jobs:
         run.look(job)
+    if guide is not None:
+        guide.tell()
     placed = None
     if run.found:
         placed = _write(request, spotter, opened, plan, run, session)
+    items = _items(plan, run, placed)
+    preview = None
+    if placed is not None and request.preview:
+        preview = preview_hits(opened, plan, items, session, find=_finder(request, session))
     return SpotReport(
         input=request.input,
         output=None if placed is None else opened.output,
         spotter=spotter.name,
-        items=_items(plan, run, placed),
+        items=items,
         timebase=opened.timebase,
+        preview=preview,
     )
+
+
+def _finder(request: SpotRequest, session: Session) -> Locate:
+    hooks = resolve_run_hooks(request.recipe, session.registry, listener=session.tell)
+    return partial(locate, hooks=hooks, project=request.input, direction="v2a")
 
 
 def _plan(request: SpotRequest, spotter: ReadySpotter, opened: SpotInput, session: Session) -> SpotPlan:
     file = opened.file
-    hooks = resolve_run_hooks(request.recipe, session.registry, listener=session.tell)
-    find = partial(locate, hooks=hooks, project=request.input, direction="v2a")
+    find = _finder(request, session)
     items = list_clips(file.timeline, file.image_rate)
     items = with_transparency(items, folder=opened.folder, roots=opened.roots, locate=find)
     clips = select_clips(items, wanted=request.recipe.select, cued=False)
@@ -111,6 +128,7 @@ class _Spotting:
     found: dict[str, tuple[Hit, ...]] = field(default_factory=dict)
     cached: set[str] = field(default_factory=set)
     failures: dict[str, AvlinkError] = field(default_factory=dict)
+    guide: Guide | None = None
     _loaded: HitSpotter | None = None
 
     def look(self, job: SpotJob) -> None:
@@ -125,15 +143,26 @@ class _Spotting:
                 # Decoding spools to disk: a full disk is no fault of the clip.
                 raise
             except AvlinkError as error:
-                self.failures[job.id] = error
-                session.tell(JobFailed(job_id=job.id, name=job.name, reason=str(error)))
+                self._failed(job, error)
                 return
             keep_hits(session.store, job.key, hits)
             self.known[job.key] = hits
         else:
             self.cached.add(job.id)
+        if self.guide is not None:
+            try:
+                hits = self.guide.applied(job.source, hits)
+            except OutputError:
+                raise
+            except AvlinkError as error:
+                self._failed(job, error)
+                return
         self.found[job.id] = tuple(hit for hit in hits if hit.confidence >= self.min_confidence)
         session.tell(JobDone(job_id=job.id, name=job.name, note="cached" if job.id in self.cached else ""))
+
+    def _failed(self, job: SpotJob, error: AvlinkError) -> None:
+        self.failures[job.id] = error
+        self.session.tell(JobFailed(job_id=job.id, name=job.name, reason=str(error)))
 
     def _spotter(self) -> HitSpotter:
         if self._loaded is None:

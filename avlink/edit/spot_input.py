@@ -40,6 +40,9 @@ class SpotRequest:
     `media_root`; a clip whose media is not found ends the run before it begins, unless `skip_missing` leaves it out.
     `force` looks again instead of reading the cache. Files that AVLink did not write are refused as outputs, unless
     `overwrite` keeps them as `.bak`. Raises OutputError for an output such as "." that names no file.
+
+    `guide` is "production" for the clips' own sound, or the path of a file with the sound of the timeline: hits are
+    those that are heard in it. `preview` also writes a movie with the hits drawn in.
     """
 
     input: Path
@@ -50,6 +53,8 @@ class SpotRequest:
     device: str = "auto"
     force: bool = False
     overwrite: bool = False
+    guide: str | None = None
+    preview: bool = False
 
     def __post_init__(self) -> None:
         if self.output is not None:

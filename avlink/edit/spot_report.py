@@ -46,13 +46,14 @@ class SpotItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotReport:
-    """The outcome of a run. `output` is None when nothing was written."""
+    """The outcome of a run. `output` and `preview` are None when nothing was written."""
 
     input: Path
     output: Path | None
     spotter: str
     items: tuple[SpotItem, ...]
     timebase: Timebase
+    preview: Path | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -70,6 +71,7 @@ class SpotReport:
         return {
             "input": str(self.input),
             "output": None if self.output is None else str(self.output),
+            "preview": None if self.preview is None else str(self.preview),
             "spotter": self.spotter,
             "items": [item.to_json(self.timebase) for item in self.items],
             "counts": self.counts,

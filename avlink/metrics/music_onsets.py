@@ -29,13 +29,23 @@ def music_onsets(sound: NDArray[np.floating], *, delta: float = 0.07) -> NDArray
     `delta` is the least height of a peak above the local mean of the curve, which is scaled to 0..1 over the whole
     sound: the result depends on the loudest onset.
     """
-    curve = onset_strength(sound)
-    curve = curve - curve.min()
+    return pick_onsets(onset_strength(sound), delta=delta)[0] * HOP_SAMPLES
+
+
+def pick_onsets(
+    strength: NDArray[np.float64], *, delta: float, least_db: float = 0.0
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the peaks of what `onset_strength` gave, as frames, and their heights, 0 to 1.
+
+    Heights are parts of the range of the curve, or of `least_db` where the range is smaller.
+    """
+    curve = strength - strength.min()
     # onset_detect normalises the whole curve, so that one loud onset hides quiet ones.
-    curve = curve / (curve.max() + np.finfo(curve.dtype).tiny)
+    curve = curve / max(curve.max() + np.finfo(curve.dtype).tiny, least_db)
     if not curve.any():
-        return np.zeros(0, dtype=np.int64)
-    return _pick(curve, delta) * HOP_SAMPLES
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    frames = _pick(curve, delta)
+    return frames, curve[frames]
 
 
 def onset_strength(sound: NDArray[np.floating]) -> NDArray[np.float64]:
