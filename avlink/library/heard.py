@@ -48,14 +48,14 @@ def measure_levels(sound: SoundSource, name: object) -> Levels:
     channel = int(np.argmax(energies)) if mean_energy < _CANCELLED * float(energies.mean()) else None
     hop = max(1, round(HOP_S * sound.sample_rate), -(-sound.num_samples // _MOST_STEPS))
     rows = [np.zeros(0, np.float32)]
-    for block in read_blocks(OneChannel(sound, channel), hop * max(1, _BLOCK_SAMPLES // hop)):
+    for block in read_blocks(ChosenChannel(sound, channel), hop * max(1, _BLOCK_SAMPLES // hop)):
         steps = np.pad(block[0], (0, -block.shape[1] % hop)).reshape(-1, hop)
         rows.append(np.square(steps).mean(axis=1))
     power = np.concatenate(rows)
     return Levels(hop=hop, step_s=hop / sound.sample_rate, power=power, channel=channel, peak=peak)
 
 
-class OneChannel:
+class ChosenChannel:
     """A `SoundSource` of one channel of another, or of the mean of all, after a time of silence."""
 
     def __init__(self, sound: SoundSource, channel: int | None, *, silence: int = 0) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from avlink.core.sound import FittedSound, read_blocks
 from avlink.core.values import SoundSource
-from avlink.library.heard import Levels, OneChannel
+from avlink.library.heard import ChosenChannel, Levels
 from avlink.library.values import SoundHit
 from avlink.metrics.onsets import find_onsets
 
@@ -52,8 +52,8 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
     """
     rate = sound.sample_rate
     lead = round(_LEAD_S * rate)
-    heard = OneChannel(sound, levels.channel)
-    onsets = find_onsets(OneChannel(sound, levels.channel, silence=lead))
+    heard = ChosenChannel(sound, levels.channel)
+    onsets = find_onsets(ChosenChannel(sound, levels.channel, silence=lead))
     strong = np.flatnonzero(onsets.strengths >= MIN_STRENGTH_DB)
     strong = np.sort(strong[np.argsort(-onsets.strengths[strong], kind="stable")][:MOST_HITS])
     found: dict[int, float] = {}
@@ -73,7 +73,7 @@ def softest_hit(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
     """
     level_db = smoothed_db(levels.power)
     step = int(np.argmax(level_db >= level_db.max() - _NEARLY_DB))
-    transient, peak = _transient(OneChannel(sound, levels.channel), step * levels.hop)
+    transient, peak = _transient(ChosenChannel(sound, levels.channel), step * levels.hop)
     return _spans(sound, levels, {transient: peak})
 
 
@@ -92,7 +92,7 @@ def _is_cut_in(levels: Levels, transients: list[int], start: int) -> bool:
 
 def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float]) -> tuple[SoundHit, ...]:
     """Return hits with their spans, of transients and magnitudes of their peaks; traces of handling are left out."""
-    rate, heard = sound.sample_rate, OneChannel(sound, levels.channel)
+    rate, heard = sound.sample_rate, ChosenChannel(sound, levels.channel)
     loudest = max(found.values(), default=0.0)
     kept = sorted(one for one, peak in found.items() if peak > loudest * 10 ** (-_BELOW_LOUDEST_DB / 20))
     level_db = smoothed_db(levels.power)

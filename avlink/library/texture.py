@@ -8,7 +8,7 @@ import numpy as np
 from scipy.fft import rfft
 
 from avlink.core.values import SoundSource
-from avlink.library.heard import Levels, OneChannel
+from avlink.library.heard import ChosenChannel, Levels
 
 WINDOW_S = 0.046
 _MOST_FRAMES = 200
@@ -27,7 +27,7 @@ def measure_texture(sound: SoundSource, levels: Levels) -> tuple[float, float]:
     Brightness is the centre of the power spectrum. Noise is the spectral flatness (Gray and Markel 1974) within bands,
     weighted by their power, in which the colour of a noise does not count. Up to 200 loud moments are measured.
     """
-    rate, heard = sound.sample_rate, OneChannel(sound, levels.channel)
+    rate, heard = sound.sample_rate, ChosenChannel(sound, levels.channel)
     size = 1 << max(6, round(np.log2(WINDOW_S * rate)))
     loud = np.flatnonzero(levels.power > float(levels.power.max(initial=0.0)) * 10 ** (-_LOUD_DB / 10))
     chosen = loud[np.linspace(0, len(loud) - 1, min(len(loud), _MOST_FRAMES)).astype(int)] if len(loud) else loud
