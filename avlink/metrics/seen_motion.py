@@ -81,7 +81,7 @@ class SeenMotion:
         seen = _standing_out(uniform_filter1d(self.places[:length, live].astype(np.float64), 5, axis=0))
         if not seen.shape[1] or not sound.shape[1]:
             return 0.0
-        # All circular shifts at once. SeenMotion may come a little before its sound, or after: sound is slow, blows swing.
+        # All circular shifts at once. Motion may come a little before its sound, or after: sound is slow, blows swing.
         spectrum = np.fft.rfft(seen, axis=0) * np.conj(np.fft.rfft(sound, axis=0))
         alike = np.fft.irfft(spectrum, length, axis=0) / length
         lag = round(_LAG_S * RATE)
