@@ -23,7 +23,7 @@ from avlink.core.hits import Hit
 from avlink.core.values import FrameSource, SoundSource
 from avlink.metrics import music_onsets as music
 from avlink.metrics.attacks import first_sample
-from avlink.metrics.seen_motion import RATE, Motion, seen_motion
+from avlink.metrics.seen_motion import RATE, SeenMotion, seen_motion
 from avlink.metrics.speech_music import SoundTraces, sound_traces
 
 SAMPLE_RATE = 2 * music.SAMPLE_RATE
@@ -65,7 +65,7 @@ _Place: TypeAlias = "tuple[float, float] | None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _JudgedOnset:
     onset: _Onset
     confidence: float
     place: _Place
@@ -97,7 +97,7 @@ class _Onset:
 
     @property
     def clear(self) -> bool:
-        """Whether it is a transient, whatever is seen."""
+        """Return True for a transient that needs no motion in the picture."""
         return self.rise_db >= _CLEAR_RISE_DB and (self.stands_out or not (self.spoken or self.tonal))
 
 
@@ -112,7 +112,7 @@ def guide_hits(sound: SoundSource, frames: FrameSource | None = None) -> tuple[H
     """
     if sound.sample_rate != SAMPLE_RATE or sound.channels != 1:
         raise ValueError(f"a guide is mono at {SAMPLE_RATE} Hz, not {sound.channels} channels at {sound.sample_rate}")
-    found: list[_Found] = []
+    found: list[_JudgedOnset] = []
     for start, first, last, stop in _stretches(sound.num_samples):
         samples = sound.read(start, stop)[0]
         if not np.isfinite(samples).all():
@@ -218,7 +218,7 @@ def _usual(level_db: NDArray[np.float64], at: int) -> float:
     return float(np.percentile(around, 85)) if around.size else float(level_db[at])
 
 
-def _judged(onsets: list[_Onset], curve: NDArray[np.float64], motion: Motion | None) -> Iterator[_Found]:
+def _judged(onsets: list[_Onset], curve: NDArray[np.float64], motion: SeenMotion | None) -> Iterator[_JudgedOnset]:
     """Yield the onsets of a stretch that are hits."""
     hop_s = music.HOP_SAMPLES / music.SAMPLE_RATE
     agreement = 0.0 if motion is None else motion.agreement(curve, hop_s=hop_s)
@@ -238,10 +238,10 @@ def _judged(onsets: list[_Onset], curve: NDArray[np.float64], motion: Motion | N
             # A sound that has begun rises from the silence that the detector puts before it.
             sure = _BEGIN_CONFIDENCE
         place = motion.place(time_s) if motion is not None and seen else None
-        yield _Found(onset=onset, confidence=sure if seen else 0.6 * sure, place=place)
+        yield _JudgedOnset(onset=onset, confidence=sure if seen else 0.6 * sure, place=place)
 
 
-def _hits(found: list[_Found]) -> tuple[Hit, ...]:
+def _hits(found: list[_JudgedOnset]) -> tuple[Hit, ...]:
     loudest_db = max((one.onset.level_db for one in found), default=0.0)
     hits: list[Hit] = []
     for one in sorted(found, key=lambda one: one.onset.sample):

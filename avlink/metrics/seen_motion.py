@@ -36,7 +36,7 @@ _BLOCK_FRAMES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Motion:
+class SeenMotion:
     """Changes of a picture, (changes, places) in grey levels of 255: the mean of each place beyond noise.
 
     Entry n is the change into picture n + 1, which begins (n + 1) / `RATE` seconds after the first. Cuts are no motion.
@@ -93,7 +93,7 @@ class Motion:
         return float(by_shift[0] - chance.mean()) / spread if spread > 0 else 0.0
 
 
-def seen_motion(frames: FrameSource, start: int = 0, stop: int | None = None) -> Motion:
+def seen_motion(frames: FrameSource, start: int = 0, stop: int | None = None) -> SeenMotion:
     """Return the motion in pictures [start, stop) of `frames`, which are at `RATE`, read in blocks."""
     stop = frames.num_frames if stop is None else min(stop, frames.num_frames)
     places = [np.zeros((0, ROWS * COLS), np.float32)]
@@ -101,7 +101,7 @@ def seen_motion(frames: FrameSource, start: int = 0, stop: int | None = None) ->
         # One more than a block, so that blocks join without a gap.
         grey = frames.read(first, min(stop, first + _BLOCK_FRAMES + 1)).astype(np.float32) @ _LUMA
         places.append(_pooled(np.maximum(np.abs(np.diff(grey, axis=0)) - _SOFT_LEVELS, 0.0)))
-    return Motion(places=_without_cuts(np.concatenate(places)))
+    return SeenMotion(places=_without_cuts(np.concatenate(places)))
 
 
 def _standing_out(curves: NDArray[np.float64]) -> NDArray[np.float64]:
