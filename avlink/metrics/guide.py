@@ -97,7 +97,7 @@ class _Onset:
 
     @property
     def clear(self) -> bool:
-        """True for a transient, whatever is seen."""
+        """Return True for a transient that needs no motion in the picture."""
         return self.rise_db >= _CLEAR_RISE_DB and (self.stands_out or not (self.spoken or self.tonal))
 
 
