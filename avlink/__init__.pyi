@@ -52,6 +52,10 @@ from .core.frames import SpooledPictures as SpooledPictures
 from .core.hashing import derive_seed as derive_seed
 from .core.hashing import digest as digest
 from .core.hashing import fraction_text as fraction_text
+from .core.hits import HIT_KINDS as HIT_KINDS
+from .core.hits import Hit as Hit
+from .core.hits import HitSource as HitSource
+from .core.hits import HitSpotter as HitSpotter
 from .core.outputs import Outputs as Outputs
 from .core.outputs import Receipt as Receipt
 from .core.paths import TEMPORARY_PREFIX as TEMPORARY_PREFIX
@@ -66,6 +70,7 @@ from .core.processes import on_termination as on_termination
 from .core.recipe import EvaluateRecipe as EvaluateRecipe
 from .core.recipe import Override as Override
 from .core.recipe import SonifyRecipe as SonifyRecipe
+from .core.recipe import SpotRecipe as SpotRecipe
 from .core.recipe import TrainRecipe as TrainRecipe
 from .core.recipe import VisualizeRecipe as VisualizeRecipe
 from .core.recipe import check_values as check_values
@@ -101,6 +106,9 @@ from .edit.report import count_statuses as count_statuses
 from .edit.request import SonifyRequest as SonifyRequest
 from .edit.request import VisualizeRequest as VisualizeRequest
 from .edit.sonify import sonify as sonify
+from .edit.spot import spot as spot
+from .edit.spot_input import SpotRequest as SpotRequest
+from .edit.spot_report import SpotReport as SpotReport
 from .edit.visualize import visualize as visualize
 from .engine.bundle import A2V as A2V
 from .engine.bundle import V2A as V2A
@@ -110,6 +118,8 @@ from .engine.public.checkpoint import read_checkpoint as read_checkpoint
 from .engine.sampling import PictureSampler as PictureSampler
 from .engine.sampling import SampleConfig as SampleConfig
 from .engine.sampling import SoundSampler as SoundSampler
+from .engine.spotter import OnsetNet as OnsetNet
+from .engine.spotter import load_onset_net as load_onset_net
 from .engine.text.t5 import import_transformers as import_transformers
 from .evaluation.evaluate import EvaluateReport as EvaluateReport
 from .evaluation.evaluate import evaluate as evaluate
@@ -149,6 +159,8 @@ from .timeline.flat import FlatMedia as FlatMedia
 from .timeline.flat import FlatTimeline as FlatTimeline
 from .timeline.flat import FlatTrack as FlatTrack
 from .timeline.flatten import flatten_timeline as flatten_timeline
+from .timeline.hit_text import hit_name as hit_name
+from .timeline.hit_text import hit_note as hit_note
 from .timeline.markers import Marker as Marker
 from .timeline.timecode import nominal_rate as nominal_rate
 from .timeline.timecode import timecode_of_frames as timecode_of_frames

@@ -38,7 +38,8 @@ def ablate(
 ) -> AblateReport:
     """Train and score the recipe's variants, or `only` those of some names, in the folder `out`, `jobs` at once.
 
-    Raises RecipeError where a variant differs from the base in more than its fusion, or a name is not in the recipe.
+    Raises RecipeError where a variant differs from the base in more than its fusion or controller, or a name is not in
+    the recipe.
     """
     base, variants = read_variants(recipe)
     unknown = [name for name in only if name not in {variant.name for variant in variants}]
@@ -95,9 +96,10 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
         new = [stage for stage in loaded.stages if stage not in base.stages]
         if len(new) != 1:
             raise RecipeError(f"variant {name} needs one stage that {recipe.base} has not; it has {len(new)}")
-        same = {"fusion": base.model.fusion}
+        same = {"fusion": base.model.fusion, "controller": base.model.controller}
         if loaded.model.model_copy(update=same) != base.model or loaded.data != base.data:
-            raise RecipeError(f"variant {name} differs from {recipe.base} in more than model.fusion and its own stage")
+            allowed = "model.fusion, model.controller and its own stage"
+            raise RecipeError(f"variant {name} differs from {recipe.base} in more than {allowed}")
         given = loaded.model_copy(update={"extractors": {**loaded.extractors, **recipe.extractors}})
         variants.append(Variant(name=Path(name).stem, recipe=given, stage=new[0]))
     if recipe.sweep is not None and Path(recipe.sweep).stem not in {variant.name for variant in variants}:

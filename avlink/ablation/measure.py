@@ -23,6 +23,7 @@ from avlink.metrics.spectral import log_mel_distance
 from avlink.metrics.sync import match_onsets, onset_summary, shuffled_chance
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.foundry import stored_fps
+from avlink.training.data.index import hits_of
 from avlink.training.journal import read_journal
 from avlink.training.stages.build import tasks_of
 from avlink.training.validation import generate_jointly, held_out_loss
@@ -131,7 +132,9 @@ def _score_sound(
     frames = average_frames(clips.frames(range(count)).numpy(), clips.fps // int(model.picture.rate))
     true_sounds = clips.sound(range(count)).numpy()
     duration_s = Fraction(true_sounds.shape[1], model.sample_rate)
-    sounds = model.generate(frames, None, range(count), duration_s=duration_s)
+    # A model that is to be told its hits is told the true ones.
+    hits = [hits_of(clips.labels[index]) for index in range(count)] if model.follows_hits else None
+    sounds = model.generate(frames, None, range(count), duration_s=duration_s, hits=hits)
     found = [detect_onsets(sound, model.sample_rate).times_s for sound in sounds]
     wide, narrow = (onset_summary(truth, found, window) for window in (SOUND_S, SOUND_S / 2))
     chance = shuffled_chance(truth, found, SOUND_S)

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 import avlink
-from avlink.cli import admin, cache, data, edit, foundry, library, models, plugins, project, recipes, stems, training
+from avlink.cli import (
+    admin,
+    cache,
+    data,
+    edit,
+    foundry,
+    library,
+    models,
+    plugins,
+    project,
+    recipes,
+    spot,
+    stems,
+    training,
+)
 from avlink.cli.tree import CommandTree
 
 GROUPS = {
@@ -41,6 +55,7 @@ def build_app() -> typer.Typer:
     app.callback()(_start)
     for command in (
         edit.sonify,
+        spot.spot,
         project.takes,
         edit.visualize,
         project.export,

@@ -88,7 +88,7 @@ def export(
             "--to",
             metavar="FORMAT",
             help="rpp (Reaper), kdenlive, xml (FCP 7: Premiere, Resolve), fcpxml (Final Cut), aaf (Pro Tools; "
-            "experimental), edl, csv (cue sheet), otio, otioz or otiod.",
+            "experimental), edl, csv (cue sheet), vtt or protools (hits), otio, otioz or otiod.",
             show_default=False,
         ),
     ],
@@ -102,7 +102,8 @@ def export(
 ) -> Answer:
     """Write a project's sound for another program.
 
-    The file is written beside the project. It contains the stems, or all sound tracks of a project without stems;
+    The file is written beside the project. It contains the stems, or all sound tracks of a project without stems, and
+    the hits that are marked in its pictures (not kdenlive and aaf);
     otio, otioz and otiod contain the whole project, the last two with its media. Where media is missing, all of it is
     listed, the file names it as the project does, and the exit code is 2. AAF is experimental: mono stems are embedded
     as 24-bit sound, and no Pro Tools has opened one yet.
@@ -124,7 +125,9 @@ def export(
     kind = "sound track" if report.is_sound else "track"
     tracks = f"{len(report.tracks)} {kind}{'' if len(report.tracks) == 1 else 's'}"
     clips = f"{report.clips} clip{'' if report.clips == 1 else 's'}"
-    said = f"wrote {report.output} ({tracks}, {clips})"
+    hits = f"{report.hits} hit{'' if report.hits == 1 else 's'}"
+    counts = [*([tracks, clips] if report.tracks or not report.hits else []), *([hits] if report.hits else [])]
+    said = f"wrote {report.output} ({', '.join(counts)})"
     exit_code = WRONG_INPUT if report.missing else DONE
     return Answer(command="export", payload=report.to_json(), blocks=[said], exit_code=exit_code)
 
@@ -134,7 +137,13 @@ def import_cues(
         Path, typer.Argument(metavar="PROJECT", help="The timeline that the sheet describes.", show_default=False)
     ],
     cues: Annotated[
-        Path, typer.Argument(metavar="CUES", help="The edited cue sheet, a .csv file.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="CUES",
+            help="The edited cue sheet (.csv), or a file with hits: .vtt, .rpp, .edl, .xml, .fcpxml, .otio, or the "
+            "text of Pro Tools (.txt).",
+            show_default=False,
+        ),
     ],
     output: given.Output = None,
     timeline: given.TimelineName = None,
@@ -142,16 +151,22 @@ def import_cues(
     overwrite: given.OverwriteOption = False,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Apply an edited cue sheet to a copy of its project.
+    """Apply an edited cue sheet or list of hits.
 
-    `avlink sonify` of that copy uses the values. The columns prompt, negative, seed, gain_db and mode are read; the
-    column id identifies the clip, and an empty cell leaves the value to the recipe. By default OUT is PROJECT with
-    ".cues" in its name. PROJECT is never changed.
+    OUT is a copy of PROJECT, by default with ".cues" in its name; PROJECT is never changed. `avlink sonify` of that
+    copy uses the values. Of a sheet the columns prompt, negative, seed, gain_db, mode and hits are read; the column id
+    identifies the clip, and an empty cell leaves the value to the recipe. Of any other file its hits are read: they
+    replace those of the visible clips.
     """
     from avlink.core.outputs import Outputs
     from avlink.edit.cues import import_cues as run
 
     outputs = Outputs(overwrite=overwrite)
     report = run(project, cues, output, read=given.reading(timeline, rate), outputs=outputs)
-    said = f"wrote {report.output} ({report.changed} of {report.clips} clips changed)"
-    return Answer(command="import-cues", payload=report.to_json(), blocks=[said])
+    hits = f"{report.hits} hit{'' if report.hits == 1 else 's'} changed"
+    clips = f"{report.changed} of {report.clips} clips changed"
+    changes = ", ".join([*([clips] if report.clips else []), *([hits] if report.hits or not report.clips else [])])
+    blocks: list[Block] = [f"wrote {report.output} ({changes})"]
+    if report.outside:
+        blocks.append(f"warning: {report.outside} hits of {cues} lie on no clip that is visible, and are left out")
+    return Answer(command="import-cues", payload=report.to_json(), blocks=blocks)

@@ -31,7 +31,7 @@ def report_blocks(
             for item in items
         ]
         blocks.append(_without_empty_columns(heads, rows))
-    blocks += _reasons(items)
+    blocks += reason_lines(items)
     blocks += _warnings(items)
     counts = payload.get("counts", {})
     said = [f"{counts[state]} {_word(state, dry_run)}" for state in _STATES if counts.get(state)]
@@ -49,7 +49,7 @@ def report_blocks(
     return blocks
 
 
-def _reasons(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def reason_lines(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the reasons of clips without a result, one line per reason with all clips that share it."""
     by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for item in items:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from avlink.core.hits import HIT_KINDS
+
 Positive = Annotated[int, Field(gt=0)]
 Ints = Annotated[tuple[Positive, ...], Field(strict=False)]
 
@@ -222,6 +224,24 @@ class MotionConfig(Table):
     """Classes that the stem predicts at each onset (materials, in the built-in model)."""
 
 
+class ControllerConfig(Table):
+    """Temporal controller: hits as a condition of the audio stream (FoleyCrafter). Not in the paper."""
+
+    dim: Positive = 1024
+    layers: Positive = 4
+    bins: Positive = 8
+    """Places of an impulse within one audio token."""
+    kinds: Annotated[tuple[str, ...], Field(strict=False)] = HIT_KINDS
+    """Kinds of hits that it tells apart."""
+
+
+class SpotterConfig(MotionConfig):
+    """A motion stem that is trained to spot, with an input size of its own. Its classes may be kinds of hits."""
+
+    width: int = Field(default=64, gt=0, multiple_of=4)
+    height: int = Field(default=36, gt=0, multiple_of=4)
+
+
 class AVLinkConfig(Table):
     """Configuration of the whole engine."""
 
@@ -234,6 +254,8 @@ class AVLinkConfig(Table):
     picture: VideoConfig = VideoConfig()
     fusion: FusionConfig = FusionConfig()
     motion: MotionConfig | None = None
+    controller: ControllerConfig | None = None
+    spotter: SpotterConfig | None = None
 
     @model_validator(mode="after")
     def _variants_fit(self) -> AVLinkConfig:
@@ -243,6 +265,8 @@ class AVLinkConfig(Table):
         one_way = fusion.injection in ("direct", "text") or fusion.after is not None or fusion.extracted is not None
         if fusion.shared and one_way:
             raise ValueError("fusion.shared is for Fusion Blocks between both backbones, which this fusion has not")
+        if self.controller is not None and fusion.injection in ("direct", "text"):
+            raise ValueError("controller: hits are added between Fusion Blocks, which this injection has not")
         return self
 
     @property

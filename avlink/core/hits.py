@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from avlink.core.values import FrameSource, PictureSpec
 
 HIT_KINDS = ("hit", "step", "drop", "slide", "splash", "flash")
 """Kinds that spotters tell apart: a blow of any sort, a footstep, a falling or bouncing thing that lands, rubbing or
 rolling, contact with a liquid, a shot or an explosion. People may write any other word."""
+
+CONTINUOUS_KINDS = ("slide", "drag", "rub")
+"""Kinds of sounds that go on for a while, which people mark with a range."""
+
+KNOWN_KINDS = (*HIT_KINDS, *(kind for kind in CONTINUOUS_KINDS if kind not in HIT_KINDS))
+"""All kinds that are known by name."""
 
 UNKNOWN_KIND = "hit"
 
@@ -34,7 +44,7 @@ class Hit:
     words: str = ""
     source: HitSource = "picture"
     heard: bool = False
-    """Whether a guide track has an onset there."""
+    """True where a guide track has an onset."""
 
     def __post_init__(self) -> None:
         if self.duration_s < 0:
@@ -44,3 +54,16 @@ class Hit:
                 raise ValueError(f"the {name} of a hit is in [0, 1], not {getattr(self, name)}")
         if self.place is not None and not all(0 <= value <= 1 for value in self.place):
             raise ValueError(f"the place of a hit is in [0, 1] twice, not {self.place}")
+
+
+class HitSpotter(Protocol):
+    """A spotter that is loaded: it finds the sounding events that are visible in pictures."""
+
+    picture: PictureSpec
+
+    def spot(self, frames: FrameSource) -> Sequence[Hit]:
+        """Return the hits in `frames`, which are at `picture`; times count from the start of the first frame.
+
+        The order does not matter, and the same frames give the same hits.
+        """
+        ...

@@ -13,6 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from avlink.core.hits import Hit
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -229,12 +231,21 @@ class PictureSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundRequest:
-    """Request for the sound of one clip. `frames` are already at the generator's `PictureSpec`."""
+    """Request for the sound of one clip. `frames` are already at the generator's `PictureSpec`.
+
+    `hits` are the events that are to sound, in seconds from the first frame; None leaves them to the generator. An
+    empty tuple asks for none. Generators without such a condition ignore them. With `base_hits`, the sound away from
+    the hits in which both lists differ is that of `base_hits`, sample for sample. `known_s` is the stretch that `hits`
+    speak of, in seconds; None means all. Outside of it the generator decides.
+    """
 
     frames: FrameSource
     duration_s: Fraction
     prompt: Prompt
     seed: int
+    hits: tuple[Hit, ...] | None = None
+    base_hits: tuple[Hit, ...] | None = None
+    known_s: tuple[Fraction, Fraction] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,17 +14,23 @@ from typing import Any
 
 import opentimelineio as otio
 
+from avlink.core.clock import exact_number
 from avlink.core.errors import InputError
 from avlink.core.input_files import check_regular
 from avlink.core.limits import SHEET_BYTES
 from avlink.core.outputs import Outputs
 from avlink.core.paths import check_file_name
 from avlink.core.recipe.schema import ReadTable
+from avlink.edit.hit_files import brings_hits, read_hit_file, same_millisecond
 from avlink.edit.project import check_holds, check_project, moved_to, write_back
-from avlink.timeline.item import KEY, item_at, table
+from avlink.timeline.hit_text import is_hit_text
+from avlink.timeline.import_hits import ImportedHits, ReturnedHit, import_hits, set_hits
+from avlink.timeline.item import KEY, item_at, plain, table
 from avlink.timeline.metadata import REQUESTS, set_requests
 from avlink.timeline.read import read_timeline
-from avlink.timeline.visible import part_addresses
+from avlink.timeline.timebase import timebase
+from avlink.timeline.values import ClipRef
+from avlink.timeline.visible import part_addresses, seen
 from avlink.timeline.walk import list_clips
 from avlink.timeline.write import check_output
 
@@ -38,6 +44,10 @@ class CuesReport:
     output: Path
     clips: int
     changed: int
+    hits: int = 0
+    """Number of hits that were added, changed or removed."""
+    outside: int = 0
+    """Number of hits in the file that lie on no clip, and are left out."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints, without "format" and "command"."""
@@ -47,6 +57,8 @@ class CuesReport:
             "output": str(self.output),
             "clips": self.clips,
             "changed": self.changed,
+            "hits": self.hits,
+            "outside": self.outside,
         }
 
 
@@ -58,7 +70,10 @@ def import_cues(
     read: ReadTable | None = None,
     outputs: Outputs | None = None,
 ) -> CuesReport:
-    """Write a copy of a project with the requests of a cue sheet. `read` is how the project is read.
+    """Write a copy of a project with the requests and hits of a cue sheet. `read` is how the project is read.
+
+    `cues` may also be a project or a list of markers of another program: then the hits in it replace those of the
+    visible clips. A hit that comes back as it was keeps all that the file cannot say.
 
     Raises InputError: a sheet that cannot be read, a cell that makes no sense, a row of a clip that is not there, two
     rows that want different things of one clip, an output place that cannot be written.
@@ -73,10 +88,25 @@ def import_cues(
     outputs = outputs or Outputs()
     check_project(output, outputs)
     timeline = file.timeline
-    edits = read_edits(cues)
-    changed, clips = apply_edits(timeline, edits, sheet=cues, project=project)
+    changed, clips, imported = 0, 0, ImportedHits()
+    if brings_hits(cues):
+        base = timebase(timeline, file.drop_frame)
+        there = read_hit_file(cues, base)
+        imported = import_hits(timeline, there.hits, there.same)
+    else:
+        edits = read_edits(cues)
+        changed, clips = apply_edits(timeline, edits, sheet=cues, project=project)
+        imported = ImportedHits(changed=apply_hits(timeline, edits))
     write_back(moved_to(file, output), file, output, {}, write=partial(outputs.write, source=project))
-    return CuesReport(input=project, cues=cues, output=output, clips=clips, changed=changed)
+    return CuesReport(
+        input=project,
+        cues=cues,
+        output=output,
+        clips=clips,
+        changed=changed,
+        hits=imported.changed,
+        outside=len(imported.outside),
+    )
 
 
 def read_edits(cues: Path) -> list[Mapping[str, Any]]:
@@ -90,7 +120,7 @@ def read_edits(cues: Path) -> list[Mapping[str, Any]]:
     except OSError as error:
         raise InputError(f"{cues} cannot be read: {error.strerror or error}") from error
     # Plain copies: what OTIO hands out dies with the collection.
-    return [dict(table(clip.metadata, KEY)) for clip in found]
+    return [plain(table(clip.metadata, KEY)) for clip in found]
 
 
 def apply_edits(
@@ -123,6 +153,28 @@ def apply_edits(
     changed = sum(set_requests(item_at(timeline, address), edit) for address, edit in wanted.items())
     _repeat_requests(timeline, by_id)
     return changed, len(wanted)
+
+
+def apply_hits(timeline: otio.schema.Timeline, edits: list[Mapping[str, Any]]) -> int:
+    """Write the hits of a sheet onto the clips, in place; return how many were added, changed or removed.
+
+    Rows without a column for hits change none. Times are those of a sheet, to the microsecond.
+    """
+    parts = {part.id: part for part in seen(list_clips(timeline)) if isinstance(part, ClipRef)}
+    by_part: dict[str, list[ReturnedHit]] = {}
+    for edit in edits:
+        part = parts.get(str(edit["id"]))
+        if part is None or "hits" not in edit:
+            continue
+        by_part[part.id] = [
+            ReturnedHit(
+                start_s=part.timeline_start_s + exact_number(start),
+                duration_s=exact_number(end) - exact_number(start),
+                name=name if is_hit_text(name) else f"HIT: {name}",
+            )
+            for start, end, name in (line.split(" ", 2) for line in str(edit["hits"]).splitlines())
+        ]
+    return sum(set_hits(timeline, parts[id], hits, same_millisecond) for id, hits in by_part.items())
 
 
 def picture_ids(timeline: otio.schema.Timeline) -> dict[str, tuple[int, ...]]:

@@ -58,7 +58,7 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """The file that was written and the tracks in it; `notes` are sentences on what the format cannot carry.
+    """The file that was written, the tracks in it, and the number of hits; `notes` say what the format cannot carry.
 
     `is_sound` unless it holds pictures, as cue sheets do. `missing` is the media in it of which no file was found.
     """
@@ -68,6 +68,7 @@ class ExportReport:
     to: str
     tracks: tuple[str, ...]
     clips: int
+    hits: int = 0
     is_sound: bool = True
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -80,6 +81,7 @@ class ExportReport:
             "to": self.to,
             "tracks": list(self.tracks),
             "clips": self.clips,
+            "hits": self.hits,
             "notes": list(self.notes),
             "missing": list(self.missing),
         }
@@ -133,6 +135,7 @@ def export(request: ExportRequest, registry: Registry | None = None, *, listener
         to=name,
         tracks=tuple(track.name for track in written),
         clips=sum(len(track.clips) for track in written),
+        hits=len(timeline.hits),
         is_sound=all(track.kind == "audio" for track in written),
         notes=tuple(notes),
         missing=() if request.skip_missing or not needs_media else tuple(media.missing),
@@ -158,16 +161,18 @@ def _find(wanted: str, formats: Mapping[str, TimelineFormat]) -> TimelineFormat 
 def _default_output(path: Path, suffix: str, outputs: Outputs, *, whole: bool) -> Path:
     """Return the file beside the project: cut.foley.rpp for cut.foley.otio, and for cut.otio where that is not there.
 
-    The whole of cut.edl is cut.otio, because cut.foley.otio is the name of what `avlink sonify` writes. Of several
-    projects of one name each keeps its suffix: cut.edl.foley.rpp.
+    The whole of cut.edl is cut.otio, because cut.foley.otio is the name of what `avlink sonify` writes. Hits that have
+    no sound yet keep their word: cut.spotted.rpp. Of several projects of one name each keeps its suffix:
+    cut.edl.foley.rpp.
     """
     is_foley = path.stem.lower().endswith(".foley")
-    word = "" if whole or is_foley else ".foley"
+    is_spotted = path.stem.lower().endswith(".spotted")
+    word = "" if whole or is_foley or is_spotted else ".foley"
 
     def named(base: Path) -> Path:
         return base.with_name(f"{base.name}{word}{suffix}")
 
-    if is_foley:
+    if is_foley or (is_spotted and not whole):
         return named(path.with_name(path.stem))
     stems = (path.with_name(f"{path.stem}.foley{one}") for one in WRITABLE)
     if not whole and any(one.exists() for one in stems):

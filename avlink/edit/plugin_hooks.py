@@ -15,6 +15,7 @@ from avlink.hooks import (
     Direction,
     MissingMedia,
     RunClip,
+    RunHooks,
     RunProject,
     RunStem,
     resolve_run_hooks,
@@ -35,17 +36,7 @@ class EditHooks:
 
     def locate(self, clip: ClipRef) -> Path | None:
         """Return the file that a plugin finds for a clip without one. Raises PluginError if a plugin fails."""
-        url = next((ref.url for ref in clip.media if ref.url), "")
-        return self._hooks.resolve_media(
-            MissingMedia(
-                url=url,
-                name=base_name(url) if url else clip.name,
-                folder=self._project.parent,
-                clip=clip.name,
-                track=clip.track,
-                direction=self._direction,
-            )
-        )
+        return locate(clip, self._hooks, self._project, self._direction)
 
     def adjusted(self, source: Source) -> Source:
         """Return the source with the settings that plugins give its clip. Raises PluginError if a plugin fails."""
@@ -119,3 +110,18 @@ class EditHooks:
             project=self._project,
             direction=self._direction,
         )
+
+
+def locate(clip: ClipRef, hooks: RunHooks, project: Path, direction: Direction) -> Path | None:
+    """Return the file that a plugin finds for a clip of a project. Raises PluginError if a plugin fails."""
+    url = next((ref.url for ref in clip.media if ref.url), "")
+    return hooks.resolve_media(
+        MissingMedia(
+            url=url,
+            name=base_name(url) if url else clip.name,
+            folder=project.parent,
+            clip=clip.name,
+            track=clip.track,
+            direction=direction,
+        )
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import opentimelineio as otio
 
@@ -27,8 +28,27 @@ from avlink.timeline.formats.otioz import (
 )
 from avlink.timeline.read import TimelineFile, timeline_suffixes
 from avlink.timeline.urls import rebase_urls, url_style, write_url
-from avlink.timeline.values import Plan
+from avlink.timeline.values import Skip
 from avlink.timeline.write import BUNDLES, write_timeline
+
+
+class Planned(Protocol):
+    """A plan of any kind: clips with work to do, clips without, and sentences for people."""
+
+    @property
+    def jobs(self) -> Sequence[object]:
+        """The work, in timeline order."""
+        ...
+
+    @property
+    def skips(self) -> Sequence[Skip]:
+        """The clips that are left out."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences on what had to be assumed."""
+        ...
 
 
 def check_roots(folders: Iterable[Path]) -> None:
@@ -90,7 +110,7 @@ def default_output(file: TimelineFile, word: str, base: Path | None, outputs: Ou
     return named(base or result_base(file.path, timeline_suffixes(), named, outputs, plain=(".otio", ".otioz")))
 
 
-def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missing: bool = False) -> None:
+def tell_plan(file: TimelineFile, plan: Planned, session: Session, *, stop_if_missing: bool = False) -> None:
     """Send the notes of a file and its plan, and the media that is missing or unusable, once each.
 
     With `stop_if_missing`, `refuse_missing` names missing media.
@@ -110,7 +130,7 @@ def tell_plan(file: TimelineFile, plan: Plan, session: Session, *, stop_if_missi
             session.tell(Message(text=f"{media_files(lost)} {words}: {', '.join(lost)}", level="warning"))
 
 
-def refuse_missing(file: TimelineFile, plan: Plan) -> None:
+def refuse_missing(file: TimelineFile, plan: Planned) -> None:
     """Raise TimelineError that names all missing media of a plan."""
     missing = dict.fromkeys(skip.source or skip.name for skip in plan.skips if skip.failed and skip.missing)
     if missing:
@@ -125,7 +145,7 @@ def media_files(names: Mapping[str, None]) -> str:
     return "1 media file" if len(names) == 1 else f"{len(names)} media files"
 
 
-def refuse_nothing(source: Path, plan: Plan, *, what: str) -> None:
+def refuse_nothing(source: Path, plan: Planned, *, what: str) -> None:
     """Raise TimelineError, with the reasons, for a plan in which no clip can be given `what`."""
     if plan.jobs:
         return

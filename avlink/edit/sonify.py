@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +12,7 @@ import numpy as np
 from avlink.core import clock
 from avlink.core.errors import MediaError, PluginError
 from avlink.core.events import Listener, ignore
+from avlink.core.hits import Hit
 from avlink.core.sound import read_blocks
 from avlink.core.store import Store
 from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
@@ -59,7 +62,21 @@ def _ask(job: Job, generator: SoundGenerator) -> SoundRequest:
         spec=generator.picture,
         speed=source.speed,
     )
-    return SoundRequest(frames=frames, duration_s=source.made_s, prompt=job.prompt, seed=job.seed)
+    hits, base_hits = (_after(found, source.before_s) for found in (job.hits, source.clip.base_hits))
+    return SoundRequest(
+        frames=frames,
+        duration_s=source.made_s,
+        prompt=job.prompt,
+        seed=job.seed,
+        hits=hits,
+        base_hits=base_hits,
+        # Handles are not seen, so nobody has marked what happens in them.
+        known_s=None if hits is None else (source.before_s, source.before_s + source.seen_s),
+    )
+
+
+def _after(hits: tuple[Hit, ...] | None, seconds: Fraction) -> tuple[Hit, ...] | None:
+    return None if hits is None else tuple(replace(hit, time_s=hit.time_s + seconds) for hit in hits)
 
 
 def _keep(store: Store, key: str, sound: SoundSource) -> None:

@@ -21,7 +21,8 @@ C.2  classifier-free guidance                                flow.solver.guide
 4.4  simpler feature injections  (table 2)                   variants
 
 Symbols: `a_t`, `v_t` are noised audio latents and pixels at flow times `t_a`, `t_v`; `a`, `v` the two backbones'
-streams; `x_a`, `x_v` their activations. `motion` belongs to the optional motion stem, which is not in the paper.
+streams; `x_a`, `x_v` their activations. `motion` belongs to the optional motion stem and `hits` to the optional
+temporal controller, which are not in the paper.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from avlink.core.architecture import AVLinkConfig, FusionConfig
 from avlink.engine.nn.attention import AlignedHeads
+from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import MLP, AudioDiT, Stream, VideoDiT, modulate
 from avlink.engine.nn.embed import TimeEmbedding
 from avlink.engine.nn.motion import MotionKeys
@@ -217,10 +219,18 @@ def fusion_positions(depth: int, blocks: int) -> tuple[int, ...]:
 class AVLink(nn.Module):
     """Both backbones, linked by `fusion`. The stage that trains the fusion freezes them."""
 
-    def __init__(self, config: AVLinkConfig, *, audio: AudioDiT, video: VideoDiT, fusion: Fusion) -> None:
+    def __init__(
+        self,
+        config: AVLinkConfig,
+        *,
+        audio: AudioDiT,
+        video: VideoDiT,
+        fusion: Fusion,
+        controller: TemporalController | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
-        self.audio, self.video, self.fusion = audio, video, fusion
+        self.audio, self.video, self.fusion, self.controller = audio, video, fusion, controller
         self.extracted = fusion.extracted
         blocks, after = config.fusion.blocks, config.fusion.after
         stops_a = fusion_positions(config.audio.depth, blocks)
@@ -250,11 +260,14 @@ class AVLink(nn.Module):
         text_v: TextEmbeddings | None = None,
         motion: Float[Tensor, "batch motion_frames dim"] | None = None,
         features: Float[Tensor, "batch pictures features"] | None = None,
+        hits: Float[Tensor, "batch tokens curve"] | None = None,
     ) -> Velocities:
         """Return G_V2A(A_t, V_t, t_a, t_v) or G_A2V of the same: the velocity of the generated modality (equation 5).
 
         `v_t=None` (V2A only) is the branch without picture. `features` take the place of `v_t` if the model reads an
-        extractor's. Raises ValueError if pictures are to be generated and `v_t` is None.
+        extractor's. `hits` are curves for the temporal controller (`hit_curve`); a curve of zeros is none.
+
+        Raises ValueError if pictures are to be generated and `v_t` is None.
         """
         if direction != "audio" and v_t is None:
             raise ValueError("A2V needs the noisy picture that it denoises")
@@ -267,7 +280,8 @@ class AVLink(nn.Module):
             v = _as_stream(features, a)
         elif self.extracted is None and v_t is not None and text_v is not None:
             v = self.video.embed(v_t, t_v, text_v)
-        a, v = self.link(direction, a, v, motion, time)
+        control = None if self.controller is None or hits is None else self.controller(hits, t_a)
+        a, v = self.link(direction, a, v, motion, time, control)
         audio = video = None
         if direction != "video":
             audio = self.audio.velocity(a, a_t, t_a)
@@ -277,21 +291,38 @@ class AVLink(nn.Module):
         return Velocities(audio, video)
 
     def link(
-        self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
+        self,
+        direction: Direction,
+        a: Stream,
+        v: Stream | None,
+        motion: Tensor | None,
+        time: Tensor,
+        control: Tensor | None = None,
     ) -> tuple[Stream, Stream | None]:
         """Run both streams through their backbones, linked; `variants` overrides this."""
-        return self.reinject(direction, a, v, motion, time)
+        return self.reinject(direction, a, v, motion, time, control)
 
     def reinject(
-        self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
+        self,
+        direction: Direction,
+        a: Stream,
+        v: Stream | None,
+        motion: Tensor | None,
+        time: Tensor,
+        control: Tensor | None = None,
     ) -> tuple[Stream, Stream | None]:
-        """Run both backbones; each Fusion Block refines the activations of both (symmetric feature reinjection)."""
+        """Run both backbones; each Fusion Block refines the activations of both (symmetric feature reinjection).
+
+        `control`, (spans, batch, tokens, audio_dim), is what the temporal controller adds before each span.
+        """
         head_dim = self.config.fusion.dim // self.config.fusion.heads
         # Once for all Fusion Blocks: refining an activation does not move it in time.
         ropes = {name: aligned_rope(tau, head_dim) for name, tau in self.tau(a, v, motion).items()}
         generated = ("audio", "video") if direction == "both" else (direction,)
         for index, block in enumerate(self.fusion.blocks):
             last = index + 1 == len(self.fusion.blocks)
+            if control is not None:
+                a = replace(a, tokens=a.tokens + control[index])
             a = self.audio.run(a, *self.spans_a[index])
             v = None if v is None else self.video.run(v, *self.spans_v[index])
             # Nothing reads the conditioning activations after the last block: refining them would be wasted.

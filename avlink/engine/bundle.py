@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avlink.core.architecture import AVLinkConfig
@@ -33,7 +35,7 @@ FORMAT = 1
 SHARD_BYTES = 15 * 2**20
 """Shards stay below 16 MiB, so that repositories with limits on the size of a file take them."""
 _TEXT_FOLDER = "text"
-V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion")
+V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "controller", "fusion_v2a", "fusion")
 A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusion")
 
 
@@ -205,12 +207,19 @@ def load_into(parts: Mapping[str, nn.Module], bundle: Bundle) -> None:
 
     Raises BundleError naming the first shard or tensor that is missing or altered.
     """
-    shards: dict[str, dict[str, Tensor]] = {}
-    for name, module in parts.items():
-        state = module.state_dict()
-        for key, value in state.items():
-            state[key] = _tensor(bundle, f"{name}.{key}", value, shards).to(value.dtype)
-        module.load_state_dict(state)
+    with ExitStack() as open_files:
+        shards: dict[str, Any] = {}
+
+        def shard(name: str) -> Any:
+            if name not in shards:
+                shards[name] = open_files.enter_context(_open_shard(bundle, name))
+            return shards[name]
+
+        for name, module in parts.items():
+            state = module.state_dict()
+            for key, value in state.items():
+                state[key] = _tensor(bundle, f"{name}.{key}", value, shard).to(value.dtype)
+            module.load_state_dict(state)
 
 
 def save_text_encoder(encoder: T5Encoder, bundle: Path) -> dict[str, str]:
@@ -247,23 +256,25 @@ def load_text_encoder(bundle: Path, files: Mapping[str, str] | None, device: str
     return T5Encoder(bundle / _TEXT_FOLDER, max_length=max_length, device=device)
 
 
-def _tensor(bundle: Bundle, name: str, like: Tensor, shards: dict[str, dict[str, Tensor]]) -> Tensor:
+def _open_shard(bundle: Bundle, name: str) -> Any:
+    """Open a shard, of which only the tensors that are asked for are read. Raises BundleError."""
+    path = bundle.folder / Path(name).name
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError:
+        raise BundleError(f"the bundle {bundle.folder} lacks its shard {name}; copy the whole folder again") from None
+    except Exception as error:
+        # Nothing is done here but read the file: whatever the reader raises is the file's.
+        raise BundleError(f"the shard {path} is broken ({describe(error)}); copy the whole bundle again") from None
+
+
+def _tensor(bundle: Bundle, name: str, like: Tensor, open_shard: Callable[[str], Any]) -> Tensor:
     entry = bundle.tensors.get(name)
     if entry is None:
         raise BundleError(f"the bundle {bundle.folder} has no tensor '{name}', which its model needs; train it anew")
     shard = str(entry["shard"])
-    if shard not in shards:
-        path = bundle.folder / Path(shard).name
-        try:
-            shards[shard] = load_file(path)
-        except FileNotFoundError:
-            raise BundleError(
-                f"the bundle {bundle.folder} lacks its shard {shard}; copy the whole folder again"
-            ) from None
-        except Exception as error:
-            # Nothing is done here but read the file: whatever the reader raises is the file's.
-            raise BundleError(f"the shard {path} is broken ({describe(error)}); copy the whole bundle again") from None
-    tensor = shards[shard].get(name)
+    file = open_shard(shard)
+    tensor = file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118 (it is no mapping)
     if tensor is None or list(tensor.shape) != list(like.shape) or list(tensor.shape) != list(entry["shape"]):
         shape = "missing" if tensor is None else f"of shape {tuple(tensor.shape)} instead of {tuple(like.shape)}"
         raise BundleError(f"the tensor '{name}' in {bundle.folder / shard} is {shape}; copy the whole bundle again")

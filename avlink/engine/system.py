@@ -12,6 +12,7 @@ from avlink.engine.avlink import AVLink, Direction
 from avlink.engine.codec.codec import AudioCodec
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import build_vocoder
+from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.nn.motion import MotionStem
 from avlink.engine.text.byte_encoder import ByteEncoder
@@ -26,18 +27,20 @@ COMPONENTS = (
     "video_text",
     "video",
     "motion",
+    "controller",
     "fusion_v2a",
     "fusion_a2v",
     "fusion",
+    "spotter",
 )
 
 
 class System(nn.Module):
     """The modules of a model under the names that bundles and recipes use (`COMPONENTS`).
 
-    `motion` is None if the configuration has no stem. There is either a fusion for each direction or one `fusion` for
-    all; the others are None. The text encoders are None if the encoder is external: `external_text` must then be set,
-    which is no component and never trained.
+    `motion`, `controller` and `spotter` are None if the configuration has none. There is either a fusion for each
+    direction or one `fusion` for all; the others are None. The text encoders are None if the encoder is external:
+    `external_text` must then be set, which is no component and never trained.
     """
 
     external_text: TextEncoder | None = None
@@ -55,11 +58,17 @@ class System(nn.Module):
         self.video_text = ByteEncoder(config.text) if own_text else None
         self.video = VideoDiT(config.video, config.picture, text)
         self.motion = None if config.motion is None else MotionStem(config.motion)
+        self.controller = (
+            None
+            if config.controller is None
+            else TemporalController(config.controller, config.audio.dim, config.fusion.blocks)
+        )
         # Built in the order of `COMPONENTS`: with the same seed a model starts from the same weights.
         shared = config.fusion.shared
         self.fusion_v2a = None if shared else make_fusion(config, "audio")
         self.fusion_a2v = None if shared else make_fusion(config, "video")
         self.fusion = make_fusion(config, "both") if shared else None
+        self.spotter = None if config.spotter is None else MotionStem(config.spotter)
 
     def component(self, name: str) -> nn.Module | None:
         """Return the component of that name, or None if this model has none."""
@@ -93,7 +102,9 @@ class System(nn.Module):
         fusion = self.fusion or {"audio": self.fusion_v2a, "video": self.fusion_a2v}.get(direction)
         if fusion is None:
             raise InputError("only a model with one shared fusion makes sound and pictures at once")
-        return link_backbones(self.config, audio=self.audio, video=self.video, fusion=fusion)
+        return link_backbones(
+            self.config, audio=self.audio, video=self.video, fusion=fusion, controller=self.controller
+        )
 
     @property
     def codec(self) -> AudioCodec:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from avlink.core.architecture import AVLinkConfig, FusionConfig
 from avlink.engine.avlink import AVLink, Direction, Fusion
+from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, Stream, VideoDiT, modulate
 from avlink.engine.nn.embed import sinusoids
 
@@ -26,10 +27,17 @@ def make_fusion(config: AVLinkConfig, direction: Direction) -> Fusion:
     return {"direct": DirectFusion, "text": TextFusion}.get(config.fusion.injection, Fusion)(config, direction)
 
 
-def link_backbones(config: AVLinkConfig, *, audio: AudioDiT, video: VideoDiT, fusion: Fusion) -> AVLink:
+def link_backbones(
+    config: AVLinkConfig,
+    *,
+    audio: AudioDiT,
+    video: VideoDiT,
+    fusion: Fusion,
+    controller: TemporalController | None = None,
+) -> AVLink:
     """Return the model that links two backbones by `fusion`; modules are shared, not copied."""
     model = {"direct": DirectAVLink, "text": TextAVLink}.get(config.fusion.injection, AVLink)
-    return model(config, audio=audio, video=video, fusion=fusion)
+    return model(config, audio=audio, video=video, fusion=fusion, controller=controller)
 
 
 def mean_per_moment(
@@ -85,7 +93,13 @@ class DirectAVLink(AVLink):
     """Backbones of which the generating one has the other's features added to its activations."""
 
     def link(
-        self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
+        self,
+        direction: Direction,
+        a: Stream,
+        v: Stream | None,
+        motion: Tensor | None,
+        time: Tensor,
+        control: Tensor | None = None,
     ) -> tuple[Stream, Stream | None]:
         # The motion stem is left out: the models that this stands for have none.
         tau = self.tau(a, v, None)
@@ -142,7 +156,13 @@ class TextAVLink(AVLink):
     """Backbones of which the generating one reads the other's features as further words of its prompt."""
 
     def link(
-        self, direction: Direction, a: Stream, v: Stream | None, motion: Tensor | None, time: Tensor
+        self,
+        direction: Direction,
+        a: Stream,
+        v: Stream | None,
+        motion: Tensor | None,
+        time: Tensor,
+        control: Tensor | None = None,
     ) -> tuple[Stream, Stream | None]:
         assert isinstance(self.fusion, TextFusion)
         tau = self.tau(a, v, None)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from avlink.core.bundles import shipped_bundles
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
+from avlink.core.hits import Hit
 from avlink.core.recipe import EvaluateRecipe
 from avlink.evaluation.foundry_sections import (
     Condition,
@@ -31,6 +32,7 @@ from avlink.evaluation.foundry_sections import (
     true_events,
     with_onsets,
 )
+from avlink.evaluation.hit_section import edit_hits, hit_section
 from avlink.evaluation.model import (
     BundleModel,
     EvaluatedModel,
@@ -41,7 +43,7 @@ from avlink.evaluation.model import (
     fit_materials,
 )
 from avlink.evaluation.section import Section, onset_heads, onset_row
-from avlink.foundry import FRAME_RATE, ClipInfo, Split, make_clips
+from avlink.foundry import FRAME_RATE, ClipInfo, Split, make_clips, true_hits
 from avlink.foundry.generate import plan
 from avlink.foundry.sound import render_sound
 from avlink.metrics.material import MaterialClassifier
@@ -137,15 +139,26 @@ def _evaluate_split(
     captions = [clip.caption for clip in clips]
     duration_s = Fraction(truth.shape[1], model.sample_rate)
 
-    def generated(name: str, prompts: Sequence[str] | None = None, **switches: bool) -> Condition:
+    def generated(
+        name: str,
+        prompts: Sequence[str] | None = None,
+        hits: Sequence[tuple[Hit, ...]] | None = None,
+        **switches: bool,
+    ) -> Condition:
         def run(on_clip: OnClip) -> Sounds:
-            return model.generate(frames, prompts, seeds, duration_s=duration_s, on_clip=on_clip, **switches)
+            return model.generate(frames, prompts, seeds, duration_s=duration_s, hits=hits, on_clip=on_clip, **switches)
 
         return with_onsets(name, _with_progress(listener, f"{split}: {name}", len(seeds), run), model.sample_rate)
 
     conditions = [generated("model")]
     if recipe.captions:
         conditions.append(generated("model with captions", captions))
+    if model.follows_hits:
+        hits = [true_hits(clip) for clip in clips]
+        conditions.append(generated("model with true hits", hits=hits))
+        rng = np.random.default_rng(recipe.seed)
+        edits = [edit_hits(of_clip, float(duration_s), rng) for of_clip in hits]
+        edited = generated("model with edited hits", hits=[edit.hits for edit in edits])
     if recipe.baselines and model.has_motion:
         conditions.append(generated("model, stem withheld", use_motion=False))
     if recipe.baselines:
@@ -164,8 +177,10 @@ def _evaluate_split(
         condfoley_section(split, truth, heard[:-1], model.sample_rate),
         distance_section(split, truth, heard[:-1], model.sample_rate),
     ]
+    if model.follows_hits:
+        sections.insert(2, hit_section(split, edits, edited.sounds, edited.onsets_s, model.sample_rate))
     if any(clip.envelope is not None for clip in clips):
-        sections.insert(3, envelope_section(split, clips, truth, heard[:-1], model.sample_rate))
+        sections.insert(-2, envelope_section(split, clips, truth, heard[:-1], model.sample_rate))
     return sections
 
 

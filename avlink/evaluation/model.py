@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from avlink.core.hits import Hit
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
 from avlink.evaluation.extractors import fusion_extractor
@@ -36,6 +37,8 @@ class EvaluatedModel(Protocol):
     """The pictures that `generate` takes."""
     has_motion: bool
     has_pictures: bool
+    follows_hits: bool
+    """Whether it has a temporal controller."""
 
     def generate(
         self,
@@ -46,9 +49,13 @@ class EvaluatedModel(Protocol):
         duration_s: Fraction,
         use_picture: bool = True,
         use_motion: bool = True,
+        hits: Sequence[tuple[Hit, ...]] | None = None,
         on_clip: OnClip | None = None,
     ) -> Sounds:
-        """Return sounds of `duration_s` for pictures at `picture`; `use_picture=False` uses the audio model alone."""
+        """Return sounds of `duration_s` for pictures at `picture`; `use_picture=False` uses the audio model alone.
+
+        `hits`, one tuple per clip, condition a model that follows them.
+        """
         ...
 
     def codec(self, sounds: Sounds) -> Sounds:
@@ -93,6 +100,7 @@ class BundleModel:
         self.sample_rate, self.picture = sampler.sample_rate, sampler.picture
         self.has_motion = self._system.motion is not None
         self.has_pictures = not parts.isdisjoint({"fusion_a2v", "fusion"})
+        self.follows_hits = self._system.controller is not None
 
     @property
     def system(self) -> System:
@@ -108,6 +116,7 @@ class BundleModel:
         duration_s: Fraction,
         use_picture: bool = True,
         use_motion: bool = True,
+        hits: Sequence[tuple[Hit, ...]] | None = None,
         on_clip: OnClip | None = None,
     ) -> Sounds:
         """See `EvaluatedModel`."""
@@ -122,6 +131,7 @@ class BundleModel:
                 duration_s=duration_s,
                 prompt=Prompt(text=captions[index] if captions else ""),
                 seed=int(seeds[index]),
+                hits=None if hits is None else hits[index],
             )
             sounds.append(read_whole(sampler.generate([request])[0]).samples[0])
             if on_clip is not None:

@@ -17,6 +17,7 @@ from avlink.foundry.clip import (
     Split,
 )
 from avlink.foundry.generate import make_clips, make_stills
+from avlink.foundry.hits import hit_kind, true_hits
 
 __all__ = [
     "CLIP_FRAMES",
@@ -29,6 +30,8 @@ __all__ = [
     "ClipInfo",
     "Event",
     "Split",
+    "hit_kind",
     "make_clips",
     "make_stills",
+    "true_hits",
 ]

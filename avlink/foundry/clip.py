@@ -50,6 +50,8 @@ class ClipInfo:
     caption: str
     events: tuple[Event, ...]
     envelope: NDArray[np.float32] | None = None
+    edited: bool = False
+    """Whether the events are other than those that the picture shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

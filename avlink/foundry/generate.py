@@ -18,6 +18,7 @@ from avlink.foundry.clip import (
     Event,
     Split,
 )
+from avlink.foundry.contacts import change_contacts
 from avlink.foundry.kinds import TRAINED_KINDS, TRANSFER_KINDS
 from avlink.foundry.look import Look, add_clutter, plan_look
 from avlink.foundry.render import render_frames
@@ -33,11 +34,18 @@ _ATTEMPTS = 200
 """Plans that are drawn for one clip before it is given up as impossible."""
 
 
-def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.random.Generator, np.random.Generator]]:
-    """Plan one clip; returns its scene, look, ground truth, and the random streams of pictures and sound."""
+def plan(
+    seed: int, split: Split, *, edited: float = 0.0
+) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.random.Generator, np.random.Generator]]:
+    """Plan one clip; returns its scene, look, ground truth, and the random streams of pictures and sound.
+
+    With probability `edited` its contacts, which only the sound reads, are changed against the picture.
+    """
     # A stream per purpose: a change of how something is drawn leaves plans, and so event times, as they were.
-    streams = np.random.SeedSequence([_STREAMS[split], seed]).spawn(5)
-    looks, kinds, scenes, drawing, sounding = (np.random.Generator(np.random.PCG64(stream)) for stream in streams)
+    streams = np.random.SeedSequence([_STREAMS[split], seed]).spawn(6)
+    looks, kinds, scenes, drawing, sounding, editing = (
+        np.random.Generator(np.random.PCG64(stream)) for stream in streams
+    )
     look = plan_look(looks, transfer=split == "transfer")
     table = TRANSFER_KINDS if split == "transfer" else TRAINED_KINDS
     # Weights need not add up to 1.
@@ -66,6 +74,9 @@ def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.r
     add_clutter(look, sampler)
     if look.style in ("outline", "mosaic"):
         restyle(scene, look, sampler)
+    is_edited = bool(editing.random() < edited)
+    if is_edited:
+        scene.contacts = change_contacts(scene.contacts, editing)
     contacts = sorted(scene.contacts, key=lambda contact: contact.time_s)
     named = [contact.material for contact in contacts if contact.material != "air"]
     named += [sound.material for sound in scene.continuous if sound.material is not None]
@@ -83,6 +94,7 @@ def plan(seed: int, split: Split) -> tuple[ScenePlan, Look, ClipInfo, tuple[np.r
             Event(time_s=contact.time_s, material=contact.material, strength=contact.strength) for contact in contacts
         ),
         envelope=continuous_level(scene),
+        edited=is_edited,
     )
     return scene, look, info, (drawing, sounding)
 
@@ -110,11 +122,14 @@ def restyle(scene: ScenePlan, look: Look, sampler: SceneSampler) -> None:
 
 
 @torch.no_grad()
-def make_clips(seeds: Sequence[int], *, split: Split, device: str | torch.device = "cpu") -> ClipBatch:
+def make_clips(
+    seeds: Sequence[int], *, split: Split, device: str | torch.device = "cpu", edited: float = 0.0
+) -> ClipBatch:
     """Make one clip per seed, bit for bit the same on a device, whatever else is in the batch.
 
     "train" and "held_out" are one distribution under disjoint streams; "transfer" has scene kinds and visual styles of
-    its own. Raises ValueError for an unknown split.
+    its own. Of the share `edited` of the clips, the contacts in the sound are not those in the picture; all else is the
+    same as without. Raises ValueError for an unknown split.
     """
     if split not in _STREAMS:
         raise ValueError(f"unknown split {split!r}; the foundry makes {', '.join(_STREAMS)}")
@@ -123,7 +138,7 @@ def make_clips(seeds: Sequence[int], *, split: Split, device: str | torch.device
     sound = torch.empty((len(seeds), CLIP_SAMPLES), device=where)
     clips = []
     for row, seed in enumerate(seeds):
-        scene, look, info, (drawing, sounding) = plan(int(seed), split)
+        scene, look, info, (drawing, sounding) = plan(int(seed), split, edited=edited)
         frames[row] = render_frames(scene, look, drawing, where)
         sound[row] = render_sound(scene, look.t, sounding, where)
         clips.append(info)

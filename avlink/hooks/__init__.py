@@ -32,6 +32,8 @@ from avlink.hooks.descriptors import (
     Medium,
     Options,
     OptionType,
+    Spotter,
+    SpotterOptions,
     TimelineFormat,
 )
 from avlink.hooks.diagnostics import describe_call
@@ -51,6 +53,7 @@ from avlink.hooks.resolve import (
 from avlink.hooks.run_hooks import RunHooks, RunPlugin
 from avlink.hooks.run_values import ClipSettings, MissingMedia, RunClip, RunProject, RunStem
 from avlink.hooks.specs import hookimpl, hookspec
+from avlink.hooks.spotters import ReadySpotter, resolve_spotter
 
 __all__ = [
     "Answer",
@@ -77,6 +80,7 @@ __all__ = [
     "ReadyExecutor",
     "ReadyExtractor",
     "ReadyProcessor",
+    "ReadySpotter",
     "Recipe",
     "RecipeKind",
     "Registry",
@@ -85,6 +89,8 @@ __all__ = [
     "RunPlugin",
     "RunProject",
     "RunStem",
+    "Spotter",
+    "SpotterOptions",
     "TimelineFormat",
     "apply_chain",
     "check_components",
@@ -102,4 +108,5 @@ __all__ = [
     "resolve_for_pictures",
     "resolve_formats",
     "resolve_run_hooks",
+    "resolve_spotter",
 ]

@@ -21,6 +21,8 @@ from avlink.hooks.descriptors import (
     ExtractorOptions,
     Medium,
     Options,
+    Spotter,
+    SpotterOptions,
     TimelineFormat,
 )
 from avlink.hooks.diagnostics import InvalidPlugin
@@ -195,5 +197,11 @@ _FIELDS: Mapping[type[Component], Mapping[str, _Check]] = {
         "load": _FUNCTION,
         "licence": (_is_string, "text"),
         "source": (_is_string, "text"),
+    },
+    Spotter: {
+        "options": (_is_subclass(SpotterOptions), "SpotterOptions"),
+        "fingerprint": _FUNCTION,
+        "load": _FUNCTION,
+        "licence": (_is_string, "text"),
     },
 }

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from avlink.core.features import FeatureExtractor
+    from avlink.core.hits import HitSpotter
     from avlink.core.values import PictureGenerator, SoundGenerator, SoundSource
     from avlink.timeline.flat import FlatTimeline, FlatTrack
 
@@ -165,3 +166,27 @@ class Extractor:
     load: Callable[[Any, str], FeatureExtractor] | str
     licence: str = ""
     source: str = ""
+
+
+class SpotterOptions(Options):
+    """Base of the options of spotters."""
+
+    sensitivity: float = Field(default=0.5, ge=0, le=1)
+    """Share of weak events that count: 0 finds the clearest ones alone, 1 nearly everything that moves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spotter:
+    """A way to find the sounding events of a clip in its picture.
+
+    `name` is the value of `spotter.name` in recipes. `fingerprint(options)` returns a text that names everything that
+    the hits depend on besides the pictures: weights, version of the code, options. It is part of the key under which
+    hits are cached. `load(options, device)` returns the spotter; `device` is "cpu", "cuda" or "mps". Both get an
+    instance of the model `options`. `licence` states what the weights may be used for, where that is restricted.
+    """
+
+    name: str
+    options: type[SpotterOptions] = SpotterOptions
+    fingerprint: Callable[[Any], str] | str
+    load: Callable[[Any, str], HitSpotter] | str
+    licence: str = ""

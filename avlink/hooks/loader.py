@@ -29,6 +29,7 @@ from avlink.hooks.descriptors import (
     CommandOption,
     Extractor,
     Options,
+    Spotter,
     TimelineFormat,
 )
 from avlink.hooks.diagnostics import InvalidPlugin, describe_failure, format_traceback
@@ -47,6 +48,7 @@ _PROVIDERS: Mapping[type[Component], str] = {
     CommandOption: "avlink_command_options",
     RecipeKind: "avlink_recipe_kinds",
     Extractor: "avlink_extractors",
+    Spotter: "avlink_spotters",
 }
 _ARGUMENTS = {
     name: tuple(inspect.signature(function).parameters)
@@ -178,6 +180,7 @@ def _build(found: Sequence[_Found], failures: list[PluginFailure], *, trace: boo
         command_options=kept[CommandOption],
         recipe_kinds=kept[RecipeKind],
         extractors=kept[Extractor],
+        spotters=kept[Spotter],
         run_plugins=tuple(_run_plugin(manager, item, options) for item, options in used),
         plugins=tuple(infos),
         failures=tuple(failures),

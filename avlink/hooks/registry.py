@@ -14,7 +14,15 @@ from avlink.core.entry_points import UNKNOWN, Origin
 from avlink.core.errors import RecipeError
 from avlink.core.recipe import Recipe, suggest
 from avlink.hooks.backends import Executor
-from avlink.hooks.descriptors import AudioProcessor, Backend, Command, CommandOption, Extractor, TimelineFormat
+from avlink.hooks.descriptors import (
+    AudioProcessor,
+    Backend,
+    Command,
+    CommandOption,
+    Extractor,
+    Spotter,
+    TimelineFormat,
+)
 from avlink.hooks.run_hooks import RunPlugin
 
 
@@ -35,7 +43,7 @@ class RecipeKind:
 
 
 Component: TypeAlias = (
-    Backend | Executor | AudioProcessor | TimelineFormat | Command | CommandOption | RecipeKind | Extractor
+    Backend | Executor | AudioProcessor | TimelineFormat | Command | CommandOption | RecipeKind | Extractor | Spotter
 )
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -51,6 +59,7 @@ AnyComponent = TypeVar(
     CommandOption,
     RecipeKind,
     Extractor,
+    Spotter,
 )
 
 
@@ -120,6 +129,7 @@ class Registry:
     command_options: Mapping[str, CommandOption] = field(default_factory=dict)
     recipe_kinds: Mapping[str, RecipeKind] = field(default_factory=dict)
     extractors: Mapping[str, Extractor] = field(default_factory=dict)
+    spotters: Mapping[str, Spotter] = field(default_factory=dict)
     run_plugins: tuple[RunPlugin, ...] = ()
     plugins: tuple[PluginInfo, ...] = ()
     failures: tuple[PluginFailure, ...] = ()
@@ -144,6 +154,10 @@ class Registry:
     def extractor(self, name: str) -> Extractor:
         """Return the extractor of that name. Raises RecipeError that lists the known ones."""
         return self._find(Extractor, self.extractors, name)
+
+    def spotter(self, name: str) -> Spotter:
+        """Return the spotter of that name. Raises RecipeError that lists the known ones."""
+        return self._find(Spotter, self.spotters, name)
 
     def owner(self, kind: str, name: str) -> str:
         """Return the plugin that offers the command or command option of that name, or "?"."""
@@ -207,5 +221,6 @@ KIND_NAMES: Mapping[type[Component], str] = {
     CommandOption: "command option",
     RecipeKind: "recipe kind",
     Extractor: "extractor",
+    Spotter: "spotter",
 }
 """The names of kinds of components in messages."""

@@ -13,7 +13,9 @@ from avlink.core.recipe import (
     EvaluateRecipe,
     Recipe,
     RecipeSource,
+    RunRecipe,
     SonifyRecipe,
+    SpotRecipe,
     VisualizeRecipe,
     describe_mistakes,
     explain,
@@ -27,6 +29,7 @@ from avlink.hooks.processors import ReadyProcessor
 from avlink.hooks.references import function_of
 from avlink.hooks.registry import RecipeKind, Registry
 from avlink.hooks.run_hooks import RunHooks, RunPlugin
+from avlink.hooks.spotters import check_spotter
 
 Resolved = TypeVar("Resolved")
 
@@ -46,9 +49,7 @@ def resolve_formats(recipe: SonifyRecipe, registry: Registry) -> tuple[TimelineF
     return _or_raise(recipe, *_formats(recipe, registry))
 
 
-def resolve_run_hooks(
-    recipe: SonifyRecipe | VisualizeRecipe, registry: Registry, *, listener: Listener = ignore
-) -> RunHooks:
+def resolve_run_hooks(recipe: RunRecipe, registry: Registry, *, listener: Listener = ignore) -> RunHooks:
     """Return the hooks of a run, with the options of `[plugins]` checked. Raises RecipeError that lists every mistake.
 
     `listener` gets the warnings about plugins that fail while they observe the run.
@@ -61,7 +62,10 @@ def check_components(recipe: Recipe, registry: Registry) -> None:
     lines: list[str] = []
     if isinstance(recipe, SonifyRecipe | VisualizeRecipe):
         lines += _backend(recipe, registry)[1]
+    if isinstance(recipe, RunRecipe):
         lines += _run_plugins(recipe, registry)[1]
+    if isinstance(recipe, SpotRecipe):
+        lines += check_spotter(recipe, registry)[1]
     if isinstance(recipe, SonifyRecipe):
         lines += _chain(recipe, registry)[1]
         lines += _formats(recipe, registry)[1]
@@ -154,9 +158,7 @@ def _formats(recipe: SonifyRecipe, registry: Registry) -> tuple[tuple[TimelineFo
     return tuple(ready), lines
 
 
-def _run_plugins(
-    recipe: SonifyRecipe | VisualizeRecipe, registry: Registry
-) -> tuple[tuple[tuple[RunPlugin, Options], ...], list[str]]:
+def _run_plugins(recipe: RunRecipe, registry: Registry) -> tuple[tuple[tuple[RunPlugin, Options], ...], list[str]]:
     # Every plugin takes part, also those of which the recipe says nothing: their options have defaults.
     known = {plugin.name: plugin for plugin in registry.run_plugins}
     ready, lines = [], []

@@ -31,6 +31,7 @@ from avlink.hooks.descriptors import (
     CommandOption,
     Extractor,
     Options,
+    Spotter,
     TimelineFormat,
 )
 from avlink.hooks.registry import RecipeKind
@@ -103,6 +104,14 @@ def avlink_extractors() -> list[Extractor]:  # type: ignore[empty-body]
     """Offer pretrained networks that describe sound, pictures or text by numbers.
 
     A recipe for `avlink evaluate` sets their checkpoints in `[extractors.<name>]`; metrics name them.
+    """
+
+
+@hookspec
+def avlink_spotters() -> list[Spotter]:  # type: ignore[empty-body]
+    """Offer ways to find the sounding events of a clip in its picture.
+
+    A recipe for `avlink spot` chooses one by `spotter.name` and sets its options in `[spotter.options]`.
     """
 
 

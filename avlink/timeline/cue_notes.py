@@ -10,8 +10,9 @@ from itertools import islice
 
 import opentimelineio as otio
 
+from avlink.timeline.cue_text import CUE_TEXT
 from avlink.timeline.item import seconds
-from avlink.timeline.markers import CUE_TEXT, is_hit
+from avlink.timeline.markers import is_hit
 
 _WORDS = {"FOLEY": ("foley",), "AMB": ("amb", "ambience", "ambiance", "ambient")}
 _FIRST_WORD = re.compile(r"[\W_]*([^\W\d_]+)\d*(.*)", re.DOTALL)

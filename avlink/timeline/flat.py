@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
+from avlink.core.hits import Hit
 from avlink.timeline.markers import Marker
 from avlink.timeline.timebase import DEFAULT_RATE, Timebase
 
@@ -68,6 +69,9 @@ class FlatClip:
     """True for a picture whose sound AVLink made, and which lies on a track of its own."""
     markers: tuple[Marker, ...] = ()
     """Markers on it that begin where it is seen; the hits of stems are with their media."""
+    hits: tuple[Hit, ...] | None = None
+    """Sounding events in its picture, of a stem in that of its clip, from the start of what is seen of it; None where
+    nobody has looked for any."""
     rate: float = DEFAULT_RATE
     requests: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -127,7 +131,7 @@ class FlatTimeline:
     """A timeline without nesting; all times count from its start, which lies `origin_s` after midnight in real time.
 
     `rate` is its exact frame rate, `sample_rate` that of most clips of its sound tracks. `markers` are those of the
-    timeline, its pictures and its sound, in time order.
+    timeline, its pictures and its sound, in time order; those of hits have the names and notes that tell all of them.
     """
 
     name: str
@@ -145,9 +149,15 @@ class FlatTimeline:
         return tuple([track for track in tracks if track.ours] or tracks)
 
     @property
+    def hits(self) -> tuple[Marker, ...]:
+        """The markers that are sounding events in its pictures."""
+        return tuple(marker for marker in self.markers if marker.hit is not None)
+
+    @property
     def end_s(self) -> Fraction:
-        """The moment at which the last clip of its sound tracks ends."""
-        return max((clip.heard_end_s for track in self.sound_tracks for clip in track.clips), default=_ZERO)
+        """The moment at which the last clip of its sound tracks ends; of a timeline without any, that of its tracks."""
+        tracks = self.sound_tracks or self.tracks
+        return max((clip.heard_end_s for track in tracks for clip in track.clips), default=_ZERO)
 
     def timecode(self, time_s: Fraction) -> str:
         """Return the timecode of the frame in which a moment lies; see `Timebase.timecode`."""

@@ -10,14 +10,16 @@ from typing import Any, Literal
 
 import opentimelineio as otio
 
+from avlink.core.hits import Hit
 from avlink.timeline.flat import STEM_RATE, FlatClip, FlatMedia, FlatTimeline, FlatTrack
+from avlink.timeline.hit_text import hit_name, hit_note
 from avlink.timeline.item import KEY, is_off, own_range, plain
 from avlink.timeline.markers import Marker
 from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.stem_hits import hits_of
 from avlink.timeline.timebase import DEFAULT_RATE, timebase
 from avlink.timeline.values import ClipRef, Skip
-from avlink.timeline.visible import part_addresses
+from avlink.timeline.visible import part_addresses, seen
 from avlink.timeline.walk import Visit, timeline_markers, walk_tracks
 
 _ZERO = Fraction(0)
@@ -89,11 +91,18 @@ class _Pairs:
         # A stem remembers the id of a part where only that is seen, or where a marker asked for it.
         addresses = part_addresses(items)
         self._sources = {id: sources[address] for id, address in addresses.items()}
+        known = any(isinstance(item, ClipRef) and item.spotted for item in items)
+        parts = [one for one in seen(items) if isinstance(one, ClipRef)] if known and stems else []
+        self._hits = {part.id: part.hits for part in parts}
         made = (addresses.get(_stem_id(plain(visit.source.metadata))) for row in stems for visit in row.visits)
         self._with_stem = {address for address in made if address is not None}
 
     def has_stem(self, picture: ClipRef) -> bool:
         return picture.address in self._with_stem
+
+    def hits_of(self, stem: Mapping[str, Any]) -> tuple[Hit, ...] | None:
+        """Return the hits in the picture of the stem with that metadata, from the start of what is seen of it."""
+        return self._hits.get(_stem_id(stem))
 
     def picture_of(self, stem: Mapping[str, Any]) -> otio.core.Item | None:
         """Return the picture of the stem with that metadata."""
@@ -130,6 +139,7 @@ def _flat_clip(visit: Visit, clip: ClipRef, pairs: _Pairs, *, ours: bool) -> Fla
         muted=visit.muted,
         has_stem=not ours and pairs.has_stem(clip),
         markers=visit.markers,
+        hits=pairs.hits_of(metadata) if ours else clip.hits,
         rate=DEFAULT_RATE if span is None else float(span.duration.rate),
         requests={name: requests.get(name) for name in REQUESTS},
         metadata=metadata,
@@ -214,9 +224,17 @@ def _lanes(found: Iterable[tuple[tuple[int, ...], FlatClip]]) -> list[list[FlatC
 def _in_order(markers: Iterable[Marker], rows: Iterable[_Row]) -> tuple[Marker, ...]:
     """Return all markers in time order, each once: programs repeat those of a clip on its sound."""
     found: dict[tuple[str, Fraction, Fraction], Marker] = {}
-    for marker in (*markers, *(marker for row in rows for visit in row.visits for marker in visit.markers)):
+    every = (*markers, *(marker for row in rows for visit in row.visits for marker in visit.markers))
+    for marker in map(_with_full_name, every):
         found.setdefault((marker.shown_name, marker.start_s, marker.duration_s), marker)
     return tuple(sorted(found.values(), key=lambda marker: (marker.start_s, marker.shown_name)))
+
+
+def _with_full_name(marker: Marker) -> Marker:
+    """Return a marker; that of a hit with a name and a note that tell all of it, where its metadata is lost."""
+    if marker.hit is None:
+        return marker
+    return replace(marker, name=hit_name(marker.hit), comment=hit_note(marker.hit))
 
 
 def _ours(metadata: Mapping[str, Any]) -> Mapping[str, Any]:

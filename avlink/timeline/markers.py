@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from typing import Literal, TypeAlias
 
 import opentimelineio as otio
 
+from avlink.core.hits import Hit
+from avlink.timeline.cue_text import CUE_TEXT
+from avlink.timeline.hit_markers import read_hit
 from avlink.timeline.item import KEY, seconds, table
 from avlink.timeline.view import View
 
@@ -23,16 +25,16 @@ Mode: TypeAlias = Literal["sync", "ambience", "off"]
 MODES: tuple[Mode, ...] = ("sync", "ambience", "off")
 """Modes of a clip: sound in sync with its picture, sound that goes on throughout, or none."""
 
-CUE_TEXT = re.compile(r"\s*(foley|amb|ambience)\s*:(.*)", re.IGNORECASE | re.DOTALL)
-"""Matches the text of a cue: its role and its words."""
-
 # Two frames at 24 per second: shorter than any range that a person means.
 _POINT_S = Fraction(1, 12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """A marker in its place on the timeline. `own` when it lies on the clip itself and not on an item around it."""
+    """A marker in its place on the timeline. `own` when it lies on the clip itself and not on an item around it.
+
+    `hit` is the sounding event that it marks, in the same place; None for any other marker.
+    """
 
     name: str
     colour: str
@@ -40,6 +42,7 @@ class Marker:
     start_s: Fraction
     duration_s: Fraction
     own: bool = True
+    hit: Hit | None = None
 
     @property
     def shown_name(self) -> str:
@@ -93,14 +96,15 @@ class MarkerIndex:
 
 
 def is_hit(marker: otio.schema.Marker) -> bool:
-    """Return whether a marker is one of our hits, wherever it lies by now."""
+    """Return whether a marker is a stem hit: one of our marks on a stem, wherever it lies by now."""
     return isinstance(table(marker.metadata, KEY).get("samples"), int)
 
 
-def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
+def markers_of(item: otio.core.Item, view: View, *, own: bool, hits: bool = True) -> list[Marker]:
     """Return the markers that people put on an item, placed on the timeline; `view` is the item's own.
 
-    A frozen item has none, because no moment of it has one place.
+    A frozen item has none, because no moment of it has one place. Without `hits`, as on sound, none is a sounding event
+    of a picture.
     """
     if not view.speed:
         return []
@@ -112,6 +116,10 @@ def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
         start_s, duration_s = seconds(marker.marked_range.start_time), seconds(marker.marked_range.duration)
         if start_s is None or duration_s is None:
             continue
+        marked = read_hit(marker) if hits else None
+        if marked is not None:
+            # Exactly where it was seen, and not on the frame alone.
+            start_s, duration_s = marked.start_s, marked.duration_s
         edges = sorted((moment - view.offset_s) / view.speed for moment in (start_s, start_s + max(duration_s, _ZERO)))
         found.append(
             Marker(
@@ -121,6 +129,7 @@ def markers_of(item: otio.core.Item, view: View, *, own: bool) -> list[Marker]:
                 start_s=edges[0],
                 duration_s=edges[1] - edges[0],
                 own=own,
+                hit=None if marked is None else replace(marked.hit, time_s=edges[0], duration_s=edges[1] - edges[0]),
             )
         )
     return found

@@ -7,6 +7,7 @@ from itertools import islice
 
 import opentimelineio as otio
 
+from avlink.timeline.hit_markers import shift_hit
 from avlink.timeline.item import rational_time, seconds
 
 
@@ -16,6 +17,7 @@ def shift_own_time(clip: otio.schema.Clip, by_s: Fraction) -> None:
         clip.source_range = _shifted(clip.source_range, by_s)
     for marker in islice(clip.markers, len(clip.markers)):
         marker.marked_range = _shifted(marker.marked_range, by_s)
+        shift_hit(marker, by_s)
     refs = clip.media_references()
     for ref in refs.values():
         if ref.available_range is not None:

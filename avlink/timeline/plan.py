@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from avlink.core.hashing import JsonValue, derive_seed, digest, fraction_text
+from avlink.core.hits import Hit
 from avlink.core.recipe.schema import SonifyRecipe, VisualizeRecipe
 from avlink.core.values import Prompt
 from avlink.timeline.values import ClipRef, Job, Plan, Skip, Source
@@ -52,8 +53,8 @@ def build_plan(
                     take=take,
                     prompt=prompt,
                     seed=seed,
-                    raw_key=digest(["raw", _FORMAT, backend, _made(source), words, seed]),
-                    family_key=digest(["family", _FORMAT, backend, *kin]),
+                    raw_key=digest(["raw", _FORMAT, backend, made_span(source), words, seed, *_hits(source)]),
+                    family_key=digest(["family", _FORMAT, backend, *kin, *_hits_in_media(source)]),
                     finish_key=digest(["finish", _FORMAT, finish, *_finish_of(clip, finish_of)]),
                     stem_name=stem_name(clip.name, recipe.stems.track_of(clip.role), take),
                     head_s=source.before_s - clip.lead_s,
@@ -115,7 +116,43 @@ def _finish_of(clip: ClipRef, more: Callable[[ClipRef], JsonValue] | None) -> li
     return own if added is None else [*own, added]
 
 
-def _made(source: Source) -> list[JsonValue]:
+def _hits(source: Source) -> list[JsonValue]:
+    """Return key parts of what happens in a clip; none where that is not known, so that its keys stay what they were.
+
+    Confidence and place tell of the picture, and change no sound.
+    """
+    hits = source.hits
+    if hits is None:
+        return []
+    base = source.clip.base_hits
+    rows = [_row(hit) for hit in hits]
+    return [["hits", *rows]] if base is None else [["hits", *rows], ["base", *(_row(hit) for hit in base)]]
+
+
+def _row(hit: Hit) -> list[JsonValue]:
+    return [fraction_text(hit.time_s), fraction_text(hit.duration_s), *_look(hit)]
+
+
+def _hits_in_media(source: Source) -> list[JsonValue]:
+    """Return the same by the time of the media: a sound serves another stretch of it where the same things happen."""
+    hits = source.hits
+    if hits is None:
+        return []
+    first_s = source.start_s + (source.duration_s if source.speed < 0 else 0)
+
+    def row(hit: Hit) -> list[JsonValue]:
+        return [fraction_text(first_s + hit.time_s * source.speed), *_look(hit)]
+
+    base = source.clip.base_hits
+    rows = [row(hit) for hit in hits]
+    return [["hits", *rows]] if base is None else [["hits", *rows], ["base", *(row(hit) for hit in base)]]
+
+
+def _look(hit: Hit) -> list[JsonValue]:
+    return [round(hit.strength, 4), hit.kind, hit.words]
+
+
+def made_span(source: Source) -> list[JsonValue]:
     """Return key parts of the stretch of media that sound is made for; handles are in it only where there are some."""
     span = _span(source)
     handles = [fraction_text(source.before_s), fraction_text(source.after_s)]

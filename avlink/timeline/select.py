@@ -16,19 +16,26 @@ _EVERYTHING = SelectTable()
 
 
 def select_clips(
-    items: Sequence[ClipRef | Skip], tracks: Sequence[str] = (), *, wanted: SelectTable = _EVERYTHING
+    items: Sequence[ClipRef | Skip],
+    tracks: Sequence[str] = (),
+    *,
+    wanted: SelectTable = _EVERYTHING,
+    cued: bool = True,
 ) -> tuple[ClipRef | Skip, ...]:
     """Return the clips to work on, in timeline order, and all others as skips.
 
     Without tracks these are the stretches that are seen: the topmost opaque picture hides what lies under it. With
     `tracks` (names, or V1, V2, ... from the lowest) they are all clips of those tracks, hidden or not. A clip with
-    markers that are cues ("FOLEY: steps") is returned once for each of them, in their ranges only. Clips that
-    `wanted` does not name by clip, marker or colour are left out.
+    markers that are cues ("FOLEY: steps") is returned once for each of them, in their ranges only; without `cued` it is
+    returned once as it is. Clips that `wanted` does not name by clip, marker or colour are left out.
 
     Raises TimelineError when a track of that name does not exist, or no clip is as `wanted`.
     """
     tracks = tracks or wanted.tracks
-    found = _cued_on_tracks(items, tracks) if tracks else seen(items)
+    if tracks:
+        found = _cued_on_tracks(items, tracks) if cued else on_tracks(items, tracks)
+    else:
+        found = seen(items, heard=cued)
     named = _wanted(found, wanted)
     return tuple(sorted((_worth_a_sound(item, wanted) for item in named), key=timeline_order))
 
@@ -62,7 +69,8 @@ def _is_wanted(item: ClipRef | Skip, wanted: SelectTable) -> bool:
     if isinstance(item, Skip):
         return False
     texts = [text for marker in item.markers for text in (marker.name, marker.comment)]
-    colours = {item.colour or "", *(marker.colour for marker in item.markers if marker.own)}
+    # Hits have colours of ours, by their kinds.
+    colours = {item.colour or "", *(marker.colour for marker in item.markers if marker.own and marker.hit is None)}
     return (not wanted.markers or _matches(texts, wanted.markers)) and (
         not wanted.colours or any(colour.upper() in colours for colour in wanted.colours)
     )

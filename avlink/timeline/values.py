@@ -13,6 +13,8 @@ from pathlib import Path
 
 from avlink.core.file_digest import FileState
 from avlink.core.hashing import digest, fraction_text
+from avlink.core.hit_changes import same_sound
+from avlink.core.hits import Hit
 from avlink.core.values import ImageSequence, Prompt, StemHit
 from avlink.timeline.fades import Fade
 from avlink.timeline.markers import Marker, MarkerCue, Mode, Role
@@ -60,6 +62,10 @@ class ClipRef:
     """Time behind its place for which it is heard."""
     fades: tuple[Fade, ...] = ()
     """Fades of the transitions that it is heard in."""
+    spotted: bool = False
+    """True where its hits are known, be it none: a spotter has looked at it, or a person has marked some."""
+    found_hits: tuple[Hit, ...] = ()
+    """What a spotter has seen in it, on the timeline, whatever people made of it since."""
     transparent: bool = False
     """True when its media is known to have an alpha channel through which what lies under it is seen."""
     address: tuple[int, ...] = field(default=(), compare=False)
@@ -76,6 +82,39 @@ class ClipRef:
     def asked_prompt(self) -> str | None:
         """Prompt that the project has for it: that of its marker, else its own."""
         return self.prompt if self.cue is None or self.cue.prompt is None else self.cue.prompt
+
+    @property
+    def hits(self) -> tuple[Hit, ...] | None:
+        """Its sounding events in order of time, from the start of what is seen of it; None where they are not known.
+
+        They are those of the markers in its place. A range that begins before it or ends behind it is cut there.
+        Ambience has none.
+        """
+        if not self.spotted or self.role == "ambience":
+            return None
+        marked = (marker for marker in self.markers if marker.hit is not None)
+        return tuple(
+            self._cut(marker.hit, marker.start_s, marker.duration_s) for marker in marked if marker.hit is not None
+        )
+
+    @property
+    def base_hits(self) -> tuple[Hit, ...] | None:
+        """The hits before people changed them, as `hits`; None where no spotter has seen any, or nothing was changed.
+
+        A sound away from the changes is that of these.
+        """
+        hits = self.hits
+        if hits is None or not self.found_hits:
+            return None
+        inside = (hit for hit in self.found_hits if self.timeline_start_s <= hit.time_s < self.timeline_end_s)
+        base = tuple(self._cut(hit, hit.time_s, hit.duration_s) for hit in inside)
+        return None if same_sound(base, hits) else base
+
+    def _cut(self, hit: Hit, start_s: Fraction, duration_s: Fraction) -> Hit:
+        """Return a hit on the timeline from the start of this clip, cut to its place."""
+        first_s = max(start_s, self.timeline_start_s)
+        last_s = max(first_s, min(start_s + duration_s, self.timeline_end_s))
+        return replace(hit, time_s=first_s - self.timeline_start_s, duration_s=last_s - first_s)
 
     @property
     def timeline_end_s(self) -> Fraction:
@@ -173,6 +212,11 @@ class Source:
     """The moment at which the file says it was recorded, yyyy-mm-ddThh:mm:ss; "" where it does not say."""
 
     @property
+    def hits(self) -> tuple[Hit, ...] | None:
+        """The sounding events of its clip, from the start of what is seen of it; None where they are not known."""
+        return self.clip.hits
+
+    @property
     def seen_s(self) -> Fraction:
         """Duration of its place: media time divided by the speed."""
         return self.duration_s / abs(self.speed) if self.speed else self.clip.timeline_duration_s
@@ -214,6 +258,11 @@ class Job:
     """Length of the handle before the moment at which the clip is first heard."""
     tail_s: Fraction
     """Length of the handle after the clip has ended."""
+
+    @property
+    def hits(self) -> tuple[Hit, ...] | None:
+        """The sounding events of its clip, from the start of what is seen of it; None where they are not known."""
+        return self.source.hits
 
     @property
     def stem_key(self) -> str:

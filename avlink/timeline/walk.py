@@ -14,8 +14,11 @@ from fractions import Fraction
 import opentimelineio as otio
 
 from avlink.core.hashing import digest
+from avlink.core.hits import Hit
 from avlink.core.limits import SPEED, TIME_S
 from avlink.timeline.fades import Fade, Overlap, overlaps
+from avlink.timeline.hit_edits import read_hit_record
+from avlink.timeline.hit_markers import SPOTTED
 from avlink.timeline.item import KEY, begin_s, is_off, own_range, shown_time, speed_of, table, visible_duration_s
 from avlink.timeline.markers import Marker, MarkerIndex, colour_of, markers_around, markers_of
 from avlink.timeline.media_refs import media_refs
@@ -129,6 +132,11 @@ class _Context:
     muted: bool = False
     fades: tuple[Fade, ...] = ()
 
+    @property
+    def sees(self) -> bool:
+        """True on tracks of pictures, in which alone hits are seen."""
+        return self.kind == otio.schema.TrackKind.Video
+
     def skip(
         self, name: str, index: int, reason: str, at_s: Fraction, span: Span | None = None, clip: ClipRef | None = None
     ) -> Skip:
@@ -170,7 +178,9 @@ class _Context:
             # The outermost track says itself that it is off.
             muted=self.muted or (bool(self.address) and is_off(item)),
             address=(*self.address, index),
-            rows=(*self.rows, MarkerIndex(markers_of(item, view, own=False))) if item.markers else self.rows,
+            rows=(*self.rows, MarkerIndex(markers_of(item, view, own=False, hits=self.sees)))
+            if item.markers
+            else self.rows,
         )
 
 
@@ -243,7 +253,7 @@ def _walk(
     )
     at = at.fading(over, view, at_s, end_s)
     if is_gap or is_open:
-        yield Visit(source=item, markers=tuple(_within(item, own)))
+        yield Visit(source=item, markers=tuple(_within(item, own, hits=at.sees)))
     if is_open and speed is not None and len(item) and begins_s is not None:
         yield from _contents(item, at.down(item, index, own), own)
     elif not is_gap and not (isinstance(item, otio.schema.Track) and not len(item)):
@@ -307,9 +317,9 @@ def _own_of(clip: ClipRef) -> tuple[Marker, ...]:
     return tuple(marker for marker in clip.markers if marker.own and marker.start_s >= clip.timeline_start_s)
 
 
-def _within(item: otio.core.Item, view: View) -> Iterator[Marker]:
+def _within(item: otio.core.Item, view: View, *, hits: bool = True) -> Iterator[Marker]:
     """Yield the markers of an item that begin within its view."""
-    for marker in markers_of(item, view, own=True):
+    for marker in markers_of(item, view, own=True, hits=hits):
         if view.first_s <= marker.start_s and (view.last_s is None or marker.start_s < view.last_s):
             yield marker
 
@@ -336,7 +346,9 @@ def _clip(item: otio.core.Item, name: str, index: int, at: _Context, view: View)
     if not isinstance(item, otio.schema.Clip) or view.last_s is None:
         return None
     start_s, end_s = view.first_s, view.last_s
-    own = MarkerIndex(markers_of(item, view, own=True))
+    own = MarkerIndex(markers_of(item, view, own=True, hits=at.sees))
+    markers = tuple(markers_around((own, *at.rows), start_s, end_s))
+    said = table(item.metadata, KEY)
     clip = ClipRef(
         id=item_id(at.layer, start_s, end_s - start_s, at.depth),
         name=name,
@@ -351,8 +363,23 @@ def _clip(item: otio.core.Item, name: str, index: int, at: _Context, view: View)
         trail_s=view.trail_s,
         nests=at.nests,
         depth=at.depth,
-        markers=tuple(markers_around((own, *at.rows), start_s, end_s)),
+        markers=markers,
+        spotted=SPOTTED in said or any(marker.hit is not None for marker in markers),
+        found_hits=_found_hits(item, view) if at.sees and SPOTTED in said else (),
         colour=colour_of(item),
         address=(*at.address, index),
     )
-    return with_requests(with_fades(clip, at.fades), table(item.metadata, KEY))
+    return with_requests(with_fades(clip, at.fades), said)
+
+
+def _found_hits(item: otio.core.Item, view: View) -> tuple[Hit, ...]:
+    """Return what a spotter has seen in a clip, placed on the timeline."""
+    record = read_hit_record(item)
+    if record is None or not view.speed:
+        return ()
+    found = []
+    for hit in record.found:
+        moments = (hit.time_s, hit.time_s + hit.duration_s)
+        first_s, last_s = sorted((moment_s - view.offset_s) / view.speed for moment_s in moments)
+        found.append(replace(hit, time_s=first_s, duration_s=last_s - first_s))
+    return tuple(sorted(found, key=lambda hit: hit.time_s))

@@ -22,6 +22,7 @@ import opentimelineio as otio
 
 from avlink import FlatClip, FlatTimeline, FlatTrack, clock
 from avlink_otio.files import relative_path
+from avlink_otio.hit_cells import read_hits, write_hits
 from avlink_otio.sheet import REQUESTS, Row, decode, guard, read_rows, sheet_id
 from avlink_otio.sound import flat
 
@@ -30,7 +31,7 @@ KEY = "avlink"
 
 COLUMNS = (
     *("id", "track", "clip", "start_tc", "end_tc"),
-    *REQUESTS,
+    *(*REQUESTS, "hits"),
     *("start_s", "duration_s", "start_samples", "samples", "rate"),
     *("made_prompt", "made_negative", "made_seed", "events", "events_tc", "events_s", "media"),
 )
@@ -155,6 +156,7 @@ def _row(timeline: FlatTimeline, track: FlatTrack, clip: FlatClip, folder: Path 
         "start_samples": str(placed.get("start_samples", "")),
         "samples": str(placed.get("samples", "")),
         "rate": f"{clip.rate:.6f}",
+        "hits": guard(write_hits(clip.hits or ())),
         **(_events(timeline, clip) if track.kind == "audio" else {}),
     }
 
@@ -176,6 +178,10 @@ def _events(timeline: FlatTimeline, stem: FlatClip) -> dict[str, str]:
 
 def _edit(row: Row) -> otio.schema.Clip:
     said = {"id": row.id(), "row": row.number, **row.requests()}
+    hits = read_hits(row)
+    if hits is not None:
+        # One text, because lists in OTIO's metadata die with the collection.
+        said["hits"] = "\n".join(" ".join(one) for one in hits)
     if not said["id"]:
         raise row.wrong("id", "is empty, so that it is not known whose words these are")
     return otio.schema.Clip(name=row.text("clip"), metadata={KEY: said})
@@ -198,6 +204,9 @@ def _clip(row: Row, duration_s: float, rate: float) -> otio.schema.Clip:
         otio.schema.Marker(name=f"hit {number}", marked_range=otio.opentime.TimeRange(_time(time_s, rate)))
         for number, time_s in enumerate(row.numbers_of("events_s"), start=1)
     ]
+    for start, end, name in read_hits(row) or ():
+        span_s = float(start), float(end) - float(start)
+        marks.append(otio.schema.Marker(name, otio.opentime.TimeRange(*(_time(one, rate) for one in span_s))))
     return otio.schema.Clip(
         name=row.text("clip"),
         media_reference=ref,

@@ -15,9 +15,19 @@ from pathlib import Path, PurePosixPath
 
 import opentimelineio as otio
 
-from avlink import FlatClip, FlatTimeline, FlatTrack, clock, nominal_rate, timecode_of_frames
+from avlink import (
+    FlatClip,
+    FlatTimeline,
+    FlatTrack,
+    clock,
+    hit_name,
+    hit_note,
+    nominal_rate,
+    timecode_of_frames,
+)
+from avlink_otio.colours import RESOLVE
 from avlink_otio.files import relative_path
-from avlink_otio.frames import lanes, on_frames, warn_of_moves
+from avlink_otio.frames import frame_of, lanes, on_frames, warn_of_moves
 from avlink_otio.sound import flat, sound_of
 
 _NAME = "an EDL"
@@ -26,9 +36,9 @@ _MAX_EVENTS, _MAX_RATE = 999, 100
 
 def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
     """Write the list, and return the tracks in it; media is named relative to its folder."""
-    sound = sound_of(timeline, retimed=True)
+    sound = sound_of(timeline, retimed=True, hits=True)
     path.write_text(list_text(sound, path.absolute().parent), encoding="utf-8", newline="\r\n")
-    return sound.tracks
+    return sound.sound_tracks
 
 
 def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
@@ -38,14 +48,15 @@ def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
     """Return the text of the list; media is named as the timeline names it."""
-    return list_text(sound_of(flat(input_otio), retimed=True), None)
+    return list_text(sound_of(flat(input_otio), retimed=True, hits=True), None)
 
 
 def list_text(sound: FlatTimeline, folder: Path | None) -> str:
     """Return an edit decision list as text."""
     rate = _countable(sound.rate)
     warn_of_moves(sound, rate, _NAME)
-    return "\n".join(_lines(sound, rate, folder)) + "\n"
+    lines = [*_lines(sound, rate, folder), *_hits(sound, rate)]
+    return "\n".join(lines) + "\n"
 
 
 def _countable(rate: Fraction) -> Fraction:
@@ -68,7 +79,7 @@ def _lines(sound: FlatTimeline, rate: Fraction, folder: Path | None) -> Iterator
     yield f"FCM: {'DROP FRAME' if drop_frame else 'NON-DROP FRAME'}"
     events = []
     channel = 0
-    for track in sound.tracks:
+    for track in sound.sound_tracks:
         edges = [on_frames(clip, rate) for clip in track.clips]
         for row in lanes(track.clips, edges, _NAME):
             channel += 1
@@ -92,6 +103,26 @@ def _lines(sound: FlatTimeline, rate: Fraction, folder: Path | None) -> Iterator
         file = " ".join((media.url if folder is None else relative_path(media.url, folder)).splitlines())
         yield f"* FROM CLIP NAME: {PurePosixPath(file).name}"
         yield f"* SOURCE FILE: {file}"
+
+
+def _hits(sound: FlatTimeline, rate: Fraction) -> Iterator[str]:
+    """Yield the hits: as locators behind the events of the sound, else as the list of markers that Resolve imports."""
+    origin = clock.to_index(sound.origin_s, rate)
+    for number, marker in enumerate(sound.hits, start=1):
+        assert marker.hit is not None, "hits alone are asked for"
+        first = origin + frame_of(marker.start_s, rate)
+        name, note = _flat(hit_name(marker.hit)), _flat(hit_note(marker.hit, with_duration=True))
+        if sound.sound_tracks:
+            at = timecode_of_frames(first, rate, drop=sound.drop_frame)
+            yield f"* LOC: {at} {marker.colour:<7} {name} ({note})"
+            continue
+        last = timecode_of_frames(first + 1, rate, drop=sound.drop_frame)
+        at = timecode_of_frames(first, rate, drop=sound.drop_frame)
+        frames = max(1, clock.to_index(marker.duration_s, rate))
+        colour = RESOLVE.get(marker.colour, RESOLVE["RED"])
+        yield ""
+        yield f"{number:03d}  001      V     C        {at} {last} {at} {last}"
+        yield f"{note.replace('|', '/')} |C:ResolveColor{colour} |M:{name.replace('|', '/')} |D:{frames}"
 
 
 def _frames_per_second(clip: FlatClip, speed: Fraction, rate: Fraction) -> str:

@@ -23,9 +23,9 @@ _RATES = {32000: "32k", 44100: "44.1k", 48000: "48k", 88200: "88.2k", 96000: "96
 
 def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
     """Write the project, and return the tracks in it; media beside it or below is named relative to its folder."""
-    sound = sound_of(timeline)
+    sound = sound_of(timeline, hits=True)
     path.write_text(project_text(sound, path.absolute().parent), encoding="utf-8", newline="\n")
-    return sound.tracks
+    return sound.sound_tracks
 
 
 def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
@@ -35,7 +35,7 @@ def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
     """Return the text of the project; relative media paths count from the current folder."""
-    return project_text(sound_of(flat(input_otio)), None)
+    return project_text(sound_of(flat(input_otio), hits=True), None)
 
 
 def project_text(sound: FlatTimeline, folder: Path | None) -> str:
@@ -60,7 +60,7 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
     gap = xml.SubElement(spine, "gap", name="Gap", offset=_time(sound.origin_s), start="0s", duration=_time(length_s))
     assets: dict[str, str] = {}
     lane = 0
-    for track in sound.tracks:
+    for track in sound.sound_tracks:
         lane -= 1
         for clip in track.clips:
             asset = _asset(resources, assets, clip, folder)
@@ -68,7 +68,8 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
     for marker in sound.markers:
         span_s = max(marker.duration_s, 1 / sound.rate)
         at = {"start": _time(marker.start_s), "duration": _time(span_s)}
-        xml.SubElement(gap, "marker", at, value=marker.shown_name)
+        note = {} if marker.hit is None else {"note": marker.comment}
+        xml.SubElement(gap, "marker", at, value=marker.shown_name, **note)
     return document_text(root, doctype="fcpxml")
 
 

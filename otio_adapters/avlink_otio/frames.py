@@ -25,7 +25,7 @@ def on_frames(clip: FlatClip, rate: Fraction) -> tuple[int, int]:
 def warn_of_moves(sound: FlatTimeline, rate: Fraction, format_name: str) -> None:
     """Warn of clips that lie between frames, where a format that counts frames cannot put them."""
     moved_s = []
-    for track in sound.tracks:
+    for track in sound.sound_tracks:
         for clip in track.clips:
             off_s = abs(clip.heard_start_s - on_frames(clip, rate)[0] / rate)
             if clock.to_index(off_s, sound.sample_rate):

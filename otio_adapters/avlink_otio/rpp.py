@@ -17,6 +17,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 from avlink import FlatClip, FlatMedia, FlatTimeline, FlatTrack, Marker, clock, nominal_rate
+from avlink_otio.colours import COLOURS
 from avlink_otio.files import relative_path
 from avlink_otio.sound import flat, sound_of
 
@@ -28,9 +29,9 @@ _WAVE = {"wav": "WAVE", "wave": "WAVE", "bwf": "WAVE", "aif": "WAVE", "aiff": "W
 
 def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
     """Write the project, and return the tracks in it; media is named relative to its folder."""
-    sound = sound_of(timeline)
+    sound = sound_of(timeline, hits=True)
     path.write_text(project_text(sound, path.absolute().parent), encoding="utf-8", newline="\n")
-    return sound.tracks
+    return sound.sound_tracks
 
 
 def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
@@ -40,7 +41,7 @@ def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
     """Return the text of the project; media is named as the timeline names it."""
-    return project_text(sound_of(flat(input_otio)), None)
+    return project_text(sound_of(flat(input_otio), hits=True), None)
 
 
 def project_text(sound: FlatTimeline, folder: Path | None) -> str:
@@ -73,7 +74,7 @@ def _lines(sound: FlatTimeline, folder: Path | None) -> Iterator[str]:
     yield "  TEMPO 120 4 4"
     for number, marker in enumerate(sound.markers, start=1):
         yield from _marker(number, marker)
-    for index, track in enumerate(sound.tracks):
+    for index, track in enumerate(sound.sound_tracks):
         yield from _track(sound, index, track, folder)
     yield ">"
 
@@ -87,9 +88,16 @@ def _counting(sound: FlatTimeline) -> int:
 
 def _marker(number: int, marker: Marker) -> Iterator[str]:
     region = 1 if marker.duration_s > 0 else 0
-    yield f"  MARKER {number} {_number(marker.start_s)} {quote(marker.shown_name)} {region}"
+    colour = "" if marker.hit is None else f" {_colour(marker.colour)}"
+    yield f"  MARKER {number} {_number(marker.start_s)} {quote(marker.shown_name)} {region}{colour}"
     if region:
         yield f'  MARKER {number} {_number(marker.start_s + marker.duration_s)} "" 1'
+
+
+def _colour(name: str) -> int:
+    """Return a colour as Reaper's number: red in the lowest byte, and a bit that says that there is one."""
+    red, green, blue = COLOURS.get(name, COLOURS["RED"])
+    return 1 << 24 | blue << 16 | green << 8 | red
 
 
 def _track(sound: FlatTimeline, index: int, track: FlatTrack, folder: Path | None) -> Iterator[str]:

@@ -21,13 +21,16 @@ def flat(timeline: otio.core.SerializableObject) -> FlatTimeline:
     return flatten_timeline(timeline)
 
 
-def sound_of(timeline: FlatTimeline, *, retimed: bool = False) -> FlatTimeline:
+def sound_of(timeline: FlatTimeline, *, retimed: bool = False, hits: bool = False) -> FlatTimeline:
     """Return a timeline with its sound tracks only, and on them the clips that play a file at its own speed.
 
     With `retimed` clips at another constant speed are there too. Warns of clips that are left out. Raises
-    `otio.exceptions.NotSupportedError` for a timeline without sound tracks.
+    `otio.exceptions.NotSupportedError` for a timeline without sound tracks; with `hits` one whose hits are marked, and
+    which is not given its sound yet, is written too.
     """
     tracks = timeline.sound_tracks
+    if not tracks and hits and timeline.hits:
+        return timeline
     if not tracks:
         raise otio.exceptions.NotSupportedError("the timeline has no sound tracks; give it some with `avlink sonify`")
     tracks = tuple(replace(track, clips=tuple(_playable(track, retimed=retimed))) for track in tracks)

@@ -26,9 +26,9 @@ _TICKS = 254_016_000_000
 
 def write(timeline: FlatTimeline, path: Path) -> tuple[FlatTrack, ...]:
     """Write the sequence, and return the tracks in it; media is named by whole paths, which is all the format knows."""
-    sound = sound_of(timeline)
+    sound = sound_of(timeline, hits=True)
     path.write_text(sequence_text(sound, path.absolute().parent), encoding="utf-8", newline="\n")
-    return sound.tracks
+    return sound.sound_tracks
 
 
 def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
@@ -38,7 +38,7 @@ def write_to_file(input_otio: otio.schema.Timeline, filepath: str) -> None:
 
 def write_to_string(input_otio: otio.schema.Timeline) -> str:
     """Return the text of the sequence; relative media paths count from the current folder."""
-    return sequence_text(sound_of(flat(input_otio)), Path())
+    return sequence_text(sound_of(flat(input_otio), hits=True), Path())
 
 
 def sequence_text(sound: FlatTimeline, folder: Path) -> str:
@@ -48,7 +48,8 @@ def sequence_text(sound: FlatTimeline, folder: Path) -> str:
     root = xml.Element("xmeml", version="4")
     sequence = xml.SubElement(root, "sequence", id="sequence-1")
     start = clock.to_index(sound.origin_s, rate)
-    length = max((on_frames(clip, rate)[1] for track in sound.tracks for clip in track.clips), default=0)
+    tracks = sound.sound_tracks
+    length = max((on_frames(clip, rate)[1] for track in tracks or sound.tracks for clip in track.clips), default=0)
     _put(sequence, name=sound.name or "foley", duration=length)
     _rate(sequence, rate)
     _timecode(sequence, sound, start)
@@ -61,7 +62,7 @@ def sequence_text(sound: FlatTimeline, folder: Path) -> str:
     _sound(xml.SubElement(audio, "format"), sound.sample_rate)
     files: dict[str, str] = {}
     number = 0
-    for track in sound.tracks:
+    for track in tracks:
         edges = [on_frames(clip, rate) for clip in track.clips]
         for lane, row in enumerate(lanes(track.clips, edges, _NAME), start=1):
             name = track.name if lane == 1 else f"{track.name} {lane}"
@@ -83,9 +84,13 @@ def sequence_text(sound: FlatTimeline, folder: Path) -> str:
             for index, element in enumerate(rows, start=1):
                 _put(element, enabled=_truth(not track.muted), locked="FALSE", outputchannelindex=1 + (index - 1) % 2)
     for marker in sound.markers:
-        first = clock.to_index(marker.start_s, rate)
-        last = clock.to_index(marker.start_s + marker.duration_s, rate) if marker.duration_s > 0 else -1
-        _put(xml.SubElement(sequence, "marker"), name=marker.shown_name, comment="", **{"in": first, "out": last})
+        is_hit = marker.hit is not None
+        # A hit is on the frame in which it is seen.
+        first = frame_of(marker.start_s, rate) if is_hit else clock.to_index(marker.start_s, rate)
+        end = clock.to_index(marker.start_s + marker.duration_s, rate)
+        last = max(end, first + 1) if marker.duration_s > 0 else -1
+        comment = marker.comment if is_hit else ""
+        _put(xml.SubElement(sequence, "marker"), name=marker.shown_name, comment=comment, **{"in": first, "out": last})
     return document_text(root, doctype="xmeml")
 
 

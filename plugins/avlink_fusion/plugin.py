@@ -1,4 +1,7 @@
-"""The built-in backend: AV-Link bundles as `fusion-v2a` and `fusion-a2v`. Imports torch when it loads weights."""
+"""The built-in backend: AV-Link bundles as `fusion-v2a` and `fusion-a2v`, and the built-in spotters.
+
+Imports torch when it loads weights.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from avlink import Options, bundle_fingerprint, digest, find_bundle, hookimpl
-from avlink.hooks import Backend, load_registry, resolve_for_pictures
+from avlink.hooks import Backend, Spotter, load_registry, resolve_for_pictures
+from avlink_fusion.spotter_options import PeakOptions, StemOptions
 
 if TYPE_CHECKING:
     from avlink import PictureGenerator, SoundGenerator
@@ -105,4 +109,21 @@ def avlink_backends() -> list[Backend]:
     return [
         Backend(name="fusion-v2a", direction="v2a", options=SoundOptions, fingerprint=fingerprint, load=load_sound),
         Backend(name="fusion-a2v", direction="a2v", options=PictureOptions, fingerprint=fingerprint, load=load_picture),
+    ]
+
+
+@hookimpl
+def avlink_spotters() -> list[Spotter]:
+    """Offer the network of the built-in model, and peaks of motion."""
+    place = "avlink_fusion.spotters"
+    return [
+        Spotter(
+            name="motion-stem", options=StemOptions, fingerprint=f"{place}:stem_fingerprint", load=f"{place}:load_stem"
+        ),
+        Spotter(
+            name="motion-peaks",
+            options=PeakOptions,
+            fingerprint=f"{place}:peak_fingerprint",
+            load=f"{place}:load_peaks",
+        ),
     ]

@@ -106,7 +106,14 @@ class RayGenerator:
         inputs = {first + index: _input(request) for index, request in enumerate(requests)}
         layouts = {id: layout_of(source) for id, source in inputs.items()}
         messages = [
-            Request(id=id, layout=layouts[id], duration_s=request.duration_s, prompt=request.prompt, seed=request.seed)
+            Request(
+                id=id,
+                layout=layouts[id],
+                duration_s=request.duration_s,
+                prompt=request.prompt,
+                seed=request.seed,
+                conditions=_conditions(request),
+            )
             for id, request in zip(inputs, requests, strict=True)
         ]
         results: dict[int, Any] = {}
@@ -233,3 +240,9 @@ def _make_folder() -> str:
     """Make a folder for Ray's files, with a path that is short enough for its sockets."""
     base = tempfile.gettempdir()
     return tempfile.mkdtemp(prefix="avlink-ray-", dir=base if len(base) <= _MAX_TEMPORARY_PATH_CHARS else "/tmp")
+
+
+def _conditions(request: SoundRequest | PictureRequest) -> dict[str, Any]:
+    if not isinstance(request, SoundRequest):
+        return {}
+    return {"hits": request.hits, "base_hits": request.base_hits, "known_s": request.known_s}

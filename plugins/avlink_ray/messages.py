@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import avlink
@@ -53,6 +54,8 @@ class Request:
     duration_s: Any
     prompt: Prompt
     seed: int
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of a `SoundRequest` that tell of hits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,4 +78,6 @@ class RayWorker:
 
 def _with_input(request: Request, source: Any) -> SoundRequest | PictureRequest:
     values: dict[str, Any] = {"duration_s": request.duration_s, "prompt": request.prompt, "seed": request.seed}
-    return PictureRequest(sound=source, **values) if request.layout.is_sound else SoundRequest(frames=source, **values)
+    if request.layout.is_sound:
+        return PictureRequest(sound=source, **values)
+    return SoundRequest(frames=source, **values, **request.conditions)

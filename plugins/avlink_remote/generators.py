@@ -30,6 +30,7 @@ from avlink_remote.protocol import (
     JobRequest,
     ResultPart,
     ServerInfo,
+    WireHit,
     direction_text,
     model_fingerprint,
     unit_bytes,
@@ -61,6 +62,7 @@ class RemoteGenerator(Generic[AnyRequest]):
                 prompt=request.prompt.text,
                 negative=request.prompt.negative,
                 seed=request.seed,
+                **_conditions(request),
             )
             for request, count in zip(requests, counts, strict=True)
         ]
@@ -218,3 +220,16 @@ def _frame_reader(request: SoundRequest) -> ReadUnits:
 
 def _sample_reader(request: PictureRequest) -> ReadUnits:
     return lambda start, stop: np.ascontiguousarray(request.sound.read(start, stop)[0], _SAMPLE).tobytes()
+
+
+def _conditions(request: object) -> dict[str, Any]:
+    """Return what a request says of hits, as it is sent; nothing for pictures."""
+    if not isinstance(request, SoundRequest) or request.hits is None:
+        return {}
+    return {
+        "hits": tuple(WireHit.of(hit) for hit in request.hits),
+        "base_hits": None if request.base_hits is None else tuple(WireHit.of(hit) for hit in request.base_hits),
+        "known_s": None
+        if request.known_s is None
+        else (fraction_text(request.known_s[0]), fraction_text(request.known_s[1])),
+    }

@@ -1,4 +1,4 @@
-"""The protocol, version 1: the JSON objects that client and server exchange.
+"""The protocol, version 2: the JSON objects that client and server exchange.
 
 A job is one call of a generator: one or more requests whose pictures (or sounds) are uploaded one after the other, as
 the generator would read them, and whose sounds (or pictures) come back in the same order. Pictures are RGB bytes,
@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from avlink import PictureSpec, digest, fraction_text
+from avlink import Hit, PictureSpec, digest, fraction_text
 from avlink.hooks import Direction, ReadyBackend
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when an older side would misunderstand a newer one."""
 
 CLIENT_HEADER = "avlink-client"
@@ -25,6 +25,7 @@ CLIENT_HEADER = "avlink-client"
 SAMPLE_BYTES = 4
 _MAX_REQUESTS = 4096
 _MAX_PROMPT_LENGTH = 20_000
+_MAX_HITS = 100_000
 
 # Times are exact fractions as text: a float in JSON would round them, and rounding may cost a sample.
 FractionText = Annotated[str, Field(pattern=r"^[0-9]{1,18}/[1-9][0-9]{0,17}$", examples=["5/2"])]
@@ -89,14 +90,64 @@ class ServerInfo(ProtocolObject):
         return self.v2a if direction == "v2a" else self.a2v
 
 
+class WireHit(ProtocolObject):
+    """A hit that a sound is asked for. Fields that change no sound are not sent."""
+
+    time_s: FractionText
+    duration_s: FractionText = "0/1"
+    strength: float = Field(ge=0, le=1)
+    kind: str = Field(max_length=_MAX_PROMPT_LENGTH)
+    words: str = Field(default="", max_length=_MAX_PROMPT_LENGTH)
+
+    @classmethod
+    def of(cls, hit: Hit) -> WireHit:
+        """Return a hit as it is sent."""
+        return cls(
+            time_s=fraction_text(hit.time_s),
+            duration_s=fraction_text(hit.duration_s),
+            strength=hit.strength,
+            kind=hit.kind,
+            words=hit.words,
+        )
+
+    @property
+    def hit(self) -> Hit:
+        """The hit."""
+        return Hit(
+            time_s=Fraction(self.time_s),
+            duration_s=Fraction(self.duration_s),
+            strength=self.strength,
+            kind=self.kind,
+            words=self.words,
+        )
+
+
+WireHits = Annotated[tuple[WireHit, ...], Field(max_length=_MAX_HITS)]
+
+
 class GenerationRequest(ProtocolObject):
-    """One request of a job: the next `count` pictures or samples of the upload belong to it."""
+    """One request of a job: the next `count` pictures or samples of the upload belong to it.
+
+    Hits are those of a `SoundRequest`.
+    """
 
     count: int = Field(ge=0)
     duration_s: FractionText
     prompt: str = Field(default="", max_length=_MAX_PROMPT_LENGTH)
     negative: str = Field(default="", max_length=_MAX_PROMPT_LENGTH)
     seed: int = Field(ge=0, lt=2**63)
+    hits: WireHits | None = None
+    base_hits: WireHits | None = None
+    known_s: tuple[FractionText, FractionText] | None = None
+
+    def conditions(self) -> dict[str, Any]:
+        """Return the fields of a `SoundRequest` that tell of hits."""
+        known = self.known_s
+        return {
+            "hits": None if self.hits is None else tuple(one.hit for one in self.hits),
+            "base_hits": None if self.base_hits is None else tuple(one.hit for one in self.base_hits),
+            "known_s": None if known is None else (Fraction(known[0]), Fraction(known[1])),
+        }
 
 
 class JobRequest(ProtocolObject):

@@ -112,7 +112,8 @@ def requests_of(job: ServerJob, generator: Generator) -> list[SoundRequest] | li
             shape = (item.count, spec.height, spec.width, 3)
             stop = start + item.count * spec.height * spec.width * 3
             frames = Frames(pixels=np.asarray(upload[start:stop]).reshape(shape), rate=spec.rate)
-            sounds.append(SoundRequest(frames=frames, duration_s=duration_s, prompt=prompt, seed=item.seed))
+            asked = {"duration_s": duration_s, "prompt": prompt, "seed": item.seed, **item.conditions()}
+            sounds.append(SoundRequest(frames=frames, **asked))
         else:
             stop = start + item.count * _SAMPLE.itemsize
             samples = np.asarray(upload[start:stop]).view(_SAMPLE)[None]

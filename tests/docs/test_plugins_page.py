@@ -25,7 +25,7 @@ from avlink import SonifyRequest, find_recipe, open_session, read_audio, sonify
 from avlink.cli import main
 from avlink.cli.app import build_app
 from avlink.core import answer, features, values
-from avlink.core.recipe import SonifyRecipe
+from avlink.core.recipe import SonifyRecipe, SpotRecipe
 from avlink.core.recipe.explain import dotted_keys
 from avlink.hooks import registry, run_values, specs
 from avlink.testing import fake_registry, make_movie, make_timeline
@@ -48,12 +48,13 @@ TABLES = {
     **{name: getattr(values, name) for name in ("SoundRequest", "PictureRequest", "PictureSpec", "Prompt")},
     **{name: getattr(values, name) for name in ("Waveform", "Frames")},
     **{name: getattr(features, name) for name in ("Features", "AudioVideo")},
-    **{name: getattr(avlink, name) for name in ("FlatTimeline", "FlatTrack", "FlatClip", "FlatMedia", "Marker")},
+    **{name: getattr(avlink, name) for name in ("FlatTimeline", "FlatTrack", "FlatClip", "FlatMedia", "Marker", "Hit")},
     **{name: getattr(answer, name) for name in ("Answer", "Grid", "Line")},
 }
 PROTOCOLS = {
     **{name: getattr(values, name) for name in ("SoundGenerator", "PictureGenerator", "SoundSource", "FrameSource")},
     "FeatureExtractor": features.FeatureExtractor,
+    "HitSpotter": avlink.HitSpotter,
 }
 MODULES = (avlink, hooks, avlink.testing)
 
@@ -130,7 +131,14 @@ def test_there_is_no_heading_for_what_does_not_exist() -> None:
 
 
 def test_what_stands_in_backquotes_exists() -> None:
-    keys = {*dotted_keys(SonifyRecipe), "stems.post", "backend.on", "backend.options"}
+    keys = {
+        *dotted_keys(SonifyRecipe),
+        *dotted_keys(SpotRecipe),
+        "spotter.options",
+        "stems.post",
+        "backend.on",
+        "backend.options",
+    }
     commands = {*typer.main.get_command(build_app()).commands, "<name>"}  # type: ignore[attr-defined]
     public = {name for module in MODULES for name in module.__all__}
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "avlink").rglob("*.py"))
@@ -163,6 +171,7 @@ class TestBlocks:
         "tally.py",
         "tallied.toml",
         "raw_option.py",
+        "metronome.py",
         "clicks.py",
         "quiet.py",
         "shots.py",
@@ -282,6 +291,14 @@ class TestBlocks:
         assert main(["sonify", cut, "--dry-run"]) == 2
         assert "processor 'declick' is not registered" in capsys.readouterr().err
         assert main(["sonify", cut, "--dry-run", "--raw"]) == 0
+
+    def test_the_spotter_hits_every_second(self, folder: Path) -> None:
+        registry = fake_registry(importlib.import_module("metronome"))
+        session = open_session(device="cpu", registry=registry, cache=folder / "cache")
+        cut = make_timeline(folder, [avlink.testing.Shot(name="a", frames=72)])
+        recipe = find_recipe("spot", "spot", ["spotter.name=metronome"], registry=registry)
+        (item,) = avlink.spot(avlink.SpotRequest(input=cut, recipe=recipe), session).items
+        assert [(hit.time_s, hit.kind) for hit in item.hits] == [(second, "step") for second in range(3)]
 
     def test_the_command_measures_movies(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
         self.install(folder, self.project("shots"))

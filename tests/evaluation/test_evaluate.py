@@ -47,15 +47,20 @@ class Clicker:
     picture = PictureSpec(rate=Fraction(24), width=64, height=36)
     has_motion = True
     has_pictures = True
+    follows_hits = True
 
     def generate(
-        self, frames, captions, seeds, *, duration_s, use_picture=True, use_motion=True, on_clip=None
+        self, frames, captions, seeds, *, duration_s, use_picture=True, use_motion=True, hits=None, on_clip=None
     ) -> np.ndarray:
         sounds = np.zeros((len(frames), round(duration_s * self.sample_rate)), dtype=np.float32)
         for row, (pixels, seed) in enumerate(zip(frames, seeds, strict=True)):
             blind = np.sort(np.random.default_rng(seed).uniform(0, 5, 6))
             times_s = frame_difference_events(pixels, 24) if use_picture else blind
-            sounds[row, np.round(times_s * self.sample_rate).astype(int)] = 0.5
+            levels = 0.5
+            if hits is not None:
+                times_s = np.array([float(hit.time_s) for hit in hits[row]])
+                levels = [hit.strength for hit in hits[row]]
+            sounds[row, np.round(times_s * self.sample_rate).astype(int)] = levels
             if on_clip is not None:
                 on_clip(row + 1)
         return sounds
@@ -109,6 +114,15 @@ def test_rows_agree_where_they_must(measured, split):
     assert distances["codec ceiling"]["mr_stft"] == 0.0 < distances["model"]["mr_stft"]
     condfoley = rows(report, f"{split}.condfoley")["codec ceiling"]
     assert (condfoley["onset_count_accuracy"], condfoley["detection_accuracy"]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("split", ["held_out", "transfer"])
+def test_a_model_that_is_told_the_hits_follows_them_against_the_picture(measured, split):
+    edited = rows(measured[0], f"{split}.hits")["model with edited hits"]
+    # Clicks of any strength are heard, but for those that lie within the reach of a louder one.
+    assert edited["f1_50ms"] > 0.85 and edited["added_is_heard"] > 0.7 and edited["deleted_is_silent"] > 0.7
+    assert edited["strength_rank"] > 0.95
+    assert rows(measured[0], f"{split}.onsets")["model with true hits"]["f1_50ms"] > 0.9
 
 
 def test_pictures_follow_the_sound(measured):

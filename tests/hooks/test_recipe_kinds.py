@@ -104,7 +104,7 @@ def test_kinds_are_told_apart(registry: Registry, write) -> None:
         find_recipe(write(""), "sonify", registry=registry)
     with pytest.raises(RecipeError, match="is a recipe for `avlink sonify`, not for `avlink choir`"):
         find_recipe("foley", ChoirRecipe, registry=registry)
-    with pytest.raises(RecipeError, match="kind = 'choir' is unknown; known: sonify, visualize, train, evaluate"):
+    with pytest.raises(RecipeError, match="kind = 'choir' is unknown; known: sonify, visualize, spot, train, evaluate"):
         find_recipe(write(""), registry=Registry())
     with pytest.raises(RecipeError, match="no recipe 'mess'; did you mean 'mass'\\? known: ablate, ablate_gpu"):
         find_recipe("mess", registry=registry)

@@ -24,6 +24,7 @@ def test_every_hook_is_documented_and_typed() -> None:
         "avlink_command_options",
         "avlink_recipe_kinds",
         "avlink_extractors",
+        "avlink_spotters",
         "avlink_run_options",
         *RUN_HOOKS,
     }

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -220,3 +221,49 @@ def test_the_vggsound_recipe_runs_shrunk_on_a_folder_of_clips(tmp_path: Path) ->
     assert run.returncode == 0, run.stderr
     assert "gone.mp4" in run.stdout + run.stderr
     assert (tmp_path / "out" / "bundle" / "bundle.toml").is_file()
+
+
+@pytest.fixture(scope="module")
+def controlled(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a bundle whose fusion went on with a temporal controller, on clips with edited contacts."""
+    from avlink.core.recipe import load_recipe
+    from avlink.training.train import train
+
+    folder = tmp_path_factory.mktemp("controlled")
+    recipe = folder / "hits.toml"
+    start = f'start_from = "{(trained / "bundle").as_posix()}"\n'
+    more = "edited = 0.6\n[model.controller]\ndim = 16\nlayers = 1\n"
+    data, model = FOUNDRY.rstrip(), MODEL + MOTION + stages("fusion_v2a", 3) + "hits_drop = 0.2\nmotion = false\n"
+    head, _, table = data.partition("[data]")
+    recipe.write_text(f"{head}{start}[data]{table}\n{more}{model}")
+    train(load_recipe(recipe, "train"), folder / "out")
+    return folder / "out" / "bundle"
+
+
+def test_a_fusion_goes_on_with_a_temporal_controller(trained: Path, controlled: Path) -> None:
+    from avlink.core.hits import Hit
+    from avlink.engine.bundle import V2A, load_system, read_bundle
+    from avlink.engine.sampling import SampleConfig, SoundSampler
+
+    assert "controller" in read_bundle(controlled).components
+    assert "controller" not in read_bundle(trained / "bundle").components
+    sampler = SoundSampler(load_system(read_bundle(controlled), V2A), SampleConfig(steps=2))
+    plain = _request(Fraction(7), 5)
+    base = replace(plain, hits=(Hit(time_s=Fraction(1)), Hit(time_s=Fraction(5, 2), kind="step")))
+    edited = replace(base, hits=base.hits[:1], base_hits=base.hits)
+    first, second, third = (read_whole(sound).samples[0] for sound in sampler.generate([plain, base, edited]))
+    assert not np.array_equal(first, second) and not np.array_equal(second, third)
+    # The hit at 2.5 s is gone: nothing before its attack has changed, and nothing after its longest tail.
+    same = second == third
+    assert same[: round(2.3 * 16000)].all() and same[round(5.1 * 16000) :].all()
+
+
+def test_only_what_is_told_the_hits_learns_from_edited_contacts(tmp_path: Path) -> None:
+    from avlink.core.recipe import load_recipe
+
+    recipe = tmp_path / "wrong.toml"
+    recipe.write_text(FOUNDRY + MODEL + MOTION + stages("motion fusion_v2a", 1))
+    with pytest.raises(RecipeError, match=r"data\.edited is for models with a temporal controller"):
+        load_recipe(recipe, "train", ["data.edited=0.5"])
+    with pytest.raises(RecipeError, match=r"stage 'motion' cannot learn from data\.edited"):
+        load_recipe(recipe, "train", ["data.edited=0.5", "model.controller.dim=16"])

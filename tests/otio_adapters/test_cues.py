@@ -160,7 +160,7 @@ def test_what_clips_ask_for_survives_a_spreadsheet(
     sheet = "\ufeff" + _resaved(write_to_string(_asking(wanted)), separator, line_end)
     empty = dict.fromkeys(("mode", "prompt", "negative", "seed", "gain_db"))
     assert _edits(sheet) == [
-        {"id": f"id{index}", "row": index + 2, **empty, **words} for index, words in enumerate(wanted)
+        {"id": f"id{index}", "row": index + 2, **empty, "hits": "", **words} for index, words in enumerate(wanted)
     ]
 
 

@@ -8,7 +8,16 @@ from avlink.core.recipe.explain import describe_mistakes, explain, suggest
 from avlink.core.recipe.kinds import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.load import MoreRecipes, builtin_recipes, check_values, load_recipe
 from avlink.core.recipe.overrides import Override, flatten, overrides_of, parse_override
-from avlink.core.recipe.schema import ComponentChoice, PromptTable, Recipe, RecipeSource, SonifyRecipe, VisualizeRecipe
+from avlink.core.recipe.schema import (
+    ComponentChoice,
+    PromptTable,
+    Recipe,
+    RecipeSource,
+    RunRecipe,
+    SonifyRecipe,
+    VisualizeRecipe,
+)
+from avlink.core.recipe.spot import SpotRecipe
 
 __all__ = [
     "KINDS",
@@ -20,7 +29,9 @@ __all__ = [
     "PromptTable",
     "Recipe",
     "RecipeSource",
+    "RunRecipe",
     "SonifyRecipe",
+    "SpotRecipe",
     "TrainRecipe",
     "VisualizeRecipe",
     "builtin_recipes",

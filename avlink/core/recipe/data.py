@@ -32,6 +32,9 @@ class FoundryData(_Data):
     """Only clips with a still camera, an even background and nothing else in the picture."""
     kinds: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Only these kinds of scenes, such as "hammer" and "bounce"; empty means all."""
+    edited: float = Field(default=0.0, ge=0, le=1)
+    """Share of the training clips whose sound tells of other contacts than their picture: a temporal controller learns
+    from them to follow hits against the picture. Only stages that need the sound alone, or the hits, may read them."""
 
 
 Media = Literal["both", "sound", "pictures"]

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.recipe.data import DataTable, FoundryData, media_of
 from avlink.core.recipe.schema import Names, Recipe, Seed, SonifyRecipe, VisualizeRecipe
+from avlink.core.recipe.spot import SpotRecipe
 from avlink.core.recipe.stages import (
     ALONE,
     Conditioning,
@@ -53,6 +54,19 @@ class TrainRecipe(Recipe):
             if media != "both" and name not in ALONE[media]:
                 can = ", ".join(ALONE[media])
                 raise ValueError(f"stage '{name}' cannot learn from data.media = '{media}' alone; these can: {can}")
+        return self
+
+    @model_validator(mode="after")
+    def _edited_clips_are_controlled(self) -> TrainRecipe:
+        if not isinstance(self.data, FoundryData) or not self.data.edited:
+            return self
+        if self.model.controller is None:
+            raise ValueError("data.edited is for models with a temporal controller: add [model.controller]")
+        for name in self.stages:
+            if name not in ("vae", "vocoder", "audio", "fusion_v2a"):
+                raise ValueError(
+                    f"stage '{name}' cannot learn from data.edited: its pictures would not fit their sound"
+                )
         return self
 
     @property
@@ -127,6 +141,7 @@ class AblateRecipe(Recipe):
 KINDS: Mapping[str, type[Recipe]] = {
     "sonify": SonifyRecipe,
     "visualize": VisualizeRecipe,
+    "spot": SpotRecipe,
     "train": TrainRecipe,
     "evaluate": EvaluateRecipe,
     "ablate": AblateRecipe,

@@ -23,6 +23,7 @@ from avlink.core.recipe.explain import describe_mistakes, explain, suggest
 from avlink.core.recipe.kinds import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.overrides import Override, apply_overrides, parse_override
 from avlink.core.recipe.schema import FORMAT, Recipe, RecipeSource, SonifyRecipe, VisualizeRecipe
+from avlink.core.recipe.spot import SpotRecipe
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -58,6 +59,10 @@ def load_recipe(
 def load_recipe(
     name_or_path: str | Path, kind: Literal["visualize"], overrides: Sequence[str | Override] = ()
 ) -> VisualizeRecipe: ...
+@overload
+def load_recipe(
+    name_or_path: str | Path, kind: Literal["spot"], overrides: Sequence[str | Override] = ()
+) -> SpotRecipe: ...
 @overload
 def load_recipe(
     name_or_path: str | Path, kind: Literal["train"], overrides: Sequence[str | Override] = ()

@@ -18,7 +18,17 @@ StageName = Literal[
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
 Part = Literal[
-    "vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "fusion_v2a", "fusion_a2v", "fusion"
+    "vae",
+    "vocoder",
+    "audio_text",
+    "audio",
+    "video_text",
+    "video",
+    "motion",
+    "controller",
+    "fusion_v2a",
+    "fusion_a2v",
+    "fusion",
 ]
 """Components of a model."""
 Task = Literal["v2a", "a2v", "both"]
@@ -34,6 +44,8 @@ class Rates(Table):
     """Probability of dropping the text of the conditioning modality."""
     no_condition: float = Field(default=0.1, ge=0, le=1)
     """Probability of dropping all conditions at once, for classifier-free guidance (C.2)."""
+    hits_drop: float = Field(default=0.35, ge=0, le=1)
+    """Probability of dropping the hits of a temporal controller; those of edited clips are never dropped."""
     time_location: float = 0.0
     """Mean of the logit-normal distribution of flow time: 0 centres on t = 0.5, less is noisier (D.1)."""
     time_scale: float = Field(default=1.0, gt=0)
@@ -70,12 +82,15 @@ class StageTable(Table):
     ema: float = Field(default=0.998, ge=0, lt=1)
     finetune: bool = False
     """In fusion stages: train the backbone of the generated modality too (table 2, w/FT)."""
+    motion: bool = True
+    """In fusion stages: train the motion stem too, if the model has one."""
     tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
     """Tasks of a joint fusion, among which every batch is divided."""
     text_drop: float | None = Field(default=None, ge=0, le=1)
-    """This and the next four fields override those of `Rates`; by default they are the paper's for the stage."""
+    """This and the next five fields override those of `Rates`; by default they are the paper's for the stage."""
     other_text_drop: float | None = Field(default=None, ge=0, le=1)
     no_condition: float | None = Field(default=None, ge=0, le=1)
+    hits_drop: float | None = Field(default=None, ge=0, le=1)
     time_location: float | None = None
     time_scale: float | None = Field(default=None, gt=0)
     validate_every: int = Field(default=0, ge=0)

@@ -155,7 +155,7 @@ class _Appearance(nn.Module):
         return rearrange(self.places(y), "n c h w -> n h w c"), self.look(self._summary(y))
 
 
-class _Temporal(nn.Module):
+class Temporal(nn.Module):
     """A residual depthwise convolution over time, then an MLP over channels."""
 
     def __init__(self, dim: int, kernel: int, dilation: int) -> None:
@@ -185,7 +185,7 @@ class MotionStem(nn.Module):
         self.stages = nn.ModuleList(_SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False))
         self.pool = _Pool(widths[-1], config.dim)
         # Dilations of 1, 2, 4: four layers of five taps see 33 frames, more than a second.
-        self.temporal = nn.ModuleList(_Temporal(config.dim, 5, (1, 2, 4)[i % 3]) for i in range(config.layers))
+        self.temporal = nn.ModuleList(Temporal(config.dim, 5, (1, 2, 4)[i % 3]) for i in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
         self.onsets = nn.Linear(config.dim, ONSETS_PER_FRAME)
         self.classes = nn.Linear(config.dim, classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from avlink.core.clock import to_index
 from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
+from avlink.core.hit_changes import hit_changes
 from avlink.core.sound import FittedSound, SpooledSound
 from avlink.core.values import (
     OnStep,
@@ -24,8 +26,10 @@ from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import euler, guide
+from avlink.engine.nn.controller import hit_curve
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
+from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
 from avlink.engine.system import System
 from avlink.engine.windows import Window, blend, plan_windows
 
@@ -60,8 +64,19 @@ class SoundSampler(Sampler):
                 if on_step is not None:
                     on_step(number * steps + done, len(requests) * steps)
 
-            made.append(self._generate_one(request, tell))
+            made.append(self._generate_locally(request, tell))
         return tuple(made)
+
+    def _generate_locally(self, request: SoundRequest, on_step: OnStep) -> SoundSource:
+        """Return the sound of a request; only what its hits change is other than with its `base_hits`."""
+        if request.hits is None or request.base_hits is None or self.system.controller is None:
+            return self._generate_one(request, on_step)
+        base = self._generate_one(replace(request, hits=request.base_hits), on_step)
+        patches: tuple[Patch, ...] = ()
+        for change in hit_changes(request.base_hits, request.hits, apart_s=TAIL_S + BEFORE_S):
+            other = self._generate_one(replace(request, hits=change.hits), on_step)
+            patches = (*patches, find_patch(base, other, change.first_s, change.last_s))
+        return PatchedSound(base, patches) if patches else base
 
     def _generate_one(self, request: SoundRequest, on_step: OnStep) -> SoundSource:
         duration_s = max(float(request.duration_s), SHORTEST_S)
@@ -75,6 +90,7 @@ class SoundSampler(Sampler):
         # Computed once, not at every step: neither depends on the flow time.
         motion = [self._motion(request, w) for w in windows] if self.config.use_motion else [None] * len(windows)
         features = [self._features(request, w) for w in windows]
+        hits = [self._hits(request, w) for w in windows]
 
         def velocity(a_t: Tensor, t: float) -> Tensor:
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
@@ -85,7 +101,14 @@ class SoundSampler(Sampler):
                 # backbone does not run.
                 drop = self.model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
                 if not self.config.use_picture:
-                    plain = self.model("audio", stacked, None, **times, text_a=repeat(prompt, count)).audio
+                    plain = self.model(
+                        "audio",
+                        stacked,
+                        None,
+                        **times,
+                        text_a=repeat(prompt, count),
+                        hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
+                    ).audio
                     return guide(plain, drop, self.config.guidance)
                 pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
                 seen = [motion[i] for i in part]
@@ -98,6 +121,7 @@ class SoundSampler(Sampler):
                     text_v=repeat(scene, count),
                     motion=None if seen[0] is None else torch.stack([m for m in seen if m is not None]),
                     features=None if self.extracted is None else torch.stack([features[i] for i in part]),
+                    hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
                 ).audio
                 return guide(keep, drop, self.config.guidance)
 
@@ -153,6 +177,28 @@ class SoundSampler(Sampler):
             return None
         tokens: Tensor = self.system.motion(self._frames(request, window)[None]).tokens[0]
         return tokens
+
+    def _hits(self, request: SoundRequest, window: Window) -> Tensor | None:
+        """Return the curve of a window's hits, (tokens, channels); None where the request or the model has none."""
+        controller = self.system.config.controller
+        if controller is None or request.hits is None:
+            return None
+        # One token more than any rounding of the window's length gives; the rest is cut off.
+        tokens = -int(-window.duration_s * self.rate // 1) + 1
+        curve = hit_curve(
+            request.hits,
+            controller,
+            tokens=tokens,
+            tokens_per_second=self.rate,
+            start_s=float(window.start_s),
+            known_s=None if request.known_s is None else (float(request.known_s[0]), float(request.known_s[1])),
+        )
+        return curve.to(self.device)
+
+    @staticmethod
+    def _stacked(curves: Sequence[Tensor | None], tokens: int) -> Tensor | None:
+        found = [curve[:tokens] for curve in curves if curve is not None]
+        return torch.stack(found) if found else None
 
     def _features(self, request: SoundRequest, window: Window) -> Tensor:
         """Return the extractor's features of the window, (pictures, dim); empty for a model that reads none."""

@@ -194,8 +194,9 @@ class _Builder:
     def _marker(self, locator: EdlLocator, frame: Fraction) -> otio.schema.Marker:
         return otio.schema.Marker(
             name=locator.text,
-            marked_range=otio.opentime.TimeRange(self._time(frame), self._time(0)),
+            marked_range=otio.opentime.TimeRange(self._time(frame), self._time(locator.frames)),
             color=locator.colour or otio.schema.MarkerColor.RED,
+            comment=locator.note,
             metadata={_KEY: {"color": locator.colour}},
         )
 

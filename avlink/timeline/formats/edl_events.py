@@ -29,14 +29,24 @@ _COLOURS = frozenset(
 )
 
 
+# Resolve exports markers as a list of their own: an event of a frame each, with a note in this form.
+_MARKER = re.compile(
+    r"(?P<note>.*?)\s*\|C:(?:ResolveColor)?(?P<colour>\w{1,20})\s*\|M:(?P<name>.*?)\s*\|D:(?P<frames>\d{1,9})\s*"
+)
+_NOTE_OF_HIT = re.compile(r"(?P<name>.*\S)\s*\((?P<note>confidence [^()]*)\)")
+_RESOLVE_COLOURS = {"SAND": "ORANGE", "FUCHSIA": "MAGENTA", "CREAM": "WHITE", "COCOA": "BLACK"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdlLocator:
-    """A marker in record time. `line` is that of the event line that it follows."""
+    """A marker in record time, over `frames` of it. `line` is that of the event line that it follows."""
 
     frame: int
     colour: str
     text: str
     line: int
+    frames: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +93,14 @@ class EdlRun:
     @property
     def start(self) -> int:
         """The first record frame."""
-        return min(event.record_in for event in self.events)
+        return min(event.record_in for event in self.events) if self.events else min(one.frame for one in self.locators)
 
     @property
     def end(self) -> int:
         """The frame behind its last."""
-        return max(event.record_out for event in self.events)
+        return (
+            max(event.record_out for event in self.events) if self.events else max(one.frame for one in self.locators)
+        )
 
 
 def run_of(one: EdlList, rate: Fraction) -> EdlRun:
@@ -109,7 +121,11 @@ class _RunReader:
         self.notes: dict[str, list[str]] = {"lost": [], "filled": [], "locators": []}
 
     def read(self) -> EdlRun:
-        events = [event for line in self.list.lines if (event := self._event(line)) is not None]
+        markers = dict(self._markers())
+        lines = [line for line in self.list.lines if line not in markers]
+        events = [event for line in lines if (event := self._event(line)) is not None]
+        if not events and markers:
+            return EdlRun(title=self.list.title, events=(), locators=tuple(markers.values()))
         if not events:
             raise EdlError(self.list.lines[0].line, "none of its events has a length and a channel")
         shifts = past_midnight([(event.record_in, event.record_out) for event in events], self.clock.day)
@@ -120,6 +136,7 @@ class _RunReader:
         found = EdlRun(title=self.list.title, events=tuple(events))
         noted = [(line, note) for line, names in self.names.items() for note in names.locators]
         locators = [locator for line, note in noted for locator in self._locator(line, note)]
+        locators += markers.values()
         if any(shifts):
             day = self.clock.day
             locators = [replace(one, frame=one.frame + day) if one.frame < found.start else one for one in locators]
@@ -128,6 +145,26 @@ class _RunReader:
                 f"line {motion.line}: its M2 is for a reel ('{motion.reel}') of no event beside it"
             )
         return replace(found, locators=tuple(locators), notes=tuple(_counted(self.notes.values())))
+
+    def _markers(self) -> Iterator[tuple[EdlLine, EdlLocator]]:
+        """Yield the events that stand for markers, as Resolve exports them."""
+        line = None
+        for one in self.list.statements:
+            if isinstance(one, EdlLine):
+                line = one
+            elif line is not None and isinstance(one, EdlNote) and (found := _MARKER.fullmatch(one.text)):
+                frames, colour = int(found["frames"]), found["colour"].upper()
+                yield (
+                    line,
+                    EdlLocator(
+                        frame=self.clock.times(line)[2],
+                        colour=_RESOLVE_COLOURS.get(colour, colour),
+                        text=found["name"],
+                        line=line.line,
+                        frames=frames if frames > 1 else 0,
+                        note=found["note"],
+                    ),
+                )
 
     def _event(self, line: EdlLine) -> EdlEvent | None:
         source_in, source_out, record_in, record_out = self.clock.times(line)
@@ -216,7 +253,10 @@ class _RunReader:
         # The column of the colour has eight places; some lists leave it out.
         if word is not None and (word["colour"].upper() in _COLOURS or len(word["gap"]) > 1):
             colour, text = word["colour"].upper(), word["text"]
-        return [EdlLocator(frame=frame, colour=colour, text=text.strip(), line=line.line)]
+        text, comment = text.strip(), ""
+        if hit := _NOTE_OF_HIT.fullmatch(text):
+            text, comment = hit["name"], hit["note"]
+        return [EdlLocator(frame=frame, colour=colour, text=text, line=line.line, note=comment)]
 
 
 def _counted(notes: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -59,6 +59,7 @@ def _timeline(project: xml.Element, known: dict[str, xml.Element]) -> otio.schem
     timeline = otio.schema.Timeline(project.get("name", ""))
     timeline.global_start_time = layout.moment(time_of(sequence, "tcStart"))
     timeline.tracks = otio.schema.Stack(children=layout.of_sequence(sequence))
+    timeline.tracks.markers.extend(layout.marks)
     timeline.metadata["fcpx"] = {"tcFormat": sequence.get("tcFormat", "NDF")}
     return timeline
 
@@ -72,6 +73,8 @@ class _Layout:
     only: str | None = None
     placed: dict[tuple[int, str], list[PlacedItem]] = field(default_factory=dict)
     dissolves: dict[int, list[Dissolve]] = field(default_factory=dict)
+    marks: list[otio.schema.Marker] = field(default_factory=list)
+    """Markers on gaps, which lie on no clip of the sequence."""
 
     def of_sequence(self, sequence: xml.Element) -> list[otio.schema.Track]:
         """Return the tracks of a sequence."""
@@ -137,6 +140,8 @@ class _Layout:
         speed = conform_speed(element, self._media_rate(element), self.rate)
         if element.tag != "gap":
             self._put(element, lane, at_s, (start_s, duration_s), speed)
+        else:
+            self.marks += self._markers(element, TimeMap(local_s=start_s, value_s=at_s))
         for child in element:
             own = child.get("lane")
             if own is None:

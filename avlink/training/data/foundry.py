@@ -32,6 +32,7 @@ class _FoundryJob:
     number: int
     seeds: tuple[int, ...]
     split: Literal["train", "held_out"]
+    edited: float = 0.0
     stills: bool = False
 
 
@@ -83,6 +84,7 @@ def foundry_labels(info: object) -> ClipLabels:
         kind=info.kind,
         group=info.group,
         recoloured=info.recoloured,
+        edited=info.edited,
     )
 
 
@@ -103,7 +105,7 @@ def _make_shard(job: _FoundryJob) -> int:
     frames, sound, labels = [], [], []
     # In small batches, to bound memory.
     for at in range(0, len(job.seeds), _BATCH):
-        batch = make_clips(job.seeds[at : at + _BATCH], split=job.split)
+        batch = make_clips(job.seeds[at : at + _BATCH], split=job.split, edited=job.edited)
         frames.append(batch.frames.numpy())
         sound.append(batch.sound.numpy())
         labels += [foundry_labels(info) for info in batch.clips]
@@ -121,7 +123,8 @@ def _jobs(
         if not shard_path(root, number).is_dir():
             part = range(data.seed + start, data.seed + min(start + size, count))
             chosen = tuple(part) if seeds is None else tuple(seeds[start : start + size])
-            yield _FoundryJob(root=root, number=number, seeds=chosen, split=split, stills=stills)
+            edited = data.edited if split == "train" and not stills else 0.0
+            yield _FoundryJob(root=root, number=number, seeds=chosen, split=split, edited=edited, stills=stills)
 
 
 def _seeds(data: FoundryData, split: Literal["train", "held_out"], count: int) -> list[int] | None:

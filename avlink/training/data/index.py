@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, overload
 
@@ -17,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.core.hashing import canonical_json
+from avlink.core.hits import Hit
 from avlink.core.paths import atomic_write, write_text
+from avlink.foundry.hits import hit_kind
 
 _INDEX = "index.json"
 
@@ -31,6 +34,8 @@ class ClipLabels:
     kind: str = ""
     group: str = ""
     recoloured: bool = False
+    edited: bool = False
+    """Whether the sound tells of other events than the picture."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -41,6 +46,7 @@ class ClipLabels:
             "kind": self.kind,
             "group": self.group,
             "recoloured": self.recoloured,
+            "edited": self.edited,
         }
 
     @classmethod
@@ -48,6 +54,14 @@ class ClipLabels:
         """Return the labels that `to_json` wrote."""
         events = tuple((float(t), str(c), float(s)) for t, c, s in row["events"])
         return cls(**{**row, "events": events})
+
+
+def hits_of(labels: ClipLabels) -> tuple[Hit, ...]:
+    """Return the events of a clip as hits, of the kinds that the foundry's groups and materials tell."""
+    return tuple(
+        Hit(time_s=Fraction(time_s), strength=strength, kind=hit_kind(labels.group, name))
+        for time_s, name, strength in labels.events
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,6 +165,7 @@ def build_stage(
         conditioning=recipe.conditioning,
         rates=rates,
         finetune=table.finetune,
+        train_motion=table.motion,
         features=features,
         validate=_fusion_validation(recipe, tasks, system, held_out, samples),
     )

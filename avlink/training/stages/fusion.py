@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,13 @@ from avlink.core.recipe.stages import FUSION_RATES, Conditioning, Rates, Task
 from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
+from avlink.engine.nn.controller import hit_curve
+from avlink.engine.nn.motion import Motion
 from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
 from avlink.training.data.clips import ClipStore
-from avlink.training.data.index import ClipLabels
+from avlink.training.data.index import ClipLabels, hits_of
 from avlink.training.data.precomputed import Precomputed
 from avlink.training.objectives import motion_losses
 from avlink.training.stages.inputs import (
@@ -31,6 +33,9 @@ from avlink.training.stages.inputs import (
     noise_like,
     random_count,
 )
+
+_ANONYMOUS = 0.3
+"""Share of clips whose hits are of no kind: people often mark moments alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +68,10 @@ class FusionStage:
 
     `tasks` divide every batch: v2a and a2v keep the conditioning side at its fixed flow time, "both" generates both
     sides at one flow time. The backbones stay frozen; with `finetune` the one of the generated side learns too (table
-    2, w/FT). Flow times are logit-normal (appendix D.1). `rates` give the share of texts that are dropped and of clips
-    without any condition, for guidance (C.1, C.2). One step in five (`shorter`) trains on a shorter stretch, so that
-    short clips work. `features` (clips, pictures, values) are an extractor's, where the model reads those instead of
-    the video backbone's.
+    2, w/FT). Without `train_motion` the motion stem stays frozen as well. Flow times are logit-normal (appendix D.1).
+    `rates` give the share of texts that are dropped and of clips without any condition, for guidance (C.1, C.2). One
+    step in five (`shorter`) trains on a shorter stretch, so that short clips work. `features` (clips, pictures, values)
+    are an extractor's, where the model reads those instead of the video backbone's.
     """
 
     shorter = 0.2
@@ -82,6 +87,7 @@ class FusionStage:
         conditioning: Conditioning | None = None,
         rates: Rates = FUSION_RATES,
         finetune: bool = False,
+        train_motion: bool = True,
         features: Precomputed | None = None,
         validate: Validate = no_validation,
     ) -> None:
@@ -100,9 +106,13 @@ class FusionStage:
                 if {task, "both"} & set(self.tasks)
             }
         self.use_motion = "v2a" in self.tasks and system.motion is not None
-        if self.use_motion and system.motion is not None:
+        self.train_motion = self.use_motion and train_motion
+        if self.train_motion and system.motion is not None:
             self.trained["motion"] = system.motion
             self.frozen = system.motion.appearance.learned_alone
+        self.controller = system.controller if "v2a" in self.tasks else None
+        if self.controller is not None:
+            self.trained["controller"] = self.controller
         self.num_clips, self.factor = len(clips), frames_per_picture(system, clips)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
@@ -144,11 +154,13 @@ class FusionStage:
         losses: dict[str, Tensor] = {}
         motion = None
         if self.use_motion and self.system.motion is not None:
-            seen = self.system.motion(jitter_colour(batch.pixels, generator))
+            with torch.set_grad_enabled(self.train_motion):
+                seen = self.system.motion(jitter_colour(batch.pixels, generator))
             # The stem sees all clips, since its own losses need no fusion; the tokens of the others are dropped.
             motion = seen.tokens[gone:]
-            stem = self.system.motion.config
-            losses |= motion_losses(seen, batch.labels, stem.fps, stem.classes, shift_s=float(batch.start_s))
+            if self.train_motion:
+                losses |= self._motion_losses(seen, batch)
+        hits = None if self.controller is None else self._hits(batch, gone, generator)
         made = []
         if gone:
             times = {"t_a": t_a[:gone], "t_v": t_v[:gone]}
@@ -167,9 +179,48 @@ class FusionStage:
                     text_v=self._text("video", text_v[gone:]),
                     motion=motion,
                     features=None if batch.features is None else batch.features[gone:],
+                    hits=hits,
                 ).audio
             )
         return losses | {"flow_a": flow_matching_loss(torch.cat(made), audio)}
+
+    def _motion_losses(self, seen: Motion, batch: _Batch) -> dict[str, Tensor]:
+        assert self.system.motion is not None
+        stem = self.system.motion.config
+        # The labels of edited clips tell of their sound, and the stem sees pictures.
+        true = [row for row, label in enumerate(batch.labels) if not label.edited]
+        if not true:
+            return {}
+        if len(true) < len(batch):
+            seen = Motion(
+                tokens=seen.tokens[true], onset_logits=seen.onset_logits[true], class_logits=seen.class_logits[true]
+            )
+        labels = [batch.labels[row] for row in true]
+        return motion_losses(seen, labels, stem.fps, stem.classes, shift_s=float(batch.start_s))
+
+    def _hits(self, batch: _Batch, gone: int, generator: torch.Generator) -> Tensor:
+        """Return the curves of the true hits of all clips but the first `gone`; zeros where they are dropped."""
+        assert self.system.config.controller is not None
+        rows = []
+        for label, dropped, anonymous in zip(
+            batch.labels[gone:],
+            torch.rand(len(batch) - gone, generator=generator).tolist(),
+            torch.rand(len(batch) - gone, generator=generator).tolist(),
+            strict=True,
+        ):
+            found = hits_of(label)
+            if anonymous < _ANONYMOUS:
+                found = tuple(replace(hit, kind="") for hit in found)
+            curve = hit_curve(
+                found,
+                self.system.config.controller,
+                tokens=batch.latents.shape[1],
+                tokens_per_second=self.system.config.tokens_per_second,
+                start_s=float(batch.start_s),
+            )
+            # The picture of an edited clip is wrong about its sound: without hits it would teach to ignore pictures.
+            rows.append(curve if label.edited or dropped >= self.rates.hits_drop else torch.zeros_like(curve))
+        return torch.stack(rows).to(self.device)
 
     def _a2v(self, batch: _Batch, generator: torch.Generator) -> Tensor:
         count, rates = len(batch), self.rates

@@ -1,0 +1,86 @@
+"""The network that spots: the spotter or the motion stem of a bundle, loaded alone, on clips of any length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avlink.core.architecture import SpotterConfig
+from avlink.core.errors import BundleError
+from avlink.core.values import FrameSource, PictureSpec
+from avlink.engine.bundle import Bundle, load_into
+from avlink.engine.nn.motion import ONSETS_PER_FRAME, MotionStem
+from avlink.engine.pixels import to_pixels
+from avlink.engine.windows import blend, plan_windows
+
+_OVERLAP_S = 2.0
+"""Windows overlap by more than the stem sees around a frame, so that a blend of both is right on each side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnsetReading:
+    """The network's view of a clip.
+
+    `logits` (bins,) of an onset, `rate` bins per second, of which bin b is centred on (b + 0.5) / rate seconds;
+    `classes` (frames, classes) are probabilities, two bins to a frame.
+    """
+
+    logits: NDArray[np.float32]
+    classes: NDArray[np.float32]
+    rate: Fraction
+
+
+class OnsetNet:
+    """Reads pictures at `picture`. `names` are the classes that it tells apart at an onset."""
+
+    def __init__(self, stem: MotionStem, *, picture: PictureSpec, window_s: float, device: str) -> None:
+        self.picture, self.names = picture, stem.config.classes
+        self._stem, self._window_s, self._device = stem, window_s, device
+
+    @torch.no_grad()
+    def read(self, frames: FrameSource) -> OnsetReading:
+        """Return the onset logits and class probabilities of `frames`, read window by window."""
+        fps = int(self.picture.rate)
+        windows = plan_windows(frames.num_frames / fps, self._window_s, _OVERLAP_S)
+        starts = [window.start_s * fps for window in windows]
+        logits, classes = [], []
+        for start, window in zip(starts, windows, strict=True):
+            stop = min(frames.num_frames, start + max(1, round(window.duration_s * fps)))
+            pixels = torch.from_numpy(np.array(frames.read(start, stop))).to(self._device)
+            motion = self._stem(to_pixels(pixels[None]))
+            logits.append(motion.onset_logits[0].float().cpu())
+            classes.append(motion.class_logits[0].float().softmax(-1).cpu())
+        bins = [start * ONSETS_PER_FRAME for start in starts]
+        return OnsetReading(
+            logits=blend(logits, bins, frames.num_frames * ONSETS_PER_FRAME).numpy(),
+            classes=blend(classes, starts, frames.num_frames).numpy(),
+            rate=self.picture.rate * ONSETS_PER_FRAME,
+        )
+
+
+def load_onset_net(bundle: Bundle, device: str) -> OnsetNet:
+    """Return the spotter of a bundle, or the motion stem of one without; no other weights are read.
+
+    Raises BundleError for a bundle that has neither, and for one that is incomplete or altered.
+    """
+    config = bundle.config
+    name = "spotter" if config.spotter is not None else "motion"
+    chosen = config.motion if config.spotter is None else config.spotter
+    if chosen is None or name not in bundle.components:
+        raise BundleError(
+            f"the model {bundle.folder} can spot nothing: it has neither a spotter nor a motion stem; name another "
+            "model, or the spotter motion-peaks, which needs none"
+        )
+    stem = MotionStem(chosen).requires_grad_(False).eval()
+    load_into({name: stem}, bundle)
+    size = chosen if isinstance(chosen, SpotterConfig) else config.picture
+    return OnsetNet(
+        stem.to(device),
+        picture=PictureSpec(rate=Fraction(chosen.fps), width=size.width, height=size.height),
+        window_s=config.picture.frames / config.picture.fps,
+        device=device,
+    )

@@ -1,0 +1,38 @@
+"""Peaks of a curve, with times between its samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """A local maximum, at `at` samples from the first one; fractions lie between two."""
+
+    at: float
+    height: float
+
+
+def find_peaks(curve: NDArray[np.float64], *, least: float, gap: float) -> list[Peak]:
+    """Return the local maxima of at least `least`, in order of time, none nearer than `gap` samples to a higher one.
+
+    Each is refined by the parabola through it and its neighbours. A plateau counts once, in its middle.
+    """
+    from scipy import signal
+
+    # Lower values around both ends, so that the first and the last sample can be peaks.
+    padded = np.concatenate([[-np.inf], curve, [-np.inf]])
+    found, _ = signal.find_peaks(padded, height=least, distance=max(1.0, gap))
+    return [_refined(curve, int(index) - 1) for index in found]
+
+
+def _refined(curve: NDArray[np.float64], index: int) -> Peak:
+    if not 0 < index < len(curve) - 1:
+        return Peak(at=float(index), height=float(curve[index]))
+    before, here, after = (float(curve[index + step]) for step in (-1, 0, 1))
+    bend = before - 2 * here + after
+    shift = 0.5 * (before - after) / bend if bend else 0.0
+    return Peak(at=index + min(0.5, max(-0.5, shift)), height=here)

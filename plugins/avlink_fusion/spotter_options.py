@@ -1,0 +1,29 @@
+"""Options of the built-in spotters, which are looked at whenever plugins are loaded, and so import nothing heavy."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from avlink.hooks import SpotterOptions
+
+
+class SpotOptions(SpotterOptions):
+    """Options that both spotters have."""
+
+    late_s: float = Field(default=0.02, ge=-0.5, le=0.5)
+    """Time by which hits are put later than they are seen."""
+    min_gap_s: float = Field(default=0.1, gt=0, le=5)
+    """Least time between two hits; of nearer ones the clearer counts."""
+
+
+class StemOptions(SpotOptions):
+    """Options of `motion-stem`."""
+
+    model: str = "builtin"
+    """A shipped bundle's name, or the folder of one."""
+
+
+class PeakOptions(SpotOptions):
+    """Options of `motion-peaks`."""
+
+    min_gap_s: float = Field(default=0.15, gt=0, le=5)
