@@ -81,6 +81,7 @@ class FileStems(FileEdit[SoundSource]):
             (hooks.adjusted(source),),
             recipe,
             backend=[backend.name, backend.fingerprint()],
+            material_of=backend.material,
             finish=self.target.finish_key(),
         )
 

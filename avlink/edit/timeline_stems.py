@@ -264,6 +264,7 @@ def _plan(
         sources,
         recipe,
         backend=[backend.name, backend.fingerprint()],
+        material_of=backend.material,
         finish=target.finish_key(),
         finish_of=None if target.duck is None else target.duck.key,
         skipped=(*skips, *failed),
