@@ -148,8 +148,6 @@ class _Run(Generic[Asked, Made]):
             except AvlinkError as error:
                 self._fail(entry, error)
         for entry, made in self._answers(ready, generator):
-            for note in getattr(getattr(made, "origin", None), "notes", ()):
-                self.session.tell(Message(text=f"{job_name(entry[0])}: {note}", level="warning"))
             self.direction.keep(self.session.store, entry[0].raw_key, made)
             self.edit.remember(entry[0])
             for job in entry:
