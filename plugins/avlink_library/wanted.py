@@ -24,6 +24,9 @@ KIND_WORDS: Mapping[str, str] = {
 _NEAR_BEST = 0.85
 """Recordings whose words say nearly as much as those of the best one are as good."""
 
+_UNCLEAR = 0.7
+"""Weight of a recording without a transient, or with several: it goes after those of one clear hit."""
+
 _LATER = 0.9
 """Weight of a word of a prompt, for each word before it: what sounds is named first."""
 
@@ -123,12 +126,19 @@ def best_fitting(
                     key = (one.sound.library, one.sound.name)
                     if key in scores:
                         scores[key] += _score(other, one.words, rarity)
+        if not wanted.is_range:
+            scores = {key: score * (1.0 if _is_clear(sounds[key]) else _UNCLEAR) for key, score in scores.items()}
         best = max(scores.values())
         good = [key for key, score in scores.items() if score >= _NEAR_BEST * best]
         # Sorting is stable: of equals the search's own order holds.
         good.sort(key=lambda key: -round(scores[key], 6))
         return tuple(sounds[key] for key in good[:most])
     return ()
+
+
+def _is_clear(sound: Sound) -> bool:
+    """Return whether what is laid of a recording is heard as one hit; one without a transient or with echoes is not."""
+    return sound.analysis.kind == "hits" or len(sound.analysis.hits) == 1
 
 
 def _score(query: str, words: Sequence[str], rarity: Callable[[str], float]) -> float:

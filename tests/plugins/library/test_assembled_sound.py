@@ -203,6 +203,12 @@ class TestFiles:
         assert [use.name for use in sound.origin.uses] == ["whoosh soft.wav"]
         assert np.abs(heard(sound)).max() == pytest.approx(10 ** (-15 / 20), rel=0.01)
 
+    def test_one_clear_hit_goes_before_several(self, library: Path) -> None:
+        write_wav(library / "knock wood 0 twice.wav", strikes([500, 9000], 19200, levels=(1, 0.15), seed=8))
+        update_libraries("foley", ignore, processes=1)
+        names = {use.name for use in made(request(tuple(knock(str(Fraction(n, 9))) for n in range(18)))).origin.uses}
+        assert len(names) == 5 and "knock wood 0 twice.wav" not in names
+
     def test_no_library_is_an_error_that_tells_how_to_add_one(self) -> None:
         with pytest.raises(LibraryError, match="avlink library add"):
             plugin.fingerprint(LibraryOptions())
