@@ -52,6 +52,7 @@ from .core.frames import SpooledPictures as SpooledPictures
 from .core.hashing import derive_seed as derive_seed
 from .core.hashing import digest as digest
 from .core.hashing import fraction_text as fraction_text
+from .core.hits import CONTINUOUS_KINDS as CONTINUOUS_KINDS
 from .core.hits import HIT_KINDS as HIT_KINDS
 from .core.hits import Hit as Hit
 from .core.hits import HitSource as HitSource
@@ -90,8 +91,11 @@ from .core.values import PictureRequest as PictureRequest
 from .core.values import PictureSpec as PictureSpec
 from .core.values import Prompt as Prompt
 from .core.values import SoundGenerator as SoundGenerator
+from .core.values import SoundOrigin as SoundOrigin
 from .core.values import SoundRequest as SoundRequest
 from .core.values import SoundSource as SoundSource
+from .core.values import SoundUse as SoundUse
+from .core.values import SoundWish as SoundWish
 from .core.values import Waveform as Waveform
 from .edit.export import ExportReport as ExportReport
 from .edit.export import ExportRequest as ExportRequest
@@ -133,6 +137,7 @@ from .library.libraries import sound_state as sound_state
 from .library.search import FoundSound as FoundSound
 from .library.search import WantedSounds as WantedSounds
 from .library.search import search_sounds as search_sounds
+from .library.ucs import categories_of as categories_of
 from .library.values import Sound as Sound
 from .library.values import SoundHit as SoundHit
 from .media.animation import TimedPicture as TimedPicture

@@ -30,6 +30,7 @@ def sonify(
     duck: given.Duck = None,
     preview: given.Preview = False,
     production: given.Production = False,
+    credits_file: given.Credits = None,
     media_root: given.MediaRoot = None,
     timeline: given.TimelineName = None,
     rate: given.Rate = None,
@@ -57,6 +58,7 @@ def sonify(
       avlink sonify cut.edl --media-root /footage --dry-run
       avlink sonify cut.otio --tracks V1 --prompt "footsteps on gravel"
       avlink sonify shot.mp4 -o shot_with_sound.mp4
+      avlink sonify cut.spotted.otio -r library --credits credits.txt
     """  # noqa: D301
     from avlink.core.recipe import load_recipe
     from avlink.edit import sonify as service
@@ -72,6 +74,7 @@ def sonify(
         input=Path(source),
         output=output,
         stems=stems,
+        credits=credits_file,
         recipe=load_recipe(recipe, "sonify", given.recipe_overrides(settings, named)),
         **_run_options(
             media_root, device, skip_missing=skip_missing, force=force, overwrite=overwrite, dry_run=dry_run

@@ -123,6 +123,15 @@ Rate = Annotated[
     ),
 ]
 Production = Annotated[bool, typer.Option("--production", help="Like --preview, with the project's own sound as well.")]
+Credits = Annotated[
+    Path | None,
+    typer.Option(
+        "--credits",
+        metavar="FILE",
+        help="Also write a text with the authors and licences of the recordings that were used.",
+        show_default=False,
+    ),
+]
 MediaRoot = Annotated[
     list[Path] | None,
     typer.Option(

@@ -33,6 +33,7 @@ def report_blocks(
         blocks.append(_without_empty_columns(heads, rows))
     blocks += reason_lines(items)
     blocks += _warnings(items)
+    blocks += _sounds(items)
     counts = payload.get("counts", {})
     said = [f"{counts[state]} {_word(state, dry_run)}" for state in _STATES if counts.get(state)]
     blocks.append(", ".join(said) if said else "nothing to do")
@@ -65,6 +66,25 @@ def _warnings(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for item in items:
         name = visible_line(str(item.get("name", "")))
         yield from (f"warning: {name}: {warning['message']}" for warning in item.get("warnings") or [])
+
+
+def _sounds(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the recordings in the stems of each clip with licence and author, and what the stems lack."""
+    for item in items:
+        name = visible_line(str(item.get("name", "")))
+        stems = item.get("stems") or []
+        yield from dict.fromkeys(
+            f"warning: {name}: {visible_line(note)}" for s in stems for note in s.get("notes") or []
+        )
+        used = list(dict.fromkeys(_use(use) for stem in stems for use in stem.get("sounds") or []))
+        if used:
+            more = f" and {len(used) - _NAMED} more (--json names all)" if len(used) > _NAMED else ""
+            yield f"{name}: made of {', '.join(used[:_NAMED])}{more}"
+
+
+def _use(use: Mapping[str, Any]) -> str:
+    told = ", ".join(str(use[key]) for key in ("licence", "author") if use.get(key)) or "licence not stated"
+    return visible_line(f"{PurePath(str(use['name'])).name} ({told})")
 
 
 def _doubts(item: Mapping[str, Any]) -> str:

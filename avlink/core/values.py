@@ -237,6 +237,9 @@ class SoundRequest:
     empty tuple asks for none. Generators without such a condition ignore them. With `base_hits`, the sound away from
     the hits in which both lists differ is that of `base_hits`, sample for sample. `known_s` is the stretch that `hits`
     speak of, in seconds; None means all. Outside of it the generator decides.
+
+    `is_ambience` asks for a continuous background, which has no hits. `material` is what the backend has answered on
+    this clip as its `Backend.material`; "" where it has none.
     """
 
     frames: FrameSource
@@ -246,6 +249,36 @@ class SoundRequest:
     hits: tuple[Hit, ...] | None = None
     base_hits: tuple[Hit, ...] | None = None
     known_s: tuple[Fraction, Fraction] | None = None
+    is_ambience: bool = False
+    material: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundWish:
+    """A request for sound as it is known before any picture is decoded; see `SoundRequest`."""
+
+    prompt: Prompt
+    hits: tuple[Hit, ...] | None = None
+    base_hits: tuple[Hit, ...] | None = None
+    is_ambience: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundUse:
+    """A recording that a generated sound was made of, by its library and its name there, for reports and credits."""
+
+    library: str
+    name: str
+    licence: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundOrigin:
+    """Facts on a generated sound: the recordings in it, and sentences on what it lacks."""
+
+    uses: tuple[SoundUse, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +317,8 @@ class SoundGenerator(Protocol):
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> Sequence[SoundSource]:
         """Return one sound per request, at `sample_rate`, of round(duration_s * sample_rate) samples.
 
-        Short sounds may be `Waveform`s; long ones are better given as sources that are read in blocks.
+        Short sounds may be `Waveform`s; long ones are better given as sources that are read in blocks. A source may
+        have an attribute `origin`, a `SoundOrigin`: its notes are told to the user.
         """
         ...
 

@@ -14,6 +14,7 @@ from avlink.core.store import mark_used
 from avlink.core.values import SoundSource
 from avlink.edit.direction import Placed
 from avlink.edit.media_file import MOVIES, FileEdit, only_source, raise_input_errors
+from avlink.edit.origins import kept_origin
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.report import Rendered, WrittenFile, WrittenStem
 from avlink.edit.request import SonifyRequest
@@ -81,6 +82,7 @@ class FileStems(FileEdit[SoundSource]):
             (hooks.adjusted(source),),
             recipe,
             backend=[backend.name, backend.fingerprint()],
+            material_of=backend.material,
             finish=self.target.finish_key(),
         )
 
@@ -101,7 +103,8 @@ class FileStems(FileEdit[SoundSource]):
 
     def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:
         """Finish a sound and write it as Broadcast Wave."""
-        return write_stem(job, made, self.target, cached=cached, force=force)
+        stem = write_stem(job, made, self.target, cached=cached, force=force)
+        return replace(stem, origin=kept_origin(self.session.store, job.raw_key))
 
     def place(self, rendered: Rendered) -> Placed:
         """Mux each take into a copy of the video."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from avlink.core.errors import AvlinkError
-from avlink.core.values import StemHit
+from avlink.core.values import SoundOrigin, StemHit
 from avlink.edit.disk_use import NO_DISK_USE, DiskUse
 from avlink.edit.silence import StemWarning, stem_warnings
 from avlink.metrics.silence import Silence
@@ -48,6 +48,8 @@ class WrittenStem:
     """Number of softer hits that were detected and are not marked."""
     silence: Silence | None = None
     """Level and longest silent stretch of the file; None where they were not measured."""
+    origin: SoundOrigin = field(default_factory=SoundOrigin)
+    """The recordings that its sound was made of, and what it lacks; empty for most backends."""
 
     @property
     def warnings(self) -> tuple[StemWarning, ...]:
@@ -70,6 +72,8 @@ class WrittenStem:
             "true_peak_dbtp": self.true_peak_dbtp,
             "events_s": [exact_s(time_s) for time_s in events_s],
             "events_tc": [_timecode(timebase, self.start_s + time_s) for time_s in events_s],
+            "sounds": uses_json(self.origin),
+            "notes": list(self.origin.notes),
         }
 
 
@@ -102,6 +106,14 @@ class WrittenPicture:
             "frames": self.frames,
             "timecode": self.timecode,
         }
+
+
+def uses_json(origin: SoundOrigin) -> list[dict[str, Any]]:
+    """Return the recordings in a sound as JSON; what is not stated is None."""
+    return [
+        {"library": use.library, "name": use.name, "licence": use.licence or None, "author": use.author or None}
+        for use in origin.uses
+    ]
 
 
 WrittenFile: TypeAlias = WrittenStem | WrittenPicture

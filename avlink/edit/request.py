@@ -43,10 +43,14 @@ class EditRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SonifyRequest(EditRequest):
-    """A request for sound. `stems` is the folder for the stems of a timeline; None means beside the output."""
+    """A request for sound. `stems` is the folder for the stems of a timeline; None means beside the output.
+
+    `credits` is a text file for the authors and licences of the recordings that were used.
+    """
 
     recipe: SonifyRecipe
     stems: Path | None = None
+    credits: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

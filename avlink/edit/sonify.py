@@ -16,9 +16,11 @@ from avlink.core.hits import Hit
 from avlink.core.sound import read_blocks
 from avlink.core.store import Store
 from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
+from avlink.edit.credits import check_credits, write_credits
 from avlink.edit.direction import Direction
 from avlink.edit.disk_use import SOUND_RATES
 from avlink.edit.file_stems import FileStems
+from avlink.edit.origins import keep_origin, origin_of
 from avlink.edit.pipeline import run
 from avlink.edit.report import SonifyReport
 from avlink.edit.request import EditRequest, SonifyRequest
@@ -38,7 +40,12 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     single clips are in the report.
     """
     session = open_session(device=request.device, listener=listener) if session is None else session
-    return cast(SonifyReport, run(_SOUND, request, session))
+    if request.credits is not None:
+        check_credits(request, session)
+    report = cast(SonifyReport, run(_SOUND, request, session))
+    if request.credits is not None and not request.dry_run:
+        write_credits(request, report, session)
+    return report
 
 
 def check_sound(answer: SoundSource, request: SoundRequest, generator: SoundGenerator) -> None:
@@ -51,6 +58,7 @@ def check_sound(answer: SoundSource, request: SoundRequest, generator: SoundGene
         )
     if not _is_finite(answer):
         raise PluginError("it gave sound with samples that are no numbers")
+    origin_of(answer)
 
 
 def _ask(job: Job, generator: SoundGenerator) -> SoundRequest:
@@ -72,6 +80,8 @@ def _ask(job: Job, generator: SoundGenerator) -> SoundRequest:
         base_hits=base_hits,
         # Handles are not seen, so nobody has marked what happens in them.
         known_s=None if hits is None else (source.before_s, source.before_s + source.seen_s),
+        is_ambience=source.clip.role == "ambience",
+        material=job.material,
     )
 
 
@@ -80,6 +90,7 @@ def _after(hits: tuple[Hit, ...] | None, seconds: Fraction) -> tuple[Hit, ...] |
 
 
 def _keep(store: Store, key: str, sound: SoundSource) -> None:
+    keep_origin(store, key, origin_of(sound))
     # Floating point, so that finishing later from the cache gives the same bits as finishing now.
     store.put_file(key, ".wav", lambda path: write_float_wave(path, sound=sound))
 

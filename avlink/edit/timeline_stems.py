@@ -17,11 +17,12 @@ from avlink.edit.direction import Placed
 from avlink.edit.ducking import ducking_for
 from avlink.edit.export import write_format
 from avlink.edit.media_spans import MediaSpans
+from avlink.edit.origins import kept_origin
 from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.preview import write_preview
 from avlink.edit.previous import is_edited
 from avlink.edit.project import moved_to, name_files
-from avlink.edit.report import Rendered, WrittenStem
+from avlink.edit.report import Rendered, WrittenStem, uses_json
 from avlink.edit.request import SonifyRequest
 from avlink.edit.reuse import plan_digest, remember, with_made_sounds
 from avlink.edit.sources import resolve_sources
@@ -89,7 +90,8 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:
         """Finish a sound and write it as Broadcast Wave."""
-        return write_stem(job, made, self.target, cached=cached, force=force)
+        stem = write_stem(job, made, self.target, cached=cached, force=force)
+        return replace(stem, origin=kept_origin(self.session.store, job.raw_key))
 
     def place(self, rendered: Rendered) -> Placed:
         """Write the project with the stems, other formats beside it, and the preview."""
@@ -149,6 +151,8 @@ class TimelineStems(TimelineEdit[SoundSource]):
     def _stem_file(self, stem: WrittenStem, url: str) -> StemFile:
         details = self.job_details(stem.job, key="stem_key")
         details |= {"time_reference": stem.time_reference, "channels": stem.channels}
+        if stem.origin.uses:
+            details["sounds"] = uses_json(stem.origin)
         return StemFile(
             url=url,
             take=stem.job.take,
@@ -264,6 +268,7 @@ def _plan(
         sources,
         recipe,
         backend=[backend.name, backend.fingerprint()],
+        material_of=backend.material,
         finish=target.finish_key(),
         finish_of=None if target.duck is None else target.duck.key,
         skipped=(*skips, *failed),

@@ -12,7 +12,7 @@ from avlink.hooks.diagnostics import describe_call
 from avlink.hooks.references import function_of
 
 if TYPE_CHECKING:
-    from avlink.core.values import PictureGenerator, SoundGenerator
+    from avlink.core.values import PictureGenerator, SoundGenerator, SoundWish
 
 Result = TypeVar("Result")
 
@@ -69,6 +69,19 @@ class ReadyBackend:
         if not isinstance(fingerprint, str):
             raise PluginError(f"backend '{self.name}' gave {type(fingerprint).__name__} as its fingerprint, not text")
         return fingerprint
+
+    def material(self, wish: SoundWish) -> str:
+        """Return the text that names what one clip's sound is made of besides the request; "" for most backends.
+
+        Raises PluginError if the plugin fails.
+        """
+        function = self.backend.material
+        if function is None:
+            return ""
+        found = self._call("choosing its material", lambda: function_of(function)(self.options, wish))
+        if not isinstance(found, str):
+            raise PluginError(f"backend '{self.name}' gave {type(found).__name__} as its material, not text")
+        return found
 
     def load(self, device: str) -> SoundGenerator | PictureGenerator:
         """Return the generator on "cpu", "cuda" or "mps", with an executor also "auto".

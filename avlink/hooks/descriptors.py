@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from avlink.core.features import FeatureExtractor
-    from avlink.core.values import HitSpotter, PictureGenerator, SoundGenerator, SoundSource
+    from avlink.core.values import HitSpotter, PictureGenerator, SoundGenerator, SoundSource, SoundWish
     from avlink.timeline.flat import FlatTimeline, FlatTrack
 
 Direction: TypeAlias = Literal["v2a", "a2v"]
@@ -47,6 +47,10 @@ class Backend:
     `licence` states what the weights may be used for, where that is restricted. It is shown when the model is loaded
     and written into every stem. `deprecated` states what recipes should name instead of this backend; it is shown as a
     warning when the model is loaded.
+
+    `material(options, wish)` returns a text that names what one clip's sound is made of besides the request, such as
+    the recordings that fit its words; it is part of the keys of that clip alone. It is called for each clip when a run
+    is planned.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Backend:
     load: Callable[[Any, str], SoundGenerator | PictureGenerator] | str
     licence: str = ""
     deprecated: str = ""
+    material: Callable[[Any, SoundWish], str] | str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

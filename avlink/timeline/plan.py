@@ -15,7 +15,7 @@ from fractions import Fraction
 from avlink.core.hashing import JsonValue, derive_seed, digest, fraction_text
 from avlink.core.hits import Hit
 from avlink.core.recipe.schema import SonifyRecipe, VisualizeRecipe
-from avlink.core.values import Prompt
+from avlink.core.values import Prompt, SoundWish
 from avlink.timeline.values import ClipRef, Job, Plan, Skip, Source
 
 _FORMAT = 1
@@ -29,18 +29,22 @@ def build_plan(
     backend: JsonValue,
     finish: JsonValue,
     finish_of: Callable[[ClipRef], JsonValue] | None = None,
+    material_of: Callable[[SoundWish], str] | None = None,
     skipped: Sequence[Skip] = (),
 ) -> Plan:
     """Return the jobs for all sources: one for each take, ordered by place on the timeline.
 
     `backend` says which model with which options (its name, fingerprint and options), `finish` how stems are
     finished (chain, rate, format): plain values that go into the keys. `finish_of` adds what holds for one clip.
+    `material_of` tells what the backend makes one clip's sound of.
     """
     ordered = sorted(sources, key=lambda source: _height(source.clip))
     jobs = []
     for source in ordered:
         clip, prompt = source.clip, prompt_of(source, recipe)
         words: list[JsonValue] = [prompt.text, prompt.negative]
+        material = "" if material_of is None else material_of(_wish(source, prompt))
+        made_by: JsonValue = [backend, material, clip.role] if material else backend
         for take in range(1, recipe.run.takes + 1):
             seed = seed_of(source, recipe.run.seed, take)
             asked = recipe.run.seed if clip.seed is None else clip.seed
@@ -53,16 +57,22 @@ def build_plan(
                     take=take,
                     prompt=prompt,
                     seed=seed,
-                    raw_key=digest(["raw", _FORMAT, backend, made_span(source), words, seed, *_hits(source)]),
-                    family_key=digest(["family", _FORMAT, backend, *kin, *_hits_in_media(source)]),
+                    raw_key=digest(["raw", _FORMAT, made_by, made_span(source), words, seed, *_hits(source)]),
+                    family_key=digest(["family", _FORMAT, made_by, *kin, *_hits_in_media(source)]),
                     finish_key=digest(["finish", _FORMAT, finish, *_finish_of(clip, finish_of)]),
                     stem_name=stem_name(clip.name, recipe.stems.track_of(clip.role), take),
                     head_s=source.before_s - clip.lead_s,
                     tail_s=source.after_s - clip.trail_s,
+                    material=material,
                 )
             )
     notes = dict.fromkeys(note for source in ordered for note in source.clip.notes)
     return Plan(jobs=tuple(jobs), skips=tuple(skipped), notes=tuple(notes))
+
+
+def _wish(source: Source, prompt: Prompt) -> SoundWish:
+    clip = source.clip
+    return SoundWish(prompt=prompt, hits=source.hits, base_hits=clip.base_hits, is_ambience=clip.role == "ambience")
 
 
 def prompt_of(source: Source, recipe: SonifyRecipe | VisualizeRecipe) -> Prompt:

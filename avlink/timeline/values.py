@@ -258,6 +258,8 @@ class Job:
     """Length of the handle before the moment at which the clip is first heard."""
     tail_s: Fraction
     """Length of the handle after the clip has ended."""
+    material: str = ""
+    """Text of the backend on what its sound is made of besides the request."""
 
     @property
     def hits(self) -> tuple[Hit, ...] | None:

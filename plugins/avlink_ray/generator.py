@@ -245,4 +245,5 @@ def _make_folder() -> str:
 def _conditions(request: SoundRequest | PictureRequest) -> dict[str, Any]:
     if not isinstance(request, SoundRequest):
         return {}
-    return {"hits": request.hits, "base_hits": request.base_hits, "known_s": request.known_s}
+    names = ("hits", "base_hits", "known_s", "is_ambience", "material")
+    return {name: getattr(request, name) for name in names}

@@ -55,7 +55,7 @@ class Request:
     prompt: Prompt
     seed: int
     conditions: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of a `SoundRequest` that tell of hits."""
+    """The other fields of a `SoundRequest`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -223,13 +223,18 @@ def _sample_reader(request: PictureRequest) -> ReadUnits:
 
 
 def conditions_of(request: object) -> dict[str, Any]:
-    """Return what a request says of hits, as it is sent; nothing for pictures."""
-    if not isinstance(request, SoundRequest) or request.hits is None:
+    """Return what a request for sound says of hits and of its kind, as it is sent; nothing for pictures."""
+    if not isinstance(request, SoundRequest):
         return {}
+    hits, base_hits = (
+        None if found is None else tuple(WireHit.of(hit) for hit in found)
+        for found in (request.hits, request.base_hits)
+    )
+    known = request.known_s
     return {
-        "hits": tuple(WireHit.of(hit) for hit in request.hits),
-        "base_hits": None if request.base_hits is None else tuple(WireHit.of(hit) for hit in request.base_hits),
-        "known_s": None
-        if request.known_s is None
-        else (fraction_text(request.known_s[0]), fraction_text(request.known_s[1])),
+        "hits": hits,
+        "base_hits": base_hits,
+        "known_s": None if known is None else (fraction_text(known[0]), fraction_text(known[1])),
+        "is_ambience": request.is_ambience or None,
+        "material": request.material or None,
     }

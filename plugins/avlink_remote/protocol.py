@@ -128,7 +128,7 @@ WireHits = Annotated[tuple[WireHit, ...], Field(max_length=_MAX_HITS)]
 class GenerationRequest(ProtocolObject):
     """One request of a job: the next `count` pictures or samples of the upload belong to it.
 
-    Hits are those of a `SoundRequest`.
+    Fields that may be None are those of a `SoundRequest`.
     """
 
     count: int = Field(ge=0)
@@ -139,6 +139,8 @@ class GenerationRequest(ProtocolObject):
     hits: WireHits | None = None
     base_hits: WireHits | None = None
     known_s: tuple[FractionText, FractionText] | None = None
+    is_ambience: bool | None = None
+    material: str | None = Field(default=None, max_length=_MAX_PROMPT_LENGTH)
 
     @model_serializer(mode="wrap")
     def _without_none(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -146,12 +148,14 @@ class GenerationRequest(ProtocolObject):
         return {name: value for name, value in values(self).items() if value is not None}
 
     def conditions(self) -> dict[str, Any]:
-        """Return the fields of a `SoundRequest` that tell of hits."""
+        """Return the other fields of a `SoundRequest`."""
         known = self.known_s
         return {
             "hits": None if self.hits is None else tuple(one.hit for one in self.hits),
             "base_hits": None if self.base_hits is None else tuple(one.hit for one in self.base_hits),
             "known_s": None if known is None else (Fraction(known[0]), Fraction(known[1])),
+            "is_ambience": bool(self.is_ambience),
+            "material": self.material or "",
         }
 
 

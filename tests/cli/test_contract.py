@@ -36,7 +36,7 @@ HEAVY = {
 }
 
 OPTIONS = {
-    "sonify": "--device --dry-run --duck --force --help --json --media-root --negative --output --overwrite "
+    "sonify": "--credits --device --dry-run --duck --force --help --json --media-root --negative --output --overwrite "
     "--preview --production --prompt --rate --recipe --seed --set --skip-missing --stems --takes --timeline "
     "--tracks --verbose -o -r -s -v INPUT",
     "spot": "--device --force --guide --help --json --media-root --min-confidence --output --overwrite --preview "

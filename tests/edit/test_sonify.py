@@ -307,7 +307,7 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
         for stem in item["stems"]:
             assert set(stem) == {
                 *("path", "take", "sample_rate", "channels", "samples", "head_samples", "tail_samples"),
-                *("time_reference", "lufs", "true_peak_dbtp", "events_s", "events_tc"),
+                *("time_reference", "lufs", "true_peak_dbtp", "events_s", "events_tc", "sounds", "notes"),
             }
             assert len(stem["events_tc"]) == len(stem["events_s"])
     second, last = payload["items"][1], payload["items"][-1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from avlink_remote.generators import conditions_of
@@ -23,6 +25,15 @@ HIT = st.builds(
 )
 
 
+NOTHING: dict[str, Any] = {
+    "hits": None,
+    "base_hits": None,
+    "known_s": None,
+    "is_ambience": False,
+    "material": "",
+}
+
+
 @given(st.none() | st.lists(HIT, max_size=4).map(tuple), st.none() | st.lists(HIT, max_size=4).map(tuple))
 def test_hits_arrive_as_they_were_sent(hits: tuple[Hit, ...] | None, base: tuple[Hit, ...] | None) -> None:
     frames = Frames(pixels=np.zeros((1, 2, 2, 3), np.uint8), rate=Fraction(24))
@@ -35,10 +46,13 @@ def test_hits_arrive_as_they_were_sent(hits: tuple[Hit, ...] | None, base: tuple
         hits=hits,
         base_hits=None if hits is None else base,
         known_s=known,
+        is_ambience=hits is None,
+        material="" if hits is None else "m",
     )
     sent = GenerationRequest(count=1, duration_s="8/1", seed=1, **conditions_of(asked))
     there = GenerationRequest.model_validate_json(sent.model_dump_json())
-    assert there.conditions() == {"hits": asked.hits, "base_hits": asked.base_hits, "known_s": asked.known_s}
-    if hits is None:
-        # A server that knows no hits takes it.
-        assert set(sent.model_dump()) == {"count", "duration_s", "prompt", "negative", "seed"}
+    names = ("hits", "base_hits", "known_s", "is_ambience", "material")
+    assert there.conditions() == {name: getattr(asked, name) for name in names}
+    plain = GenerationRequest(count=1, duration_s="8/1", seed=1, **conditions_of(replace(asked, **NOTHING)))
+    # A server that knows none of this takes it.
+    assert set(plain.model_dump()) == {"count", "duration_s", "prompt", "negative", "seed"}

@@ -1,0 +1,149 @@
+"""The assembly of a clip: which recordings, where, how loud, and what is missing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from avlink import Hit, Sound, SoundUse, derive_seed
+from avlink_library.choose import Single, choose, singles_of
+from avlink_library.options import LibraryOptions
+from avlink_library.shelf import Fitting
+from avlink_library.vary import Variation, variation_of
+from avlink_library.wanted import Wanted, wanted_by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strike:
+    """A single hit of a recording for a hit of the clip."""
+
+    hit: Hit
+    single: Single
+    variation: Variation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A continuous recording for a stretch of the clip; `seed` decides where in it the stretch begins."""
+
+    start_s: Fraction
+    duration_s: Fraction
+    sound: Sound
+    strength: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """All that is laid on a clip, and the hits that nothing fits."""
+
+    strikes: tuple[Strike, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+    missing: tuple[Hit, ...] = ()
+
+    @property
+    def uses(self) -> tuple[SoundUse, ...]:
+        """The recordings in it, each once, by library and name."""
+        sounds = [one.single.sound for one in self.strikes] + [one.sound for one in self.stretches]
+        found = {(sound.library, sound.name): sound for sound in sounds}
+        return tuple(
+            SoundUse(
+                library=sound.library,
+                name=sound.name,
+                licence=sound.description.licence,
+                author=sound.description.author,
+            )
+            for _, sound in sorted(found.items())
+        )
+
+
+def assemble(
+    hits: Sequence[Hit],
+    base_hits: Sequence[Hit] | None,
+    prompt: str,
+    fitting: Fitting,
+    seed: int,
+    options: LibraryOptions,
+) -> Assembly:
+    """Return what is laid for hits.
+
+    Those of `base_hits` that are still there get what they would get with these alone.
+    """
+    ordered = _in_order(hits)
+    kept: dict[tuple[object, ...], Single | None] = {}
+    if base_hits is not None:
+        before = _in_order(base_hits)
+        kept = dict(zip(map(_asked, before), _choices(before, prompt, fitting, seed, {}), strict=True))
+    chosen = _choices(ordered, prompt, fitting, seed, kept)
+    strikes, stretches, missing = [], [], []
+    for hit, single in zip(ordered, chosen, strict=True):
+        if single is None:
+            missing.append(hit)
+        elif hit.duration_s > 0:
+            stretches.append(
+                Stretch(
+                    start_s=hit.time_s,
+                    duration_s=hit.duration_s,
+                    sound=single.sound,
+                    strength=hit.strength,
+                    seed=derive_seed("stretch", seed, str(hit.time_s)),
+                )
+            )
+        else:
+            strikes.append(Strike(hit=hit, single=single, variation=variation_of(hit, seed, options)))
+    return Assembly(strikes=tuple(strikes), stretches=tuple(stretches), missing=tuple(missing))
+
+
+def assemble_ambience(wanted: Wanted, duration_s: Fraction, fitting: Fitting, seed: int) -> Assembly:
+    """Return a bed for a whole clip; an empty assembly where none fits."""
+    sounds = fitting.get(wanted, ())
+    if not sounds:
+        return Assembly()
+    # By the seed, so that takes differ; from the best ones, which come first.
+    sound = sounds[derive_seed("bed", seed) % len(sounds)]
+    stretch = Stretch(start_s=Fraction(0), duration_s=duration_s, sound=sound, strength=1.0, seed=seed)
+    return Assembly(stretches=(stretch,))
+
+
+def missing_notes(missing: Sequence[Hit], prompt: str) -> tuple[str, ...]:
+    """Return a sentence for each kind of hit that nothing fits, with the words that were tried."""
+    groups: dict[Wanted, list[Hit]] = defaultdict(list)
+    for hit in missing:
+        groups[wanted_by(hit, prompt)].append(hit)
+    notes = []
+    for wanted, hits in groups.items():
+        count = "a hit" if len(hits) == 1 else f"{len(hits)} hits"
+        what = f"of the kind '{wanted.kind}'" + (" that last" if wanted.is_range and len(hits) > 1 else "")
+        notes.append(
+            f"no sound of the libraries fits {count} {what}, the first at {float(hits[0].time_s):.2f} s; tried "
+            f"{tried(wanted)}; give the clip or its markers other words, or add sounds by `avlink library add`"
+        )
+    return tuple(notes)
+
+
+def tried(wanted: Wanted) -> str:
+    """Return the texts that were searched for, quoted."""
+    return ", then ".join(f"'{query}'" for query in wanted.queries) or "nothing, for there are no words"
+
+
+def _choices(
+    hits: Sequence[Hit],
+    prompt: str,
+    fitting: Fitting,
+    seed: int,
+    kept: dict[tuple[object, ...], Single | None],
+) -> list[Single | None]:
+    wanted = [wanted_by(hit, prompt) for hit in hits]
+    singles = {one: singles_of(fitting.get(one, ())) for one in dict.fromkeys(wanted)}
+    known = {number: single for number, hit in enumerate(hits) if (single := kept.get(_asked(hit))) is not None}
+    return choose(hits, wanted, singles, seed, known=known)
+
+
+def _in_order(hits: Sequence[Hit]) -> list[Hit]:
+    return sorted(hits, key=lambda hit: (hit.time_s, hit.kind, hit.words, hit.strength, hit.duration_s))
+
+
+def _asked(hit: Hit) -> tuple[object, ...]:
+    return hit.time_s, hit.duration_s, hit.strength, hit.kind, hit.words

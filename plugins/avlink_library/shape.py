@@ -1,0 +1,79 @@
+"""A stretch of a recording at another rate, speed and tone, with its transient exactly on a sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FINEST_RATIO = 1000
+"""Ratios of rates are rounded to fractions of numbers up to this: less than a tenth of a cent."""
+
+_TREBLE_HZ = 2000.0
+_FADE_IN_S, _FADE_OUT_S = 0.002, 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The size of a shaped stretch: `num_samples`, the first of them at `cut`, its transient on `anchor`.
+
+    `pad` zeros are put before the samples that go in, so that the transient falls on a whole sample that comes out.
+    """
+
+    up: int
+    down: int
+    pad: int
+    cut: int
+    num_samples: int
+    anchor: int
+
+
+@lru_cache(maxsize=4096)
+def shape_of(num_samples: int, anchor: int, *, rate: int, out_rate: int, speed: Fraction) -> Shape:
+    """Return the shape of `num_samples` samples at `rate` that strike at sample `anchor`, played at `speed`.
+
+    Without a change of rate or speed the samples stay what they are.
+    """
+    ratio = out_rate / (rate * speed)
+    if max(ratio.numerator, ratio.denominator) > _FINEST_RATIO:
+        ratio = (
+            ratio.limit_denominator(_FINEST_RATIO) if ratio < 1 else 1 / (1 / ratio).limit_denominator(_FINEST_RATIO)
+        )
+    up, down = ratio.numerator, ratio.denominator
+    # Sample n that goes in is sample n * up / down that comes out, which is whole where down divides n.
+    pad = -anchor % down
+    cut = pad * up // down
+    length = -(-(num_samples + pad) * up // down)
+    return Shape(up=up, down=down, pad=pad, cut=cut, num_samples=length - cut, anchor=(anchor + pad) // down * up - cut)
+
+
+def shaped(samples: NDArray[np.float32], shape: Shape, *, out_rate: int, treble_db: float = 0.0) -> NDArray[np.float32]:
+    """Return samples (num_samples,) in a shape, with what is above 2 kHz louder by `treble_db`."""
+    from scipy import signal
+
+    made = samples
+    if (shape.up, shape.down) != (1, 1):
+        padded = np.concatenate([np.zeros(shape.pad, np.float32), samples])
+        made = signal.resample_poly(padded, shape.up, shape.down)[shape.cut :]
+    if treble_db:
+        # First order and causal: the tone changes, and the sample on which it strikes does not.
+        low, feedback = signal.butter(1, min(0.9, 2 * _TREBLE_HZ / out_rate))
+        made = made + (10 ** (treble_db / 20) - 1) * (made - signal.lfilter(low, feedback, made))
+    return np.asarray(made, np.float32)
+
+
+def with_soft_edges(
+    samples: NDArray[np.float32], anchor: int, *, rate: int, start: bool, end: bool
+) -> NDArray[np.float32]:
+    """Return samples that fade in and out where a recording was cut, away from the transient."""
+    made = np.array(samples)
+    rise = min(anchor, round(_FADE_IN_S * rate)) if start else 0
+    fall = min(len(made) - anchor - 1, round(_FADE_OUT_S * rate)) if end else 0
+    if rise > 0:
+        made[:rise] *= (np.arange(rise, dtype=np.float32) + 0.5) / rise
+    if fall > 0:
+        made[-fall:] *= (np.arange(fall, 0, -1, dtype=np.float32) - 0.5) / fall
+    return made

@@ -1,0 +1,104 @@
+"""The shelf: the sounds of the user's libraries that fit what a clip asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from avlink import (
+    LibraryError,
+    LibraryIndex,
+    Sound,
+    SoundWish,
+    WantedSounds,
+    digest,
+    open_library_index,
+    search_sounds,
+    sound_state,
+)
+from avlink_library.options import LibraryOptions
+from avlink_library.wanted import Wanted, all_wanted, best_fitting
+
+_MOST_FOUND = 200
+Fitting = Mapping[Wanted, tuple[Sound, ...]]
+
+
+def check_libraries(options: LibraryOptions) -> None:
+    """Raise LibraryError unless a library that the options name holds a sound and is there."""
+    with open_library_index() as index:
+        # A search for nothing tells what is wrong with the libraries.
+        search_sounds(index, "", _conditions(options, ()), limit=1)
+        folders = index.folders()
+    names = {name.casefold() for name in options.libraries}
+    used = [one for one in folders if not names or one.name.casefold() in names]
+    if not any(one.is_online for one in used):
+        where = ", ".join(f"'{one.name}' ({one.root})" for one in used)
+        raise LibraryError(
+            f"no sound library is there: {where}; connect its drive, or add another by `avlink library add`"
+        )
+
+
+def fitting_sounds(wish: SoundWish, options: LibraryOptions) -> Fitting:
+    """Return the sounds that fit all that a clip may ask for, the best first; none for what nothing fits.
+
+    Sounds that are gone or changed since their library was read are left out. Raises LibraryError.
+    """
+    with open_library_index() as index:
+        search = _Search(index, options)
+        return {wanted: search.fitting(wanted) for wanted in all_wanted(wish)}
+
+
+def material(options: LibraryOptions, wish: SoundWish) -> str:
+    """Return a digest of the sounds that fit what a clip asks for: of their content, analysis, licence and author.
+
+    Other sounds of the libraries, and the places of these, do not count.
+    """
+    return digest_of(fitting_sounds(wish, options))
+
+
+def digest_of(fitting: Fitting) -> str:
+    """Return the digest of sounds by what they fit."""
+    rows: list[list[object]] = []
+    for wanted, sounds in fitting.items():
+        asked = [wanted.words, wanted.prompt, wanted.kind, wanted.is_range]
+        rows.append([asked, sorted(_told(sound) for sound in sounds)])
+    return digest(["fitting", *sorted(map(str, rows))])
+
+
+def _told(sound: Sound) -> str:
+    analysis, described = sound.analysis, sound.description
+    hits = [[str(hit.start_s), str(hit.transient_s), str(hit.end_s), round(hit.peak_db, 2)] for hit in analysis.hits]
+    told = [sound.digest, analysis.kind, round(analysis.peak_db, 2), described.licence, described.author]
+    return digest(["told", *map(str, [*told, sound.library, sound.name, *hits])])
+
+
+class _Search:
+    """Searches of one clip in an open index, each made once."""
+
+    def __init__(self, index: LibraryIndex, options: LibraryOptions) -> None:
+        self._index, self._options = index, options
+        self._rarities: dict[str, float] = {}
+
+    def fitting(self, wanted: Wanted) -> tuple[Sound, ...]:
+        """Return the sounds that fit, the best first."""
+        conditions = _conditions(self._options, ("loop", "bed") if wanted.is_range else ("one-shot", "hits"))
+        found = {
+            query: [
+                one
+                for one in search_sounds(self._index, query, conditions, limit=_MOST_FOUND)
+                if not sound_state(one.sound)
+            ]
+            for query in wanted.queries
+        }
+        return best_fitting(wanted, found, self._rarity, most=self._options.most_sounds)
+
+    def _rarity(self, word: str) -> float:
+        if word not in self._rarities:
+            found = search_sounds(self._index, word, _conditions(self._options, ()), limit=_MOST_FOUND)
+            count = sum(bool(one.words) for one in found)
+            self._rarities[word] = math.log(2 + _MOST_FOUND / max(1, count))
+        return self._rarities[word]
+
+
+def _conditions(options: LibraryOptions, kinds: Sequence[str]) -> WantedSounds:
+    return WantedSounds(libraries=tuple(options.libraries), kinds=tuple(kinds), online_only=True)  # type: ignore[arg-type]
