@@ -14,7 +14,7 @@ from avlink_library.cycle import CycleSound, make_cycle
 from avlink_library.files import Kept, read_stretch
 from avlink_library.lay import Laid, Playable, lay
 from avlink_library.options import LibraryOptions
-from avlink_library.shape import Shape, shape_of, shaped, with_soft_edges
+from avlink_library.shape import StrikeShape, shape_of, shaped, with_soft_edges
 
 RATE = 48000
 _LONGEST_CYCLE_S = 60
@@ -69,7 +69,7 @@ class Renderer:
         shape = shape_of(len(samples), 0, rate=rate, out_rate=RATE, speed=Fraction(1))
         return make_cycle(shaped(samples, shape, out_rate=RATE), RATE)
 
-    def struck(self, strike: Strike, shape: Shape) -> NDArray[np.float32]:
+    def struck(self, strike: Strike, shape: StrikeShape) -> NDArray[np.float32]:
         """Return the shaped samples of a single hit, whose peak is 1."""
         single, variation = strike.single, strike.variation
         place = (single.sound.digest, single.transient_s)
@@ -102,7 +102,7 @@ class _Struck(Playable):
         return self._renderer.struck(self._strike, self.shape)[start:stop]
 
 
-def strike_shape(strike: Strike, rate: int) -> Shape:
+def strike_shape(strike: Strike, rate: int) -> StrikeShape:
     """Return the shape of a single hit at 48 kHz."""
     single, variation = strike.single, strike.variation
     count = max(1, int((single.end_s - single.start_s) * rate))

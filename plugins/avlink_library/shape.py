@@ -17,7 +17,7 @@ _FADE_IN_S, _FADE_OUT_S = 0.002, 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class StrikeShape:
     """The size of a shaped stretch: `num_samples`, the first of them at `cut`, its transient on `anchor`.
 
     `pad` zeros are put before the samples that go in, so that the transient falls on a whole sample that comes out.
@@ -32,7 +32,7 @@ class Shape:
 
 
 @lru_cache(maxsize=4096)
-def shape_of(num_samples: int, anchor: int, *, rate: int, out_rate: int, speed: Fraction) -> Shape:
+def shape_of(num_samples: int, anchor: int, *, rate: int, out_rate: int, speed: Fraction) -> StrikeShape:
     """Return the shape of `num_samples` samples at `rate` that strike at sample `anchor`, played at `speed`.
 
     Without a change of rate or speed the samples stay what they are.
@@ -47,10 +47,14 @@ def shape_of(num_samples: int, anchor: int, *, rate: int, out_rate: int, speed: 
     pad = -anchor % down
     cut = pad * up // down
     length = -(-(num_samples + pad) * up // down)
-    return Shape(up=up, down=down, pad=pad, cut=cut, num_samples=length - cut, anchor=(anchor + pad) // down * up - cut)
+    return StrikeShape(
+        up=up, down=down, pad=pad, cut=cut, num_samples=length - cut, anchor=(anchor + pad) // down * up - cut
+    )
 
 
-def shaped(samples: NDArray[np.float32], shape: Shape, *, out_rate: int, treble_db: float = 0.0) -> NDArray[np.float32]:
+def shaped(
+    samples: NDArray[np.float32], shape: StrikeShape, *, out_rate: int, treble_db: float = 0.0
+) -> NDArray[np.float32]:
     """Return samples (num_samples,) in a shape, with what is above 2 kHz louder by `treble_db`."""
     from scipy import signal
 

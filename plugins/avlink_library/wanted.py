@@ -42,7 +42,7 @@ _NO_SOUND = 0.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked of a recording: the words of a hit, those of its clip, and the hit's kind.
+    """A wish for a recording: the words of a hit, those of its clip, and the hit's kind.
 
     `is_range` asks for a continuous sound. Of an ambience the kind is "".
     """
