@@ -21,8 +21,8 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_a_minute_of_generated_inputs_breaks_no_law(tmp_path: Path) -> None:
-    done = run("--minutes", 1, "--seed", 1, "--output", tmp_path)
+def test_half_a_minute_of_generated_inputs_breaks_no_law(tmp_path: Path) -> None:
+    done = run("--minutes", 0.5, "--seed", 1, "--output", tmp_path)
     log = tmp_path / "seed-1" / "process.log"
     assert done.returncode == 0, done.stdout + done.stderr + (log.read_text("utf-8")[-3000:] if log.exists() else "")
     lines = (tmp_path / "seed-1" / "inputs.jsonl").read_text("utf-8").splitlines()
