@@ -10,7 +10,7 @@ import opentimelineio as otio
 from avlink.core.errors import InputError
 from avlink.core.outputs import Outputs
 from avlink.edit.cues import apply_edits, picture_ids, read_edits
-from avlink.edit.project import content_file
+from avlink.edit.project import content_file, first_names
 from avlink.edit.takes import chosen_takes
 from avlink.timeline.merge import MergeRecord, merge_requests, merge_tracks, read_record
 from avlink.timeline.metadata import own_tracks
@@ -47,9 +47,9 @@ class PreviousProject:
             return
         changed, refused = merge_requests(timeline, self.timeline, self.record)
         if changed:
-            self.notes.append(f"requests of {_names(changed)} come from {self.path.name}, where they were changed")
+            self.notes.append(f"requests of {first_names(changed)} come from {self.path.name}, where they were changed")
         if refused:
-            self.lost.append(f"requests of {_names(refused)}, which the input changed as well")
+            self.lost.append(f"requests of {first_names(refused)}, which the input changed as well")
 
     def merge_sheet(self, timeline: otio.schema.Timeline, sheet: Path) -> None:
         """Copy the requests of a cue sheet that people edited to the clips of the input, in place.
@@ -68,7 +68,7 @@ class PreviousProject:
         self.notes.append(f"requests of {changed} clips come from {sheet.name}, which was edited")
         unknown = [str(edit["id"]) for edit in edits if edit["id"] not in known]
         if unknown:
-            self.lost.append(f"rows of {sheet.name} whose clips are not there: {_names(unknown)}")
+            self.lost.append(f"rows of {sheet.name} whose clips are not there: {first_names(unknown)}")
 
     def merge_tracks(self, placed: otio.schema.Timeline) -> list[otio.schema.Track]:
         """Take tracks that people added or changed over into the project that will be written, and return them."""
@@ -89,9 +89,9 @@ class PreviousProject:
         kept = [words for key, words in said.items() if key in placed]
         gone = [words for key, words in said.items() if key not in placed]
         if kept:
-            self.notes.append(f"edits of stems are kept: {_names(kept)}")
+            self.notes.append(f"edits of stems are kept: {first_names(kept)}")
         if gone:
-            self.lost.append(f"edits of stems whose clips are not there any more: {_names(gone)}")
+            self.lost.append(f"edits of stems whose clips are not there any more: {first_names(gone)}")
 
 
 def previous_project(output: Path, timeline: otio.schema.Timeline, outputs: Outputs) -> PreviousProject:
@@ -128,8 +128,3 @@ def _read(output: Path) -> otio.schema.Timeline | None:
     except InputError:
         return None
     return timeline if own_tracks(timeline) else None
-
-
-def _names(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

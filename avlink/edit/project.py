@@ -145,6 +145,12 @@ def media_files(names: Mapping[str, None]) -> str:
     return "1 media file" if len(names) == 1 else f"{len(names)} media files"
 
 
+def first_names(names: Sequence[str]) -> str:
+    """Return up to three names, and the number of the others, in words."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
 def refuse_nothing(source: Path, plan: Planned, *, what: str) -> None:
     """Raise TimelineError, with the reasons, for a plan in which no clip can be given `what`."""
     if plan.jobs:

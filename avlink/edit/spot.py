@@ -5,7 +5,6 @@ The steps are those of a run that makes sound: read, select, resolve, plan, look
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -20,7 +19,7 @@ from avlink.core.values import HitSpotter
 from avlink.edit.guide import Guide, open_guide
 from avlink.edit.hit_preview import check_hit_preview, preview_hits
 from avlink.edit.plugin_hooks import locate
-from avlink.edit.project import moved_to, refuse_missing, refuse_nothing, tell_plan, write_back
+from avlink.edit.project import first_names, moved_to, refuse_missing, refuse_nothing, tell_plan, write_back
 from avlink.edit.sources import Locate, resolve_sources
 from avlink.edit.spot_input import SpotInput, SpotRequest, open_input
 from avlink.edit.spot_plan import SpotJob, SpotPlan, keep_hits, kept_hits, spot_plan
@@ -210,13 +209,14 @@ def _write(
     write = partial(opened.outputs.write, source=request.input, keep=opened.previous is not None)
     for note in write_back(timeline, opened.file, opened.output, {}, roots=request.media_root, write=write):
         session.tell(Message(text=note, level="warning"))
-    if placed.kept:
-        session.tell(Message(text=f"hits of {_names(placed.kept)} that people changed are as they were left"))
+    changed, gone = (first_names(list(dict.fromkeys(names))) for names in (placed.kept, placed.lost))
+    if changed:
+        session.tell(Message(text=f"hits of {changed} that people changed are as they were left"))
     if opened.kept is not None and opened.kept.exists():
         session.tell(Message(text=f"{opened.output} as it was before is kept as {opened.kept.name}"))
-    if placed.lost:
+    if gone:
         where = f"; the version with them is {opened.kept.name}" if opened.kept is not None else ""
-        text = f"not kept: hits that people changed on {_names(placed.lost)}, which are not there any more{where}"
+        text = f"not kept: hits that people changed on {gone}, which are not there any more{where}"
         session.tell(Message(text=text, level="warning"))
     return placed
 
@@ -243,9 +243,3 @@ def _items(plan: SpotPlan, run: _Spotting, placed: PlacedHits | None) -> tuple[S
 def _order(item: SpotItem) -> tuple[bool, Fraction, int]:
     start_s = item.clip.timeline_start_s
     return (start_s is None, start_s or Fraction(0), item.clip.layer)
-
-
-def _names(names: Sequence[str]) -> str:
-    unique = list(dict.fromkeys(names))
-    more = f" and {len(unique) - 3} more" if len(unique) > 3 else ""
-    return ", ".join(unique[:3]) + more

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from avlink.core.errors import AvlinkError, PluginError
 from avlink.hooks.descriptors import Backend, Options
-from avlink.hooks.diagnostics import describe_call
+from avlink.hooks.diagnostics import checked_text, describe_call
 from avlink.hooks.references import function_of
 
 if TYPE_CHECKING:
@@ -65,10 +65,8 @@ class ReadyBackend:
 
         Raises PluginError if the plugin fails.
         """
-        fingerprint = self._call("its fingerprint", lambda: function_of(self.backend.fingerprint)(self.options))
-        if not isinstance(fingerprint, str):
-            raise PluginError(f"backend '{self.name}' gave {type(fingerprint).__name__} as its fingerprint, not text")
-        return fingerprint
+        found = self._call("its fingerprint", lambda: function_of(self.backend.fingerprint)(self.options))
+        return checked_text(found, f"backend '{self.name}'", "its fingerprint")
 
     def material(self, wish: SoundWish) -> str:
         """Return the text that names what one clip's sound is made of besides the request; "" for most backends.
@@ -79,9 +77,7 @@ class ReadyBackend:
         if function is None:
             return ""
         found = self._call("choosing its material", lambda: function_of(function)(self.options, wish))
-        if not isinstance(found, str):
-            raise PluginError(f"backend '{self.name}' gave {type(found).__name__} as its material, not text")
-        return found
+        return checked_text(found, f"backend '{self.name}'", "its material")
 
     def load(self, device: str) -> SoundGenerator | PictureGenerator:
         """Return the generator on "cpu", "cuda" or "mps", with an executor also "auto".

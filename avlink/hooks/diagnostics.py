@@ -37,6 +37,16 @@ def describe_failure(error: BaseException, places: Sequence[Path] = ()) -> str:
     return f"{text}{_line(error, places)}"
 
 
+def checked_text(answer: object, component: str, content: str) -> str:
+    """Return what a component answered, if it is text; `content` says of what, such as "its fingerprint".
+
+    Raises PluginError.
+    """
+    if not isinstance(answer, str):
+        raise PluginError(f"{component} gave {type(answer).__name__} as {content}, not text")
+    return answer
+
+
 def describe_call(error: BaseException) -> str:
     """Return the error of a call of a plugin as a sentence, with the innermost line of the plugin's own code."""
     return describe_failure(error, _called_places(error))

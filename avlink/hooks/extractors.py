@@ -14,7 +14,7 @@ from avlink.core.errors import AvlinkError, InputError, PluginError, RecipeError
 from avlink.core.features import Content, FeatureExtractor, Features
 from avlink.core.recipe import EvaluateRecipe, RecipeSource, describe_mistakes, explain
 from avlink.hooks.descriptors import Extractor, ExtractorOptions
-from avlink.hooks.diagnostics import describe_call
+from avlink.hooks.diagnostics import checked_text, describe_call
 from avlink.hooks.references import function_of
 from avlink.hooks.registry import Registry
 
@@ -55,9 +55,7 @@ class ReadyExtractor:
         """
         self._check()
         found = self._call("its fingerprint", lambda: function_of(self.extractor.fingerprint)(self.options))
-        if not isinstance(found, str):
-            raise PluginError(f"extractor '{self.name}' gave {type(found).__name__} as its fingerprint, not text")
-        return found
+        return checked_text(found, f"extractor '{self.name}'", "its fingerprint")
 
     def load(self, device: str) -> FeatureExtractor:
         """Return the extractor on "cpu", "cuda" or "mps".

@@ -13,7 +13,7 @@ from avlink.core.hits import Hit
 from avlink.core.recipe import SpotRecipe, describe_mistakes, explain
 from avlink.core.values import HitSpotter
 from avlink.hooks.descriptors import Spotter, SpotterOptions
-from avlink.hooks.diagnostics import describe_call
+from avlink.hooks.diagnostics import checked_text, describe_call
 from avlink.hooks.references import function_of
 from avlink.hooks.registry import Registry
 
@@ -41,9 +41,7 @@ class ReadySpotter:
         Raises PluginError if the plugin fails.
         """
         found = self._call("its fingerprint", lambda: function_of(self.spotter.fingerprint)(self.options))
-        if not isinstance(found, str):
-            raise PluginError(f"spotter '{self.name}' gave {type(found).__name__} as its fingerprint, not text")
-        return found
+        return checked_text(found, f"spotter '{self.name}'", "its fingerprint")
 
     def load(self, device: str) -> HitSpotter:
         """Return the spotter on "cpu", "cuda" or "mps". Its answers are in order of time.
