@@ -45,6 +45,7 @@ def build_plan(
         words: list[JsonValue] = [prompt.text, prompt.negative]
         material = "" if material_of is None else material_of(_wish(source, prompt))
         made_by: JsonValue = [backend, material, clip.role] if material else backend
+        in_clip, in_media = _hits(source)
         for take in range(1, recipe.run.takes + 1):
             seed = seed_of(source, recipe.run.seed, take)
             asked = recipe.run.seed if clip.seed is None else clip.seed
@@ -57,8 +58,8 @@ def build_plan(
                     take=take,
                     prompt=prompt,
                     seed=seed,
-                    raw_key=digest(["raw", _FORMAT, made_by, made_span(source), words, seed, *_hits(source)]),
-                    family_key=digest(["family", _FORMAT, made_by, *kin, *_hits_in_media(source)]),
+                    raw_key=digest(["raw", _FORMAT, made_by, made_span(source), words, seed, *in_clip]),
+                    family_key=digest(["family", _FORMAT, made_by, *kin, *in_media]),
                     finish_key=digest(["finish", _FORMAT, finish, *_finish_of(clip, finish_of)]),
                     stem_name=stem_name(clip.name, recipe.stems.track_of(clip.role), take),
                     head_s=source.before_s - clip.lead_s,
@@ -126,36 +127,26 @@ def _finish_of(clip: ClipRef, more: Callable[[ClipRef], JsonValue] | None) -> li
     return own if added is None else [*own, added]
 
 
-def _hits(source: Source) -> list[JsonValue]:
-    """Return key parts of what happens in a clip; none where that is not known, so that its keys stay what they were.
+def _hits(source: Source) -> tuple[list[JsonValue], list[JsonValue]]:
+    """Return key parts of what happens in a clip, by the time in the clip and by that of the media.
 
-    Confidence and place tell of the picture, and change no sound.
+    Both are empty where that is not known, so that keys stay what they were. A sound serves another stretch of the
+    media where the same things happen. Confidence and place tell of the picture, and change no sound.
     """
     hits = source.hits
     if hits is None:
-        return []
+        return [], []
     base = source.clip.base_hits
-    rows = [_row(hit) for hit in hits]
-    return [["hits", *rows]] if base is None else [["hits", *rows], ["base", *(_row(hit) for hit in base)]]
-
-
-def _row(hit: Hit) -> list[JsonValue]:
-    return [fraction_text(hit.time_s), fraction_text(hit.duration_s), *_look(hit)]
-
-
-def _hits_in_media(source: Source) -> list[JsonValue]:
-    """Return the same by the time of the media: a sound serves another stretch of it where the same things happen."""
-    hits = source.hits
-    if hits is None:
-        return []
+    lists = [("hits", hits)] if base is None else [("hits", hits), ("base", base)]
     first_s = source.start_s + (source.duration_s if source.speed < 0 else 0)
-
-    def row(hit: Hit) -> list[JsonValue]:
-        return [fraction_text(first_s + hit.time_s * source.speed), *_look(hit)]
-
-    base = source.clip.base_hits
-    rows = [row(hit) for hit in hits]
-    return [["hits", *rows]] if base is None else [["hits", *rows], ["base", *(row(hit) for hit in base)]]
+    in_clip: list[JsonValue] = []
+    in_media: list[JsonValue] = []
+    for name, found in lists:
+        in_clip.append(
+            [name, *([fraction_text(hit.time_s), fraction_text(hit.duration_s), *_look(hit)] for hit in found)]
+        )
+        in_media.append([name, *([fraction_text(first_s + hit.time_s * source.speed), *_look(hit)] for hit in found)])
+    return in_clip, in_media
 
 
 def _look(hit: Hit) -> list[JsonValue]:
