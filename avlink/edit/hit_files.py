@@ -14,13 +14,12 @@ from avlink.core.recipe.schema import ReadTable
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.formats.hit_lists import ListedMark, is_protools_text, read_protools, read_reaper, read_vtt
 from avlink.timeline.hit_text import hit_of_text, is_hit_text
-from avlink.timeline.import_hits import ReturnedHit, SameMoment
+from avlink.timeline.import_hits import ROUNDING_S, ReturnedHit, SameMoment
 from avlink.timeline.read import read_timeline
 from avlink.timeline.timebase import Timebase
 
 _PROJECTS = frozenset({".edl", ".xml", ".fcpxml", ".fcpxmld", ".otio", ".otioz", ".otiod"})
 _LISTS = frozenset({".vtt", ".rpp"})
-_EXACT_S = Fraction(1, 1000)
 _SLACK_FRAMES = Fraction(1, 1000)
 
 
@@ -63,7 +62,7 @@ def read_hit_file(path: Path, timebase: Timebase) -> HitFile:
 
 def same_millisecond(one_s: Fraction, other_s: Fraction) -> bool:
     """Return whether two times are at most a millisecond apart."""
-    return abs(one_s - other_s) <= _EXACT_S
+    return abs(one_s - other_s) <= ROUNDING_S
 
 
 def same_frame(timebase: Timebase) -> SameMoment:

@@ -26,6 +26,8 @@ from avlink.timeline.walk import list_clips
 
 _ZERO = Fraction(0)
 _SAME_LENGTH_S = Fraction(1, 12)
+ROUNDING_S = Fraction(1, 1000)
+"""Formats with times of their own, not frames, are exact to the millisecond or better."""
 _NEAR_S = Fraction(1)
 """No format has a grid as coarse as that."""
 
@@ -60,20 +62,45 @@ def import_hits(timeline: otio.schema.Timeline, hits: Sequence[ReturnedHit], sam
     by_part: dict[int, list[ReturnedHit]] = {}
     outside = []
     for hit in hits:
-        at = next(
-            (
-                number
-                for number, part in enumerate(parts)
-                if part.speed and part.timeline_start_s <= hit.start_s < part.timeline_end_s
-            ),
-            None,
-        )
+        at = _part_of(timeline, parts, hit, same)
         if at is None:
             outside.append(hit)
         else:
-            by_part.setdefault(at, []).append(hit)
+            by_part.setdefault(at, []).append(replace(hit, start_s=max(hit.start_s, parts[at].timeline_start_s)))
     changed = sum(set_hits(timeline, part, by_part.get(number, ()), same) for number, part in enumerate(parts))
     return ImportedHits(changed=changed, outside=tuple(outside))
+
+
+def _part_of(
+    timeline: otio.schema.Timeline, parts: Sequence[ClipRef], hit: ReturnedHit, same: SameMoment
+) -> int | None:
+    """Return the number of the stretch on which a hit lies.
+
+    A format may have rounded a hit at the start of a clip to a time before it, in a gap or in the clip before.
+    """
+    inside = next(
+        (
+            at
+            for at, part in enumerate(parts)
+            if part.speed and part.timeline_start_s <= hit.start_s < part.timeline_end_s
+        ),
+        None,
+    )
+    soon = next(
+        (
+            at
+            for at, part in enumerate(parts)
+            if part.speed and _ZERO < part.timeline_start_s - hit.start_s <= ROUNDING_S
+        ),
+        None,
+    )
+    if soon is None or inside is None:
+        return soon if inside is None else inside
+    known = {
+        at: any(same(one.hit.time_s, hit.start_s) for one in _marked(item_at(timeline, parts[at].address), parts[at]))
+        for at in (inside, soon)
+    }
+    return soon if known[soon] and not known[inside] else inside
 
 
 def set_hits(timeline: otio.schema.Timeline, part: ClipRef, hits: Iterable[ReturnedHit], same: SameMoment) -> int:

@@ -140,6 +140,27 @@ def test_hits_come_back(suffix: str, cut: tuple[otio.schema.Timeline, otio.schem
             assert (read.kind, read.confidence, read.place) == (hit.kind, hit.confidence, hit.place)
 
 
+@pytest.mark.parametrize("suffix", [".vtt", ".rpp", ".fcpxml", ".csv"])
+@pytest.mark.parametrize("apart", [0, 1])
+def test_a_hit_on_the_first_frame_of_a_clip_stays_on_it(suffix: str, apart: int, tmp_path: Path) -> None:
+    """At 29.97 frames per second no format but EDL can tell when a frame begins."""
+    rate, timeline = 30000 / 1001, otio.schema.Timeline("cut")
+    clips = [
+        otio.schema.Clip(name, otio.schema.ExternalReference(f"{name}.mov"), Range(Time(0, rate), Time(31, rate)))
+        for name in "abcd"
+    ]
+    timeline.tracks.append(otio.schema.Track("V1"))
+    for clip in clips:
+        timeline.tracks[0].append(clip)
+        if apart:
+            timeline.tracks[0].append(otio.schema.Gap(duration=Time(apart, rate)))
+    spotted = [SpottedClip(clip=clip, hits=(Hit(time_s=Fraction(0), strength=0.5),)) for clip in clips_of(timeline)]
+    place_hits(timeline, spotted, spotter="test", version="1")
+    back = timeline.deepcopy()
+    assert bring_back(write(timeline, suffix, tmp_path), back) == 0
+    assert back.to_json_string() == timeline.to_json_string()
+
+
 @pytest.fixture
 def marked() -> otio.schema.Timeline:
     """Two clips from 01:00:00:00 on, with three hits."""
