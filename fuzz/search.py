@@ -32,16 +32,18 @@ class FaultFound(Exception):
 
 
 def search(format: str, *, seed: int, seconds: float, journal: Journal, site: Site) -> None:
-    """Try inputs of one format for some time, and note each.
+    """Try inputs of one format for some time, one at least, and note each.
 
     An input with a new fault is kept, as small as it gets.
     """
     # Hypothesis keeps tables of characters in a folder, which is the working folder by default.
     set_hypothesis_home_dir(journal.folder / "tables")
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while True:
         _Search(format, seed=seed, until=until, journal=journal, site=site).run(FORMATS[format])
         seed += 1
+        if time.monotonic() > until:
+            return
 
 
 class _Search:
@@ -77,7 +79,7 @@ class _Search:
             print(f"found {self._smallest[1].law}: {self._smallest[1].text[:200]!a}\n  {folder}", flush=True)
 
     def _try(self, case: Case) -> None:
-        if time.monotonic() > self._until:
+        if self._count and time.monotonic() > self._until:
             raise TimeIsUp
         self._journal.begin(case)
         outcome = try_case(case, self._site)

