@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 from pathlib import Path
 from typing import TypeAlias
@@ -137,8 +138,7 @@ def _within(
     Timelines round lengths up to whole frames of their own, of which each is up to `speed` frames of media. `rates` are
     those of the timeline and of the media. Raises Unresolved for a clip that asks for more than two frames.
     """
-    pace = max(_ONE, abs(clip.speed))
-    slack_s = min(2 / min(rates), longest_hold(max(rates))) * pace + _ROUNDING_S
+    slack_s = _slack_s(clip.speed, *rates)
     outside = outside_media(start_s, clip.source_duration_s, end_s, slack_s=slack_s)
     if outside is not None:
         raise Unresolved(outside, source=str(info.path), failed=True)
@@ -148,6 +148,12 @@ def _within(
     padded = "silence follows" if info.video is None else "its last picture is held"
     note = f"{clip.name} on {clip.track} ends {float(over_s):.3f} s after its media; {padded}"
     return replace(clip, notes=(*clip.notes, note))
+
+
+@lru_cache(maxsize=256)
+def _slack_s(speed: Fraction, *rates: Fraction) -> Fraction:
+    """Return how much more than its media a clip may ask for."""
+    return min(2 / min(rates), longest_hold(max(rates))) * max(_ONE, abs(speed)) + _ROUNDING_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

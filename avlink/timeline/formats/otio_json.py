@@ -14,7 +14,7 @@ import opentimelineio as otio
 
 from avlink.core.documents import parse_json
 from avlink.core.errors import TimelineError
-from avlink.core.limits import PROJECT_BYTES, PROJECT_DEPTH, PROJECT_VALUES
+from avlink.core.limits import PROJECT_BYTES, PROJECT_DEPTH, PROJECT_VALUES, nested_in
 
 _SCHEMA = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\.([0-9]{1,9})")
 _NONE = object()
@@ -56,18 +56,14 @@ def check_otio_json(text: str, where: object) -> None:
     known: set[str] = set()
     row: list[Any] = [value]
     while row:
-        below: list[Any] = []
         for one in row:
-            if isinstance(one, dict):
+            if type(one) is dict:
                 schema = one.get("OTIO_SCHEMA", _NONE)
                 if schema is not _NONE and not (isinstance(schema, str) and schema in known):
                     _check_object(one, where, newer)
                     if not str(schema).startswith("Timeline.") and schema not in _OLD:
                         known.add(str(schema))
-                below.extend(inner for inner in one.values() if isinstance(inner, dict | list))
-            else:
-                below.extend(inner for inner in one if isinstance(inner, dict | list))
-        row = below
+        row = nested_in(row)
     if newer:
         raise TimelineError(
             f"{where} was written by a newer OpenTimelineIO (it holds {', '.join(sorted(newer))}, and the installed "
