@@ -233,6 +233,8 @@ class ControllerConfig(Table):
     """Places of an impulse within one audio token."""
     kinds: Annotated[tuple[str, ...], Field(strict=False)] = HIT_KINDS
     """Kinds of hits that it tells apart."""
+    own_fusion: bool = False
+    """Give sound that follows hits Fusion Blocks of its own (`fusion_hits`): without hits the model stays as it was."""
 
 
 class SpotterConfig(MotionConfig):
@@ -267,7 +269,14 @@ class AVLinkConfig(Table):
             raise ValueError("fusion.shared is for Fusion Blocks between both backbones, which this fusion has not")
         if self.controller is not None and fusion.injection in ("direct", "text"):
             raise ValueError("controller: hits are added between Fusion Blocks, which this injection has not")
+        if self.fusion_for_hits and fusion.shared:
+            raise ValueError("controller.own_fusion is for models with a fusion for each direction, not a shared one")
         return self
+
+    @property
+    def fusion_for_hits(self) -> bool:
+        """True if sound that follows hits has Fusion Blocks of its own."""
+        return self.controller is not None and self.controller.own_fusion
 
     @property
     def tokens_per_second(self) -> float:

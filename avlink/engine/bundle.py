@@ -35,7 +35,10 @@ FORMAT = 1
 SHARD_BYTES = 15 * 2**20
 """Shards stay below 16 MiB, so that repositories with limits on the size of a file take them."""
 _TEXT_FOLDER = "text"
-V2A = ("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "controller", "fusion_v2a", "fusion")
+V2A = (
+    *("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "controller"),
+    *("fusion_v2a", "fusion", "fusion_hits"),
+)
 A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusion")
 
 

@@ -31,6 +31,7 @@ COMPONENTS = (
     "fusion_v2a",
     "fusion_a2v",
     "fusion",
+    "fusion_hits",
     "spotter",
 )
 
@@ -39,7 +40,8 @@ class System(nn.Module):
     """The modules of a model under the names that bundles and recipes use (`COMPONENTS`).
 
     `motion`, `controller` and `spotter` are None if the configuration has none. There is either a fusion for each
-    direction or one `fusion` for all; the others are None. The text encoders are None if the encoder is external:
+    direction or one `fusion` for all; the others are None. `fusion_hits` is the V2A fusion of sound that follows hits,
+    or None if that has none of its own. The text encoders are None if the encoder is external:
     `external_text` must then be set, which is no component and never trained.
     """
 
@@ -68,6 +70,7 @@ class System(nn.Module):
         self.fusion_v2a = None if shared else make_fusion(config, "audio")
         self.fusion_a2v = None if shared else make_fusion(config, "video")
         self.fusion = make_fusion(config, "both") if shared else None
+        self.fusion_hits = make_fusion(config, "audio") if config.fusion_for_hits else None
         self.spotter = None if config.spotter is None else MotionStem(config.spotter)
 
     def component(self, name: str) -> nn.Module | None:
@@ -94,17 +97,20 @@ class System(nn.Module):
             )
         return encoder
 
-    def linked(self, direction: Direction) -> AVLink:
+    def linked(self, direction: Direction, *, with_hits: bool = False) -> AVLink:
         """Return G_V2A ("audio"), G_A2V ("video") or the joint generator ("both"), on the modules of this system.
+
+        If `with_hits`, return the G_V2A that follows hits; it is another one only where hits have their own fusion.
 
         Raises InputError for "both" if each direction has parameters of its own.
         """
         fusion = self.fusion or {"audio": self.fusion_v2a, "video": self.fusion_a2v}.get(direction)
+        controller = self.controller
+        if self.fusion_hits is not None:
+            fusion, controller = (self.fusion_hits, controller) if with_hits else (fusion, None)
         if fusion is None:
             raise InputError("only a model with one shared fusion makes sound and pictures at once")
-        return link_backbones(
-            self.config, audio=self.audio, video=self.video, fusion=fusion, controller=self.controller
-        )
+        return link_backbones(self.config, audio=self.audio, video=self.video, fusion=fusion, controller=controller)
 
     @property
     def codec(self) -> AudioCodec:

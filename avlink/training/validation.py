@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar, cast
@@ -25,6 +26,7 @@ from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.picture_events import frame_difference_events
 from avlink.metrics.sync import onset_summary
 from avlink.training.data.clips import ClipStore, StillStore
+from avlink.training.data.index import hits_of
 from avlink.training.distances import FrechetDistances
 from avlink.training.objectives import onset_peaks
 from avlink.training.samples import NUM_SAMPLES, save_contact_sheet, save_sounds
@@ -40,8 +42,8 @@ def _unless_empty(validation: _Validation) -> _Validation:
     """Give no figures where a small data set holds no clip out."""
 
     @functools.wraps(validation)
-    def wrapped(system: System, clips: ClipStore, *rest: object) -> dict[str, float]:
-        return validation(system, clips, *rest) if len(clips) else {}
+    def wrapped(system: System, clips: ClipStore, *rest: object, **options: object) -> dict[str, float]:
+        return validation(system, clips, *rest, **options) if len(clips) else {}
 
     return cast(_Validation, wrapped)
 
@@ -137,12 +139,17 @@ def _generate_sounds(
     clips: ClipStore,
     config: SampleConfig,
     extractor: FeatureExtractor | None = None,
+    *,
+    with_hits: bool = False,
 ) -> list[np.ndarray]:
     sampler = SoundSampler(system, config, extractor)
     seconds = system.config.window_tokens / system.config.tokens_per_second
-    rate = int(sampler.picture.rate)
+    requests = _requests(clips, int(sampler.picture.rate), seconds)
+    if with_hits:
+        told = zip(requests, clips.labels, strict=True)
+        requests = [replace(request, hits=hits_of(labels)) for request, labels in told]
     # An untrained model may generate NaN, which scores badly as silence, but must not end the training.
-    return [np.nan_to_num(read_whole(sound).samples[0]) for sound in sampler.generate(_requests(clips, rate, seconds))]
+    return [np.nan_to_num(read_whole(sound).samples[0]) for sound in sampler.generate(requests)]
 
 
 @_unless_empty
@@ -174,11 +181,16 @@ def sound(
     t_video: float,
     extractor: FeatureExtractor | None,
     distances: FrechetDistances,
+    *,
+    with_hits: bool = False,
 ) -> dict[str, float]:
-    """Onset F1 of sounds generated for silent pictures without captions, and Fréchet distances to the true ones."""
+    """Onset F1 of sounds generated for silent pictures without captions, and Fréchet distances to the true ones.
+
+    With `with_hits` the model is told the true hits.
+    """
     # Fewer steps than a user would take: validation must not take longer than the training.
     few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
-    sounds = _generate_sounds(system, clips, few, extractor)
+    sounds = _generate_sounds(system, clips, few, extractor, with_hits=with_hits)
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
     save_sounds(system, sounds[:NUM_SAMPLES], _event_times(clips), out, "sound")
     wide, narrow = (onset_summary(_event_times(clips), found, window) for window in (0.1, 0.05))

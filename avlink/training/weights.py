@@ -25,6 +25,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "vocoder": ("vae",),
     "audio": ("vae",),
     "fusion_v2a": ("vae", "audio", "video"),
+    "fusion_hits": ("vae", "audio", "video", "fusion_v2a"),
     "fusion_a2v": ("vae", "audio", "video"),
     "fusion_joint": ("vae", "audio", "video"),
 }
@@ -45,6 +46,9 @@ def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.d
     missing = [name for name in _NEEDS.get(stage, ()) if name not in have]
     if missing:
         raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
+    if stage == "fusion_hits" and stage not in have:
+        assert system.fusion_v2a is not None and system.fusion_hits is not None
+        system.fusion_hits.load_state_dict(system.fusion_v2a.state_dict())
     return system.to(device)
 
 

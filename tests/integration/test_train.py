@@ -223,17 +223,18 @@ def test_the_vggsound_recipe_runs_shrunk_on_a_folder_of_clips(tmp_path: Path) ->
     assert (tmp_path / "out" / "bundle" / "bundle.toml").is_file()
 
 
-@pytest.fixture(scope="module")
-def controlled(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a bundle whose fusion went on with a temporal controller, on clips with edited contacts."""
+@pytest.fixture(scope="module", params=["fusion_v2a", "fusion_hits"])
+def controlled(request: pytest.FixtureRequest, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a bundle whose fusion, or a copy of it, went on with a temporal controller, on edited contacts."""
     from avlink.core.recipe import load_recipe
     from avlink.training.train import train
 
     folder = tmp_path_factory.mktemp("controlled")
     recipe = folder / "hits.toml"
     start = f'start_from = "{(trained / "bundle").as_posix()}"\n'
-    more = "edited = 0.6\n[model.controller]\ndim = 16\nlayers = 1\n"
-    data, model = FOUNDRY.rstrip(), MODEL + MOTION + stages("fusion_v2a", 3) + "hits_drop = 0.2\nmotion = false\n"
+    own = "own_fusion = true\n" if request.param == "fusion_hits" else ""
+    more = f"edited = 0.6\n[model.controller]\ndim = 16\nlayers = 1\n{own}"
+    data, model = FOUNDRY.rstrip(), MODEL + MOTION + stages(request.param, 3) + "hits_drop = 0.2\nmotion = false\n"
     head, _, table = data.partition("[data]")
     recipe.write_text(f"{head}{start}[data]{table}\n{more}{model}")
     train(load_recipe(recipe, "train"), folder / "out")
@@ -253,6 +254,10 @@ def test_a_fusion_goes_on_with_a_temporal_controller(trained: Path, controlled: 
     edited = replace(base, hits=base.hits[:1], base_hits=base.hits)
     first, second, third = (read_whole(sound).samples[0] for sound in sampler.generate([plain, base, edited]))
     assert not np.array_equal(first, second) and not np.array_equal(second, third)
+    # Fusion Blocks of their own leave the model without hits as it was.
+    before = SoundSampler(load_system(read_bundle(trained / "bundle"), V2A), SampleConfig(steps=2))
+    kept = np.array_equal(first, read_whole(before.generate([plain])[0]).samples[0])
+    assert kept == ("fusion_hits" in read_bundle(controlled).components)
     # The hit at 2.5 s is gone: nothing before its attack has changed, and nothing after its longest tail.
     same = second == third
     assert same[: round(2.3 * 16000)].all() and same[round(5.1 * 16000) :].all()

@@ -57,13 +57,20 @@ class TrainRecipe(Recipe):
         return self
 
     @model_validator(mode="after")
+    def _hits_have_a_fusion(self) -> TrainRecipe:
+        if "fusion_hits" in self.stages and not self.model.fusion_for_hits:
+            raise ValueError("stage 'fusion_hits' trains a fusion of its own: set model.controller.own_fusion = true")
+        return self
+
+    @model_validator(mode="after")
     def _edited_clips_are_controlled(self) -> TrainRecipe:
         if not isinstance(self.data, FoundryData) or not self.data.edited:
             return self
         if self.model.controller is None:
             raise ValueError("data.edited is for models with a temporal controller: add [model.controller]")
+        controlled = "fusion_hits" if self.model.fusion_for_hits else "fusion_v2a"
         for name in self.stages:
-            if name not in ("vae", "vocoder", "audio", "fusion_v2a"):
+            if name not in ("vae", "vocoder", "audio", controlled):
                 raise ValueError(
                     f"stage '{name}' cannot learn from data.edited: its pictures would not fit their sound"
                 )

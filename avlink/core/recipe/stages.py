@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from avlink.core.architecture import Positive, Table
 
-STAGES = ("vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v", "fusion_joint")
+StageName = Literal[
+    "vae",
+    "vocoder",
+    "appearance",
+    "motion",
+    "audio",
+    "video",
+    "fusion_v2a",
+    "fusion_hits",
+    "fusion_a2v",
+    "fusion_joint",
+]
+STAGES: tuple[StageName, ...] = get_args(StageName)
 """Stages in the order in which they run: codec, motion stem (appearance first), backbones, fusions."""
 
-StageName = Literal[
-    "vae", "vocoder", "appearance", "motion", "audio", "video", "fusion_v2a", "fusion_a2v", "fusion_joint"
-]
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
 Part = Literal[
@@ -29,6 +38,7 @@ Part = Literal[
     "fusion_v2a",
     "fusion_a2v",
     "fusion",
+    "fusion_hits",
 ]
 """Components of a model."""
 Task = Literal["v2a", "a2v", "both"]

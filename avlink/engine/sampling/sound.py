@@ -44,6 +44,8 @@ class SoundSampler(Sampler):
         """
         super().__init__(system, config)
         self.model: AVLink = system.linked("audio")
+        self.following: AVLink = system.linked("audio", with_hits=True)
+        """The model of requests with hits."""
         self.extracted, self.extractor = system.config.fusion.extracted, extractor
         if self.extracted is not None and extractor is None and config.use_picture:
             name = self.extracted.name
@@ -91,6 +93,7 @@ class SoundSampler(Sampler):
         motion = [self._motion(request, w) for w in windows] if self.config.use_motion else [None] * len(windows)
         features = [self._features(request, w) for w in windows]
         hits = [self._hits(request, w) for w in windows]
+        model = self.model if request.hits is None else self.following
 
         def velocity(a_t: Tensor, t: float) -> Tensor:
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
@@ -99,9 +102,9 @@ class SoundSampler(Sampler):
                 # Picture, motion and prompt are dropped together (appendix C.2); a negative prompt replaces the prompt.
                 # A pass of its own, not half of a doubled batch: without picture there are fewer tokens, and the video
                 # backbone does not run.
-                drop = self.model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
+                drop = model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
                 if not self.config.use_picture:
-                    plain = self.model(
+                    plain = model(
                         "audio",
                         stacked,
                         None,
@@ -112,7 +115,7 @@ class SoundSampler(Sampler):
                     return guide(plain, drop, self.config.guidance)
                 pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
                 seen = [motion[i] for i in part]
-                keep = self.model(
+                keep = model(
                     "audio",
                     stacked,
                     pictures,

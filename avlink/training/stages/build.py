@@ -98,7 +98,7 @@ def check_extractors(recipe: TrainRecipe, stages: Sequence[str], listener: Liste
 
 def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
     """Return the tasks of a stage of the fusion."""
-    one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_a2v": ("a2v",)}
+    one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_hits": ("v2a",), "fusion_a2v": ("a2v",)}
     return one.get(name, recipe.stages[name].tasks)  # type: ignore[index]
 
 
@@ -167,14 +167,20 @@ def build_stage(
         finetune=table.finetune,
         train_motion=table.motion,
         features=features,
-        validate=_fusion_validation(recipe, tasks, system, held_out, samples),
+        validate=_fusion_validation(recipe, tasks, system, held_out, samples, with_hits=name == "fusion_hits"),
     )
 
 
 def _fusion_validation(
-    recipe: TrainRecipe, tasks: Sequence[Task], system: System, held_out: ClipStore, samples: Path | None
+    recipe: TrainRecipe,
+    tasks: Sequence[Task],
+    system: System,
+    held_out: ClipStore,
+    samples: Path | None,
+    *,
+    with_hits: bool,
 ) -> Validate:
-    """Return the validation of a fusion.
+    """Return the validation of a fusion; `with_hits` it is told the true hits.
 
     Extractors are loaded and tried at once: an error is better told now than after hours of training.
     """
@@ -196,7 +202,8 @@ def _fusion_validation(
     def validate() -> dict[str, float]:
         figures: dict[str, float] = {}
         if "sound" in generated:
-            figures |= validation.sound(system, held_out, samples, times.t_video, extractor, sound_distances)
+            given = (times.t_video, extractor, sound_distances)
+            figures |= validation.sound(system, held_out, samples, *given, with_hits=with_hits)
         if "pictures" in generated:
             figures |= validation.picture(system, held_out, samples, times.t_audio, picture_distances)
         return figures | (validation.both(system, held_out, samples) if "both" in tasks else {})

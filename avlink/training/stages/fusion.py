@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from avlink.core.recipe.stages import FUSION_RATES, Conditioning, Rates, Task
+from avlink.engine.avlink import Direction
 from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
@@ -34,6 +35,8 @@ from avlink.training.stages.inputs import (
     random_count,
 )
 
+_DIRECTIONS: Mapping[str, Direction] = {"fusion_v2a": "audio", "fusion_hits": "audio", "fusion_a2v": "video"}
+"""The stages of one direction."""
 _ANONYMOUS = 0.3
 """Share of clips whose hits are of no kind: people often mark moments alone."""
 
@@ -95,8 +98,8 @@ class FusionStage:
         self.name, self.tasks, self.validate = name, tuple(tasks), validate
         self.conditioning, self.rates, self.device = conditioning or Conditioning(), rates, device_of(system)
         # A fusion for one direction is a component of its own; all others share "fusion".
-        component = {"fusion_v2a": "fusion_v2a", "fusion_a2v": "fusion_a2v"}.get(name, "fusion")
-        self.model = system.linked({"fusion_v2a": "audio", "fusion_a2v": "video"}.get(name, "both"))  # type: ignore[arg-type]
+        component = name if name in _DIRECTIONS else "fusion"
+        self.model = system.linked(_DIRECTIONS.get(name, "both"), with_hits=name == "fusion_hits")
         self.trained: dict[str, nn.Module] = {component: self.model.fusion}
         self.frozen: tuple[nn.Module, ...] = ()
         if finetune:
@@ -110,7 +113,7 @@ class FusionStage:
         if self.train_motion and system.motion is not None:
             self.trained["motion"] = system.motion
             self.frozen = system.motion.appearance.learned_alone
-        self.controller = system.controller if "v2a" in self.tasks else None
+        self.controller = self.model.controller if "v2a" in self.tasks else None
         if self.controller is not None:
             self.trained["controller"] = self.controller
         self.num_clips, self.factor = len(clips), frames_per_picture(system, clips)
