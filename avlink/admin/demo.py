@@ -1,7 +1,8 @@
 """`avlink demo`: a small project of generated clips, sonified by the same code as any other, and evaluated.
 
 Four clips that the model was not trained on, cut with a trim, a gap and one clip at another frame rate. Their true
-event times are known, so the demo reports how well the sounds match them.
+event times are known, so the demo reports how well the sounds match them. The sounds are those of the model, or of a
+small library that is made for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import opentimelineio as otio
 
+from avlink.admin.demo_sounds import LIBRARY, make_demo_library
 from avlink.core.events import Listener, ignore
 from avlink.core.outputs import Outputs
 from avlink.core.paths import make_folder
@@ -48,9 +50,16 @@ class _Shot:
 
 
 def run_demo(
-    out: Path, session: Session | None = None, *, listener: Listener = ignore, recipe: str = "foley"
+    out: Path,
+    session: Session | None = None,
+    *,
+    listener: Listener = ignore,
+    recipe: str = "foley",
+    library: bool = False,
 ) -> list[str]:
     """Make the project in the folder `out`, sonify it, write a preview, and return lines for the user.
+
+    With `library`, a library of sounds is made as well, added to the index, and laid on the hits that are seen.
 
     Raises OutputError if the folder cannot be written, BundleError if the built-in model is missing.
     """
@@ -60,13 +69,24 @@ def run_demo(
     outputs = session.outputs(overwrite=True)
     shots = _film(out / "media", outputs)
     timeline = out / "demo.otio"
-    write_timeline(_edit(shots), timeline, write=outputs.write)
-    asked = load_recipe(recipe, "sonify", ["write.preview=true"])
-    report = sonify(SonifyRequest(input=timeline, recipe=asked, device=session.device, overwrite=True), session)
+    write_timeline(_edit(shots, prompts=library), timeline, write=outputs.write)
+    settings, credits = ["write.preview=true"], None
+    if library:
+        name = make_demo_library(out / "sounds", outputs, listener)
+        recipe, credits = "library", out / "demo.credits.txt"
+        settings.append(f'backend.options.libraries=["{name}"]')
+    request = SonifyRequest(
+        input=timeline,
+        recipe=load_recipe(recipe, "sonify", settings),
+        device=session.device,
+        overwrite=True,
+        credits=credits,
+    )
+    report = sonify(request, session)
     with outputs.write(out / "demo.report.json") as temporary:
         text = json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"
         temporary.write_text(text, encoding="utf-8", newline="\n")
-    return _lines(out, report, shots)
+    return _lines(out, report, shots, credits)
 
 
 def _film(folder: Path, outputs: Outputs) -> list[_Shot]:
@@ -105,8 +125,11 @@ def _seeds() -> list[int]:
     return [found[group] for group in _GROUPS]
 
 
-def _edit(shots: Sequence[_Shot]) -> otio.schema.Timeline:
-    """Return the cut: four shots, a second of black before the third, from 01:00:00:00 on as in Resolve."""
+def _edit(shots: Sequence[_Shot], *, prompts: bool) -> otio.schema.Timeline:
+    """Return the cut: four shots, a second of black before the third, from 01:00:00:00 on as in Resolve.
+
+    With `prompts` a marker on each clip says what is seen.
+    """
     timeline = otio.schema.Timeline("demo")
     timeline.global_start_time = otio.opentime.RationalTime(3600 * _TIMELINE_RATE, _TIMELINE_RATE)
     track = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
@@ -121,13 +144,22 @@ def _edit(shots: Sequence[_Shot]) -> otio.schema.Timeline:
         media = otio.schema.ExternalReference(f"media/{shot.path.name}", whole)
         if index == 2:
             track.append(otio.schema.Gap(duration=otio.opentime.RationalTime(_TIMELINE_RATE, _TIMELINE_RATE)))
-        track.append(otio.schema.Clip(shot.path.stem, media, used))
+        clip = otio.schema.Clip(shot.path.stem, media, used)
+        if prompts:
+            clip.markers.append(otio.schema.Marker(f"FOLEY: {shot.info.caption}", used))
+        track.append(clip)
     timeline.tracks.append(track)
     return timeline
 
 
-def _lines(out: Path, report: SonifyReport, shots: Sequence[_Shot]) -> list[str]:
+def _lines(out: Path, report: SonifyReport, shots: Sequence[_Shot], credits: Path | None) -> list[str]:
     scores = [_measured(item, shot) for item, shot in zip(report.items, shots, strict=True)]
+    more = []
+    if credits is not None:
+        more = [
+            f"browse     {out / 'sounds'}  (the library; avlink library search wood, avlink library remove {LIBRARY})",
+            f"credit     {credits}",
+        ]
     return [
         "",
         *scores,
@@ -136,6 +168,7 @@ def _lines(out: Path, report: SonifyReport, shots: Sequence[_Shot]) -> list[str]
         f"open       {report.output}  (the project with a FOLEY track)",
         f"listen to  {out / 'demo.stems'}  (48 kHz Broadcast Wave, one file a clip)",
         f"read       {out / 'demo.report.json'}",
+        *more,
     ]
 
 

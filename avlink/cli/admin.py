@@ -34,6 +34,9 @@ def doctor(as_json: given.JsonOption = False) -> Answer:
 
 def demo(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")] = Path("out/demo"),
+    library: Annotated[
+        bool, typer.Option("--library", help="Use a small library of sounds, which is made and added to the index.")
+    ] = False,
 ) -> Answer:
     """Render a small example project and sonify it.
 
@@ -42,5 +45,5 @@ def demo(
     from avlink.admin.demo import run_demo
 
     with progress() as tell:
-        lines = run_demo(out, listener=tell)
+        lines = run_demo(out, listener=tell, library=library)
     return Answer(command="demo", payload={"output": str(out)}, blocks=lines)

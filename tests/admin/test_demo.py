@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from avlink.admin.demo import run_demo
+from avlink.admin.demo_sounds import make_demo_library
 from avlink.admin.foundry_sample import sample
 from avlink.core.errors import InputError
+from avlink.library.libraries import list_libraries
 from avlink.media.probe import probe
-from avlink.session import Session
+from avlink.session import Session, open_session
 
 
 def test_the_demo_makes_a_project_its_stems_and_a_preview(kit: Any, session: Session, tmp_path: Path) -> None:
@@ -39,3 +41,18 @@ def test_samples_are_movies_with_captions(tmp_path: Path) -> None:
     assert all(path.is_file() for path in files)
     with pytest.raises(InputError, match="no split 'tset'"):
         sample(tmp_path / "out", split="tset")
+
+
+def test_the_demo_with_a_library_lays_its_sounds_on_what_is_seen(tmp_path: Path) -> None:
+    # It takes the place of the library of an earlier demo.
+    make_demo_library(tmp_path / "earlier", open_session().outputs(), lambda event: None)
+    lines = run_demo(tmp_path / "demo", open_session(device="cpu"), library=True)
+    report = json.loads((tmp_path / "demo" / "demo.report.json").read_text())
+    assert report["counts"] == {"generated": 4, "cached": 0, "skipped": 0, "failed": 0}
+    assert all(float(line.split()[-1]) >= 0.9 for line in lines if "events seen" in line)
+    (library,) = list_libraries()
+    assert (library.name, library.sounds, library.faults) == ("avlink-demo", 48, 0)
+    assert library.root == tmp_path / "demo" / "sounds"
+    # The stick strikes wood, and the library knows whose sounds they are.
+    credits = (tmp_path / "demo" / "demo.credits.txt").read_text()
+    assert "Apache-2.0" in credits and "The AVLink authors" in credits and "WOODImpt" in credits
