@@ -20,7 +20,8 @@ from avlink.edit.report import Rendered, WrittenFile, WrittenStem
 from avlink.edit.request import SonifyRequest
 from avlink.edit.result_names import result_base
 from avlink.edit.sources import timecode_s
-from avlink.edit.stems import StemTarget, write_stem
+from avlink.edit.stem_target import StemTarget
+from avlink.edit.stems import write_stem
 from avlink.hooks import ReadyBackend, resolve_chain
 from avlink.media.mux import check_fits, mux_sound
 from avlink.media.probe import probe, require_video

@@ -38,7 +38,7 @@ class PreviousProject:
 
     @property
     def chosen_takes(self) -> frozenset[str]:
-        """The raw keys of the sounds that people chose over take 1."""
+        """The sounds that people chose over take 1, as `choice_of` names them."""
         return frozenset() if self.timeline is None else chosen_takes(self.timeline)
 
     def merge_requests(self, timeline: otio.schema.Timeline) -> None:

@@ -16,6 +16,7 @@ import opentimelineio as otio
 from avlink.core import clock
 from avlink.core.hashing import fraction_text
 from avlink.timeline.item import KEY, plain, seconds, stack_start_s, table
+from avlink.timeline.item_metadata import stem_id
 from avlink.timeline.markers import is_hit
 from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.own_time import shift_own_time
@@ -89,7 +90,9 @@ def stems_in_place(timeline: otio.schema.Timeline) -> Iterator[tuple[otio.schema
 
 
 def read_stem_edits(timeline: otio.schema.Timeline) -> dict[tuple[str, str], StemEdit]:
-    """Return the edits of all stems of a project by clip id and role. Stems without edits are in it, too.
+    """Return the edits of all stems of a project by the id of their clip, or of their item, and role.
+
+    Stems without edits are in it, too.
 
     Differences below half a frame come from programs that count whole frames, and are none.
     """
@@ -102,7 +105,7 @@ def read_stem_edits(timeline: otio.schema.Timeline) -> dict[tuple[str, str], Ste
             continue
         # Older projects say the role on the track alone.
         role = said.get("role", table(track.metadata, KEY).get("role", "sync"))
-        key = (str(said["id"]), str(role))
+        key = (stem_id(said), str(role))
         found.setdefault(key, _edit(stem, at_s, said, slack_s, origin))
     return found
 
