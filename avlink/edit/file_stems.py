@@ -46,6 +46,10 @@ class FileStems(FileEdit[SoundSource]):
         recipe, path = request.recipe, request.input
         if request.stems is not None:
             raise InputError(f"{path} is a media file, of which --output names the sound; --stems is for timelines")
+        if recipe.write.items == "hits":
+            raise InputError(
+                f"{path} is a media file, and items (write.items) lie on a timeline; `avlink spot` makes one of it"
+            )
         info = probe(path)
         video = require_video(info)
         self.state = file_state(path, session.store)
