@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import opentimelineio as otio
 
@@ -12,10 +14,13 @@ from avlink.core.outputs import Outputs
 from avlink.edit.cues import apply_edits, picture_ids, read_edits
 from avlink.edit.project import content_file, first_names
 from avlink.edit.takes import chosen_takes
+from avlink.timeline.item import KEY, table
+from avlink.timeline.item_metadata import choice_of, has_choice
 from avlink.timeline.merge import MergeRecord, merge_requests, merge_tracks, read_record
 from avlink.timeline.metadata import own_tracks
 from avlink.timeline.read import read_timeline
-from avlink.timeline.stem_edits import StemEdit, read_stem_edits
+from avlink.timeline.stem_edits import StemEdit, follow_hits, read_stem_edits
+from avlink.timeline.values import Job
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +87,24 @@ class PreviousProject:
                 self.notes.append(f"track {one.name} was {one.how} in {self.path.name}, and is kept")
         self.lost += refused
         return [one.track for one in taken]
+
+    def follow_hits(self, jobs: Iterable[Job]) -> None:
+        """Let the edits of an item be those of its hit, which people have moved a little since."""
+        self.stem_edits = follow_hits(
+            self.stem_edits, [(job.source.clip, job.item) for job in jobs if job.item is not None]
+        )
+
+    def is_chosen(self, job: Job, made: Mapping[str, Any], chosen: frozenset[str]) -> bool:
+        """Return whether people chose the sound of a job over take 1.
+
+        `made` is the metadata of the job, `chosen` are the `chosen_takes`. The sound of an item is known by its
+        recording, so that it stays where its level or its hit is changed.
+        """
+        edit = self.stem_edits.get((job.clip.id, job.clip.role))
+        if job.sound is not None and edit is not None:
+            heard = table(edit.clip.media_reference.metadata, KEY)
+            return heard.get("take", 1) != 1 and has_choice(heard, job.sound.choice)
+        return choice_of(made) in chosen
 
     def tell_stems(self, placed: frozenset[tuple[str, str]]) -> None:
         """Note the edits of the stems that are placed again, and of those that are not."""

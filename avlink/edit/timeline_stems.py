@@ -38,7 +38,7 @@ from avlink.timeline.cue_notes import cue_notes
 from avlink.timeline.dialects import address_resolve, count_from_zero, write_for_resolve
 from avlink.timeline.flatten import flatten_timeline
 from avlink.timeline.hit_items import ItemGrid
-from avlink.timeline.item_metadata import choice_of, take_details
+from avlink.timeline.item_metadata import take_details
 from avlink.timeline.merge import request_digests
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
@@ -68,6 +68,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
         for note in cue_notes(self.file.timeline):
             session.tell(Message(text=note, level="warning"))
         self.plan_digest, self.own_keys = plan_digest(self.plan), {job.raw_key for job in self.plan.jobs}
+        opened.previous.follow_hits(self.plan.jobs)
         if not request.force:
             self.plan = with_made_sounds(self.plan, session.store)
         self.target = replace(target, untouchable=frozenset(path.resolve() for path in self.inputs))
@@ -109,14 +110,16 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     def _takes(self, rendered: Rendered) -> list[list[WrittenStem]]:
         """Return the takes of each clip in timeline order, the one that was chosen before first."""
-        chosen = self.opened.previous.chosen_takes
+        previous = self.opened.previous
+        chosen = previous.chosen_takes
         takes: dict[str, list[WrittenStem]] = {}
         for job in self.plan.jobs:
             stem = rendered.files.get(job.id)
             if isinstance(stem, WrittenStem):
                 takes.setdefault(job.clip.id, []).append(stem)
         return [
-            sorted(stems, key=lambda stem: choice_of(self._details(stem)) not in chosen) for stems in takes.values()
+            sorted(stems, key=lambda stem: not previous.is_chosen(stem.job, self._details(stem), chosen))
+            for stems in takes.values()
         ]
 
     def _write_back(self, takes: Sequence[Sequence[WrittenStem]]) -> list[Path]:

@@ -83,7 +83,7 @@ def cut_items(source: Source, grid: ItemGrid) -> list[tuple[HitItem, Fraction]]:
         before_s = clip.timeline_start_s + before.time_s
         edge_s = _frame_before(max(at_s - _CUT_LEAD_S, (before_s + at_s) / 2), grid.rate)
         if edge_s <= before_s:
-            edge_s = _frame_after(before_s, grid.rate)
+            edge_s = (floor(before_s * grid.rate) + 1) / grid.rate
         if max(begun_s, before_s) < edge_s <= at_s and edge_s < clip.heard_end_s:
             found.append((hit, seen[hit.time_s], edge_s))
     ends = [*(start_s for _, _, start_s in found[1:]), clip.heard_end_s]

@@ -42,9 +42,10 @@ def choice_of(made: Mapping[str, Any]) -> str:
     return f"{made.get('source_digest')} {made[_HIT].split(' ')[0]} {chosen}"
 
 
-def has_choice(made: Mapping[str, Any]) -> bool:
-    """Return whether a take is a sound that was chosen for one hit."""
-    return isinstance(made.get(_CHOICE), str)
+def has_choice(made: Mapping[str, Any], choice: str | None = None) -> bool:
+    """Return whether a take is a sound that was chosen for one hit; with `choice` that one."""
+    known = made.get(_CHOICE)
+    return isinstance(known, str) and choice in (None, known)
 
 
 def stem_id(said: Mapping[str, Any]) -> str:

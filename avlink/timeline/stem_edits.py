@@ -6,7 +6,7 @@ differences from these, so that they outlive programs that write the project aga
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -16,16 +16,19 @@ import opentimelineio as otio
 from avlink.core import clock
 from avlink.core.hashing import fraction_text
 from avlink.timeline.item import KEY, plain, seconds, stack_start_s, table
-from avlink.timeline.item_metadata import stem_id
+from avlink.timeline.item_metadata import item_moment, stem_id
 from avlink.timeline.markers import is_hit
 from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.own_time import shift_own_time
 from avlink.timeline.timebase import frame_rate, origin_s
+from avlink.timeline.values import ClipRef, HitItem
 
 PLACED = "placed"
 """The key of a stem's metadata with its place on the timeline, its begin and its duration as AVLink wrote them."""
 
 _ZERO = Fraction(0)
+_MOVED_S = Fraction(1, 4)
+"""A hit that is gone, and one that is new this near to it in the same clip, are one that was moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,30 @@ def read_stem_edits(timeline: otio.schema.Timeline) -> dict[tuple[str, str], Ste
     return found
 
 
+def follow_hits(
+    edits: Mapping[tuple[str, str], StemEdit], items: Iterable[tuple[ClipRef, HitItem]]
+) -> dict[tuple[str, str], StemEdit]:
+    """Return the edits of stems, those of an item whose hit was moved a little under the id that it has now.
+
+    `items` are those of a plan, each with its clip.
+    """
+    there = {(item.clip.id, item.clip.role): (clip, item) for clip, item in items}
+    gone = {key: moment for key, edit in edits.items() if key not in there and (moment := _moment_s(edit)) is not None}
+    new = {key: one for key, one in there.items() if key not in edits}
+    near = sorted(
+        (abs(item.hit.time_s - moment_s), old, key)
+        for old, (id, moment_s) in gone.items()
+        for key, (clip, item) in new.items()
+        if clip.id == id and old[1] == key[1]
+    )
+    found, taken = dict(edits), set[tuple[str, str]]()
+    for distance_s, old, key in near:
+        if distance_s <= _MOVED_S and old in found and key not in taken:
+            found[key] = found.pop(old)
+            taken.add(key)
+    return found
+
+
 def requests_on_stem(stem: otio.schema.Clip) -> dict[str, object]:
     """Return the requests that a stem repeats of its clip: prompt, negative, seed, gain_db and mode."""
     said = table(stem.metadata, KEY)
@@ -132,6 +159,16 @@ def _edit(
     changes = (at_s - placed[0], begin_s - placed[1], duration_s - placed[2])
     shift_s, head_s, longer_s = (change if abs(change) >= slack_s else _ZERO for change in changes)
     return StemEdit(clip=copy, shift_s=shift_s, head_s=head_s, longer_s=longer_s)
+
+
+def _moment_s(edit: StemEdit) -> tuple[str, Fraction] | None:
+    """Return the id of the clip of an edited item, and the time of its hit there; None for another stem."""
+    said = table(edit.clip.metadata, KEY)
+    moment = item_moment(said)
+    try:
+        return None if moment is None else (str(said.get("id")), clock.exact_number(moment))
+    except ValueError:
+        return None
 
 
 def _placed(value: object) -> tuple[Fraction, Fraction, Fraction] | None:

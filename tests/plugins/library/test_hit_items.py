@@ -248,6 +248,31 @@ class TestEdits:
             if stem.path in files[0]:
                 assert stem.cached
 
+    def test_an_item_keeps_its_edits_and_its_take_where_its_hit_is_moved_a_little(
+        self, tmp_path: Path, session: Session
+    ) -> None:
+        cut = spotted(tmp_path, KNOCKS)
+        foley = run(cut, session).output
+        assert foley is not None
+
+        def change(tracks: list[otio.schema.Track]) -> None:
+            for clip in (clip for track in tracks for clip in track.find_clips()):
+                moment = Fraction(clip.metadata["avlink"]["hit_s"])
+                if moment == KNOCKS[3][0]:
+                    clip.enabled = False
+                if moment == KNOCKS[1][0]:
+                    clip.active_media_reference_key = "take_3"
+
+        edit(foley, change)
+        put(cut, [(at_s + (Fraction(2, 24) if at_s else 0), name) for at_s, name in KNOCKS])
+        run(cut, session)
+        clips = [
+            clip for track in otio.adapters.read_from_file(str(foley)).audio_tracks() for clip in track.find_clips()
+        ]
+        assert [Fraction(clip.metadata["avlink"]["hit_s"]) for clip in clips if not clip.enabled] == [Fraction(32, 24)]
+        heard = {Fraction(clip.metadata["avlink"]["hit_s"]): clip.media_reference.metadata["avlink"] for clip in clips}
+        assert set(heard) == {0, *(at_s + Fraction(2, 24) for at_s, _ in KNOCKS[1:])}
+
     def test_a_second_run_changes_nothing(self, tmp_path: Path, session: Session) -> None:
         cut = spotted(tmp_path, KNOCKS)
         foley = run(cut, session).output
