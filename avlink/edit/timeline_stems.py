@@ -117,6 +117,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
             stem = rendered.files.get(job.id)
             if isinstance(stem, WrittenStem):
                 takes.setdefault(job.clip.id, []).append(stem)
+        previous.tell_takes([stem.job for stem in stems] for stems in takes.values())
         return [
             sorted(stems, key=lambda stem: not previous.is_chosen(stem.job, self._details(stem), chosen))
             for stems in takes.values()

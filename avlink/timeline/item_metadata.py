@@ -31,6 +31,11 @@ def take_details(job: Job, item: HitItem) -> dict[str, object]:
     return {_HIT: told, **({} if item.sound is None else {_CHOICE: item.sound.choice})}
 
 
+def is_same_hit(made: Mapping[str, Any], job: Job, item: HitItem) -> bool:
+    """Return whether a take is a sound of the hit of a job, by its metadata."""
+    return made.get(_HIT) == take_details(job, item)[_HIT]
+
+
 def choice_of(made: Mapping[str, Any]) -> str:
     """Return the name of the sound that a take is, by its metadata: that of the clip's, or of its hit's.
 

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from avlink import testing
+from avlink.core.events import Event, Message
 from avlink.core.recipe import load_recipe
 from avlink.edit.export import ExportRequest, export
 from avlink.edit.sonify import SonifyReport, SonifyRequest, sonify
@@ -254,6 +255,7 @@ class TestEdits:
         cut = spotted(tmp_path, KNOCKS)
         foley = run(cut, session).output
         assert foley is not None
+        chosen = []
 
         def change(tracks: list[otio.schema.Track]) -> None:
             for clip in (clip for track in tracks for clip in track.find_clips()):
@@ -262,16 +264,42 @@ class TestEdits:
                     clip.enabled = False
                 if moment == KNOCKS[1][0]:
                     clip.active_media_reference_key = "take_3"
+                    chosen.append(clip.media_reference.metadata["avlink"]["choice"])
 
+        many = "write.alternatives=5"
+        later = Fraction(1, 24)
         edit(foley, change)
-        put(cut, [(at_s + (Fraction(2, 24) if at_s else 0), name) for at_s, name in KNOCKS])
-        run(cut, session)
+        put(cut, [(at_s + later, name) for at_s, name in KNOCKS])
+        run(cut, session, many)
         clips = [
             clip for track in otio.adapters.read_from_file(str(foley)).audio_tracks() for clip in track.find_clips()
         ]
-        assert [Fraction(clip.metadata["avlink"]["hit_s"]) for clip in clips if not clip.enabled] == [Fraction(32, 24)]
-        heard = {Fraction(clip.metadata["avlink"]["hit_s"]): clip.media_reference.metadata["avlink"] for clip in clips}
-        assert set(heard) == {0, *(at_s + Fraction(2, 24) for at_s, _ in KNOCKS[1:])}
+        heard = {Fraction(clip.metadata["avlink"]["hit_s"]): clip for clip in clips}
+        assert set(heard) == {at_s + later for at_s, _ in KNOCKS}
+        assert [at_s for at_s, clip in heard.items() if not clip.enabled] == [KNOCKS[3][0] + later]
+        clip = heard[KNOCKS[1][0] + later]
+        assert [clip.media_reference.metadata["avlink"]["choice"]] == chosen
+        assert clip.name == f"knock wood - {clip.media_reference.name}"
+
+    def test_a_chosen_sound_that_is_offered_no_more_is_told_and_kept_where_it_can_be(self, tmp_path: Path) -> None:
+        told: list[Event] = []
+        session = open_session(device="cpu", cache=tmp_path / "cache", listener=told.append)
+        cut = spotted(tmp_path, KNOCKS[:1])
+        foley = run(cut, session, "write.alternatives=5").output
+        assert foley is not None
+
+        def change(tracks: list[otio.schema.Track]) -> None:
+            next(iter(tracks[0].find_clips())).active_media_reference_key = "take_5"
+
+        edit(foley, change)
+        run(cut, session, "write.alternatives=2")
+        (clip,) = otio.adapters.read_from_file(str(foley)).audio_tracks()[0].find_clips()
+        assert clip.media_reference.metadata["avlink"]["take"] == 5 and len(clip.media_references()) == 5
+        assert not any("chosen for" in event.text for event in told if isinstance(event, Message))
+        # Words that other recordings fit.
+        put(cut, [(KNOCKS[0][0], "footstep gravel")])
+        run(cut, session, "write.alternatives=2")
+        assert any("the takes that were chosen for footstep gravel" in e.text for e in told if isinstance(e, Message))
 
     def test_a_second_run_changes_nothing(self, tmp_path: Path, session: Session) -> None:
         cut = spotted(tmp_path, KNOCKS)
