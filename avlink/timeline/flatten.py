@@ -123,18 +123,20 @@ def _by_item(
     """Return the hits of clips by the items that were made of them, each hit once."""
     found: dict[str, list[Hit]] = {}
     first: dict[str, str] = {}
-    left = {id: list(known) for id, known in hits.items() if known is not None}
+    left: dict[str, dict[str, list[Hit]]] = {}
     for said in stems:
-        moment, waiting = item_moment(said), left.get(str(said.get("id")))
-        if moment is None or waiting is None:
+        moment, id = item_moment(said), str(said.get("id"))
+        known = hits.get(id)
+        if moment is None or known is None:
             continue
-        first.setdefault(str(said["id"]), stem_id(said))
-        own = next((hit for hit in waiting if fraction_text(hit.time_s) == moment), None)
-        found.setdefault(stem_id(said), []).extend([own] if own is not None else [])
-        if own is not None:
-            waiting.remove(own)
+        if id not in left:
+            first[id], left[id] = stem_id(said), {}
+            for hit in known:
+                left[id].setdefault(fraction_text(hit.time_s), []).append(hit)
+        waiting = left[id].get(moment)
+        found.setdefault(stem_id(said), []).extend([waiting.pop(0)] if waiting else [])
     for id, item in first.items():
-        found[item] += left[id]
+        found[item] += [hit for row in left[id].values() for hit in row]
     return {item: tuple(sorted(own, key=lambda hit: hit.time_s)) for item, own in found.items()}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -176,11 +177,11 @@ def with_hits(source: Source, hits: Sequence[Hit]) -> Source:
     """Return a source of which only some of its hits are known."""
     if len(hits) == len(source.hits or ()):
         return source
-    clip, kept = source.clip, list(hits)
+    clip, kept = source.clip, Counter(hits)
     markers = []
     for marker, hit in zip((one for one in clip.markers if one.hit is not None), source.hits or (), strict=True):
-        if hit in kept:
-            kept.remove(hit)
+        if kept[hit]:
+            kept[hit] -= 1
             markers.append(marker)
     return replace(source, clip=replace(clip, markers=tuple(markers), found_hits=()))
 

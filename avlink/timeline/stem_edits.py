@@ -6,6 +6,7 @@ differences from these, so that they outlive programs that write the project aga
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -120,18 +121,25 @@ def follow_hits(
 
     `items` are those of a plan, each with its clip.
     """
+    there: dict[tuple[str, str], tuple[ClipRef, HitItem]]
     there = {(item.clip.id, item.clip.role): (clip, item) for clip, item in items}
-    gone = {key: moment for key, edit in edits.items() if key not in there and (moment := _moment_s(edit)) is not None}
-    new = {key: one for key, one in there.items() if key not in edits}
-    near = sorted(
-        (abs(item.hit.time_s - moment_s), old, key)
-        for old, (id, moment_s) in gone.items()
-        for key, (clip, item) in new.items()
-        if clip.id == id and old[1] == key[1]
-    )
+    # By clip and role, in order of time: a clip may have ten thousand hits, of which each was moved.
+    new: dict[tuple[str, str], list[tuple[Fraction, tuple[str, str]]]] = {}
+    for key, (clip, item) in there.items():
+        if key not in edits:
+            new.setdefault((clip.id, key[1]), []).append((item.hit.time_s, key))
+    for row in new.values():
+        row.sort()
+    near = []
+    for old, edit in edits.items():
+        known = None if old in there else _moment_s(edit)
+        row = [] if known is None else new.get((known[0], old[1]), [])
+        if known is not None and row:
+            first, last = (bisect_left(row, known[1] + by_s, key=_time) for by_s in (-_MOVED_S, _MOVED_S))
+            near += [(abs(time_s - known[1]), old, key) for time_s, key in row[first:last]]
     found, taken = dict(edits), set[tuple[str, str]]()
-    for distance_s, old, key in near:
-        if distance_s <= _MOVED_S and old in found and key not in taken:
+    for _, old, key in sorted(near):
+        if old in found and key not in taken:
             found[key] = found.pop(old)
             taken.add(key)
     return found
@@ -141,6 +149,10 @@ def requests_on_stem(stem: otio.schema.Clip) -> dict[str, object]:
     """Return the requests that a stem repeats of its clip: prompt, negative, seed, gain_db and mode."""
     said = table(stem.metadata, KEY)
     return {name: plain(said[name]) for name in REQUESTS if name in said}
+
+
+def _time(one: tuple[Fraction, tuple[str, str]]) -> Fraction:
+    return one[0]
 
 
 def _edit(
