@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from avlink import SoundRequest, to_index
 from avlink_library.assemble import Stretch, Strike
 from avlink_library.cycle import CycleSound
-from avlink_library.files import read_stretch
 from avlink_library.lay import InMemory, Laid, lay
 from avlink_library.render import RATE, Renderer, phase_of
 from avlink_library.shape import shape_of, shaped
@@ -35,7 +34,7 @@ def item_blocks(one: Strike | Stretch, request: SoundRequest, renderer: Renderer
         gain = laid.gain
     else:
         laid = renderer.laid_strike(one)
-        head, tail = _around(one, first, count - last)
+        head, tail = _around(one, renderer, first, count - last)
         gain = laid.gain * renderer.factor(one)
     handles = [(at, _limited(samples, gain)) for at, samples in ((first - len(head), head), (last, tail))]
     begin = 0
@@ -59,24 +58,28 @@ def _rounds(
     return head, tail
 
 
-def _around(strike: Strike, before: int, after: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _around(
+    strike: Strike, renderer: Renderer, before: int, after: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return up to `before` samples of what a recording has before a single hit, and `after` of what it has behind."""
     single, speed = strike.single, strike.variation.speed
     length_s = single.sound.analysis.length_s
     head_s = min(single.start_s, Fraction(before, RATE) * speed)
     tail_s = min(max(Fraction(0), length_s - single.end_s), Fraction(after, RATE) * speed)
-    head = _stretch(strike, single.start_s - head_s, single.start_s)[-before:] if before and head_s else _NONE
-    tail = _stretch(strike, single.end_s, single.end_s + tail_s)[:after] if after and tail_s else _NONE
+    begin_s, end_s = single.start_s, single.end_s
+    head = _stretch(strike, renderer, begin_s - head_s, begin_s)[-before:] if before and head_s else _NONE
+    tail = _stretch(strike, renderer, end_s, end_s + tail_s)[:after] if after and tail_s else _NONE
     return head, tail
 
 
-def _stretch(strike: Strike, start_s: Fraction, end_s: Fraction) -> NDArray[np.float32]:
+def _stretch(strike: Strike, renderer: Renderer, start_s: Fraction, end_s: Fraction) -> NDArray[np.float32]:
     sound, variation = strike.single.sound, strike.variation
-    samples = read_stretch(sound, start_s, end_s)
+    samples = renderer.read(sound, start_s, end_s)
     if not len(samples):
         return _NONE
     shape = shape_of(len(samples), 0, rate=sound.analysis.sample_rate, out_rate=RATE, speed=variation.speed)
-    made = shaped(samples, shape, out_rate=RATE, treble_db=variation.treble_db)
+    # A copy: without a change of rate it is what is kept of the recording.
+    made = np.array(shaped(samples, shape, out_rate=RATE, treble_db=variation.treble_db))
     ease = min(round(_EASE_S * RATE), len(made) // 2)
     ramp = (np.arange(ease, dtype=np.float32) + 0.5) / max(1, ease)
     made[:ease] *= ramp

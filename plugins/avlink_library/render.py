@@ -65,6 +65,10 @@ class Renderer:
         gain = 0.0 if power <= 0 else min(wanted / power**0.5, 10 ** (level_db / 20) / peak)
         return Laid(start=start, sound=CycleSound(cycle, count, first=first, fade=fade), gain=gain)
 
+    def read(self, sound: Sound, start_s: Fraction, end_s: Fraction) -> NDArray[np.float32]:
+        """Return the samples of a recording from `start_s` to `end_s`; see `read_stretch`."""
+        return self._read.get((sound.digest, start_s, end_s), lambda: read_stretch(sound, start_s, end_s))
+
     def cycle(self, sound: Sound) -> NDArray[np.float32]:
         """Return the samples of a continuous recording, which goes round."""
         return self._made.get(("cycle", sound.digest), lambda: self._cycle(sound))
@@ -79,14 +83,11 @@ class Renderer:
     def struck(self, strike: Strike, shape: StrikeShape) -> NDArray[np.float32]:
         """Return the shaped samples of a single hit, whose peak is 1."""
         single, variation = strike.single, strike.variation
-        place = (single.sound.digest, single.transient_s)
-        key = (*place, variation.speed, variation.treble_db)
-
-        def read() -> NDArray[np.float32]:
-            return read_stretch(single.sound, single.start_s, single.end_s)
+        key = (single.sound.digest, single.transient_s, variation.speed, variation.treble_db)
 
         def make() -> NDArray[np.float32]:
-            made = shaped(self._read.get(place, read), shape, out_rate=RATE, treble_db=variation.treble_db)
+            samples = self.read(single.sound, single.start_s, single.end_s)
+            made = shaped(samples, shape, out_rate=RATE, treble_db=variation.treble_db)
             ends = single.end_s < single.sound.analysis.length_s
             made = with_soft_edges(made, shape.anchor, rate=RATE, start=single.start_s > 0, end=ends)
             peak = float(np.abs(made).max(initial=0.0))
