@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 from collections.abc import Sequence
 from fractions import Fraction
@@ -15,10 +17,14 @@ import soundfile
 from avlink import testing
 from avlink.core.events import Event, Message
 from avlink.core.recipe import load_recipe
+from avlink.edit.cues import import_cues
 from avlink.edit.export import ExportRequest, export
+from avlink.edit.prune_stems import find_unused
 from avlink.edit.sonify import SonifyReport, SonifyRequest, sonify
+from avlink.edit.takes import use_take
 from avlink.session import Session, open_session
 from avlink.testing import Shot
+from avlink.timeline.read import read_timeline
 from tests.plugins.library.item_files import ReadItem, read_items
 
 RATE = 48000
@@ -312,6 +318,38 @@ class TestEdits:
         assert report.counts["cached"] == 1
         now = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "cache" not in path.parts}
         assert now == there
+
+
+@pytest.mark.usefixtures("shared_library")
+class TestServices:
+    def test_takes_sheets_credits_previews_and_pruning_know_items(self, tmp_path: Path, session: Session) -> None:
+        cut = spotted(tmp_path, [*KNOCKS[:2], (Fraction(3, 2), "xyzzy")])
+        credits = tmp_path / "credits.txt"
+        report = run(cut, session, "write.preview=true", credits=credits)
+        foley = report.output
+        assert foley is not None and report.preview is not None and report.preview.is_file()
+        assert credits.read_text(encoding="utf-8").count("knock wood") == len(
+            {use.name for stem in report.items[0].stems for use in stem.origin.uses}
+        )
+        # Another take by the name of its item, which says what is heard then.
+        name = report.items[0].stems[0].job.clip.name
+        (changed,) = use_take(foley, 2, [name], outputs=session.outputs()).stems
+        assert changed.heard == 2 and changed.clip != name and changed.clip.startswith("knock wood - ")
+        # The sheet has a row for each item with its hit, and the first also those that have none.
+        sheet = of_format(foley, "csv")
+        rows = list(csv.DictReader(io.StringIO(sheet.read_text(encoding="utf-8-sig"))))
+        assert [row["hits"] for row in rows] == ["0.0 knock wood 0.7; 1.5 xyzzy 0.5", "0.416667 knock wood 0.9"]
+        text = sheet.read_text(encoding="utf-8-sig").replace("knock wood 0.9", "knock wood 0.1")
+        sheet.write_text(text, encoding="utf-8-sig")
+        back = import_cues(cut, sheet)
+        assert back.hits == 1
+        marks = [marker.name for marker in next(iter(read_timeline(back.output).timeline.find_clips())).markers]
+        assert sorted(marks) == ["HIT: knock wood 0.7", "HIT: xyzzy", "knock wood 0.1"]
+        # Files of a hit that is gone are not used any more.
+        put(cut, KNOCKS[:1])
+        run(cut, session)
+        sheet.unlink()
+        assert len(find_unused([foley], outputs=session.outputs()).removable) == 3
 
 
 @pytest.mark.usefixtures("shared_library")
