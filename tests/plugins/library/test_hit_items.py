@@ -62,6 +62,15 @@ def put(project: Path, marks: Sequence[Mark]) -> None:
     otio.adapters.write_to_file(timeline, str(project))
 
 
+def fade_out(project: Path, frames: int) -> None:
+    """Let the first clip fade out over its last frames."""
+    timeline = otio.adapters.read_from_file(str(project))
+    length = otio.opentime.RationalTime(frames, 24)
+    nothing = otio.opentime.RationalTime(0, 24)
+    timeline.tracks[0].append(otio.schema.Transition(in_offset=length, out_offset=nothing))
+    otio.adapters.write_to_file(timeline, str(project))
+
+
 def run(cut: Path, session: Session, *settings: str, items: str = "hits", **asked: object) -> SonifyReport:
     recipe = load_recipe(
         "library", "sonify", [f"write.items={items}", "backend.options.spotter=motion-peaks", *settings]
@@ -143,16 +152,20 @@ class TestPlaces:
             sounds = [ref.metadata["avlink"]["sounds"][0]["name"] for ref in clip.media_references().values()]
             assert [Path(sound).stem for sound in sounds] == names
 
-    def test_together_they_sound_as_the_stem_of_the_clip(self, tmp_path: Path, session: Session) -> None:
+    def test_together_they_sound_as_the_stem_of_the_clip_fades_included(self, tmp_path: Path, session: Session) -> None:
         marks = (*KNOCKS, (Fraction(1), "scrape metal", Fraction(1, 2)))
         plain = ("stems.post=[]", "stems.write_handles=true")
-        whole = run(spotted(tmp_path / "clip", marks), session, *plain, items="clip").output
-        each = run(spotted(tmp_path / "hits", marks), session, *plain).output
+        cuts = [spotted(tmp_path / name, marks) for name in ("clip", "hits")]
+        for cut in cuts:
+            fade_out(cut, 20)
+        whole = run(cuts[0], session, *plain, items="clip").output
+        each = run(cuts[1], session, *plain).output
         assert whole is not None and each is not None
         one, many = (mix(read_items(path), 2 * RATE) for path in (whole, each))
         assert len(read_items(each)) == len(marks)
         # Each of the files is rounded to 24 bits.
         np.testing.assert_allclose(many, one, atol=len(marks) * 2**-23)
+        assert np.abs(one).max() > 0.1 and np.abs(one[-100:]).max() < 0.01
 
     def test_overlaps_lie_on_as_few_tracks_as_can_be_and_no_tail_is_lost(
         self, tmp_path: Path, session: Session
