@@ -206,9 +206,9 @@ class WriteTable(Table):
     """The items that are written to the timeline, and further files beside it."""
 
     items: Literal["clip", "hits"] = "clip"
-    """"clip" writes one stem for each clip, "hits" one item for each hit of a clip that is spotted, with handles."""
+    """One stem for each clip ("clip"), or one item with handles for each of its hits, where these are known ("hits")."""
     alternatives: int = Field(default=3, ge=1, le=20)
-    """Number of takes of each item, the chosen one included, of a backend that chooses sounds ("hits" only)."""
+    """Number of takes of each item, the chosen one included, where a backend chooses sounds for hits."""
     also: Names = ()
     """Names of timeline formats that are written too."""
     preview: bool = False
