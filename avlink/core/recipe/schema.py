@@ -206,7 +206,7 @@ class WriteTable(Table):
     """The items that are written to the timeline, and further files beside it."""
 
     items: Literal["clip", "hits"] = "clip"
-    """One stem for each clip ("clip"), or one item with handles for each of its hits, where these are known ("hits")."""
+    """One stem for each clip ("clip"), or one item with handles for each of its hits where they are known ("hits")."""
     alternatives: int = Field(default=3, ge=1, le=20)
     """Number of takes of each item, the chosen one included, where a backend chooses sounds for hits."""
     also: Names = ()
