@@ -64,7 +64,9 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
         lane -= 1
         for clip in track.clips:
             place = {"lane": str(lane), "offset": _samples(clip.heard_start_s, sound.sample_rate)}
-            takes = [clip.active_media, *(one for at, one in enumerate(clip.media) if at != clip.active)]
+            # Other media of a clip that AVLink did not make may be proxies.
+            others = [one for at, one in enumerate(clip.media) if at != clip.active and track.ours]
+            takes = [clip.active_media, *others]
             # The first clip of an audition is the one that plays.
             parent, own = (gap, place) if len(takes) == 1 else (xml.SubElement(gap, "audition", place), {})
             for media in takes:
