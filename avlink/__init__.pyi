@@ -84,7 +84,9 @@ from .core.sound import read_whole as read_whole
 from .core.store import Store as Store
 from .core.values import Frames as Frames
 from .core.values import FrameSource as FrameSource
+from .core.values import HitSounds as HitSounds
 from .core.values import HitSpotter as HitSpotter
+from .core.values import ItemSound as ItemSound
 from .core.values import OnStep as OnStep
 from .core.values import PictureGenerator as PictureGenerator
 from .core.values import PictureRequest as PictureRequest

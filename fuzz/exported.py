@@ -160,8 +160,14 @@ def _of_rpp(text: str) -> Iterator[Heard]:
 
 
 def _of_fcpxml(root: xml.Element, timeline: FlatTimeline) -> Iterator[Heard]:
-    for clip in root.iter("asset-clip"):
-        first, length = (_fcpx_s(clip.get(name, "")) * timeline.sample_rate for name in ("offset", "duration"))
+    for placed in root.iter():
+        # The first clip of an audition plays, and the others have no place.
+        if placed.tag not in ("asset-clip", "audition") or "offset" not in placed.attrib:
+            continue
+        clip = placed[0] if placed.tag == "audition" else placed
+        first, length = (
+            _fcpx_s(one.get(name, "")) * timeline.sample_rate for one, name in ((placed, "offset"), (clip, "duration"))
+        )
         yield Heard(_whole(first), _whole(first + length), plain(clip.get("name", "")))
 
 

@@ -11,7 +11,7 @@ from avlink.core.answer import Block, Grid
 from avlink.core.limits import amount
 
 _PLACE = ("clip", "track", "timecode", "at", "length", "status")
-_PLAN = ("media", "from", "speed", "prompt")
+_PLAN = ("media", "from", "speed", "prompt", "items")
 _DOUBTS = {"silent_stem": "silent", "silent_stretch": "silent in part"}
 _NAMED, _LONGEST = 6, 60
 _STATES = ("generated", "cached", "skipped", "failed")
@@ -73,9 +73,8 @@ def _sounds(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for item in items:
         name = visible_line(str(item.get("name", "")))
         stems = item.get("stems") or []
-        yield from dict.fromkeys(
-            f"warning: {name}: {visible_line(note)}" for s in stems for note in s.get("notes") or []
-        )
+        notes = [*(item.get("notes") or []), *(note for stem in stems for note in stem.get("notes") or [])]
+        yield from dict.fromkeys(f"warning: {name}: {visible_line(note)}" for note in notes)
         used = list(dict.fromkeys(_use(use) for stem in stems for use in stem.get("sounds") or []))
         if used:
             more = f" and {len(used) - _NAMED} more (--json names all)" if len(used) > _NAMED else ""
@@ -119,12 +118,16 @@ def _planned(item: Mapping[str, Any]) -> tuple[str, ...]:
         _seconds(item.get("source_start_s")),
         "" if speed in (None, 1) else f"{speed:.4g}",
         str(item.get("prompt") or ""),
+        str(len(item.get("hit_items") or []) or ""),
     )
 
 
 def _made(item: Mapping[str, Any], made: Literal["stems", "pictures"]) -> str:
+    own, files = item.get("hit_items") or [], item.get(made) or []
+    if own:
+        return f"{len(own)} items, {len(files)} files" if len(own) > 1 else f"1 item, {len(files)} files"
     more = _level if made == "stems" else _frames
-    return "; ".join(f"{PurePath(file['path']).name}{more(file)}" for file in item.get(made) or [])
+    return "; ".join(f"{PurePath(file['path']).name}{more(file)}" for file in files)
 
 
 def _level(stem: Mapping[str, Any]) -> str:

@@ -55,19 +55,20 @@ class SpooledSound:
 
 
 class FittedSound:
-    """A span of a `SoundSource` of an exact length: cut at its end, or followed by silence."""
+    """A span of a `SoundSource` of an exact length: cut at its ends, or with silence around it."""
 
     def __init__(self, sound: SoundSource, num_samples: int, start: int = 0) -> None:
-        """Take `num_samples` samples of `sound`, from sample `start` on."""
+        """Take `num_samples` samples of `sound`, from sample `start` on, which may lie before its first one."""
         self._sound, self._start = sound, start
         self.sample_rate, self.channels, self.num_samples = sound.sample_rate, sound.channels, num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return samples [start, stop) of shape (channels, samples); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_samples)
-        end = self._sound.num_samples
-        heard = self._sound.read(min(self._start + start, end), min(self._start + stop, end))
-        return np.pad(heard, ((0, 0), (0, max(0, stop - start) - heard.shape[1])))
+        first, last = (min(max(0, self._start + at), self._sound.num_samples) for at in (start, stop))
+        heard = self._sound.read(first, last)
+        before = min(max(0, -self._start - start), max(0, stop - start))
+        return np.pad(heard, ((0, 0), (before, max(0, stop - start) - before - heard.shape[1])))
 
 
 class FadedSound:

@@ -240,6 +240,10 @@ class SoundRequest:
 
     `is_ambience` asks for a continuous background, which has no hits. `material` is what the backend has answered on
     this clip as its `Backend.material`; "" where it has none.
+
+    With `item`, the `ItemSound.item` of a sound that the backend has chosen, only that sound is asked for: it strikes
+    at the one hit of `hits`, or lasts as long as that. Within `known_s` nothing else sounds; outside of it, its
+    recording goes on as far as it does. `frames` has no frames then.
     """
 
     frames: FrameSource
@@ -251,6 +255,7 @@ class SoundRequest:
     known_s: tuple[Fraction, Fraction] | None = None
     is_ambience: bool = False
     material: str = ""
+    item: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +276,41 @@ class SoundUse:
     name: str
     licence: str = ""
     author: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemSound:
+    """A sound for one hit, as a backend chooses it before anything is generated.
+
+    It is heard from `lead_s` before the hit on, for `length_s`; its recording has `before_s` before that, and `after_s`
+    behind it. `name` is for people. `item` names all that is heard, and comes back as `SoundRequest.item`. `choice`
+    names the recording and the place in it alone, whatever its level. Raises ValueError for lengths below 0.
+    """
+
+    name: str
+    item: str
+    choice: str
+    lead_s: Fraction
+    length_s: Fraction
+    before_s: Fraction = Fraction(0)
+    after_s: Fraction = Fraction(0)
+    use: SoundUse | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("lead_s", "length_s", "before_s", "after_s"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} of the sound '{self.name}' is {float(getattr(self, name))}, below 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitSounds:
+    """The sounds that a backend has chosen for one hit: the one that is heard, then its alternatives.
+
+    Without any, `note` is a sentence that says why; where that is empty too, the hit is generated with its clip.
+    """
+
+    takes: tuple[ItemSound, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

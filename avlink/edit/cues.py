@@ -168,14 +168,15 @@ def apply_hits(timeline: otio.schema.Timeline, edits: list[Mapping[str, Any]]) -
         part = parts.get(str(edit["id"]))
         if part is None or "hits" not in edit:
             continue
-        by_part[part.id] = [
+        # Items have a row each, with the hits that they are for.
+        by_part.setdefault(part.id, []).extend(
             ReturnedHit(
                 start_s=part.timeline_start_s + exact_number(start),
                 duration_s=exact_number(end) - exact_number(start),
                 name=name if is_hit_text(name) else f"HIT: {name}",
             )
             for start, end, name in (line.split(" ", 2) for line in str(edit["hits"]).splitlines())
-        ]
+        )
     return sum(set_hits(timeline, parts[id], hits, same_millisecond) for id, hits in by_part.items())
 
 

@@ -66,11 +66,13 @@ def plan_disk_use(
     Temporary files are those of the batch at work: `batch_s` long, or the longest clip. `copied` bytes of media are
     written as they are.
     """
-    lengths = [job.source.made_s for job in jobs if job.id not in cached]
+    missing = [job for job in jobs if job.id not in cached]
+    # Of a clip that is used twice, and of one that becomes several items, the sound is made once.
+    lengths = {job.raw_key: job.made_s for job in missing}.values()
     total = sum(lengths, Fraction(0))
     at_once = min(total, max([Fraction(batch_s), *lengths])) if lengths else Fraction(0)
     return DiskUse(
-        files=int(total * rates.files) + (copied if lengths else 0),
+        files=int(sum((job.file_s for job in missing), Fraction(0)) * rates.files) + (copied if lengths else 0),
         cache=int(total * rates.cache),
         temporary=int(at_once * rates.temporary),
     )

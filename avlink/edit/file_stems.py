@@ -20,7 +20,8 @@ from avlink.edit.report import Rendered, WrittenFile, WrittenStem
 from avlink.edit.request import SonifyRequest
 from avlink.edit.result_names import result_base
 from avlink.edit.sources import timecode_s
-from avlink.edit.stems import StemTarget, write_stem
+from avlink.edit.stem_target import StemTarget
+from avlink.edit.stems import write_stem
 from avlink.hooks import ReadyBackend, resolve_chain
 from avlink.media.mux import check_fits, mux_sound
 from avlink.media.probe import probe, require_video
@@ -45,6 +46,10 @@ class FileStems(FileEdit[SoundSource]):
         recipe, path = request.recipe, request.input
         if request.stems is not None:
             raise InputError(f"{path} is a media file, of which --output names the sound; --stems is for timelines")
+        if recipe.write.items == "hits":
+            raise InputError(
+                f"{path} is a media file, and items (write.items) lie on a timeline; `avlink spot` makes one of it"
+            )
         info = probe(path)
         video = require_video(info)
         self.state = file_state(path, session.store)

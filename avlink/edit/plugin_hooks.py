@@ -79,6 +79,7 @@ class EditHooks:
                 prompt=job.prompt,
                 seed=job.seed,
                 cached=file.cached,
+                item="" if job.item is None else job.clip.name,
             )
         )
 

@@ -61,7 +61,7 @@ def write_preview(
 
     Raises OutputError when the movie cannot be written.
     """
-    ends = [stem.job.source.clip.heard_end_s for stem in stems]
+    ends = [stem.job.clip.heard_end_s for stem in stems]
     shown = edit_pictures(
         file, session, folder=folder, roots=roots, height=height, least_s=max(ends, default=Fraction(0)), locate=locate
     )
@@ -187,7 +187,7 @@ def _mix(
     """Return all stems at their places, without handles, and production sound; None if there is no sound."""
     parts = [*own]
     for stem in stems:
-        clip, rate = stem.job.source.clip, stem.sample_rate
+        clip, rate = stem.job.clip, stem.sample_rate
         edit = edits.get((clip.id, clip.role))
         first, last = stem.head_samples, stem.samples - stem.tail_samples
         at_s = clip.heard_start_s

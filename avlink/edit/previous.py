@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import opentimelineio as otio
 
@@ -12,10 +14,13 @@ from avlink.core.outputs import Outputs
 from avlink.edit.cues import apply_edits, picture_ids, read_edits
 from avlink.edit.project import content_file, first_names
 from avlink.edit.takes import chosen_takes
+from avlink.timeline.item import KEY, table
+from avlink.timeline.item_metadata import choice_of, has_choice, is_same_hit
 from avlink.timeline.merge import MergeRecord, merge_requests, merge_tracks, read_record
 from avlink.timeline.metadata import own_tracks
 from avlink.timeline.read import read_timeline
-from avlink.timeline.stem_edits import StemEdit, read_stem_edits
+from avlink.timeline.stem_edits import StemEdit, follow_hits, read_stem_edits
+from avlink.timeline.values import Job
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +43,7 @@ class PreviousProject:
 
     @property
     def chosen_takes(self) -> frozenset[str]:
-        """The raw keys of the sounds that people chose over take 1."""
+        """The sounds that people chose over take 1, as `choice_of` names them."""
         return frozenset() if self.timeline is None else chosen_takes(self.timeline)
 
     def merge_requests(self, timeline: otio.schema.Timeline) -> None:
@@ -82,6 +87,42 @@ class PreviousProject:
                 self.notes.append(f"track {one.name} was {one.how} in {self.path.name}, and is kept")
         self.lost += refused
         return [one.track for one in taken]
+
+    def follow_hits(self, jobs: Iterable[Job]) -> None:
+        """Let the edits of an item be those of its hit, which people have moved a little since."""
+        self.stem_edits = follow_hits(
+            self.stem_edits, [(job.source.clip, job.item) for job in jobs if job.item is not None]
+        )
+
+    def is_chosen(self, job: Job, made: Mapping[str, Any], chosen: frozenset[str]) -> bool:
+        """Return whether people chose the sound of a job over take 1.
+
+        `made` is the metadata of the job, `chosen` are the `chosen_takes`. The sound of an item is known by its
+        recording, so that it stays where its level or its hit is changed.
+        """
+        heard = self._chosen_for(job)
+        if job.sound is not None and heard is not None:
+            return has_choice(heard, job.sound.choice)
+        return choice_of(made) in chosen
+
+    def tell_takes(self, takes: Iterable[Sequence[Job]]) -> None:
+        """Note the items whose sound people chose, and for which it is not made any more."""
+        gone = []
+        for jobs in takes:
+            heard, item = self._chosen_for(jobs[0]), jobs[0].item
+            if heard is None or item is None or any(job.sound and has_choice(heard, job.sound.choice) for job in jobs):
+                continue
+            # A take of the same hit that this run makes no other of stays with its number.
+            if not is_same_hit(heard, jobs[0], item) or heard.get("take") in {job.take for job in jobs}:
+                gone.append(jobs[0].clip.name)
+        if gone:
+            self.lost.append(f"the takes that were chosen for {first_names(gone)}; write.alternatives offers more")
+
+    def _chosen_for(self, job: Job) -> Mapping[str, Any] | None:
+        """Return the metadata of the sound that people chose over take 1 of an item; None where they did not."""
+        edit = self.stem_edits.get((job.clip.id, job.clip.role))
+        heard = {} if edit is None else table(edit.clip.media_reference.metadata, KEY)
+        return heard if has_choice(heard) and heard.get("take", 1) != 1 else None
 
     def tell_stems(self, placed: frozenset[tuple[str, str]]) -> None:
         """Note the edits of the stems that are placed again, and of those that are not."""

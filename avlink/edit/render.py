@@ -76,11 +76,11 @@ def make_batches(jobs: Sequence[Job], *, max_batch_s: float) -> tuple[tuple[tupl
     if not max_batch_s:
         return tuple((tuple(entry),) for entry in same.values())
     # Longest first: entries of similar length share a batch, so little of it is padding.
-    entries = sorted(same.values(), key=lambda entry: -entry[0].source.made_s)
+    entries = sorted(same.values(), key=lambda entry: -entry[0].made_s)
     batches: list[list[tuple[Job, ...]]] = []
     room = Fraction(0)
     for entry in entries:
-        length = entry[0].source.made_s
+        length = entry[0].made_s
         if not batches or length > room:
             batches.append([])
             room = Fraction(max_batch_s)
@@ -92,7 +92,7 @@ def make_batches(jobs: Sequence[Job], *, max_batch_s: float) -> tuple[tuple[tupl
 def job_name(job: Job) -> str:
     """Return the job's name for people."""
     take = f", take {job.take}" if job.take > 1 else ""
-    return f"{job.source.clip.name} ({job.source.clip.track}{take})"
+    return f"{job.clip.name} ({job.clip.track}{take})"
 
 
 def as_avlink_error(backend: str, error: Exception) -> AvlinkError:
@@ -217,8 +217,11 @@ class _Run(Generic[Asked, Made]):
         return [(entry, answer) for (entry, _), answer in zip(ready, answers, strict=True)]
 
     def _steps(self, jobs: Sequence[Job]) -> Callable[[int, int], None]:
+        # The sounds of items take a moment each, and there may be thousands.
+        told = [job for job in jobs if job.sound is None]
+
         def on_step(done: int, total: int) -> None:
-            for job in jobs:
+            for job in told:
                 self.session.tell(StepDone(job_id=job.id, done=done, total=total))
 
         return on_step

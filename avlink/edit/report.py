@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 from avlink.core.errors import AvlinkError
 from avlink.core.values import SoundOrigin, StemHit
 from avlink.edit.disk_use import NO_DISK_USE, DiskUse
+from avlink.edit.report_json import exact_s, hit_items_json, place_json, timecode_json, uses_json
 from avlink.edit.silence import StemWarning, stem_warnings
 from avlink.metrics.silence import Silence
 from avlink.timeline.timebase import Timebase
-from avlink.timeline.values import ClipRef, Job, Plan, Skip
+from avlink.timeline.values import Job, Plan, Skip
 
 Status: TypeAlias = Literal["generated", "cached", "skipped", "failed"]
 STATES: tuple[Status, ...] = ("generated", "cached", "skipped", "failed")
@@ -61,6 +62,7 @@ class WrittenStem:
         events_s = [Fraction(hit.sample, self.sample_rate) for hit in self.hits]
         return {
             "path": str(self.path),
+            "item": None if self.job.item is None else self.job.clip.id,
             "take": self.job.take,
             "sample_rate": self.sample_rate,
             "channels": self.channels,
@@ -71,7 +73,7 @@ class WrittenStem:
             "lufs": self.lufs,
             "true_peak_dbtp": self.true_peak_dbtp,
             "events_s": [exact_s(time_s) for time_s in events_s],
-            "events_tc": [_timecode(timebase, self.start_s + time_s) for time_s in events_s],
+            "events_tc": [timecode_json(timebase, self.start_s + time_s) for time_s in events_s],
             "sounds": uses_json(self.origin),
             "notes": list(self.origin.notes),
         }
@@ -108,14 +110,6 @@ class WrittenPicture:
         }
 
 
-def uses_json(origin: SoundOrigin) -> list[dict[str, Any]]:
-    """Return the recordings in a sound as JSON; what is not stated is None."""
-    return [
-        {"library": use.library, "name": use.name, "licence": use.licence or None, "author": use.author or None}
-        for use in origin.uses
-    ]
-
-
 WrittenFile: TypeAlias = WrittenStem | WrittenPicture
 
 
@@ -142,6 +136,8 @@ class Item:
     jobs: tuple[Job, ...] = ()
     skip: Skip | None = None
     files: tuple[WrittenFile, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences on hits of it that get no item."""
 
     @property
     def stems(self) -> tuple[WrittenStem, ...]:
@@ -160,15 +156,17 @@ class Item:
 
     def to_json(self, timebase: Timebase | None = None) -> dict[str, Any]:
         """Return the item's entry in the report; unknown values are None, as timecodes without a timebase."""
-        place = _place(self.jobs[0].source.clip if self.skip is None else self.skip, timebase)
+        place = place_json(self.jobs[0].source.clip if self.skip is None else self.skip, timebase)
+        is_sound = self.kind == "stems"
         return {
             **place,
             **(_clip_json(self.jobs[0]) if self.skip is None else _skip_json(self.skip)),
-            **(self._heard() if self.kind == "stems" else {}),
+            **(self._heard() if is_sound else {}),
             "status": self.status,
             "reason": self.reason,
             "warnings": [warning.to_json() for warning in self.warnings],
             self.kind: [file.to_json(timebase) for file in self.files],
+            **({"hit_items": list(hit_items_json(self.jobs, timebase)), "notes": list(self.notes)} if is_sound else {}),
         }
 
     def _heard(self) -> dict[str, float | None]:
@@ -272,7 +270,9 @@ def make_items(kind: Kind, plan: Plan, rendered: Rendered, *, cached: frozenset[
     by_clip: dict[str, list[Job]] = {}
     for job in plan.jobs:
         by_clip.setdefault(job.source.clip.id, []).append(job)
-    items = [_item(kind, takes, rendered, cached) for takes in by_clip.values()]
+    items = [
+        replace(_item(kind, takes, rendered, cached), notes=plan.lacks.get(id, ())) for id, takes in by_clip.items()
+    ]
     items += [
         Item(kind=kind, status="failed" if skip.failed else "skipped", reason=skip.reason, skip=skip)
         for skip in plan.skips
@@ -323,26 +323,3 @@ def _clip_json(job: Job) -> dict[str, Any]:
         "mode": clip.role,
         "missing": False,
     }
-
-
-def exact_s(value: Fraction | None) -> float | None:
-    """Return seconds rounded to the microsecond, as reports give them."""
-    return None if value is None else round(float(value), 6)
-
-
-def _place(clip: ClipRef | Skip, timebase: Timebase | None) -> dict[str, str | float | None]:
-    start_s, duration_s = clip.timeline_start_s, clip.timeline_duration_s
-    end_s = None if start_s is None or duration_s is None else start_s + duration_s
-    return {
-        "id": clip.id,
-        "name": clip.name,
-        "track": clip.track,
-        "timeline_start_s": exact_s(start_s),
-        "timeline_duration_s": exact_s(duration_s),
-        "timeline_start_tc": _timecode(timebase, start_s),
-        "timeline_end_tc": _timecode(timebase, end_s),
-    }
-
-
-def _timecode(timebase: Timebase | None, time_s: Fraction | None) -> str | None:
-    return None if timebase is None or time_s is None else timebase.timecode(time_s)

@@ -99,7 +99,8 @@ def remember(job: Job, plan: str, store: Store) -> None:
 
 def _within(job: Job, plan: str, buckets: _Buckets) -> Job:
     source, clip, store = job.source, job.source.clip, buckets.store
-    if not source.speed or store.get(job.raw_key) is not None:
+    # The sound of an item has no family: it is made of the recording that its key names.
+    if not source.speed or job.sound is not None or store.get(job.raw_key) is not None:
         return job
     pace = abs(source.speed)
     low_s, high_s = source.start_s, source.start_s + source.duration_s
@@ -112,7 +113,16 @@ def _within(job: Job, plan: str, buckets: _Buckets) -> Job:
         head_s, tail_s = (below_s, above_s) if source.speed > 0 else (above_s, below_s)
         # The source becomes that of the longer sound, so that it can be made again where the cache loses it.
         longer = replace(source, before_s=head_s + clip.lead_s, after_s=tail_s + clip.trail_s)
-        return replace(job, source=longer, raw_key=made.raw_key, seed=made.seed, head_s=head_s, tail_s=tail_s)
+        earlier_s, later_s = longer.before_s - source.before_s, longer.after_s - source.after_s
+        return replace(
+            job,
+            source=longer,
+            raw_key=made.raw_key,
+            seed=made.seed,
+            head_s=job.head_s + earlier_s,
+            tail_s=job.tail_s + later_s,
+            item=None if job.item is None else replace(job.item, at_s=job.item.at_s + earlier_s),
+        )
     return job
 
 

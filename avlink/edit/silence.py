@@ -53,7 +53,7 @@ class StemWarning:
 
 def stem_warnings(stem: MeasuredStem) -> Iterator[StemWarning]:
     """Yield the warnings of a stem: one that is silent as a whole, else one whose requested hits are missing."""
-    silence, clip = stem.silence, stem.job.source.clip
+    silence, clip = stem.silence, stem.job.clip
     if silence is None:
         return
     # Integrated loudness has gates: it is None below 0.4 s, and where all is quieter than -70 LUFS.

@@ -15,7 +15,7 @@ from avlink.core.events import Listener, ignore
 from avlink.core.hits import Hit
 from avlink.core.sound import read_blocks
 from avlink.core.store import Store
-from avlink.core.values import SoundGenerator, SoundRequest, SoundSource
+from avlink.core.values import Frames, ItemSound, SoundGenerator, SoundRequest, SoundSource
 from avlink.edit.credits import check_credits, write_credits
 from avlink.edit.direction import Direction
 from avlink.edit.disk_use import SOUND_RATES
@@ -28,7 +28,7 @@ from avlink.edit.timeline_stems import TimelineStems
 from avlink.media.frames import open_frames
 from avlink.media.wave import WaveFile, write_float_wave
 from avlink.session import Session, open_session
-from avlink.timeline.values import Job
+from avlink.timeline.values import HitItem, Job
 
 __all__ = ["SonifyReport", "SonifyRequest", "sonify"]
 
@@ -63,6 +63,8 @@ def check_sound(answer: SoundSource, request: SoundRequest, generator: SoundGene
 
 def _ask(job: Job, generator: SoundGenerator) -> SoundRequest:
     source = job.source
+    if job.item is not None and job.sound is not None:
+        return _ask_item(job, job.item, job.sound, generator)
     frames = open_frames(
         source.picture,
         start_s=source.made_start_s,
@@ -85,6 +87,21 @@ def _ask(job: Job, generator: SoundGenerator) -> SoundRequest:
     )
 
 
+def _ask_item(job: Job, item: HitItem, sound: ItemSound, generator: SoundGenerator) -> SoundRequest:
+    """Return the request for one sound that the backend has chosen; it needs no pictures."""
+    spec, (first_s, last_s) = generator.picture, item.core_s
+    lasts_s = last_s - first_s if item.hit.duration_s else Fraction(0)
+    return SoundRequest(
+        frames=Frames(pixels=np.zeros((0, spec.height, spec.width, 3), np.uint8), rate=spec.rate),
+        duration_s=item.length_s,
+        prompt=job.prompt,
+        seed=job.seed,
+        hits=(replace(item.hit, time_s=item.at_s, duration_s=lasts_s),),
+        known_s=item.core_s,
+        item=sound.item,
+    )
+
+
 def _after(hits: tuple[Hit, ...] | None, seconds: Fraction) -> tuple[Hit, ...] | None:
     return None if hits is None else tuple(replace(hit, time_s=hit.time_s + seconds) for hit in hits)
 
@@ -101,7 +118,7 @@ def _kept(store: Store, job: Job) -> SoundSource | None:
             sound = WaveFile(path)
         except MediaError:
             return None
-        expected = clock.to_index(job.source.made_s, sound.sample_rate)
+        expected = clock.to_index(job.made_s, sound.sample_rate)
         return sound if sound.num_samples == expected else None
 
     def valid(path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from avlink.core.hits import Hit
-from avlink.edit.report import exact_s
+from avlink.edit.report_json import exact_s
 from avlink.timeline.timebase import Timebase
 from avlink.timeline.values import ClipRef, Skip, Source
 

@@ -16,6 +16,7 @@ from avlink.core.errors import InputError
 from avlink.core.outputs import Outputs
 from avlink.edit.project import check_holds, check_project, moved_to, write_back
 from avlink.timeline.item import KEY, table
+from avlink.timeline.item_metadata import choice_of, stem_id
 from avlink.timeline.metadata import take_number
 from avlink.timeline.place import activate_take
 from avlink.timeline.read import TimelineFile, read_timeline
@@ -133,9 +134,9 @@ def use_take(
 
 
 def chosen_takes(timeline: otio.schema.Timeline) -> frozenset[str]:
-    """Return the raw keys of the sounds that are heard and are not take 1."""
+    """Return the sounds that are heard and are not take 1, as `choice_of` names them."""
     heard = (table(stem.media_reference.metadata, KEY) for _, stem in _stems(timeline))
-    return frozenset(str(made.get("raw_key")) for made in heard if made.get("take", 1) != 1)
+    return frozenset(choice_of(made) for made in heard if made.get("take", 1) != 1)
 
 
 def _default_output(file: TimelineFile) -> Path:
@@ -163,7 +164,8 @@ def _stems(timeline: otio.schema.Timeline) -> Iterator[tuple[str, otio.schema.Cl
 
 
 def _is(stem: otio.schema.Clip, wanted: str) -> bool:
-    return table(stem.metadata, KEY).get("id") == wanted or fnmatchcase(stem.name.casefold(), wanted.casefold())
+    said = table(stem.metadata, KEY)
+    return wanted in (said.get("id"), stem_id(said)) or fnmatchcase(stem.name.casefold(), wanted.casefold())
 
 
 def _plain_of(made: Mapping[str, Any], key: str, kind: type) -> Any:
@@ -188,7 +190,7 @@ def _takes(track: str, stem: otio.schema.Clip, counted: Timebase) -> Takes:
             Take(take=number, url=url, seed=_plain_of(made, "seed", int), prompt=_plain_of(made, "prompt", str))
         )
     return Takes(
-        id=str(said.get("id", "")),
+        id=stem_id(said),
         clip=stem.name,
         track=track,
         timeline_start_s=None if start_s is None else round(float(start_s), 6),

@@ -12,6 +12,7 @@ import opentimelineio as otio
 
 from avlink.core.errors import AvlinkError, RecipeError, TimelineError
 from avlink.core.events import Message
+from avlink.core.recipe import SonifyRecipe
 from avlink.core.values import SoundSource
 from avlink.edit.direction import Placed
 from avlink.edit.ducking import ducking_for
@@ -22,11 +23,13 @@ from avlink.edit.plugin_hooks import EditHooks
 from avlink.edit.preview import write_preview
 from avlink.edit.previous import is_edited
 from avlink.edit.project import moved_to, name_files
-from avlink.edit.report import Rendered, WrittenStem, uses_json
+from avlink.edit.report import Rendered, WrittenStem
+from avlink.edit.report_json import uses_json
 from avlink.edit.request import SonifyRequest
 from avlink.edit.reuse import plan_digest, remember, with_made_sounds
 from avlink.edit.sources import resolve_sources
-from avlink.edit.stems import StemTarget, write_stem
+from avlink.edit.stem_target import StemTarget
+from avlink.edit.stems import write_stem
 from avlink.edit.timeline_edit import OpenTimeline, TimelineEdit, open_timeline
 from avlink.edit.transparency import with_transparency
 from avlink.hooks import ReadyBackend, TimelineFormat, resolve_chain, resolve_formats
@@ -34,6 +37,8 @@ from avlink.session import Session
 from avlink.timeline.cue_notes import cue_notes
 from avlink.timeline.dialects import address_resolve, count_from_zero, write_for_resolve
 from avlink.timeline.flatten import flatten_timeline
+from avlink.timeline.hit_items import ItemGrid
+from avlink.timeline.item_metadata import take_details
 from avlink.timeline.merge import request_digests
 from avlink.timeline.place import place_stems
 from avlink.timeline.plan import build_plan
@@ -63,6 +68,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
         for note in cue_notes(self.file.timeline):
             session.tell(Message(text=note, level="warning"))
         self.plan_digest, self.own_keys = plan_digest(self.plan), {job.raw_key for job in self.plan.jobs}
+        opened.previous.follow_hits(self.plan.jobs)
         if not request.force:
             self.plan = with_made_sounds(self.plan, session.store)
         self.target = replace(target, untouchable=frozenset(path.resolve() for path in self.inputs))
@@ -85,7 +91,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
     def remember(self, job: Job) -> None:
         """Note which stretch of its media a job has made the sound of, so that trims of it generate nothing."""
         # A longer sound of an earlier plan, which the cache had lost, stays that plan's.
-        if job.raw_key in self.own_keys:
+        if job.raw_key in self.own_keys and job.sound is None:
             remember(job, self.plan_digest, self.session.store)
 
     def write(self, job: Job, made: Callable[[], SoundSource], *, cached: bool, force: bool) -> WrittenStem:
@@ -104,21 +110,28 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     def _takes(self, rendered: Rendered) -> list[list[WrittenStem]]:
         """Return the takes of each clip in timeline order, the one that was chosen before first."""
-        chosen = self.opened.previous.chosen_takes
+        previous = self.opened.previous
+        chosen = previous.chosen_takes
         takes: dict[str, list[WrittenStem]] = {}
         for job in self.plan.jobs:
             stem = rendered.files.get(job.id)
             if isinstance(stem, WrittenStem):
-                takes.setdefault(job.source.clip.id, []).append(stem)
-        return [sorted(stems, key=lambda stem: stem.job.raw_key not in chosen) for stems in takes.values()]
+                takes.setdefault(job.clip.id, []).append(stem)
+        previous.tell_takes([stem.job for stem in stems] for stems in takes.values())
+        return [
+            sorted(stems, key=lambda stem: not previous.is_chosen(stem.job, self._details(stem), chosen))
+            for stems in takes.values()
+        ]
 
     def _write_back(self, takes: Sequence[Sequence[WrittenStem]]) -> list[Path]:
         """Write the project and the formats beside it; return the latter."""
         names = name_files((stem.path for stems in takes for stem in stems), self.file, self.output)
         placements = [
             StemPlacement(
-                clip=stems[0].job.source.clip,
+                clip=stems[0].job.clip,
                 takes=tuple(self._stem_file(stem, names[stem.path]) for stem in stems),
+                whole=stems[0].job.source.clip,
+                hit=None if stems[0].job.item is None else stems[0].job.item.hit,
             )
             for stems in takes
         ]
@@ -148,20 +161,24 @@ class TimelineStems(TimelineEdit[SoundSource]):
             spans = MediaSpans(folder, self.roots, self.session.store)
             write_for_resolve(placed, None if inside else folder, spans.of)
 
-    def _stem_file(self, stem: WrittenStem, url: str) -> StemFile:
-        details = self.job_details(stem.job, key="stem_key")
+    def _details(self, stem: WrittenStem) -> dict[str, object]:
+        job, details = stem.job, self.job_details(stem.job, key="stem_key")
         details |= {"time_reference": stem.time_reference, "channels": stem.channels}
         if stem.origin.uses:
             details["sounds"] = uses_json(stem.origin)
+        return details if job.item is None else details | take_details(job, job.item)
+
+    def _stem_file(self, stem: WrittenStem, url: str) -> StemFile:
         return StemFile(
             url=url,
             take=stem.job.take,
             sample_rate=stem.sample_rate,
             samples=stem.samples,
-            details=details,
+            details=self._details(stem),
             head_s=Fraction(stem.head_samples, stem.sample_rate),
             tail_s=Fraction(stem.tail_samples, stem.sample_rate),
             hits=stem.hits,
+            name="" if stem.job.sound is None else stem.job.sound.name,
         )
 
     def _write_own_format(self, placed: otio.schema.Timeline) -> list[Path]:
@@ -231,11 +248,23 @@ def _target(request: SonifyRequest, backend: ReadyBackend, opened: OpenTimeline,
         origin_s=opened.timebase.origin_s,
         timecode_rate=opened.timebase.rate,
         drop_frame=opened.timebase.drop_frame,
-        handle_s=stems.handle if stems.write_handles else Fraction(0),
+        handle_s=stems.handle if stems.write_handles or request.recipe.write.items == "hits" else Fraction(0),
         project=file.timeline.name or "",
         spotting=stems.spotting,
         duck=ducking_for(stems, file, opened.folder, opened.roots, session),
         licence=backend.licence,
+    )
+
+
+def _grid(recipe: SonifyRecipe, backend: ReadyBackend, target: StemTarget, opened: OpenTimeline) -> ItemGrid | None:
+    """Return where the items of hits lie; None where each clip has one stem."""
+    if recipe.write.items == "clip":
+        return None
+    return ItemGrid(
+        rate=opened.timebase.rate,
+        sample_rate=target.sample_rate,
+        handle_s=target.handle_s,
+        sounds_of=backend.items if backend.chooses_items else None,
     )
 
 
@@ -269,6 +298,7 @@ def _plan(
         recipe,
         backend=[backend.name, backend.fingerprint()],
         material_of=backend.material,
+        items=_grid(recipe, backend, target, opened),
         finish=target.finish_key(),
         finish_of=None if target.duck is None else target.duck.key,
         skipped=(*skips, *failed),

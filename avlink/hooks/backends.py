@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avlink.core.errors import AvlinkError, PluginError
 from avlink.hooks.descriptors import Backend, Options
 from avlink.hooks.diagnostics import checked_text, describe_call
+from avlink.hooks.item_answers import checked_sounds
 from avlink.hooks.references import function_of
 
 if TYPE_CHECKING:
-    from avlink.core.values import PictureGenerator, SoundGenerator, SoundWish
+    from avlink.core.values import HitSounds, PictureGenerator, SoundGenerator, SoundWish
 
 Result = TypeVar("Result")
 
@@ -78,6 +79,21 @@ class ReadyBackend:
             return ""
         found = self._call("choosing its material", lambda: function_of(function)(self.options, wish))
         return checked_text(found, f"backend '{self.name}'", "its material")
+
+    @property
+    def chooses_items(self) -> bool:
+        """True for a backend that makes a sound for each hit alone."""
+        return self.backend.items is not None
+
+    def items(self, wish: SoundWish, seed: int, takes: int) -> Sequence[HitSounds]:
+        """Return the sounds of each hit of a wish, up to `takes` of each.
+
+        Raises PluginError if the plugin fails, or answers for another number of hits.
+        """
+        function, hits = self.backend.items, wish.hits or ()
+        assert function is not None, "only backends that choose items are asked"
+        found = self._call("choosing sounds", lambda: function_of(function)(self.options, wish, seed, takes))
+        return checked_sounds(found, f"backend '{self.name}'", hits=len(hits), takes=takes)
 
     def load(self, device: str) -> SoundGenerator | PictureGenerator:
         """Return the generator on "cpu", "cuda" or "mps", with an executor also "auto".

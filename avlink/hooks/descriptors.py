@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from avlink.core.features import FeatureExtractor
-    from avlink.core.values import HitSpotter, PictureGenerator, SoundGenerator, SoundSource, SoundWish
+    from avlink.core.values import HitSounds, HitSpotter, PictureGenerator, SoundGenerator, SoundSource, SoundWish
     from avlink.timeline.flat import FlatTimeline, FlatTrack
 
 Direction: TypeAlias = Literal["v2a", "a2v"]
@@ -51,6 +51,11 @@ class Backend:
     `material(options, wish)` returns a text that names what one clip's sound is made of besides the request, such as
     the recordings that fit its words; it is part of the keys of that clip alone. It is called for each clip when a run
     is planned.
+
+    `items(options, wish, seed, takes)` chooses sounds for the hits of a clip before anything is generated: a
+    `HitSounds` for each of `wish.hits`, with up to `takes` sounds. It is called where a recipe asks for an item per hit
+    (`write.items`); the generator then gets a request for each sound. Without it, the sound of a clip is cut at its
+    hits.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Backend:
     licence: str = ""
     deprecated: str = ""
     material: Callable[[Any, SoundWish], str] | str | None = None
+    items: Callable[[Any, SoundWish, int, int], Sequence[HitSounds]] | str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,8 @@ class ClipSettings:
 class RunStem:
     """A finished file of a clip: a stem, or a movie of its generated pictures.
 
-    `take` counts from 1. `cached` states that the file or what it was made from existed already.
+    `take` counts from 1. `cached` states that the file or what it was made from existed already. `item` is the name of
+    the item, where each hit of the clip is one; "" for the stem of a whole clip.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class RunStem:
     prompt: Prompt
     seed: int
     cached: bool
+    item: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

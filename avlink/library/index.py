@@ -162,6 +162,10 @@ class LibraryIndex:
         rows = self.connection.execute(f"SELECT {_SOUND} {_FROM} WHERE {where} ORDER BY l.name, s.name", tuple(values))
         return tuple(_sound(row) for row in rows.fetchall())
 
+    def sound(self, library: str, name: str) -> Sound | None:
+        """Return the usable sound of a library by its name there; None if there is none."""
+        return next(iter(self.sounds("l.name = ? AND s.name = ?", (library, name))), None)
+
     def sounds_by_id(self, ids: Sequence[int]) -> Mapping[int, Sound]:
         """Return sounds by their row numbers; one that another process has just removed is left out."""
         found: dict[int, Sound] = {}

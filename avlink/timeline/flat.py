@@ -71,7 +71,9 @@ class FlatClip:
     """Markers on it that begin where it is seen; the hits of stems are with their media."""
     hits: tuple[Hit, ...] | None = None
     """Sounding events in its picture, of a stem in that of its clip, from the start of what is seen of it; None where
-    nobody has looked for any."""
+    nobody has looked for any. Of an item only those that it is for."""
+    sync_s: Fraction | None = None
+    """Of an item with a sound of its own, the time from where it is first heard to its transient."""
     rate: float = DEFAULT_RATE
     requests: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import opentimelineio as otio
 
+from avlink.core.hashing import fraction_text
 from avlink.core.hits import Hit
 from avlink.timeline.flat import STEM_RATE, FlatClip, FlatMedia, FlatTimeline, FlatTrack
 from avlink.timeline.hit_text import hit_name, hit_note
 from avlink.timeline.item import KEY, is_off, own_range, plain
+from avlink.timeline.item_metadata import has_choice, item_moment, renamed, stem_id
 from avlink.timeline.markers import Marker
 from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.stem_hits import hits_of
@@ -94,19 +96,48 @@ class _Pairs:
         known = any(isinstance(item, ClipRef) and item.spotted for item in items)
         parts = [one for one in seen(items) if isinstance(one, ClipRef)] if known and stems else []
         self._hits = {part.id: part.hits for part in parts}
-        made = (addresses.get(_stem_id(plain(visit.source.metadata))) for row in stems for visit in row.visits)
+        said = [plain(visit.source.metadata) for row in stems for visit in row.visits]
+        self._of_item = _by_item(self._hits, map(_ours, said))
+        made = (addresses.get(_stem_id(one)) for one in said)
         self._with_stem = {address for address in made if address is not None}
 
     def has_stem(self, picture: ClipRef) -> bool:
         return picture.address in self._with_stem
 
     def hits_of(self, stem: Mapping[str, Any]) -> tuple[Hit, ...] | None:
-        """Return the hits in the picture of the stem with that metadata, from the start of what is seen of it."""
-        return self._hits.get(_stem_id(stem))
+        """Return the hits in the picture of the stem with that metadata, from the start of what is seen of it.
+
+        An item has its own, and the first item of a clip those too that are no items.
+        """
+        said = _ours(stem)
+        return self._hits.get(_stem_id(stem)) if item_moment(said) is None else self._of_item.get(stem_id(said))
 
     def picture_of(self, stem: Mapping[str, Any]) -> otio.core.Item | None:
         """Return the picture of the stem with that metadata."""
         return self._sources.get(_stem_id(stem))
+
+
+def _by_item(
+    hits: Mapping[str, tuple[Hit, ...] | None], stems: Iterable[Mapping[str, Any]]
+) -> dict[str, tuple[Hit, ...]]:
+    """Return the hits of clips by the items that were made of them, each hit once."""
+    found: dict[str, list[Hit]] = {}
+    first: dict[str, str] = {}
+    left: dict[str, dict[str, list[Hit]]] = {}
+    for said in stems:
+        moment, id = item_moment(said), str(said.get("id"))
+        known = hits.get(id)
+        if moment is None or known is None:
+            continue
+        if id not in left:
+            first[id], left[id] = stem_id(said), {}
+            for hit in known:
+                left[id].setdefault(fraction_text(hit.time_s), []).append(hit)
+        waiting = left[id].get(moment)
+        found.setdefault(stem_id(said), []).extend([waiting.pop(0)] if waiting else [])
+    for id, item in first.items():
+        found[item] += [hit for row in left[id].values() for hit in row]
+    return {item: tuple(sorted(own, key=lambda hit: hit.time_s)) for item, own in found.items()}
 
 
 def _tracks(timeline: otio.schema.Timeline, kind: str, *, ours: bool) -> Iterator[_Row]:
@@ -140,10 +171,19 @@ def _flat_clip(visit: Visit, clip: ClipRef, pairs: _Pairs, *, ours: bool) -> Fla
         has_stem=not ours and pairs.has_stem(clip),
         markers=visit.markers,
         hits=pairs.hits_of(metadata) if ours else clip.hits,
+        sync_s=_sync_s(media[active], lead_s + clip.timeline_duration_s + trail_s) if ours and media else None,
         rate=DEFAULT_RATE if span is None else float(span.duration.rate),
         requests={name: requests.get(name) for name in REQUESTS},
         metadata=metadata,
     )
+
+
+def _sync_s(media: FlatMedia, heard_s: Fraction) -> Fraction | None:
+    """Return how long after its begin an item strikes that plays a sound of its own; None for any other clip."""
+    if not has_choice(_ours(media.metadata)) or not media.hits:
+        return None
+    sync_s = media.hits[0].start_s - media.offset_s
+    return sync_s if 0 <= sync_s < heard_s else None
 
 
 def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> tuple[list[FlatMedia], int]:
@@ -164,7 +204,7 @@ def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> 
         stamp = _ours(metadata[key]).get("time_reference")
         media.append(
             FlatMedia(
-                name=source.name if len(refs) == 1 else f"{source.name} take {len(media) + 1}",
+                name=_take_name(source, key, number=len(media) + 1, said=said),
                 url=url,
                 # The range of a medium begins with its timecode, from which the clip's own range counts too.
                 offset_s=max(_ZERO, clip.source_low_s - (start_s or _ZERO)),
@@ -178,6 +218,18 @@ def _media(source: otio.schema.Clip, clip: ClipRef, said: Mapping[str, Any]) -> 
             )
         )
     return media, active
+
+
+def _take_name(source: otio.schema.Clip, key: str, *, number: int, said: Mapping[str, Any]) -> str:
+    """Return the name of a take: of an item that of the hit and the recording, of any other clip a number."""
+    refs = source.media_references()
+    if len(refs) == 1:
+        return source.name
+    heard, own = source.media_reference.name, refs[key].name
+    if heard and own:
+        is_heard = key == source.active_media_reference_key
+        return source.name if is_heard else renamed(source.name, said, heard, own) or own
+    return f"{source.name} take {number}"
 
 
 def _reach(clip: ClipRef, media: Sequence[FlatMedia]) -> tuple[Fraction, Fraction]:

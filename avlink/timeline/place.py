@@ -12,6 +12,7 @@ import opentimelineio as otio
 
 from avlink.core import clock
 from avlink.timeline.item import KEY, rational_time, stack_start_s, table
+from avlink.timeline.item_metadata import item_metadata, renamed, written_name
 from avlink.timeline.markers import Role, is_hit
 from avlink.timeline.metadata import REQUESTS, take_number
 from avlink.timeline.stem_edits import StemEdit, placed_metadata
@@ -20,7 +21,7 @@ from avlink.timeline.timebase import frame_rate, origin_s
 from avlink.timeline.values import StemPlacement
 
 _RESOLVE, _PREMIERE = "Resolve_OTIO", "PremierePro_OTIO"
-_SAME_TAKE = ("prompt", "negative", "backend", "source_digest", "source_start_s", "source_duration_s", "speed")
+_SAME_TAKE = ("prompt", "negative", "backend", "source_digest", "source_start_s", "source_duration_s", "speed", "hit")
 """The metadata in which the takes of one stem are equal."""
 _CHANNEL_TYPES = {1: "Mono", 2: "Stereo", 6: "5.1"}
 
@@ -97,6 +98,9 @@ def activate_take(stem: otio.schema.Clip, take: int) -> bool:
         return False
     ordered = sorted(refs, key=lambda key: (by_key[key] != take, by_key[key]))
     names = ["DEFAULT_MEDIA", *(f"take_{by_key[key]}" for key in ordered[1:])]
+    name = renamed(stem.name, table(stem.metadata, KEY), refs[heard].name, refs[ordered[0]].name)
+    if name is not None:
+        stem.name = stem.metadata[KEY]["named"] = name
     stem.set_media_references({name: refs[key].deepcopy() for name, key in zip(names, ordered, strict=True)}, names[0])
     mark_hits(stem)
     return True
@@ -141,7 +145,7 @@ def _edit_stem(stem: otio.schema.Clip, laid: _Laid, rate: float, origin: Fractio
         begin_s = origin + clip.heard_start_s + laid.head_s
         stem.source_range = otio.opentime.TimeRange(rational_time(begin_s, rate), rational_time(laid.duration_s, rate))
     stem.enabled, stem.color = before.enabled, before.color
-    if before.name:
+    if before.name and before.name != written_name(table(before.metadata, KEY)):
         stem.name = before.name
     stem.effects.extend(effect.deepcopy() for effect in before.effects)
     # Hits belong to the sound. Of the same sound those count that people left, of another one its own.
@@ -208,15 +212,18 @@ def _stem_clip(placement: StemPlacement, rate: float, origin: Fraction) -> otio.
         whole_s = take.head_s + duration_s + take.tail_s
         there = otio.opentime.TimeRange(rational_time(start_s - take.head_s, rate), rational_time(whole_s, rate))
         ref = otio.schema.ExternalReference(target_url=take.url, available_range=there)
+        ref.name = take.name
         ref.metadata[KEY] = {"take": take.take, **take.details, **hit_metadata(take.hits)}
         refs["DEFAULT_MEDIA" if position == 0 else f"take_{take.take}"] = ref
     heard = placement.takes[0]
     stem = otio.schema.Clip(name=clip.name, source_range=span)
     stem.set_media_references(refs, "DEFAULT_MEDIA")
     asked = {name: value for name in REQUESTS if (value := getattr(clip, name)) is not None}
+    whole = placement.whole or clip
     stem.metadata[KEY] = {
-        "id": clip.id,
-        "clip": clip.name,
+        "id": whole.id,
+        "clip": whole.name,
+        **item_metadata(placement),
         "track": clip.track,
         "role": clip.role,
         "start_samples": clock.to_index(clip.heard_start_s, heard.sample_rate),

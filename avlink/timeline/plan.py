@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avlink.core.hashing import JsonValue, derive_seed, digest, fraction_text
 from avlink.core.hits import Hit
 from avlink.core.recipe.schema import SonifyRecipe, VisualizeRecipe
 from avlink.core.values import Prompt, SoundWish
-from avlink.timeline.values import ClipRef, Job, Plan, Skip, Source
+from avlink.timeline.hit_items import ItemGrid, cut_items, head_of, numbered, sound_items
+from avlink.timeline.values import ClipRef, HitItem, Job, Plan, Skip, Source, left_out
 
 _FORMAT = 1
 _MEDIA_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
@@ -30,45 +33,169 @@ def build_plan(
     finish: JsonValue,
     finish_of: Callable[[ClipRef], JsonValue] | None = None,
     material_of: Callable[[SoundWish], str] | None = None,
+    items: ItemGrid | None = None,
     skipped: Sequence[Skip] = (),
 ) -> Plan:
     """Return the jobs for all sources: one for each take, ordered by place on the timeline.
 
     `backend` says which model with which options (its name, fingerprint and options), `finish` how stems are
     finished (chain, rate, format): plain values that go into the keys. `finish_of` adds what holds for one clip.
-    `material_of` tells what the backend makes one clip's sound of.
+    `material_of` tells what the backend makes one clip's sound of. With `items` each hit of a clip whose hits are known
+    is a job of its own.
     """
     ordered = sorted(sources, key=lambda source: _height(source.clip))
-    jobs = []
+    planner = _Planner(recipe, backend, finish, finish_of, material_of, items)
+    jobs: list[Job] = []
+    skips, lacks = list(skipped), dict[str, tuple[str, ...]]()
+    notes = dict.fromkeys(note for source in ordered for note in source.clip.notes)
     for source in ordered:
-        clip, prompt = source.clip, prompt_of(source, recipe)
-        words: list[JsonValue] = [prompt.text, prompt.negative]
-        material = "" if material_of is None else material_of(_wish(source, prompt))
-        made_by: JsonValue = [backend, material, clip.role] if material else backend
+        if items is None or source.hits is None:
+            jobs += planner.of_clip(source, planner.most_takes if source.clip.role == "ambience" else recipe.run.takes)
+            if items is not None and source.clip.role == "sync":
+                notes[_unspotted(source.clip)] = None
+            continue
+        made, lacking = planner.of_hits(source)
+        jobs += made
+        if not made:
+            skips.append(left_out(source.clip, "; ".join(lacking) or "has no hits, and gets no items"))
+        elif lacking:
+            lacks[source.clip.id] = lacking
+    return Plan(jobs=tuple(jobs), skips=tuple(skips), notes=tuple(notes), lacks=lacks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """Makes the jobs of single clips; see `build_plan`."""
+
+    recipe: SonifyRecipe
+    backend: JsonValue
+    finish: JsonValue
+    finish_of: Callable[[ClipRef], JsonValue] | None
+    material_of: Callable[[SoundWish], str] | None
+    items: ItemGrid | None
+
+    @property
+    def most_takes(self) -> int:
+        """The number of takes where a backend chooses sounds, and alternatives cost next to nothing."""
+        chooses = self.items is not None and self.items.sounds_of is not None
+        return max(self.recipe.run.takes, self.recipe.write.alternatives if chooses else 1)
+
+    def of_clip(self, source: Source, takes: int) -> list[Job]:
+        """Return a job for each take of the sound of a whole clip."""
+        recipe, clip, prompt = self.recipe, source.clip, prompt_of(source, self.recipe)
+        words = _words(prompt)
+        material = "" if self.material_of is None else self.material_of(_wish(source, prompt))
+        made_by: JsonValue = [self.backend, material, clip.role] if material else self.backend
         in_clip, in_media = _hits(source)
-        for take in range(1, recipe.run.takes + 1):
+        jobs = []
+        for take in range(1, takes + 1):
             seed = seed_of(source, recipe.run.seed, take)
             asked = recipe.run.seed if clip.seed is None else clip.seed
             # No time is in this key, so that a clip that was trimmed finds the longer sound that was made before.
             kin: list[JsonValue] = [source.digest, fraction_text(source.speed), clip.role, words, asked, take]
             jobs.append(
                 Job(
-                    id=clip.id if take == 1 else f"{clip.id}-t{take}",
+                    id=_job_id(clip, take),
                     source=source,
                     take=take,
                     prompt=prompt,
                     seed=seed,
                     raw_key=digest(["raw", _FORMAT, made_by, made_span(source), words, seed, *in_clip]),
                     family_key=digest(["family", _FORMAT, made_by, *kin, *in_media]),
-                    finish_key=digest(["finish", _FORMAT, finish, *_finish_of(clip, finish_of)]),
+                    finish_key=self._finish_key(clip),
                     stem_name=stem_name(clip.name, recipe.stems.track_of(clip.role), take),
                     head_s=source.before_s - clip.lead_s,
                     tail_s=source.after_s - clip.trail_s,
                     material=material,
                 )
             )
-    notes = dict.fromkeys(note for source in ordered for note in source.clip.notes)
-    return Plan(jobs=tuple(jobs), skips=tuple(skipped), notes=tuple(notes))
+        return jobs
+
+    def of_hits(self, source: Source) -> tuple[list[Job], tuple[str, ...]]:
+        """Return a job for each take of the item of each hit of a clip, and sentences on hits that get none."""
+        assert self.items is not None and source.hits is not None, "only clips with known hits come here"
+        if self.items.sounds_of is None:
+            return self._cut(source), ()
+        prompt, seed = prompt_of(source, self.recipe), seed_of(source, self.recipe.run.seed, 1)
+        chosen = self.items.sounds_of(_wish(source, prompt), seed, self.most_takes)
+        jobs, rest = list[Job](), list[Hit]()
+        for hit, number, sounds in zip(source.hits, numbered(source.hits), chosen, strict=True):
+            if sounds.takes:
+                made = sound_items(source, hit, number, sounds.takes, self.items)
+                jobs += [self._of_sound(source, one, prompt, seed, take) for take, one in enumerate(made, start=1)]
+            elif not sounds.note:
+                rest.append(hit)
+        if rest:
+            jobs += self._cut(with_hits(source, rest))
+        return jobs, tuple(dict.fromkeys(sounds.note for sounds in chosen if sounds.note and not sounds.takes))
+
+    def _of_sound(self, source: Source, item: HitItem, prompt: Prompt, seed: int, take: int) -> Job:
+        assert self.items is not None and item.sound is not None, "only sounds of hits come here"
+        place, head_s = item.clip, head_of(item, source.clip, self.items.sample_rate)
+        # No clip, words or seed: the sound is named as a whole, and two hits may have the same.
+        made = [item.sound.item, *map(fraction_text, (item.at_s, item.length_s, *item.core_s))]
+        raw_key = digest(["raw", _FORMAT, self.backend, "item", *made])
+        return Job(
+            id=_job_id(place, take),
+            source=source,
+            take=take,
+            prompt=prompt,
+            seed=seed,
+            raw_key=raw_key,
+            family_key=raw_key,
+            finish_key=self._finish_key(place),
+            stem_name=stem_name(place.name, self.recipe.stems.track_of(place.role), take),
+            head_s=head_s,
+            tail_s=max(Fraction(0), item.length_s - head_s - place.timeline_duration_s),
+            item=item,
+        )
+
+    def _cut(self, source: Source) -> list[Job]:
+        """Return a job for each take of each stretch of a clip's sound; all of a take have one raw key."""
+        assert self.items is not None, "only clips with known hits come here"
+        if not source.hits:
+            return []
+        whole, cuts = self.of_clip(source, self.recipe.run.takes), cut_items(source, self.items)
+        return [
+            replace(
+                job,
+                id=_job_id(item.clip, job.take),
+                stem_name=stem_name(item.clip.name, self.recipe.stems.track_of(item.clip.role), job.take),
+                head_s=head_s,
+                tail_s=source.made_s - head_s - item.clip.timeline_duration_s,
+                item=item,
+            )
+            for job in whole
+            for item, head_s in cuts
+        ]
+
+    def _finish_key(self, clip: ClipRef) -> str:
+        return digest(["finish", _FORMAT, self.finish, *_finish_of(clip, self.finish_of)])
+
+
+def with_hits(source: Source, hits: Sequence[Hit]) -> Source:
+    """Return a source of which only some of its hits are known."""
+    if len(hits) == len(source.hits or ()):
+        return source
+    clip, kept = source.clip, Counter(hits)
+    markers = []
+    for marker, hit in zip((one for one in clip.markers if one.hit is not None), source.hits or (), strict=True):
+        if kept[hit]:
+            kept[hit] -= 1
+            markers.append(marker)
+    return replace(source, clip=replace(clip, markers=tuple(markers), found_hits=()))
+
+
+def _unspotted(clip: ClipRef) -> str:
+    return f"the hits of {clip.name} on {clip.track} are not known, so it is one item; `avlink spot` marks them"
+
+
+def _job_id(clip: ClipRef, take: int) -> str:
+    return clip.id if take == 1 else f"{clip.id}-t{take}"
+
+
+def _words(prompt: Prompt) -> list[JsonValue]:
+    return [prompt.text, prompt.negative]
 
 
 def _wish(source: Source, prompt: Prompt) -> SoundWish:

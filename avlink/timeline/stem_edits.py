@@ -6,7 +6,8 @@ differences from these, so that they outlive programs that write the project aga
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -16,15 +17,19 @@ import opentimelineio as otio
 from avlink.core import clock
 from avlink.core.hashing import fraction_text
 from avlink.timeline.item import KEY, plain, seconds, stack_start_s, table
+from avlink.timeline.item_metadata import item_moment, stem_id
 from avlink.timeline.markers import is_hit
 from avlink.timeline.metadata import REQUESTS
 from avlink.timeline.own_time import shift_own_time
 from avlink.timeline.timebase import frame_rate, origin_s
+from avlink.timeline.values import ClipRef, HitItem
 
 PLACED = "placed"
 """The key of a stem's metadata with its place on the timeline, its begin and its duration as AVLink wrote them."""
 
 _ZERO = Fraction(0)
+_MOVED_S = Fraction(1, 4)
+"""A hit that is gone, and one that is new this near to it in the same clip, are one that was moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,9 @@ def stems_in_place(timeline: otio.schema.Timeline) -> Iterator[tuple[otio.schema
 
 
 def read_stem_edits(timeline: otio.schema.Timeline) -> dict[tuple[str, str], StemEdit]:
-    """Return the edits of all stems of a project by clip id and role. Stems without edits are in it, too.
+    """Return the edits of all stems of a project by the id of their clip, or of their item, and role.
+
+    Stems without edits are in it, too.
 
     Differences below half a frame come from programs that count whole frames, and are none.
     """
@@ -102,8 +109,39 @@ def read_stem_edits(timeline: otio.schema.Timeline) -> dict[tuple[str, str], Ste
             continue
         # Older projects say the role on the track alone.
         role = said.get("role", table(track.metadata, KEY).get("role", "sync"))
-        key = (str(said["id"]), str(role))
+        key = (stem_id(said), str(role))
         found.setdefault(key, _edit(stem, at_s, said, slack_s, origin))
+    return found
+
+
+def follow_hits(
+    edits: Mapping[tuple[str, str], StemEdit], items: Iterable[tuple[ClipRef, HitItem]]
+) -> dict[tuple[str, str], StemEdit]:
+    """Return the edits of stems, those of an item whose hit was moved a little under the id that it has now.
+
+    `items` are those of a plan, each with its clip.
+    """
+    there: dict[tuple[str, str], tuple[ClipRef, HitItem]]
+    there = {(item.clip.id, item.clip.role): (clip, item) for clip, item in items}
+    # By clip and role, in order of time: a clip may have ten thousand hits, of which each was moved.
+    new: dict[tuple[str, str], list[tuple[Fraction, tuple[str, str]]]] = {}
+    for key, (clip, item) in there.items():
+        if key not in edits:
+            new.setdefault((clip.id, key[1]), []).append((item.hit.time_s, key))
+    for row in new.values():
+        row.sort()
+    near = []
+    for old, edit in edits.items():
+        known = None if old in there else _moment_s(edit)
+        row = [] if known is None else new.get((known[0], old[1]), [])
+        if known is not None and row:
+            first, last = (bisect_left(row, known[1] + by_s, key=_time) for by_s in (-_MOVED_S, _MOVED_S))
+            near += [(abs(time_s - known[1]), old, key) for time_s, key in row[first:last]]
+    found, taken = dict(edits), set[tuple[str, str]]()
+    for _, old, key in sorted(near):
+        if old in found and key not in taken:
+            found[key] = found.pop(old)
+            taken.add(key)
     return found
 
 
@@ -111,6 +149,10 @@ def requests_on_stem(stem: otio.schema.Clip) -> dict[str, object]:
     """Return the requests that a stem repeats of its clip: prompt, negative, seed, gain_db and mode."""
     said = table(stem.metadata, KEY)
     return {name: plain(said[name]) for name in REQUESTS if name in said}
+
+
+def _time(one: tuple[Fraction, tuple[str, str]]) -> Fraction:
+    return one[0]
 
 
 def _edit(
@@ -129,6 +171,16 @@ def _edit(
     changes = (at_s - placed[0], begin_s - placed[1], duration_s - placed[2])
     shift_s, head_s, longer_s = (change if abs(change) >= slack_s else _ZERO for change in changes)
     return StemEdit(clip=copy, shift_s=shift_s, head_s=head_s, longer_s=longer_s)
+
+
+def _moment_s(edit: StemEdit) -> tuple[str, Fraction] | None:
+    """Return the id of the clip of an edited item, and the time of its hit there; None for another stem."""
+    said = table(edit.clip.metadata, KEY)
+    moment = item_moment(said)
+    try:
+        return None if moment is None else (str(said.get("id")), clock.exact_number(moment))
+    except ValueError:
+        return None
 
 
 def _placed(value: object) -> tuple[Fraction, Fraction, Fraction] | None:

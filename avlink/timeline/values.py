@@ -6,7 +6,7 @@ one or more `Job`s once it is decided what to make. Whatever gets no sound becom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from avlink.core.file_digest import FileState
 from avlink.core.hashing import digest, fraction_text
 from avlink.core.hit_changes import same_sound
 from avlink.core.hits import Hit
-from avlink.core.values import ImageSequence, Prompt, StemHit
+from avlink.core.values import ImageSequence, ItemSound, Prompt, StemHit
 from avlink.timeline.fades import Fade
 from avlink.timeline.markers import Marker, MarkerCue, Mode, Role
 from avlink.timeline.media_refs import FILM_SUFFIXES, MediaRef, may_be_transparent
@@ -238,8 +238,26 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HitItem:
+    """One hit of a clip as an item of its own.
+
+    `clip` is the stretch in which it is heard, with an id and a name of its own; `hit` counts from the start of what is
+    seen of the whole clip. It strikes `at_s` after the begin of the sound that is made. With its handles the item is
+    `length_s` long. `sound` is made for it alone: in `core_s` it is heard and nothing else, around that its recording
+    goes on. Without `sound` the item is a stretch of the sound of the whole clip.
+    """
+
+    clip: ClipRef
+    hit: Hit
+    at_s: Fraction
+    length_s: Fraction
+    sound: ItemSound | None = None
+    core_s: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One take of the sound of one clip.
+    """One take of the sound of one clip, or of one item of it.
 
     `raw_key` names what the model makes, `stem_key` how it is finished; neither knows paths or timeline positions.
     `family_key` names all sounds of which this could be a stretch: the same media, words and take, cut otherwise.
@@ -255,11 +273,38 @@ class Job:
     finish_key: str
     stem_name: str
     head_s: Fraction
-    """Length of the handle before the moment at which the clip is first heard."""
+    """Length of what is made before the moment at which it is first heard; below 0 where silence comes before it."""
     tail_s: Fraction
-    """Length of the handle after the clip has ended."""
+    """Length of what is made after it has ended."""
     material: str = ""
     """Text of the backend on what its sound is made of besides the request."""
+    item: HitItem | None = None
+    """The hit that it is the sound of, where each hit of the clip is an item."""
+
+    @property
+    def clip(self) -> ClipRef:
+        """The place in which it is heard: that of its clip, or of its item."""
+        return self.source.clip if self.item is None else self.item.clip
+
+    @property
+    def sound(self) -> ItemSound | None:
+        """The sound that is made for its hit alone; None where that of the clip is made."""
+        return None if self.item is None else self.item.sound
+
+    @property
+    def is_cut(self) -> bool:
+        """True for an item that is a stretch of the sound of its clip."""
+        return self.item is not None and self.item.sound is None
+
+    @property
+    def file_s(self) -> Fraction:
+        """The most that its file may be long."""
+        return self.source.made_s if self.item is None else self.item.length_s
+
+    @property
+    def made_s(self) -> Fraction:
+        """Length of the sound that is made, of which several items may be stretches."""
+        return self.source.made_s if self.item is None or self.item.sound is None else self.item.length_s
 
     @property
     def hits(self) -> tuple[Hit, ...] | None:
@@ -269,7 +314,7 @@ class Job:
     @property
     def stem_key(self) -> str:
         """Key of the finished stem: this stretch of that sound, finished in this way."""
-        heard = [fraction_text(self.head_s), fraction_text(self.source.clip.heard_duration_s)]
+        heard = [fraction_text(self.head_s), fraction_text(self.clip.heard_duration_s)]
         return digest(["stem", self.raw_key, self.finish_key, *heard])
 
 
@@ -280,6 +325,8 @@ class Plan:
     jobs: tuple[Job, ...]
     skips: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
+    lacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Sentences on hits that get no item, by the id of their clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,14 +345,21 @@ class StemFile:
     tail_s: Fraction = Fraction(0)
     hits: tuple[StemHit, ...] = ()
     """Events that are struck in it, counted from the file's first sample."""
+    name: str = ""
+    """Name of the take, where it has one of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StemPlacement:
-    """The sound of one clip, to be placed; `takes[0]` is the one that is heard."""
+    """The sound of one clip, to be placed; `takes[0]` is the one that is heard.
+
+    That of an item lies in the place of `clip`, and belongs to the clip `whole`.
+    """
 
     clip: ClipRef
     takes: tuple[StemFile, ...]
+    whole: ClipRef | None = None
+    hit: Hit | None = None
 
 
 def with_fades(clip: ClipRef, fades: Sequence[Fade]) -> ClipRef:

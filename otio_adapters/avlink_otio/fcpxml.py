@@ -1,7 +1,7 @@
 """The OTIO adapter `avlink_fcpxml`: FCPXML of a timeline's sound, for Final Cut Pro and Logic.
 
 Times are fractions of a second, so every clip lies on its sample, at NTSC rates too, which OTIO's own adapter cannot
-write with sound. The tracks become lanes below one long gap, with the track's name as a role.
+write with sound. The tracks become lanes below one long gap, with the track's name as a role. Takes become an audition.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from xml.etree import ElementTree as xml
 
 import opentimelineio as otio
 
-from avlink import FlatClip, FlatTimeline, FlatTrack, clock
+from avlink import FlatClip, FlatMedia, FlatTimeline, FlatTrack, clock
 from avlink_otio.files import file_url, url_beside
 from avlink_otio.sound import flat, sound_of
 from avlink_otio.xml_text import document_text
@@ -63,8 +63,15 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
     for track in sound.sound_tracks:
         lane -= 1
         for clip in track.clips:
-            asset = _asset(resources, assets, clip, folder)
-            _clip(gap, sound, clip, asset, lane, track.name, muted=track.muted)
+            place = {"lane": str(lane), "offset": _samples(clip.heard_start_s, sound.sample_rate)}
+            # Other media of a clip that AVLink did not make may be proxies.
+            others = [one for at, one in enumerate(clip.media) if at != clip.active and track.ours]
+            takes = [clip.active_media, *others]
+            # The first clip of an audition is the one that plays.
+            parent, own = (gap, place) if len(takes) == 1 else (xml.SubElement(gap, "audition", place), {})
+            for media in takes:
+                asset = _asset(resources, assets, clip, media, folder)
+                _clip(parent, sound, clip, media, {"ref": asset, **own}, track.name, muted=track.muted)
     for marker in sound.markers:
         span_s = max(marker.duration_s, 1 / sound.rate)
         at = {"start": _time(marker.start_s), "duration": _time(span_s)}
@@ -74,16 +81,21 @@ def project_text(sound: FlatTimeline, folder: Path | None) -> str:
 
 
 def _clip(
-    gap: xml.Element, sound: FlatTimeline, clip: FlatClip, asset: str, lane: int, role: str, *, muted: bool
+    parent: xml.Element,
+    sound: FlatTimeline,
+    clip: FlatClip,
+    media: FlatMedia,
+    place: dict[str, str],
+    role: str,
+    *,
+    muted: bool,
 ) -> None:
-    rate, media = sound.sample_rate, clip.active_media
+    rate = sound.sample_rate
     element = xml.SubElement(
-        gap,
+        parent,
         "asset-clip",
-        ref=asset,
-        name=clip.name,
-        lane=str(lane),
-        offset=_samples(clip.heard_start_s, rate),
+        place,
+        name=clip.name if media is clip.active_media else media.name,
         start=_samples(media.offset_s, rate),
         duration=_time(Fraction(clock.count(clip.heard_start_s, clip.heard_duration_s, rate), rate)),
         audioRole=f"effects.{re.sub(r'[.?]', ' ', role).strip() or 'foley'}",
@@ -104,8 +116,9 @@ def _clip(
             xml.SubElement(element, "marker", at, value=hit.name, note=hit.comment)
 
 
-def _asset(resources: xml.Element, assets: dict[str, str], clip: FlatClip, folder: Path | None) -> str:
-    media = clip.active_media
+def _asset(
+    resources: xml.Element, assets: dict[str, str], clip: FlatClip, media: FlatMedia, folder: Path | None
+) -> str:
     if folder is None:
         url = file_url(media.url, Path()).replace("file://localhost/", "file:///")
     else:
@@ -117,7 +130,7 @@ def _asset(resources: xml.Element, assets: dict[str, str], clip: FlatClip, folde
             resources,
             "asset",
             id=assets[url],
-            name=clip.name,
+            name=clip.name if media is clip.active_media else media.name,
             src=url,
             start="0s",
             duration=_time(Fraction(clock.to_index(duration_s, media.sample_rate), media.sample_rate)),

@@ -121,7 +121,8 @@ def _item(sound: FlatTimeline, place: tuple[int, int], clip: FlatClip, folder: P
     yield "    <ITEM"
     # Whole samples: Reaper keeps seconds as floats, and neighbours that meet must not overlap.
     yield f"      POSITION {_number(Fraction(first, rate))}"
-    yield "      SNAPOFFS 0"
+    # Reaper moves items by their transient then.
+    yield f"      SNAPOFFS {_number(Fraction(clock.to_index(clip.sync_s or Fraction(0), rate), rate))}"
     yield f"      LENGTH {_number(Fraction(samples, rate))}"
     yield "      LOOP 0"
     yield "      ALLTAKES 0"

@@ -48,15 +48,13 @@ class Assembly:
         """The recordings in it, each once, by library and name."""
         sounds = [one.single.sound for one in self.strikes] + [one.sound for one in self.stretches]
         found = {(sound.library, sound.name): sound for sound in sounds}
-        return tuple(
-            SoundUse(
-                library=sound.library,
-                name=sound.name,
-                licence=sound.description.licence,
-                author=sound.description.author,
-            )
-            for _, sound in sorted(found.items())
-        )
+        return tuple(use_of(sound) for _, sound in sorted(found.items()))
+
+
+def use_of(sound: Sound) -> SoundUse:
+    """Return what reports and credits say of a recording."""
+    described = sound.description
+    return SoundUse(library=sound.library, name=sound.name, licence=described.licence, author=described.author)
 
 
 def assemble(
@@ -71,29 +69,30 @@ def assemble(
 
     Those of `base_hits` that are still there get what they would get with these alone.
     """
+    laid = lay_out(hits, base_hits, prompt, fitting, seed, options)
+    return Assembly(
+        strikes=tuple(one for _, one in laid if isinstance(one, Strike)),
+        stretches=tuple(one for _, one in laid if isinstance(one, Stretch)),
+        missing=tuple(hit for hit, one in laid if one is None),
+    )
+
+
+def lay_out(
+    hits: Sequence[Hit],
+    base_hits: Sequence[Hit] | None,
+    prompt: str,
+    fitting: Fitting,
+    seed: int,
+    options: LibraryOptions,
+) -> list[tuple[Hit, Strike | Stretch | None]]:
+    """Return each hit with what is laid for it, in the order of time; see `assemble`."""
     ordered = _in_order(hits)
     kept: dict[tuple[object, ...], Single | None] = {}
     if base_hits is not None:
         before = _in_order(base_hits)
         kept = dict(zip(map(_asked, before), _choices(before, prompt, fitting, seed, {}), strict=True))
     chosen = _choices(ordered, prompt, fitting, seed, kept)
-    strikes, stretches, missing = [], [], []
-    for hit, single in zip(ordered, chosen, strict=True):
-        if single is None:
-            missing.append(hit)
-        elif hit.duration_s > 0:
-            stretches.append(
-                Stretch(
-                    start_s=hit.time_s,
-                    duration_s=hit.duration_s,
-                    sound=single.sound,
-                    strength=hit.strength,
-                    seed=derive_seed("stretch", seed, str(hit.time_s)),
-                )
-            )
-        else:
-            strikes.append(Strike(hit=hit, single=single, variation=variation_of(hit, seed, options)))
-    return Assembly(strikes=tuple(strikes), stretches=tuple(stretches), missing=tuple(missing))
+    return [(hit, _laid(hit, single, seed, options)) for hit, single in zip(ordered, chosen, strict=True)]
 
 
 def assemble_ambience(wanted: Wanted, duration_s: Fraction, fitting: Fitting, seed: int) -> Assembly:
@@ -126,6 +125,20 @@ def missing_notes(missing: Sequence[Hit], prompt: str) -> tuple[str, ...]:
 def tried(wanted: Wanted) -> str:
     """Return the texts that were searched for, quoted."""
     return ", then ".join(f"'{query}'" for query in wanted.queries) or "nothing, for there are no words"
+
+
+def _laid(hit: Hit, single: Single | None, seed: int, options: LibraryOptions) -> Strike | Stretch | None:
+    if single is None:
+        return None
+    if hit.duration_s > 0:
+        return Stretch(
+            start_s=hit.time_s,
+            duration_s=hit.duration_s,
+            sound=single.sound,
+            strength=hit.strength,
+            seed=derive_seed("stretch", seed, str(hit.time_s)),
+        )
+    return Strike(hit=hit, single=single, variation=variation_of(hit, seed, options))
 
 
 def _choices(

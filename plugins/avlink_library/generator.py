@@ -7,7 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avlink import (
     Hit,
@@ -20,12 +19,15 @@ from avlink import (
     SoundSource,
     SoundWish,
     SpooledSound,
+    open_library_index,
     read_whole,
     to_index,
 )
 from avlink_library.adapted import AdaptedFrames
-from avlink_library.assemble import Assembly, assemble, assemble_ambience, missing_notes, tried
-from avlink_library.lay import Laid
+from avlink_library.assemble import Assembly, Strike, assemble, assemble_ambience, missing_notes, tried, use_of
+from avlink_library.item_sound import item_blocks
+from avlink_library.items import read_item
+from avlink_library.lay import InMemory, Laid
 from avlink_library.options import LibraryOptions
 from avlink_library.render import RATE, Renderer
 from avlink_library.shape import shape_of, shaped
@@ -37,16 +39,6 @@ class AssembledSound(SpooledSound):
     """A sound with the recordings that it was made of."""
 
     origin = SoundOrigin()
-
-
-class _InMemory:
-    """A sound in memory, as it is laid."""
-
-    def __init__(self, samples: NDArray[np.float32]) -> None:
-        self._samples, self.num_samples = samples, len(samples)
-
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        return self._samples[start:stop]
 
 
 class LibraryGenerator:
@@ -72,6 +64,8 @@ class LibraryGenerator:
         return made
 
     def _sound(self, request: SoundRequest) -> SoundSource:
+        if request.item:
+            return self._item(request)
         wish = SoundWish(
             prompt=request.prompt, hits=request.hits, base_hits=request.base_hits, is_ambience=request.is_ambience
         )
@@ -87,6 +81,15 @@ class LibraryGenerator:
         blocks = self._renderer.blocks(assembly, to_index(request.duration_s, RATE), ambience=is_bed, more=more)
         sound = AssembledSound(blocks, sample_rate=RATE, channels=1)
         sound.origin = SoundOrigin(uses=assembly.uses, notes=notes)
+        return sound
+
+    def _item(self, request: SoundRequest) -> SoundSource:
+        """Return the sound of one item, which was chosen when the run was planned."""
+        assert request.hits is not None and len(request.hits) == 1, "an item is the sound of one hit"
+        with open_library_index() as index:
+            one = read_item(request.item, index, request.hits[0])
+        sound = AssembledSound(item_blocks(one, request, self._renderer), sample_rate=RATE, channels=1)
+        sound.origin = SoundOrigin(uses=(use_of(one.single.sound if isinstance(one, Strike) else one.sound),))
         return sound
 
     def _assembly(self, request: SoundRequest, fitting: Fitting) -> tuple[Assembly, tuple[str, ...], bool]:
@@ -105,7 +108,7 @@ class LibraryGenerator:
             notes = (f"{seen}no loop or bed of the libraries fits; tried {tried(bed)}; it is silent",)
         return assembly, notes, True
 
-    def _made(self, request: SoundRequest, missing: Sequence[Hit], fallback: SoundGenerator) -> _InMemory:
+    def _made(self, request: SoundRequest, missing: Sequence[Hit], fallback: SoundGenerator) -> InMemory:
         """Return the sound of another generator for hits, at 48 kHz."""
         asked = replace(
             request,
@@ -118,4 +121,4 @@ class LibraryGenerator:
         wave = read_whole(answer)
         mono = wave.samples.mean(axis=0, dtype=np.float32)
         shape = shape_of(len(mono), 0, rate=wave.sample_rate, out_rate=RATE, speed=Fraction(1))
-        return _InMemory(shaped(mono, shape, out_rate=RATE))
+        return InMemory(shaped(mono, shape, out_rate=RATE))

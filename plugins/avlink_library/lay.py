@@ -28,6 +28,17 @@ class Playable(Protocol):
         ...
 
 
+class InMemory:
+    """A sound in memory, of shape (samples,)."""
+
+    def __init__(self, samples: NDArray[np.float32]) -> None:
+        self._samples, self.num_samples = samples, len(samples)
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return samples [start, stop)."""
+        return self._samples[start:stop]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Laid:
     """A sound whose first sample lies on sample `start` of a clip, which may be before it, times `gain`."""

@@ -59,6 +59,7 @@ def avlink_backends() -> list[Backend]:
             fingerprint=fingerprint,
             load=load,
             material="avlink_library.shelf:material",
+            items="avlink_library.items:items",
         )
     ]
 

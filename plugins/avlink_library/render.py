@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -29,6 +29,7 @@ class Renderer:
     def __init__(self, options: LibraryOptions) -> None:
         self._options = options
         self._read, self._made = Kept(), Kept()
+        self._peaks: dict[Hashable, float] = {}
 
     def blocks(
         self, assembly: Assembly, num_samples: int, *, ambience: bool = False, more: tuple[Laid, ...] = ()
@@ -37,30 +38,40 @@ class Renderer:
 
         Raises MediaChanged and MediaError for recordings that cannot be used any more.
         """
-        items = [self._struck(one) for one in assembly.strikes]
-        items += [self._stretched(one, ambience=ambience) for one in assembly.stretches]
+        items = [self.laid_strike(one) for one in assembly.strikes]
+        items += [self.laid_stretch(one, ambience=ambience) for one in assembly.stretches]
         yield from lay([*items, *more], num_samples)
 
-    def _struck(self, strike: Strike) -> Laid:
+    def laid_strike(self, strike: Strike) -> Laid:
+        """Return a single hit as it is laid on its hit."""
         sound = _Struck(strike.single.sound, strike, self)
         options = self._options
         peak_db = options.loudest_db - options.range_db * (1 - strike.hit.strength) + strike.variation.level_db
         start = to_index(strike.hit.time_s, RATE) - sound.shape.anchor
         return Laid(start=start, sound=sound, gain=10 ** (min(0.0, peak_db) / 20))
 
-    def _stretched(self, stretch: Stretch, *, ambience: bool) -> Laid:
-        cycle = self._made.get(("cycle", stretch.sound.digest), lambda: self._cycle(stretch.sound))
+    def laid_stretch(self, stretch: Stretch, *, ambience: bool = False) -> Laid:
+        """Return a continuous recording as it is laid on its stretch."""
+        cycle = self.cycle(stretch.sound)
         start = to_index(stretch.start_s, RATE)
         count = max(1, to_index(stretch.start_s + stretch.duration_s, RATE) - start)
         # Ambience goes on beyond both ends of its clip, where the stem has its own fades.
         fade = 0 if ambience else round(_FADE_S * RATE)
-        first = derive_seed("phase", stretch.seed) % len(cycle)
+        first = phase_of(stretch, len(cycle))
         power = float(np.mean(np.square(cycle, dtype=np.float64)))
         options, peak = self._options, float(np.abs(cycle).max(initial=0.0))
         level_db = options.loudest_db - options.range_db * (1 - stretch.strength)
         wanted = 10 ** ((options.ambience_db if ambience else level_db - _STEADY_DB) / 20)
         gain = 0.0 if power <= 0 else min(wanted / power**0.5, 10 ** (level_db / 20) / peak)
         return Laid(start=start, sound=CycleSound(cycle, count, first=first, fade=fade), gain=gain)
+
+    def read(self, sound: Sound, start_s: Fraction, end_s: Fraction) -> NDArray[np.float32]:
+        """Return the samples of a recording from `start_s` to `end_s`; see `read_stretch`."""
+        return self._read.get((sound.digest, start_s, end_s), lambda: read_stretch(sound, start_s, end_s))
+
+    def cycle(self, sound: Sound) -> NDArray[np.float32]:
+        """Return the samples of a continuous recording, which goes round."""
+        return self._made.get(("cycle", sound.digest), lambda: self._cycle(sound))
 
     def _cycle(self, sound: Sound) -> NDArray[np.float32]:
         rate = sound.analysis.sample_rate
@@ -72,19 +83,25 @@ class Renderer:
     def struck(self, strike: Strike, shape: StrikeShape) -> NDArray[np.float32]:
         """Return the shaped samples of a single hit, whose peak is 1."""
         single, variation = strike.single, strike.variation
-        place = (single.sound.digest, single.transient_s)
-
-        def read() -> NDArray[np.float32]:
-            return read_stretch(single.sound, single.start_s, single.end_s)
+        key = (single.sound.digest, single.transient_s, variation.speed, variation.treble_db)
 
         def make() -> NDArray[np.float32]:
-            made = shaped(self._read.get(place, read), shape, out_rate=RATE, treble_db=variation.treble_db)
+            samples = self.read(single.sound, single.start_s, single.end_s)
+            made = shaped(samples, shape, out_rate=RATE, treble_db=variation.treble_db)
             ends = single.end_s < single.sound.analysis.length_s
             made = with_soft_edges(made, shape.anchor, rate=RATE, start=single.start_s > 0, end=ends)
             peak = float(np.abs(made).max(initial=0.0))
+            self._peaks[key] = peak
             return made if peak <= 0 else made / np.float32(peak)
 
-        return self._made.get((*place, variation.speed, variation.treble_db), make)
+        return self._made.get(key, make)
+
+    def factor(self, strike: Strike) -> float:
+        """Return what the samples of a recording are multiplied with for a single hit of it, besides its gain."""
+        self.struck(strike, strike_shape(strike, strike.single.sound.analysis.sample_rate))
+        single, variation = strike.single, strike.variation
+        peak = self._peaks[(single.sound.digest, single.transient_s, variation.speed, variation.treble_db)]
+        return 1.0 if peak <= 0 else 1 / peak
 
 
 class _Struck(Playable):
@@ -100,6 +117,11 @@ class _Struck(Playable):
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         return self._renderer.struck(self._strike, self.shape)[start:stop]
+
+
+def phase_of(stretch: Stretch, length: int) -> int:
+    """Return the sample of a cycle with which a stretch begins."""
+    return derive_seed("phase", stretch.seed) % length
 
 
 def strike_shape(strike: Strike, rate: int) -> StrikeShape:

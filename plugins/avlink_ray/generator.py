@@ -245,5 +245,5 @@ def _make_folder() -> str:
 def _conditions(request: SoundRequest | PictureRequest) -> dict[str, Any]:
     if not isinstance(request, SoundRequest):
         return {}
-    names = ("hits", "base_hits", "known_s", "is_ambience", "material")
+    names = ("hits", "base_hits", "known_s", "is_ambience", "material", "item")
     return {name: getattr(request, name) for name in names}

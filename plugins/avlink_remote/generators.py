@@ -237,4 +237,5 @@ def conditions_of(request: object) -> dict[str, Any]:
         "known_s": None if known is None else (fraction_text(known[0]), fraction_text(known[1])),
         "is_ambience": request.is_ambience or None,
         "material": request.material or None,
+        "item": request.item or None,
     }

@@ -141,6 +141,7 @@ class GenerationRequest(ProtocolObject):
     known_s: tuple[FractionText, FractionText] | None = None
     is_ambience: bool | None = None
     material: str | None = Field(default=None, max_length=_MAX_PROMPT_LENGTH)
+    item: str | None = Field(default=None, max_length=_MAX_PROMPT_LENGTH)
 
     @model_serializer(mode="wrap")
     def _without_none(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -156,6 +157,7 @@ class GenerationRequest(ProtocolObject):
             "known_s": None if known is None else (Fraction(known[0]), Fraction(known[1])),
             "is_ambience": bool(self.is_ambience),
             "material": self.material or "",
+            "item": self.item or "",
         }
 
 

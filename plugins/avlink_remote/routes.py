@@ -43,6 +43,8 @@ CHUNK_BYTES = 4 << 20
 _MAX_WAIT_S = 20.0
 _LONGER_S = 10
 """Pictures may be so much longer than the sound that they are made for: a retimed end, a held frame."""
+_LONGEST_ITEM_S = 600
+"""The longest sound that is made without pictures: that of an item which its backend has chosen."""
 
 JobId = Annotated[str, Path(alias="id", pattern=r"^[0-9a-f]{40}$", description="The digest of what is asked for.")]
 Client = Annotated[
@@ -302,7 +304,10 @@ def check_job(request: JobRequest, job_id: str, info: ServerInfo) -> None:
     for item in request.requests:
         # Otherwise a few bytes could ask for a year of sound.
         longest_s = item.count / rate + (1 / rate if request.direction == "v2a" else _LONGER_S)
-        if not 0 < Fraction(item.duration_s) <= longest_s or (item.count == 0 and request.direction == "v2a"):
+        # The sound of an item needs no pictures.
+        longest_s = max(longest_s, Fraction(_LONGEST_ITEM_S)) if item.item else longest_s
+        lacks_pictures = item.count == 0 and request.direction == "v2a" and not item.item
+        if not 0 < Fraction(item.duration_s) <= longest_s or lacks_pictures:
             raise HTTPException(422, f"{item.duration_s} s do not fit {item.count} pictures or samples")
 
 

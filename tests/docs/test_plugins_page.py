@@ -46,7 +46,7 @@ TABLES = {
     **{kind.__name__: kind for kind in registry.Component.__args__},
     **{name: kind for name, kind in vars(run_values).items() if getattr(kind, "__module__", "") == run_values.__name__},
     **{name: getattr(values, name) for name in ("SoundRequest", "PictureRequest", "PictureSpec", "Prompt")},
-    **{name: getattr(values, name) for name in ("Waveform", "Frames")},
+    **{name: getattr(values, name) for name in ("Waveform", "Frames", "HitSounds", "ItemSound")},
     **{name: getattr(features, name) for name in ("Features", "AudioVideo")},
     **{name: getattr(avlink, name) for name in ("FlatTimeline", "FlatTrack", "FlatClip", "FlatMedia", "Marker", "Hit")},
     **{name: getattr(answer, name) for name in ("Answer", "Grid", "Line")},

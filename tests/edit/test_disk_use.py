@@ -24,7 +24,7 @@ RATES = DiskRates(files=10, cache=100, temporary=1000)
 
 def _jobs(*lengths: int) -> Any:
     return [
-        SimpleNamespace(id=str(number), source=SimpleNamespace(made_s=Fraction(length)))
+        SimpleNamespace(id=str(number), raw_key=str(number), made_s=Fraction(length), file_s=Fraction(length))
         for number, length in enumerate(lengths)
     ]
 

@@ -107,11 +107,15 @@ def test_a_moved_folder_plays_on(run: Callable[..., ExportReport], project: Path
 
 def test_the_other_formats_are_read_at_the_same_places(run: Callable[..., ExportReport], project: Path) -> None:
     root = xml.parse(run("fcpxml").output).getroot()
-    found = [
-        [Fraction((clip.get(name) or "").removesuffix("s")) * RATE for name in ("offset", "duration")]
-        for clip in root.iter("asset-clip")
+    # The takes of a stem are an audition, whose first clip plays.
+    placed = [
+        element for element in root.iter() if element.tag in ("audition", "asset-clip") and "offset" in element.attrib
     ]
-    assert found == [list(place) for place in PLACES]
+    found = [(element, element if element.tag == "asset-clip" else element[0]) for element in placed]
+    times = [(element.attrib["offset"], clip.attrib["duration"]) for element, clip in found]
+    assert [[Fraction(time.removesuffix("s")) * RATE for time in pair] for pair in times] == [
+        list(place) for place in PLACES
+    ]
 
     again = otio.adapters.read_from_file(str(run("aaf").output))
     (track,) = again.audio_tracks()

@@ -302,11 +302,11 @@ def test_the_report_has_the_promised_shape(session: Session, recipe: SonifyRecip
                 "mode",
                 "missing",
             ),
-            *("status", "reason", "warnings", "stems"),
+            *("status", "reason", "warnings", "stems", "hit_items", "notes"),
         }
         for stem in item["stems"]:
             assert set(stem) == {
-                *("path", "take", "sample_rate", "channels", "samples", "head_samples", "tail_samples"),
+                *("path", "item", "take", "sample_rate", "channels", "samples", "head_samples", "tail_samples"),
                 *("time_reference", "lufs", "true_peak_dbtp", "events_s", "events_tc", "sounds", "notes"),
             }
             assert len(stem["events_tc"]) == len(stem["events_s"])

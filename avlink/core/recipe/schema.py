@@ -203,8 +203,12 @@ class RunTable(Table):
 
 
 class WriteTable(Table):
-    """Further files beside the timeline."""
+    """The items that are written to the timeline, and further files beside it."""
 
+    items: Literal["clip", "hits"] = "clip"
+    """One stem for each clip ("clip"), or one item with handles for each of its hits where they are known ("hits")."""
+    alternatives: int = Field(default=3, ge=1, le=20)
+    """Number of takes of each item, the chosen one included, where a backend chooses sounds for hits."""
     also: Names = ()
     """Names of timeline formats that are written too."""
     preview: bool = False
@@ -235,7 +239,8 @@ class WriteTable(Table):
         values["for"] = values.pop("program")
         if info.context == ALL_VALUES:
             return values
-        return {key: value for key, value in values.items() if value or key not in ("zero_based", "for")}
+        later = {"items": "clip", "alternatives": 3, "zero_based": False, "for": None}
+        return {key: value for key, value in values.items() if key not in later or value != later[key]}
 
 
 class Recipe(Table):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -369,3 +370,8 @@ def test_sonify_over_a_server_leaves_its_token_nowhere(
     words[words.index("--json")] = "--dry-run"
     code, out, err = avlink(*words, "-s", "backend.name=remote", "-s", f"backend.options.url={server.url}")
     assert code == 0 and "cached" in out
+
+
+def test_sounds_of_items_need_no_pictures(server: Any, kit: Any) -> None:
+    requests = [replace(kit.request(seed, pictures=0), duration_s=Fraction(1, 3), item="i") for seed in (41, 42)]
+    assert same(kit.remote(server.url).generate(requests), requests)

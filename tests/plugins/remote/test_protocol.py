@@ -31,6 +31,7 @@ NOTHING: dict[str, Any] = {
     "known_s": None,
     "is_ambience": False,
     "material": "",
+    "item": "",
 }
 
 
@@ -48,10 +49,11 @@ def test_hits_arrive_as_they_were_sent(hits: tuple[Hit, ...] | None, base: tuple
         known_s=known,
         is_ambience=hits is None,
         material="" if hits is None else "m",
+        item="" if hits is None else "i",
     )
     sent = GenerationRequest(count=1, duration_s="8/1", seed=1, **conditions_of(asked))
     there = GenerationRequest.model_validate_json(sent.model_dump_json())
-    names = ("hits", "base_hits", "known_s", "is_ambience", "material")
+    names = ("hits", "base_hits", "known_s", "is_ambience", "material", "item")
     assert there.conditions() == {name: getattr(asked, name) for name in names}
     plain = GenerationRequest(count=1, duration_s="8/1", seed=1, **conditions_of(replace(asked, **NOTHING)))
     # A server that knows none of this takes it.
