@@ -156,6 +156,10 @@ from .media.mux import read_tags as read_tags
 from .media.probe import MediaInfo as MediaInfo
 from .media.probe import probe as probe
 from .media.wave import WaveFile as WaveFile
+from .metrics.change_map import ChangeMap as ChangeMap
+from .metrics.change_map import change_map as change_map
+from .metrics.peaks import Peak as Peak
+from .metrics.peaks import find_peaks as find_peaks
 from .session import Session as Session
 from .session import open_session as open_session
 from .session import pick_device as pick_device

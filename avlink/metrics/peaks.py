@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,6 @@ def find_peaks(curve: NDArray[np.float64], *, least: float, gap: float) -> list[
 
     Each is refined by the parabola through it and its neighbours. A plateau counts once, in its middle.
     """
-    from scipy import signal
-
     # Lower values around both ends, so that the first and the last sample can be peaks.
     padded = np.concatenate([[-np.inf], curve, [-np.inf]])
     found, _ = signal.find_peaks(padded, height=least, distance=max(1.0, gap))
