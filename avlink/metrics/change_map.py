@@ -7,15 +7,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import gaussian_filter1d
 
 from avlink.core.values import FrameSource
+from avlink.metrics.peaks import beyond_usual
 
 ROWS, COLS = 9, 16
 """Places of the map."""
-
-USUAL_S = 1.0
-"""What usually changes is the median of so long a time around a moment."""
 
 _SOFT_LEVELS = 6.0
 """Changes of fewer grey levels of 255 are noise of the camera and of compression."""
@@ -50,13 +48,6 @@ class ChangeMap:
         if not len(mean):
             return mean
         return beyond_usual(gaussian_filter1d(mean, _SMOOTH_S * rate, mode="nearest"), rate)
-
-
-def beyond_usual(curve: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-    """Return a curve of `rate` values a second above its median over `USUAL_S` around each; 0 where it is below."""
-    if not len(curve):
-        return curve
-    return np.asarray(np.maximum(curve - median_filter(curve, size=int(USUAL_S * rate) | 1, mode="nearest"), 0.0))
 
 
 def change_map(frames: FrameSource) -> ChangeMap:

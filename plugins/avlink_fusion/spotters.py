@@ -47,10 +47,10 @@ class StemSpotter:
         peaks = find_peaks(sure, least=least, gap=self._options.min_gap_s * float(reading.rate))
         times_s = [(peak.at + 0.5) / float(reading.rate) for peak in peaks]
         frames_at = [min(len(reading.classes) - 1, int(time_s * float(self.picture.rate))) for time_s in times_s]
-        kinds = [_kind(dict(zip(self._net.names, reading.classes[at], strict=False))) for at in frames_at]
+        kinds = [kind_of(dict(zip(self._net.names, reading.classes[at], strict=False))) for at in frames_at]
         changes = change_map(frames)
         sights = [look(changes, time_s, float(self.picture.rate)) for time_s in times_s]
-        return _hits(times_s, [peak.height for peak in peaks], sights, kinds, late_s=self._options.late_s)
+        return hits_of(times_s, [peak.height for peak in peaks], sights, kinds, late_s=self._options.late_s)
 
 
 class PeakSpotter:
@@ -78,7 +78,7 @@ class PeakSpotter:
         sights = [look(changes, (peak.at + 1) / rate, rate) for peak in peaks]
         # The share of peaks of that height near which something sounds, on clips with known events.
         sure = [(peak.height / spread) ** 2 / ((peak.height / spread) ** 2 + 7.0) for peak in peaks]
-        return _hits(times_s, sure, sights, ["hit"] * len(peaks), late_s=self._options.late_s)
+        return hits_of(times_s, sure, sights, ["hit"] * len(peaks), late_s=self._options.late_s)
 
     def _rest(self, curve: NDArray[np.float64], peak: Peak, rate: float) -> float:
         """Return where the curve falls most steeply after a peak: what moved has struck."""
@@ -110,7 +110,7 @@ def load_peaks(options: PeakOptions, device: str) -> PeakSpotter:
     return PeakSpotter(options)
 
 
-def _kind(classes: dict[str, np.float32]) -> str:
+def kind_of(classes: dict[str, np.float32]) -> str:
     """Return the kind that the classes of a network mean: their own name, or that of contact with water."""
     name = max(classes, key=lambda one: classes[one], default="")
     if not name or classes[name] < 0.5:
@@ -121,7 +121,7 @@ def _kind(classes: dict[str, np.float32]) -> str:
 _KINDS_OF_CLASSES = {"water": "splash", **{kind: kind for kind in ("step", "drop", "slide", "splash", "flash")}}
 
 
-def _hits(
+def hits_of(
     times_s: Sequence[float], sure: Sequence[float], sights: Sequence[Sight], kinds: Sequence[str], *, late_s: float
 ) -> list[Hit]:
     """Return hits whose strength is what moves at them, compared with the liveliest of the clip."""
