@@ -74,7 +74,8 @@ def _blocks(payload: Mapping[str, Any]) -> list[Block]:
     if result is None:
         blocks += [payload["too_few"]] if payload["too_few"] else []
         return [*blocks, "this was a list: nothing was learned or written"]
-    blocks.append(Grid(heads=_HEADS, rows=[_row(one) for one in (*result["before"], result["after"])]))
+    ways = {**result["before"], "learned": result["after"]}
+    blocks.append(Grid(heads=_HEADS, rows=[_row(name, figures) for name, figures in ways.items()]))
     blocks.append(payload["sentence"])
     late_s = result["late_s"]
     late = "" if late_s is None else f", {late_s * 1000:+.0f} ms"
@@ -82,5 +83,5 @@ def _blocks(payload: Mapping[str, Any]) -> list[Block]:
     return blocks
 
 
-def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
-    return (one["name"], *(f"{one[f'{part}_{ms}']:.2f}" for ms in (50, 100) for part in ("f1", "chance", "gain")))
+def _row(name: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
+    return (name, *(f"{figures[f'{part}_{ms}']:.2f}" for ms in (50, 100) for part in ("f1", "chance", "gain")))

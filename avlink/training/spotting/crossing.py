@@ -17,9 +17,9 @@ from avlink.engine.nn.hit_head import HitHead
 from avlink.metrics.gain import OnsetGain, onset_gain
 from avlink.training.spotting.folds import NUM_FOLDS
 from avlink.training.spotting.reading import BUILT_IN, ClipReading
-from avlink.training.spotting.ways import HeldClip, Way, all_ways, plain_ways, usual_lateness
+from avlink.training.spotting.ways import WINDOWS_S, HeldClip, Way, all_ways, plain_ways, usual_lateness
 
-_BETTER = 0.005
+BETTER = 0.01
 """A way is taken in place of a simpler one if its gain is higher by more than this."""
 
 
@@ -40,7 +40,7 @@ Fit = Callable[[str, Sequence[StudyClip], float], HitHead]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipScores:
-    """Scores of held-back clips, in their order: gains by window, and the way that each fold has chosen."""
+    """Scores of the held-back clips, in their order, by window in seconds."""
 
     by_window: dict[float, list[OnsetGain]]
 
@@ -122,12 +122,12 @@ class Crossing:
         best, most = plain_ways()[0], -np.inf
         for way in all_ways(self.heads):
             gain = float(np.mean([self._clip(index, out).gain(way, self.late_of(way, out)) for index, out in rows]))
-            if gain > most + _BETTER:
+            if gain > most + BETTER:
                 best, most = way, gain
         return best
 
     def _scores(self, way_of: Callable[[int], Way]) -> ClipScores:
-        scores: dict[float, list[OnsetGain]] = {0.05: [], 0.1: []}
+        scores: dict[float, list[OnsetGain]] = {window_s: [] for window_s in WINDOWS_S}
         for index in self.held_back:
             clip, way = self.clips[index], way_of(index)
             found = way.found(self._clip(index, _fold(clip)), self.late_of(way, _fold(clip)))

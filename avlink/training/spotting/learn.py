@@ -28,7 +28,7 @@ from avlink.engine.learned_spotter import save_learned, stem_config
 from avlink.engine.nn.hit_head import HitHead
 from avlink.engine.spotter import OnsetNet, load_onset_net
 from avlink.session import Session, open_session
-from avlink.training.spotting.crossing import Crossing, StudyClip, held_out_fits
+from avlink.training.spotting.crossing import BETTER, Crossing, StudyClip, held_out_fits
 from avlink.training.spotting.fitting import FOLDER, Fitter, steps_of
 from avlink.training.spotting.folds import check_enough, folds_of
 from avlink.training.spotting.footage import FootageRequest, TaughtClip, UntaughtClip, read_taught
@@ -166,7 +166,7 @@ def _judged(crossing: Crossing, *, by_film: bool, steps: int, seed: int) -> tupl
     after = HeldFigures(name="learned", scores=crossing.after())
     best = max(before, key=lambda one: one.scores.gain)
     way = crossing.chosen()
-    kept = way.kind == "as it is" or after.scores.gain <= best.scores.gain
+    kept = way.kind == "as it is" or after.scores.gain <= best.scores.gain + BETTER
     if kept:
         way = Way(kind="as it is", name=best.name)
     head = crossing.prepare(way.name, frozenset()) if way.kind == "heads" else None

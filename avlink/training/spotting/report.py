@@ -13,8 +13,7 @@ import numpy as np
 from avlink.metrics.gain import Interval, bootstrap_mean
 from avlink.training.spotting.crossing import ClipScores
 from avlink.training.spotting.footage import TaughtClip, UntaughtClip
-
-_WIDE_S = 0.1
+from avlink.training.spotting.ways import WINDOWS_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +30,9 @@ class HeldFigures:
     def to_json(self) -> dict[str, Any]:
         """Return all means by name."""
         return {
-            "name": self.name,
-            **{
-                f"{part}_{round(window_s * 1000)}": round(self.mean(part, window_s), 4)
-                for window_s in self.scores.by_window
-                for part in ("f1", "chance", "gain")
-            },
+            f"{part}_{round(window_s * 1000)}": round(self.mean(part, window_s), 4)
+            for window_s in self.scores.by_window
+            for part in ("f1", "chance", "gain")
         }
 
 
@@ -61,27 +57,27 @@ class LearnedResult:
         """The better built-in spotter on these clips."""
         return max(self.before, key=lambda one: one.scores.gain)
 
-    def difference(self, window_s: float) -> Interval:
-        """Return the difference of gains to the better built-in spotter, over clips."""
-        pairs = zip(self.after.scores.by_window[window_s], self.best_before.scores.by_window[window_s], strict=True)
-        return bootstrap_mean([after.gain - before.gain for after, before in pairs])
+    def difference(self, *windows_s: float) -> Interval:
+        """Return the difference of gains, the mean over windows, to the better built-in spotter, over clips."""
+        after, before = (
+            np.mean([[one.gain for one in figures.scores.by_window[window_s]] for window_s in windows_s], axis=0)
+            for figures in (self.after, self.best_before)
+        )
+        return bootstrap_mean(after - before)
 
     def sentence(self, clips: int, hits: int) -> str:
         """Return the outcome in one sentence."""
         best = self.best_before
-        before, after = best.mean("gain", _WIDE_S), self.after.mean("gain", _WIDE_S)
-        counted = f"on {clips} held-back clips with {hits} hits"
-        if self.kept:
-            return (
-                f"nothing was gained {counted}: keep the built-in {best.name} (gain at 100 ms {before:.2f}; "
-                f"{after:.2f} with what was learned)"
-            )
-        between = self.difference(_WIDE_S)
-        chance = "within chance" if between.low <= 0 else "beyond chance"
-        return (
-            f"gain at 100 ms {before:.2f} ({best.name}) -> {after:.2f} {counted} "
-            f"(difference {between.mean:+.2f} [{between.low:+.2f}, {between.high:+.2f}], {chance})"
+        gains = ", ".join(
+            f"{best.mean('gain', window_s):.2f} -> {self.after.mean('gain', window_s):.2f} at {window_s * 1000:.0f} ms"
+            for window_s in WINDOWS_S
         )
+        between = self.difference(*WINDOWS_S)
+        chance = "beyond chance" if between.low > 0 or between.high < 0 else "within chance"
+        counted = f"on {clips} held-back clips with {hits} hits"
+        change = f"difference {between.mean:+.2f} [{between.low:+.2f}, {between.high:+.2f}], {chance}"
+        kept = f"nothing was gained, keep the built-in {best.name}: " if self.kept else ""
+        return f"{kept}gain {gains} {counted}, compared with {best.name} ({change})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries of the report on the result."""
@@ -92,11 +88,11 @@ class LearnedResult:
             "held_back": "films" if self.by_film else "clips",
             "steps": self.steps,
             "seed": self.seed,
-            "before": [one.to_json() for one in self.before],
+            "before": {one.name: one.to_json() for one in self.before},
             "after": self.after.to_json(),
             "difference": {
-                f"gain_{round(window_s * 1000)}": _interval(self.difference(window_s))
-                for window_s in self.after.scores.by_window
+                "gain": _interval(self.difference(*WINDOWS_S)),
+                **{f"gain_{round(window_s * 1000)}": _interval(self.difference(window_s)) for window_s in WINDOWS_S},
             },
         }
 
@@ -217,7 +213,7 @@ def figures_rows(rows: Sequence[HeldFigures]) -> list[tuple[str, ...]]:
     return [
         (
             one.name,
-            *(f"{one.mean(part, window_s):.2f}" for window_s in (0.05, 0.1) for part in ("f1", "chance", "gain")),
+            *(f"{one.mean(part, window_s):.2f}" for window_s in WINDOWS_S for part in ("f1", "chance", "gain")),
         )
         for one in rows
     ]
