@@ -56,6 +56,9 @@ from .core.hits import CONTINUOUS_KINDS as CONTINUOUS_KINDS
 from .core.hits import HIT_KINDS as HIT_KINDS
 from .core.hits import Hit as Hit
 from .core.hits import HitSource as HitSource
+from .core.learned import LEARNED as LEARNED
+from .core.learned import LearnedTable as LearnedTable
+from .core.learned import read_learned as read_learned
 from .core.outputs import Outputs as Outputs
 from .core.outputs import Receipt as Receipt
 from .core.paths import TEMPORARY_PREFIX as TEMPORARY_PREFIX
@@ -120,6 +123,8 @@ from .engine.bundle import A2V as A2V
 from .engine.bundle import V2A as V2A
 from .engine.bundle import load_system as load_system
 from .engine.bundle import read_bundle as read_bundle
+from .engine.learned_spotter import LearnedNet as LearnedNet
+from .engine.learned_spotter import load_learned as load_learned
 from .engine.public.checkpoint import read_checkpoint as read_checkpoint
 from .engine.sampling import PictureSampler as PictureSampler
 from .engine.sampling import SampleConfig as SampleConfig
@@ -145,6 +150,7 @@ from .library.values import SoundHit as SoundHit
 from .media.animation import TimedPicture as TimedPicture
 from .media.animation import write_animation as write_animation
 from .media.audio import read_audio as read_audio
+from .media.frames import fit_frames as fit_frames
 from .media.loudness import Loudness as Loudness
 from .media.loudness import measure_loudness as measure_loudness
 from .media.master import LoudnessTarget as LoudnessTarget
@@ -158,6 +164,11 @@ from .media.mux import read_tags as read_tags
 from .media.probe import MediaInfo as MediaInfo
 from .media.probe import probe as probe
 from .media.wave import WaveFile as WaveFile
+from .metrics.change_map import ChangeMap as ChangeMap
+from .metrics.change_map import change_map as change_map
+from .metrics.peaks import Peak as Peak
+from .metrics.peaks import find_peaks as find_peaks
+from .metrics.peaks import standing_out as standing_out
 from .session import Session as Session
 from .session import open_session as open_session
 from .session import pick_device as pick_device

@@ -7,6 +7,7 @@ from typing import Any
 
 from avlink.core.architecture import PAPER, AVLinkConfig
 from avlink.core.bundles import BUILTIN, find_bundle, shipped_bundles
+from avlink.core.learned import learned_folder, read_learned
 
 _PAPER = "paper"
 
@@ -28,10 +29,12 @@ def list_models() -> Sequence[Mapping[str, str]]:
 def model_info(name: str) -> dict[str, Any]:
     """Return parameters per component, rates and window of a bundle or of "paper", without allocating weights.
 
-    Raises BundleError if there is no such model.
+    Of a learned spotter these are its way, its training and its figures. Raises BundleError if there is no such model.
     """
     if name == _PAPER:
         return {"name": _PAPER, "weights": False} | _describe(PAPER)
+    if learned_folder(name) is not None:
+        return _learned(name)
     from avlink.engine.bundle import read_bundle
 
     bundle = read_bundle(find_bundle(name))
@@ -43,6 +46,20 @@ def model_info(name: str) -> dict[str, Any]:
         "description": bundle.description,
     }
     return known | _describe(bundle.config)
+
+
+def _learned(name: str) -> dict[str, Any]:
+    _, table = read_learned(name)
+    training = dict(table.training)
+    return {
+        "name": table.name,
+        "weights": table.head is not None,
+        "licence": table.licence,
+        "description": f"a spotter that was learned: {training.pop('sentence', '')}",
+        "way": training.pop("way", ""),
+        "clips": table.num_clips,
+        "training": training,
+    }
 
 
 def _describe(config: AVLinkConfig) -> dict[str, Any]:

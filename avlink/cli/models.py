@@ -27,7 +27,9 @@ def list_all(as_json: given.JsonOption = False) -> Answer:
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model by name, or the folder of a bundle.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A model by name, or the folder of a bundle or of a learned spotter.")
+    ],
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Show the components of a model and their parameter counts.
@@ -36,6 +38,7 @@ def info(
     Examples:
       avlink models info foley_tiny
       avlink models info runs/foley_tiny/bundle
+      avlink models info my_spotter
     """  # noqa: D301
     from avlink.admin.models import model_info
 

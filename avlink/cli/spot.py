@@ -10,6 +10,7 @@ import typer
 from avlink.cli import options as given
 from avlink.cli.console import progress
 from avlink.cli.report import reason_lines
+from avlink.cli.spot_learn import learn_answer, refuse_given
 from avlink.core.answer import Answer, Block, Grid
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ _STATES = ("spotted", "cached", "skipped", "failed")
 
 
 def spot(
-    source: given.Input,
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="INPUT", help="The file to read; it is never changed.", show_default=False),
+    ] = None,
     output: given.Output = None,
     recipe: given.RecipeOption = "spot",
     settings: given.SettingsOption = None,
@@ -29,8 +33,8 @@ def spot(
         typer.Option(
             "--spotter",
             metavar="NAME",
-            help="motion-stem (the built-in network), motion-peaks (no weights), or one of a plugin. [default: that of "
-            "the recipe, motion-stem]",
+            help="motion-stem (the built-in network), motion-peaks (no weights), one of a plugin, or the folder of one "
+            "that was learned. [default: that of the recipe, motion-stem]",
             show_default=False,
         ),
     ] = None,
@@ -64,6 +68,34 @@ def spot(
     preview: Annotated[
         bool, typer.Option("--preview", help="Also write cut.spotted.mp4, with the hits drawn in and a click at each.")
     ] = False,
+    learn: Annotated[
+        Path | None,
+        typer.Option(
+            "--learn",
+            metavar="DIR",
+            help="Learn a spotter from the clips in DIR, by their own sound or by hits that you corrected, and write "
+            "it into the folder OUT. There is no INPUT then.",
+            show_default=False,
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes",
+            metavar="N",
+            help="About the most time to learn, on two CPU cores; looking at the clips comes on top. [default: 10]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", help="The random seed of what is learned. [default: 0]", show_default=False
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --learn: list the clips and their hits, and write nothing.")
+    ] = False,
     tracks: given.Tracks = None,
     media_root: given.MediaRoot = None,
     timeline: given.TimelineName = None,
@@ -89,9 +121,11 @@ def spot(
       avlink spot cut.edl --media-root /footage --sensitivity 0.7
       avlink spot shot.mp4 --min-confidence 0.5 --json
       avlink spot cut.otio --guide production --preview
+      avlink spot --learn footage -o my_spotter
+      avlink spot cut.otio --spotter my_spotter
     """  # noqa: D301
+    from avlink.core.errors import InputError
     from avlink.core.recipe import load_recipe
-    from avlink.edit import spot as service
 
     named: dict[tuple[str, str], Any] = {
         ("--spotter", "spotter.name"): spotter,
@@ -101,6 +135,28 @@ def spot(
         ("--rate", "read.rate"): rate,
         ("--tracks", "select.tracks"): given.split_names(tracks),
     }
+    of_input = {"INPUT": source, "--spotter": spotter, "--sensitivity": sensitivity, "--min-confidence": min_confidence}
+    of_input |= {"--guide": guide, "--preview": preview or None, "--force": force or None}
+    of_learning = {"--minutes": minutes, "--seed": seed, "--dry-run": dry_run or None}
+    if learn is not None:
+        refuse_given(of_input, "does not go with --learn, which reads DIR alone")
+        loaded = load_recipe(recipe, "spot", given.recipe_overrides(settings, named))
+        return learn_answer(
+            learn,
+            output,
+            loaded,
+            media_root=tuple(media_root or ()),
+            minutes=minutes,
+            seed=seed,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            verbose=verbose,
+        )
+    if source is None:
+        raise InputError("missing argument 'INPUT'; see `avlink spot --help`")
+    refuse_given(of_learning, "goes with --learn DIR alone")
+    from avlink.edit import spot as service
+
     request = service.SpotRequest(
         input=Path(source),
         output=output,

@@ -244,6 +244,24 @@ class SpotterConfig(MotionConfig):
     height: int = Field(default=36, gt=0, multiple_of=4)
 
 
+class HitHeadConfig(Table):
+    """Heads on the onset curve of a motion stem and a curve of motion, which are averaged. Not in the paper."""
+
+    width: Positive = 32
+    kernel: int = Field(default=9, gt=0)
+    """Taps of its convolutions: an odd number of sixtieths of a second."""
+    members: Positive = 3
+    """Heads that start from other weights."""
+    tokens: int = Field(default=0, ge=0)
+    """Channels that the stem's motion tokens are reduced to; 0 leaves them out."""
+
+    @model_validator(mode="after")
+    def _centred(self) -> HitHeadConfig:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel = {self.kernel} has no middle; take an odd number")
+        return self
+
+
 class AVLinkConfig(Table):
     """Configuration of the whole engine."""
 

@@ -42,6 +42,10 @@ _PICTURE = PictureSpec(rate=Fraction(RATE), width=WIDTH, height=HEIGHT)
 _EDGE_S = Fraction(1, 50)
 
 
+class UnheardClip(MediaError):
+    """A clip in which nothing can be heard, for the reason that is its text."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
     """The sound of a guide for all that is looked at of a clip, which covers [from_s, to_s) of it.
@@ -70,28 +74,19 @@ class Guide:
 
         Where nothing can be heard they are those that are seen. Raises MediaError for pictures that cannot be read.
         """
-        stretch = self._own(source) if self.file is None else self._along(source, self.file)
-        if stretch is None:
-            return tuple(seen)
         try:
-            heard = self._heard(source, stretch)
-        except MediaError as error:
-            check_unchanged(stretch.states)
-            if self.file is not None:
-                raise
-            self._leave(source, str(error))
+            heard, covered = self._hear(source)
+        except UnheardClip as reason:
+            self._without.setdefault(str(reason), []).append(source.clip.name)
             return tuple(seen)
-        if heard is None:
-            self._leave(source, "its own sound is silent")
-            return tuple(seen)
-        covered = (stretch.from_s - source.before_s, stretch.to_s - source.before_s)
-        inside = [
-            replace(hit, time_s=hit.time_s - source.before_s)
-            for hit in heard
-            # The beginning of a guide is an onset to the ear, and none of the picture.
-            if hit.time_s >= stretch.from_s + (_EDGE_S if stretch.from_s > 0 else 0)
-        ]
-        return merged(seen, [hit for hit in inside if 0 <= hit.time_s < source.seen_s], covered=covered)
+        return merged(seen, heard, covered=covered)
+
+    def heard(self, source: Source) -> tuple[Hit, ...]:
+        """Return the hits that are heard in a clip, in order of time from where it is seen first.
+
+        Raises UnheardClip with the reason where there is no sound, MediaError for pictures that cannot be read.
+        """
+        return self._hear(source)[0]
 
     def tell(self) -> None:
         """Send one message for each reason why clips have the hits of their pictures alone."""
@@ -101,15 +96,30 @@ class Guide:
             self.session.tell(Message(text=text, level="warning"))
         self._without.clear()
 
-    def _leave(self, source: Source, reason: str) -> None:
-        self._without.setdefault(reason, []).append(source.clip.name)
+    def _hear(self, source: Source) -> tuple[tuple[Hit, ...], tuple[Fraction, Fraction]]:
+        """Return the hits that are heard in what is seen of a clip, and the times that the guide covers."""
+        stretch = self._own(source) if self.file is None else self._along(source, self.file)
+        try:
+            heard = self._heard(source, stretch)
+        except MediaError as error:
+            check_unchanged(stretch.states)
+            if self.file is not None:
+                raise
+            raise UnheardClip(str(error)) from error
+        covered = (stretch.from_s - source.before_s, stretch.to_s - source.before_s)
+        inside = (
+            replace(hit, time_s=hit.time_s - source.before_s)
+            for hit in heard
+            # The beginning of a guide is an onset to the ear, and none of the picture.
+            if hit.time_s >= stretch.from_s + (_EDGE_S if stretch.from_s > 0 else 0)
+        )
+        return tuple(hit for hit in inside if 0 <= hit.time_s < source.seen_s), covered
 
-    def _own(self, source: Source) -> _Stretch | None:
+    def _own(self, source: Source) -> _Stretch:
         info = None if source.images is not None or not source.speed else probe(source.path)
         if info is None or info.audio is None:
             held = source.images is None and not source.speed
-            self._leave(source, "a picture that stands still has no sound" if held else "no sound of its own")
-            return None
+            raise UnheardClip("a picture that stands still has no sound" if held else "no sound of its own")
         return _Stretch(
             open=lambda: open_guide_sound(
                 source.path, start_s=source.made_start_s, duration_s=source.made_s, speed=source.speed
@@ -120,11 +130,10 @@ class Guide:
             states=source.states,
         )
 
-    def _along(self, source: Source, file: GuideFile) -> _Stretch | None:
+    def _along(self, source: Source, file: GuideFile) -> _Stretch:
         start_s = source.clip.timeline_start_s - source.before_s - file.start_s
         if start_s >= file.duration_s or start_s + source.made_s <= 0:
-            self._leave(source, f"{file.path.name} does not reach there")
-            return None
+            raise UnheardClip(f"{file.path.name} does not reach there")
         at, length = clock.to_index(start_s, SAMPLE_RATE), clock.to_index(source.made_s, SAMPLE_RATE)
         part = PlacedSound(sound=file.sound, at=-at, num_samples=file.sound.num_samples)
         return _Stretch(
@@ -135,8 +144,8 @@ class Guide:
             states=(file.state,),
         )
 
-    def _heard(self, source: Source, stretch: _Stretch) -> tuple[Hit, ...] | None:
-        """Return what is heard of a clip, from the start of what is looked at; None where the guide is silent."""
+    def _heard(self, source: Source, stretch: _Stretch) -> tuple[Hit, ...]:
+        """Return what is heard of a clip, from the start of what is looked at. Raises UnheardClip for silence."""
         store = self.session.store
         key = digest(["guide", VERSION, stretch.key, made_span(source)])
         known = None if self.force else kept_hits(store, key)
@@ -144,7 +153,7 @@ class Guide:
             return tuple(replace(hit, source="guide", heard=True) for hit in known)
         sound = stretch.open()
         if self.file is None and is_silent(sound):
-            return None
+            raise UnheardClip("its own sound is silent")
         frames: FrameSource = open_frames(
             source.picture,
             start_s=source.made_start_s,

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import partial
 
 from avlink import __version__
-from avlink.core.errors import AvlinkError, OutputError, TimelineError
+from avlink.core.errors import AvlinkError, OutputError
 from avlink.core.events import JobDone, JobFailed, JobStarted, Listener, Message, PlanReady, ignore
 from avlink.core.file_digest import check_unchanged
 from avlink.core.hits import Hit
@@ -20,22 +20,17 @@ from avlink.edit.guide import Guide, open_guide
 from avlink.edit.hit_preview import check_hit_preview, preview_hits
 from avlink.edit.plugin_hooks import locate
 from avlink.edit.project import first_names, moved_to, refuse_missing, refuse_nothing, tell_plan, write_back
-from avlink.edit.sources import Locate, resolve_sources
+from avlink.edit.sources import Locate
+from avlink.edit.spot_clips import plan_clips
 from avlink.edit.spot_input import SpotInput, SpotRequest, open_input
-from avlink.edit.spot_plan import SpotJob, SpotPlan, keep_hits, kept_hits, spot_plan
+from avlink.edit.spot_plan import SpotJob, SpotPlan, keep_hits, kept_hits
 from avlink.edit.spot_report import SpotItem, SpotReport
-from avlink.edit.transparency import with_transparency
 from avlink.hooks import ReadySpotter, resolve_run_hooks, resolve_spotter
 from avlink.media.frames import open_frames
 from avlink.session import Session, open_session, pick_device
 from avlink.timeline.place_hits import PlacedHits, SpottedClip, place_hits
-from avlink.timeline.select import select_clips
-from avlink.timeline.walk import list_clips
 
 __all__ = ["SpotReport", "SpotRequest", "spot"]
-
-_AROUND_S = Fraction(1, 2)
-"""Media beyond both ends of a clip that a spotter sees too: nothing moves before the first picture of a film."""
 
 
 def spot(request: SpotRequest, session: Session | None = None, *, listener: Listener = ignore) -> SpotReport:
@@ -47,7 +42,14 @@ def spot(request: SpotRequest, session: Session | None = None, *, listener: List
     session = open_session(device=request.device, listener=listener) if session is None else session
     spotter = resolve_spotter(request.recipe, session.registry)
     opened = open_input(request, session)
-    plan = _plan(request, spotter, opened, session)
+    plan = plan_clips(
+        opened,
+        request.recipe.select,
+        spotter=[spotter.name, spotter.fingerprint()],
+        session=session,
+        find=_finder(request, session),
+        skip_missing=request.skip_missing,
+    )
     tell_plan(opened.file, plan, session, stop_if_missing=not request.skip_missing)
     if not request.skip_missing:
         refuse_missing(opened.file, plan)
@@ -86,27 +88,6 @@ def spot(request: SpotRequest, session: Session | None = None, *, listener: List
 def _finder(request: SpotRequest, session: Session) -> Locate:
     hooks = resolve_run_hooks(request.recipe, session.registry, listener=session.tell)
     return partial(locate, hooks=hooks, project=request.input, direction="v2a")
-
-
-def _plan(request: SpotRequest, spotter: ReadySpotter, opened: SpotInput, session: Session) -> SpotPlan:
-    file = opened.file
-    find = _finder(request, session)
-    items = list_clips(file.timeline, file.image_rate)
-    items = with_transparency(items, folder=opened.folder, roots=opened.roots, locate=find)
-    clips = select_clips(items, wanted=request.recipe.select, cued=False)
-    if not clips:
-        raise TimelineError(f"{request.input} has no clips on video tracks; there is nothing to look at")
-    sources, skips = resolve_sources(
-        clips,
-        folder=opened.folder,
-        roots=opened.roots,
-        store=session.store,
-        skip_missing=request.skip_missing,
-        handle_s=_AROUND_S,
-        locate=find,
-        rate=opened.timebase.rate,
-    )
-    return spot_plan(sources, skips, spotter=[spotter.name, spotter.fingerprint()])
 
 
 def _known(plan: SpotPlan, session: Session) -> dict[str, tuple[Hit, ...]]:

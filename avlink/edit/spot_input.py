@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from avlink.core.limits import CLIP_S
 from avlink.core.outputs import Outputs
 from avlink.core.paths import check_file_name, check_place
 from avlink.core.recipe import SpotRecipe
+from avlink.core.recipe.schema import ReadTable
 from avlink.edit.media_file import is_media_file
 from avlink.edit.project import check_holds, check_roots, content_file, default_output, media_folder
 from avlink.edit.result_names import result_base
@@ -62,17 +64,23 @@ class SpotRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpotInput:
-    """An input that was read. `previous` is the result of an earlier run that the output will replace.
-
-    `kept` is the copy that will hold that result where it was changed after AVLink wrote it.
-    """
+class Footage:
+    """A timeline, or a film as a timeline of one clip. Relative media paths count from `folder`."""
 
     file: TimelineFile
     timebase: Timebase
     folder: Path
-    output: Path
     roots: MediaRoots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotInput(Footage):
+    """Footage whose hits are written to `output`. `previous` is the result of an earlier run that it will replace.
+
+    `kept` is the copy that will hold that result where it was changed after AVLink wrote it.
+    """
+
+    output: Path
     outputs: Outputs
     previous: otio.schema.Timeline | None = None
     kept: Path | None = None
@@ -90,29 +98,41 @@ def open_input(request: SpotRequest, session: Session) -> SpotInput:
 
     Raises InputError for roots that are no folders and files that cannot be used.
     """
-    check_roots(request.media_root)
     outputs = session.outputs(overwrite=request.overwrite)
+    footage = read_footage(request.input, request.recipe.read, request.media_root, session)
+    file = footage.file
     if is_media_file(request.input):
-        file = _film(request.input)
         output = request.output or _beside(request.input, outputs)
-        folder = file.folder
     else:
-        file = read_timeline(request.input, request.recipe.read)
         output = request.output or default_output(file, WORD, None, outputs)
-        folder = media_folder(file, session)
     check_place(output)
     previous = _previous(output, outputs, request.input)
     content = content_file(output)
     changed = previous is not None and outputs.unchanged(content) is None
     return SpotInput(
         file=file,
-        timebase=timebase(file.timeline, file.drop_frame),
-        folder=folder,
+        timebase=footage.timebase,
+        folder=footage.folder,
         output=output,
-        roots=MediaRoots(request.media_root),
+        roots=footage.roots,
         outputs=outputs,
         previous=previous,
         kept=outputs.backup_path(content) if changed else None,
+    )
+
+
+def read_footage(path: Path, read: ReadTable, media_root: Sequence[Path], session: Session) -> Footage:
+    """Read a timeline or a film.
+
+    Raises InputError for roots that are no folders and files that cannot be used.
+    """
+    check_roots(media_root)
+    file = _film(path) if is_media_file(path) else read_timeline(path, read)
+    return Footage(
+        file=file,
+        timebase=timebase(file.timeline, file.drop_frame),
+        folder=media_folder(file, session),
+        roots=MediaRoots(tuple(media_root)),
     )
 
 

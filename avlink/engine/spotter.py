@@ -26,11 +26,13 @@ class OnsetReading:
     """The network's view of a clip.
 
     `logits` (bins,) of an onset, `rate` bins per second, of which bin b is centred on (b + 0.5) / rate seconds;
-    `classes` (frames, classes) are probabilities, two bins to a frame.
+    `classes` (frames, classes) are probabilities, two bins to a frame. `tokens` (frames, dim) are what both are read
+    from.
     """
 
     logits: NDArray[np.float32]
     classes: NDArray[np.float32]
+    tokens: NDArray[np.float32]
     rate: Fraction
 
 
@@ -39,25 +41,27 @@ class OnsetNet:
 
     def __init__(self, stem: MotionStem, *, picture: PictureSpec, window_s: float, device: str) -> None:
         self.picture, self.names = picture, stem.config.classes
-        self._stem, self._window_s, self._device = stem, window_s, device
+        self.stem, self.window_s, self._device = stem, window_s, device
 
     @torch.no_grad()
     def read(self, frames: FrameSource) -> OnsetReading:
         """Return the onset logits and class probabilities of `frames`, read window by window."""
         fps = int(self.picture.rate)
-        windows = plan_windows(frames.num_frames / fps, self._window_s, _OVERLAP_S)
+        windows = plan_windows(frames.num_frames / fps, self.window_s, _OVERLAP_S)
         starts = [window.start_s * fps for window in windows]
-        logits, classes = [], []
+        logits, classes, tokens = [], [], []
         for start, window in zip(starts, windows, strict=True):
             stop = min(frames.num_frames, start + max(1, round(window.duration_s * fps)))
             pixels = torch.from_numpy(np.array(frames.read(start, stop))).to(self._device)
-            motion = self._stem(to_pixels(pixels[None]))
+            motion = self.stem(to_pixels(pixels[None]))
             logits.append(motion.onset_logits[0].float().cpu())
             classes.append(motion.class_logits[0].float().softmax(-1).cpu())
+            tokens.append(motion.tokens[0].float().cpu())
         bins = [start * ONSETS_PER_FRAME for start in starts]
         return OnsetReading(
             logits=blend(logits, bins, frames.num_frames * ONSETS_PER_FRAME).numpy(),
             classes=blend(classes, starts, frames.num_frames).numpy(),
+            tokens=blend(tokens, starts, frames.num_frames).numpy(),
             rate=self.picture.rate * ONSETS_PER_FRAME,
         )
 

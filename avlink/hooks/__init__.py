@@ -53,7 +53,7 @@ from avlink.hooks.resolve import (
 from avlink.hooks.run_hooks import RunHooks, RunPlugin
 from avlink.hooks.run_values import ClipSettings, MissingMedia, RunClip, RunProject, RunStem
 from avlink.hooks.specs import hookimpl, hookspec
-from avlink.hooks.spotters import ReadySpotter, resolve_spotter
+from avlink.hooks.spotters import ReadySpotter, named_spotter, resolve_spotter
 
 __all__ = [
     "Answer",
@@ -102,6 +102,7 @@ __all__ = [
     "load_registry",
     "make_registry",
     "named_recipes",
+    "named_spotter",
     "resolve_backend",
     "resolve_chain",
     "resolve_extractor",

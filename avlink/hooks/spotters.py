@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from avlink.core.errors import AvlinkError, PluginError, RecipeError
 from avlink.core.hits import Hit
+from avlink.core.learned import LEARNED, learned_folder
 from avlink.core.recipe import SpotRecipe, describe_mistakes, explain
 from avlink.core.values import HitSpotter
 from avlink.hooks.descriptors import Spotter, SpotterOptions
@@ -88,15 +90,32 @@ def resolve_spotter(recipe: SpotRecipe, registry: Registry) -> ReadySpotter:
     return ready
 
 
+def named_spotter(name: str, options: Mapping[str, Any], registry: Registry) -> tuple[Spotter, dict[str, Any]]:
+    """Return the spotter of a name, or of the folder of a learned one, and the options that it is given.
+
+    Raises RecipeError for a name that nobody offers.
+    """
+    if name in registry.spotters:
+        return registry.spotter(name), dict(options)
+    if learned_folder(name) is not None:
+        return registry.spotter(LEARNED), {"model": name, **options}
+    if Path(name).expanduser().is_dir():
+        raise RecipeError(
+            f"the folder {name} holds no learned spotter; name one that `avlink spot --learn` has written, or one of "
+            f"{', '.join(sorted(registry.spotters))}"
+        )
+    return registry.spotter(name), dict(options)
+
+
 def check_spotter(recipe: SpotRecipe, registry: Registry) -> tuple[ReadySpotter | None, list[str]]:
     """Return the spotter that the recipe names, or None and a line for each mistake."""
     choice = recipe.spotter
     try:
-        spotter = registry.spotter(choice.name)
+        spotter, given = named_spotter(choice.name, choice.options, registry)
     except RecipeError as error:
         return None, [f"spotter.name: {error}"]
     try:
-        options = spotter.options.model_validate(dict(choice.options))
+        options = spotter.options.model_validate(given)
     except ValidationError as error:
         return None, explain(error, spotter.options, recipe.source, "spotter.options")
     return ReadySpotter(spotter=spotter, options=options), []

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from avlink import Options, bundle_fingerprint, digest, find_bundle, hookimpl
+from avlink import LEARNED, Options, bundle_fingerprint, digest, find_bundle, hookimpl
 from avlink.hooks import Backend, Spotter, load_registry, resolve_for_pictures
-from avlink_fusion.spotter_options import PeakOptions, StemOptions
+from avlink_fusion.spotter_options import LearnedOptions, PeakOptions, StemOptions
 
 if TYPE_CHECKING:
     from avlink import PictureGenerator, SoundGenerator
@@ -114,8 +114,8 @@ def avlink_backends() -> list[Backend]:
 
 @hookimpl
 def avlink_spotters() -> list[Spotter]:
-    """Offer the network of the built-in model, and peaks of motion."""
-    place = "avlink_fusion.spotters"
+    """Offer the network of the built-in model, peaks of motion, and what was learned from a user's footage."""
+    place, learned = "avlink_fusion.spotters", "avlink_fusion.learned"
     return [
         Spotter(
             name="motion-stem", options=StemOptions, fingerprint=f"{place}:stem_fingerprint", load=f"{place}:load_stem"
@@ -126,5 +126,11 @@ def avlink_spotters() -> list[Spotter]:
             fingerprint=f"{place}:peak_fingerprint",
             load=f"{place}:load_peaks",
             on_device=False,
+        ),
+        Spotter(
+            name=LEARNED,
+            options=LearnedOptions,
+            fingerprint=f"{learned}:learned_fingerprint",
+            load=f"{learned}:load_learned",
         ),
     ]

@@ -27,3 +27,12 @@ class PeakOptions(SpotOptions):
     """Options of `motion-peaks`."""
 
     min_gap_s: float = Field(default=0.15, gt=0, le=5)
+
+
+class LearnedOptions(SpotterOptions):
+    """Options of `learned`."""
+
+    model: str = ""
+    """The folder that `avlink spot --learn` has written. `spotter.name` may name it instead of `learned`."""
+    late_s: float = Field(default=0.0, ge=-0.5, le=0.5)
+    """Time by which hits are put later than it has learned."""

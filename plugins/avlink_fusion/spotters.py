@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink import FrameSource, Hit, PictureSpec, bundle_fingerprint, digest, find_bundle
-from avlink_fusion.motion_map import ChangeMap, Sight, change_map, look
-from avlink_fusion.peaks import Peak, find_peaks
+from avlink import FrameSource, Hit, Peak, PictureSpec, bundle_fingerprint, change_map, digest, find_bundle, find_peaks
+from avlink_fusion.sight import Sight, look
 from avlink_fusion.spotter_options import PeakOptions, StemOptions
 
 if TYPE_CHECKING:
@@ -48,10 +47,10 @@ class StemSpotter:
         peaks = find_peaks(sure, least=least, gap=self._options.min_gap_s * float(reading.rate))
         times_s = [(peak.at + 0.5) / float(reading.rate) for peak in peaks]
         frames_at = [min(len(reading.classes) - 1, int(time_s * float(self.picture.rate))) for time_s in times_s]
-        kinds = [_kind(dict(zip(self._net.names, reading.classes[at], strict=False))) for at in frames_at]
+        kinds = [kind_of(dict(zip(self._net.names, reading.classes[at], strict=False))) for at in frames_at]
         changes = change_map(frames)
         sights = [look(changes, time_s, float(self.picture.rate)) for time_s in times_s]
-        return _hits(times_s, [peak.height for peak in peaks], sights, kinds, late_s=self._options.late_s)
+        return hits_of(times_s, [peak.height for peak in peaks], sights, kinds, late_s=self._options.late_s)
 
 
 class PeakSpotter:
@@ -59,8 +58,6 @@ class PeakSpotter:
 
     # At any rate of the film its frames are held here, and none is blended with another.
     picture = PictureSpec(rate=Fraction(60), width=160, height=90)
-    _SMOOTH_S = 0.02
-    _USUAL_S = 1.0
     _REST_S = 0.06
 
     def __init__(self, options: PeakOptions) -> None:
@@ -69,7 +66,7 @@ class PeakSpotter:
     def spot(self, frames: FrameSource) -> list[Hit]:
         """Return the moments at which clearly more moves than in the second around them."""
         changes, rate = change_map(frames), float(self.picture.rate)
-        curve = self._curve(changes, rate)
+        curve = changes.novelty(rate)
         spread = float(curve.std()) if len(curve) else 0.0
         if spread <= 0:
             return []
@@ -81,17 +78,7 @@ class PeakSpotter:
         sights = [look(changes, (peak.at + 1) / rate, rate) for peak in peaks]
         # The share of peaks of that height near which something sounds, on clips with known events.
         sure = [(peak.height / spread) ** 2 / ((peak.height / spread) ** 2 + 7.0) for peak in peaks]
-        return _hits(times_s, sure, sights, ["hit"] * len(peaks), late_s=self._options.late_s)
-
-    def _curve(self, changes: ChangeMap, rate: float) -> NDArray[np.float64]:
-        """Return what changes beyond the usual of the second around: mean over the picture, in grey levels."""
-        from scipy.ndimage import gaussian_filter1d, median_filter
-
-        mean = changes.places.mean(axis=(1, 2), dtype=np.float64)
-        if not len(mean):
-            return mean
-        smooth = gaussian_filter1d(mean, self._SMOOTH_S * rate, mode="nearest")
-        return np.maximum(smooth - median_filter(smooth, size=int(self._USUAL_S * rate) | 1, mode="nearest"), 0.0)
+        return hits_of(times_s, sure, sights, ["hit"] * len(peaks), late_s=self._options.late_s)
 
     def _rest(self, curve: NDArray[np.float64], peak: Peak, rate: float) -> float:
         """Return where the curve falls most steeply after a peak: what moved has struck."""
@@ -123,7 +110,7 @@ def load_peaks(options: PeakOptions, device: str) -> PeakSpotter:
     return PeakSpotter(options)
 
 
-def _kind(classes: dict[str, np.float32]) -> str:
+def kind_of(classes: dict[str, np.float32]) -> str:
     """Return the kind that the classes of a network mean: their own name, or that of contact with water."""
     name = max(classes, key=lambda one: classes[one], default="")
     if not name or classes[name] < 0.5:
@@ -134,7 +121,7 @@ def _kind(classes: dict[str, np.float32]) -> str:
 _KINDS_OF_CLASSES = {"water": "splash", **{kind: kind for kind in ("step", "drop", "slide", "splash", "flash")}}
 
 
-def _hits(
+def hits_of(
     times_s: Sequence[float], sure: Sequence[float], sights: Sequence[Sight], kinds: Sequence[str], *, late_s: float
 ) -> list[Hit]:
     """Return hits whose strength is what moves at them, compared with the liveliest of the clip."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from avlink import BundleError, RecipeError, digest, hookimpl
-from avlink.hooks import Backend, ReadyBackend, ReadySpotter, load_registry
+from avlink.hooks import Backend, ReadyBackend, ReadySpotter, load_registry, named_spotter
 from avlink_library.options import LibraryOptions
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def avlink_backends() -> list[Backend]:
 def _spotter(options: LibraryOptions) -> ReadySpotter:
     """Return the spotter of the options. Raises RecipeError for one that is not known, or wrong options of it."""
     registry = load_registry()
-    spotter = registry.spotter(options.spotter or "motion-stem")
+    spotter, given = named_spotter(options.spotter or "motion-stem", options.spotter_options, registry)
     try:
-        ready = ReadySpotter(spotter=spotter, options=spotter.options.model_validate(options.spotter_options))
+        ready = ReadySpotter(spotter=spotter, options=spotter.options.model_validate(given))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from avlink_fusion import plugin
-from avlink_fusion.peaks import find_peaks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +31,7 @@ from avlink.foundry import FRAME_RATE, make_clips
 from avlink.hooks import make_registry, resolve_spotter
 from avlink.media.frames import fit_frames, open_frames
 from avlink.media.probe import probe
+from avlink.metrics.peaks import find_peaks
 from avlink.metrics.sync import match_onsets
 from tests.engine.tiny import TINY
 

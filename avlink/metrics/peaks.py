@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
+from scipy.ndimage import median_filter
+
+USUAL_S = 1.0
+"""The usual value of a curve is the median of so long a time around a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +26,32 @@ def find_peaks(curve: NDArray[np.float64], *, least: float, gap: float) -> list[
 
     Each is refined by the parabola through it and its neighbours. A plateau counts once, in its middle.
     """
-    from scipy import signal
-
     # Lower values around both ends, so that the first and the last sample can be peaks.
     padded = np.concatenate([[-np.inf], curve, [-np.inf]])
     found, _ = signal.find_peaks(padded, height=least, distance=max(1.0, gap))
     return [_refined(curve, int(index) - 1) for index in found]
+
+
+def beyond_usual(curve: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Return a curve of `rate` values a second above its median over `USUAL_S` around each; 0 where it is below."""
+    if not len(curve):
+        return curve
+    usual = median_filter(curve, size=int(USUAL_S * rate) | 1, mode="nearest")
+    return np.asarray(np.maximum(curve - usual, 0.0))
+
+
+def standing_out(curve: NDArray[np.float64], rate: float, *, times: float, least: float, gap_s: float) -> list[Peak]:
+    """Return the peaks of a curve that stand out of what is usual around them, in order of time.
+
+    They are at least `times` the curve's own spread and `least` above it, and `gap_s` apart. Their heights are those of
+    the curve itself. A curve without spread has none.
+    """
+    beyond = beyond_usual(curve, rate)
+    spread = float(beyond.std()) if len(beyond) else 0.0
+    if spread <= 0:
+        return []
+    found = find_peaks(beyond, least=max(times * spread, least), gap=gap_s * rate)
+    return [Peak(at=peak.at, height=float(curve[round(peak.at)])) for peak in found]
 
 
 def _refined(curve: NDArray[np.float64], index: int) -> Peak:

@@ -7,8 +7,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
-from avlink import FrameSource
+from avlink.core.values import FrameSource
+from avlink.metrics.peaks import beyond_usual
 
 ROWS, COLS = 9, 16
 """Places of the map."""
@@ -16,11 +18,7 @@ ROWS, COLS = 9, 16
 _SOFT_LEVELS = 6.0
 """Changes of fewer grey levels of 255 are noise of the camera and of compression."""
 
-_LOOK_S = 0.04
-_STRONGEST = 8
-_FLASH_LEVELS = 12.0
-"""A picture that becomes so much lighter as a whole is lit by a flash."""
-
+_SMOOTH_S = 0.02
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _BLOCK_FRAMES = 64
 
@@ -41,6 +39,16 @@ class ChangeMap:
         """The usual change of each place (rows, cols): its median."""
         return np.median(self.places, axis=0) if len(self.places) else np.zeros((ROWS, COLS), np.float32)
 
+    def novelty(self, rate: float) -> NDArray[np.float64]:
+        """Return what changes beyond the usual of the second around (frames - 1,), in grey levels: mean over places.
+
+        `rate` is that of the frames, per second.
+        """
+        mean = self.places.mean(axis=(1, 2), dtype=np.float64)
+        if not len(mean):
+            return mean
+        return beyond_usual(gaussian_filter1d(mean, _SMOOTH_S * rate, mode="nearest"), rate)
+
 
 def change_map(frames: FrameSource) -> ChangeMap:
     """Return the changes of pictures of any length, read in blocks of a few seconds."""
@@ -53,43 +61,6 @@ def change_map(frames: FrameSource) -> ChangeMap:
         light.append(moved.mean(axis=(1, 2)))
         places.append(_pooled(np.maximum(np.abs(moved) - _SOFT_LEVELS, 0.0)))
     return ChangeMap(places=np.concatenate(places), light=np.concatenate(light))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """The view of an event: its place in the picture, the motion there, and a flash that lights up all of it.
-
-    `place` is (x, y), each 0 to 1 from the upper left corner, None where nothing moves; `motion` is in grey levels.
-    """
-
-    place: tuple[float, float] | None
-    motion: float
-    flash: bool
-
-
-def look(changes: ChangeMap, time_s: float, rate: float) -> Sight:
-    """Return the view of some 80 ms around a moment; `rate` is that of the frames, per second."""
-    at = time_s * rate - 0.5
-    reach = max(1.0, _LOOK_S * rate)
-    first, last = max(0, round(at - reach)), round(at + reach) + 1
-    near, light = changes.places[first:last], changes.light[first:last]
-    if not len(near):
-        return Sight(place=None, motion=0.0, flash=False)
-    usual = changes.usual
-    more = np.maximum(near.mean(axis=0) - usual, 0.0)
-    flash = float(light.max()) >= _FLASH_LEVELS and float(np.median(near.max(axis=0) - usual)) >= _FLASH_LEVELS / 2
-    return Sight(place=_centre(more), motion=float(np.sort(more, axis=None)[-_STRONGEST:].mean()), flash=flash)
-
-
-def _centre(weight: NDArray[np.float32]) -> tuple[float, float] | None:
-    # The strongest places alone: a mean over all that moves would lie between two things.
-    weight = np.maximum(weight - 0.5 * weight.max(), 0.0)
-    total = float(weight.sum())
-    if total <= 0:
-        return None
-    x = float((weight.sum(axis=0) * (np.arange(COLS) + 0.5)).sum()) / total / COLS
-    y = float((weight.sum(axis=1) * (np.arange(ROWS) + 0.5)).sum()) / total / ROWS
-    return round(x, 3), round(y, 3)
 
 
 def _pooled(moved: NDArray[np.float32]) -> NDArray[np.float32]:
