@@ -134,10 +134,10 @@ from .library.credits import credits_text as credits_text
 from .library.index import LibraryIndex as LibraryIndex
 from .library.index import open_library_index as open_library_index
 from .library.libraries import sound_state as sound_state
-from .library.search import FoundSound as FoundSound
+from .library.fitting import FittingSound as FittingSound
+from .library.fitting import fitting_sounds as fitting_sounds
 from .library.search import WantedSounds as WantedSounds
 from .library.search import search_sounds as search_sounds
-from .library.ucs import categories_of as categories_of
 from .library.values import Sound as Sound
 from .library.values import SoundHit as SoundHit
 from .media.animation import TimedPicture as TimedPicture

@@ -12,7 +12,7 @@ from avlink.core.sound import FittedSound, read_blocks
 from avlink.core.values import SoundSource
 from avlink.library.heard import ChosenChannel, Levels
 from avlink.library.values import SoundHit
-from avlink.metrics.onsets import find_onsets
+from avlink.metrics.onsets import Onsets, find_onsets
 
 MIN_STRENGTH_DB = 5.0
 """The least rise of a hit, as for the hits of stems (`avlink.metrics.stem_hits`)."""
@@ -22,6 +22,9 @@ MOST_HITS = 2000
 
 _BELOW_LOUDEST_DB = 36.0
 """Hits further below the loudest of the file are traces of handling."""
+
+_SAME_S = 0.03
+"""An onset this near to a transient is its own."""
 
 _LEAD_S = 0.05
 """Silence before the sound: a file that begins with its hit has it at 0."""
@@ -51,30 +54,39 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
     The end of a hit is the start of the next at the latest. Memory does not grow with the sound.
     """
     rate = sound.sample_rate
-    lead = round(_LEAD_S * rate)
     heard = ChosenChannel(sound, levels.channel)
-    onsets = find_onsets(ChosenChannel(sound, levels.channel, silence=lead))
+    onsets = _onsets(sound, levels)
     strong = np.flatnonzero(onsets.strengths >= MIN_STRENGTH_DB)
     strong = np.sort(strong[np.argsort(-onsets.strengths[strong], kind="stable")][:MOST_HITS])
     found: dict[int, float] = {}
     for time_s in onsets.times_s[strong]:
-        transient, peak = _transient(heard, round(float(time_s) * rate) - lead)
+        transient, peak = _transient(heard, round(float(time_s) * rate))
         # Two onsets may lead to one peak.
         found[transient] = max(peak, found.get(transient, 0.0))
     if _is_cut_in(levels, sorted(found), round(_CUT_IN_S * rate)):
         del found[min(found)]
-    return _spans(sound, levels, found)
+    return _spans(sound, levels, found, onsets)
 
 
 def softest_hit(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
-    """Return the one hit of a sound that swells, in which `find_hits` finds none: where it first is nearly at its peak.
+    """Return the one hit of a sound in which `find_hits` finds none.
 
-    A heel that rolls, or a heavy breath, is used by this moment.
+    It is at the strongest onset, however weak; in a sound that swells, where it first is nearly at its peak. A heel
+    that rolls, a howl or a heavy breath is used by this moment.
     """
-    level_db = smoothed_db(levels.power)
-    step = int(np.argmax(level_db >= level_db.max() - _NEARLY_DB))
-    transient, peak = _transient(ChosenChannel(sound, levels.channel), step * levels.hop)
-    return _spans(sound, levels, {transient: peak})
+    onsets, level_db = _onsets(sound, levels), smoothed_db(levels.power)
+    at = int(np.argmax(level_db >= level_db.max() - _NEARLY_DB)) * levels.hop
+    if len(onsets):
+        at = round(float(onsets.times_s[np.argmax(onsets.strengths)]) * sound.sample_rate)
+    transient, peak = _transient(ChosenChannel(sound, levels.channel), at)
+    return _spans(sound, levels, {transient: peak}, onsets)
+
+
+def _onsets(sound: SoundSource, levels: Levels) -> Onsets:
+    """Return the onsets of a sound after silence, so that a sound which begins with its hit has it."""
+    lead = round(_LEAD_S * sound.sample_rate)
+    found = find_onsets(ChosenChannel(sound, levels.channel, silence=lead))
+    return Onsets(times_s=found.times_s - lead / sound.sample_rate, strengths=found.strengths)
 
 
 def _is_cut_in(levels: Levels, transients: list[int], start: int) -> bool:
@@ -90,7 +102,7 @@ def _is_cut_in(levels: Levels, transients: list[int], start: int) -> bool:
     )
 
 
-def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float]) -> tuple[SoundHit, ...]:
+def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float], onsets: Onsets) -> tuple[SoundHit, ...]:
     """Return hits with their spans, of transients and magnitudes of their peaks; traces of handling are left out."""
     rate, heard = sound.sample_rate, ChosenChannel(sound, levels.channel)
     loudest = max(found.values(), default=0.0)
@@ -108,15 +120,28 @@ def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float]) -> tu
         if number + 1 < len(kept) and end == latest and end - transient < _LEAST_TAIL_S * rate:
             # Cut off by the next one at once, it is a part of that, and of no use alone.
             continue
+        rise_db, other_db = _rises(onsets, starts[number] / rate, transient / rate, end / rate)
         hits.append(
             SoundHit(
                 start_s=Fraction(starts[number], rate),
                 transient_s=Fraction(transient, rate),
                 end_s=Fraction(end, rate),
                 peak_db=_peak_db(heard, transient, end),
+                rise_db=rise_db,
+                other_rise_db=other_db,
             )
         )
     return tuple(hits)
+
+
+def _rises(onsets: Onsets, start_s: float, transient_s: float, end_s: float) -> tuple[float, float]:
+    """Return the rise of the onset at a transient, and the greatest of another one from start to end; 0 for none."""
+    near = np.abs(onsets.times_s - transient_s) <= _SAME_S
+    within = (onsets.times_s > start_s - _SAME_S) & (onsets.times_s < end_s)
+    return (
+        float(onsets.strengths[near].max(initial=0.0)),
+        float(onsets.strengths[within & ~near].max(initial=0.0)),
+    )
 
 
 def smoothed_db(power: NDArray[np.float32]) -> NDArray[np.float64]:

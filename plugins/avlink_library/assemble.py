@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avlink import Hit, Sound, SoundUse, derive_seed
@@ -15,13 +15,21 @@ from avlink_library.vary import Variation, variation_of
 from avlink_library.wanted import Wanted, wanted_by
 
 
+_SAME_S = Fraction(3, 100)
+"""Hits that are nearer to each other are heard as one, and none replaces the other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """A single hit of a recording for a hit of the clip."""
+    """A single hit of a recording for a hit of the clip.
+
+    `next_s` is the next hit that asks for the same sound, which replaces its tail; None where the tail stays whole.
+    """
 
     hit: Hit
     single: Single
     variation: Variation
+    next_s: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +101,8 @@ def assemble(
             )
         else:
             strikes.append(Strike(hit=hit, single=single, variation=variation_of(hit, seed, options)))
-    return Assembly(strikes=tuple(strikes), stretches=tuple(stretches), missing=tuple(missing))
+    struck = tuple(strikes) if options.whole_tails else _replaced(strikes, prompt)
+    return Assembly(strikes=struck, stretches=tuple(stretches), missing=tuple(missing))
 
 
 def assemble_ambience(wanted: Wanted, duration_s: Fraction, fitting: Fitting, seed: int) -> Assembly:
@@ -126,6 +135,18 @@ def missing_notes(missing: Sequence[Hit], prompt: str) -> tuple[str, ...]:
 def tried(wanted: Wanted) -> str:
     """Return the texts that were searched for, quoted."""
     return ", then ".join(f"'{query}'" for query in wanted.queries) or "nothing, for there are no words"
+
+
+def _replaced(strikes: Sequence[Strike], prompt: str) -> tuple[Strike, ...]:
+    """Return strikes in the order of time, each with the next one of the same sound that is no part of it."""
+    later: dict[Wanted, list[Fraction]] = defaultdict(list)
+    made = []
+    for strike in reversed(strikes):
+        times = later[wanted_by(strike.hit, prompt)]
+        after = strike.hit.time_s + _SAME_S
+        made.append(replace(strike, next_s=next((time_s for time_s in reversed(times) if time_s >= after), None)))
+        times.append(strike.hit.time_s)
+    return tuple(reversed(made))
 
 
 def _choices(

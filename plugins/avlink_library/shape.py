@@ -14,6 +14,21 @@ _FINEST_RATIO = 1000
 
 _TREBLE_HZ = 2000.0
 _FADE_IN_S, _FADE_OUT_S = 0.002, 0.005
+_LONG_FADE_S = 0.03
+"""Fades where a recording is cut while it is loud: a sudden end is heard as another hit."""
+
+_LOUD_DB = 40.0
+"""It is loud less than this below its peak."""
+
+_EDGE_S = 0.01
+_TAIL_FADE_S, _TAIL_FADE_PART = 0.2, 0.8
+"""A tail that is replaced fades over this time, or this part of the time to the next hit if that is shorter."""
+
+_TAIL_LEAD_S = 0.02
+"""It is silent from this time before the next hit on, so that the hit is heard."""
+
+_WHOLE_S = 0.01
+"""The attack of a hit is left whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +84,37 @@ def shaped(
     return np.asarray(made, np.float32)
 
 
-def with_soft_edges(
-    samples: NDArray[np.float32], anchor: int, *, rate: int, start: bool, end: bool
-) -> NDArray[np.float32]:
-    """Return samples that fade in and out where a recording was cut, away from the transient."""
+def with_soft_edges(samples: NDArray[np.float32], anchor: int, *, rate: int) -> NDArray[np.float32]:
+    """Return samples that fade in and out at their ends, away from the transient; longer where they are cut loud."""
     made = np.array(samples)
-    rise = min(anchor, round(_FADE_IN_S * rate)) if start else 0
-    fall = min(len(made) - anchor - 1, round(_FADE_OUT_S * rate)) if end else 0
+    edge = max(1, round(_EDGE_S * rate))
+    loud = float(np.abs(made).max(initial=0.0)) * 10 ** (-_LOUD_DB / 20)
+
+    def size(part: NDArray[np.float32], short_s: float, room: int) -> int:
+        is_loud = float(np.sqrt(np.mean(np.square(part), dtype=np.float64))) > loud if len(part) else False
+        return min(room, round((_LONG_FADE_S if is_loud else short_s) * rate))
+
+    # A recording that begins with its hit has no pre-roll to fade.
+    rise = size(made[: min(edge, anchor)], _FADE_IN_S, anchor // 2)
+    fall = size(made[-edge:], _FADE_OUT_S, (len(made) - anchor - 1) // 2)
     if rise > 0:
         made[:rise] *= (np.arange(rise, dtype=np.float32) + 0.5) / rise
     if fall > 0:
         made[-fall:] *= (np.arange(fall, 0, -1, dtype=np.float32) - 0.5) / fall
     return made
+
+
+def tail_fade(gap_s: float) -> tuple[float, float]:
+    """Return begin and end of the fade of a tail that another hit replaces `gap_s` later, in seconds from its hit."""
+    end_s = max(gap_s - _TAIL_LEAD_S, 2 * _WHOLE_S)
+    return max(_WHOLE_S, end_s - min(_TAIL_FADE_S, _TAIL_FADE_PART * gap_s)), end_s
+
+
+def faded_tail(
+    samples: NDArray[np.float32], first: int, *, begin: int, end: int
+) -> NDArray[np.float32]:
+    """Return samples that fade from sample `begin` to silence at `end`; they are those from sample `first` on."""
+    if first + len(samples) <= begin:
+        return samples
+    left = (end - first - np.arange(len(samples))) / max(1, end - begin)
+    return np.asarray(samples * np.sin(np.clip(left, 0, 1) * (np.pi / 2)) ** 2, np.float32)
