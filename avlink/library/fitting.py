@@ -10,15 +10,17 @@ from math import log10
 from avlink.library.index import LibraryIndex
 from avlink.library.prompt_terms import Term, prompt_terms
 from avlink.library.search import WantedSounds, match_words
-from avlink.library.thesaurus import UNREAL, concepts_of, thesaurus
+from avlink.library.thesaurus import UNREAL, concepts_of, music_concepts, thesaurus
 from avlink.library.values import Sound
-from avlink.library.words import Phrase, stem
+from avlink.library.words import stem
 
 _MOST_FOUND = 200
 """Sounds that are looked at for each term, and for each pair of terms."""
 
 _PAIRED = 4
 """Terms of the greatest weight, of which pairs are looked for."""
+
+_SAME_SOURCE = 0.8
 
 _SHARED = 0.4
 """Part of a word that has told another term already: the cow of a cow bell does not moo."""
@@ -29,13 +31,16 @@ _GUESSED, _OF_FOLDER = 0.7, 0.8
 _ALSO = 0.3
 """Weight of words that only choose among the sounds that fit."""
 
-_CONCEPT, _CATEGORY = 0.8, 0.4
+_IN_FULL = 0.75
+"""A sound that tells so much of a word has it, or another word for it, which counts more if few others do."""
+
+_CONCEPT, _CATEGORY = 0.95, 0.4
 """Nearness of a sound that has another word of the same concept, or a category of UCS that knows the word."""
 
 _LEAST_TOLD = 0.2
 """A sound must tell as much as this part of a word in full, or it has nothing to do with the prompt."""
 
-_UNASKED_SOURCE, _OTHER_ACTION, _UNASKED_UNREAL = 0.85, 0.75, 0.6
+_UNASKED_SOURCE, _OTHER_ACTION, _UNASKED_UNREAL = 0.7, 0.75, 0.6
 """Weights of sounds of something else besides, of another action, and of made-up ones, that the prompt has no word of."""
 
 
@@ -62,28 +67,31 @@ def fitting_sounds(
     terms, others = prompt_terms(text), prompt_terms(also)
     if not terms:
         return ()
-    queries = {term.phrase: _query(term) for term in terms}
+    words = {term.phrase: _words_for(term) for term in terms}
     numbers: set[int] = set()
-    counts: dict[Phrase, int] = {}
-    for term in terms:
-        found = match_words(index, [queries[term.phrase]], wanted, limit=_MOST_FOUND)
-        counts[term.phrase] = len(found)
-        numbers.update(found)
-    heavy = sorted((term for term in terms if counts[term.phrase]), key=lambda term: -term.weight)[:_PAIRED]
+    for rows in words.values():
+        for row in rows:
+            numbers.update(match_words(index, [row], wanted, limit=_MOST_FOUND))
+    heavy = sorted(terms, key=lambda term: -term.weight)[:_PAIRED]
     for one, other in combinations(heavy, 2):
-        numbers.update(match_words(index, [queries[one.phrase], queries[other.phrase]], wanted, limit=_MOST_FOUND))
-    rarities = {phrase: 1 + 0.5 * log10(_MOST_FOUND / max(1, count)) for phrase, count in counts.items()}
+        pair = [[word for row in words[term.phrase] for word in row] for term in (one, other)]
+        numbers.update(match_words(index, pair, wanted, limit=_MOST_FOUND))
     asked = {name for term in (*terms, *others) for name in term.concepts}
     actions = {name for term in terms if term.weight > _LEAST_TOLD for name in term.meant if _facet(name) == "action"}
+    meanings = [_Meaning(sound) for sound in index.sounds_by_id(sorted(numbers)).values()]
+    tellings = [meaning.tells(terms) for meaning in meanings]
+    counts = [sum(told[place] >= _IN_FULL for told in tellings) for place in range(len(terms))]
+    rarities = [1 + 0.5 * log10(max(1.0, _MOST_FOUND / max(1, count))) for count in counts]
     scored = []
-    for sound in index.sounds_by_id(sorted(numbers)).values():
-        meaning = _Meaning(sound)
-        told = meaning.tells(terms)
-        score = sum(term.weight * rarities[term.phrase] * tell for term, tell in zip(terms, told, strict=True))
+    for meaning, told in zip(meanings, tellings, strict=True):
+        score = sum(
+            term.weight * tell * (rarity if tell >= _IN_FULL else 1.0)
+            for term, tell, rarity in zip(terms, told, rarities, strict=True)
+        )
         if score < _LEAST_TOLD:
             continue
         score += _ALSO * sum(term.weight * tell for term, tell in zip(others, meaning.tells(others), strict=True))
-        scored.append(FittingSound(sound=sound, score=score * meaning.fitness(asked, actions)))
+        scored.append(FittingSound(sound=meaning.sound, score=score * meaning.fitness(asked, actions)))
     scored.sort(key=lambda one: (-round(one.score, 6), one.sound.library, one.sound.name))
     return tuple(scored)
 
@@ -92,7 +100,7 @@ class _Meaning:
     """The words of a sound, with how far each can be trusted, and their concepts."""
 
     def __init__(self, sound: Sound) -> None:
-        told, self._catid = sound.description, sound.description.catid
+        told, self._catid, self.sound = sound.description, sound.description.catid, sound
         guessed = _GUESSED if told.catid_from == "words" else 1.0
         trusted: dict[str, float] = {}
         for text, trust in ((told.name, 1.0), (told.text, 1.0), (told.category, guessed), (told.place, _OF_FOLDER)):
@@ -100,12 +108,16 @@ class _Meaning:
                 trusted.setdefault(word, trust)
         self._text = f" {' '.join(trusted)} "
         self._words = [(stem(word), trust, concepts_of(word)) for word, trust in trusted.items()]
-        self.concepts = frozenset(name for _, _, names in self._words for name in names)
+        self.concepts = frozenset(name for _, trust, names in self._words if trust > _GUESSED for name in names)
 
     def tells(self, terms: Sequence[Term]) -> list[float]:
         """Return how much of each term the sound tells, 0 to 1; one word of it tells one term, and others in part."""
         pairs = sorted(
-            ((-self._nearness(term, *word), number, place) for number, term in enumerate(terms) for place, word in enumerate(self._words)),
+            (
+                (-self._nearness(term, *word), number, place)
+                for number, term in enumerate(terms)
+                for place, word in enumerate(self._words)
+            ),
         )
         told = [0.0] * len(terms)
         used: dict[int, int] = {}
@@ -131,13 +143,15 @@ class _Meaning:
             weight *= _unasked({name for name in self.concepts if _facet(name) == "action"}, asked, _OTHER_ACTION)
         if any(_facet(name) == UNREAL and name not in asked for name in self.concepts):
             weight *= _UNASKED_UNREAL
+        if not asked & music_concepts() and self.concepts & music_concepts():
+            weight *= _UNASKED_UNREAL
         return weight
 
     @staticmethod
     def _nearness(term: Term, word: str, trust: float, concepts: Sequence[str]) -> float:
         if len(term.phrase) == 1 and stem(term.phrase[0]) == word:
             return trust
-        return max((term.concepts.get(name, 0.0) for name in concepts), default=0.0) * _CONCEPT * trust
+        return max((term.concepts.get(name, 0.0) * _factor(name) for name in concepts), default=0.0) * trust
 
 
 def _unasked(own: set[str], asked: set[str], weight: float) -> float:
@@ -147,14 +161,19 @@ def _unasked(own: set[str], asked: set[str], weight: float) -> float:
     return (1 + weight) / 2 if own & asked else weight
 
 
-def _query(term: Term) -> Sequence[str]:
-    """Return the words that sounds are looked for by: that of the term, and those of the concepts that it means."""
-    words = dict.fromkeys([" ".join(term.phrase)])
-    for name, nearness in term.concepts.items():
-        if nearness * _CONCEPT > _LEAST_TOLD:
-            words.update(dict.fromkeys(thesaurus()[name].words))
-    words.update(dict.fromkeys(catid.casefold() for catid in term.catids))
-    return tuple(words)
+def _words_for(term: Term) -> tuple[tuple[str, ...], ...]:
+    """Return the words that sounds are looked for by: the term, other words for it, and words for what is near."""
+    own = [word for name in term.meant for word in thesaurus()[name].words]
+    near = [word for name in term.concepts for word in thesaurus()[name].words]
+    catids = [catid.casefold() for catid in term.catids]
+    # Each form of a word would count once more in the order of what is found.
+    distinct = ({stem(word): word for word in row} for row in (own, [*near, *catids]))
+    return tuple(filter(None, ((" ".join(term.phrase),), *(tuple(row.values()) for row in distinct))))
+
+
+def _factor(name: str) -> float:
+    """Return the nearness of two words of a concept: blows are alike, and a hound is not any dog."""
+    return _SAME_SOURCE if _facet(name) == "source" else _CONCEPT
 
 
 def _facet(name: str) -> str:

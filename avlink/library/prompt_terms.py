@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from avlink.library.thesaurus import SOUNDING, concepts_of, near_concepts, thesaurus
+from avlink.library.thesaurus import SOUNDING, concepts_of, is_known, near_concepts, thesaurus, word_parts
 from avlink.library.ucs import categories_of
 from avlink.library.words import Phrase, phrases
 
@@ -20,20 +20,25 @@ _KNOWN, _UNKNOWN = 0.6, 0.5
 _IN_PLACE = 0.4
 """Weight of what is named after a word such as "beside": it is near, and need not sound."""
 
+_ON = 0.9
+"""Weight of what is named after "on", which may be what is struck, or a place."""
+
+_TOOL = 0.6
+"""Weight of what is named before an action, where another thing is named that it is done to."""
+
 _ASIDE = 0.25
 """Weight of what stands in brackets."""
 
 _LATER_CLAUSE = 0.7
 """Weight of each clause after a comma, compared with the one before."""
 
-_PLACE_WORDS = frozenset(
+_PLACES = (
     "in at near beside behind from inside outside under over above below along around across through during while "
-    "within between toward towards by next".split()
+    "within between toward towards by next"
 )
-_OBJECT_WORDS = frozenset("on onto against into with of to for and or then".split())
-_PARTICLES = frozenset(
-    "a an the is are was be being been it its that this which as off out up down one not no very".split()
-)
+_OBJECTS = "against into with for and or then"
+_PARTICLES = "a an the is are was be being been it its that this which of to as off out up down one not no very"
+_PLACE_WORDS, _OBJECT_WORDS, _EMPTY = (frozenset(text.split()) for text in (_PLACES, _OBJECTS, _PARTICLES))
 _CLOSE_UP = re.compile(r"\b(close|wide|extreme)[\s-]*(up|ups|shot|shots)\b", re.IGNORECASE)
 _BRACKETS = re.compile(r"[(\[{][^)\]}]*[)\]}]")
 _CLAUSE = re.compile(r"[,;:.!?\n]+\s*")
@@ -79,27 +84,64 @@ def _weighted(text: str) -> Iterator[tuple[Phrase, float]]:
     asides = " , ".join(found[0][1:-1] for found in _BRACKETS.finditer(text))
     weight = 1.0
     for clause in _CLAUSE.split(_BRACKETS.sub(" ", text)):
-        words = list(_words(clause))
+        words = _clause(_joined(list(phrases(clause))))
         yield from ((phrase, weight * place) for phrase, place in words)
         # A clause of particles alone is none.
         weight *= _LATER_CLAUSE if words else 1.0
-    yield from ((phrase, _ASIDE) for phrase, _ in _words(asides))
+    yield from ((phrase, _ASIDE) for phrase, _ in _clause(list(phrases(asides))))
 
 
-def _words(clause: str) -> Iterator[tuple[Phrase, float]]:
-    place = 1.0
-    for phrase in phrases(clause):
+def _joined(words: list[Phrase]) -> list[Phrase]:
+    """Return words, two of which the thesaurus knows as one joined: "machine gun", "drum kit"."""
+    made: list[Phrase] = []
+    for phrase in words:
+        both = "".join((*made[-1], *phrase)) if made else ""
+        if both and len(made[-1]) == len(phrase) == 1 and is_known(both):
+            made[-1] = (both,)
+        else:
+            made.append(phrase)
+    return made
+
+
+def _clause(words: list[Phrase]) -> list[tuple[Phrase, float]]:
+    """Return the words of a clause that count, with the weights of their places in it."""
+    place, found = 1.0, list[tuple[Phrase, float]]()
+    for phrase in words:
         word = " ".join(phrase)
         if word in _PLACE_WORDS:
             place = _IN_PLACE
+        elif word in ("on", "onto"):
+            place = _ON
         elif word in _OBJECT_WORDS:
-            place = 1.0 if word in ("and", "or", "then") else place
-        elif word not in _PARTICLES:
-            yield phrase, place
+            place = 1.0
+        elif word not in _EMPTY:
+            found.append((phrase, place))
+    return _with_tools(found)
+
+
+def _with_tools(words: list[tuple[Phrase, float]]) -> list[tuple[Phrase, float]]:
+    """Return words of which those before the action count less, where another is named that it is done to.
+
+    A drumstick that hits metal sounds like metal; a dog that barks sounds like a dog.
+    """
+    facets = [{thesaurus()[name].facet for name in _meant(phrase)} for phrase, _ in words]
+    action = next((number for number, one in enumerate(facets) if number and "action" in one), None)
+    if action is None:
+        return words
+    after = [number for number in range(action + 1, len(words)) if words[number][1] >= _ON]
+    if not any(facets[number] & {"material", "source"} - {"setting"} for number in after):
+        return words
+    return [(phrase, place * _TOOL if number < action else place) for number, (phrase, place) in enumerate(words)]
+
+
+def _meant(phrase: Phrase) -> tuple[str, ...]:
+    """Return the concepts that a word means, or that its parts mean."""
+    words = (phrase[0], *word_parts(phrase[0])) if len(phrase) == 1 else ()
+    return tuple(dict.fromkeys(name for word in words for name in concepts_of(word)))
 
 
 def _term(phrase: Phrase, place: float) -> Term:
-    meant = concepts_of(phrase[0]) if len(phrase) == 1 else ()
+    meant = _meant(phrase)
     facets = {thesaurus()[name].facet for name in meant}
     catids: tuple[str, ...] = ()
     if facets & {*SOUNDING, "unreal"}:

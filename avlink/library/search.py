@@ -20,6 +20,7 @@ MOST_WORDS = 16
 _PARTICLES = "a an and at by for from in into is it its of off on onto or over the to under with"
 _EMPTY = frozenset(_PARTICLES.split())
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedSounds:
     """Conditions on the sounds that are searched; those that are left out hold for all.
@@ -84,9 +85,7 @@ def search_sounds(
     )
 
 
-def match_words(
-    index: LibraryIndex, groups: Sequence[Sequence[str]], wanted: WantedSounds, *, limit: int
-) -> list[int]:
+def match_words(index: LibraryIndex, groups: Sequence[Sequence[str]], wanted: WantedSounds, *, limit: int) -> list[int]:
     """Return the numbers of at most `limit` sounds that have a word of each group, the best first.
 
     Words are in lower case; one of a script without spaces has spaces between its letters. Raises LibraryError as

@@ -9,11 +9,13 @@ from functools import lru_cache
 from importlib.resources import files
 
 from avlink.core.documents import parse_toml
+from avlink.library.ucs import categories_of
 from avlink.library.words import stem
 
 _NARROWER, _BROADER, _RELATED = 0.85, 0.65, 0.5
 """Nearness of a concept to one of its kinds, to the one it is a kind of, and to one that goes with it."""
 
+_LEAST_COMPOUND, _LEAST_HEAD = 6, 4
 _LEAST = 0.3
 """Concepts that are less near have nothing to do with each other."""
 
@@ -62,6 +64,26 @@ def concepts_of(word: str) -> tuple[str, ...]:
     return _by_stem().get(stem(word), ())
 
 
+def is_known(word: str) -> bool:
+    """Return whether the thesaurus lists a word in just this form."""
+    return word in _words()
+
+
+@lru_cache(maxsize=1 << 14)
+def word_parts(word: str) -> tuple[str, ...]:
+    """Return the words of the thesaurus that a compound is made of, none for a word that is known itself.
+
+    Names of sounds have "woodhit" and "sleighbells". Parts of three letters count where they make up the whole; else
+    the longest one at an end of the word, from four letters on at its end and five at its start.
+    """
+    if len(word) < _LEAST_COMPOUND or concepts_of(word) or categories_of(word):
+        return ()
+    ends = [word[-size:] for size in range(len(word) - 1, _LEAST_HEAD - 1, -1)]
+    starts = [word[:size] for size in range(len(word) - 1, _LEAST_HEAD, -1)]
+    known = [part for part in (*ends, *starts) if part in _words()]
+    return _segmented(word) or tuple(sorted(known, key=lambda part: -len(part))[:1])
+
+
 @lru_cache(maxsize=4096)
 def near_concepts(name: str) -> Mapping[str, float]:
     """Return the concepts that are near to one, up to two steps away, with their nearness: itself 1, others less.
@@ -77,6 +99,15 @@ def near_concepts(name: str) -> Mapping[str, float]:
                 if nearness * factor >= _LEAST and not (step and factor == _RELATED):
                     near[other] = max(near.get(other, 0.0), nearness * factor)
     return near
+
+
+@lru_cache(maxsize=1)
+def music_concepts() -> frozenset[str]:
+    """Return the concepts of music and its instruments: they are played, and never what a blow on a thing sounds like."""
+    found = {"music"}
+    for _ in range(2):
+        found |= {one.name for one in thesaurus().values() if found & set(one.broader)}
+    return frozenset(found)
 
 
 @lru_cache(maxsize=1)
@@ -99,3 +130,18 @@ def _neighbours() -> Mapping[str, Mapping[str, float]]:
             found[one.name][other] = max(_BROADER, found[one.name].get(other, 0.0))
             found[other][one.name] = max(_NARROWER, found[other].get(one.name, 0.0))
     return found
+
+
+def _segmented(word: str) -> tuple[str, ...]:
+    """Return known words of three letters or more that make up a word, the longest first; none if there are none."""
+    if word in _words():
+        return (word,)
+    for size in range(len(word) - 3, 2, -1):
+        if word[:size] in _words() and (rest := _segmented(word[size:])):
+            return (word[:size], *rest)
+    return ()
+
+
+@lru_cache(maxsize=1)
+def _words() -> frozenset[str]:
+    return frozenset(word for one in thesaurus().values() for word in one.words)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avlink import Hit, Sound, SoundUse, derive_seed
-from avlink_library.choose import Single, choose, singles_of
+from avlink_library.choose import choose
 from avlink_library.options import LibraryOptions
 from avlink_library.shelf import Fitting
+from avlink_library.singles import Single, clear_ones, singles_of
 from avlink_library.vary import Variation, variation_of
 from avlink_library.wanted import Wanted, wanted_by
-
 
 _SAME_S = Fraction(3, 100)
 """Hits that are nearer to each other are heard as one, and none replaces the other."""
@@ -157,7 +157,7 @@ def _choices(
     kept: dict[tuple[object, ...], Single | None],
 ) -> list[Single | None]:
     wanted = [wanted_by(hit, prompt) for hit in hits]
-    singles = {one: singles_of(fitting.get(one, ())) for one in dict.fromkeys(wanted)}
+    singles = {one: clear_ones(singles_of(fitting.get(one, ()))) for one in dict.fromkeys(wanted)}
     known = {number: single for number, hit in enumerate(hits) if (single := kept.get(_asked(hit))) is not None}
     return choose(hits, wanted, singles, seed, known=known)
 

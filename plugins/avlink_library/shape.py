@@ -110,9 +110,7 @@ def tail_fade(gap_s: float) -> tuple[float, float]:
     return max(_WHOLE_S, end_s - min(_TAIL_FADE_S, _TAIL_FADE_PART * gap_s)), end_s
 
 
-def faded_tail(
-    samples: NDArray[np.float32], first: int, *, begin: int, end: int
-) -> NDArray[np.float32]:
+def faded_tail(samples: NDArray[np.float32], first: int, *, begin: int, end: int) -> NDArray[np.float32]:
     """Return samples that fade from sample `begin` to silence at `end`; they are those from sample `first` on."""
     if first + len(samples) <= begin:
         return samples

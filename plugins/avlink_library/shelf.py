@@ -83,7 +83,9 @@ class _Search:
         queries = wanted.queries
         for number, query in enumerate(queries):
             also = " , ".join(queries[number + 1 :])
-            found = [one for one in fitting_sounds(self._index, query, conditions, also=also) if not sound_state(one.sound)]
+            found = [
+                one for one in fitting_sounds(self._index, query, conditions, also=also) if not sound_state(one.sound)
+            ]
             if found:
                 return best_fitting(wanted, found, most=self._options.most_sounds)
         return ()

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from avlink import CONTINUOUS_KINDS, HIT_KINDS, FittingSound, Hit, Sound, SoundHit, SoundWish
+from avlink import CONTINUOUS_KINDS, HIT_KINDS, FittingSound, Hit, Sound, SoundWish
+from avlink_library.singles import singles_of
 
 KIND_WORDS: Mapping[str, str] = {
     "hit": "hit impact thud knock",
@@ -23,7 +24,7 @@ KIND_WORDS: Mapping[str, str] = {
 _NEAR_BEST = 0.85
 """Recordings whose words say nearly as much as those of the best one are as good."""
 
-_UNCLEAR = 0.8
+_UNCLEAR = 0.5
 """Weight of a recording without a transient, or with several, compared with one of a clear hit."""
 
 
@@ -84,28 +85,16 @@ def as_planned(hit: Hit) -> Hit:
 def best_fitting(wanted: Wanted, found: Sequence[FittingSound], *, most: int) -> tuple[Sound, ...]:
     """Return at most `most` of the sounds that were found, the best first: those that fit nearly as well as the best.
 
-    For a moment, sounds of one clear hit go before those of several or none.
+    For a moment, sounds of one clear hit go before those of several or none that fit as well.
     """
-    scores = [one.score * (1.0 if wanted.is_range else _UNCLEAR + (1 - _UNCLEAR) * clarity(one.sound)) for one in found]
-    best = max(scores, default=0.0)
-    good = [(score, one.sound) for score, one in zip(scores, found, strict=True) if score >= _NEAR_BEST * best]
-    # Sorting is stable: of equals the order of the search holds.
-    good.sort(key=lambda pair: -round(pair[0], 6))
-    return tuple(sound for _, sound in good[:most])
+    best = max((one.score for one in found), default=0.0)
+    good = [one for one in found if one.score >= _NEAR_BEST * best]
+    if not wanted.is_range:
+        # Sorting is stable: of equals the order of the search holds.
+        good.sort(key=lambda one: -round(one.score * (_UNCLEAR + (1 - _UNCLEAR) * clarity(one.sound)), 6))
+    return tuple(one.sound for one in good[:most])
 
 
 def clarity(sound: Sound) -> float:
     """Return how clearly the clearest hit of a sound is heard as one, 0 to 1."""
-    hits = sound.analysis.hits
-    if sound.analysis.kind == "hits":
-        return max((hit.clarity for hit in hits), default=0.0)
-    return whole_clarity(hits)
-
-
-def whole_clarity(hits: Sequence[SoundHit]) -> float:
-    """Return how clearly several hits that are used together are heard as the loudest of them, 0 to 1."""
-    if not hits:
-        return 0.0
-    loudest = max(hits, key=lambda hit: hit.peak_db)
-    others = [hit.other_rise_db for hit in hits] + [hit.rise_db for hit in hits if hit is not loudest]
-    return replace(loudest, other_rise_db=max(others)).clarity
+    return max((single.clarity for single in singles_of([sound])), default=0.0)
