@@ -10,7 +10,7 @@ from math import log10
 from avlink.library.index import LibraryIndex
 from avlink.library.prompt_terms import Term, prompt_terms
 from avlink.library.search import WantedSounds, match_words
-from avlink.library.thesaurus import UNREAL, concepts_of, music_concepts, thesaurus
+from avlink.library.thesaurus import UNREAL, concepts_of_label, is_broad, music_concepts, thesaurus
 from avlink.library.values import Sound
 from avlink.library.words import stem
 
@@ -20,10 +20,11 @@ _MOST_FOUND = 200
 _PAIRED = 4
 """Terms of the greatest weight, of which pairs are looked for."""
 
-_SAME_SOURCE = 0.8
-
 _SHARED = 0.4
 """Part of a word that has told another term already: the cow of a cow bell does not moo."""
+
+_BESIDES = 0.2
+"""Part of a second word of the sound that tells of the same term: hammers strike, and they strike wood and metal."""
 
 _GUESSED, _OF_FOLDER = 0.7, 0.8
 """Trust in words of a category that was inferred from others, and in those of folders."""
@@ -34,13 +35,13 @@ _ALSO = 0.3
 _IN_FULL = 0.75
 """A sound that tells so much of a word has it, or another word for it, which counts more if few others do."""
 
-_CONCEPT, _CATEGORY = 0.95, 0.4
+_ALIKE, _ANOTHER_WORD, _CATEGORY = 0.95, 0.8, 0.4
 """Nearness of a sound that has another word of the same concept, or a category of UCS that knows the word."""
 
 _LEAST_TOLD = 0.2
 """A sound must tell as much as this part of a word in full, or it has nothing to do with the prompt."""
 
-_UNASKED_SOURCE, _OTHER_ACTION, _UNASKED_UNREAL = 0.7, 0.75, 0.6
+_UNASKED_SOURCE, _UNASKED_MATERIAL, _OTHER_ACTION, _UNASKED_UNREAL = 0.7, 0.9, 0.75, 0.6
 """Weights of sounds of something else besides, of another action, and of made-up ones, that the prompt has no word of."""
 
 
@@ -107,7 +108,7 @@ class _Meaning:
             for word in text.split():
                 trusted.setdefault(word, trust)
         self._text = f" {' '.join(trusted)} "
-        self._words = [(stem(word), trust, concepts_of(word)) for word, trust in trusted.items()]
+        self._words = [(stem(word), trust, concepts_of_label(word)) for word, trust in trusted.items()]
         self.concepts = frozenset(name for _, trust, names in self._words if trust > _GUESSED for name in names)
 
     def tells(self, terms: Sequence[Term]) -> list[float]:
@@ -120,6 +121,8 @@ class _Meaning:
             ),
         )
         told = [0.0] * len(terms)
+        best: dict[int, int] = {}
+        more: dict[int, float] = {}
         used: dict[int, int] = {}
         for nearness, number, place in pairs:
             if not nearness:
@@ -128,7 +131,11 @@ class _Meaning:
             value = -nearness * (_SHARED if shared else 1.0)
             if not told[number]:
                 used.setdefault(place, number)
+                best[number] = place
+            elif place != best[number] and not shared:
+                more.setdefault(number, value)
             told[number] = max(told[number], value)
+        told = [value + _BESIDES * more.get(number, 0.0) for number, value in enumerate(told)]
         for number, term in enumerate(terms):
             if len(term.phrase) > 1 and f" {' '.join(term.phrase)} " in self._text:
                 told[number] = 1.0
@@ -139,6 +146,7 @@ class _Meaning:
     def fitness(self, asked: set[str], actions: set[str]) -> float:
         """Return a weight of 1, or less for what the sound has and the prompt does not ask for."""
         weight = _unasked({name for name in self.concepts if _facet(name) == "source"}, asked, _UNASKED_SOURCE)
+        weight *= _unasked({name for name in self.concepts if _facet(name) == "material"}, asked, _UNASKED_MATERIAL)
         if actions:
             weight *= _unasked({name for name in self.concepts if _facet(name) == "action"}, asked, _OTHER_ACTION)
         if any(_facet(name) == UNREAL and name not in asked for name in self.concepts):
@@ -172,8 +180,8 @@ def _words_for(term: Term) -> tuple[tuple[str, ...], ...]:
 
 
 def _factor(name: str) -> float:
-    """Return the nearness of two words of a concept: blows are alike, and a hound is not any dog."""
-    return _SAME_SOURCE if _facet(name) == "source" else _CONCEPT
+    """Return the nearness of two words of a concept: a blow is any blow, and a hound is not any dog."""
+    return _ALIKE if _facet(name) == "material" or is_broad(name) else _ANOTHER_WORD
 
 
 def _facet(name: str) -> str:

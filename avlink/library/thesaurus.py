@@ -30,12 +30,14 @@ UNREAL = "unreal"
 class Concept:
     """A concept with its words. `facet` is "action", "material", "source", "unreal", "actor" or "setting".
 
+    `labels` are words that mean it in the names of sounds only: a ride is a cymbal there, and a trip in a prompt.
     `broader` names concepts that it is a kind of, `related` those that go with it.
     """
 
     name: str
     facet: str
     words: tuple[str, ...]
+    labels: tuple[str, ...]
     broader: tuple[str, ...]
     related: tuple[str, ...]
 
@@ -50,6 +52,7 @@ def thesaurus() -> Mapping[str, Concept]:
             name=name,
             facet=facet,
             words=tuple(one["words"].split()),
+            labels=tuple(one.get("labels", "").split()),
             broader=tuple(one.get("broader", "").split()),
             related=tuple(one.get("related", "").split()),
         )
@@ -62,6 +65,12 @@ def thesaurus() -> Mapping[str, Concept]:
 def concepts_of(word: str) -> tuple[str, ...]:
     """Return the names of the concepts that a word in lower case may mean, in any of its forms."""
     return _by_stem().get(stem(word), ())
+
+
+@lru_cache(maxsize=1 << 14)
+def concepts_of_label(word: str) -> tuple[str, ...]:
+    """Return the concepts that a word of the name of a sound may mean."""
+    return tuple(dict.fromkeys((*concepts_of(word), *_by_label().get(word, ()))))
 
 
 def is_known(word: str) -> bool:
@@ -101,6 +110,12 @@ def near_concepts(name: str) -> Mapping[str, float]:
     return near
 
 
+@lru_cache(maxsize=512)
+def is_broad(name: str) -> bool:
+    """Return whether there are narrower concepts than one."""
+    return any(name in one.broader for one in thesaurus().values())
+
+
 @lru_cache(maxsize=1)
 def music_concepts() -> frozenset[str]:
     """Return the concepts of music and its instruments: they are played, and never what a blow on a thing sounds like."""
@@ -117,6 +132,15 @@ def _by_stem() -> Mapping[str, tuple[str, ...]]:
         for word in one.words:
             if one.name not in found[stem(word)]:
                 found[stem(word)].append(one.name)
+    return {word: tuple(names) for word, names in found.items()}
+
+
+@lru_cache(maxsize=1)
+def _by_label() -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for one in thesaurus().values():
+        for word in one.labels:
+            found[word].append(one.name)
     return {word: tuple(names) for word, names in found.items()}
 
 

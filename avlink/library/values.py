@@ -13,7 +13,7 @@ ANALYSIS_VERSION = 2
 SoundKind: TypeAlias = Literal["one-shot", "hits", "loop", "bed"]
 """One hit with its tail; several hits that can be used alone; a continuous sound that can be repeated; ambience."""
 
-_CLEAR_RISE_DB = 15.0
+_CLEAR_RISE_DB = 22.0
 """A rise that nobody misses: blows out of silence have 20 to 40 dB."""
 
 SOUND_KINDS: tuple[SoundKind, ...] = ("one-shot", "hits", "loop", "bed")

@@ -21,10 +21,10 @@ _LOUD_DB = 40.0
 """It is loud less than this below its peak."""
 
 _EDGE_S = 0.01
-_TAIL_FADE_S, _TAIL_FADE_PART = 0.2, 0.8
+_TAIL_FADE_S, _TAIL_FADE_PART = .12, .6
 """A tail that is replaced fades over this time, or this part of the time to the next hit if that is shorter."""
 
-_TAIL_LEAD_S = 0.02
+_TAIL_LEAD_S = .02
 """It is silent from this time before the next hit on, so that the hit is heard."""
 
 _WHOLE_S = 0.01

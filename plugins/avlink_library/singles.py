@@ -11,7 +11,7 @@ from avlink import Sound, SoundHit, derive_seed, fraction_text
 _SOFTEST_DB = 14.0
 """Hits of a file this far below its loudest one are echoes and handling."""
 
-_CLEAR, _CLEAR_ENOUGH, _LEAST_CLEAR = 0.75, 0.5, 3
+_CLEAR, _CLEAR_ENOUGH, _LEAST_CLEAR = 0.75, 0.65, 3
 """Single hits are used that are as clear as this part of the clearest one, and the clearest three from another part."""
 
 
