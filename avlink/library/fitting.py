@@ -148,7 +148,8 @@ class _Meaning:
         weight = _unasked({name for name in self.concepts if _facet(name) == "source"}, asked, _UNASKED_SOURCE)
         weight *= _unasked({name for name in self.concepts if _facet(name) == "material"}, asked, _UNASKED_MATERIAL)
         if actions:
-            weight *= _unasked({name for name in self.concepts if _facet(name) == "action"}, asked, _OTHER_ACTION)
+            own = {name for name in self.concepts if _facet(name) == "action"}
+            weight *= _unasked(own, asked, _OTHER_ACTION) if own else _OTHER_ACTION
         if any(_facet(name) == UNREAL and name not in asked for name in self.concepts):
             weight *= _UNASKED_UNREAL
         if not asked & music_concepts() and self.concepts & music_concepts():

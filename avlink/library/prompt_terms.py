@@ -115,6 +115,9 @@ def _clause(words: list[Phrase]) -> list[tuple[Phrase, float]]:
         elif word in _OBJECT_WORDS:
             place = 1.0
         elif word not in _EMPTY:
+            # A place ends with the next thing that is done.
+            if found and {thesaurus()[name].facet for name in _meant(phrase)} == {"action"}:
+                place = 1.0
             found.append((phrase, place))
     return _with_tools(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -25,6 +26,9 @@ _BELOW_LOUDEST_DB = 36.0
 
 _SAME_S = 0.03
 """An onset this near to a transient is its own."""
+
+_MOST_RISES, _MOST_HEARD_S = 100, 4.0
+"""Files of more hits are not listened to hit by hit, and of a hit its first seconds are."""
 
 _LEAD_S = 0.05
 """Silence before the sound: a file that begins with its hit has it at 0."""
@@ -65,7 +69,7 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
         found[transient] = max(peak, found.get(transient, 0.0))
     if _is_cut_in(levels, sorted(found), round(_CUT_IN_S * rate)):
         del found[min(found)]
-    return _spans(sound, levels, found, onsets)
+    return _spans(sound, levels, found)
 
 
 def softest_hit(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
@@ -79,7 +83,17 @@ def softest_hit(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
     if len(onsets):
         at = round(float(onsets.times_s[np.argmax(onsets.strengths)]) * sound.sample_rate)
     transient, peak = _transient(ChosenChannel(sound, levels.channel), at)
-    return _spans(sound, levels, {transient: peak}, onsets)
+    return _spans(sound, levels, {transient: peak})
+
+
+def heard_as_one(hits: tuple[SoundHit, ...], sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
+    """Return hits of which the loudest has the rises of all that lies from the first to the last, used as one sound."""
+    rate, loudest = sound.sample_rate, max(hits, key=lambda hit: hit.peak_db)
+    start, end = int(hits[0].start_s * rate), int(max(hit.end_s for hit in hits) * rate)
+    heard = ChosenChannel(sound, levels.channel)
+    rise_db, other_db = _rises(heard, start, int(loudest.transient_s * rate), end)
+    whole = replace(loudest, rise_db=rise_db, other_rise_db=other_db)
+    return tuple(whole if hit is loudest else hit for hit in hits)
 
 
 def _onsets(sound: SoundSource, levels: Levels) -> Onsets:
@@ -102,7 +116,7 @@ def _is_cut_in(levels: Levels, transients: list[int], start: int) -> bool:
     )
 
 
-def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float], onsets: Onsets) -> tuple[SoundHit, ...]:
+def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float]) -> tuple[SoundHit, ...]:
     """Return hits with their spans, of transients and magnitudes of their peaks; traces of handling are left out."""
     rate, heard = sound.sample_rate, ChosenChannel(sound, levels.channel)
     loudest = max(found.values(), default=0.0)
@@ -120,7 +134,8 @@ def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float], onset
         if number + 1 < len(kept) and end == latest and end - transient < _LEAST_TAIL_S * rate:
             # Cut off by the next one at once, it is a part of that, and of no use alone.
             continue
-        rise_db, other_db = _rises(onsets, starts[number] / rate, transient / rate, end / rate)
+        # In a file of very many hits each is one of many, and its clarity decides nothing.
+        rise_db, other_db = _rises(heard, starts[number], transient, end) if len(kept) <= _MOST_RISES else (0.0, 0.0)
         hits.append(
             SoundHit(
                 start_s=Fraction(starts[number], rate),
@@ -134,10 +149,18 @@ def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float], onset
     return tuple(hits)
 
 
-def _rises(onsets: Onsets, start_s: float, transient_s: float, end_s: float) -> tuple[float, float]:
-    """Return the rise of the onset at a transient, and the greatest of another one from start to end; 0 for none."""
-    near = np.abs(onsets.times_s - transient_s) <= _SAME_S
-    within = (onsets.times_s > start_s - _SAME_S) & (onsets.times_s < end_s)
+def _rises(heard: SoundSource, start: int, transient: int, end: int) -> tuple[float, float]:
+    """Return the rise of the onset at a transient, and the greatest of another one, of what lies from start to end.
+
+    It is heard alone, as it will be used: in its file, the next hit hides what rings shortly before.
+    """
+    rate, length = heard.sample_rate, min(end - start, round(_MOST_HEARD_S * heard.sample_rate))
+    lead = round(_LEAD_S * rate)
+    alone = FittedSound(heard, length, start)
+    onsets = find_onsets(ChosenChannel(alone, None, silence=lead))
+    near = np.abs(onsets.times_s - (transient - start + lead) / rate) <= _SAME_S
+    # The end of what is cut is faded when it is used.
+    within = onsets.times_s < (length + lead) / rate - _SAME_S
     return (
         float(onsets.strengths[near].max(initial=0.0)),
         float(onsets.strengths[within & ~near].max(initial=0.0)),

@@ -14,7 +14,7 @@ from avlink_library.cycle import CycleSound, make_cycle
 from avlink_library.files import Kept, read_stretch
 from avlink_library.lay import Laid, Playable, lay
 from avlink_library.options import LibraryOptions
-from avlink_library.shape import StrikeShape, faded_tail, shape_of, shaped, tail_fade, with_soft_edges
+from avlink_library.shape import StrikeShape, duck_span, ducked, shape_of, shaped, with_soft_edges
 
 RATE = 48000
 _LONGEST_CYCLE_S = 60
@@ -92,20 +92,18 @@ class _Struck(Playable):
     def __init__(self, sound: Sound, strike: Strike, renderer: Renderer) -> None:
         self._strike, self._renderer = strike, renderer
         self.shape = strike_shape(strike, sound.analysis.sample_rate)
-        self._length = self.shape.num_samples
-        self._fade: tuple[int, int] | None = None
+        self._duck: tuple[int, int] | None = None
         if strike.next_s is not None:
-            begin_s, end_s = tail_fade(float(strike.next_s - strike.hit.time_s))
-            self._fade = (self.shape.anchor + round(begin_s * RATE), self.shape.anchor + round(end_s * RATE))
-            self._length = min(self._length, self._fade[1])
+            begin_s, end_s = duck_span(float(strike.next_s - strike.hit.time_s))
+            self._duck = (self.shape.anchor + round(begin_s * RATE), self.shape.anchor + round(end_s * RATE))
 
     @property
     def num_samples(self) -> int:
-        return self._length
+        return self.shape.num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         heard = self._renderer.struck(self._strike, self.shape)[start:stop]
-        return heard if self._fade is None else faded_tail(heard, start, begin=self._fade[0], end=self._fade[1])
+        return heard if self._duck is None else ducked(heard, start, begin=self._duck[0], end=self._duck[1])
 
 
 def strike_shape(strike: Strike, rate: int) -> StrikeShape:

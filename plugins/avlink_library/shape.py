@@ -21,11 +21,14 @@ _LOUD_DB = 40.0
 """It is loud less than this below its peak."""
 
 _EDGE_S = 0.01
-_TAIL_FADE_S, _TAIL_FADE_PART = .12, .6
-"""A tail that is replaced fades over this time, or this part of the time to the next hit if that is shorter."""
+_DUCK_DB = -18.0
+"""Level of a tail, compared with what it was, once another hit of the same sound strikes."""
 
-_TAIL_LEAD_S = .02
-"""It is silent from this time before the next hit on, so that the hit is heard."""
+_DUCK_S, _DUCK_PART = 0.1, 0.6
+"""It goes down over this time, or this part of the time to that hit if that is shorter."""
+
+_DUCK_LEAD_S = 0.02
+"""It is down from this time before that hit on, so that the attack is heard."""
 
 _WHOLE_S = 0.01
 """The attack of a hit is left whole."""
@@ -104,15 +107,16 @@ def with_soft_edges(samples: NDArray[np.float32], anchor: int, *, rate: int) -> 
     return made
 
 
-def tail_fade(gap_s: float) -> tuple[float, float]:
-    """Return begin and end of the fade of a tail that another hit replaces `gap_s` later, in seconds from its hit."""
-    end_s = max(gap_s - _TAIL_LEAD_S, 2 * _WHOLE_S)
-    return max(_WHOLE_S, end_s - min(_TAIL_FADE_S, _TAIL_FADE_PART * gap_s)), end_s
+def duck_span(gap_s: float) -> tuple[float, float]:
+    """Return begin and end of the ducking of a tail on which another hit strikes `gap_s` later, in seconds."""
+    end_s = max(gap_s - _DUCK_LEAD_S, 2 * _WHOLE_S)
+    return max(_WHOLE_S, end_s - min(_DUCK_S, _DUCK_PART * gap_s)), end_s
 
 
-def faded_tail(samples: NDArray[np.float32], first: int, *, begin: int, end: int) -> NDArray[np.float32]:
-    """Return samples that fade from sample `begin` to silence at `end`; they are those from sample `first` on."""
+def ducked(samples: NDArray[np.float32], first: int, *, begin: int, end: int) -> NDArray[np.float32]:
+    """Return samples that go down by 18 dB from sample `begin` to `end` and stay there; they are those from `first`."""
     if first + len(samples) <= begin:
         return samples
-    left = (end - first - np.arange(len(samples))) / max(1, end - begin)
-    return np.asarray(samples * np.sin(np.clip(left, 0, 1) * (np.pi / 2)) ** 2, np.float32)
+    left = np.clip((end - first - np.arange(len(samples))) / max(1, end - begin), 0, 1)
+    lowest = 10 ** (_DUCK_DB / 20)
+    return np.asarray(samples * (lowest + (1 - lowest) * np.sin(left * (np.pi / 2)) ** 2), np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avlink import Sound, SoundHit, derive_seed, fraction_text
@@ -70,15 +70,7 @@ def _singles(sound: Sound) -> list[Single]:
         ]
     loudest = max(hits, key=lambda hit: hit.peak_db)
     if analysis.kind == "one-shot":
-        others = [hit.other_rise_db for hit in hits] + [hit.rise_db for hit in hits if hit is not loudest]
-        whole = SoundHit(
-            start_s=hits[0].start_s,
-            transient_s=loudest.transient_s,
-            end_s=max(hit.end_s for hit in hits),
-            peak_db=loudest.peak_db,
-            rise_db=loudest.rise_db,
-            other_rise_db=max(others),
-        )
+        whole = replace(loudest, start_s=hits[0].start_s, end_s=max(hit.end_s for hit in hits))
         return [_single(sound, whole)]
     return [_single(sound, hit) for hit in hits if hit.peak_db >= loudest.peak_db - _SOFTEST_DB]
 

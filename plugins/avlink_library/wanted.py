@@ -24,9 +24,6 @@ KIND_WORDS: Mapping[str, str] = {
 _NEAR_BEST = 0.85
 """Recordings whose words say nearly as much as those of the best one are as good."""
 
-_LEAST_SOUNDS, _LESS_NEAR, _CLEAR = 3, 0.7, 0.7
-"""With fewer recordings than this, those that say less are used too: one again and again sounds like a machine."""
-
 _UNCLEAR = 0.5
 """Weight of a recording without a transient, or with several, compared with one of a clear hit."""
 
@@ -92,9 +89,6 @@ def best_fitting(wanted: Wanted, found: Sequence[FittingSound], *, most: int) ->
     """
     best = max((one.score for one in found), default=0.0)
     good = [one for one in found if one.score >= _NEAR_BEST * best]
-    clear = sum(clarity(one.sound) >= _CLEAR for one in good)
-    if 0 < clear < _LEAST_SOUNDS and not wanted.is_range:
-        good = [one for one in found if one.score >= _LESS_NEAR * best]
     if not wanted.is_range:
         # Sorting is stable: of equals the order of the search holds.
         good.sort(key=lambda one: -round(one.score * (_UNCLEAR + (1 - _UNCLEAR) * clarity(one.sound)), 6))
