@@ -138,13 +138,13 @@ from .hooks import Options as Options
 from .hooks import find_recipe as find_recipe
 from .hooks import hookimpl as hookimpl
 from .library.credits import credits_text as credits_text
+from .library.fitting import FittingSound as FittingSound
+from .library.fitting import fitting_sounds as fitting_sounds
 from .library.index import LibraryIndex as LibraryIndex
 from .library.index import open_library_index as open_library_index
 from .library.libraries import sound_state as sound_state
-from .library.search import FoundSound as FoundSound
 from .library.search import WantedSounds as WantedSounds
 from .library.search import search_sounds as search_sounds
-from .library.ucs import categories_of as categories_of
 from .library.values import Sound as Sound
 from .library.values import SoundHit as SoundHit
 from .media.animation import TimedPicture as TimedPicture

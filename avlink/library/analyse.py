@@ -11,7 +11,7 @@ from avlink.core.sound import FittedSound
 from avlink.core.values import SoundSource
 from avlink.library.heard import measure_levels
 from avlink.library.kinds import kind_of
-from avlink.library.single_hits import find_hits, softest_hit
+from avlink.library.single_hits import find_hits, heard_as_one, softest_hit
 from avlink.library.texture import measure_texture
 from avlink.library.values import Analysis
 from avlink.media.audio import open_audio
@@ -48,6 +48,8 @@ def analyse_sound(sound: SoundSource, name: object, *, says_loop: bool = False) 
     kind = kind_of(levels, hits, says_loop=says_loop)
     if kind == "one-shot" and not hits:
         hits = softest_hit(sound, levels)
+    elif kind == "one-shot" and len(hits) > 1:
+        hits = heard_as_one(hits, sound, levels)
     brightness_hz, noise = measure_texture(sound, levels)
     return Analysis(
         sample_rate=sound.sample_rate,

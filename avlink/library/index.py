@@ -191,7 +191,10 @@ class LibraryIndex:
     def _put_analysis(self, digest: str, says_loop: bool, analysis: Analysis) -> None:
         rate = analysis.sample_rate
         hits = [
-            [*(int(at * rate) for at in (hit.start_s, hit.transient_s, hit.end_s)), round(hit.peak_db, 2)]
+            [
+                *(int(at * rate) for at in (hit.start_s, hit.transient_s, hit.end_s)),
+                *(round(level, 2) for level in (hit.peak_db, hit.rise_db, hit.other_rise_db)),
+            ]
             for hit in analysis.hits
         ]
         self.connection.execute(
@@ -281,15 +284,21 @@ def _analysis(
         kind=cast(SoundKind, kind),
         brightness_hz=brightness_hz,
         noise=noise,
-        hits=tuple(
-            SoundHit(
-                start_s=Fraction(start, sample_rate),
-                transient_s=Fraction(transient, sample_rate),
-                end_s=Fraction(end, sample_rate),
-                peak_db=level,
-            )
-            for start, transient, end, level in json.loads(hits)
-        ),
+        hits=tuple(_hit(sample_rate, *row) for row in json.loads(hits)),
+    )
+
+
+def _hit(
+    rate: int, start: int, transient: int, end: int, peak_db: float, rise_db: float = 0.0, other_rise_db: float = 0.0
+) -> SoundHit:
+    # Rows of the first version of the analysis end with the peak.
+    return SoundHit(
+        start_s=Fraction(start, rate),
+        transient_s=Fraction(transient, rate),
+        end_s=Fraction(end, rate),
+        peak_db=peak_db,
+        rise_db=rise_db,
+        other_rise_db=other_rise_db,
     )
 
 

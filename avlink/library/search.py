@@ -11,7 +11,7 @@ from avlink.library.database import no_library
 from avlink.library.index import LibraryIndex
 from avlink.library.ucs import categories_of, find_category, vocabulary
 from avlink.library.values import Sound, SoundKind
-from avlink.library.words import phrases, stem
+from avlink.library.words import Phrase, phrases, stem
 
 MOST_WORDS = 16
 """Words of a query that are looked for, the first of them."""
@@ -19,8 +19,6 @@ MOST_WORDS = 16
 # Words of prompts that no sound is named by. In other languages they are rare enough to do no harm.
 _PARTICLES = "a an and at by for from in into is it its of off on onto or over the to under with"
 _EMPTY = frozenset(_PARTICLES.split())
-
-Phrase = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +83,18 @@ def search_sounds(
         FoundSound(sound=sound, rank=ranks[number], words=_shared(asked, sound))
         for number, sound in index.sounds_by_id(list(ranks)[:limit]).items()
     )
+
+
+def match_words(index: LibraryIndex, groups: Sequence[Sequence[str]], wanted: WantedSounds, *, limit: int) -> list[int]:
+    """Return the numbers of at most `limit` sounds that have a word of each group, the best first.
+
+    Words are in lower case; one of a script without spaces has spaces between its letters. Raises LibraryError as
+    `search_sounds` does.
+    """
+    _check_libraries(index)
+    where, values = _conditions(index, wanted)
+    expression = " AND ".join(f"({' OR '.join(_quoted((word,)) for word in group)})" for group in groups)
+    return _matches(index, expression, where, values, limit)
 
 
 def query_phrases(query: str) -> tuple[Phrase, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ from avlink.core.sound import FittedSound, read_blocks
 from avlink.core.values import SoundSource
 from avlink.library.heard import ChosenChannel, Levels
 from avlink.library.values import SoundHit
-from avlink.metrics.onsets import find_onsets
+from avlink.metrics.onsets import Onsets, find_onsets
 
 MIN_STRENGTH_DB = 5.0
 """The least rise of a hit, as for the hits of stems (`avlink.metrics.stem_hits`)."""
@@ -22,6 +23,12 @@ MOST_HITS = 2000
 
 _BELOW_LOUDEST_DB = 36.0
 """Hits further below the loudest of the file are traces of handling."""
+
+_SAME_S = 0.03
+"""An onset this near to a transient is its own."""
+
+_MOST_RISES, _MOST_HEARD_S = 100, 4.0
+"""Files of more hits are not listened to hit by hit, and of a hit its first seconds are."""
 
 _LEAD_S = 0.05
 """Silence before the sound: a file that begins with its hit has it at 0."""
@@ -51,14 +58,13 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
     The end of a hit is the start of the next at the latest. Memory does not grow with the sound.
     """
     rate = sound.sample_rate
-    lead = round(_LEAD_S * rate)
     heard = ChosenChannel(sound, levels.channel)
-    onsets = find_onsets(ChosenChannel(sound, levels.channel, silence=lead))
+    onsets = _onsets(sound, levels)
     strong = np.flatnonzero(onsets.strengths >= MIN_STRENGTH_DB)
     strong = np.sort(strong[np.argsort(-onsets.strengths[strong], kind="stable")][:MOST_HITS])
     found: dict[int, float] = {}
     for time_s in onsets.times_s[strong]:
-        transient, peak = _transient(heard, round(float(time_s) * rate) - lead)
+        transient, peak = _transient(heard, round(float(time_s) * rate))
         # Two onsets may lead to one peak.
         found[transient] = max(peak, found.get(transient, 0.0))
     if _is_cut_in(levels, sorted(found), round(_CUT_IN_S * rate)):
@@ -67,14 +73,34 @@ def find_hits(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
 
 
 def softest_hit(sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
-    """Return the one hit of a sound that swells, in which `find_hits` finds none: where it first is nearly at its peak.
+    """Return the one hit of a sound in which `find_hits` finds none.
 
-    A heel that rolls, or a heavy breath, is used by this moment.
+    It is at the strongest onset, however weak; in a sound that swells, where it first is nearly at its peak. A heel
+    that rolls, a howl or a heavy breath is used by this moment.
     """
-    level_db = smoothed_db(levels.power)
-    step = int(np.argmax(level_db >= level_db.max() - _NEARLY_DB))
-    transient, peak = _transient(ChosenChannel(sound, levels.channel), step * levels.hop)
+    onsets, level_db = _onsets(sound, levels), smoothed_db(levels.power)
+    at = int(np.argmax(level_db >= level_db.max() - _NEARLY_DB)) * levels.hop
+    if len(onsets):
+        at = round(float(onsets.times_s[np.argmax(onsets.strengths)]) * sound.sample_rate)
+    transient, peak = _transient(ChosenChannel(sound, levels.channel), at)
     return _spans(sound, levels, {transient: peak})
+
+
+def heard_as_one(hits: tuple[SoundHit, ...], sound: SoundSource, levels: Levels) -> tuple[SoundHit, ...]:
+    """Return hits of which the loudest has the rises of all that lies from the first to the last, used as one sound."""
+    rate, loudest = sound.sample_rate, max(hits, key=lambda hit: hit.peak_db)
+    start, end = int(hits[0].start_s * rate), int(max(hit.end_s for hit in hits) * rate)
+    heard = ChosenChannel(sound, levels.channel)
+    rise_db, other_db = _rises(heard, start, int(loudest.transient_s * rate), end)
+    whole = replace(loudest, rise_db=rise_db, other_rise_db=other_db)
+    return tuple(whole if hit is loudest else hit for hit in hits)
+
+
+def _onsets(sound: SoundSource, levels: Levels) -> Onsets:
+    """Return the onsets of a sound after silence, so that a sound which begins with its hit has it."""
+    lead = round(_LEAD_S * sound.sample_rate)
+    found = find_onsets(ChosenChannel(sound, levels.channel, silence=lead))
+    return Onsets(times_s=found.times_s - lead / sound.sample_rate, strengths=found.strengths)
 
 
 def _is_cut_in(levels: Levels, transients: list[int], start: int) -> bool:
@@ -108,15 +134,37 @@ def _spans(sound: SoundSource, levels: Levels, found: Mapping[int, float]) -> tu
         if number + 1 < len(kept) and end == latest and end - transient < _LEAST_TAIL_S * rate:
             # Cut off by the next one at once, it is a part of that, and of no use alone.
             continue
+        # In a file of very many hits each is one of many, and its clarity decides nothing.
+        rise_db, other_db = _rises(heard, starts[number], transient, end) if len(kept) <= _MOST_RISES else (0.0, 0.0)
         hits.append(
             SoundHit(
                 start_s=Fraction(starts[number], rate),
                 transient_s=Fraction(transient, rate),
                 end_s=Fraction(end, rate),
                 peak_db=_peak_db(heard, transient, end),
+                rise_db=rise_db,
+                other_rise_db=other_db,
             )
         )
     return tuple(hits)
+
+
+def _rises(heard: SoundSource, start: int, transient: int, end: int) -> tuple[float, float]:
+    """Return the rise of the onset at a transient, and the greatest of another one, of what lies from start to end.
+
+    It is heard alone, as it will be used: in its file, the next hit hides what rings shortly before.
+    """
+    rate, length = heard.sample_rate, min(end - start, round(_MOST_HEARD_S * heard.sample_rate))
+    lead = round(_LEAD_S * rate)
+    alone = FittedSound(heard, length, start)
+    onsets = find_onsets(ChosenChannel(alone, None, silence=lead))
+    near = np.abs(onsets.times_s - (transient - start + lead) / rate) <= _SAME_S
+    # The end of what is cut is faded when it is used.
+    within = onsets.times_s < (length + lead) / rate - _SAME_S
+    return (
+        float(onsets.strengths[near].max(initial=0.0)),
+        float(onsets.strengths[within & ~near].max(initial=0.0)),
+    )
 
 
 def smoothed_db(power: NDArray[np.float32]) -> NDArray[np.float64]:

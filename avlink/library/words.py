@@ -15,6 +15,10 @@ _UNSPACED = re.compile(
     "\U00020000-\U0003ffff]"
 )
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+Phrase = tuple[str, ...]
+"""A word, as its letters in a script without spaces."""
+
 _APOSTROPHE = re.compile(r"(?<=\w)['\u2019](?=\w)")
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from avlink import Sound
-from avlink_library.choose import Single, singles_of
+from avlink_library.singles import Single, clear_ones, singles_of
 
 
 def other_singles(first: Single, sounds: Sequence[Sound], count: int) -> list[Single]:
@@ -16,7 +16,7 @@ def other_singles(first: Single, sounds: Sequence[Sound], count: int) -> list[Si
     """
     ranks = _ranks(sounds)
     by_recording: dict[str, list[Single]] = defaultdict(list)
-    for single in singles_of(sounds):
+    for single in clear_ones(singles_of(sounds)):
         if (single.sound.digest, single.transient_s) != (first.sound.digest, first.transient_s):
             by_recording[single.sound.digest].append(single)
     turns: list[tuple[int, int, Single]] = []

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avlink import Hit, Sound, SoundUse, derive_seed
-from avlink_library.choose import Single, choose, singles_of
+from avlink_library.choose import choose
 from avlink_library.options import LibraryOptions
 from avlink_library.shelf import Fitting
+from avlink_library.singles import Single, clear_ones, singles_of
 from avlink_library.vary import Variation, variation_of
 from avlink_library.wanted import Wanted, wanted_by
+
+_SAME_S = Fraction(3, 100)
+"""Hits that are nearer to each other are heard as one, and none replaces the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """A single hit of a recording for a hit of the clip."""
+    """A single hit of a recording for a hit of the clip.
+
+    `next_s` is the next hit that asks for the same sound, which replaces its tail; None where the tail stays whole.
+    """
 
     hit: Hit
     single: Single
     variation: Variation
+    next_s: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +78,9 @@ def assemble(
     Those of `base_hits` that are still there get what they would get with these alone.
     """
     laid = lay_out(hits, base_hits, prompt, fitting, seed, options)
+    strikes = tuple(one for _, one in laid if isinstance(one, Strike))
     return Assembly(
-        strikes=tuple(one for _, one in laid if isinstance(one, Strike)),
+        strikes=strikes if options.whole_tails else _replaced(strikes, prompt),
         stretches=tuple(one for _, one in laid if isinstance(one, Stretch)),
         missing=tuple(hit for hit, one in laid if one is None),
     )
@@ -141,6 +150,18 @@ def _laid(hit: Hit, single: Single | None, seed: int, options: LibraryOptions) -
     return Strike(hit=hit, single=single, variation=variation_of(hit, seed, options))
 
 
+def _replaced(strikes: Sequence[Strike], prompt: str) -> tuple[Strike, ...]:
+    """Return strikes in the order of time, each with the next one of the same sound that is no part of it."""
+    later: dict[Wanted, list[Fraction]] = defaultdict(list)
+    made = []
+    for strike in reversed(strikes):
+        times = later[wanted_by(strike.hit, prompt)]
+        after = strike.hit.time_s + _SAME_S
+        made.append(replace(strike, next_s=next((time_s for time_s in reversed(times) if time_s >= after), None)))
+        times.append(strike.hit.time_s)
+    return tuple(reversed(made))
+
+
 def _choices(
     hits: Sequence[Hit],
     prompt: str,
@@ -149,7 +170,7 @@ def _choices(
     kept: dict[tuple[object, ...], Single | None],
 ) -> list[Single | None]:
     wanted = [wanted_by(hit, prompt) for hit in hits]
-    singles = {one: singles_of(fitting.get(one, ())) for one in dict.fromkeys(wanted)}
+    singles = {one: clear_ones(singles_of(fitting.get(one, ()))) for one in dict.fromkeys(wanted)}
     known = {number: single for number, hit in enumerate(hits) if (single := kept.get(_asked(hit))) is not None}
     return choose(hits, wanted, singles, seed, known=known)
 

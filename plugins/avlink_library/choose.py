@@ -5,54 +5,22 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink import Hit, Sound, SoundHit, derive_seed, fraction_text
+from avlink import Hit, derive_seed, fraction_text
+from avlink_library.singles import Single
 from avlink_library.wanted import Wanted
 
 _REACH = 8
 """Hits on each side whose recordings are avoided, as far as there are others."""
-
-_SOFTEST_DB = 14.0
-"""Hits of a file this far below its loudest one are echoes and handling."""
 
 _PAIR = 2
 """This many single hits can only alternate, which goes by the order of time."""
 
 _FEW = 6
 """With more single hits than this, strength decides which of them are taken."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Single:
-    """A single hit in a recording, from `start_s` to `end_s`, whose transient is at `transient_s`."""
-
-    sound: Sound
-    start_s: Fraction
-    transient_s: Fraction
-    end_s: Fraction
-    peak_db: float
-
-    @property
-    def id(self) -> int:
-        """A number of its content, in [0, 2**60)."""
-        return derive_seed(self.sound.digest, fraction_text(self.transient_s)) >> 3
-
-
-def singles_of(sounds: Sequence[Sound]) -> tuple[Single, ...]:
-    """Return the single hits in sounds, from the softest to the loudest of equal content once.
-
-    A one-shot is used whole, with its strongest hit as transient; one without a hit strikes at its start.
-    """
-    found: dict[tuple[str, Fraction], Single] = {}
-    for sound in sounds:
-        for single in _singles(sound):
-            found.setdefault((sound.digest, single.transient_s), single)
-    return tuple(sorted(found.values(), key=lambda one: (one.peak_db, one.id)))
 
 
 def choose(
@@ -89,34 +57,6 @@ def choose(
         best = np.lexsort((order, costs))[0]
         chosen[number], done[number] = row[low + int(best)], True
     return chosen
-
-
-def _singles(sound: Sound) -> list[Single]:
-    analysis, hits = sound.analysis, sound.analysis.hits
-    if not hits or analysis.kind not in ("hits", "one-shot"):
-        return [
-            Single(
-                sound=sound,
-                start_s=Fraction(0),
-                transient_s=Fraction(0),
-                end_s=analysis.length_s,
-                peak_db=analysis.peak_db,
-            )
-        ]
-    loudest = max(hits, key=lambda hit: hit.peak_db)
-    if analysis.kind == "one-shot":
-        whole = SoundHit(
-            start_s=hits[0].start_s,
-            transient_s=loudest.transient_s,
-            end_s=max(hit.end_s for hit in hits),
-            peak_db=loudest.peak_db,
-        )
-        return [_single(sound, whole)]
-    return [_single(sound, hit) for hit in hits if hit.peak_db >= loudest.peak_db - _SOFTEST_DB]
-
-
-def _single(sound: Sound, hit: SoundHit) -> Single:
-    return Single(sound=sound, start_s=hit.start_s, transient_s=hit.transient_s, end_s=hit.end_s, peak_db=hit.peak_db)
 
 
 def _seed(seed: int, hit: Hit) -> int:

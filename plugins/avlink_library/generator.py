@@ -31,7 +31,7 @@ from avlink_library.lay import InMemory, Laid
 from avlink_library.options import LibraryOptions
 from avlink_library.render import RATE, Renderer
 from avlink_library.shape import shape_of, shaped
-from avlink_library.shelf import Fitting, digest_of, fitting_sounds
+from avlink_library.shelf import Fitting, digest_of, sounds_for
 from avlink_library.wanted import ambience, as_planned
 
 
@@ -69,7 +69,7 @@ class LibraryGenerator:
         wish = SoundWish(
             prompt=request.prompt, hits=request.hits, base_hits=request.base_hits, is_ambience=request.is_ambience
         )
-        fitting = fitting_sounds(wish, self._options)
+        fitting = sounds_for(wish, self._options)
         if request.material and request.material != digest_of(fitting):
             raise MediaChanged("sounds of the libraries have changed since the run began; run it again")
         assembly, notes, is_bed = self._assembly(request, fitting)

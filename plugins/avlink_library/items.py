@@ -25,10 +25,10 @@ from avlink import (
 )
 from avlink_library.alternatives import other_singles, other_sounds
 from avlink_library.assemble import Stretch, Strike, lay_out, missing_notes, use_of
-from avlink_library.choose import Single, singles_of
 from avlink_library.options import LibraryOptions
 from avlink_library.render import RATE, strike_shape
-from avlink_library.shelf import Fitting, fitting_sounds
+from avlink_library.shelf import Fitting, sounds_for
+from avlink_library.singles import Single, singles_of
 from avlink_library.vary import Variation
 from avlink_library.wanted import wanted_by
 
@@ -41,7 +41,7 @@ def items(options: LibraryOptions, wish: SoundWish, seed: int, takes: int) -> li
 
     A hit that nothing fits has a note, or is left to the fallback. Raises LibraryError.
     """
-    hits, prompt, fitting = wish.hits or (), wish.prompt.text, fitting_sounds(wish, options)
+    hits, prompt, fitting = wish.hits or (), wish.prompt.text, sounds_for(wish, options)
     found: dict[Hit, deque[Strike | Stretch | None]] = defaultdict(deque)
     laid = lay_out(hits, wish.base_hits, prompt, fitting, seed, options)
     for hit, one in laid:

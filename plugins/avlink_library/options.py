@@ -28,6 +28,8 @@ class LibraryOptions(Options):
     """Sample peak of a hit of strength 1, in dBFS."""
     range_db: float = Field(default=18.0, ge=0, le=60)
     """Distance in level from strength 1 to strength 0."""
+    whole_tails: bool = False
+    """Let tails ring on over the next hit of the same sound, which otherwise replaces them."""
     ambience_db: float = Field(default=-36.0, ge=-90, le=-6)
     """Level of ambience, as the mean power in dBFS."""
     fallback: Literal["silence", "avlink"] = "silence"

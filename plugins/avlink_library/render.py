@@ -14,7 +14,7 @@ from avlink_library.cycle import CycleSound, make_cycle
 from avlink_library.files import Kept, read_stretch
 from avlink_library.lay import Laid, Playable, lay
 from avlink_library.options import LibraryOptions
-from avlink_library.shape import StrikeShape, shape_of, shaped, with_soft_edges
+from avlink_library.shape import StrikeShape, duck_span, ducked, shape_of, shaped, with_soft_edges
 
 RATE = 48000
 _LONGEST_CYCLE_S = 60
@@ -88,8 +88,7 @@ class Renderer:
         def make() -> NDArray[np.float32]:
             samples = self.read(single.sound, single.start_s, single.end_s)
             made = shaped(samples, shape, out_rate=RATE, treble_db=variation.treble_db)
-            ends = single.end_s < single.sound.analysis.length_s
-            made = with_soft_edges(made, shape.anchor, rate=RATE, start=single.start_s > 0, end=ends)
+            made = with_soft_edges(made, shape.anchor, rate=RATE)
             peak = float(np.abs(made).max(initial=0.0))
             self._peaks[key] = peak
             return made if peak <= 0 else made / np.float32(peak)
@@ -110,13 +109,18 @@ class _Struck(Playable):
     def __init__(self, sound: Sound, strike: Strike, renderer: Renderer) -> None:
         self._strike, self._renderer = strike, renderer
         self.shape = strike_shape(strike, sound.analysis.sample_rate)
+        self._duck: tuple[int, int] | None = None
+        if strike.next_s is not None:
+            begin_s, end_s = duck_span(float(strike.next_s - strike.hit.time_s))
+            self._duck = (self.shape.anchor + round(begin_s * RATE), self.shape.anchor + round(end_s * RATE))
 
     @property
     def num_samples(self) -> int:
         return self.shape.num_samples
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        return self._renderer.struck(self._strike, self.shape)[start:stop]
+        heard = self._renderer.struck(self._strike, self.shape)[start:stop]
+        return heard if self._duck is None else ducked(heard, start, begin=self._duck[0], end=self._duck[1])
 
 
 def phase_of(stretch: Stretch, length: int) -> int:

@@ -14,6 +14,24 @@ _FINEST_RATIO = 1000
 
 _TREBLE_HZ = 2000.0
 _FADE_IN_S, _FADE_OUT_S = 0.002, 0.005
+_LONG_FADE_S = 0.03
+"""Fades where a recording is cut while it is loud: a sudden end is heard as another hit."""
+
+_LOUD_DB = 40.0
+"""It is loud less than this below its peak."""
+
+_EDGE_S = 0.01
+_DUCK_DB = -18.0
+"""Level of a tail, compared with what it was, once another hit of the same sound strikes."""
+
+_DUCK_S, _DUCK_PART = 0.1, 0.6
+"""It goes down over this time, or this part of the time to that hit if that is shorter."""
+
+_DUCK_LEAD_S = 0.02
+"""It is down from this time before that hit on, so that the attack is heard."""
+
+_WHOLE_S = 0.01
+"""The attack of a hit is left whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +87,36 @@ def shaped(
     return np.asarray(made, np.float32)
 
 
-def with_soft_edges(
-    samples: NDArray[np.float32], anchor: int, *, rate: int, start: bool, end: bool
-) -> NDArray[np.float32]:
-    """Return samples that fade in and out where a recording was cut, away from the transient."""
+def with_soft_edges(samples: NDArray[np.float32], anchor: int, *, rate: int) -> NDArray[np.float32]:
+    """Return samples that fade in and out at their ends, away from the transient; longer where they are cut loud."""
     made = np.array(samples)
-    rise = min(anchor, round(_FADE_IN_S * rate)) if start else 0
-    fall = min(len(made) - anchor - 1, round(_FADE_OUT_S * rate)) if end else 0
+    edge = max(1, round(_EDGE_S * rate))
+    loud = float(np.abs(made).max(initial=0.0)) * 10 ** (-_LOUD_DB / 20)
+
+    def size(part: NDArray[np.float32], short_s: float, room: int) -> int:
+        is_loud = float(np.sqrt(np.mean(np.square(part), dtype=np.float64))) > loud if len(part) else False
+        return min(room, round((_LONG_FADE_S if is_loud else short_s) * rate))
+
+    # A recording that begins with its hit has no pre-roll to fade.
+    rise = size(made[: min(edge, anchor)], _FADE_IN_S, anchor // 2)
+    fall = size(made[-edge:], _FADE_OUT_S, (len(made) - anchor - 1) // 2)
     if rise > 0:
         made[:rise] *= (np.arange(rise, dtype=np.float32) + 0.5) / rise
     if fall > 0:
         made[-fall:] *= (np.arange(fall, 0, -1, dtype=np.float32) - 0.5) / fall
     return made
+
+
+def duck_span(gap_s: float) -> tuple[float, float]:
+    """Return begin and end of the ducking of a tail on which another hit strikes `gap_s` later, in seconds."""
+    end_s = max(gap_s - _DUCK_LEAD_S, 2 * _WHOLE_S)
+    return max(_WHOLE_S, end_s - min(_DUCK_S, _DUCK_PART * gap_s)), end_s
+
+
+def ducked(samples: NDArray[np.float32], first: int, *, begin: int, end: int) -> NDArray[np.float32]:
+    """Return samples that go down by 18 dB from sample `begin` to `end` and stay there; they are those from `first`."""
+    if first + len(samples) <= begin:
+        return samples
+    left = np.clip((end - first - np.arange(len(samples))) / max(1, end - begin), 0, 1)
+    lowest = 10 ** (_DUCK_DB / 20)
+    return np.asarray(samples * (lowest + (1 - lowest) * np.sin(left * (np.pi / 2)) ** 2), np.float32)

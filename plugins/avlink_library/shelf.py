@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from avlink import (
@@ -12,6 +11,7 @@ from avlink import (
     SoundWish,
     WantedSounds,
     digest,
+    fitting_sounds,
     open_library_index,
     search_sounds,
     sound_state,
@@ -19,7 +19,6 @@ from avlink import (
 from avlink_library.options import LibraryOptions
 from avlink_library.wanted import Wanted, all_wanted, best_fitting
 
-_MOST_FOUND = 200
 Fitting = Mapping[Wanted, tuple[Sound, ...]]
 
 
@@ -38,7 +37,7 @@ def check_libraries(options: LibraryOptions) -> None:
         )
 
 
-def fitting_sounds(wish: SoundWish, options: LibraryOptions) -> Fitting:
+def sounds_for(wish: SoundWish, options: LibraryOptions) -> Fitting:
     """Return the sounds that fit all that a clip may ask for, the best first; none for what nothing fits.
 
     Sounds that are gone or changed since their library was read are left out. Raises LibraryError.
@@ -53,7 +52,7 @@ def material(options: LibraryOptions, wish: SoundWish) -> str:
 
     Other sounds of the libraries, and the places of these, do not count.
     """
-    return digest_of(fitting_sounds(wish, options))
+    return digest_of(sounds_for(wish, options))
 
 
 def digest_of(fitting: Fitting) -> str:
@@ -73,31 +72,23 @@ def _told(sound: Sound) -> str:
 
 
 class _Search:
-    """Searches of one clip in an open index, each made once."""
+    """Searches of one clip in an open index."""
 
     def __init__(self, index: LibraryIndex, options: LibraryOptions) -> None:
         self._index, self._options = index, options
-        self._rarities: dict[str, float] = {}
 
     def fitting(self, wanted: Wanted) -> tuple[Sound, ...]:
         """Return the sounds that fit, the best first."""
         conditions = _conditions(self._options, ("loop", "bed") if wanted.is_range else ("one-shot", "hits"))
-        found = {
-            query: [
-                one
-                for one in search_sounds(self._index, query, conditions, limit=_MOST_FOUND)
-                if not sound_state(one.sound)
+        queries = wanted.queries
+        for number, query in enumerate(queries):
+            also = " , ".join(queries[number + 1 :])
+            found = [
+                one for one in fitting_sounds(self._index, query, conditions, also=also) if not sound_state(one.sound)
             ]
-            for query in wanted.queries
-        }
-        return best_fitting(wanted, found, self._rarity, most=self._options.most_sounds)
-
-    def _rarity(self, word: str) -> float:
-        if word not in self._rarities:
-            found = search_sounds(self._index, word, _conditions(self._options, ()), limit=_MOST_FOUND)
-            count = sum(bool(one.words) for one in found)
-            self._rarities[word] = math.log(2 + _MOST_FOUND / max(1, count))
-        return self._rarities[word]
+            if found:
+                return best_fitting(wanted, found, most=self._options.most_sounds)
+        return ()
 
 
 def _conditions(options: LibraryOptions, kinds: Sequence[str]) -> WantedSounds:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from avlink import CONTINUOUS_KINDS, HIT_KINDS, FoundSound, Hit, Sound, SoundWish, categories_of
+from avlink import CONTINUOUS_KINDS, HIT_KINDS, FittingSound, Hit, Sound, SoundWish
+from avlink_library.singles import singles_of
 
 KIND_WORDS: Mapping[str, str] = {
     "hit": "hit impact thud knock",
@@ -24,20 +24,8 @@ KIND_WORDS: Mapping[str, str] = {
 _NEAR_BEST = 0.85
 """Recordings whose words say nearly as much as those of the best one are as good."""
 
-_UNCLEAR = 0.7
-"""Weight of a recording without a transient, or with several: it goes after those of one clear hit."""
-
-_LATER = 0.9
-"""Weight of a word of a prompt, for each word before it: what sounds is named first."""
-
-_BY_CATEGORY = 3
-"""Greatest rank of sounds that have a word, or one of its category."""
-
-_OF_HIT = 3.0
-"""Weight of a word that a person gave to a hit, compared with one of the prompt of its clip."""
-
-_NO_SOUND = 0.4
-"""Weight of a word that no category of UCS knows."""
+_UNCLEAR = 0.5
+"""Weight of a recording without a transient, or with several, compared with one of a clear hit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,59 +82,19 @@ def as_planned(hit: Hit) -> Hit:
     return replace(hit, kind=kind, words="", duration_s=hit.duration_s if lasts else Fraction(0))
 
 
-def best_fitting(
-    wanted: Wanted,
-    found: Mapping[str, Sequence[FoundSound]],
-    rarity: Callable[[str], float],
-    *,
-    most: int,
-) -> tuple[Sound, ...]:
-    """Return at most `most` sounds that fit, the best first; none if nothing does.
+def best_fitting(wanted: Wanted, found: Sequence[FittingSound], *, most: int) -> tuple[Sound, ...]:
+    """Return at most `most` of the sounds that were found, the best first: those that fit nearly as well as the best.
 
-    `found` are the results of a search for each of `wanted.queries`. `rarity(word)` is above 0, and greater for a word
-    that few sounds have. Sounds are looked for by the words of the hit, then by those of the clip, then by its kind;
-    the first of these that is found decides, and the others choose among its sounds.
+    For a moment, sounds of one clear hit go before those of several or none that fit as well.
     """
-    for query in wanted.queries:
-        scores: dict[tuple[str, str], float] = {}
-        sounds: dict[tuple[str, str], Sound] = {}
-        for one in found[query]:
-            score = _score(query, one.words, rarity)
-            # Known by its category only: better than nothing.
-            if not score and one.rank <= _BY_CATEGORY:
-                score = 0.01
-            if score:
-                key = (one.sound.library, one.sound.name)
-                sounds[key], scores[key] = one.sound, score * (_OF_HIT if query == wanted.words.strip() else 1.0)
-        if not sounds:
-            continue
-        for other in wanted.queries:
-            if other != query:
-                for one in found[other]:
-                    key = (one.sound.library, one.sound.name)
-                    if key in scores:
-                        scores[key] += _score(other, one.words, rarity)
-        if not wanted.is_range:
-            scores = {key: score * (1.0 if _is_clear(sounds[key]) else _UNCLEAR) for key, score in scores.items()}
-        best = max(scores.values())
-        good = [key for key, score in scores.items() if score >= _NEAR_BEST * best]
-        # Sorting is stable: of equals the search's own order holds.
-        good.sort(key=lambda key: -round(scores[key], 6))
-        return tuple(sounds[key] for key in good[:most])
-    return ()
+    best = max((one.score for one in found), default=0.0)
+    good = [one for one in found if one.score >= _NEAR_BEST * best]
+    if not wanted.is_range:
+        # Sorting is stable: of equals the order of the search holds.
+        good.sort(key=lambda one: -round(one.score * (_UNCLEAR + (1 - _UNCLEAR) * clarity(one.sound)), 6))
+    return tuple(one.sound for one in good[:most])
 
 
-def _is_clear(sound: Sound) -> bool:
-    """Return whether what is laid of a recording is heard as one hit; one without a transient or with echoes is not."""
-    return sound.analysis.kind == "hits" or len(sound.analysis.hits) == 1
-
-
-def _score(query: str, words: Sequence[str], rarity: Callable[[str], float]) -> float:
-    """Return how much of a query the words of a sound say."""
-    text = query.casefold()
-    total = 0.0
-    for word in words:
-        before = len(text[: max(0, text.find(word))].split())
-        known = 1.0 if categories_of(word) else _NO_SOUND
-        total += rarity(word) * known * _LATER**before
-    return total if math.isfinite(total) else 0.0
+def clarity(sound: Sound) -> float:
+    """Return how clearly the clearest hit of a sound is heard as one, 0 to 1."""
+    return max((single.clarity for single in singles_of([sound])), default=0.0)
