@@ -46,7 +46,7 @@ def _reading(wanted: Wanted) -> list[Figure]:
             root, what = SHARED, "shared/sounds"
         else:
             root, what = folder / "sounds", "generated"
-            _make_sounds(root, 12 if wanted.quick else _FILES)
+            make_sounds(root, 12 if wanted.quick else _FILES)
         before = _spent_s()
         began = time.perf_counter()
         report = add_library(root, "bench", ignore)
@@ -131,7 +131,7 @@ def _put(index: LibraryIndex, library: Library, number: int, description: Descri
     index.put(library, f"pack/{number}.wav", record, description, analysis)
 
 
-def _make_sounds(root: Path, count: int) -> None:
+def make_sounds(root: Path, count: int) -> None:
     """Write files of hits that decay, one to five seconds long."""
     rng = np.random.default_rng(0)
     root.mkdir(parents=True)

@@ -42,7 +42,7 @@ _LEAST_TOLD = 0.2
 """A sound must tell as much as this part of a word in full, or it has nothing to do with the prompt."""
 
 _UNASKED_SOURCE, _UNASKED_MATERIAL, _OTHER_ACTION, _UNASKED_UNREAL = 0.7, 0.9, 0.75, 0.6
-"""Weights of sounds of something else besides, of another action, and of made-up ones, that the prompt does not name."""
+"""Weights of sounds of something else besides, of another action, and of made-up ones that the prompt does not name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

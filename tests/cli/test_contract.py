@@ -50,7 +50,7 @@ OPTIONS = {
     "evaluate": "--device --help --json --set --verbose -s -v RECIPE",
     "ablate": "--device --help --jobs --json --only --output --set -j -o -s RECIPE",
     "doctor": "--help --json",
-    "demo": "--help OUT",
+    "demo": "--help --library OUT",
     "models list": "--help --json",
     "models import": "--config --help --json --licence --measure --name --output -o CHECKPOINT...",
     "models info": "--help --json NAME",

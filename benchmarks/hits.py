@@ -1,0 +1,190 @@
+"""Hits on real footage: spotters and stems of the sound library against the events of clips, less chance.
+
+The clips are those of shared/real and the sounds those of shared/sounds, beside the checkout. Without them there are
+clips and sounds of the foundry, whose figures say little of real footage. Chance is that of eight circular shifts.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from avlink_library.generator import LibraryGenerator
+from avlink_library.options import LibraryOptions
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from avlink import Hit, HitSpotter, PictureSpec, Prompt, SoundRequest, read_whole
+from avlink.core.events import ignore
+from avlink.core.values import Frames
+from avlink.foundry.generate import make_clips
+from avlink.hooks import ReadySpotter, load_registry
+from avlink.library.libraries import add_library
+from avlink.media.frames import open_frames
+from avlink.media.movie import write_video
+from avlink.media.probe import probe
+from avlink.metrics.gain import bootstrap_mean, onset_gain
+from avlink.metrics.music_onsets import music_onsets
+from benchmarks.figure import Figure, Wanted
+from benchmarks.library import make_sounds
+from benchmarks.process import ROOT
+
+SHARED = ROOT.parent / "shared"
+SPOTTERS = ("motion-stem", "motion-peaks")
+_WINDOWS_S = (0.05, 0.1)
+_ONSET_RATE = 22050
+_ONSET_DELTA = 0.1
+_SILENCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clip:
+    """A clip with its words and its true events, in seconds."""
+
+    path: Path
+    words: str
+    group: str
+    is_greatest_hit: bool
+    events_s: tuple[float, ...]
+    duration_s: Fraction
+
+
+def measure(wanted: Wanted) -> list[Figure]:
+    """F1 beside chance at 50 and 100 ms: of each spotter, and of library stems on true and on spotted hits."""
+    with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
+        folder = Path(name)
+        os.environ["AVLINK_DATA_DIR"] = str(folder / "data")
+        is_real = (SHARED / "real").is_dir() and not wanted.quick
+        clips = _real_clips(SHARED / "real") if is_real else _foundry_clips(folder)
+        sounds = SHARED / "sounds"
+        if not (is_real and sounds.is_dir()):
+            sounds = folder / "sounds"
+            make_sounds(sounds, 12)
+        add_library(sounds, "bench", ignore)
+        loaded = {spotter: _load(spotter) for spotter in SPOTTERS}
+        figures = []
+        for spotter, spots in loaded.items():
+            figures += _scored(f"spotter {spotter}", clips, [_spotted(clip, spots) for clip in clips])
+        stems = LibraryGenerator(LibraryOptions(), loaded["motion-stem"], None)
+        told = [_heard(clip, stems, clip.events_s) for clip in clips]
+        figures += _scored("library stems, true events", clips, told)
+        return figures + _scored("library stems, spotted hits", clips, [_heard(clip, stems, None) for clip in clips])
+
+
+def _real_clips(folder: Path) -> list[_Clip]:
+    events = json.loads((folder / "events.json").read_text("utf-8"))
+    with (folder / "manifest.tsv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [
+        _Clip(
+            path=folder / row["file"],
+            words=row["what_happens"],
+            group=row["group"],
+            is_greatest_hit=row["greatest_hits"] == "1",
+            events_s=tuple(events[row["file"]]),
+            duration_s=_length_s(folder / row["file"]),
+        )
+        for row in rows
+        if row["file"] in events
+    ]
+
+
+def _foundry_clips(folder: Path) -> list[_Clip]:
+    clips = make_clips(range(5000, 5006), split="held_out")
+    found = []
+    for number, info in enumerate(clips.clips):
+        path = folder / f"{number}.mp4"
+        write_video(path, Frames(pixels=clips.frames[number].cpu().numpy(), rate=Fraction(24)), scale=4)
+        found.append(
+            _Clip(
+                path=path,
+                # Those of the sounds that stand in for a library.
+                words="metal hit",
+                group=info.group,
+                is_greatest_hit=False,
+                events_s=tuple(event.time_s for event in info.events),
+                duration_s=_length_s(path),
+            )
+        )
+    return found
+
+
+def _length_s(path: Path) -> Fraction:
+    duration_s = probe(path).duration_s
+    assert duration_s is not None, path
+    return Fraction(duration_s)
+
+
+def _load(name: str) -> HitSpotter:
+    spotter = load_registry().spotter(name)
+    return ReadySpotter(spotter=spotter, options=spotter.options()).load("cpu")
+
+
+def _frames(clip: _Clip, spec: PictureSpec) -> object:
+    return open_frames(clip.path, start_s=Fraction(0), duration_s=clip.duration_s, spec=spec)
+
+
+def _spotted(clip: _Clip, spotter: HitSpotter) -> list[float]:
+    return [float(hit.time_s) for hit in spotter.spot(_frames(clip, spotter.picture))]  # type: ignore[arg-type]
+
+
+def _heard(clip: _Clip, generator: LibraryGenerator, events_s: Sequence[float] | None) -> list[float]:
+    """Return the onsets of a stem, in seconds, as a detector for music hears them."""
+    hits = (
+        None
+        if events_s is None
+        else tuple(Hit(time_s=Fraction(time_s).limit_denominator(10**6)) for time_s in events_s)
+    )
+    request = SoundRequest(
+        frames=_frames(clip, generator.picture),  # type: ignore[arg-type]
+        duration_s=clip.duration_s,
+        prompt=Prompt(text=clip.words),
+        seed=1,
+        hits=hits,
+    )
+    samples = read_whole(generator.generate([request])[0]).samples[0]
+    low: NDArray[np.float64] = resample_poly(samples, 147, 320)
+    if np.abs(low).max(initial=0.0) < _SILENCE:
+        return []
+    return [float(time) for time in music_onsets(low, delta=_ONSET_DELTA) / _ONSET_RATE]
+
+
+def _scored(name: str, clips: Sequence[_Clip], found: Sequence[Sequence[float]]) -> list[Figure]:
+    """Return F1 beside chance over all clips and by group, and the gain with its 90 % interval over all."""
+    groups = {"all": clips, "greatest_hits": [clip for clip in clips if clip.is_greatest_hit]}
+    groups |= {group: [clip for clip in clips if clip.group == group] for group in sorted({one.group for one in clips})}
+    figures = []
+    for group, members in groups.items():
+        if not members:
+            continue
+        for window_s in _WINDOWS_S:
+            gains = [
+                onset_gain(clip.events_s, times, length_s=float(clip.duration_s), window_s=window_s)
+                for clip, times in zip(clips, found, strict=True)
+                if clip in members
+            ]
+            within = ""
+            if group == "all":
+                gain = bootstrap_mean([one.gain for one in gains])
+                within = f", gain {gain.mean:.2f} [{gain.low:.2f}, {gain.high:.2f}]"
+            figures.append(
+                Figure(
+                    name=f"{name}, {group} ({len(members)}), {window_s * 1000:.0f} ms{within}",
+                    value=_mean(one.f1 for one in gains),
+                    unit="F1",
+                    baseline=_mean(one.chance for one in gains),
+                    baseline_name="chance",
+                )
+            )
+    return figures
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
