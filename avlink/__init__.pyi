@@ -138,11 +138,11 @@ from .hooks import Options as Options
 from .hooks import find_recipe as find_recipe
 from .hooks import hookimpl as hookimpl
 from .library.credits import credits_text as credits_text
-from .library.fitting import FittingSound as FittingSound
-from .library.fitting import fitting_sounds as fitting_sounds
 from .library.index import LibraryIndex as LibraryIndex
 from .library.index import open_library_index as open_library_index
 from .library.libraries import sound_state as sound_state
+from .library.ranking import RankedSound as RankedSound
+from .library.ranking import SoundRanking as SoundRanking
 from .library.search import WantedSounds as WantedSounds
 from .library.search import search_sounds as search_sounds
 from .library.values import Sound as Sound

@@ -49,13 +49,15 @@ class Term:
     """A word of a prompt, as its letters in a script without spaces.
 
     `weight` tells how much it says of the sound, from 0 to 1. `concepts` are those that it means, and those near to
-    them, with their nearness; `catids` are the categories of UCS that know a word which means no concept.
+    them, with their nearness; `catids` are the categories of UCS that know a word which means no concept. `facets` are
+    those of the concepts that it means itself.
     """
 
     phrase: Phrase
     weight: float
     concepts: Mapping[str, float]
     catids: tuple[str, ...] = ()
+    facets: frozenset[str] = frozenset()
 
     @property
     def meant(self) -> tuple[str, ...]:
@@ -132,7 +134,7 @@ def _with_tools(words: list[tuple[Phrase, float]]) -> list[tuple[Phrase, float]]
     if action is None:
         return words
     after = [number for number in range(action + 1, len(words)) if words[number][1] >= _ON]
-    if not any(facets[number] & {"material", "source"} - {"setting"} for number in after):
+    if not any(facets[number] & {"material", "source"} for number in after):
         return words
     return [(phrase, place * _TOOL if number < action else place) for number, (phrase, place) in enumerate(words)]
 
@@ -160,4 +162,4 @@ def _term(phrase: Phrase, place: float) -> Term:
         if thesaurus()[name].facet in (*SOUNDING, "unreal"):
             for other, nearness in near_concepts(name).items():
                 near[other] = max(nearness, near.get(other, 0.0))
-    return Term(phrase=phrase, weight=weight, concepts=near, catids=catids)
+    return Term(phrase=phrase, weight=weight, concepts=near, catids=catids, facets=frozenset(facets))

@@ -12,7 +12,7 @@ from avlink.core.documents import parse_toml
 from avlink.library.ucs import categories_of
 from avlink.library.words import stem
 
-_NARROWER, _BROADER, _RELATED = 0.85, 0.65, 0.5
+_NARROWER, _BROADER, _RELATED = 0.85, 0.55, 0.5
 """Nearness of a concept to one of its kinds, to the one it is a kind of, and to one that goes with it."""
 
 _LEAST_COMPOUND, _LEAST_HEAD = 6, 4

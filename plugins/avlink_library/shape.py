@@ -21,13 +21,13 @@ _LOUD_DB = 40.0
 """It is loud less than this below its peak."""
 
 _EDGE_S = 0.01
-_DUCK_DB = -18.0
+_DUCK_DB = -24
 """Level of a tail, compared with what it was, once another hit of the same sound strikes."""
 
-_DUCK_S, _DUCK_PART = 0.1, 0.6
+_DUCK_S, _DUCK_PART = 0.12, 0.6
 """It goes down over this time, or this part of the time to that hit if that is shorter."""
 
-_DUCK_LEAD_S = 0.02
+_DUCK_LEAD_S = 0.025
 """It is down from this time before that hit on, so that the attack is heard."""
 
 _WHOLE_S = 0.01

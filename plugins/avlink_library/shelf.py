@@ -8,10 +8,10 @@ from avlink import (
     LibraryError,
     LibraryIndex,
     Sound,
+    SoundRanking,
     SoundWish,
     WantedSounds,
     digest,
-    fitting_sounds,
     open_library_index,
     search_sounds,
     sound_state,
@@ -66,29 +66,43 @@ def digest_of(fitting: Fitting) -> str:
 
 def _told(sound: Sound) -> str:
     analysis, described = sound.analysis, sound.description
-    hits = [[str(hit.start_s), str(hit.transient_s), str(hit.end_s), round(hit.peak_db, 2)] for hit in analysis.hits]
+    hits = [
+        [str(hit.start_s), str(hit.transient_s), str(hit.end_s), round(hit.peak_db, 2), round(hit.clarity, 2)]
+        for hit in analysis.hits
+    ]
     told = [sound.digest, analysis.kind, round(analysis.peak_db, 2), described.licence, described.author]
     return digest(["told", *map(str, [*told, sound.library, sound.name, *hits])])
 
 
 class _Search:
-    """Searches of one clip in an open index."""
+    """Searches of one clip in an open index, each made once."""
 
     def __init__(self, index: LibraryIndex, options: LibraryOptions) -> None:
         self._index, self._options = index, options
+        self._rankings: dict[tuple[str, bool], SoundRanking] = {}
 
     def fitting(self, wanted: Wanted) -> tuple[Sound, ...]:
         """Return the sounds that fit, the best first."""
-        conditions = _conditions(self._options, ("loop", "bed") if wanted.is_range else ("one-shot", "hits"))
         queries = wanted.queries
         for number, query in enumerate(queries):
-            also = " , ".join(queries[number + 1 :])
-            found = [
-                one for one in fitting_sounds(self._index, query, conditions, also=also) if not sound_state(one.sound)
-            ]
-            if found:
-                return best_fitting(wanted, found, most=self._options.most_sounds)
+            more = queries[number + 1 :]
+            kind = more[-1] if more and wanted.has_kind else ""
+            found = self._ranking(query, wanted.is_range).ranked(
+                also=", ".join(more[: len(more) - bool(kind)]), kind=kind
+            )
+            if sounds := best_fitting(wanted, found, most=self._options.most_sounds, usable=_is_usable):
+                return sounds
         return ()
+
+    def _ranking(self, query: str, is_range: bool) -> SoundRanking:
+        if (query, is_range) not in self._rankings:
+            kinds = ("loop", "bed") if is_range else ("one-shot", "hits")
+            self._rankings[query, is_range] = SoundRanking(self._index, query, _conditions(self._options, kinds))
+        return self._rankings[query, is_range]
+
+
+def _is_usable(sound: Sound) -> bool:
+    return not sound_state(sound)
 
 
 def _conditions(options: LibraryOptions, kinds: Sequence[str]) -> WantedSounds:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 
-from avlink import CONTINUOUS_KINDS, HIT_KINDS, FittingSound, Hit, Sound, SoundWish
+from avlink import CONTINUOUS_KINDS, HIT_KINDS, Hit, RankedSound, Sound, SoundWish
 from avlink_library.singles import singles_of
 
 KIND_WORDS: Mapping[str, str] = {
@@ -51,6 +52,11 @@ class Wanted:
             texts.append(self.kind)
         return tuple(dict.fromkeys(text.strip() for text in texts if text.strip()))
 
+    @property
+    def has_kind(self) -> bool:
+        """Return whether the last of `queries` is that of the kind."""
+        return bool(self.kind) and self.kind != "hit"
+
 
 def wanted_by(hit: Hit, prompt: str) -> Wanted:
     """Return what a hit of a clip asks for."""
@@ -82,17 +88,19 @@ def as_planned(hit: Hit) -> Hit:
     return replace(hit, kind=kind, words="", duration_s=hit.duration_s if lasts else Fraction(0))
 
 
-def best_fitting(wanted: Wanted, found: Sequence[FittingSound], *, most: int) -> tuple[Sound, ...]:
-    """Return at most `most` of the sounds that were found, the best first: those that fit nearly as well as the best.
+def best_fitting(
+    wanted: Wanted, found: Sequence[RankedSound], *, most: int, usable: Callable[[Sound], bool]
+) -> tuple[Sound, ...]:
+    """Return at most `most` of the sounds that were found and can be used: those that fit nearly as well as the best.
 
-    For a moment, sounds of one clear hit go before those of several or none that fit as well.
+    For a moment, those of one clear hit come first. `found` begins with the best.
     """
-    best = max((one.score for one in found), default=0.0)
+    best = next((one.score for one in found if usable(one.sound)), 0.0)
     good = [one for one in found if one.score >= _NEAR_BEST * best]
     if not wanted.is_range:
         # Sorting is stable: of equals the order of the search holds.
         good.sort(key=lambda one: -round(one.score * (_UNCLEAR + (1 - _UNCLEAR) * clarity(one.sound)), 6))
-    return tuple(one.sound for one in good[:most])
+    return tuple(islice((one.sound for one in good if usable(one.sound)), most)) if best else ()
 
 
 def clarity(sound: Sound) -> float:
