@@ -81,15 +81,16 @@ class Crossing:
         return self._fitted[name, out]
 
     def lateness(self, name: str, out: frozenset[int]) -> float:
-        """Return the usual lateness of the hits of a spotter, or of all of them for heads, outside of some folds."""
+        """Return the lateness of the hits of a spotter outside of some folds; of the clearest one for heads."""
         if (name, out) not in self._late:
             spotters = BUILT_IN if name == _HEADS else (name,)
-            pairs = [
-                ((clip.reading.all[spotter].times_s - clip.before_s).tolist(), clip.true_s)
-                for clip in self._within(out)
-                for spotter in spotters
-            ]
-            self._late[name, out] = usual_lateness(pairs)
+            clips = self._within(out)
+            self._late[name, out] = usual_lateness(
+                [
+                    [((clip.reading.all[one].times_s - clip.before_s).tolist(), clip.true_s) for clip in clips]
+                    for one in spotters
+                ]
+            )
         return self._late[name, out]
 
     def late_of(self, way: Way, out: frozenset[int]) -> float:

@@ -29,7 +29,7 @@ FOLDER = ".learning"
 _VERSION = 1
 _BATCH = 8
 _CHECKPOINT_EVERY = 50
-_MOST_STEPS, _LEAST_STEPS = 200, 30
+_MOST_STEPS, _LEAST_STEPS = 200, 10
 _STEPS_A_MINUTE = 2400
 """Steps of heads in a minute of two usual CPU cores. A constant: equal settings give equal weights on any machine."""
 

@@ -34,7 +34,7 @@ from avlink.training.spotting.folds import check_enough, folds_of
 from avlink.training.spotting.footage import FootageRequest, TaughtClip, UntaughtClip, read_taught
 from avlink.training.spotting.reading import Reader
 from avlink.training.spotting.report import HeldFigures, LearnedResult, LearnReport, card
-from avlink.training.spotting.ways import HEADS, Way
+from avlink.training.spotting.ways import Way, heads_for
 
 _PICTURES, _HEADS = "pictures", "heads"
 _OWN = "What was learned comes from the footage and belongs to whoever owns that: share it only if you may."
@@ -114,7 +114,8 @@ def _learn(request: LearnRequest, output: Path, report: LearnReport, outputs: Ou
 
     work = output / FOLDER
     make_folder(work)
-    held_out = held_out_fits(tuple(HEADS))
+    heads = heads_for(len(taught))
+    held_out = held_out_fits(heads)
     # One more for the result.
     fits = len(held_out) + 1
     steps = steps_of(request.minutes, fits)
@@ -126,7 +127,7 @@ def _learn(request: LearnRequest, output: Path, report: LearnReport, outputs: Ou
         session.tell(StepDone(job_id=_HEADS, done=done, total=fits * steps))
 
     fit = Fitter(work, stem_config(net), weights=weights, seed=request.seed, steps=steps, on_step=on_step)
-    crossing = Crossing(clips=study, heads=tuple(HEADS), fit=fit)
+    crossing = Crossing(clips=study, heads=heads, fit=fit)
     session.tell(JobStarted(job_id=_HEADS, name="heads"))
     for name, out in held_out:
         crossing.prepare(name, out)

@@ -25,11 +25,14 @@ LEAST_CONFIDENCE, GAP_S = 0.05, 0.1
 """Heights that no hit of heads is below, and the least time between two; those of the spotter `learned`."""
 
 HEADS: dict[str, HitHeadConfig] = {"curves": HitHeadConfig(), "curves and tokens": HitHeadConfig(tokens=16)}
-"""The heads that are tried, by name."""
+"""Heads by name, the simplest first."""
+
+_TOKENS_FROM = 20
+"""Least number of clips for heads that read tokens: of fewer they learn what single clips look like."""
 
 USUAL_LATE_S = 0.02
 _MOST_LATE_S, _LATE_STEP_S, _LATE_WINDOW_S = 0.3, 0.005, 0.03
-_SIGNIFICANT = 2.0
+_SIGNIFICANT = 3.0
 
 _CONFIDENCES = (0.05, 0.1, 0.15, 0.25, 0.4, 0.55)
 _TIMES = (0.7, 1.0, 1.4, 2.0, 2.8)
@@ -87,6 +90,11 @@ class HeldClip:
         return sum(gains) / len(gains)
 
 
+def heads_for(clips: int) -> tuple[str, ...]:
+    """Return the names of the heads that are tried for a number of clips."""
+    return tuple(name for name, config in HEADS.items() if not config.tokens or clips >= _TOKENS_FROM)
+
+
 def plain_ways() -> list[Way]:
     """Return the built-in spotters as they are."""
     return [Way(kind="as it is", name=name) for name in BUILT_IN]
@@ -102,18 +110,23 @@ def all_ways(heads: Sequence[str]) -> list[Way]:
     ]
 
 
-def usual_lateness(clips: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
-    """Return the time by which true hits follow those that are seen, in seconds, from (seen, true) times of clips.
+def usual_lateness(spotters: Sequence[Sequence[tuple[Sequence[float], Sequence[float]]]]) -> float:
+    """Return the time by which true hits follow those that are seen, in seconds.
 
-    It is where most pairs lie within 30 ms of each other; `USUAL_LATE_S` unless others are clearly more.
+    `spotters` are (seen, true) times of clips, for each spotter. It is where most pairs of one of them lie within 30 ms
+    of each other, and `USUAL_LATE_S` unless these are clearly more than there.
     """
-    apart = [np.subtract.outer(np.asarray(true_s), np.asarray(seen_s)).ravel() for seen_s, true_s in clips]
-    pairs = np.concatenate([np.zeros(0), *apart])
+    late_s, clearest = USUAL_LATE_S, _SIGNIFICANT
     grid = np.arange(-_MOST_LATE_S, _MOST_LATE_S + _LATE_STEP_S / 2, _LATE_STEP_S)
-    near = (np.abs(pairs[None] - grid[:, None]) <= _LATE_WINDOW_S).sum(axis=1)
-    usual = int((np.abs(pairs - USUAL_LATE_S) <= _LATE_WINDOW_S).sum())
-    most = int(near.max(initial=0))
-    if most - usual <= _SIGNIFICANT * np.sqrt(most + usual):
-        return USUAL_LATE_S
-    # The middle of a plateau.
-    return round(float(np.median(grid[near == most])), 3)
+    for clips in spotters:
+        apart = [np.subtract.outer(np.asarray(true_s), np.asarray(seen_s)).ravel() for seen_s, true_s in clips]
+        pairs = np.concatenate([np.zeros(0), *apart])
+        near = (np.abs(pairs[None] - grid[:, None]) <= _LATE_WINDOW_S).sum(axis=1)
+        usual = int((np.abs(pairs - USUAL_LATE_S) <= _LATE_WINDOW_S).sum())
+        most = int(near.max(initial=0))
+        # Counts of pairs by chance have a deviation of their root.
+        clear = (most - usual) / np.sqrt(max(1, most + usual))
+        if clear > clearest:
+            # The middle of a plateau.
+            late_s, clearest = round(float(np.median(grid[near == most])), 3), clear
+    return late_s
