@@ -6,12 +6,12 @@ from pathlib import PurePosixPath
 
 from avlink.library.sheets import Row
 from avlink.library.tags import Tags, tags_of
-from avlink.library.thesaurus import word_parts
+from avlink.library.thesaurus import joined_words, word_parts
 from avlink.library.ucs import UcsCategory, find_category, infer_category, parse_name
 from avlink.library.values import Description
-from avlink.library.words import distinct, split_words
+from avlink.library.words import distinct, phrases, split_words
 
-DESCRIPTION_VERSION = 2
+DESCRIPTION_VERSION = 3
 """Raised when the same file gives another description, so that libraries are described anew."""
 
 _FOLDER_WEIGHT, _TEXT_WEIGHT = 0.5, 0.5
@@ -38,9 +38,9 @@ def describe(name: str, tags: Tags, row: Row, *, licence: str = "") -> Descripti
     folder_words = distinct(split_words(" ".join(reversed(path.parts[:-1]))))
     place = distinct((*folder_words, *split_words(f"{tags.library} {stated.library}")))
     # Names of makers and packs, which are those of folders, are no compounds.
-    name_words = distinct(
-        (*name_words, *(part for word in name_words if word not in place for part in word_parts(word)))
-    )
+    joined = (word for phrase in joined_words(phrases(f"{named} {tags.title}")) for word in phrase)
+    parts = (part for word in name_words if word not in place for part in word_parts(word))
+    name_words = distinct((*name_words, *joined, *parts))
     found, origin = _category(parsed.catid if parsed else "", stated, tags)
     if found is None:
         weighted = dict.fromkeys(folder_words, _FOLDER_WEIGHT) | dict.fromkeys(text_words, _TEXT_WEIGHT)

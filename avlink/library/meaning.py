@@ -21,7 +21,7 @@ _BESIDES = 0.2
 _GUESSED, _OF_FOLDER = 0.7, 0.8
 """Trust in words of a category that was inferred from others, and in those of folders."""
 
-_UNASKED_SOURCE, _UNASKED_MATERIAL, _OTHER_ACTION, _UNASKED_UNREAL = 0.7, 0.9, 0.75, 0.6
+_UNASKED_SOURCE, _UNASKED_MATERIAL, _OTHER_ACTION, _UNASKED_UNREAL = 0.7, 0.8, 0.75, 0.6
 """Weights of sounds with a source, a material or an action that the prompt does not name, and of made-up ones."""
 
 
@@ -74,19 +74,24 @@ class SoundMeaning:
 
         That is a source, a material, another action or none where one is asked for, music, and what no picture makes.
         """
-        weight = _unasked(self._facet("source"), asked, _UNASKED_SOURCE)
-        weight *= _unasked(self._facet("material"), asked, _UNASKED_MATERIAL)
+        weight = self._part("source", asked, _UNASKED_SOURCE) * self._part("material", asked, _UNASKED_MATERIAL)
         if asks_for_action:
-            own = self._facet("action")
-            weight *= _unasked(own, asked, _OTHER_ACTION) if own else _OTHER_ACTION
-        if self._facet(UNREAL) - asked:
-            weight *= _UNASKED_UNREAL
+            weight *= self._part("action", asked, _OTHER_ACTION, lacking=_OTHER_ACTION)
+        weight *= self._part(UNREAL, asked, _UNASKED_UNREAL)
         if self._concepts & music_concepts() and not asked & music_concepts():
             weight *= _UNASKED_UNREAL
         return weight
 
-    def _facet(self, facet: str) -> set[str]:
-        return {name for name in self._concepts if thesaurus()[name].facet == facet}
+    def _part(self, facet: str, asked: set[str], weight: float, *, lacking: float = 1.0) -> float:
+        """Return the weight of what the sound has of a facet: `lacking` if nothing, `weight` if nothing `asked`.
+
+        If some of it is asked for, it is half as far from 1. A word that may mean what is asked for means that.
+        """
+        own = [names for _, trust, names in self._words if trust > _GUESSED and facet in _facets(names)]
+        wanted = sum(not asked.isdisjoint(names) for names in own)
+        if not own:
+            return lacking
+        return 1.0 if wanted == len(own) else (1 + weight) / 2 if wanted else weight
 
     @staticmethod
     def _nearness(term: Term, word: str, trust: float, concepts: Sequence[str]) -> float:
@@ -100,8 +105,5 @@ def _factor(name: str) -> float:
     return _ALIKE if thesaurus()[name].facet == "material" or is_broad(name) else _ANOTHER_WORD
 
 
-def _unasked(own: set[str], asked: set[str], weight: float) -> float:
-    """Return the weight of a sound that has nothing but what was not asked for, half as far from 1 for some of it."""
-    if own <= asked:
-        return 1.0
-    return (1 + weight) / 2 if own & asked else weight
+def _facets(names: Sequence[str]) -> set[str]:
+    return {thesaurus()[name].facet for name in names}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from avlink.library.thesaurus import SOUNDING, concepts_of, is_known, near_concepts, thesaurus, word_parts
+from avlink.library.thesaurus import SOUNDING, concepts_of, joined_words, near_concepts, thesaurus, word_parts
 from avlink.library.ucs import categories_of
 from avlink.library.words import Phrase, phrases
 
@@ -24,7 +24,7 @@ _ON = 0.9
 """Weight of what is named after "on", which may be what is struck, or a place."""
 
 _TOOL = 0.6
-"""Weight of what is named before an action, where another thing is named that it is done to."""
+"""Weight of what something is done with: named after "with", or before the action where its object is named too."""
 
 _ASIDE = 0.25
 """Weight of what stands in brackets."""
@@ -36,7 +36,7 @@ _PLACES = (
     "in at near beside behind from inside outside under over above below along around across through during while "
     "within between toward towards by next"
 )
-_OBJECTS = "against into with for and or then"
+_OBJECTS = "against into for and or then"
 _PARTICLES = "a an the is are was be being been it its that this which of to as off out up down one not no very"
 _PLACE_WORDS, _OBJECT_WORDS, _EMPTY = (frozenset(text.split()) for text in (_PLACES, _OBJECTS, _PARTICLES))
 _CLOSE_UP = re.compile(r"\b(close|wide|extreme)[\s-]*(up|ups|shot|shots)\b", re.IGNORECASE)
@@ -86,23 +86,11 @@ def _weighted(text: str) -> Iterator[tuple[Phrase, float]]:
     asides = " , ".join(found[0][1:-1] for found in _BRACKETS.finditer(text))
     weight = 1.0
     for clause in _CLAUSE.split(_BRACKETS.sub(" ", text)):
-        words = _clause(_joined(list(phrases(clause))))
+        words = _clause(joined_words(phrases(clause)))
         yield from ((phrase, weight * place) for phrase, place in words)
         # A clause of particles alone is none.
         weight *= _LATER_CLAUSE if words else 1.0
     yield from ((phrase, _ASIDE) for phrase, _ in _clause(list(phrases(asides))))
-
-
-def _joined(words: list[Phrase]) -> list[Phrase]:
-    """Return words, two of which the thesaurus knows as one joined: "machine gun", "drum kit"."""
-    made: list[Phrase] = []
-    for phrase in words:
-        both = "".join((*made[-1], *phrase)) if made else ""
-        if both and len(made[-1]) == len(phrase) == 1 and is_known(both):
-            made[-1] = (both,)
-        else:
-            made.append(phrase)
-    return made
 
 
 def _clause(words: list[Phrase]) -> list[tuple[Phrase, float]]:
@@ -114,6 +102,8 @@ def _clause(words: list[Phrase]) -> list[tuple[Phrase, float]]:
             place = _IN_PLACE
         elif word in ("on", "onto"):
             place = _ON
+        elif word == "with":
+            place = _TOOL
         elif word in _OBJECT_WORDS:
             place = 1.0
         elif word not in _EMPTY:

@@ -27,8 +27,11 @@ _PAIRED = 4
 _IN_FULL = 0.75
 """A sound that tells so much of a term has its word, or another one for it, which counts more if few others do."""
 
-_LEAST_TOLD = 0.2
+_LEAST_TOLD = 0.25
 """A sound must tell as much as this part of one word in full, or it has nothing to do with the prompt."""
+
+_ASKED = 0.4
+"""Weight of a term times nearness of a concept from which on the concept is asked for."""
 
 _ALSO = 0.3
 """Weight of the words that choose among the sounds that fit."""
@@ -72,7 +75,12 @@ class SoundRanking:
         of `kind`, of which one is enough, as a word of the prompt.
         """
         more, kinds = prompt_terms(also), prompt_terms(kind)
-        asked = {name for term in (*self._terms, *more, *kinds) for name in term.concepts}
+        asked = {
+            name
+            for term in (*self._terms, *more, *kinds)
+            for name, nearness in term.concepts.items()
+            if term.weight * nearness >= _ASKED
+        }
         actions = any("action" in term.facets for term in self._terms)
         found = []
         for meaning, score in zip(self._meanings, self._scores, strict=True):

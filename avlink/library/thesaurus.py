@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
 from avlink.core.documents import parse_toml
 from avlink.library.ucs import categories_of
-from avlink.library.words import stem
+from avlink.library.words import Phrase, stem
 
 _NARROWER, _BROADER, _RELATED = 0.85, 0.55, 0.5
 """Nearness of a concept to one of its kinds, to the one it is a kind of, and to one that goes with it."""
@@ -63,8 +63,11 @@ def thesaurus() -> Mapping[str, Concept]:
 
 @lru_cache(maxsize=1 << 14)
 def concepts_of(word: str) -> tuple[str, ...]:
-    """Return the names of the concepts that a word in lower case may mean, in any of its forms."""
-    return _by_stem().get(stem(word), ())
+    """Return the names of the concepts that a word in lower case may mean, in any of its forms.
+
+    A word that is listed just so means what it is listed for: a can is no cane.
+    """
+    return _by_word().get(word) or _by_stem().get(stem(word), ())
 
 
 @lru_cache(maxsize=1 << 14)
@@ -73,9 +76,16 @@ def concepts_of_label(word: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*concepts_of(word), *_by_label().get(word, ()))))
 
 
-def is_known(word: str) -> bool:
-    """Return whether the thesaurus lists a word in just this form."""
-    return word in _words()
+def joined_words(words: Iterable[Phrase]) -> list[Phrase]:
+    """Return words in order, with two that the thesaurus knows as one joined: "machine gun", "hi hat"."""
+    made: list[Phrase] = []
+    for phrase in words:
+        both = "".join((*made[-1], *phrase)) if made else ""
+        if both and len(made[-1]) == len(phrase) == 1 and both in _by_word():
+            made[-1] = (both,)
+        else:
+            made.append(phrase)
+    return made
 
 
 @lru_cache(maxsize=1 << 14)
@@ -89,7 +99,7 @@ def word_parts(word: str) -> tuple[str, ...]:
         return ()
     ends = [word[-size:] for size in range(len(word) - 1, _LEAST_HEAD - 1, -1)]
     starts = [word[:size] for size in range(len(word) - 1, _LEAST_HEAD, -1)]
-    known = [part for part in (*ends, *starts) if part in _words()]
+    known = [part for part in (*ends, *starts) if part in _by_word()]
     return _segmented(word) or tuple(sorted(known, key=lambda part: -len(part))[:1])
 
 
@@ -126,21 +136,25 @@ def music_concepts() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
+def _by_word() -> Mapping[str, tuple[str, ...]]:
+    return _grouped((word, one.name) for one in thesaurus().values() for word in one.words)
+
+
+@lru_cache(maxsize=1)
 def _by_stem() -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for one in thesaurus().values():
-        for word in one.words:
-            if one.name not in found[stem(word)]:
-                found[stem(word)].append(one.name)
-    return {word: tuple(names) for word, names in found.items()}
+    return _grouped((stem(word), one.name) for one in thesaurus().values() for word in one.words)
 
 
 @lru_cache(maxsize=1)
 def _by_label() -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for one in thesaurus().values():
-        for word in one.labels:
-            found[word].append(one.name)
+    return _grouped((word, one.name) for one in thesaurus().values() for word in one.labels)
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    """Return the concepts of each word, each once."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for word, name in pairs:
+        found[word][name] = None
     return {word: tuple(names) for word, names in found.items()}
 
 
@@ -158,14 +172,9 @@ def _neighbours() -> Mapping[str, Mapping[str, float]]:
 
 def _segmented(word: str) -> tuple[str, ...]:
     """Return known words of three letters or more that make up a word, the longest first; none if there are none."""
-    if word in _words():
+    if word in _by_word():
         return (word,)
     for size in range(len(word) - 3, 2, -1):
-        if word[:size] in _words() and (rest := _segmented(word[size:])):
+        if word[:size] in _by_word() and (rest := _segmented(word[size:])):
             return (word[:size], *rest)
     return ()
-
-
-@lru_cache(maxsize=1)
-def _words() -> frozenset[str]:
-    return frozenset(word for one in thesaurus().values() for word in one.words)
