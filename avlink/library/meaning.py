@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from avlink.library.prompt_terms import Term
 from avlink.library.thesaurus import UNREAL, concepts_of_label, is_broad, music_concepts, thesaurus
@@ -38,7 +39,7 @@ class SoundMeaning:
                 trusted.setdefault(word, trust)
         self.sound = sound
         self._text = f" {' '.join(trusted)} "
-        self._words = [(stem(word), trust, concepts_of_label(word)) for word, trust in trusted.items()]
+        self._words = [(word, trust, concepts_of_label(word)) for word, trust in trusted.items()]
         # What was guessed may help a sound, and is not held against it.
         self._concepts = {name for _, trust, names in self._words if trust > _GUESSED for name in names}
 
@@ -48,9 +49,9 @@ class SoundMeaning:
         A word of the sound tells one term in full, the one that it is nearest to, and others in part.
         """
         pairs = [
-            (-self._nearness(term, *word), number, place)
+            (-_nearness(term, word) * trust, number, place)
             for number, term in enumerate(terms)
-            for place, word in enumerate(self._words)
+            for place, (word, trust, _) in enumerate(self._words)
         ]
         told, words, used = [0.0] * len(terms), [0] * len(terms), set[int]()
         for lost, number, place in sorted(pair for pair in pairs if pair[0]):
@@ -93,11 +94,13 @@ class SoundMeaning:
             return lacking
         return 1.0 if wanted == len(own) else (1 + weight) / 2 if wanted else weight
 
-    @staticmethod
-    def _nearness(term: Term, word: str, trust: float, concepts: Sequence[str]) -> float:
-        if len(term.phrase) == 1 and stem(term.phrase[0]) == word:
-            return trust
-        return max((term.concepts.get(name, 0.0) * _factor(name) for name in concepts), default=0.0) * trust
+
+@lru_cache(maxsize=1 << 15)
+def _nearness(term: Term, word: str) -> float:
+    """Return how much of a term a word tells, 0 to 1."""
+    if len(term.phrase) == 1 and stem(term.phrase[0]) == stem(word):
+        return 1.0
+    return max((term.concepts.get(name, 0.0) * _factor(name) for name in concepts_of_label(word)), default=0.0)
 
 
 def _factor(name: str) -> float:

@@ -44,7 +44,8 @@ _BRACKETS = re.compile(r"[(\[{][^)\]}]*[)\]}]")
 _CLAUSE = re.compile(r"[,;:.!?\n]+\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Compared by identity, so that what is near to a term can be kept by it.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Term:
     """A word of a prompt, as its letters in a script without spaces.
 
