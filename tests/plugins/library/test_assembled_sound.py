@@ -18,7 +18,7 @@ from avlink_library import plugin
 from avlink_library.assemble import assemble
 from avlink_library.generator import LibraryGenerator
 from avlink_library.options import LibraryOptions
-from avlink_library.shelf import fitting_sounds, material
+from avlink_library.shelf import material, sounds_for
 
 from avlink import Hit, LibraryError, MediaChanged, PictureSpec, Prompt, SoundRequest, SoundWish, Waveform
 from avlink.core.events import ignore
@@ -28,12 +28,13 @@ from tests.library.sounds import strikes, write_wav
 from tests.plugins.library.conftest import StillSpotter, heard, knock, made, request
 
 PLAIN = LibraryOptions(vary=False)
+WHOLE = LibraryOptions(vary=False, whole_tails=True)
 
 
 def singles(hits: tuple[Hit, ...], base: tuple[Hit, ...] | None = None, seed: int = 1):
     options = LibraryOptions()
     wish = SoundWish(prompt=Prompt(), hits=hits, base_hits=base)
-    return assemble(hits, base, "", fitting_sounds(wish, options), seed, options).strikes
+    return assemble(hits, base, "", sounds_for(wish, options), seed, options).strikes
 
 
 @pytest.mark.usefixtures("shared_library")
@@ -51,14 +52,22 @@ class TestPlace:
         sound = heard(made(request((knock(1),)), PLAIN))
         assert np.abs(sound[47000:47900]).max() > 0.001 and np.abs(sound[:40000]).max() == 0
 
-    def test_a_tail_rings_on_over_the_next_hit(self) -> None:
-        one, other = (heard(made(request((knock(time_s),)), PLAIN)) for time_s in ("0.5", "0.55"))
+    def test_a_whole_tail_rings_on_over_the_next_hit(self) -> None:
+        one, other = (heard(made(request((knock(time_s),)), WHOLE)) for time_s in ("0.5", "0.55"))
         base = (knock("0.5"), knock("0.55"))
         both = singles(base)
         alone = [singles((hit,))[0] for hit in base]
         if [row.single.id for row in both] == [row.single.id for row in alone]:
-            np.testing.assert_allclose(heard(made(request(base), PLAIN)), one + other, atol=1e-6)
+            np.testing.assert_allclose(heard(made(request(base), WHOLE)), one + other, atol=1e-6)
         assert both[0].single.id != both[1].single.id
+
+    def test_a_tail_is_down_before_the_next_hit_of_its_sound(self) -> None:
+        base = (knock("0.5"), knock("0.7"))
+        replaced, whole = (heard(made(request(base), options)) for options in (PLAIN, WHOLE))
+        attack, before = slice(24000, 24400), slice(33100, 33500)
+        np.testing.assert_array_equal(replaced[attack], whole[attack])
+        # The pre-roll of that hit is heard above what is left of the tail.
+        assert np.abs(replaced[before]).max() < 0.9 * np.abs(whole[before]).max()
 
     def test_hits_outside_of_the_clip_and_twice_on_a_sample(self) -> None:
         sound = made(request((knock(-30), knock(500), knock(1), knock(1)), seconds=2), PLAIN)

@@ -55,8 +55,8 @@ def test_nothing_is_changed_that_need_not_be() -> None:
 
 def test_soft_edges_leave_the_transient() -> None:
     made = with_soft_edges(np.ones(1000, np.float32), 10, rate=48000)
-    assert made[10] == 1 and made[0] < 0.1 and made[-1] < 0.01
-    np.testing.assert_array_equal(made[10:700], 1)
+    assert made[10] == 1 and made[0] < 0.2 and made[-1] < 0.01
+    np.testing.assert_array_equal(made[10:490], 1)
 
 
 @given(
