@@ -39,8 +39,9 @@ OPTIONS = {
     "sonify": "--credits --device --dry-run --duck --force --help --json --media-root --negative --output --overwrite "
     "--preview --production --prompt --rate --recipe --seed --set --skip-missing --stems --takes --timeline "
     "--tracks --verbose -o -r -s -v INPUT",
-    "spot": "--device --force --guide --help --json --media-root --min-confidence --output --overwrite --preview "
-    "--rate --recipe --sensitivity --set --skip-missing --spotter --timeline --tracks --verbose -o -r -s -v INPUT",
+    "spot": "--device --dry-run --force --guide --help --json --learn --media-root --min-confidence --minutes --output "
+    "--overwrite --preview --rate --recipe --seed --sensitivity --set --skip-missing --spotter --timeline --tracks "
+    "--verbose -o -r -s -v INPUT",
     "takes": "--clip --help --json --output --overwrite --use -o TIMELINE",
     "visualize": "--device --dry-run --force --help --json --media-root --negative --output --overwrite "
     "--prompt --rate --recipe --seed --set --skip-missing --timeline --tracks --verbose -o -r -s -v INPUT",

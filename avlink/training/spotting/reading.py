@@ -74,11 +74,11 @@ class Reader:
         """Return the reading of a clip, from the cache if it is there. Raises MediaError for a broken picture."""
         store, key = self._session.store, digest([*self._key, made_span(source)])
         known = store.get(key)
-        if known is not None:
-            return _read(known)
-        reading = self._look(source)
-        store.put_file(key, ".safetensors", lambda path: _write(path, reading))
-        return reading
+        if known is None:
+            reading = self._look(source)
+            known = store.put_file(key, ".safetensors", lambda path: _write(path, reading))
+        # Read back in any case: tokens are stored in half precision, and a second run must learn from the same.
+        return _read(known)
 
     def _look(self, source: Source) -> ClipReading:
         frames = _frames(source, PICTURE)
