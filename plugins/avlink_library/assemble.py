@@ -10,20 +10,21 @@ from fractions import Fraction
 from avlink import Hit, Sound, SoundUse, derive_seed
 from avlink_library.choose import choose
 from avlink_library.options import LibraryOptions
+from avlink_library.shape import duck_span
 from avlink_library.shelf import Fitting
 from avlink_library.singles import Single, clear_ones, singles_of
 from avlink_library.vary import Variation, variation_of
 from avlink_library.wanted import Wanted, wanted_by
 
 _SAME_S = Fraction(3, 100)
-"""Hits that are nearer to each other are heard as one, and none replaces the other."""
+"""Hits that are nearer to each other are heard as one, and none ducks the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
     """A single hit of a recording for a hit of the clip.
 
-    `next_s` is the next hit that asks for the same sound, which replaces its tail; None where the tail stays whole.
+    `next_s` is the next hit of the same sound, under which the tail is ducked; None where none strikes on the tail.
     """
 
     hit: Hit
@@ -78,9 +79,8 @@ def assemble(
     Those of `base_hits` that are still there get what they would get with these alone.
     """
     laid = lay_out(hits, base_hits, prompt, fitting, seed, options)
-    strikes = tuple(one for _, one in laid if isinstance(one, Strike))
     return Assembly(
-        strikes=strikes if options.whole_tails else _replaced(strikes, prompt),
+        strikes=tuple(one for _, one in laid if isinstance(one, Strike)),
         stretches=tuple(one for _, one in laid if isinstance(one, Stretch)),
         missing=tuple(hit for hit, one in laid if one is None),
     )
@@ -101,7 +101,8 @@ def lay_out(
         before = _in_order(base_hits)
         kept = dict(zip(map(_asked, before), _choices(before, prompt, fitting, seed, {}), strict=True))
     chosen = _choices(ordered, prompt, fitting, seed, kept)
-    return [(hit, _laid(hit, single, seed, options)) for hit, single in zip(ordered, chosen, strict=True)]
+    laid = [(hit, _laid(hit, single, seed, options)) for hit, single in zip(ordered, chosen, strict=True)]
+    return laid if options.whole_tails else _with_next(laid, prompt)
 
 
 def assemble_ambience(wanted: Wanted, duration_s: Fraction, fitting: Fitting, seed: int) -> Assembly:
@@ -150,16 +151,22 @@ def _laid(hit: Hit, single: Single | None, seed: int, options: LibraryOptions) -
     return Strike(hit=hit, single=single, variation=variation_of(hit, seed, options))
 
 
-def _replaced(strikes: Sequence[Strike], prompt: str) -> tuple[Strike, ...]:
-    """Return strikes in the order of time, each with the next one of the same sound that is no part of it."""
+def _with_next(
+    laid: Sequence[tuple[Hit, Strike | Stretch | None]], prompt: str
+) -> list[tuple[Hit, Strike | Stretch | None]]:
+    """Return what is laid, in the order of time, with the next hit of the same sound that strikes on each tail."""
     later: dict[Wanted, list[Fraction]] = defaultdict(list)
-    made = []
-    for strike in reversed(strikes):
-        times = later[wanted_by(strike.hit, prompt)]
-        after = strike.hit.time_s + _SAME_S
-        made.append(replace(strike, next_s=next((time_s for time_s in reversed(times) if time_s >= after), None)))
-        times.append(strike.hit.time_s)
-    return tuple(reversed(made))
+    made: list[tuple[Hit, Strike | Stretch | None]] = []
+    for hit, one in reversed(laid):
+        if isinstance(one, Strike):
+            times = later[wanted_by(hit, prompt)]
+            after = (time_s for time_s in reversed(times) if time_s >= hit.time_s + _SAME_S)
+            tail_s = (one.single.end_s - one.single.transient_s) / one.variation.speed
+            next_s = next((time_s for time_s in after if duck_span(time_s - hit.time_s)[0] < tail_s), None)
+            one = replace(one, next_s=next_s)
+            times.append(hit.time_s)
+        made.append((hit, one))
+    return made[::-1]
 
 
 def _choices(

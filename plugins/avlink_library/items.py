@@ -66,6 +66,8 @@ def item_text(one: Strike | Stretch) -> str:
         told |= {name: fraction_text(getattr(single, f"{name}_s")) for name in ("start", "transient", "end")}
         told |= {"speed": fraction_text(variation.speed), "treble_db": variation.treble_db}
         told |= {"level_db": variation.level_db, "strength": round(one.hit.strength, 4)}
+        if one.next_s is not None:
+            told["next"] = fraction_text(one.next_s - one.hit.time_s)
     else:
         told |= {"seed": one.seed, "strength": round(one.strength, 4)}
     return json.dumps(told, sort_keys=True, ensure_ascii=False)
@@ -98,7 +100,8 @@ def read_item(text: str, index: LibraryIndex, hit: Hit) -> Strike | Stretch:
         peak_db=0.0,
     )
     variation = Variation(speed=Fraction(told["speed"]), treble_db=told["treble_db"], level_db=told["level_db"])
-    return Strike(hit=replace(hit, strength=told["strength"]), single=single, variation=variation)
+    next_s = hit.time_s + Fraction(told["next"]) if "next" in told else None
+    return Strike(hit=replace(hit, strength=told["strength"]), single=single, variation=variation, next_s=next_s)
 
 
 def _sounds(hit: Hit, one: Strike | Stretch | None, prompt: str, fitting: Fitting, takes: int, note: str) -> HitSounds:

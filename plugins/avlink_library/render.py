@@ -111,8 +111,8 @@ class _Struck(Playable):
         self.shape = strike_shape(strike, sound.analysis.sample_rate)
         self._duck: tuple[int, int] | None = None
         if strike.next_s is not None:
-            begin_s, end_s = duck_span(float(strike.next_s - strike.hit.time_s))
-            self._duck = (self.shape.anchor + round(begin_s * RATE), self.shape.anchor + round(end_s * RATE))
+            begin_s, end_s = duck_span(strike.next_s - strike.hit.time_s)
+            self._duck = (self.shape.anchor + to_index(begin_s, RATE), self.shape.anchor + to_index(end_s, RATE))
 
     @property
     def num_samples(self) -> int:

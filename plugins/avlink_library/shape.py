@@ -21,16 +21,16 @@ _LOUD_DB = 40.0
 """It is loud less than this below its peak."""
 
 _EDGE_S = 0.01
-_DUCK_DB = -24
+_DUCK_DB = -24.0
 """Level of a tail, compared with what it was, once another hit of the same sound strikes."""
 
-_DUCK_S, _DUCK_PART = 0.12, 0.6
+_DUCK_S, _DUCK_PART = Fraction(3, 25), Fraction(3, 5)
 """It goes down over this time, or this part of the time to that hit if that is shorter."""
 
-_DUCK_LEAD_S = 0.025
+_DUCK_LEAD_S = Fraction(1, 40)
 """It is down from this time before that hit on, so that the attack is heard."""
 
-_WHOLE_S = 0.01
+_WHOLE_S = Fraction(1, 100)
 """The attack of a hit is left whole."""
 
 
@@ -107,14 +107,14 @@ def with_soft_edges(samples: NDArray[np.float32], anchor: int, *, rate: int) -> 
     return made
 
 
-def duck_span(gap_s: float) -> tuple[float, float]:
+def duck_span(gap_s: Fraction) -> tuple[Fraction, Fraction]:
     """Return begin and end of the ducking of a tail on which another hit strikes `gap_s` later, in seconds."""
     end_s = max(gap_s - _DUCK_LEAD_S, 2 * _WHOLE_S)
     return max(_WHOLE_S, end_s - min(_DUCK_S, _DUCK_PART * gap_s)), end_s
 
 
 def ducked(samples: NDArray[np.float32], first: int, *, begin: int, end: int) -> NDArray[np.float32]:
-    """Return samples that go down by 18 dB from sample `begin` to `end` and stay there; they are those from `first`."""
+    """Return samples, those from `first` on, that go down by 24 dB from sample `begin` to `end` and stay there."""
     if first + len(samples) <= begin:
         return samples
     left = np.clip((end - first - np.arange(len(samples))) / max(1, end - begin), 0, 1)

@@ -88,6 +88,23 @@ def test_a_sound_that_swells_has_the_hit_of_its_peak() -> None:
     assert 0.4 < hit.transient_s < 0.55 and hit.start_s < 0.2 and 0.6 < hit.end_s <= 1
 
 
+def test_a_lone_blow_is_clear_and_a_swell_an_echo_and_a_latch_are_not() -> None:
+    lone = analyse_sound(wave(strikes([4800], 48000)), "x")
+    assert lone.kind == "one-shot" and lone.hits[0].clarity > 0.9
+    # 200 ms after the blow, and before it; each 14 dB softer.
+    for at, levels in (([4800, 14400], (1, 0.2)), ([4800, 14400], (0.2, 1))):
+        twice = analyse_sound(wave(strikes(at, 48000, levels=levels)), "x")
+        assert twice.kind == "one-shot"
+        assert max(twice.hits, key=lambda hit: hit.peak_db).clarity < 0.7 * lone.hits[0].clarity
+    swell = np.interp(np.arange(48000), [0, 24000, 36000, 48000], [0, 1, 0, 0]) ** 3
+    assert analyse_sound(wave(0.5 * swell * hiss(1, level=1.0)), "x").hits[0].clarity < 0.5
+
+
+def test_each_of_several_hits_is_as_clear_as_it_is_alone() -> None:
+    apart = analyse_sound(wave(strikes([4800, 60000, 120000], 168000)), "x")
+    assert apart.kind == "hits" and all(hit.clarity > 0.9 for hit in apart.hits)
+
+
 def test_spans_hold_the_pre_roll_and_the_tail_and_do_not_overlap() -> None:
     sound = strikes([24000, 72000], 120000, decay_s=0.05)
     # A swing that leads to the second hit, from 0.2 s before it.

@@ -85,6 +85,17 @@ def test_a_file_that_moved_is_not_analysed_again(folder: Path, added: Path) -> N
     assert found("oak") == ["oak gate.wav"]
 
 
+def test_hits_of_the_first_version_are_read_until_their_library_is_updated(folder: Path, added: Path) -> None:
+    before = find_sound(folder / NAMES[0]).analysis.hits
+    with contextlib.closing(sqlite3.connect(database_path())) as connection, connection:
+        connection.execute("UPDATE analyses SET version = 1, hits = '[[1, 2, 3, -6.5]]'")
+        connection.execute("UPDATE sounds SET read_as = ''")
+    (hit,) = find_sound(folder / NAMES[0]).analysis.hits
+    assert (hit.peak_db, hit.rise_db, hit.clarity) == (-6.5, 0, 0)
+    assert counts(update()) == (0, 4, 0, 0)
+    assert find_sound(folder / NAMES[0]).analysis.hits == before != (hit,)
+
+
 def test_a_sheet_that_changed_describes_its_sounds_anew(folder: Path, added: Path) -> None:
     (folder / "list.csv").write_text(f"file,description,licence,author\n{NAMES[0]},barn,CC0,Ann\n")
     assert counts(update()) == (0, 1, 3, 0)

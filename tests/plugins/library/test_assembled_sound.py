@@ -15,10 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from avlink_library import plugin
-from avlink_library.assemble import assemble
+from avlink_library.assemble import Assembly, Strike, assemble
 from avlink_library.generator import LibraryGenerator
 from avlink_library.options import LibraryOptions
+from avlink_library.render import Renderer
+from avlink_library.shape import duck_span
 from avlink_library.shelf import material, sounds_for
+from numpy.typing import NDArray
 
 from avlink import Hit, LibraryError, MediaChanged, PictureSpec, Prompt, SoundRequest, SoundWish, Waveform
 from avlink.core.events import ignore
@@ -28,13 +31,16 @@ from tests.library.sounds import strikes, write_wav
 from tests.plugins.library.conftest import StillSpotter, heard, knock, made, request
 
 PLAIN = LibraryOptions(vary=False)
-WHOLE = LibraryOptions(vary=False, whole_tails=True)
 
 
-def singles(hits: tuple[Hit, ...], base: tuple[Hit, ...] | None = None, seed: int = 1):
-    options = LibraryOptions()
+def singles(hits: tuple[Hit, ...], base: tuple[Hit, ...] | None = None, seed: int = 1, options=PLAIN):
     wish = SoundWish(prompt=Prompt(), hits=hits, base_hits=base)
     return assemble(hits, base, "", sounds_for(wish, options), seed, options).strikes
+
+
+def rendered(*strikes: Strike) -> NDArray[np.float32]:
+    """Two seconds of what strikes lay."""
+    return np.concatenate(list(Renderer(PLAIN).blocks(Assembly(strikes=strikes), 96000)), axis=1)[0]
 
 
 @pytest.mark.usefixtures("shared_library")
@@ -52,22 +58,28 @@ class TestPlace:
         sound = heard(made(request((knock(1),)), PLAIN))
         assert np.abs(sound[47000:47900]).max() > 0.001 and np.abs(sound[:40000]).max() == 0
 
-    def test_a_whole_tail_rings_on_over_the_next_hit(self) -> None:
-        one, other = (heard(made(request((knock(time_s),)), WHOLE)) for time_s in ("0.5", "0.55"))
-        base = (knock("0.5"), knock("0.55"))
-        both = singles(base)
-        alone = [singles((hit,))[0] for hit in base]
-        if [row.single.id for row in both] == [row.single.id for row in alone]:
-            np.testing.assert_allclose(heard(made(request(base), WHOLE)), one + other, atol=1e-6)
+    def test_a_tail_is_ducked_under_the_next_hit_of_the_same_sound(self) -> None:
+        hits = (knock("0.5"), knock("0.6"))
+        both = singles(hits)
+        assert [one.next_s for one in both] == [hits[1].time_s, None]
         assert both[0].single.id != both[1].single.id
+        one, other = (rendered(replace(each, next_s=None)) for each in both)
+        begin, end = (24000 + round(at * 48000) for at in duck_span(Fraction(1, 10)))
+        # The second begins to sound before its transient.
+        ducked, lead = rendered(both[0]), int(np.flatnonzero(other)[0])
+        np.testing.assert_array_equal(ducked[:begin], one[:begin])
+        np.testing.assert_allclose(ducked[end:], one[end:] * 10 ** (-24 / 20), rtol=1e-5, atol=1e-9)
+        assert begin > 24000 + 480 and end <= 28800 - 1200 and lead < 28800
+        np.testing.assert_allclose(rendered(*both), ducked + other, atol=1e-6)
 
-    def test_a_tail_is_down_before_the_next_hit_of_its_sound(self) -> None:
-        base = (knock("0.5"), knock("0.7"))
-        replaced, whole = (heard(made(request(base), options)) for options in (PLAIN, WHOLE))
-        attack, before = slice(24000, 24400), slice(33100, 33500)
-        np.testing.assert_array_equal(replaced[attack], whole[attack])
-        # The pre-roll of that hit is heard above what is left of the tail.
-        assert np.abs(replaced[before]).max() < 0.9 * np.abs(whole[before]).max()
+    def test_tails_ring_on_where_they_are_to_or_where_another_sound_strikes(self) -> None:
+        hits = (knock("0.5"), knock("0.6"))
+        assert [one.next_s for one in singles(hits, options=LibraryOptions(whole_tails=True))] == [None, None]
+        step = Hit(time_s=Fraction(11, 20), words="footstep gravel")
+        assert [one.next_s for one in singles((hits[0], step))] == [None, None]
+        # Two that are heard as one, and two of which the first has rung out.
+        for later in ("0.51", "1.5"):
+            assert [one.next_s for one in singles((hits[0], knock(later)))] == [None, None]
 
     def test_hits_outside_of_the_clip_and_twice_on_a_sample(self) -> None:
         sound = made(request((knock(-30), knock(500), knock(1), knock(1)), seconds=2), PLAIN)

@@ -154,8 +154,7 @@ class TestPlaces:
 
     def test_together_they_sound_as_the_stem_of_the_clip_fades_included(self, tmp_path: Path, session: Session) -> None:
         marks = (*KNOCKS, (Fraction(1), "scrape metal", Fraction(1, 2)))
-        # An item is whole: an editor decides where its tail ends.
-        plain = ("stems.post=[]", "stems.write_handles=true", "backend.options.whole_tails=true")
+        plain = ("stems.post=[]", "stems.write_handles=true")
         cuts = [spotted(tmp_path / name, marks) for name in ("clip", "hits")]
         for cut in cuts:
             fade_out(cut, 20)

@@ -9,7 +9,7 @@ import pytest
 from avlink_library.cycle import CycleSound, make_cycle
 from avlink_library.lay import CEILING, Laid, lay
 from avlink_library.options import LibraryOptions
-from avlink_library.shape import shape_of, shaped, with_soft_edges
+from avlink_library.shape import duck_span, ducked, shape_of, shaped, with_soft_edges
 from avlink_library.vary import UNVARIED, variation_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,9 +54,28 @@ def test_nothing_is_changed_that_need_not_be() -> None:
 
 
 def test_soft_edges_leave_the_transient() -> None:
-    made = with_soft_edges(np.ones(1000, np.float32), 10, rate=48000)
+    made = with_soft_edges(np.ones(9600, np.float32), 10, rate=48000)
     assert made[10] == 1 and made[0] < 0.2 and made[-1] < 0.01
-    np.testing.assert_array_equal(made[10:490], 1)
+    # Cut while it is loud, it fades over 30 ms; rung out, over 5.
+    np.testing.assert_array_equal(made[10 : 9600 - 1440], 1)
+    assert (np.diff(made[-1440:]) < 0).all()
+    decayed = np.geomspace(1, 1e-4, 9600).astype(np.float32)
+    np.testing.assert_array_equal(with_soft_edges(decayed, 0, rate=48000)[:-240], decayed[:-240])
+
+
+@given(gap_ms=st.integers(30, 3000), first=st.integers(0, 3000), size=st.integers(1, 500))
+def test_ducking_leaves_the_attack_and_is_done_before_the_next_one(gap_ms: int, first: int, size: int) -> None:
+    gap_s = Fraction(gap_ms, 1000)
+    begin_s, end_s = duck_span(gap_s)
+    assert Fraction(1, 100) <= begin_s < end_s <= max(gap_s - Fraction(1, 40), Fraction(1, 50)) < gap_s
+    begin, end = round(begin_s * 48000), round(end_s * 48000)
+    whole = ducked(np.ones(3500, np.float32), 0, begin=begin, end=end)
+    # Blocks are the same as the whole.
+    np.testing.assert_array_equal(
+        ducked(np.ones(size, np.float32), first, begin=begin, end=end)[: 3500 - first], whole[first : first + size]
+    )
+    assert (whole[:begin] == 1).all() and (np.diff(whole) <= 0).all()
+    np.testing.assert_allclose(whole[end:], 10 ** (-24 / 20), rtol=1e-6)
 
 
 @given(
