@@ -1,4 +1,6 @@
-"""`python -m benchmarks [NAMES] [--quick] [--json] [--model M]`, in the repository's root, prints a table of figures.
+"""`python -m benchmarks [NAMES] [--quick] [--json] [--model M] [--footage F] [--sounds S]` prints a table of figures.
+
+It runs in the repository's root.
 
 Each benchmark runs in a process of its own, so that none leaves threads or memory to the next, and keeps its files in
 temporary folders. POSIX only, for peaks of memory are asked of the system.
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.figure import Figure, Wanted, table
 from benchmarks.process import ROOT
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A benchmark that is stopped takes its files with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = list(dict.fromkeys(asked.names)) or list(BENCHMARKS)
-    wanted = Wanted(quick=asked.quick, model=asked.model)
+    wanted = Wanted(quick=asked.quick, model=asked.model, footage=asked.footage, sounds=asked.sounds)
     if len(names) == 1:
         figures: list[Figure] = importlib.import_module(f"benchmarks.{names[0]}").measure(wanted)
         failed: list[str] = []
@@ -67,6 +70,8 @@ def _each_alone(names: Sequence[str], wanted: Wanted) -> tuple[list[Figure], lis
             print(f"{name}: {BENCHMARKS[name]} ...", file=sys.stderr, flush=True)
             command = [sys.executable, "-m", "benchmarks", name, "--json", "--model", wanted.model]
             command += ["--quick"] if wanted.quick else []
+            folders = (("--footage", wanted.footage), ("--sounds", wanted.sounds))
+            command += [str(part) for option, path in folders if path is not None for part in (option, path.resolve())]
             environment = {**os.environ, "TMPDIR": folder}
             done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
             if done.returncode:
@@ -85,7 +90,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
     parser.add_argument("--json", action="store_true", help="figures as JSON on standard output")
     parser.add_argument("--model", default="builtin", help="a shipped bundle's name, or the folder of one")
+    parser.add_argument("--footage", type=Path, help="for hits: a folder of clips with events.json and manifest.tsv")
+    parser.add_argument("--sounds", type=Path, help="for hits and library: a folder of sounds")
     asked = parser.parse_args(arguments)
+    for folder in (asked.footage, asked.sounds):
+        if folder is not None and not folder.is_dir():
+            parser.error(f"there is no folder {folder}")
     unknown = [name for name in asked.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark '{unknown[0]}'; there are {', '.join(BENCHMARKS)}")

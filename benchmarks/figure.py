@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The sizes and the model of a measurement: a shipped bundle's name, or the folder of one."""
+    """The sizes and the model of a measurement: a shipped bundle's name, or the folder of one.
+
+    `footage` and `sounds` are folders like shared/real and shared/sounds, which stand in where they are None.
+    """
 
     quick: bool = False
     model: str = "builtin"
+    footage: Path | None = None
+    sounds: Path | None = None
 
     @property
     def overrides(self) -> list[str]:

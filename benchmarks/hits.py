@@ -1,7 +1,8 @@
 """Hits on real footage: spotters and stems of the sound library against the events of clips, less chance.
 
-The clips are those of shared/real and the sounds those of shared/sounds, beside the checkout. Without them there are
-clips and sounds of the foundry, whose figures say little of real footage. Chance is that of eight circular shifts.
+The clips are those of `--footage`, or of shared/real, and the sounds those of `--sounds`, or of shared/sounds, beside
+the checkout. Without them there are clips and sounds of the foundry, whose figures say little of real footage. Chance
+is that of eight circular shifts. The words of a clip are its prompt; the library is read into a folder that goes again.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ _WINDOWS_S = (0.05, 0.1)
 _ONSET_RATE = 22050
 _ONSET_DELTA = 0.1
 _SILENCE = 1e-4
+_SPARSE_HZ = Fraction(5, 2)
+"""Clips with more events a second are dense."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +64,9 @@ def measure(wanted: Wanted) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
         folder = Path(name)
         os.environ["AVLINK_DATA_DIR"] = str(folder / "data")
-        is_real = (SHARED / "real").is_dir() and not wanted.quick
-        clips = _real_clips(SHARED / "real") if is_real else _foundry_clips(folder)
-        sounds = SHARED / "sounds"
+        footage, sounds = wanted.footage or SHARED / "real", wanted.sounds or SHARED / "sounds"
+        is_real = footage.is_dir() and not wanted.quick
+        clips = _real_clips(footage) if is_real else _foundry_clips(folder)
         if not (is_real and sounds.is_dir()):
             sounds = folder / "sounds"
             make_sounds(sounds, 12)
@@ -158,7 +161,12 @@ def _heard(clip: _Clip, generator: LibraryGenerator, events_s: Sequence[float] |
 
 def _scored(name: str, clips: Sequence[_Clip], found: Sequence[Sequence[float]]) -> list[Figure]:
     """Return F1 beside chance over all clips and by group, and the gain with its 90 % interval over all."""
-    groups = {"all": clips, "greatest_hits": [clip for clip in clips if clip.is_greatest_hit]}
+    groups = {
+        "all": list(clips),
+        "sparse": [clip for clip in clips if len(clip.events_s) <= _SPARSE_HZ * clip.duration_s],
+        "greatest_hits": [clip for clip in clips if clip.is_greatest_hit],
+        "rest": [clip for clip in clips if not clip.is_greatest_hit],
+    }
     groups |= {group: [clip for clip in clips if clip.group == group] for group in sorted({one.group for one in clips})}
     figures = []
     for group, members in groups.items():

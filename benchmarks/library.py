@@ -42,8 +42,9 @@ def _reading(wanted: Wanted) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
         folder = Path(name)
         os.environ["AVLINK_DATA_DIR"] = str(folder / "data")
-        if SHARED.is_dir() and not wanted.quick:
-            root, what = SHARED, "shared/sounds"
+        sounds = wanted.sounds or SHARED
+        if sounds.is_dir() and not wanted.quick:
+            root, what = sounds, f"{sounds.parent.name}/{sounds.name}"
         else:
             root, what = folder / "sounds", "generated"
             make_sounds(root, 12 if wanted.quick else _FILES)
