@@ -13,7 +13,7 @@ from avlink_library.options import LibraryOptions
 if TYPE_CHECKING:
     from avlink import SoundGenerator
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 """Raise it when the same libraries and options give another sound."""
 
 _FALLBACK = "fusion-v2a"
