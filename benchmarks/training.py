@@ -92,7 +92,7 @@ def _stages(recipe: TrainRecipe, system: System, prepared: Path) -> dict[str, St
     times = recipe.conditioning
     stages: list[Stage] = [
         VAEStage(system, clips),
-        VocoderStage(system, clips),
+        VocoderStage(system, clips, recipe.stages["vocoder"]),
         AppearanceStage(system, StillStore(prepared / "stills" / "train")),
         MotionStage(system, clips),
         AudioStage(system, clips, latents),

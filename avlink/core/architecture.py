@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from avlink.core.hits import HIT_KINDS
 
@@ -82,13 +82,52 @@ class VAEConfig(Table):
         return tuple(range(len(self.mult) - 1)) if self.halved is None else self.halved
 
 
+class ConvNeXtVAEConfig(Table):
+    """VAE of ConvNeXt blocks on mel frames: every block sees a few neighbours alone, and none the whole window.
+
+    GenAU's group norms and attention see all frames at once, so that a loud hit changes the silence around it. Not in
+    the paper. It has a linear path, as `VAEConfig.linear_path`.
+    """
+
+    kind: Literal["convnext"]
+    dim: Positive = 384
+    """Width of the blocks at the rate of the tokens."""
+    encoder_layers: Positive = 3
+    decoder_layers: Positive = 4
+    fine_dim: Positive = 192
+    """Width of the decoder's last blocks, at the rate of the mel frames."""
+    fine_layers: Positive = 2
+    mlp_ratio: Positive = 3
+    downsampling: Positive = 2
+    """Mel frames per latent token."""
+    latent_channels: Positive = 64
+    linear_path: Literal[True] = True
+
+
+def _vae_kind(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "convnext" if kind == "convnext" else "resnet"
+
+
+AnyVAEConfig = Annotated[
+    Annotated[VAEConfig, Tag("resnet")] | Annotated[ConvNeXtVAEConfig, Tag("convnext")], Discriminator(_vae_kind)
+]
+
+
 class VocosConfig(Table):
-    """ConvNeXt backbone with an inverse-STFT head (Vocos)."""
+    """ConvNeXt backbone with an inverse-STFT head (Vocos). Defaults are the publishers'."""
 
     kind: Literal["vocos"] = "vocos"
     dim: Positive = 512
     layers: Positive = 8
     mlp_ratio: Positive = 3
+    head_frames: Positive = 1
+    """STFT frames that the head makes of one mel frame, each as much shorter: 2 place an attack twice as exactly."""
+    mel_base: bool = False
+    """Start the magnitudes from those that the mel states, and let the network predict the difference."""
+    noise: bool = False
+    """Add white noise shaped by a second magnitude. Magnitudes and phases alone repeat themselves from frame to frame
+    in steady noise, which buzzes at the hop rate."""
 
 
 class HiFiGANConfig(Table):
@@ -266,7 +305,7 @@ class AVLinkConfig(Table):
     """Configuration of the whole engine."""
 
     mel: MelSpec = MelSpec()
-    vae: VAEConfig = VAEConfig()
+    vae: AnyVAEConfig = VAEConfig()
     vocoder: VocoderConfig = HiFiGANConfig()
     text: TextConfig = TextConfig(kind="t5")
     audio: DiTConfig = DiTConfig()
@@ -276,6 +315,17 @@ class AVLinkConfig(Table):
     motion: MotionConfig | None = None
     controller: ControllerConfig | None = None
     spotter: SpotterConfig | None = None
+
+    @model_validator(mode="after")
+    def _vocoder_fits(self) -> AVLinkConfig:
+        vocoder, mel = self.vocoder, self.mel
+        if not isinstance(vocoder, VocosConfig):
+            return self
+        if mel.n_fft % vocoder.head_frames or mel.hop_samples % vocoder.head_frames:
+            raise ValueError(f"vocoder.head_frames = {vocoder.head_frames} must divide mel.n_fft and mel.hop_samples")
+        if mel.centered and (vocoder.noise or vocoder.mel_base or vocoder.head_frames > 1):
+            raise ValueError("vocoder.noise, mel_base and head_frames need mel.centered = false")
+        return self
 
     @model_validator(mode="after")
     def _variants_fit(self) -> AVLinkConfig:

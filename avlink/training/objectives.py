@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,14 +15,15 @@ from avlink.training.data.index import ClipLabels
 
 
 def multi_resolution_stft_loss(
-    generated: Float[Tensor, "batch samples"], true: Float[Tensor, "batch samples"]
+    generated: Float[Tensor, "batch samples"],
+    true: Float[Tensor, "batch samples"],
+    sizes: Sequence[int] = (256, 512, 1024),
 ) -> Float[Tensor, ""]:
-    """Spectral convergence plus log-magnitude L1, averaged over three STFT sizes (Yamamoto et al. 2020).
+    """Spectral convergence plus log-magnitude L1, averaged over STFT sizes (Yamamoto et al. 2020).
 
-    Magnitudes below -88 dBFS count as silence.
+    Magnitudes below -88 dBFS in a window of 1024 count as silence.
     """
     total = generated.new_zeros(())
-    sizes = (256, 512, 1024)
     for n_fft in sizes:
         window = torch.hann_window(n_fft, device=generated.device)
         a, b = (
@@ -31,6 +33,26 @@ def multi_resolution_stft_loss(
         # The floor of the norm keeps silent crops from dividing by nothing.
         total = total + (b - a).norm() / b.norm().clamp(min=1e-3) + (a.log() - b.log()).abs().mean()
     return total / len(sizes)
+
+
+_BUZZ_HZ = (3000, 18000)
+_BUZZ_WINDOW = 4096
+
+
+def periodicity(sound: Float[Tensor, "batch samples"], sample_rate: int, lag: int) -> Float[Tensor, "batch frames"]:
+    """Return the autocorrelation at `lag` samples of the part of a sound from 3 to 18 kHz, -1 to 1, by frames.
+
+    It is taken from the power spectrum (Wiener-Khinchin), so that it has a gradient and costs one STFT.
+    """
+    window = torch.hann_window(_BUZZ_WINDOW, device=sound.device)
+    spectrum = torch.stft(sound.float(), _BUZZ_WINDOW, _BUZZ_WINDOW // 4, window=window, return_complex=True)
+    power = torch.view_as_real(spectrum).square().sum(-1)
+    bins = torch.arange(power.shape[1], device=sound.device)
+    hz = bins * (sample_rate / _BUZZ_WINDOW)
+    heard = (hz >= _BUZZ_HZ[0]) & (hz <= _BUZZ_HZ[1])
+    turns = torch.cos(2 * math.pi * bins * lag / _BUZZ_WINDOW)
+    # The floor: silence repeats itself, and should not count.
+    return (power * (turns * heard)[:, None]).sum(1) / ((power * heard[:, None]).sum(1) + 1e-2)
 
 
 def onset_targets(

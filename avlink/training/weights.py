@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "vocoder": ("vae",),
+    "codec": ("vae", "vocoder"),
     "audio": ("vae",),
     "fusion_v2a": ("vae", "audio", "video"),
     "fusion_hits": ("vae", "audio", "video", "fusion_v2a"),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
-from avlink.core.architecture import GriffinLimConfig, HiFiGANConfig, MelSpec, VocosConfig
+from avlink.core.architecture import (
+    AVLinkConfig,
+    ConvNeXtVAEConfig,
+    GriffinLimConfig,
+    HiFiGANConfig,
+    MelSpec,
+    VocosConfig,
+)
 from avlink.engine.codec.mel import LogMel
-from avlink.engine.codec.vocoder import build_vocoder
+from avlink.engine.codec.vae import MelVAE
+from avlink.engine.codec.vocoder import Vocos, build_vocoder, white_noise
 from avlink.engine.system import System
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -81,7 +91,7 @@ def test_vocos_inverts_a_true_spectrum() -> None:
     pad = (1024 - 160) // 2
     padded = torch.nn.functional.pad(sound, (pad, pad))
     spectrum = torch.stft(padded, 1024, 160, window=torch.hann_window(1024), center=False, return_complex=True)
-    vocos.spectrum = lambda mel: spectrum  # type: ignore[method-assign,assignment]
+    vocos.spectrum = lambda mel, noise: spectrum  # type: ignore[method-assign,assignment]
     made = vocos(torch.zeros(1, 64, 50))
     torch.testing.assert_close(made[:, 600:-600], sound[:, 600:-600], atol=1e-3, rtol=1e-3)
 
@@ -104,3 +114,65 @@ def test_decoding_in_blocks_is_decoding_at_once() -> None:
     assert len(blocks) == 6
     at_once = codec.vocoder(codec.decode_mel(latents))
     torch.testing.assert_close(torch.cat(blocks, dim=1), at_once, atol=1e-5, rtol=1e-4)
+
+
+WIDE = MelSpec(sample_rate=48000, n_fft=1920, hop_samples=480, n_mels=128, fmax_hz=24000.0, floor=5e-5, ceiling=20.0)
+NOISY = VocosConfig(dim=32, layers=1, head_frames=2, mel_base=True, noise=True)
+
+
+@pytest.mark.parametrize(("start", "samples"), [(0, 10), (65530, 20), (131072, 65536), (70000, 200_000)])
+def test_white_noise_is_one_signal_wherever_it_is_cut(start: int, samples: int) -> None:
+    torch.testing.assert_close(white_noise(start, samples), white_noise(0, start + samples)[:, start:], atol=0, rtol=0)
+
+
+@torch.no_grad()
+def test_an_untrained_vocoder_with_a_mel_base_makes_noise_of_that_mel() -> None:
+    """Noise of any colour and loudness: its mel comes back without a bias in any band or at any time."""
+    torch.manual_seed(0)
+    mel = LogMel(WIDE)
+    noise = torch.randn(8, 96000)
+    colour = torch.fft.irfft(torch.fft.rfft(noise) / (1 + torch.arange(48001) / 2000), n=96000)
+    true = mel(colour * torch.linspace(0.003, 0.3, 96000))
+    vocoder = build_vocoder(NOISY, WIDE)
+    assert isinstance(vocoder, Vocos)
+    vocoder.out.weight.zero_()
+    decibels = (mel(vocoder(true)) - true)[..., 4:-4] * mel.scale * 20 / math.log(10)
+    assert decibels.mean().abs() < 0.3
+    # Below the width of a bin bands share one: their means are looser.
+    assert decibels.mean((0, 2)).abs().max() < 2.0
+    assert decibels.mean((0, 1)).reshape(8, -1).mean(1).abs().max() < 0.6
+
+
+@torch.no_grad()
+def test_blocks_of_noise_join_without_a_seam() -> None:
+    config = TINY.model_copy(update={"vocoder": VocosConfig(dim=32, layers=1, mel_base=True, noise=True)})
+    codec = System(AVLinkConfig.model_validate(config.model_dump())).eval().codec
+    latents = torch.randn(2, 700, 4)
+    at_once = codec.vocoder(codec.decode_mel(latents))
+    torch.testing.assert_close(codec.decode(latents), at_once, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_convnext_vae_keeps_a_hit_from_the_silence_far_from_it() -> None:
+    """Latents and mels depend on near frames alone, and there is one token for `downsampling` frames."""
+    torch.manual_seed(0)
+    config = ConvNeXtVAEConfig(
+        kind="convnext", dim=16, encoder_layers=2, decoder_layers=2, fine_dim=16, downsampling=4, latent_channels=6
+    )
+    vae = MelVAE(config, 64).eval()
+    mel = torch.rand(1, 64, 400) - 1
+    hit = mel.clone()
+    hit[..., 200] = 1.0
+    latents, other = vae.encode(mel), vae.encode(hit)
+    assert latents.shape == (1, 100, 6)
+    changed = (latents - other).abs().amax((0, 2)) > 0
+    assert changed[50] and not changed[:40].any() and not changed[60:].any()
+    moved = (vae.decode(latents) - vae.decode(other)).abs().amax((0, 1)) > 0
+    assert moved[200] and not moved[:120].any() and not moved[280:].any()
+
+
+@pytest.mark.parametrize("change", [{"head_frames": 7}, {"noise": True, "centered": True}])
+def test_a_head_that_does_not_fit_the_mel_is_refused(change: dict[str, object]) -> None:
+    mel = {"centered": change.pop("centered", False)}
+    with pytest.raises(ValidationError, match=r"must divide mel\.n_fft|need mel\.centered = false"):
+        AVLinkConfig.model_validate({"mel": mel, "vocoder": {"kind": "vocos", **change}})

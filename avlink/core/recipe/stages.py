@@ -7,11 +7,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from avlink.core.architecture import Positive, Table
+from avlink.core.architecture import Ints, Positive, Table
 
 StageName = Literal[
     "vae",
     "vocoder",
+    "codec",
     "appearance",
     "motion",
     "audio",
@@ -24,7 +25,7 @@ StageName = Literal[
 STAGES: tuple[StageName, ...] = get_args(StageName)
 """Stages in the order in which they run: codec, motion stem (appearance first), backbones, fusions."""
 
-ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "audio"), "pictures": ("video",)}
+ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "codec", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
 Part = Literal[
     "vae",
@@ -94,6 +95,14 @@ class StageTable(Table):
     """In fusion stages: train the backbone of the generated modality too (table 2, w/FT)."""
     motion: bool = True
     """In fusion stages: train the motion stem too, if the model has one."""
+    stft_sizes: Ints = (256, 512, 1024)
+    """In codec stages: window lengths of the spectral loss."""
+    stft_drawn: Positive | None = None
+    """In codec stages: the number of these window lengths that each step draws; None takes all."""
+    periodicity: float = Field(default=0.0, ge=0)
+    """In codec stages: weight of a penalty on noise that repeats itself at the hop rate, a buzz."""
+    adversarial: float = Field(default=0.0, ge=0)
+    """In the stage `codec`: weight of the discriminators' judgement, and half that of their features."""
     tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
     """Tasks of a joint fusion, among which every batch is divided."""
     text_drop: float | None = Field(default=None, ge=0, le=1)

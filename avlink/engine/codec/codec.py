@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from avlink.core.architecture import AVLinkConfig
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
+from avlink.engine.codec.vocoder import Vocos, white_noise
 from avlink.engine.windows import blend, plan_windows
 
 _CONTEXT_FRAMES = 64
@@ -108,8 +109,19 @@ class AudioCodec:
             lead, tail = min(start, _CONTEXT_FRAMES), min(frames - stop, _CONTEXT_FRAMES)
             mel = self.decode_mel(latents, start - lead, stop + tail, decoded)
             with self._fp32():
-                sound = self.vocoder(mel)
+                sound = self._vocode(mel, start - lead)
             yield sound[:, lead * hop : (lead + stop - start) * hop]
+
+    def _vocode(self, mel: Float[Tensor, "batch mels frames"], first: int) -> Float[Tensor, "batch samples"]:
+        """Return the sound of mel frames, the first of which is number `first` of the whole sound."""
+        if isinstance(self.vocoder, Vocos) and self.vocoder.config.noise:
+            hop = self.config.mel.hop_samples
+            # One noise for all blocks: two would differ where they meet, a click.
+            noise = white_noise(first * hop, mel.shape[-1] * hop).to(mel.device).expand(mel.shape[0], -1)
+            with_noise: Tensor = self.vocoder(mel, noise)
+            return with_noise
+        sound: Tensor = self.vocoder(mel)
+        return sound
 
     def decode(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch samples"]:
         """Decode all latents at once."""

@@ -15,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from avlink.core.architecture import VAEConfig
+from avlink.core.architecture import AnyVAEConfig, ConvNeXtVAEConfig, VAEConfig
+from avlink.engine.codec.convnext import ConvNeXtBlock
 
 
 def _norm(channels: int) -> nn.GroupNorm:
@@ -168,6 +169,47 @@ class _MelDecoder(nn.Module):
         return out
 
 
+class _ConvNeXtEncoder(nn.Module):
+    """The frames of a token side by side, then blocks at the rate of the tokens."""
+
+    def __init__(self, config: ConvNeXtVAEConfig, n_mels: int) -> None:
+        super().__init__()
+        step, layers = config.downsampling, config.encoder_layers
+        self.conv_in = nn.Conv1d(n_mels, config.dim, step, stride=step)
+        hidden = config.mlp_ratio * config.dim
+        self.blocks = nn.ModuleList(ConvNeXtBlock(config.dim, hidden, layers) for _ in range(layers))
+
+    def forward(self, x: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch dim tokens"]:
+        x = self.conv_in(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class _ConvNeXtDecoder(nn.Module):
+    """Blocks at the rate of the tokens, then a few at that of the frames, across the borders of tokens."""
+
+    def __init__(self, config: ConvNeXtVAEConfig, n_mels: int) -> None:
+        super().__init__()
+        step, layers, fine = config.downsampling, config.decoder_layers, config.fine_dim
+        hidden = config.mlp_ratio * config.dim
+        self.blocks = nn.ModuleList(ConvNeXtBlock(config.dim, hidden, layers) for _ in range(layers))
+        self.up = nn.ConvTranspose1d(config.dim, fine, step, stride=step)
+        self.fine = nn.ModuleList(
+            ConvNeXtBlock(fine, config.mlp_ratio * fine, config.fine_layers) for _ in range(config.fine_layers)
+        )
+        self.conv_out = nn.Conv1d(fine, n_mels, 1)
+
+    def forward(self, z: Float[Tensor, "batch dim tokens"]) -> Float[Tensor, "batch mels frames"]:
+        for block in self.blocks:
+            z = block(z)
+        x = self.up(z)
+        for block in self.fine:
+            x = block(x)
+        out: Tensor = self.conv_out(x)
+        return out
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posterior:
     """A diagonal Gaussian over latents."""
@@ -234,14 +276,20 @@ class MelVAE(nn.Module):
     latent_mean: Tensor
     latent_std: Tensor
 
-    def __init__(self, config: VAEConfig, n_mels: int) -> None:
+    def __init__(self, config: AnyVAEConfig, n_mels: int) -> None:
         super().__init__()
         self.config = config
-        self.encoder = _MelEncoder(config, n_mels)
-        self.decoder = _MelDecoder(config, n_mels)
+        self.encoder: nn.Module
+        self.decoder: _MelDecoder | _ConvNeXtDecoder
+        if isinstance(config, ConvNeXtVAEConfig):
+            self.encoder, self.decoder = _ConvNeXtEncoder(config, n_mels), _ConvNeXtDecoder(config, n_mels)
+            encoded = decoded = config.dim
+        else:
+            self.encoder, self.decoder = _MelEncoder(config, n_mels), _MelDecoder(config, n_mels)
+            encoded, decoded = 2 * config.z_channels, config.z_channels
         # Latent diffusion's names. The encoder ends in twice the channels, for means and log variances.
-        self.quant_conv = nn.Conv1d(2 * config.z_channels, 2 * config.latent_channels, 1)
-        self.post_quant_conv = nn.Conv1d(config.latent_channels, config.z_channels, 1)
+        self.quant_conv = nn.Conv1d(encoded, 2 * config.latent_channels, 1)
+        self.post_quant_conv = nn.Conv1d(config.latent_channels, decoded, 1)
         self.linear: LinearPath | None = None
         if config.linear_path:
             self.linear = LinearPath(n_mels, config.downsampling, config.latent_channels)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -14,70 +17,122 @@ from avlink.core.architecture import (
     VocoderConfig,
     VocosConfig,
 )
+from avlink.engine.codec.convnext import ConvNeXtBlock
 from avlink.engine.codec.gan import BigVGAN, HiFiGAN
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.torchaudio import torchaudio
 
-
-class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution over time, then an MLP over channels, scaled by `gamma` (Liu et al. 2022)."""
-
-    def __init__(self, dim: int, hidden: int, layers: int) -> None:
-        super().__init__()
-        self.dwconv = nn.Conv1d(dim, dim, 7, padding=3, groups=dim)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.pwconv1 = nn.Linear(dim, hidden)
-        self.pwconv2 = nn.Linear(hidden, dim)
-        # Layer scale: a deep stack starts as the mean of its blocks instead of their sum.
-        self.gamma = nn.Parameter(torch.full((dim,), 1.0 / layers))
-
-    def forward(self, x: Float[Tensor, "batch dim frames"]) -> Float[Tensor, "batch dim frames"]:
-        y = self.norm(self.dwconv(x).transpose(1, 2))
-        y = self.gamma * self.pwconv2(nn.functional.gelu(self.pwconv1(y)))
-        return x + y.transpose(1, 2)
+_LIMIT = 1e2
+"""Largest magnitude, Vocos' own."""
+_QUIET = -4.0
+"""Logarithm of the tonal part's magnitude over the mel's where noise starts: -35 dB."""
 
 
 class Vocos(nn.Module):
     """Magnitude and phase of every STFT frame from the mel, then one inverse STFT (Siuzdak 2023).
 
-    Frames are placed as in the mel: Vocos calls that padding "same", or "center" for a centred mel.
+    Frames are placed as in the mel: Vocos calls that padding "same", or "center" for a centred mel. With
+    `config.mel_base` and `config.noise`, which are not in Vocos, sound starts as white noise in the colours of the mel,
+    and the network learns what else is in it.
     """
 
     window: Tensor
+    spread: Tensor
+    band_sums: Tensor
 
     def __init__(self, config: VocosConfig, spec: MelSpec) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.config = spec, config
         self.embed = nn.Conv1d(spec.n_mels, config.dim, 7, padding=3)
         self.norm = nn.LayerNorm(config.dim, eps=1e-6)
         self.convnext = nn.ModuleList(
             ConvNeXtBlock(config.dim, config.mlp_ratio * config.dim, config.layers) for _ in range(config.layers)
         )
         self.final_layer_norm = nn.LayerNorm(config.dim, eps=1e-6)
-        # n_fft / 2 + 1 log magnitudes, then as many phases. A phase needs no wrapping: the real and imaginary parts are
-        # periodic in it.
-        self.out = nn.Linear(config.dim, spec.n_fft + 2)
-        self.register_buffer("window", torch.hann_window(spec.n_fft), persistent=False)
+        self.n_fft, self.hop = spec.n_fft // config.head_frames, spec.hop_samples // config.head_frames
+        self.parts = 3 if config.noise else 2
+        # For each frame of the head n_fft / 2 + 1 log magnitudes, then as many phases. A phase needs no wrapping: the
+        # real and imaginary parts are periodic in it.
+        self.out = nn.Linear(config.dim, config.head_frames * self.parts * (self.n_fft // 2 + 1))
+        self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
+        if config.mel_base:
+            self._start_from_mel()
 
-    def spectrum(self, mel: Float[Tensor, "batch mels frames"]) -> Tensor:
-        """Return the complex STFT, (batch, bins, frames)."""
+    def _start_from_mel(self) -> None:
+        spec, bins = self.spec, self.n_fft // 2 + 1
+        # Parameters are counted on the meta device, which computes nothing.
+        with torch.device("cpu"):
+            mel = LogMel(spec)
+            filters = LogMel(spec.model_copy(update={"n_fft": self.n_fft})).filters
+            # Bins under no filter (below the first band, above the last) take that of the nearest bin.
+            heard = (filters.sum(1) > 0).nonzero()[:, 0]
+            filters = filters[heard[(torch.arange(bins)[:, None] - heard).abs().argmin(1)]]
+        # (bins, mels): a bin between the centres of two bands is interpolated from them.
+        self.register_buffer("spread", filters / filters.sum(1, keepdim=True), persistent=False)
+        # A band is a sum over its bins: divided by the sum of its weights, it is their mean. Magnitudes of noise grow
+        # with the root of the window's length.
+        shorter = -0.5 * math.log(self.config.head_frames)
+        self.register_buffer("band_sums", mel.filters.sum(0).clamp(min=1e-8).log() - shorter, persistent=False)
+        self.mel_scale, self.mel_offset = mel.scale, mel.offset
+        with torch.no_grad():
+            # The network starts as a small correction of the base.
+            self.out.weight.mul_(0.1)
+            self.out.bias.zero_()
+            if self.config.noise:
+                bias = self.out.bias.view(self.config.head_frames, self.parts, bins)
+                # The tonal part starts nearly silent. A network that learns noise by magnitude and phase alone predicts
+                # the same for equal frames, a buzz at the hop rate, and does not unlearn it.
+                bias[:, 0] = _QUIET
+                # The mean magnitude of complex noise is 0.886 of its deviation (Rayleigh).
+                bias[:, 2] = -math.log(0.886)
+
+    def spectrum(
+        self, mel: Float[Tensor, "batch mels frames"], noise: Float[Tensor, "batch samples"] | None = None
+    ) -> Tensor:
+        """Return the complex STFT, (batch, bins, frames); `noise` is white and has unit variance."""
         x = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
         for block in self.convnext:
             x = block(x)
+        per_frame, limit = self.config.head_frames, _LIMIT
         # In fp32 from here on: torch has no complex numbers of bf16.
-        magnitude, phase = self.out(self.final_layer_norm(x.transpose(1, 2))).transpose(1, 2).float().chunk(2, dim=1)
-        # The bound is Vocos' own: exp() of an outlier would otherwise drown the whole sound.
-        return torch.polar(magnitude.exp().clamp(max=1e2), phase)
+        made = self.out(self.final_layer_norm(x.transpose(1, 2))).float()
+        made = rearrange(made, "b t (k p n) -> p b n (t k)", k=per_frame, p=self.parts)
+        if self.config.mel_base:
+            # Frames of the head lie between those of the mel, and so do their magnitudes.
+            finer = nn.functional.interpolate(mel.float(), scale_factor=float(per_frame), mode="linear")
+            base = self.spread @ (finer * self.mel_scale + self.mel_offset - self.band_sums[:, None])
+            made = torch.stack([base + made[0], made[1], *(base + part for part in made[2:])])
+            limit = self.n_fft / 2
+        # Bounded: exp() of an outlier would otherwise drown the whole sound.
+        spectrum = torch.polar(made[0].exp().clamp(max=limit), made[1])
+        if noise is not None:
+            spectrum = spectrum + made[2].exp().clamp(max=limit) * self._noise_spectrum(noise)
+        return spectrum
 
-    def forward(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
-        """Return frames * hop samples of sound."""
-        n_fft, hop, frames = self.spec.n_fft, self.spec.hop_samples, mel.shape[-1]
+    def _noise_spectrum(self, noise: Float[Tensor, "batch samples"]) -> Tensor:
+        pad = (self.n_fft - self.hop) // 2
+        padded = nn.functional.pad(noise, (pad, pad))
+        spectrum = torch.stft(padded, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)
+        # Of unit variance in every bin.
+        return spectrum / self.window.square().sum().sqrt()
+
+    def forward(
+        self, mel: Float[Tensor, "batch mels frames"], noise: Float[Tensor, "batch samples"] | None = None
+    ) -> Float[Tensor, "batch samples"]:
+        """Return frames * hop samples of sound.
+
+        `noise`, as long as the sound, takes the place of that of `white_noise` where `config.noise` asks for any.
+        """
+        samples = mel.shape[-1] * self.spec.hop_samples
         if self.spec.centered:
             # The last hop lies between the last frame and a missing one: the last frame is repeated.
             spectrum = self.spectrum(nn.functional.pad(mel, (0, 1), mode="replicate"))
-            whole: Tensor = torch.istft(spectrum, n_fft, hop, window=self.window, length=frames * hop)
+            whole: Tensor = torch.istft(spectrum, self.n_fft, self.hop, window=self.window, length=samples)
             return whole
-        spectrum = self.spectrum(mel)
+        if self.config.noise and noise is None:
+            noise = white_noise(0, samples).to(mel.device).expand(mel.shape[0], -1)
+        spectrum = self.spectrum(mel, noise)
+        frames, n_fft, hop = spectrum.shape[-1], self.n_fft, self.hop
         # torch.istft inverts centred frames only, so overlap-add is done here, over (frames - 1) * hop + n_fft samples.
         # (batch, n_fft, frames): the columns that `fold` adds up, each a hop later.
         pieces = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None]
@@ -88,7 +143,20 @@ class Vocos(nn.Module):
         # The analysis window is applied twice, so its squares are divided out. At the edges, which are cut off, their
         # sum is nearly 0.
         pad = (n_fft - hop) // 2
-        return (sound / weight.clamp(min=1e-3))[:, pad : pad + frames * hop]
+        return (sound / weight.clamp(min=1e-3))[:, pad : pad + samples]
+
+
+_NOISE_BLOCK = 65536
+
+
+def white_noise(start: int, samples: int) -> Float[Tensor, "1 samples"]:
+    """Return `samples` of white noise of unit variance from sample `start` on; the same wherever it is cut."""
+    first, last = start // _NOISE_BLOCK, (start + samples - 1) // _NOISE_BLOCK
+    blocks = [
+        torch.randn(_NOISE_BLOCK, generator=torch.Generator().manual_seed(block)) for block in range(first, last + 1)
+    ]
+    offset = start - first * _NOISE_BLOCK
+    return torch.cat(blocks)[None, offset : offset + samples]
 
 
 class GriffinLim(nn.Module):

@@ -127,11 +127,14 @@ def build_stage(
     from avlink.training.stages.inputs import device_of
 
     samples = out if write_samples else None
-    rates = recipe.stages[name].rates(FUSION_RATES if name.startswith("fusion") else BACKBONE_RATES)  # type: ignore[index]
+    table = recipe.stages[name]  # type: ignore[index]
+    rates = table.rates(FUSION_RATES if name.startswith("fusion") else BACKBONE_RATES)
     if name == "vae":
         return codec.VAEStage(system, clips)
     if name == "vocoder":
-        return codec.VocoderStage(system, clips, lambda: validation.codec(system, held_out, samples))
+        return codec.VocoderStage(system, clips, table, lambda: validation.codec(system, held_out, samples))
+    if name == "codec":
+        return codec.CodecStage(system, clips, table, lambda: validation.codec(system, held_out, samples))
     if name == "appearance":
         # Stills lie beside the clips, in a prepared folder too.
         stills, unseen = (StillStore(clips.root.parent / "stills" / split) for split in ("train", "held_out"))
@@ -151,7 +154,7 @@ def build_stage(
             return validation.held_out_loss(unseen_audio) | validation.audio(system, held_out, samples)
 
         return backbones.AudioStage(system, clips, latents, validate, rates)
-    table, tasks, features = recipe.stages[name], tasks_of(name, recipe), None  # type: ignore[index]
+    tasks, features = tasks_of(name, recipe), None
     if "v2a" in tasks and recipe.model.fusion.extracted is not None:
         from avlink.training.data.precomputed import features_of
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
+from avlink.core.recipe.stages import StageTable
+from avlink.engine.codec.discriminator import Discriminator, adversarial_losses, discriminator_loss
 from avlink.engine.codec.mel import LogMel
+from avlink.engine.codec.vocoder import Vocos
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore
-from avlink.training.objectives import multi_resolution_stft_loss
-from avlink.training.stages.inputs import Validate, device_of, no_validation, sound_crops
+from avlink.training.objectives import multi_resolution_stft_loss, periodicity
+from avlink.training.stages.inputs import Validate, common, device_of, no_validation, sound_crops
 
 
 class VAEStage:
@@ -66,18 +70,43 @@ def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
     vae.latent_std.copy_(deviation)
 
 
+class _SoundLoss:
+    """The loss of decoded sound that vocoder and codec share: mel L1, spectra, and a penalty on buzz."""
+
+    def __init__(self, mel: LogMel, table: StageTable) -> None:
+        self.mel, self.table = mel, table
+
+    def __call__(self, sound: Tensor, true: Tensor, true_mel: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        table, spec = self.table, self.mel.spec
+        sizes = table.stft_sizes
+        if table.stft_drawn is not None:
+            # The same on all ranks.
+            order = torch.randperm(len(sizes), generator=common(generator)).tolist()
+            sizes = tuple(sizes[k] for k in order[: table.stft_drawn])
+        # Against the true mel: the vocoder learns to undo the blur of the VAE.
+        l1 = (self.mel(sound.float()) - true_mel).abs().mean()
+        stft = multi_resolution_stft_loss(sound, true, sizes)
+        losses = {"total": 3 * l1 + stft, "mel": l1, "stft": stft}
+        if table.periodicity:
+            ours, theirs = (periodicity(x, spec.sample_rate, spec.hop_samples) for x in (sound, true))
+            losses["periodicity"] = (ours - theirs).square().mean()
+            losses["total"] = losses["total"] + table.periodicity * losses["periodicity"]
+        return losses
+
+
 class VocoderStage:
     """Vocoder: mel L1 and multi-resolution STFT on crops, half of them from the VAE's own reconstructions."""
 
     name = "vocoder"
     crop_frames = 96
 
-    def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
+    def __init__(self, system: System, clips: ClipStore, table: StageTable, validate: Validate = no_validation) -> None:
         self.vae, self.vocoder, self.clips, self.num_clips = system.vae, system.vocoder, clips, len(clips)
         self.trained: dict[str, nn.Module] = {"vocoder": system.vocoder}
         self.frozen: tuple[nn.Module, ...] = ()
         self.device = device_of(system)
         self.mel = LogMel(system.config.mel).to(self.device)
+        self.sound_loss = _SoundLoss(self.mel, table)
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
@@ -87,8 +116,58 @@ class VocoderStage:
         with torch.no_grad():
             # Sampling decodes latents, whose mels are blurred; true mels alone would not prepare the vocoder for them.
             mel = torch.cat((self.vae.decode(self.vae.encode(true_mel[:half])).float(), true_mel[half:]))
-        sound = self.vocoder(mel)
-        # Against the true mel in both halves: the vocoder learns to undo the blur of the VAE.
-        l1 = (self.mel(sound.float()) - true_mel).abs().mean()
-        stft = multi_resolution_stft_loss(sound, true)
-        return {"total": 3 * l1 + stft, "mel": l1, "stft": stft}
+        return self.sound_loss(vocode(self.vocoder, mel, generator), true, true_mel, generator)
+
+
+class CodecStage:
+    """The VAE's decoder and the vocoder together, against discriminators; the encoder, and so the latents, stay."""
+
+    name = "codec"
+    crop_frames = 96
+
+    def __init__(self, system: System, clips: ClipStore, table: StageTable, validate: Validate = no_validation) -> None:
+        self.vae, self.vocoder, self.clips, self.num_clips = system.vae, system.vocoder, clips, len(clips)
+        self.trained: dict[str, nn.Module] = {"vae": system.vae, "vocoder": system.vocoder}
+        self.frozen: tuple[nn.Module, ...] = (system.vae.encoder, system.vae.quant_conv)
+        if system.vae.linear is not None:
+            self.frozen += (system.vae.linear.inward,)
+        self.device = device_of(system)
+        self.mel = LogMel(system.config.mel).to(self.device)
+        self.weight = table.adversarial
+        if self.weight:
+            self.trained["discriminator"] = Discriminator().to(self.device)
+        self.sound_loss = _SoundLoss(self.mel, table)
+        self.validate = validate
+
+    def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
+        true = sound_crops(self.clips, indices, self.mel.spec, self.crop_frames, generator).to(self.device)
+        true_mel = self.mel(true)
+        with torch.no_grad():
+            latents = self.vae.encode(true_mel)
+        mel = self.vae.decode(latents).float()
+        sound = vocode(self.vocoder, mel, generator)
+        losses = self.sound_loss(sound, true, true_mel, generator)
+        # The mel between decoder and vocoder stays one.
+        losses["total"] = losses["total"] + (mel - true_mel).abs().mean()
+        return losses | (self._judged(sound, true, losses["total"]) if self.weight else {})
+
+    def _judged(self, sound: Tensor, true: Tensor, total: Tensor) -> dict[str, Tensor]:
+        judge = self.trained["discriminator"]
+        of_true = judge(true)
+        discriminator = discriminator_loss(of_true, judge(sound.detach()))
+        # One backward pass for both sides: in the generator's loss the discriminators' weights are constants.
+        constants = {name: value.detach() for name, value in judge.named_parameters()}
+        fooled, features = adversarial_losses(of_true, functional_call(judge, constants, (sound,)))
+        # Adam's steps do not depend on the size of a loss; a small one leaves the clipped norm to the generator.
+        total = total + self.weight * (fooled + 2 * features) + 0.1 * discriminator
+        return {"total": total, "discriminator": discriminator, "features": features}
+
+
+def vocode(vocoder: nn.Module, mel: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the sound of mel frames, with new noise in each step where the vocoder takes any."""
+    if isinstance(vocoder, Vocos) and vocoder.config.noise:
+        noise = torch.randn(mel.shape[0], mel.shape[-1] * vocoder.spec.hop_samples, generator=generator)
+        with_noise: Tensor = vocoder(mel, noise.to(mel.device))
+        return with_noise
+    sound: Tensor = vocoder(mel)
+    return sound
