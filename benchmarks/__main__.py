@@ -1,4 +1,5 @@
 """`python -m benchmarks [NAMES] [--quick] [--json] [--model M] [--footage F] [--sounds S]` prints a table of figures.
+`python -m benchmarks real FOLDER [SYSTEMS]` compares systems on real footage.
 
 It runs in the repository's root.
 
@@ -24,6 +25,7 @@ from benchmarks.process import ROOT
 
 BENCHMARKS = {
     "model": "the built-in model: loading, decoding, generation, finishing",
+    "codec": "the codec of a model on recordings: what it loses, what it repeats, and its time",
     "memory": "peak memory of `avlink sonify` by the length of the clip",
     "planning": "cost of a plan by the number of clips",
     "writing": "cost of writing stems into a project, and of a run that has them all, by the number of clips",
@@ -39,6 +41,9 @@ BENCHMARKS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for; 1 when a benchmark failed. A bar that is missed is printed, and no failure."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["real"]:
+        return importlib.import_module("benchmarks.real").main(given[1:])
     asked = _parse(arguments)
     # A benchmark that is stopped takes its files with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -83,6 +88,7 @@ def _each_alone(names: Sequence[str], wanted: Wanted) -> tuple[list[Figure], lis
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     listed = "\n".join(f"  {name:<9} {what}" for name, what in BENCHMARKS.items())
+    listed += "\n  real      systems on real footage with known events: `python -m benchmarks real --help`"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", epilog=listed, formatter_class=argparse.RawDescriptionHelpFormatter
     )

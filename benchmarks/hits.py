@@ -7,56 +7,32 @@ is that of eight circular shifts. The words of a clip are its prompt; the librar
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from avlink_library.generator import LibraryGenerator
 from avlink_library.options import LibraryOptions
-from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
-from avlink import Hit, HitSpotter, PictureSpec, Prompt, SoundRequest, read_whole
+from avlink import Hit, HitSpotter, Prompt, SoundRequest, read_whole
 from avlink.core.events import ignore
 from avlink.core.values import Frames
 from avlink.foundry.generate import make_clips
 from avlink.hooks import ReadySpotter, load_registry
 from avlink.library.libraries import add_library
-from avlink.media.frames import open_frames
 from avlink.media.movie import write_video
-from avlink.media.probe import probe
 from avlink.metrics.gain import bootstrap_mean, onset_gain
-from avlink.metrics.music_onsets import music_onsets
 from benchmarks.figure import Figure, Wanted
 from benchmarks.library import make_sounds
 from benchmarks.process import ROOT
+from benchmarks.real_clips import RealClip, groups_of, heard_onsets, length_s, read_real_clips
 
 SHARED = ROOT.parent / "shared"
 SPOTTERS = ("motion-stem", "motion-peaks")
 _WINDOWS_S = (0.05, 0.1)
-_ONSET_RATE = 22050
-_ONSET_DELTA = 0.1
-_SILENCE = 1e-4
-_SPARSE_HZ = Fraction(5, 2)
-"""Clips with more events a second are dense."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Clip:
-    """A clip with its words and its true events, in seconds."""
-
-    path: Path
-    words: str
-    group: str
-    is_greatest_hit: bool
-    events_s: tuple[float, ...]
-    duration_s: Fraction
 
 
 def measure(wanted: Wanted) -> list[Figure]:
@@ -66,7 +42,7 @@ def measure(wanted: Wanted) -> list[Figure]:
         os.environ["AVLINK_DATA_DIR"] = str(folder / "data")
         footage, sounds = wanted.footage or SHARED / "real", wanted.sounds or SHARED / "sounds"
         is_real = footage.is_dir() and not wanted.quick
-        clips = _real_clips(footage) if is_real else _foundry_clips(folder)
+        clips = read_real_clips(footage) if is_real else _foundry_clips(folder)
         if not (is_real and sounds.is_dir()):
             sounds = folder / "sounds"
             make_sounds(sounds, 12)
@@ -81,48 +57,24 @@ def measure(wanted: Wanted) -> list[Figure]:
         return figures + _scored("library stems, spotted hits", clips, [_heard(clip, stems, None) for clip in clips])
 
 
-def _real_clips(folder: Path) -> list[_Clip]:
-    events = json.loads((folder / "events.json").read_text("utf-8"))
-    with (folder / "manifest.tsv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    return [
-        _Clip(
-            path=folder / row["file"],
-            words=row["what_happens"],
-            group=row["group"],
-            is_greatest_hit=row["greatest_hits"] == "1",
-            events_s=tuple(events[row["file"]]),
-            duration_s=_length_s(folder / row["file"]),
-        )
-        for row in rows
-        if row["file"] in events
-    ]
-
-
-def _foundry_clips(folder: Path) -> list[_Clip]:
+def _foundry_clips(folder: Path) -> list[RealClip]:
     clips = make_clips(range(5000, 5006), split="held_out")
     found = []
     for number, info in enumerate(clips.clips):
         path = folder / f"{number}.mp4"
         write_video(path, Frames(pixels=clips.frames[number].cpu().numpy(), rate=Fraction(24)), scale=4)
         found.append(
-            _Clip(
+            RealClip(
                 path=path,
                 # Those of the sounds that stand in for a library.
                 words="metal hit",
                 group=info.group,
                 is_greatest_hit=False,
                 events_s=tuple(event.time_s for event in info.events),
-                duration_s=_length_s(path),
+                duration_s=length_s(path),
             )
         )
     return found
-
-
-def _length_s(path: Path) -> Fraction:
-    duration_s = probe(path).duration_s
-    assert duration_s is not None, path
-    return Fraction(duration_s)
 
 
 def _load(name: str) -> HitSpotter:
@@ -130,15 +82,11 @@ def _load(name: str) -> HitSpotter:
     return ReadySpotter(spotter=spotter, options=spotter.options()).load("cpu")
 
 
-def _frames(clip: _Clip, spec: PictureSpec) -> object:
-    return open_frames(clip.path, start_s=Fraction(0), duration_s=clip.duration_s, spec=spec)
+def _spotted(clip: RealClip, spotter: HitSpotter) -> list[float]:
+    return [float(hit.time_s) for hit in spotter.spot(clip.frames(spotter.picture))]
 
 
-def _spotted(clip: _Clip, spotter: HitSpotter) -> list[float]:
-    return [float(hit.time_s) for hit in spotter.spot(_frames(clip, spotter.picture))]  # type: ignore[arg-type]
-
-
-def _heard(clip: _Clip, generator: LibraryGenerator, events_s: Sequence[float] | None) -> list[float]:
+def _heard(clip: RealClip, generator: LibraryGenerator, events_s: Sequence[float] | None) -> list[float]:
     """Return the onsets of a stem, in seconds, as a detector for music hears them."""
     hits = (
         None
@@ -146,37 +94,27 @@ def _heard(clip: _Clip, generator: LibraryGenerator, events_s: Sequence[float] |
         else tuple(Hit(time_s=Fraction(time_s).limit_denominator(10**6)) for time_s in events_s)
     )
     request = SoundRequest(
-        frames=_frames(clip, generator.picture),  # type: ignore[arg-type]
+        frames=clip.frames(generator.picture),
         duration_s=clip.duration_s,
         prompt=Prompt(text=clip.words),
         seed=1,
         hits=hits,
     )
-    samples = read_whole(generator.generate([request])[0]).samples[0]
-    low: NDArray[np.float64] = resample_poly(samples, 147, 320)
-    if np.abs(low).max(initial=0.0) < _SILENCE:
-        return []
-    return [float(time) for time in music_onsets(low, delta=_ONSET_DELTA) / _ONSET_RATE]
+    sound = read_whole(generator.generate([request])[0])
+    return heard_onsets(sound.samples[0], sound.sample_rate)
 
 
-def _scored(name: str, clips: Sequence[_Clip], found: Sequence[Sequence[float]]) -> list[Figure]:
+def _scored(name: str, clips: Sequence[RealClip], found: Sequence[Sequence[float]]) -> list[Figure]:
     """Return F1 beside chance over all clips and by group, and the gain with its 90 % interval over all."""
-    groups = {
-        "all": list(clips),
-        "sparse": [clip for clip in clips if len(clip.events_s) <= _SPARSE_HZ * clip.duration_s],
-        "greatest_hits": [clip for clip in clips if clip.is_greatest_hit],
-        "rest": [clip for clip in clips if not clip.is_greatest_hit],
-    }
-    groups |= {group: [clip for clip in clips if clip.group == group] for group in sorted({one.group for one in clips})}
+    groups = groups_of(clips)
+    for group in sorted({clip.group for clip in clips}):
+        groups[group] = [k for k, clip in enumerate(clips) if clip.group == group]
     figures = []
     for group, members in groups.items():
-        if not members:
-            continue
         for window_s in _WINDOWS_S:
             gains = [
-                onset_gain(clip.events_s, times, length_s=float(clip.duration_s), window_s=window_s)
-                for clip, times in zip(clips, found, strict=True)
-                if clip in members
+                onset_gain(clips[k].events_s, found[k], length_s=float(clips[k].duration_s), window_s=window_s)
+                for k in members
             ]
             within = ""
             if group == "all":

@@ -52,12 +52,17 @@ def onset_gain(true_s: Sequence[float], found_s: Sequence[float], *, length_s: f
 
 
 def matched_f1(true_s: Sequence[float], found_s: Sequence[float], window_s: float) -> float:
-    """Return F1 of the largest one-to-one matching within +-`window_s` of times in ascending order.
+    """Return F1 of the matching of `matched_count`; 1 for two empty lists."""
+    if not true_s or not found_s:
+        return float(len(true_s) == len(found_s))
+    return 2 * matched_count(true_s, found_s, window_s) / (len(true_s) + len(found_s))
+
+
+def matched_count(true_s: Sequence[float], found_s: Sequence[float], window_s: float) -> int:
+    """Return the pairs in the largest one-to-one matching within +-`window_s` of times in ascending order.
 
     Going through both lists in order of time finds it: with one window for all, no pairing across others matches more.
     """
-    if not true_s or not found_s:
-        return float(len(true_s) == len(found_s))
     here = there = matched = 0
     while here < len(true_s) and there < len(found_s):
         apart_s = true_s[here] - found_s[there]
@@ -65,7 +70,7 @@ def matched_f1(true_s: Sequence[float], found_s: Sequence[float], window_s: floa
             matched += 1
         # A pair is used up; of two that do not match, the earlier one can match nothing that follows.
         here, there = here + (apart_s <= window_s), there + (apart_s >= -window_s)
-    return 2 * matched / (len(true_s) + len(found_s))
+    return matched
 
 
 def bootstrap_mean(values: Sequence[float] | NDArray[np.float64], *, draws: int = 2000, seed: int = 0) -> Interval:
