@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink import Prompt, SoundRequest, Waveform, read_whole
+from avlink.core.errors import AvlinkError
 from avlink.evaluation.section import Cell, Section
 from avlink.hooks import ReadyBackend, ReadySpotter, load_registry
 from avlink.media.audio import read_audio
@@ -31,7 +32,7 @@ from avlink.metrics.levels import level_db
 from benchmarks.ear import Ear, agreement
 from benchmarks.real_clips import RealClip, groups_of, heard_onsets, read_real_clips
 
-USUAL = ("spotter:motion-stem", "spotter:motion-peaks", "backend:avlink")
+USUAL = ("spotter:motion-stem", "spotter:motion-peaks", "backend:fusion-v2a")
 _WINDOWS_S = (0.05, 0.1)
 _NEAR_SILENT_LUFS = -50.0
 _FEW = 3
@@ -50,14 +51,14 @@ def main(arguments: Sequence[str]) -> int:
     """Print the tables; 1 where a system cannot be run."""
     asked = _parse(arguments)
     clips = read_real_clips(asked.folder)[: asked.clips]
-    heard = []
-    for name in asked.systems or USUAL:
-        try:
-            run = _system(name, asked.options, words=not asked.no_words)
-        except (ValueError, OSError) as error:
-            print(f"real: {error}", file=sys.stderr)
-            return 1
-        heard.append(_hear(name, run, clips, asked.keep))
+    names = asked.systems or USUAL
+    try:
+        # All of them at first: a name that is wrong is better told before the others have run for minutes.
+        runs = [_system(name, asked.options, words=not asked.no_words) for name in names]
+        heard = [_hear(name, run, clips, asked.keep) for name, run in zip(names, runs, strict=True)]
+    except (AvlinkError, ValueError, OSError) as error:
+        print(f"real: {error}", file=sys.stderr)
+        return 1
     tables = [_gains(clips, heard), _kinds(clips, heard), _differences(clips, heard), _sounds(clips, heard)]
     tables = [table for table in tables if table.rows]
     if asked.json:

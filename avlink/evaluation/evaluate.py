@@ -255,7 +255,7 @@ def _fit_material_classifier(model: EvaluatedModel, count: int, listener: Listen
         scene, look, clip, (_, sounding) = plan(seed, "train")
         materials = {event.material for event in clip.events}
         if len(materials) == 1:
-            sounds.append(render_sound(scene, look.t, sounding, CPU).numpy())
+            sounds.append(render_sound(scene, look.t, sounding, CPU, model.sample_rate).numpy())
             labels.append(materials.pop())
     classifier = fit_materials(model, sounds, labels)
     listener(JobDone(job_id="materials", name="learning to hear materials"))
@@ -264,7 +264,7 @@ def _fit_material_classifier(model: EvaluatedModel, count: int, listener: Listen
 
 def _clips(model: EvaluatedModel, split: Split, seeds: Sequence[int]) -> tuple[Pictures, Sounds, tuple[ClipInfo, ...]]:
     """Return clips of the foundry with their pictures at the rate that the model takes."""
-    batch = make_clips(seeds, split=split)
+    batch = make_clips(seeds, split=split, rate=model.sample_rate)
     frames = batch.frames.numpy()
     spec, factor = model.picture, FRAME_RATE / model.picture.rate
     if frames.shape[2:4] != (spec.height, spec.width) or factor.denominator != 1:

@@ -20,6 +20,12 @@ CLIP_SAMPLES = 82560
 """129 latent tokens of 640 samples: 5.16 s, the longest whole number of tokens within the pictures."""
 CLIP_S = CLIP_SAMPLES / SAMPLE_RATE
 
+
+def clip_samples(rate: int) -> int:
+    """Return the samples of a clip at `rate` a second: as long as at 16 kHz, rounded up."""
+    return -(-CLIP_SAMPLES * rate // SAMPLE_RATE)
+
+
 Split = Literal["train", "held_out", "transfer"]
 
 
@@ -56,7 +62,7 @@ class ClipInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipBatch:
-    """Clips: `frames` uint8 (clips, 124, 36, 64, 3) at 24 per second, `sound` float32 (clips, 82560) in [-1, 1]."""
+    """Clips: `frames` uint8 (clips, 124, 36, 64, 3) at 24 per second, `sound` float32 (clips, samples) in [-1, 1]."""
 
     frames: torch.Tensor
     sound: torch.Tensor

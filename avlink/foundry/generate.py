@@ -9,22 +9,24 @@ import torch
 
 from avlink.foundry.clip import (
     CLIP_FRAMES,
-    CLIP_SAMPLES,
     FRAME_RATE,
     HEIGHT,
+    SAMPLE_RATE,
     WIDTH,
     ClipBatch,
     ClipInfo,
     Event,
     Split,
+    clip_samples,
 )
 from avlink.foundry.contacts import change_contacts
 from avlink.foundry.kinds import TRAINED_KINDS, TRANSFER_KINDS
 from avlink.foundry.look import Look, add_clutter, plan_look
+from avlink.foundry.recordings import RecordedHits
 from avlink.foundry.render import render_frames
 from avlink.foundry.sampler import InvalidPlan, SceneSampler
 from avlink.foundry.scene import Body, ScenePlan, Surface
-from avlink.foundry.sound import continuous_level, render_sound
+from avlink.foundry.sound import ChangeContact, continuous_level, render_sound
 
 LATE_FRAMES = 2
 """Most frames between a still and its event: the struck body is visible just before and after as well."""
@@ -123,26 +125,44 @@ def restyle(scene: ScenePlan, look: Look, sampler: SceneSampler) -> None:
 
 @torch.no_grad()
 def make_clips(
-    seeds: Sequence[int], *, split: Split, device: str | torch.device = "cpu", edited: float = 0.0
+    seeds: Sequence[int],
+    *,
+    split: Split,
+    device: str | torch.device = "cpu",
+    edited: float = 0.0,
+    rate: int = SAMPLE_RATE,
+    recordings: RecordedHits | None = None,
 ) -> ClipBatch:
     """Make one clip per seed, bit for bit the same on a device, whatever else is in the batch.
 
     "train" and "held_out" are one distribution under disjoint streams; "transfer" has scene kinds and visual styles of
     its own. Of the share `edited` of the clips, the contacts in the sound are not those in the picture; all else is the
-    same as without. Raises ValueError for an unknown split.
+    same as without. `rate` is that of the sound, and of `recordings`, whose hits contacts then sound as. Raises
+    ValueError for an unknown split, or for recordings of another rate.
     """
     if split not in _STREAMS:
         raise ValueError(f"unknown split {split!r}; the foundry makes {', '.join(_STREAMS)}")
+    if recordings is not None and recordings.rate != rate:
+        raise ValueError(f"recordings at {recordings.rate} Hz do not fit sound at {rate} Hz")
     where = torch.device(device)
     frames = torch.empty((len(seeds), CLIP_FRAMES, HEIGHT, WIDTH, 3), dtype=torch.uint8, device=where)
-    sound = torch.empty((len(seeds), CLIP_SAMPLES), device=where)
+    sound = torch.empty((len(seeds), clip_samples(rate)), device=where)
     clips = []
     for row, seed in enumerate(seeds):
         scene, look, info, (drawing, sounding) = plan(int(seed), split, edited=edited)
         frames[row] = render_frames(scene, look, drawing, where)
-        sound[row] = render_sound(scene, look.t, sounding, where)
+        change = None if recordings is None else _recorded(recordings, int(seed), split)
+        sound[row] = render_sound(scene, look.t, sounding, where, rate, change)
         clips.append(info)
     return ClipBatch(frames=frames, sound=sound, clips=tuple(clips))
+
+
+def _recorded(recordings: RecordedHits, seed: int, split: Split) -> ChangeContact:
+    # A stream of its own, behind those of `plan`: a clip is planned and drawn as it is without recordings.
+    stream = np.random.SeedSequence([_STREAMS[split], seed]).spawn(7)[6]
+    rng = np.random.Generator(np.random.PCG64(stream))
+    hits = recordings.choose(rng)
+    return lambda contact, first, modal: hits.add(contact, first, modal, rng)
 
 
 @torch.no_grad()

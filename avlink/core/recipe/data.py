@@ -35,6 +35,23 @@ class FoundryData(_Data):
     edited: float = Field(default=0.0, ge=0, le=1)
     """Share of the training clips whose sound tells of other contacts than their picture: a temporal controller learns
     from them to follow hits against the picture. Only stages that need the sound alone, or the hits, may read them."""
+    recordings: str | None = None
+    """A sound library by name (`avlink library add`): contacts sound as its hits of their material, with modal
+    synthesis below them. By default they are modal synthesis alone."""
+
+
+class LibraryData(_Data):
+    """Sounds of a sound library, without pictures: hits of one object in patterns, and stretches of ambience.
+
+    Clip k of a split has the seed `seed` + k. Every tenth sound by name is held out.
+    """
+
+    source: Literal["library"] = "library"
+    library: str
+    """Name of the library (`avlink library add`)."""
+    clips: Positive = 4000
+    held_out: Positive = 64
+    seed: int = Field(default=0, ge=0)
 
 
 Media = Literal["both", "sound", "pictures"]
@@ -126,13 +143,15 @@ SourceData = FolderData | SidecarData | WebDatasetData | VGGSoundData | AudioSet
 """One source of files."""
 FilesData = SourceData | SeveralData
 DataTable = Annotated[
-    FoundryData | FolderData | SidecarData | WebDatasetData | VGGSoundData | AudioSetData | SeveralData,
+    FoundryData | LibraryData | FolderData | SidecarData | WebDatasetData | VGGSoundData | AudioSetData | SeveralData,
     Field(discriminator="source"),
 ]
 
 
 def media_of(data: DataTable) -> Media:
     """Return the modalities of the clips; the foundry's have both."""
+    if isinstance(data, LibraryData):
+        return "sound"
     return "both" if isinstance(data, FoundryData) else data.media
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from avlink.core.errors import InputError, MediaError
 from avlink.core.recipe import TrainRecipe
-from avlink.core.recipe.data import FoundryData, media_of
+from avlink.core.recipe.data import FoundryData, LibraryData, media_of
 from avlink.media.probe import probe
 from avlink.training.data.clip_spec import ClipSpec, clip_spec_of
 from avlink.training.data.decoding import short_reason
@@ -67,6 +67,10 @@ def check_sources(recipe: TrainRecipe, sample: int = 100) -> list[SourceReport]:
     """
     if isinstance(recipe.data, FoundryData):
         raise InputError("this recipe's clips are made by the foundry; there are no files to look at")
+    if isinstance(recipe.data, LibraryData):
+        raise InputError(
+            f"this recipe's clips are made of a sound library; see `avlink library check {recipe.data.library}`"
+        )
     spec, reports = clip_spec_of(recipe.model, media_of(recipe.data)), []
     for data, folder in sources_of(recipe, recipe.data):
         found = read_source(data, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,10 +34,15 @@ class _FoundryJob:
     split: Literal["train", "held_out"]
     edited: float = 0.0
     stills: bool = False
+    rate: int = 0
+    recordings: str | None = None
 
 
-def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
-    """Make all missing shards: clips in `root`/train and `root`/held_out, stills in `root`/stills."""
+def prepare_foundry(data: FoundryData, rate: int, root: Path, listener: Listener) -> None:
+    """Make all missing shards: clips in `root`/train and `root`/held_out, stills in `root`/stills.
+
+    `rate` is that of their sound. Raises InputError for a library of recordings that cannot be used.
+    """
     held_out_stills = min(data.stills, HELD_OUT_STILLS)
     jobs = [
         *_jobs(root / "train", "train", data, data.clips),
@@ -45,6 +50,12 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
         *_jobs(root / "stills" / "train", "train", data, data.stills, stills=True),
         *_jobs(root / "stills" / "held_out", "held_out", data, held_out_stills, stills=True),
     ]
+    jobs = [replace(job, rate=rate, recordings=data.recordings) for job in jobs]
+    if data.recordings is not None and jobs:
+        # At once, rather than by the first process.
+        from avlink.training.data.recordings import sounds_of
+
+        sounds_of(data.recordings, "train")
     total, done = sum(len(job.seeds) for job in jobs), 0
 
     def on_done(job: _FoundryJob, count: int) -> None:
@@ -95,6 +106,7 @@ def _make_shard(job: _FoundryJob) -> int:
 
     from avlink.foundry import make_clips, make_stills
     from avlink.training.data.clips import ClipStore, StillStore
+    from avlink.training.data.recordings import recorded_hits
 
     # A thread pool per process would be slower than one thread each.
     torch.set_num_threads(1)
@@ -102,10 +114,13 @@ def _make_shard(job: _FoundryJob) -> int:
         pictures, names = make_stills(job.seeds, split=job.split)
         StillStore.write_shard(job.root, job.number, pictures.numpy(), names)
         return len(job.seeds)
+    hits = None if job.recordings is None else recorded_hits(job.recordings, job.rate, job.split)
     frames, sound, labels = [], [], []
     # In small batches, to bound memory.
     for at in range(0, len(job.seeds), _BATCH):
-        batch = make_clips(job.seeds[at : at + _BATCH], split=job.split, edited=job.edited)
+        batch = make_clips(
+            job.seeds[at : at + _BATCH], split=job.split, edited=job.edited, rate=job.rate, recordings=hits
+        )
         frames.append(batch.frames.numpy())
         sound.append(batch.sound.numpy())
         labels += [foundry_labels(info) for info in batch.clips]

@@ -11,9 +11,11 @@ from avlink.core.errors import InputError
 from avlink.core.events import JobDone, JobStarted, Listener
 from avlink.core.outputs import claim_folder
 from avlink.core.recipe import TrainRecipe
-from avlink.core.recipe.data import FoundryData
+from avlink.core.recipe.data import FoundryData, LibraryData, media_of
+from avlink.training.data.clip_spec import clip_spec_of
 from avlink.training.data.files import PreparedFiles, prepare_files
 from avlink.training.data.foundry import prepare_foundry
+from avlink.training.data.library_clips import prepare_library
 from avlink.training.data.prepared import ALL, Partition, clips_folder, is_up_to_date, unfit_reason, update_record
 from avlink.training.weights import check_start, load_start_vae, read_start_bundles, text_bundle
 
@@ -62,8 +64,8 @@ def prepare(
     check_start(recipe)
     claim_folder(root, marks=_MARKS, what="a folder of prepared clips")
     listener(JobStarted(job_id="data", name="clips"))
-    if isinstance(recipe.data, FoundryData):
-        _prepare_foundry(recipe, recipe.data, root, listener)
+    if isinstance(recipe.data, FoundryData | LibraryData):
+        _prepare_made(recipe, recipe.data, root, listener)
         stores = {split: ClipStore(root / split) for split in ("train", "held_out")}
         # The foundry has few captions, many times over.
         captions = {label.caption for store in stores.values() for label in store.labels}
@@ -110,20 +112,24 @@ def clips_for(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
                 "or name another folder"
             )
         return root
-    if isinstance(recipe.data, FoundryData):
-        _prepare_foundry(recipe, recipe.data, root, listener)
+    if isinstance(recipe.data, FoundryData | LibraryData):
+        _prepare_made(recipe, recipe.data, root, listener)
     elif not is_up_to_date(recipe, root):
         prepare_files(recipe, recipe.data, root, listener)
     return root
 
 
-def _prepare_foundry(recipe: TrainRecipe, data: FoundryData, root: Path, listener: Listener) -> None:
+def _prepare_made(recipe: TrainRecipe, data: FoundryData | LibraryData, root: Path, listener: Listener) -> None:
     from avlink.training.data.clips import index_shards
 
-    prepare_foundry(data, root, listener)
+    spec = clip_spec_of(recipe.model)
+    if isinstance(data, FoundryData):
+        prepare_foundry(data, spec.sample_rate, root, listener)
+    else:
+        prepare_library(data, spec.sample_rate, spec.samples, root, listener)
     for split in ("train", "held_out"):
         index_shards(root / split)
-    update_record(root, recipe, complete=True)
+    update_record(root, recipe, complete=True, sample_rate=spec.sample_rate, media=media_of(data))
 
 
 def _stores_of_part(files: PreparedFiles, root: Path, part: Partition) -> dict[str, ClipStore]:

@@ -23,6 +23,8 @@ from avlink.training.data.plan import Plan, PlannedShard
 from avlink.training.data.source_clips import SPLITS, SourceClip, Split
 
 _RECORD = "data.json"
+_FIRST_RATE = 16000
+"""Samples a second of the foundry's clips when there was no other."""
 
 
 def clips_folder(recipe: TrainRecipe, out: Path) -> Path:
@@ -67,6 +69,9 @@ def unfit_reason(recipe: TrainRecipe, root: Path) -> str | None:
         return f"it holds {record['pictures']}, and the model wants {spec.describe_pictures()}"
     if "sound" in record and record["sound"] != spec.sound_file:
         return f"it holds {record['heard']}, and the model wants {spec.describe_sound()}"
+    rate = spec.sample_rate if "sound" in record else record.get("sample_rate", _FIRST_RATE)
+    if rate != spec.sample_rate:
+        return f"its sound has {rate} samples a second, and the model wants {spec.sample_rate}"
     return None if record.get("complete") else "it is not complete"
 
 

@@ -15,7 +15,7 @@ from avlink.training.data.foundry import foundry_labels, prepare_foundry
 
 def test_clip_k_comes_from_seed_plus_k_and_is_made_once(tmp_path: Path) -> None:
     data = FoundryData(clips=2, held_out=1, stills=3, seed=7)
-    prepare_foundry(data, tmp_path, ignore)
+    prepare_foundry(data, 16000, tmp_path, ignore)
     clips, batch = ClipStore(tmp_path / "train"), make_clips([7, 8], split="train")
     assert list(clips.labels) == [foundry_labels(info) for info in batch.clips]
     np.testing.assert_array_equal(clips.frames([0, 1]), batch.frames)
@@ -25,10 +25,10 @@ def test_clip_k_comes_from_seed_plus_k_and_is_made_once(tmp_path: Path) -> None:
     names = make_stills([7, 8, 9], split="train")[1]
     assert StillStore(tmp_path / "stills" / "train").names == list(names)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
-    prepare_foundry(data, tmp_path, ignore)
+    prepare_foundry(data, 16000, tmp_path, ignore)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")} == before
 
 
 def test_a_kind_that_the_foundry_does_not_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"there is no kind 'hamer'; the foundry has .*hammer"):
-        prepare_foundry(FoundryData(clips=1, held_out=1, kinds=("hamer",)), tmp_path, ignore)
+        prepare_foundry(FoundryData(clips=1, held_out=1, kinds=("hamer",)), 16000, tmp_path, ignore)
