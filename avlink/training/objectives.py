@@ -30,8 +30,9 @@ def multi_resolution_stft_loss(
             torch.stft(x.float(), n_fft, n_fft // 4, window=window, return_complex=True).abs().clamp(min=1e-2)
             for x in (generated, true)
         )
-        # The floor of the norm keeps silent crops from dividing by nothing.
-        total = total + (b - a).norm() / b.norm().clamp(min=1e-3) + (a.log() - b.log()).abs().mean()
+        # The floor of the norm keeps silent crops from dividing by nothing. It is a constant where `true` is a sound
+        # that learns as well: a louder one is no nearer.
+        total = total + (b - a).norm() / b.norm().detach().clamp(min=1e-3) + (a.log() - b.log()).abs().mean()
     return total / len(sizes)
 
 

@@ -24,8 +24,8 @@ from avlink.engine.torchaudio import torchaudio
 
 _LIMIT = 1e2
 """Largest magnitude, Vocos' own."""
-_QUIET = -4.0
-"""Logarithm of the tonal part's magnitude over the mel's where noise starts: -35 dB."""
+_TONAL, _NOISY = -1.5, -0.2
+"""Logarithms of the magnitudes of both parts over the mel's, before training: -13 and -2 dB."""
 
 
 class Vocos(nn.Module):
@@ -80,16 +80,14 @@ class Vocos(nn.Module):
             self.out.bias.zero_()
             if self.config.noise:
                 bias = self.out.bias.view(self.config.head_frames, self.parts, bins)
-                # The tonal part starts nearly silent. A network that learns noise by magnitude and phase alone predicts
-                # the same for equal frames, a buzz at the hop rate, and does not unlearn it.
-                bias[:, 0] = _QUIET
+                # The tonal part starts quiet: magnitudes and phases predicted of equal frames are equal, a buzz at the
+                # hop rate.
+                bias[:, 0] = _TONAL
                 # The mean magnitude of complex noise is 0.886 of its deviation (Rayleigh).
-                bias[:, 2] = -math.log(0.886)
+                bias[:, 2] = _NOISY - math.log(0.886)
 
-    def spectrum(
-        self, mel: Float[Tensor, "batch mels frames"], noise: Float[Tensor, "batch samples"] | None = None
-    ) -> Tensor:
-        """Return the complex STFT, (batch, bins, frames); `noise` is white and has unit variance."""
+    def spectrum(self, mel: Float[Tensor, "batch mels frames"]) -> tuple[Tensor, Tensor | None]:
+        """Return the complex STFT, (batch, bins, frames), and the magnitudes of noise of unit variance, if any."""
         x = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
         for block in self.convnext:
             x = block(x)
@@ -105,9 +103,7 @@ class Vocos(nn.Module):
             limit = self.n_fft / 2
         # Bounded: exp() of an outlier would otherwise drown the whole sound.
         spectrum = torch.polar(made[0].exp().clamp(max=limit), made[1])
-        if noise is not None:
-            spectrum = spectrum + made[2].exp().clamp(max=limit) * self._noise_spectrum(noise)
-        return spectrum
+        return spectrum, made[2].exp().clamp(max=limit) if self.config.noise else None
 
     def _noise_spectrum(self, noise: Float[Tensor, "batch samples"]) -> Tensor:
         pad = (self.n_fft - self.hop) // 2
@@ -115,6 +111,14 @@ class Vocos(nn.Module):
         spectrum = torch.stft(padded, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)
         # Of unit variance in every bin.
         return spectrum / self.window.square().sum().sqrt()
+
+    def sounds(
+        self, mel: Float[Tensor, "batch mels frames"], noises: Float[Tensor, "sounds batch samples"]
+    ) -> list[Float[Tensor, "batch samples"]]:
+        """Return one sound for each white noise of unit variance; they differ in it alone."""
+        spectrum, loudness = self.spectrum(mel)
+        assert loudness is not None, "this vocoder takes no noise"
+        return [self._invert(spectrum + loudness * self._noise_spectrum(noise)) for noise in noises]
 
     def forward(
         self, mel: Float[Tensor, "batch mels frames"], noise: Float[Tensor, "batch samples"] | None = None
@@ -126,12 +130,15 @@ class Vocos(nn.Module):
         samples = mel.shape[-1] * self.spec.hop_samples
         if self.spec.centered:
             # The last hop lies between the last frame and a missing one: the last frame is repeated.
-            spectrum = self.spectrum(nn.functional.pad(mel, (0, 1), mode="replicate"))
+            spectrum, _ = self.spectrum(nn.functional.pad(mel, (0, 1), mode="replicate"))
             whole: Tensor = torch.istft(spectrum, self.n_fft, self.hop, window=self.window, length=samples)
             return whole
-        if self.config.noise and noise is None:
-            noise = white_noise(0, samples).to(mel.device).expand(mel.shape[0], -1)
-        spectrum = self.spectrum(mel, noise)
+        if self.config.noise:
+            noise = white_noise(0, samples).to(mel.device).expand(mel.shape[0], -1) if noise is None else noise
+            return self.sounds(mel, noise[None])[0]
+        return self._invert(self.spectrum(mel)[0])
+
+    def _invert(self, spectrum: Tensor) -> Float[Tensor, "batch samples"]:
         frames, n_fft, hop = spectrum.shape[-1], self.n_fft, self.hop
         # torch.istft inverts centred frames only, so overlap-add is done here, over (frames - 1) * hop + n_fft samples.
         # (batch, n_fft, frames): the columns that `fold` adds up, each a hop later.
@@ -143,7 +150,7 @@ class Vocos(nn.Module):
         # The analysis window is applied twice, so its squares are divided out. At the edges, which are cut off, their
         # sum is nearly 0.
         pad = (n_fft - hop) // 2
-        return (sound / weight.clamp(min=1e-3))[:, pad : pad + samples]
+        return (sound / weight.clamp(min=1e-3))[:, pad : pad + frames * hop]
 
 
 _NOISE_BLOCK = 65536

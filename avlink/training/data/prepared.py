@@ -65,9 +65,9 @@ def unfit_reason(recipe: TrainRecipe, root: Path) -> str | None:
     # The foundry's clips have both media, in columns of fixed names, and no "frames" or "sound" in their record.
     if record.get("media", "both") not in ("both", spec.media):
         return f"it holds {record['media']} alone, and data.media = '{spec.media}'"
-    if "frames" in record and record["frames"] != spec.pictures_file:
+    if "frames" in record and spec.media != "sound" and record["frames"] != spec.pictures_file:
         return f"it holds {record['pictures']}, and the model wants {spec.describe_pictures()}"
-    if "sound" in record and record["sound"] != spec.sound_file:
+    if "sound" in record and spec.media != "pictures" and record["sound"] != spec.sound_file:
         return f"it holds {record['heard']}, and the model wants {spec.describe_sound()}"
     rate = spec.sample_rate if "sound" in record else record.get("sample_rate", _FIRST_RATE)
     if rate != spec.sample_rate:

@@ -71,27 +71,49 @@ def whiten(system: System, clips: ClipStore, sample: int = 512) -> None:
 
 
 class _SoundLoss:
-    """The loss of decoded sound that vocoder and codec share: mel L1, spectra, and a penalty on buzz."""
+    """The loss of decoded sound that vocoder and codec share: mel L1, spectra, and a penalty on buzz.
 
-    def __init__(self, mel: LogMel, table: StageTable) -> None:
-        self.mel, self.table = mel, table
+    A vocoder with noise is scored by the energy distance (Gritsenko et al. 2020): the mean distance of two of its
+    sounds, which differ in noise alone, from the true one, less half their distance from each other. A plain distance
+    is least for a sound without chance in it, also where the true one is noise. This one is least where both are noise.
+    """
 
-    def __call__(self, sound: Tensor, true: Tensor, true_mel: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def __init__(self, vocoder: nn.Module, mel: LogMel, table: StageTable) -> None:
+        self.vocoder, self.mel, self.table = vocoder, mel, table
+
+    def __call__(
+        self, mel: Tensor, true: Tensor, true_mel: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the sound of decoded mel frames, and its losses."""
         table, spec = self.table, self.mel.spec
         sizes = table.stft_sizes
         if table.stft_drawn is not None:
             # The same on all ranks.
             order = torch.randperm(len(sizes), generator=common(generator)).tolist()
             sizes = tuple(sizes[k] for k in order[: table.stft_drawn])
+        sounds = self._sounds(mel, generator)
+        mels = [self.mel(sound.float()) for sound in sounds]
         # Against the true mel: the vocoder learns to undo the blur of the VAE.
-        l1 = (self.mel(sound.float()) - true_mel).abs().mean()
-        stft = multi_resolution_stft_loss(sound, true, sizes)
-        losses = {"total": 3 * l1 + stft, "mel": l1, "stft": stft}
+        l1 = torch.stack([(made - true_mel).abs().mean() for made in mels]).mean()
+        stft = torch.stack([multi_resolution_stft_loss(sound, true, sizes) for sound in sounds]).mean()
+        losses = {"mel": l1, "stft": stft}
+        total = 3 * l1 + stft
+        if len(sounds) > 1:
+            apart = 3 * (mels[0] - mels[1]).abs().mean() + multi_resolution_stft_loss(sounds[0], sounds[1], sizes)
+            losses["apart"] = apart
+            total = total - 0.5 * apart
         if table.periodicity:
-            ours, theirs = (periodicity(x, spec.sample_rate, spec.hop_samples) for x in (sound, true))
+            ours, theirs = (periodicity(x, spec.sample_rate, spec.hop_samples) for x in (sounds[0], true))
             losses["periodicity"] = (ours - theirs).square().mean()
-            losses["total"] = losses["total"] + table.periodicity * losses["periodicity"]
-        return losses
+            total = total + table.periodicity * losses["periodicity"]
+        return sounds[0], {"total": total, **losses}
+
+    def _sounds(self, mel: Tensor, generator: torch.Generator) -> list[Tensor]:
+        if not (isinstance(self.vocoder, Vocos) and self.vocoder.config.noise):
+            return [self.vocoder(mel)]
+        samples = mel.shape[-1] * self.mel.spec.hop_samples
+        noises = torch.randn(2, mel.shape[0], samples, generator=generator).to(mel.device)
+        return self.vocoder.sounds(mel, noises)
 
 
 class VocoderStage:
@@ -106,7 +128,7 @@ class VocoderStage:
         self.frozen: tuple[nn.Module, ...] = ()
         self.device = device_of(system)
         self.mel = LogMel(system.config.mel).to(self.device)
-        self.sound_loss = _SoundLoss(self.mel, table)
+        self.sound_loss = _SoundLoss(self.vocoder, self.mel, table)
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
@@ -116,7 +138,7 @@ class VocoderStage:
         with torch.no_grad():
             # Sampling decodes latents, whose mels are blurred; true mels alone would not prepare the vocoder for them.
             mel = torch.cat((self.vae.decode(self.vae.encode(true_mel[:half])).float(), true_mel[half:]))
-        return self.sound_loss(vocode(self.vocoder, mel, generator), true, true_mel, generator)
+        return self.sound_loss(mel, true, true_mel, generator)[1]
 
 
 class CodecStage:
@@ -136,7 +158,7 @@ class CodecStage:
         self.weight = table.adversarial
         if self.weight:
             self.trained["discriminator"] = Discriminator().to(self.device)
-        self.sound_loss = _SoundLoss(self.mel, table)
+        self.sound_loss = _SoundLoss(self.vocoder, self.mel, table)
         self.validate = validate
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
@@ -145,8 +167,7 @@ class CodecStage:
         with torch.no_grad():
             latents = self.vae.encode(true_mel)
         mel = self.vae.decode(latents).float()
-        sound = vocode(self.vocoder, mel, generator)
-        losses = self.sound_loss(sound, true, true_mel, generator)
+        sound, losses = self.sound_loss(mel, true, true_mel, generator)
         # The mel between decoder and vocoder stays one.
         losses["total"] = losses["total"] + (mel - true_mel).abs().mean()
         return losses | (self._judged(sound, true, losses["total"]) if self.weight else {})
@@ -161,13 +182,3 @@ class CodecStage:
         # Adam's steps do not depend on the size of a loss; a small one leaves the clipped norm to the generator.
         total = total + self.weight * (fooled + 2 * features) + 0.1 * discriminator
         return {"total": total, "discriminator": discriminator, "features": features}
-
-
-def vocode(vocoder: nn.Module, mel: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the sound of mel frames, with new noise in each step where the vocoder takes any."""
-    if isinstance(vocoder, Vocos) and vocoder.config.noise:
-        noise = torch.randn(mel.shape[0], mel.shape[-1] * vocoder.spec.hop_samples, generator=generator)
-        with_noise: Tensor = vocoder(mel, noise.to(mel.device))
-        return with_noise
-    sound: Tensor = vocoder(mel)
-    return sound
