@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,9 @@ HELD_OUT_STILLS = 2000
 """The most stills on which the appearance stage is validated."""
 
 _SHARD_CLIPS, _SHARD_STILLS = 50, 1000
+_CLIPS_A_PROCESS, _STILLS_A_CLIP = 10, 50
+"""Starting a process takes as long as making so many clips; so many stills are made as fast as a clip."""
+
 _BATCH = 5
 _FOUNDRY_FPS = 24
 
@@ -54,11 +58,20 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
 
     import torch
 
+    clips = sum(len(job.seeds) / (_STILLS_A_CLIP if job.stills else 1) for job in jobs)
+    if clips <= _CLIPS_A_PROCESS:
+        threads = torch.get_num_threads()
+        try:
+            for job in jobs:
+                on_done(job, _make_shard(job))
+        finally:
+            torch.set_num_threads(threads)
+        return
     run_in_processes(
         jobs,
         _make_shard,
         on_done,
-        processes=os.cpu_count() or 1,
+        processes=min(os.cpu_count() or 1, ceil(clips / _CLIPS_A_PROCESS)),
         set_threads=torch.set_num_threads,
         describe_loss=lambda job, fate: (
             f"a process that made clips for {job.root} {fate}; give the command again: what is done is kept"
@@ -89,7 +102,7 @@ def foundry_labels(info: object) -> ClipLabels:
 
 
 def _make_shard(job: _FoundryJob) -> int:
-    """Make one shard in a process of its own, on one thread: clips are made faster side by side."""
+    """Make one shard on one thread: clips are made faster side by side."""
     import numpy as np
     import torch
 
