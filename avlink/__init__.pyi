@@ -179,6 +179,7 @@ from .timeline.flat import FlatTrack as FlatTrack
 from .timeline.flatten import flatten_timeline as flatten_timeline
 from .timeline.hit_text import hit_name as hit_name
 from .timeline.hit_text import hit_note as hit_note
+from .timeline.marker_colours import marker_rgb as marker_rgb
 from .timeline.markers import Marker as Marker
 from .timeline.timecode import nominal_rate as nominal_rate
 from .timeline.timecode import timecode_of_frames as timecode_of_frames

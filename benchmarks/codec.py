@@ -28,9 +28,7 @@ from avlink.metrics.onsets import detect_onsets
 from avlink.training.objectives import periodicity
 from benchmarks.ear import Ear
 from benchmarks.figure import Figure, Wanted
-from benchmarks.process import ROOT
 
-SHARED = ROOT.parent / "shared" / "sounds"
 _RATE, _HOP = 48000, 480
 _MOST_S = 6
 _EVERY = 10
@@ -109,8 +107,8 @@ def _ear() -> Ear | None:
 
 
 def _sounds(wanted: Wanted) -> Iterator[NDArray[np.float32]]:
-    folder = wanted.sounds or SHARED
-    if wanted.quick or not folder.is_dir():
+    folder = wanted.sounds or wanted.shared("sounds")
+    if folder is None:
         for row in make_clips(range(9000, 9002 if wanted.quick else 9048), split="held_out").sound:
             yield _as(row.numpy(), SAMPLE_RATE, _RATE)
         return

@@ -7,18 +7,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.process import ROOT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """The sizes and the model of a measurement: a shipped bundle's name, or the folder of one.
 
-    `footage` and `sounds` are folders like shared/real and shared/sounds, which stand in where they are None.
+    `footage` and `sounds` are folders like shared/real and shared/sounds, which stand in where they are None, but not
+    in quick runs.
     """
 
     quick: bool = False
     model: str = "builtin"
     footage: Path | None = None
     sounds: Path | None = None
+
+    def shared(self, name: str) -> Path | None:
+        """Return a folder of shared material beside the checkout; None in quick runs, and where there is none."""
+        folder = ROOT.parent / "shared" / name
+        return None if self.quick or not folder.is_dir() else folder
 
     @property
     def overrides(self) -> list[str]:

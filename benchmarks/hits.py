@@ -1,8 +1,9 @@
 """Hits on real footage: spotters and stems of the sound library against the events of clips, less chance.
 
 The clips are those of `--footage`, or of shared/real, and the sounds those of `--sounds`, or of shared/sounds, beside
-the checkout. Without them there are clips and sounds of the foundry, whose figures say little of real footage. Chance
-is that of eight circular shifts. The words of a clip are its prompt; the library is read into a folder that goes again.
+the checkout, which quick runs leave alone. Without them there are clips of the foundry and generated sounds, whose
+figures say little of real footage. Chance is that of eight circular shifts. The words of a clip are its prompt; the
+library is read into a folder that goes again.
 """
 
 from __future__ import annotations
@@ -27,10 +28,8 @@ from avlink.media.movie import write_video
 from avlink.metrics.gain import bootstrap_mean, onset_gain
 from benchmarks.figure import Figure, Wanted
 from benchmarks.library import make_sounds
-from benchmarks.process import ROOT
 from benchmarks.real_clips import RealClip, groups_of, heard_onsets, length_s, read_real_clips
 
-SHARED = ROOT.parent / "shared"
 SPOTTERS = ("motion-stem", "motion-peaks")
 _WINDOWS_S = (0.05, 0.1)
 
@@ -40,10 +39,11 @@ def measure(wanted: Wanted) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
         folder = Path(name)
         os.environ["AVLINK_DATA_DIR"] = str(folder / "data")
-        footage, sounds = wanted.footage or SHARED / "real", wanted.sounds or SHARED / "sounds"
-        is_real = footage.is_dir() and not wanted.quick
-        clips = read_real_clips(footage) if is_real else _foundry_clips(folder)
-        if not (is_real and sounds.is_dir()):
+        footage = wanted.footage or wanted.shared("real")
+        clips = _foundry_clips(folder, 2 if wanted.quick else 6) if footage is None else read_real_clips(footage)
+        # Recordings for the words of real clips; generated ones for "metal hit".
+        sounds = wanted.sounds or (None if footage is None else wanted.shared("sounds"))
+        if sounds is None:
             sounds = folder / "sounds"
             make_sounds(sounds, 12)
         add_library(sounds, "bench", ignore)
@@ -57,8 +57,8 @@ def measure(wanted: Wanted) -> list[Figure]:
         return figures + _scored("library stems, spotted hits", clips, [_heard(clip, stems, None) for clip in clips])
 
 
-def _foundry_clips(folder: Path) -> list[RealClip]:
-    clips = make_clips(range(5000, 5006), split="held_out")
+def _foundry_clips(folder: Path, count: int) -> list[RealClip]:
+    clips = make_clips(range(5000, 5000 + count), split="held_out")
     found = []
     for number, info in enumerate(clips.clips):
         path = folder / f"{number}.mp4"

@@ -1,6 +1,7 @@
 """The sound library: seconds to read 2,403 files, by the processor and by the clock, and a search over 100,000 rows.
 
-The files are those of shared/sounds beside the checkout where they are, else generated ones.
+The files are those of `--sounds`, or of shared/sounds beside the checkout, which quick runs leave alone; else they are
+generated.
 """
 
 from __future__ import annotations
@@ -23,10 +24,8 @@ from avlink.library.ucs import vocabulary
 from avlink.library.values import Analysis, Description, Library
 from avlink.media.wave import write_float_wave
 from benchmarks.figure import Figure, Wanted
-from benchmarks.process import ROOT
 from benchmarks.stopwatch import cpu_seconds, seconds
 
-SHARED = ROOT.parent / "shared" / "sounds"
 _FILES = 2403
 _AT_MOST_S = 300.0
 _AT_MOST_MS = 50.0
@@ -42,8 +41,8 @@ def _reading(wanted: Wanted) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="avlink-bench-") as name:
         folder = Path(name)
         os.environ["AVLINK_DATA_DIR"] = str(folder / "data")
-        sounds = wanted.sounds or SHARED
-        if sounds.is_dir() and not wanted.quick:
+        sounds = wanted.sounds or wanted.shared("sounds")
+        if sounds is not None:
             root, what = sounds, f"{sounds.parent.name}/{sounds.name}"
         else:
             root, what = folder / "sounds", "generated"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from avlink.cli.terminal import visible_line
 from avlink.core.answer import Block, Grid
 from avlink.core.limits import amount
+from avlink.core.text import first_names
 
 _PLACE = ("clip", "track", "timecode", "at", "length", "status")
 _PLAN = ("media", "from", "speed", "prompt", "items")
@@ -58,8 +59,7 @@ def reason_lines(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             name, reason = visible_line(str(item["name"])), visible_line(str(item["reason"]))
             by_reason.setdefault((str(item["status"]), reason), {})[name] = None
     for (status, reason), names in by_reason.items():
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"{', '.join(list(names)[:_NAMED])}{more}: {status}: {reason}"
+        yield f"{first_names(names, most=_NAMED)}: {status}: {reason}"
 
 
 def _warnings(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -75,10 +75,9 @@ def _sounds(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         stems = item.get("stems") or []
         notes = [*(item.get("notes") or []), *(note for stem in stems for note in stem.get("notes") or [])]
         yield from dict.fromkeys(f"warning: {name}: {visible_line(note)}" for note in notes)
-        used = list(dict.fromkeys(_use(use) for stem in stems for use in stem.get("sounds") or []))
+        used = dict.fromkeys(_use(use) for stem in stems for use in stem.get("sounds") or [])
         if used:
-            more = f" and {len(used) - _NAMED} more (--json names all)" if len(used) > _NAMED else ""
-            yield f"{name}: made of {', '.join(used[:_NAMED])}{more}"
+            yield f"{name}: made of {first_names(used, most=_NAMED, hint=' (--json names all)')}"
 
 
 def _use(use: Mapping[str, Any]) -> str:

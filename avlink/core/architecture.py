@@ -5,7 +5,7 @@ No torch here, so that recipes validate without it. Sections and equations are t
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -13,6 +13,24 @@ from avlink.core.hits import HIT_KINDS
 
 Positive = Annotated[int, Field(gt=0)]
 Ints = Annotated[tuple[Positive, ...], Field(strict=False)]
+Part = Literal[
+    "vae",
+    "vocoder",
+    "audio_text",
+    "audio",
+    "video_text",
+    "video",
+    "motion",
+    "controller",
+    "fusion_v2a",
+    "fusion_a2v",
+    "fusion",
+    "fusion_hits",
+    "spotter",
+]
+"""A component of a model, by the name that it has in bundles and recipes."""
+COMPONENTS: tuple[Part, ...] = get_args(Part)
+"""The components in the order in which they are built."""
 
 
 class Table(BaseModel):

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from avlink.core.paths import make_folder
 from avlink.edit.report import SonifyReport
 from avlink.edit.request import SonifyRequest
 from avlink.library.credits import credits_text
 from avlink.session import Session
-from avlink.timeline.write import refuse_overwrite
 
 _NONE = "No recordings of sound libraries were used.\n"
-
-
-def check_credits(request: SonifyRequest, session: Session) -> None:
-    """Raise OutputError where the file of the credits may not be written, before anything is generated."""
-    assert request.credits is not None
-    refuse_overwrite(request.credits, inputs=(request.input,))
-    session.outputs(overwrite=request.overwrite).check(request.credits)
 
 
 def write_credits(request: SonifyRequest, report: SonifyReport, session: Session) -> None:
     """Write the credits of all stems of a run, also of those that were made before. Raises OutputError."""
     assert request.credits is not None
     uses = {use for item in report.items for stem in item.stems for use in stem.origin.uses}
-    make_folder(request.credits.parent)
     with session.outputs(overwrite=request.overwrite).write(request.credits, source=request.input) as temporary:
         temporary.write_text(credits_text(uses) or _NONE, encoding="utf-8", newline="\n")

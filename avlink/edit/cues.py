@@ -21,6 +21,7 @@ from avlink.core.limits import SHEET_BYTES
 from avlink.core.outputs import Outputs
 from avlink.core.paths import check_file_name
 from avlink.core.recipe.schema import ReadTable
+from avlink.core.text import first_names
 from avlink.edit.hit_files import brings_hits, read_hit_file, same_millisecond
 from avlink.edit.project import check_holds, check_project, moved_to, write_back
 from avlink.timeline.hit_text import is_hit_text
@@ -133,10 +134,9 @@ def apply_edits(
     by_id = picture_ids(timeline)
     unknown = [edit for edit in edits if edit["id"] not in by_id]
     if unknown:
-        named = ", ".join(f"row {edit['row']}: '{edit['id']}'" for edit in unknown[:3])
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        named = first_names([f"row {edit['row']}: '{edit['id']}'" for edit in unknown])
         raise InputError(
-            f"{sheet}, column id: {project} has no such clips ({named}{more}); clips that were moved have new ids, so "
+            f"{sheet}, column id: {project} has no such clips ({named}); clips that were moved have new ids, so "
             f"make a fresh sheet with `avlink export {project} --to csv`"
         )
     wanted: dict[tuple[int, ...], Mapping[str, Any]] = {}

@@ -32,7 +32,7 @@ from avlink.timeline.plan import build_plan
 from avlink.timeline.timebase import Timebase
 from avlink.timeline.timecode import can_drop
 from avlink.timeline.values import Job
-from avlink.timeline.write import refuse_overwrite
+from avlink.timeline.write import refuse_overwrite, refuse_twice
 
 
 class FileStems(FileEdit[SoundSource]):
@@ -57,8 +57,10 @@ class FileStems(FileEdit[SoundSource]):
         self.writer = session.outputs(overwrite=request.overwrite)
         self.wav, self.movie = _outputs(request, self.writer)
         self.outputs = tuple(output for output in (self.wav, self.movie) if output is not None)
-        for output in self.outputs:
+        self.credits = request.credits
+        for output in self._written:
             refuse_overwrite(output, inputs=(path,))
+        refuse_twice(self._written)
         self.timebase = Timebase(
             rate=video.rate,
             origin_s=timecode_s(video) or Fraction(0),
@@ -96,6 +98,8 @@ class FileStems(FileEdit[SoundSource]):
         for job in self.plan.jobs:
             for output in self.outputs:
                 self.writer.check(_of_take(output, job))
+        if self.credits is not None:
+            self.writer.check(self.credits)
         if self.movie is not None:
             check_fits(self.path, self.movie, channels=1, sample_rate=self.target.sample_rate)
 
@@ -134,6 +138,10 @@ class FileStems(FileEdit[SoundSource]):
             output=_of_take(output, written[0]) if output and written else None,
             rendered=replace(rendered, files=files),
         )
+
+    @property
+    def _written(self) -> tuple[Path, ...]:
+        return self.outputs if self.credits is None else (*self.outputs, self.credits)
 
     def _stem_path(self, job: Job) -> Path:
         return _of_take(self.wav or self.session.cache / "finished" / f"{job.stem_key}.wav", job)

@@ -17,6 +17,7 @@ from avlink.core.events import Message
 from avlink.core.file_digest import FileState, check_unchanged, file_state
 from avlink.core.hashing import JsonValue, digest, fraction_text
 from avlink.core.hits import Hit
+from avlink.core.text import first_names
 from avlink.core.values import FrameSource, PictureSpec, SoundSource
 from avlink.edit.heard_hits import merged
 from avlink.edit.sources import timecode_s
@@ -91,8 +92,7 @@ class Guide:
     def tell(self) -> None:
         """Send one message for each reason why clips have the hits of their pictures alone."""
         for reason, names in self._without.items():
-            some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            text = f"no guide for {some}: {reason}; what is marked there is what is seen"
+            text = f"no guide for {first_names(names)}: {reason}; what is marked there is what is seen"
             self.session.tell(Message(text=text, level="warning"))
         self._without.clear()
 

@@ -30,6 +30,7 @@ from avlink.media.movie import write_movie
 from avlink.media.probe import probe
 from avlink.session import Session
 from avlink.timeline.hit_markers import hit_colour
+from avlink.timeline.marker_colours import marker_rgb
 from avlink.timeline.values import ClipRef
 from avlink.timeline.write import refuse_overwrite
 
@@ -42,15 +43,6 @@ _OWN_SOUND = 10 ** (-12 / 20)
 """The sound of the edit is 12 dB below its level, so that clicks are heard through it."""
 
 _SLACK_FRAMES = Fraction(1, 1000)
-_COLOURS = {
-    "RED": (235, 64, 52),
-    "ORANGE": (245, 150, 40),
-    "YELLOW": (245, 215, 60),
-    "GREEN": (100, 200, 80),
-    "BLUE": (80, 140, 245),
-    "PURPLE": (170, 110, 235),
-    "PINK": (245, 140, 190),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +134,7 @@ def _mark(hit: Hit, age: int) -> Mark:
     return Mark(
         label=f"{name} {hit.strength:.2f}" + (" heard" if hit.heard else ""),
         share=hit.confidence,
-        colour=_COLOURS.get(hit_colour(hit.kind), _COLOURS["PINK"]),
+        colour=marker_rgb(hit_colour(hit.kind)),
         place=hit.place,
         # The ring is smallest at the moment itself, which so is told from the frames after it.
         radius=0.05 + 0.008 * min(age, _SHOWN_FRAMES),

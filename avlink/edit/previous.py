@@ -11,8 +11,9 @@ import opentimelineio as otio
 
 from avlink.core.errors import InputError
 from avlink.core.outputs import Outputs
+from avlink.core.text import first_names
 from avlink.edit.cues import apply_edits, picture_ids, read_edits
-from avlink.edit.project import content_file, first_names
+from avlink.edit.project import content_file
 from avlink.edit.takes import chosen_takes
 from avlink.timeline.item import KEY, table
 from avlink.timeline.item_metadata import choice_of, has_choice, is_same_hit

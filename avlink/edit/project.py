@@ -14,6 +14,7 @@ from avlink.core.file_digest import file_state
 from avlink.core.outputs import Outputs
 from avlink.core.paths import Writer
 from avlink.core.store import mark_used
+from avlink.core.text import first_reasons
 from avlink.edit.result_names import result_base
 from avlink.session import Session
 from avlink.timeline.formats.collect import write_collected
@@ -145,19 +146,12 @@ def media_files(names: Mapping[str, None]) -> str:
     return "1 media file" if len(names) == 1 else f"{len(names)} media files"
 
 
-def first_names(names: Sequence[str]) -> str:
-    """Return up to three names, and the number of the others, in words."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
-
-
 def refuse_nothing(source: Path, plan: Planned, *, what: str) -> None:
     """Raise TimelineError, with the reasons, for a plan in which no clip can be given `what`."""
     if plan.jobs:
         return
-    reasons = list(dict.fromkeys(f"{skip.name}: {skip.reason}" for skip in plan.skips))
-    more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
-    raise TimelineError(f"no clip of {source} can be given {what}: {'; '.join(reasons[:3])}{more}")
+    reasons = dict.fromkeys(f"{skip.name}: {skip.reason}" for skip in plan.skips)
+    raise TimelineError(f"no clip of {source} can be given {what}: {first_reasons(reasons)}")
 
 
 def name_files(paths: Iterable[Path], timeline_file: TimelineFile, output: Path) -> dict[Path, str]:

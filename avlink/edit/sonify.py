@@ -16,7 +16,7 @@ from avlink.core.hits import Hit
 from avlink.core.sound import read_blocks
 from avlink.core.store import Store
 from avlink.core.values import Frames, ItemSound, SoundGenerator, SoundRequest, SoundSource
-from avlink.edit.credits import check_credits, write_credits
+from avlink.edit.credits import write_credits
 from avlink.edit.direction import Direction
 from avlink.edit.disk_use import SOUND_RATES
 from avlink.edit.file_stems import FileStems
@@ -40,8 +40,6 @@ def sonify(request: SonifyRequest, session: Session | None = None, *, listener: 
     single clips are in the report.
     """
     session = open_session(device=request.device, listener=listener) if session is None else session
-    if request.credits is not None:
-        check_credits(request, session)
     report = cast(SonifyReport, run(_SOUND, request, session))
     if request.credits is not None and not request.dry_run:
         write_credits(request, report, session)

@@ -15,11 +15,12 @@ from avlink.core.events import JobDone, JobFailed, JobStarted, Listener, Message
 from avlink.core.file_digest import check_unchanged
 from avlink.core.hits import Hit
 from avlink.core.paths import make_folder
+from avlink.core.text import first_names
 from avlink.core.values import HitSpotter
 from avlink.edit.guide import Guide, open_guide
 from avlink.edit.hit_preview import check_hit_preview, preview_hits
 from avlink.edit.plugin_hooks import locate
-from avlink.edit.project import first_names, moved_to, refuse_missing, refuse_nothing, tell_plan, write_back
+from avlink.edit.project import moved_to, refuse_missing, refuse_nothing, tell_plan, write_back
 from avlink.edit.sources import Locate
 from avlink.edit.spot_clips import plan_clips
 from avlink.edit.spot_input import SpotInput, SpotRequest, open_input
@@ -190,7 +191,7 @@ def _write(
     write = partial(opened.outputs.write, source=request.input, keep=opened.previous is not None)
     for note in write_back(timeline, opened.file, opened.output, {}, roots=request.media_root, write=write):
         session.tell(Message(text=note, level="warning"))
-    changed, gone = (first_names(list(dict.fromkeys(names))) for names in (placed.kept, placed.lost))
+    changed, gone = (first_names(dict.fromkeys(names)) for names in (placed.kept, placed.lost))
     if changed:
         session.tell(Message(text=f"hits of {changed} that people changed are as they were left"))
     if opened.kept is not None and opened.kept.exists():

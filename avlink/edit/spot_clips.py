@@ -7,8 +7,8 @@ from fractions import Fraction
 from avlink.core.errors import TimelineError
 from avlink.core.hashing import JsonValue
 from avlink.core.recipe.schema import SelectTable
+from avlink.edit.footage import Footage
 from avlink.edit.sources import Locate, resolve_sources
-from avlink.edit.spot_input import Footage
 from avlink.edit.spot_plan import SpotPlan, spot_plan
 from avlink.edit.transparency import with_transparency
 from avlink.session import Session

@@ -17,13 +17,12 @@ from avlink.core.hashing import fraction_text
 from avlink.core.outputs import Outputs
 from avlink.core.paths import check_place, make_folder, sweep_leftovers
 from avlink.edit.direction import Edit, Made
+from avlink.edit.footage import Footage, read_footage
 from avlink.edit.previous import PreviousProject, previous_project
 from avlink.edit.project import (
     check_holds,
-    check_roots,
     content_file,
     default_output,
-    media_folder,
     refuse_missing,
     refuse_nothing,
     take_media_along,
@@ -34,27 +33,19 @@ from avlink.edit.request import EditRequest
 from avlink.hooks import ReadyBackend
 from avlink.session import Session
 from avlink.timeline.merge import request_digests, write_record
-from avlink.timeline.read import TimelineFile, read_timeline
-from avlink.timeline.resolve import MediaRoots
-from avlink.timeline.timebase import Timebase, timebase
 from avlink.timeline.values import Job, Plan
 from avlink.timeline.write import BUNDLES, check_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenTimeline:
-    """A timeline file that was read, the folder of its relative media, and the project that will be written.
+class OpenTimeline(Footage):
+    """A timeline that is given results, and the project that will be written.
 
-    `roots` are shared by all that looks for media: each folder is listed once, and folders may lie on slow servers.
     `previous` is the project that the output will replace. `requests` are digests of what the clips of the input ask
     for, before what people changed in the previous project was copied into `file`; None where nothing was.
     """
 
-    file: TimelineFile
-    timebase: Timebase
-    folder: Path
     output: Path
-    roots: MediaRoots
     outputs: Outputs
     previous: PreviousProject
     requests: Mapping[str, str] | None
@@ -67,22 +58,21 @@ def open_timeline(request: EditRequest, session: Session, *, word: str, sound: b
 
     Raises InputError for roots that are no folders, TimelineError for what cannot be read.
     """
-    check_roots(request.media_root)
-    file = read_timeline(request.input, request.recipe.read)
+    footage = read_footage(request.input, request.recipe.read, request.media_root, session, sound=sound)
+    file = footage.file
     outputs = session.outputs(overwrite=request.overwrite)
     output = request.output or default_output(file, word, request.base, outputs)
     check_place(output)
-    folder = media_folder(file, session, sound=sound)
     previous = previous_project(output, file.timeline, outputs)
     # Another walk over the timeline, which only a merge needs before it.
     requests = None if previous.record is None else request_digests(file.timeline)
     previous.merge_requests(file.timeline)
     return OpenTimeline(
         file=file,
-        timebase=timebase(file.timeline, file.drop_frame),
-        folder=folder,
+        timebase=footage.timebase,
+        folder=footage.folder,
+        roots=footage.roots,
         output=output,
-        roots=MediaRoots(request.media_root),
         outputs=outputs,
         previous=previous,
         requests=requests,

@@ -55,7 +55,7 @@ class TimelineStems(TimelineEdit[SoundSource]):
     makes = "a sound"
 
     def __init__(self, request: SonifyRequest, backend: ReadyBackend, session: Session, hooks: EditHooks) -> None:
-        self.recipe, self.hooks = request.recipe, hooks
+        self.recipe, self.hooks, self.credits = request.recipe, hooks, request.credits
         self.formats = resolve_formats(request.recipe, session.registry)
         opened = open_timeline(request, session, word="foley", sound=False)
         for sheet in (_of_format(opened.output, format_) for format_ in self.formats if format_.suffix == ".csv"):
@@ -80,9 +80,10 @@ class TimelineStems(TimelineEdit[SoundSource]):
 
     @property
     def beside(self) -> tuple[Path, ...]:
-        """The files for other programs that are asked for, and the preview."""
-        preview = (self._preview_path,) if self.recipe.write.preview else ()
-        return (*(_of_format(self.output, format_) for format_ in self.formats), *preview)
+        """The files for other programs that are asked for, the preview, and the credits."""
+        preview = self._preview_path if self.recipe.write.preview else None
+        formats = (_of_format(self.output, format_) for format_ in self.formats)
+        return (*formats, *(path for path in (preview, self.credits) if path is not None))
 
     @property
     def _preview_path(self) -> Path:

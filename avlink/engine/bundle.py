@@ -21,14 +21,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from avlink.core.architecture import AVLinkConfig
+from avlink.core.architecture import COMPONENTS, AVLinkConfig
 from avlink.core.disk import report_full_disk
 from avlink.core.documents import parse_json, parse_toml
 from avlink.core.errors import BundleError
 from avlink.core.input_files import describe, read_text
 from avlink.core.limits import RECIPE_BYTES, TABLE_BYTES
 from avlink.core.paths import atomic_write, make_folder, write_text
-from avlink.engine.system import COMPONENTS, System
+from avlink.engine.system import System
 from avlink.engine.text.t5 import T5Encoder
 
 FORMAT = 1

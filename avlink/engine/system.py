@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from avlink.core.architecture import AVLinkConfig
+from avlink.core.architecture import COMPONENTS, AVLinkConfig
 from avlink.core.errors import InputError
 from avlink.engine.avlink import AVLink, Direction
 from avlink.engine.codec.codec import AudioCodec
@@ -18,22 +18,6 @@ from avlink.engine.nn.motion import MotionStem
 from avlink.engine.text.byte_encoder import ByteEncoder
 from avlink.engine.text.encoder import TextEncoder
 from avlink.engine.variants import link_backbones, make_fusion
-
-COMPONENTS = (
-    "vae",
-    "vocoder",
-    "audio_text",
-    "audio",
-    "video_text",
-    "video",
-    "motion",
-    "controller",
-    "fusion_v2a",
-    "fusion_a2v",
-    "fusion",
-    "fusion_hits",
-    "spotter",
-)
 
 
 class System(nn.Module):

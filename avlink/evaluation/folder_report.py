@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avlink.core.text import first_names
 from avlink.evaluation.extractor_metrics import Metric, MetricValue
 from avlink.evaluation.features import CachedExtractor
 from avlink.evaluation.pairs import RESAMPLER, EvaluationPairs
@@ -46,8 +47,7 @@ class FolderReport:
         lines = [f"{len(self.pairs.pairs)} pairs: {chosen}", *(section.text() + "\n" for section in self.sections)]
         for side, names in (("generated", self.pairs.only_generated), ("reference", self.pairs.only_reference)):
             if names:
-                shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-                lines.append(f"no pair, {side} only: {shown}")
+                lines.append(f"no pair, {side} only: {first_names(names, most=10)}")
         lines += [f"left out: {name}: {reason}" for name, reason in self.left_out.items()]
         for name, about in self.settings["extractors"].items():
             lines.append(f"{name}: {about['checkpoint']} (licence: {about['licence'] or 'not told'})")

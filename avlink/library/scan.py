@@ -24,6 +24,7 @@ _FILES_A_PROCESS = 8
 """Starting a process takes as long as analysing so many files."""
 
 _MOST_LOSSES = 2
+"""Processes that a file may cost, and a run that reads nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +210,11 @@ def _read_all(index: LibraryIndex, library: Library, plan: _Plan, listener: List
             # Processes that die one after the other, and never read anything, do so for a reason of their own.
             if len(reader.lost) == losses or (not reader.usable and losses >= _MOST_LOSSES):
                 raise
+            lost = reader.lost[-1]
+            if reader.lost.count(lost) < _MOST_LOSSES:
+                # Where memory is short, a process is ended whatever it reads: the file is read once more.
+                continue
             # A decoder that crashes takes its process along: the file is at fault, and the others are read.
             fault = f"{error}; the file may be damaged, so convert it"
-            reader.enter(reader.lost[-1], faulty(reader.lost[-1], fault, again=not reader.usable))
+            reader.enter(lost, faulty(lost, fault, again=not reader.usable))
     return reader.touched

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from avlink.core.limits import IMAGE_DIGITS, IMAGES
+from avlink.core.text import first_names
 from avlink.core.values import ImageSequence
 
 # "shot.%04d.exr", "shot.####.exr", and Resolve's "shot.[0001-0100].exr".
@@ -126,5 +127,4 @@ def _runs(numbers: Iterable[int]) -> str:
             runs[-1] = [runs[-1][0], number]
         else:
             runs.append([number])
-    shown = ["-".join(map(str, run)) for run in runs]
-    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")
+    return first_names(["-".join(map(str, run)) for run in runs], most=8)

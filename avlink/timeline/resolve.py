@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from unicodedata import normalize
 
+from avlink.core.text import first_names
 from avlink.core.values import ImageSequence
 from avlink.timeline.image_sequences import ImageNames, find_images, image_name
 from avlink.timeline.media_names import NameIndex, in_any_form, is_file
@@ -170,7 +171,7 @@ def _not_found(url: str, folder: Path, roots: MediaRoots) -> Unresolved:
 
 def several_fit(paths: Sequence[Path]) -> str:
     """Return words on files of one name, of which a person has to choose one."""
-    shown = ", ".join(str(path) for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    shown = first_names([str(path) for path in paths])
     return f"several files of its name fit equally well: {shown}; --media-root with the folder of one says which"
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from avlink.core.errors import TimelineError
 from avlink.core.recipe.schema import SelectTable
+from avlink.core.text import first_names
 from avlink.timeline.values import ClipRef, Skip, left_out
 from avlink.timeline.visible import cued_parts, seen
 
@@ -86,9 +87,8 @@ def _nothing_wanted(items: Sequence[ClipRef | Skip], wanted: SelectTable) -> str
         for key, values in (("clips", wanted.clips), ("markers", wanted.markers), ("colours", wanted.colours))
         if values
     ]
-    names = list(dict.fromkeys(item.name for item in items))
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"no clip is as [select] wants it ({'; '.join(asked)}); there are: {', '.join(names[:8])}{more}"
+    names = first_names(dict.fromkeys(item.name for item in items), most=8)
+    return f"no clip is as [select] wants it ({'; '.join(asked)}); there are: {names}"
 
 
 def _worth_a_sound(item: ClipRef | Skip, wanted: SelectTable) -> ClipRef | Skip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import opentimelineio as otio
@@ -25,7 +26,7 @@ def write_timeline(timeline: otio.schema.Timeline, output: Path, *, write: Write
 
 
 def check_output(output: Path, *, inputs: tuple[Path, ...], beside: tuple[Path, ...] = ()) -> None:
-    """Refuse an output that would overwrite something that was read, or of a format that loses what we write.
+    """Refuse an output that would overwrite an input or another output, or of a format that loses what we write.
 
     Files `beside` it may be of any format. Raises OutputError or TimelineError.
     """
@@ -35,6 +36,7 @@ def check_output(output: Path, *, inputs: tuple[Path, ...], beside: tuple[Path, 
             "for other programs go on with `avlink export`"
         )
     files = (output, *beside)
+    refuse_twice(files)
     if output.suffix.lower() == ".otiod" and (output / "content.otio").is_file():
         if any(path.exists() and output.samefile(path) for path in inputs):
             raise OutputError(f"{output} is an input and is never overwritten; give another name for the output")
@@ -51,3 +53,12 @@ def refuse_overwrite(output: Path, *, inputs: tuple[Path, ...]) -> None:
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
             raise OutputError(f"{output} is an input and is never overwritten; give another name for the output")
+
+
+def refuse_twice(outputs: Iterable[Path]) -> None:
+    """Raise OutputError when one file would be written as two of the outputs."""
+    seen: set[Path] = set()
+    for output in outputs:
+        if output.resolve() in seen:
+            raise OutputError(f"{output} would be written twice, with two contents; give each output a name of its own")
+        seen.add(output.resolve())

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from avlink import FlatClip, FlatMedia, FlatTimeline, FlatTrack, Marker, clock, nominal_rate
-from avlink_otio.colours import COLOURS
+from avlink import FlatClip, FlatMedia, FlatTimeline, FlatTrack, Marker, clock, marker_rgb, nominal_rate
 from avlink_otio.files import relative_path
 from avlink_otio.sound import flat, sound_of
 
@@ -96,7 +95,7 @@ def _marker(number: int, marker: Marker) -> Iterator[str]:
 
 def _colour(name: str) -> int:
     """Return a colour as Reaper's number: red in the lowest byte, and a bit that says that there is one."""
-    red, green, blue = COLOURS.get(name, COLOURS["RED"])
+    red, green, blue = marker_rgb(name)
     return 1 << 24 | blue << 16 | green << 8 | red
 
 

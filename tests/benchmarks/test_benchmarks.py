@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from avlink.core.values import Frames
+from avlink.foundry import FRAME_RATE, make_clips
+from avlink.media.movie import write_video
+from benchmarks.library import make_sounds
+
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = sorted(
     path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def measure(" in path.read_text("utf-8")
 )
-QUICK = ("start", "library", "foundry", "scale", "decoding", "training")
+QUICK = ("start", "hits", "library", "foundry", "scale", "decoding", "training")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +39,31 @@ def test_each_runs_and_gives_figures(name: str) -> None:
         # Growth of memory may be nothing, or less; everything else takes something.
         assert figure["value"] > 0 or "memory" in figure["name"], figure
         assert figure["baseline"] is None or figure["baseline_name"]
+
+
+def test_footage_and_sounds_of_ones_own_are_measured(tmp_path: Path) -> None:
+    footage, sounds = tmp_path / "takes", tmp_path / "recordings"
+    footage.mkdir()
+    batch = make_clips([7], split="held_out")
+    (info,) = batch.clips
+    write_video(footage / "7.mp4", Frames(pixels=batch.frames[0].numpy(), rate=FRAME_RATE), scale=4)
+    events = [round(event.time_s, 3) for event in info.events]
+    (footage / "events.json").write_text(json.dumps({"7.mp4": events}), encoding="utf-8")
+    row = {"file": "7.mp4", "what_happens": "metal hit", "group": info.group, "greatest_hits": "1"}
+    table = "".join("\t".join(cells) + "\n" for cells in (row.keys(), row.values()))
+    (footage / "manifest.tsv").write_text(table, encoding="utf-8")
+    make_sounds(sounds, 3)
+    done = run("hits", "library", "--quick", "--json", "--footage", str(footage), "--sounds", str(sounds))
+    assert done.returncode == 0, done.stderr
+    names = [figure["name"] for figure in json.loads(done.stdout)["figures"]]
+    assert any(name.startswith("library stems, true events, all (1)") for name in names)
+    assert any(", greatest_hits (1)" in name for name in names)
+    assert any("3 files" in name and "/recordings" in name for name in names)
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    done = run("hits", "--footage", str(tmp_path / "gone"))
+    assert done.returncode == 2 and "there is no folder" in done.stderr
 
 
 def test_a_name_that_is_none_is_told() -> None:

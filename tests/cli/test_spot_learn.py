@@ -189,7 +189,8 @@ def test_a_killed_run_ends_with_the_same_weights(spot: Program, folder: Path, tm
     tables = [read_learned(str(tmp_path / name))[1] for name in names]
     assert tables[0].head == tables[1].head and tables[0].built_in == tables[1].built_in
     result = whole["result"]
-    assert not result["kept"] and result["way"].startswith("heads")
+    # Heads, or the stem at another time: what these few clips decide for is not the law.
+    assert not result["kept"]
     for part in ("gain_50", "gain_100"):
         assert result["after"][part] > max(one[part] for one in result["before"].values())
 

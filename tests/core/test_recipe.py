@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avlink.core.architecture import COMPONENTS
 from avlink.core.errors import RecipeError
 from avlink.core.recipe import (
     KINDS,
@@ -272,3 +273,10 @@ class TestPrompt:
     def test_placeholders_are_filled_and_missing_ones_are_nothing(self) -> None:
         recipe = check_values(SonifyRecipe, {"prompt": {"template": "{clip.name}, {source.name} close"}})
         assert recipe.prompt.fill({"clip.name": "door {x}"}) == "door {x},  close"
+
+
+def test_a_training_may_start_from_each_component_alone(write) -> None:
+    head = 'format = 1\nkind = "train"\n'
+    for part in COMPONENTS:
+        assert load_recipe(write(f'start_parts = ["{part}"]', head=head), "train").start_parts == (part,)
+    assert "start_parts" in mistakes(write('start_parts = ["net"]', head=head))

@@ -60,7 +60,7 @@ def times_of(timeline: otio.schema.Timeline) -> NDArray[np.float64]:
 
 
 def stem_of(project: Path, session: Session) -> NDArray[np.float32]:
-    recipe = load_recipe("foley", "sonify", ["backend.options.steps=6", "stems.post=[]"])
+    recipe = load_recipe("foley", "sonify", ["backend.options.steps=4", "stems.post=[]"])
     report = sonify(SonifyRequest(input=project, recipe=recipe, device="cpu"), session)
     (item,) = report.items
     sound = WaveFile(item.stems[0].path)

@@ -137,6 +137,13 @@ def test_a_process_that_dies_costs_its_file_only(folder: Path, monkeypatch: pyte
     assert "SIGKILL" in report.faults[0][1] and report.library.sounds == 3
 
 
+def test_a_process_that_is_ended_once_costs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avlink.library.scan.read_file", _die_once)
+    report = add_library(folder, "foley", ignore, processes=1)
+    assert (folder.parent / "died").exists()
+    assert counts(report) == (4, 0, 0, 0) and not report.faults
+
+
 def test_processes_that_all_die_end_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avlink.library.scan.read_file", _die)
     with pytest.raises(AvlinkError, match=r"the process that read '.*' ended with exit code 9"):
@@ -290,6 +297,14 @@ def _add_with(folder: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> ScanR
 
 def _die(task: read_sound.SoundTask) -> read_sound.SoundRead:
     os._exit(9)
+
+
+def _die_once(task: read_sound.SoundTask) -> read_sound.SoundRead:
+    mark = task.root.parent / "died"
+    if task.name == NAMES[2] and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_sound.read_file(task)
 
 
 def _die_at_the_bell(task: read_sound.SoundTask) -> read_sound.SoundRead:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from avlink.core.architecture import AVLinkConfig
+from avlink.core.architecture import AVLinkConfig, Part
 from avlink.core.recipe.data import DataTable, FoundryData, media_of
 from avlink.core.recipe.schema import Names, Recipe, Seed, SonifyRecipe, VisualizeRecipe
 from avlink.core.recipe.spot import SpotRecipe
@@ -16,7 +16,6 @@ from avlink.core.recipe.stages import (
     Conditioning,
     LogTable,
     ParallelTable,
-    Part,
     StageName,
     StageTable,
 )

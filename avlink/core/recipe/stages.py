@@ -27,21 +27,6 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "codec", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
-Part = Literal[
-    "vae",
-    "vocoder",
-    "audio_text",
-    "audio",
-    "video_text",
-    "video",
-    "motion",
-    "controller",
-    "fusion_v2a",
-    "fusion_a2v",
-    "fusion",
-    "fusion_hits",
-]
-"""Components of a model."""
 Task = Literal["v2a", "a2v", "both"]
 """Sound from pictures, pictures from sound, or both from text alone."""
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from avlink.core.architecture import MelSpec, VAEConfig, VocoderConfig
 from avlink.core.errors import BundleError
+from avlink.core.text import first_reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,6 @@ class PublicComponent:
             if key in places and value.shape != places[key].shape
         ]
         if wrong:
-            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-            raise BundleError(f"{self.source} does not fit {self.title}: {wrong[0]}{more}")
+            raise BundleError(f"{self.source} does not fit {self.title}: {first_reasons(wrong, most=1)}")
         self.module.load_state_dict({key: value.float() for key, value in tensors.items()})
         return self

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from avlink.core.errors import RecipeError
-from avlink.core.events import Listener, StepDone
-from avlink.core.processes import run_in_processes
+from avlink.core.events import Listener
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import FoundryData
 from avlink.training.data.index import ClipLabels
+from avlink.training.data.making import make_shards
 from avlink.training.data.shards import shard_path
 
 HELD_OUT_STILLS = 2000
 """The most stills on which the appearance stage is validated."""
 
 _SHARD_CLIPS, _SHARD_STILLS = 50, 1000
+_STILLS_A_CLIP = 50
+"""So many stills are made as fast as a clip."""
+
 _BATCH = 5
 _FOUNDRY_FPS = 24
 
@@ -56,24 +58,12 @@ def prepare_foundry(data: FoundryData, rate: int, root: Path, listener: Listener
         from avlink.training.data.recordings import sounds_of
 
         sounds_of(data.recordings, "train")
-    total, done = sum(len(job.seeds) for job in jobs), 0
-
-    def on_done(job: _FoundryJob, count: int) -> None:
-        nonlocal done
-        done += count
-        listener(StepDone(job_id="data", done=done, total=total, note="foundry clips"))
-
-    import torch
-
-    run_in_processes(
+    make_shards(
         jobs,
         _make_shard,
-        on_done,
-        processes=os.cpu_count() or 1,
-        set_threads=torch.set_num_threads,
-        describe_loss=lambda job, fate: (
-            f"a process that made clips for {job.root} {fate}; give the command again: what is done is kept"
-        ),
+        listener,
+        "foundry clips",
+        cost=lambda job: len(job.seeds) / (_STILLS_A_CLIP if job.stills else 1),
     )
 
 
@@ -100,7 +90,7 @@ def foundry_labels(info: object) -> ClipLabels:
 
 
 def _make_shard(job: _FoundryJob) -> int:
-    """Make one shard in a process of its own, on one thread: clips are made faster side by side."""
+    """Make one shard on one thread: clips are made faster side by side."""
     import numpy as np
     import torch
 

@@ -6,7 +6,6 @@ number of their recordings: a kit of a hundred cymbals counts as much as one doo
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.core.errors import InputError, MediaError
-from avlink.core.events import Listener, StepDone
-from avlink.core.processes import run_in_processes
+from avlink.core.events import Listener
 from avlink.core.recipe.data import LibraryData
 from avlink.library.values import Sound
 from avlink.media.audio import read_audio
 from avlink.training.data.index import ClipLabels
+from avlink.training.data.making import make_shards
 from avlink.training.data.recordings import Split, cut_hits, sounds_of
 from avlink.training.data.shards import shard_path
 
@@ -76,25 +75,7 @@ def prepare_library(data: LibraryData, rate: int, samples: int, root: Path, list
                         samples=samples,
                     )
                 )
-    total, done = sum(len(job.seeds) for job in jobs), 0
-
-    def on_done(job: _LibraryJob, count: int) -> None:
-        nonlocal done
-        done += count
-        listener(StepDone(job_id="data", done=done, total=total, note="clips of the sound library"))
-
-    import torch
-
-    run_in_processes(
-        jobs,
-        _make_shard,
-        on_done,
-        processes=os.cpu_count() or 1,
-        set_threads=torch.set_num_threads,
-        describe_loss=lambda job, fate: (
-            f"a process that made clips for {job.root} {fate}; give the command again: what is done is kept"
-        ),
-    )
+    make_shards(jobs, _make_shard, listener, "clips of the sound library", cost=lambda job: len(job.seeds))
 
 
 def _make_shard(job: _LibraryJob) -> int:

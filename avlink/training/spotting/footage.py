@@ -13,11 +13,12 @@ from avlink.core.hashing import digest
 from avlink.core.learned import FILE
 from avlink.core.recipe import SpotRecipe
 from avlink.core.values import ImageSequence
+from avlink.edit.footage import read_footage
 from avlink.edit.guide import Guide, UnheardClip
 from avlink.edit.media_file import MOVIES
 from avlink.edit.project import check_roots
 from avlink.edit.spot_clips import plan_clips
-from avlink.edit.spot_input import WORD, read_footage
+from avlink.edit.spot_input import WORD
 from avlink.edit.spot_plan import SpotPlan
 from avlink.session import Session
 from avlink.timeline.media_refs import FILM_SUFFIXES

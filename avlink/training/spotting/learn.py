@@ -23,6 +23,7 @@ from avlink.core.hashing import content_digest
 from avlink.core.learned import CARD, FILE, WEIGHTS, BuiltInTable, HeadTable, LearnedTable
 from avlink.core.outputs import Outputs, claim_folder
 from avlink.core.paths import check_place, make_folder
+from avlink.core.text import first_reasons
 from avlink.engine.bundle import read_bundle
 from avlink.engine.learned_spotter import save_learned, stem_config
 from avlink.engine.nn.hit_head import HitHead
@@ -95,9 +96,7 @@ def _too_few(report: LearnReport) -> str:
         check_enough(report.clips)
     except InputError as error:
         reasons = dict.fromkeys(f"{one.name}: {one.reason}" for one in report.untaught)
-        some = "; ".join(list(reasons)[:3])
-        more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
-        return f"{report.folder}: {error}{f' (left out: {some}{more})' if some else ''}"
+        return f"{report.folder}: {error}{f' (left out: {first_reasons(reasons)})' if reasons else ''}"
     return ""
 
 

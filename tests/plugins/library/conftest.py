@@ -59,7 +59,7 @@ def read_library(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     data = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AVLINK_DATA_DIR", str(data))
-        add_library(recordings, "foley", ignore, processes=1)
+        assert add_library(recordings, "foley", ignore, processes=1).faults == ()
     return data
 
 
