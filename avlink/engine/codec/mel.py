@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from avlink.core.architecture import MelSpec
@@ -41,8 +41,8 @@ class LogMel(nn.Module):
             # log10(x) = ln(x) / ln(10).
             self.scale = math.log(10)
 
-    def magnitudes(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch bins frames"]:
-        """Return STFT magnitudes in `samples` // hop frames (at least one)."""
+    def spectrum(self, sound: Float[Tensor, "batch samples"]) -> Complex[Tensor, "batch bins frames"]:
+        """Return the STFT in `samples` // hop frames (at least one)."""
         spec = self.spec
         # HiFi-GAN's padding puts frame k at the middle of hop k, at (k + 1/2) hop. Centred, it stands at the start, at
         # k hop.
@@ -54,17 +54,25 @@ class LogMel(nn.Module):
             padded, spec.n_fft, spec.hop_samples, window=self.window, center=False, return_complex=True
         )
         # Centring gives one frame more than there are hops; every codec here has as many frames as hops.
-        spectrum = spectrum[..., : max(1, sound.shape[-1] // spec.hop_samples)]
-        if spec.power_floor:
+        return spectrum[..., : max(1, sound.shape[-1] // spec.hop_samples)]
+
+    def magnitudes(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch bins frames"]:
+        """Return magnitudes of the STFT."""
+        spectrum = self.spectrum(sound)
+        if self.spec.power_floor:
             # HiFi-GAN adds it before the root, whose gradient at 0 is infinite.
-            return (spectrum.real.square() + spectrum.imag.square() + spec.power_floor).sqrt()
+            return (spectrum.real.square() + spectrum.imag.square() + self.spec.power_floor).sqrt()
         return spectrum.abs()
 
-    def forward(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch mels frames"]:
-        """Return log-mel frames of at least one hop of sound, scaled to about [-1, 1] if `spec.scaled`."""
-        # (batch, mels, frames), of magnitudes: mels of powers have other values, which public weights do not fit.
-        mel = self.filters.T @ self.magnitudes(sound)
+    def scaled(self, magnitudes: Float[Tensor, "batch bins frames"]) -> Float[Tensor, "batch mels frames"]:
+        """Return log-mel frames of magnitudes, scaled to about [-1, 1] if `spec.scaled`."""
+        # Of magnitudes: mels of powers have other values, which public weights do not fit.
+        mel = self.filters.T @ magnitudes
         return (mel.clamp(min=self.spec.floor).log() - self.offset) / self.scale
+
+    def forward(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch mels frames"]:
+        """Return log-mel frames of at least one hop of sound."""
+        return self.scaled(self.magnitudes(sound))
 
     def amplitudes(self, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch mels frames"]:
         """Return mel magnitudes: the inverse of the scaling and the logarithm."""

@@ -24,8 +24,9 @@ from avlink.engine.torchaudio import torchaudio
 
 _LIMIT = 1e2
 """Largest magnitude, Vocos' own."""
-_TONAL, _NOISY = -1.5, -0.2
-"""Logarithms of the magnitudes of both parts over the mel's, before training: -13 and -2 dB."""
+_MOST_CORRECTED = 8.0
+"""Largest gain of a correction as a logarithm: 70 dB."""
+_HALF_POWER = -0.5 * math.log(2)
 
 
 class Vocos(nn.Module):
@@ -39,6 +40,7 @@ class Vocos(nn.Module):
     window: Tensor
     spread: Tensor
     band_sums: Tensor
+    bands_to_bins: Tensor
 
     def __init__(self, config: VocosConfig, spec: MelSpec) -> None:
         super().__init__()
@@ -57,34 +59,31 @@ class Vocos(nn.Module):
         self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
         if config.mel_base:
             self._start_from_mel()
+        if config.corrections:
+            with torch.device("cpu"):
+                self.mel = LogMel(spec)
+                self.register_buffer("bands_to_bins", _spread(self.mel.filters), persistent=False)
 
     def _start_from_mel(self) -> None:
         spec, bins = self.spec, self.n_fft // 2 + 1
         # Parameters are counted on the meta device, which computes nothing.
         with torch.device("cpu"):
             mel = LogMel(spec)
-            filters = LogMel(spec.model_copy(update={"n_fft": self.n_fft})).filters
-            # Bins under no filter (below the first band, above the last) take that of the nearest bin.
-            heard = (filters.sum(1) > 0).nonzero()[:, 0]
-            filters = filters[heard[(torch.arange(bins)[:, None] - heard).abs().argmin(1)]]
-        # (bins, mels): a bin between the centres of two bands is interpolated from them.
-        self.register_buffer("spread", filters / filters.sum(1, keepdim=True), persistent=False)
+            spread = _spread(LogMel(spec.model_copy(update={"n_fft": self.n_fft})).filters)
+        self.register_buffer("spread", spread, persistent=False)
         # A band is a sum over its bins: divided by the sum of its weights, it is their mean. Magnitudes of noise grow
         # with the root of the window's length.
         shorter = -0.5 * math.log(self.config.head_frames)
         self.register_buffer("band_sums", mel.filters.sum(0).clamp(min=1e-8).log() - shorter, persistent=False)
         self.mel_scale, self.mel_offset = mel.scale, mel.offset
         with torch.no_grad():
-            # The network starts as a small correction of the base.
-            self.out.weight.mul_(0.1)
             self.out.bias.zero_()
             if self.config.noise:
+                # Both parts start with half the power of the mel, so that both learn from the first step on.
                 bias = self.out.bias.view(self.config.head_frames, self.parts, bins)
-                # The tonal part starts quiet: magnitudes and phases predicted of equal frames are equal, a buzz at the
-                # hop rate.
-                bias[:, 0] = _TONAL
+                bias[:, 0] = _HALF_POWER
                 # The mean magnitude of complex noise is 0.886 of its deviation (Rayleigh).
-                bias[:, 2] = _NOISY - math.log(0.886)
+                bias[:, 2] = _HALF_POWER - math.log(0.886)
 
     def spectrum(self, mel: Float[Tensor, "batch mels frames"]) -> tuple[Tensor, Tensor | None]:
         """Return the complex STFT, (batch, bins, frames), and the magnitudes of noise of unit variance, if any."""
@@ -118,7 +117,7 @@ class Vocos(nn.Module):
         """Return one sound for each white noise of unit variance; they differ in it alone."""
         spectrum, loudness = self.spectrum(mel)
         assert loudness is not None, "this vocoder takes no noise"
-        return [self._invert(spectrum + loudness * self._noise_spectrum(noise)) for noise in noises]
+        return [self._finish(spectrum + loudness * self._noise_spectrum(noise), mel) for noise in noises]
 
     def forward(
         self, mel: Float[Tensor, "batch mels frames"], noise: Float[Tensor, "batch samples"] | None = None
@@ -136,21 +135,40 @@ class Vocos(nn.Module):
         if self.config.noise:
             noise = white_noise(0, samples).to(mel.device).expand(mel.shape[0], -1) if noise is None else noise
             return self.sounds(mel, noise[None])[0]
-        return self._invert(self.spectrum(mel)[0])
+        return self._finish(self.spectrum(mel)[0], mel)
 
-    def _invert(self, spectrum: Tensor) -> Float[Tensor, "batch samples"]:
-        frames, n_fft, hop = spectrum.shape[-1], self.n_fft, self.hop
-        # torch.istft inverts centred frames only, so overlap-add is done here, over (frames - 1) * hop + n_fft samples.
-        # (batch, n_fft, frames): the columns that `fold` adds up, each a hop later.
-        pieces = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None]
-        length = (frames - 1) * hop + n_fft
-        fold = {"output_size": (1, length), "kernel_size": (1, n_fft), "stride": (1, hop)}
-        sound = nn.functional.fold(pieces, **fold)[:, 0, 0]
-        weight = nn.functional.fold(self.window.square()[None, :, None].expand(1, -1, frames), **fold)[0, 0, 0]
-        # The analysis window is applied twice, so its squares are divided out. At the edges, which are cut off, their
-        # sum is nearly 0.
-        pad = (n_fft - hop) // 2
-        return (sound / weight.clamp(min=1e-3))[:, pad : pad + frames * hop]
+    def _finish(self, spectrum: Tensor, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:
+        sound = _inverse_stft(spectrum, self.window, self.hop)
+        for _ in range(self.config.corrections):
+            own = self.mel.spectrum(sound)
+            missing = (mel - self.mel.scaled(own.abs())) * self.mel.scale
+            # Bounded: a band that is silent, in one of both, would be scaled by thousands.
+            gains = (self.bands_to_bins @ missing.clamp(-_MOST_CORRECTED, _MOST_CORRECTED)).exp()
+            sound = _inverse_stft(own * gains, self.mel.window, self.spec.hop_samples)
+        return sound
+
+
+def _spread(filters: Float[Tensor, "bins mels"]) -> Float[Tensor, "bins mels"]:
+    """Return weights that interpolate a value of each band to the bins."""
+    # Bins under no filter (below the first band, above the last) take that of the nearest bin.
+    heard = (filters.sum(1) > 0).nonzero()[:, 0]
+    near = filters[heard[(torch.arange(len(filters))[:, None] - heard).abs().argmin(1)]]
+    return near / near.sum(1, keepdim=True)
+
+
+def _inverse_stft(spectrum: Tensor, window: Float[Tensor, " n_fft"], hop: int) -> Float[Tensor, "batch samples"]:
+    """Return the sound whose frame k is centred on (k + 1/2) hop; torch.istft inverts centred frames only."""
+    frames, n_fft = spectrum.shape[-1], len(window)
+    # (batch, n_fft, frames): the columns that `fold` adds up, each a hop later, over (frames - 1) hop + n_fft samples.
+    pieces = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None]
+    length = (frames - 1) * hop + n_fft
+    fold = {"output_size": (1, length), "kernel_size": (1, n_fft), "stride": (1, hop)}
+    sound = nn.functional.fold(pieces, **fold)[:, 0, 0]
+    weight = nn.functional.fold(window.square()[None, :, None].expand(1, -1, frames), **fold)[0, 0, 0]
+    # The analysis window is applied twice, so its squares are divided out. At the edges, which are cut off, their sum
+    # is nearly 0.
+    pad = (n_fft - hop) // 2
+    return (sound / weight.clamp(min=1e-3))[:, pad : pad + frames * hop]
 
 
 _NOISE_BLOCK = 65536

@@ -15,12 +15,19 @@ from avlink.training.data.clips import ClipStore
 from avlink.training.objectives import multi_resolution_stft_loss, periodicity
 from avlink.training.stages.inputs import Validate, common, device_of, no_validation, sound_crops
 
+_VAE_CROP_S, _SOUND_CROP_S = 0.64, 0.96
+
+
+def _crop_frames(system: System, seconds: float) -> int:
+    """Return the mel frames of a crop: whole tokens."""
+    spec, step = system.config.mel, system.config.vae.downsampling
+    return max(1, round(seconds * spec.sample_rate / spec.hop_samples / step)) * step
+
 
 class VAEStage:
     """1D-VAE: L1 and L2 on crops of mel frames, and a small KL term."""
 
     name = "vae"
-    crop_frames = 64
 
     def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
         self.vae, self.clips, self.num_clips = system.vae, clips, len(clips)
@@ -28,6 +35,7 @@ class VAEStage:
         self.frozen: tuple[nn.Module, ...] = ()
         self.device = device_of(system)
         self.mel = LogMel(system.config.mel).to(self.device)
+        self.crop_frames = _crop_frames(system, _VAE_CROP_S)
         self.validate = validate
         if self.vae.linear is not None:
             with torch.no_grad():
@@ -120,7 +128,6 @@ class VocoderStage:
     """Vocoder: mel L1 and multi-resolution STFT on crops, half of them from the VAE's own reconstructions."""
 
     name = "vocoder"
-    crop_frames = 96
 
     def __init__(self, system: System, clips: ClipStore, table: StageTable, validate: Validate = no_validation) -> None:
         self.vae, self.vocoder, self.clips, self.num_clips = system.vae, system.vocoder, clips, len(clips)
@@ -128,6 +135,7 @@ class VocoderStage:
         self.frozen: tuple[nn.Module, ...] = ()
         self.device = device_of(system)
         self.mel = LogMel(system.config.mel).to(self.device)
+        self.crop_frames = _crop_frames(system, _SOUND_CROP_S)
         self.sound_loss = _SoundLoss(self.vocoder, self.mel, table)
         self.validate = validate
 
@@ -145,7 +153,6 @@ class CodecStage:
     """The VAE's decoder and the vocoder together, against discriminators; the encoder, and so the latents, stay."""
 
     name = "codec"
-    crop_frames = 96
 
     def __init__(self, system: System, clips: ClipStore, table: StageTable, validate: Validate = no_validation) -> None:
         self.vae, self.vocoder, self.clips, self.num_clips = system.vae, system.vocoder, clips, len(clips)
@@ -158,6 +165,7 @@ class CodecStage:
         self.weight = table.adversarial
         if self.weight:
             self.trained["discriminator"] = Discriminator().to(self.device)
+        self.crop_frames = _crop_frames(system, _SOUND_CROP_S)
         self.sound_loss = _SoundLoss(self.vocoder, self.mel, table)
         self.validate = validate
 
