@@ -12,8 +12,9 @@ from avlink.core.errors import RecipeError
 from avlink.core.events import Listener, StepDone
 from avlink.core.processes import run_in_processes
 from avlink.core.recipe import TrainRecipe
-from avlink.core.recipe.data import FoundryData
+from avlink.core.recipe.data import FoundryData, PhysicsData
 from avlink.training.data.index import ClipLabels
+from avlink.training.data.physics import physics_fps
 from avlink.training.data.shards import shard_path
 
 HELD_OUT_STILLS = 2000
@@ -68,6 +69,8 @@ def prepare_foundry(data: FoundryData, root: Path, listener: Listener) -> None:
 
 def stored_fps(recipe: TrainRecipe) -> int:
     """Return the rate of the pictures of prepared clips."""
+    if isinstance(recipe.data, PhysicsData):
+        return physics_fps(recipe, recipe.data)
     if isinstance(recipe.data, FoundryData):
         return _FOUNDRY_FPS
     return recipe.model.picture.fps if recipe.model.motion is None else recipe.model.motion.fps
