@@ -36,9 +36,9 @@ def plan_walk(world: World) -> None:
     world.follow = middle
     whole = rng.random() < 0.5
     # The whole figure, or what stands on the ground.
-    world.extent = rng.uniform(0.75, 1.0) if whole else rng.uniform(0.3, 0.5)
+    world.extent = rng.uniform(0.55, 0.85) if whole else rng.uniform(0.25, 0.45)
     if whole:
-        world.focus.append(np.array([0, 0, 0.9]) + 0 * forward)
+        world.focus.append(np.array([0, 0, 0.9]))
     world.front, world.freedom = rng.uniform(0, 2 * np.pi), 1.5
     world.caption = "someone runs" if running else "someone walks"
 
