@@ -9,6 +9,7 @@ import typer
 
 from avlink.cli import options as given
 from avlink.core.answer import Answer
+from avlink.core.errors import InputError
 
 app = typer.Typer(help="Write samples of the procedural training data.", no_args_is_help=True)
 
@@ -26,11 +27,27 @@ def sample(
     split: Annotated[
         str, typer.Option("--split", help="The part of the data: train, test (held out) or transfer (other styles).")
     ] = "train",
+    physics: Annotated[
+        bool, typer.Option("--physics", help="Rendered 3-D scenes with marked hits (extra foundry3d).")
+    ] = False,
+    family: Annotated[
+        list[str] | None, typer.Option("--family", metavar="NAME", help="With --physics: only this family; repeatable.")
+    ] = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Write training clips as videos with sound, and captions.json with their captions and events."""
-    from avlink.admin.foundry_sample import sample as run
+    """Write training clips as videos with sound, and captions.json with their captions and events.
 
-    paths = run(out, count=count, seed=seed, split=split)
+    With --physics, hits.json has the true hits in their place.
+    """
+    if family and not physics:
+        raise InputError("--family is for clips of the physics foundry; add --physics")
+    if physics:
+        from avlink.admin.physics_sample import sample_physics
+
+        paths = sample_physics(out, count=count, seed=seed, split=split, families=tuple(family or ()))
+    else:
+        from avlink.admin.foundry_sample import sample as run
+
+        paths = run(out, count=count, seed=seed, split=split)
     written = [str(path) for path in paths]
     return Answer(command="foundry sample", payload={"output": str(out), "files": written}, blocks=written)

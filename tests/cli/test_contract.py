@@ -71,7 +71,7 @@ OPTIONS = {
     "library info": "--help --json FILE",
     "library check": "--help --json",
     "library remove": "--help --json NAME",
-    "foundry sample": "--count --help --json --seed --split -n OUT",
+    "foundry sample": "--count --family --help --json --physics --seed --split -n OUT",
 }
 
 

@@ -54,6 +54,24 @@ class LibraryData(_Data):
     seed: int = Field(default=0, ge=0)
 
 
+class PhysicsData(_Data):
+    """Clips of 3-D scenes that the physics foundry renders (extra `foundry3d`); clip k has the seed `seed` + k."""
+
+    source: Literal["physics"] = "physics"
+    clips: Positive = 6000
+    held_out: Positive = 32
+    """Clips of the held-out split for validation during training."""
+    seed: int = Field(default=0, ge=0)
+    families: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Only these families of scenes, such as "strike" and "walk"; empty means all."""
+    classes: Literal["material", "kind"] = "material"
+    """Class of an event: the material that sounds, or the kind of hit, as the classes of the model's stem are."""
+    width: Positive | None = None
+    """Size of the pictures in pixels, and their rate; by default the model's. Lasts as long as the model's window."""
+    height: Positive | None = None
+    fps: Positive | None = None
+
+
 Media = Literal["both", "sound", "pictures"]
 
 
@@ -143,16 +161,24 @@ SourceData = FolderData | SidecarData | WebDatasetData | VGGSoundData | AudioSet
 """One source of files."""
 FilesData = SourceData | SeveralData
 DataTable = Annotated[
-    FoundryData | LibraryData | FolderData | SidecarData | WebDatasetData | VGGSoundData | AudioSetData | SeveralData,
+    FoundryData
+    | PhysicsData
+    | LibraryData
+    | FolderData
+    | SidecarData
+    | WebDatasetData
+    | VGGSoundData
+    | AudioSetData
+    | SeveralData,
     Field(discriminator="source"),
 ]
 
 
 def media_of(data: DataTable) -> Media:
-    """Return the modalities of the clips; the foundry's have both."""
+    """Return the modalities of the clips; the foundries' have both."""
     if isinstance(data, LibraryData):
         return "sound"
-    return "both" if isinstance(data, FoundryData) else data.media
+    return "both" if isinstance(data, FoundryData | PhysicsData) else data.media
 
 
 _PLACES = {"folder", "manifest", "table", "train", "test", "names", "tars", "prepared"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from avlink.core.errors import InputError, MediaError
 from avlink.core.recipe import TrainRecipe
-from avlink.core.recipe.data import FoundryData, LibraryData, media_of
+from avlink.core.recipe.data import FoundryData, LibraryData, PhysicsData, media_of
 from avlink.media.probe import probe
 from avlink.training.data.clip_spec import ClipSpec, clip_spec_of
 from avlink.training.data.decoding import short_reason
@@ -65,7 +65,7 @@ def check_sources(recipe: TrainRecipe, sample: int = 100) -> list[SourceReport]:
 
     Raises InputError where a table cannot be read, or the recipe's clips come from the foundry.
     """
-    if isinstance(recipe.data, FoundryData):
+    if isinstance(recipe.data, FoundryData | PhysicsData):
         raise InputError("this recipe's clips are made by the foundry; there are no files to look at")
     if isinstance(recipe.data, LibraryData):
         raise InputError(

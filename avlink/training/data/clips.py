@@ -54,13 +54,14 @@ class ClipStore:
 
     @staticmethod
     def write_shard(
-        root: Path, number: int, frames: np.ndarray, sound: np.ndarray, labels: Sequence[ClipLabels]
+        root: Path, number: int, frames: np.ndarray, sound: np.ndarray | None, labels: Sequence[ClipLabels]
     ) -> None:
-        """Put one shard of uint8 `frames` and float `sound` in place."""
+        """Put one shard of uint8 `frames` and float `sound` in place; without, no sound can be read."""
 
         def fill(hidden: Path) -> None:
             np.save(hidden / "frames.npy", frames, allow_pickle=False)
-            np.save(hidden / "sound.npy", np.round(sound.clip(-1, 1) * 32767).astype(np.int16), allow_pickle=False)
+            if sound is not None:
+                np.save(hidden / "sound.npy", np.round(sound.clip(-1, 1) * 32767).astype(np.int16), allow_pickle=False)
             (hidden / "clips.json").write_text(json.dumps([label.to_json() for label in labels]), "utf-8")
 
         put_shard(root, number, fill)

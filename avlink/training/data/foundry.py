@@ -10,9 +10,10 @@ from typing import Literal
 from avlink.core.errors import RecipeError
 from avlink.core.events import Listener
 from avlink.core.recipe import TrainRecipe
-from avlink.core.recipe.data import FoundryData
+from avlink.core.recipe.data import FoundryData, PhysicsData
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.making import make_shards
+from avlink.training.data.physics import physics_fps
 from avlink.training.data.shards import shard_path
 
 HELD_OUT_STILLS = 2000
@@ -69,6 +70,8 @@ def prepare_foundry(data: FoundryData, rate: int, root: Path, listener: Listener
 
 def stored_fps(recipe: TrainRecipe) -> int:
     """Return the rate of the pictures of prepared clips."""
+    if isinstance(recipe.data, PhysicsData):
+        return physics_fps(recipe, recipe.data)
     if isinstance(recipe.data, FoundryData):
         return _FOUNDRY_FPS
     return recipe.model.picture.fps if recipe.model.motion is None else recipe.model.motion.fps

@@ -27,7 +27,11 @@ _INDEX = "index.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipLabels:
-    """Caption and events of a clip. `events` are (seconds, class name or "", strength 0..1)."""
+    """Caption and events of a clip. `events` are (seconds, class name or "", strength 0..1).
+
+    Where they are known, `kinds` are the events' kinds of hits, and `places` their positions in the picture, (x, y) in
+    [0, 1] from the upper left corner.
+    """
 
     caption: str
     events: tuple[tuple[float, str, float], ...] = ()
@@ -36,11 +40,13 @@ class ClipLabels:
     recoloured: bool = False
     edited: bool = False
     """True where the sound tells of other events than the picture."""
+    kinds: tuple[str, ...] = ()
+    places: tuple[tuple[float, float], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
         # `asdict` takes twenty times as long, which counts for hundreds of thousands of clips.
-        return {
+        row: dict[str, Any] = {
             "caption": self.caption,
             "events": self.events,
             "kind": self.kind,
@@ -48,19 +54,31 @@ class ClipLabels:
             "recoloured": self.recoloured,
             "edited": self.edited,
         }
+        # Few clips have them.
+        if self.kinds:
+            row["kinds"] = self.kinds
+        if self.places:
+            row["places"] = self.places
+        return row
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> ClipLabels:
         """Return the labels that `to_json` wrote."""
         events = tuple((float(t), str(c), float(s)) for t, c, s in row["events"])
-        return cls(**{**row, "events": events})
+        places = tuple((float(x), float(y)) for x, y in row.get("places", ()))
+        return cls(**{**row, "events": events, "kinds": tuple(row.get("kinds", ())), "places": places})
 
 
 def hits_of(labels: ClipLabels) -> tuple[Hit, ...]:
-    """Return the events of a clip as hits, of the kinds that the foundry's groups and materials tell."""
+    """Return the events of a clip as hits, of their own kinds or those that the foundry's groups and materials tell."""
     return tuple(
-        Hit(time_s=Fraction(time_s), strength=strength, kind=hit_kind(labels.group, name))
-        for time_s, name, strength in labels.events
+        Hit(
+            time_s=Fraction(time_s),
+            strength=strength,
+            kind=labels.kinds[index] if labels.kinds else hit_kind(labels.group, name),
+            place=labels.places[index] if labels.places else None,
+        )
+        for index, (time_s, name, strength) in enumerate(labels.events)
     )
 
 

@@ -33,11 +33,18 @@ Job = TypeVar("Job", bound=MadeShard)
 
 
 def make_shards(
-    jobs: Sequence[Job], make: Callable[[Job], int], listener: Listener, note: str, *, cost: Callable[[Job], float]
+    jobs: Sequence[Job],
+    make: Callable[[Job], int],
+    listener: Listener,
+    note: str,
+    *,
+    cost: Callable[[Job], float],
+    apart: bool = False,
 ) -> None:
     """Call `make` on every job; it returns the clips that it made.
 
-    `cost` is the number of clips that take as long as the job. Raises what `make` raises, and AvlinkError where a
+    `cost` is the number of clips of the foundry that take as long as the job. Few are made in this process, unless
+    `apart` asks for others in any case. Raises what `make` raises, and AvlinkError where a
     process is ended from outside.
     """
     import torch
@@ -50,7 +57,7 @@ def make_shards(
         listener(StepDone(job_id="data", done=done, total=total, note=note))
 
     clips = sum(cost(job) for job in jobs)
-    if clips <= _CLIPS_A_PROCESS:
+    if clips <= _CLIPS_A_PROCESS and not apart:
         threads = torch.get_num_threads()
         try:
             for job in jobs:

@@ -11,11 +11,12 @@ from avlink.core.errors import InputError
 from avlink.core.events import JobDone, JobStarted, Listener
 from avlink.core.outputs import claim_folder
 from avlink.core.recipe import TrainRecipe
-from avlink.core.recipe.data import FoundryData, LibraryData, media_of
+from avlink.core.recipe.data import FoundryData, LibraryData, PhysicsData, media_of
 from avlink.training.data.clip_spec import clip_spec_of
 from avlink.training.data.files import PreparedFiles, prepare_files
 from avlink.training.data.foundry import prepare_foundry
 from avlink.training.data.library_clips import prepare_library
+from avlink.training.data.physics import check_physics, prepare_physics
 from avlink.training.data.prepared import ALL, Partition, clips_folder, is_up_to_date, unfit_reason, update_record
 from avlink.training.weights import check_start, load_start_vae, read_start_bundles, text_bundle
 
@@ -64,7 +65,7 @@ def prepare(
     check_start(recipe)
     claim_folder(root, marks=_MARKS, what="a folder of prepared clips")
     listener(JobStarted(job_id="data", name="clips"))
-    if isinstance(recipe.data, FoundryData | LibraryData):
+    if isinstance(recipe.data, FoundryData | PhysicsData | LibraryData):
         _prepare_made(recipe, recipe.data, root, listener)
         stores = {split: ClipStore(root / split) for split in ("train", "held_out")}
         # The foundry has few captions, many times over.
@@ -104,6 +105,8 @@ def clips_for(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
     Raises InputError where the prepared one does not fit the recipe, and the errors of `prepare`.
     """
     root = clips_folder(recipe, out)
+    if isinstance(recipe.data, PhysicsData):
+        check_physics(recipe, recipe.data)
     if recipe.data.prepared is not None:
         why = unfit_reason(recipe, root)
         if why is not None:
@@ -112,19 +115,23 @@ def clips_for(recipe: TrainRecipe, out: Path, listener: Listener) -> Path:
                 "or name another folder"
             )
         return root
-    if isinstance(recipe.data, FoundryData | LibraryData):
+    if isinstance(recipe.data, FoundryData | PhysicsData | LibraryData):
         _prepare_made(recipe, recipe.data, root, listener)
     elif not is_up_to_date(recipe, root):
         prepare_files(recipe, recipe.data, root, listener)
     return root
 
 
-def _prepare_made(recipe: TrainRecipe, data: FoundryData | LibraryData, root: Path, listener: Listener) -> None:
+def _prepare_made(
+    recipe: TrainRecipe, data: FoundryData | PhysicsData | LibraryData, root: Path, listener: Listener
+) -> None:
     from avlink.training.data.clips import index_shards
 
     spec = clip_spec_of(recipe.model)
     if isinstance(data, FoundryData):
         prepare_foundry(data, spec.sample_rate, root, listener)
+    elif isinstance(data, PhysicsData):
+        prepare_physics(recipe, data, root, listener)
     else:
         prepare_library(data, spec.sample_rate, spec.samples, root, listener)
     for split in ("train", "held_out"):

@@ -16,7 +16,7 @@ from typing import Any
 
 from avlink.core.paths import write_text
 from avlink.core.recipe import TrainRecipe
-from avlink.core.recipe.data import media_of
+from avlink.core.recipe.data import PhysicsData, media_of
 from avlink.training.data.clip_spec import ClipSpec, clip_spec_of
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.plan import Plan, PlannedShard
@@ -70,9 +70,23 @@ def unfit_reason(recipe: TrainRecipe, root: Path) -> str | None:
     if "sound" in record and spec.media != "pictures" and record["sound"] != spec.sound_file:
         return f"it holds {record['heard']}, and the model wants {spec.describe_sound()}"
     rate = spec.sample_rate if "sound" in record else record.get("sample_rate", _FIRST_RATE)
-    if rate != spec.sample_rate:
+    # Stages of pictures alone read clips of the physics foundry, whatever their sound.
+    if rate != spec.sample_rate and "physics" not in record:
         return f"its sound has {rate} samples a second, and the model wants {spec.sample_rate}"
-    return None if record.get("complete") else "it is not complete"
+    if not record.get("complete"):
+        return "it is not complete"
+    return _unfit_physics(recipe, record)
+
+
+def _unfit_physics(recipe: TrainRecipe, record: Mapping[str, Any]) -> str | None:
+    """Return why clips of the physics foundry do not fit, which are stored in any size and at any rate."""
+    told = record.get("physics")
+    if told is None or not isinstance(recipe.data, PhysicsData):
+        return None
+    spec, data = clip_spec_of(recipe.model), recipe.data
+    wanted = {"size": [data.width or spec.width, data.height or spec.height], "fps": data.fps or spec.fps}
+    differing = [f"{key} {told.get(key)}" for key, value in wanted.items() if told.get(key) != value]
+    return f"its clips have {' and '.join(differing)}, and the recipe wants {wanted}" if differing else None
 
 
 def _data_table(recipe: TrainRecipe) -> Any:
