@@ -40,7 +40,7 @@ _FEW = 3
 
 @dataclass(slots=True, kw_only=True)
 class _Heard:
-    """What one system found on all clips: times in seconds, and sounds if it makes any."""
+    """Times in seconds that one system found on each clip, and its sounds if it makes any."""
 
     name: str
     times_s: list[list[float]] = field(default_factory=list)

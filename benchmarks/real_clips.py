@@ -70,7 +70,7 @@ def read_real_clips(folder: Path) -> list[RealClip]:
             path=folder / row["file"],
             words=row["what_happens"],
             group=row["group"],
-            kind=row["category"],
+            kind=row.get("category", ""),
             is_greatest_hit=row["greatest_hits"] == "1",
             events_s=tuple(events[row["file"]]),
             duration_s=length_s(folder / row["file"]),

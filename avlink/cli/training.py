@@ -11,7 +11,7 @@ import typer
 
 from avlink.cli import options as given
 from avlink.cli.console import progress
-from avlink.core.answer import Answer
+from avlink.core.answer import Answer, Block
 from avlink.core.events import ignore
 
 if TYPE_CHECKING:
@@ -63,7 +63,10 @@ def train(
         raise typer.Exit(error.exit_code) from None
     if not reports_errors():
         raise typer.Exit(0)
-    return Answer(command="train", payload={"recipe": recipe, "output": str(wrote)}, blocks=[f"wrote {wrote}"])
+    # With stages still to train there is no bundle yet, as a message has said.
+    bundle = str(wrote) if wrote.is_dir() else None
+    blocks: list[Block] = [f"wrote {bundle}"] if bundle else []
+    return Answer(command="train", payload={"recipe": recipe, "output": bundle}, blocks=blocks)
 
 
 def evaluate(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from avlink.core.events import Listener, StepDone
 from avlink.core.processes import run_in_processes
@@ -15,6 +15,7 @@ _CLIPS_A_PROCESS = 10
 """Starting a process takes as long as making so many clips."""
 
 
+@runtime_checkable
 class MadeShard(Protocol):
     """A shard to be made: the folder that it goes to, and a seed for each of its clips."""
 

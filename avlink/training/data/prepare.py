@@ -15,7 +15,6 @@ from avlink.core.recipe.data import FoundryData, LibraryData, PhysicsData, media
 from avlink.training.data.clip_spec import clip_spec_of
 from avlink.training.data.files import PreparedFiles, prepare_files
 from avlink.training.data.foundry import prepare_foundry
-from avlink.training.data.library_clips import prepare_library
 from avlink.training.data.physics import check_physics, prepare_physics
 from avlink.training.data.prepared import ALL, Partition, clips_folder, is_up_to_date, unfit_reason, update_record
 from avlink.training.weights import check_start, load_start_vae, read_start_bundles, text_bundle
@@ -133,6 +132,9 @@ def _prepare_made(
     elif isinstance(data, PhysicsData):
         prepare_physics(recipe, data, root, listener)
     else:
+        # It decodes files, which trainings on clips that are there already do without.
+        from avlink.training.data.library_clips import prepare_library
+
         prepare_library(data, spec.sample_rate, spec.samples, root, listener)
     for split in ("train", "held_out"):
         index_shards(root / split)
