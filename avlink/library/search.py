@@ -97,6 +97,24 @@ def match_words(index: LibraryIndex, groups: Sequence[Sequence[str]], wanted: Wa
     return _matches(index, expression, where, values, limit)
 
 
+def matching_condition(index: LibraryIndex, query: str, wanted: WantedSounds) -> tuple[str, list[Any]] | None:
+    """Return the condition in SQL on table s, and its values, for sounds that are wanted and have all words of `query`.
+
+    Some of the words they may have through their category. None where no sound can match: the query has no word that
+    counts. Raises LibraryError as `search_sounds` does.
+    """
+    _check_libraries(index)
+    where, values = _conditions(index, wanted)
+    if not query.strip():
+        return where or "1", values
+    asked = query_phrases(query)
+    if not asked:
+        return None
+    plain, widened, *_ = _expressions(asked)
+    expression = f"({plain}) OR ({widened})" if widened else plain
+    return f"{where or '1'} AND s.id IN (SELECT rowid FROM words WHERE words MATCH ?)", [*values, expression]
+
+
 def query_phrases(query: str) -> tuple[Phrase, ...]:
     """Return the words of a query that are looked for, each as its letters in a script without spaces."""
     found = dict.fromkeys(phrase for phrase in phrases(query) if " ".join(phrase) not in _EMPTY)
