@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from avlink.core.errors import LibraryError
 from avlink.library.embed import Vector, as_float32
 from avlink.library.embedding_matrix import EmbeddingMatrix, load_matrix
 from avlink.library.embeddings import EmbeddingExtractor, read_embedding
 from avlink.library.index import LibraryIndex
-from avlink.library.search import WantedSounds, matching_condition
+from avlink.library.search import SoundCondition, WantedSounds, sounds_with_words
 from avlink.library.values import Sound
 
 _FEW = 4096
@@ -53,18 +52,16 @@ def find_alike(
 
     Raises LibraryError as `search_sounds` does, and for a vector of another length.
     """
-    condition = matching_condition(index, query, wanted or WantedSounds())
+    condition = sounds_with_words(index, query, wanted or WantedSounds())
     matrix = load_matrix(index, extractor)
-    if condition is None or not len(matrix.ids):
+    if not len(matrix.ids):
         return ()
     if len(vector) != matrix.vectors.shape[1]:
         raise LibraryError(
             f"the extractor '{extractor.name}' gives {len(vector)} numbers, and the embeddings of the library have "
             f"{matrix.vectors.shape[1]}; make them anew by `avlink library update --embed {extractor.name}`"
         )
-    where, values = condition
-    search = _AlikeSearch(index, extractor, matrix, as_float32(vector), where, values)
-    found = search.nearest(limit)
+    found = _AlikeSearch(index, extractor, matrix, as_float32(vector), condition).nearest(limit)
     sounds = index.sounds_by_id(list(found))
     # Rounding leaves the same sound some millionths beside 1.
     return tuple(
@@ -80,12 +77,11 @@ class _AlikeSearch:
     extractor: EmbeddingExtractor
     matrix: EmbeddingMatrix
     vector: Float32[np.ndarray, " dim"]
-    where: str
-    values: list[Any]
+    condition: SoundCondition
 
     def nearest(self, limit: int) -> Mapping[int, float]:
         """Return the numbers of the nearest sounds with their similarities, in order."""
-        few = None if self.where == "1" else self._few()
+        few = self._few()
         if few is not None:
             return dict(self._ordered(few)[:limit])
         similarities = self.matrix.vectors @ self.vector
@@ -93,27 +89,39 @@ class _AlikeSearch:
         found: list[tuple[int, float]] = []
         first, last = 0, _FIRST_LOOK
         while first < len(order) and len(found) < limit:
-            numbers = ", ".join(map(str, self.matrix.ids[order[first:last]].tolist()))
-            pairs = self._pairs(f"e.id IN ({numbers}) AND s.fault = '' AND {self.where}", self.values)
-            found += self._ordered(pairs, similarities)
+            found += self._ordered(self._usable(self.matrix.ids[order[first:last]]), similarities)
             # Larger and larger parts: mostly the first one is enough.
             first, last = last, 4 * last
         return dict(found[:limit])
 
     def _few(self) -> list[tuple[int, int]] | None:
         """Return all sounds that are wanted, with the numbers of their embeddings; None if they are many."""
-        rows = self.index.connection.execute(
-            f"SELECT s.id FROM sounds s WHERE s.fault = '' AND {self.where} LIMIT ?", (*self.values, _FEW + 1)
-        )
-        ids = [number for (number,) in rows]
-        return None if len(ids) > _FEW else self._pairs(f"s.id IN ({', '.join(map(str, ids))})", [])
-
-    def _pairs(self, where: str, values: list[Any]) -> list[tuple[int, int]]:
+        ids = self.condition.with_words
+        if ids is None and self.condition.where != "1":
+            rows = self.index.connection.execute(
+                f"SELECT s.id FROM sounds s WHERE {self.condition.where} LIMIT ?", (*self.condition.values, _FEW + 1)
+            )
+            ids = tuple(number for (number,) in rows)
+        if ids is None or len(ids) > _FEW:
+            return None
         return self.index.connection.execute(
-            "SELECT s.id, e.id FROM sounds s JOIN embeddings e ON e.digest = s.digest AND e.extractor = ? "
-            f"WHERE {where}",
-            (self.extractor.id, *values),
+            # A CROSS JOIN is looked up in this order; others SQLite may turn round, and read all rows of one.
+            "SELECT s.id, e.id FROM sounds s CROSS JOIN embeddings e ON e.digest = s.digest AND e.extractor = ? "
+            f"WHERE s.id IN ({', '.join(map(str, ids))}) AND s.fault = '' AND {self.condition.where}",
+            (self.extractor.id, *self.condition.values),
         ).fetchall()
+
+    def _usable(self, embeddings: Int64[np.ndarray, " rows"]) -> list[tuple[int, int]]:
+        """Return the wanted sounds that have these embeddings, with the numbers of these."""
+        pairs = self.index.connection.execute(
+            "SELECT s.id, e.id FROM embeddings e CROSS JOIN sounds s INDEXED BY sounds_by_digest ON s.digest = e.digest "
+            f"WHERE e.id IN ({', '.join(map(str, embeddings.tolist()))}) AND s.fault = '' AND {self.condition.where}",
+            self.condition.values,
+        ).fetchall()
+        if self.condition.with_words is None:
+            return pairs
+        having = set(self.condition.with_words).intersection(number for number, _ in pairs)
+        return [pair for pair in pairs if pair[0] in having]
 
     def _ordered(
         self, pairs: list[tuple[int, int]], similarities: Float32[np.ndarray, " rows"] | None = None

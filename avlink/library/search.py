@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from avlink.core.errors import LibraryError
@@ -97,22 +97,33 @@ def match_words(index: LibraryIndex, groups: Sequence[Sequence[str]], wanted: Wa
     return _matches(index, expression, where, values, limit)
 
 
-def matching_condition(index: LibraryIndex, query: str, wanted: WantedSounds) -> tuple[str, list[Any]] | None:
-    """Return the condition in SQL on table s, and its values, for sounds that are wanted and have all words of `query`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundCondition:
+    """A condition in SQL on table s, its values, and the sounds that have the words of a query; None for no words."""
 
-    Some of the words they may have through their category. None where no sound can match: the query has no word that
-    counts. Raises LibraryError as `search_sounds` does.
+    where: str
+    values: tuple[Any, ...]
+    with_words: tuple[int, ...] | None = None
+
+
+def sounds_with_words(index: LibraryIndex, query: str, wanted: WantedSounds) -> SoundCondition:
+    """Return the condition for sounds that are wanted and have all words of a query, some perhaps by their category.
+
+    Raises LibraryError as `search_sounds` does.
     """
     _check_libraries(index)
     where, values = _conditions(index, wanted)
+    condition = SoundCondition(where=where or "1", values=tuple(values))
     if not query.strip():
-        return where or "1", values
+        return condition
     asked = query_phrases(query)
     if not asked:
-        return None
+        return replace(condition, with_words=())
     plain, widened, *_ = _expressions(asked)
     expression = f"({plain}) OR ({widened})" if widened else plain
-    return f"{where or '1'} AND s.id IN (SELECT rowid FROM words WHERE words MATCH ?)", [*values, expression]
+    # By itself: SQLite is slow at matching words within another condition.
+    rows = index.connection.execute("SELECT rowid FROM words WHERE words MATCH ?", (expression,))
+    return replace(condition, with_words=tuple(number for (number,) in rows))
 
 
 def query_phrases(query: str) -> tuple[Phrase, ...]:
