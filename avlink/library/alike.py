@@ -114,7 +114,8 @@ class _AlikeSearch:
     def _usable(self, embeddings: Int64[np.ndarray, " rows"]) -> list[tuple[int, int]]:
         """Return the wanted sounds that have these embeddings, with the numbers of these."""
         pairs = self.index.connection.execute(
-            "SELECT s.id, e.id FROM embeddings e CROSS JOIN sounds s INDEXED BY sounds_by_digest ON s.digest = e.digest "
+            "SELECT s.id, e.id FROM embeddings e "
+            "CROSS JOIN sounds s INDEXED BY sounds_by_digest ON s.digest = e.digest "
             f"WHERE e.id IN ({', '.join(map(str, embeddings.tolist()))}) AND s.fault = '' AND {self.condition.where}",
             self.condition.values,
         ).fetchall()

@@ -1,4 +1,4 @@
-"""Embeddings: one a content, by an extractor of a plugin; only new ones are made, and the nearest of a sound is itself."""
+"""Embeddings: one a content, by any extractor; only new ones are made, and the nearest of a sound is itself."""
 
 from __future__ import annotations
 
