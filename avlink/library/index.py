@@ -62,6 +62,10 @@ class LibraryIndex:
 
     def library(self, name: str) -> Library:
         """Return a library by its name, in any case. Raises LibraryError that lists those there are."""
+        return self._counted(self.folder(name))
+
+    def folder(self, name: str) -> Library:
+        """Return a library as `library` does, without its numbers."""
         known = self.folders()
         if not known:
             raise no_library()
@@ -69,7 +73,7 @@ class LibraryIndex:
         if found is None:
             names = ", ".join(f"'{one.name}'" for one in known)
             raise LibraryError(f"there is no sound library '{name}'; there are {names}")
-        return self._counted(found)
+        return found
 
     def add_library(self, name: str, root: Path) -> Library:
         """Enter a library without sounds and return it. Raises LibraryError where the name or the folder is taken."""

@@ -197,7 +197,7 @@ def _conditions(index: LibraryIndex, wanted: WantedSounds) -> tuple[str, list[An
     """Return the condition in SQL on table s, "" for none, and its values."""
     parts: list[str] = []
     values: list[Any] = []
-    known = [index.library(name) for name in wanted.libraries]
+    known = [index.folder(name) for name in wanted.libraries]
     if wanted.online_only:
         known = [one for one in known or index.folders() if one.is_online]
     if wanted.libraries or wanted.online_only:
