@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,23 +9,16 @@ import typer
 
 from avlink.cli import options as given
 from avlink.cli.console import progress
+from avlink.cli.library_search import DeviceOption, ExtractorSettings, loudness_text, search, seconds_text
 from avlink.core.answer import DONE, SOME_FAILED, Answer, Block, Grid
 
 if TYPE_CHECKING:
+    from avlink.core.events import Listener
+    from avlink.library.embed import EmbedReport, SoundEmbedder
     from avlink.library.scan import ScanReport
-    from avlink.library.values import Sound
 
 _EPILOG = "The environment variable AVLINK_DATA_DIR sets the folder of the index. Sounds are never changed."
 app = typer.Typer(help="Add, update and search libraries of sounds.", epilog=_EPILOG, no_args_is_help=True)
-
-
-class SoundKindChoice(str, Enum):
-    """A kind of sound."""
-
-    one_shot = "one-shot"
-    hits = "hits"
-    loop = "loop"
-    bed = "bed"
 
 
 _NameOption = Annotated[
@@ -39,6 +31,12 @@ _Processes = Annotated[
         "--processes", metavar="N", min=1, help="Processes that analyse. [default: one a core]", show_default=False
     ),
 ]
+_Embed = Annotated[
+    str | None,
+    typer.Option(
+        "--embed", metavar="NAME", help="Also embed new sounds by this extractor, such as clap.", show_default=False
+    ),
+]
 
 
 @app.command()
@@ -46,6 +44,9 @@ def add(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of sounds.", show_default=False)],
     name: _NameOption = None,
     processes: _Processes = None,
+    embed: _Embed = None,
+    settings: ExtractorSettings = None,
+    device: DeviceOption = given.Device.auto,
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Add a folder of sounds: describe and analyse each file once.
@@ -53,14 +54,17 @@ def add(
     Reads WAV, Broadcast Wave, AIFF, FLAC, Ogg, Opus, MP3 and M4A. If it is interrupted, avlink library update goes on.
 
     \b
-    Example:
+    Examples:
       avlink library add /Volumes/Sounds/Foley --name foley
+      avlink library add sounds --embed clap -s extractors.clap.checkpoint=clap-htsat-fused
     """  # noqa: D301
     from avlink.library.libraries import add_library
 
+    embedder = _embedder(embed, settings, device)
     with progress() as tell:
-        done = add_library(folder, name, tell, processes=processes)
-    return _scanned("library add", (done,), done.to_json())
+        done = (add_library(folder, name, tell, processes=processes),)
+        embedded = _embedded(done, embedder, tell)
+    return _scanned("library add", done, embedded, _payloads(done, embedded)[0])
 
 
 @app.command()
@@ -69,14 +73,22 @@ def update(
         str | None, typer.Argument(metavar="NAME", help="A library. [default: all]", show_default=False)
     ] = None,
     processes: _Processes = None,
+    embed: _Embed = None,
+    settings: ExtractorSettings = None,
+    device: DeviceOption = given.Device.auto,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Read what is new or changed in a library, or in all that are online."""
+    """Read what is new or changed in a library, or in all that are online.
+
+    With --embed, sounds that have no embedding by the extractor get one; its options are kept for the next time.
+    """
     from avlink.library.libraries import update_libraries
 
+    embedder = _embedder(embed, settings, device)
     with progress() as tell:
         done = update_libraries(name, tell, processes=processes)
-    return _scanned("library update", done, {"libraries": [one.to_json() for one in done]})
+        embedded = _embedded(done, embedder, tell)
+    return _scanned("library update", done, embedded, {"libraries": _payloads(done, embedded)})
 
 
 @app.command("list")
@@ -94,49 +106,7 @@ def list_all(as_json: given.JsonOption = False) -> Answer:
     return Answer(command="library list", payload={"libraries": [one.to_json() for one in known]}, blocks=blocks)
 
 
-@app.command()
-def search(
-    words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="Words in any order.", show_default=False)],
-    library: Annotated[
-        list[str] | None,
-        typer.Option("--library", metavar="NAME", help="Only in this library; repeatable.", show_default=False),
-    ] = None,
-    kind: Annotated[
-        list[SoundKindChoice] | None,
-        typer.Option("--kind", help="Only sounds of this kind; repeatable.", show_default=False),
-    ] = None,
-    category: Annotated[
-        str, typer.Option("--category", metavar="CATID", help="A UCS CatID or category.", show_default=False)
-    ] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10000, help="The most sounds to show.")] = 20,
-    as_json: given.JsonOption = False,
-) -> Answer:
-    """Search the libraries for sounds by words.
-
-    Words are looked for in names, folders, descriptions and UCS categories, with the synonyms of UCS.
-
-    \b
-    Examples:
-      avlink library search door slam wood --kind one-shot
-      avlink library search footsteps gravel --category FOOTSTEPS -n 50
-    """  # noqa: D301
-    from avlink.library.index import open_library_index
-    from avlink.library.libraries import sound_state
-    from avlink.library.search import WantedSounds, search_sounds
-
-    wanted = WantedSounds(libraries=tuple(library or ()), kinds=tuple(one.value for one in kind or ()), catid=category)
-    query = " ".join(words)
-    with open_library_index() as index:
-        found = search_sounds(index, query, wanted, limit=limit)
-    states = [sound_state(one.sound) for one in found]
-    rows = [(*_row(one.sound), state) for one, state in zip(found, states, strict=True)]
-    heads = ("sound", "library", "kind", "length", "loudness", "hits", "category", "licence", "")
-    payload = [
-        {**one.sound.to_json(), "rank": one.rank, "matched": list(one.words), "problem": state or None}
-        for one, state in zip(found, states, strict=True)
-    ]
-    blocks: list[Block] = [Grid(heads=heads, rows=rows)] if rows else [f"no sound for '{query}'"]
-    return Answer(command="library search", payload={"query": query, "sounds": payload}, blocks=blocks)
+app.command()(search)
 
 
 @app.command()
@@ -145,9 +115,10 @@ def info(
     as_json: given.JsonOption = False,
 ) -> Answer:
     """Show what is known of a sound: words, category, analysis, hits, licence and author."""
-    from avlink.library.libraries import find_sound, sound_state
+    from avlink.library.libraries import embedded_by, find_sound, sound_state
 
     sound = find_sound(file)
+    embedded = embedded_by(sound)
     state = sound_state(sound)
     described, analysis = sound.description, sound.analysis
     facts = [
@@ -158,9 +129,13 @@ def info(
         ("licence", described.licence or "not stated"),
         ("author", described.author or "not stated"),
         ("kind", analysis.kind),
-        ("format", f"{analysis.sample_rate} Hz, {analysis.channels} channels, {_seconds(float(analysis.length_s))}"),
-        ("level", f"{_lufs(sound)}, peak {analysis.peak_db:.1f} dBFS"),
+        (
+            "format",
+            f"{analysis.sample_rate} Hz, {analysis.channels} channels, {seconds_text(float(analysis.length_s))}",
+        ),
+        ("level", f"{loudness_text(sound)}, peak {analysis.peak_db:.1f} dBFS"),
         ("sound", f"brightness {analysis.brightness_hz:,.0f} Hz, noise {analysis.noise:.2f} of 1"),
+        ("embeddings", ", ".join(embedded) or "none"),
     ]
     rows = [
         (f"{float(hit.start_s):.3f}", f"{float(hit.transient_s):.5f}", f"{float(hit.end_s):.3f}", f"{hit.peak_db:.1f}")
@@ -168,9 +143,8 @@ def info(
     ]
     hits = [Grid(heads=("start s", "transient s", "end s", "peak dBFS"), rows=rows)] if rows else []
     blocks: list[Block] = [Grid(heads=("", ""), rows=facts), *hits, *([f"warning: {state}"] if state else [])]
-    return Answer(
-        command="library info", payload={"sound": {**sound.to_json(), "problem": state or None}}, blocks=blocks
-    )
+    payload = {**sound.to_json(), "embeddings": list(embedded), "problem": state or None}
+    return Answer(command="library info", payload={"sound": payload}, blocks=blocks)
 
 
 @app.command()
@@ -212,35 +186,48 @@ def remove(
     return Answer(command="library remove", payload=gone.to_json(), blocks=[said])
 
 
-def _scanned(command: str, done: tuple[ScanReport, ...], payload: dict[str, object]) -> Answer:
+def _embedder(name: str | None, settings: list[str] | None, device: given.Device) -> SoundEmbedder | None:
+    """Return the extractor of --embed, checked before anything is read; None without one."""
+    if name is None:
+        if settings:
+            from avlink.core.errors import InputError
+
+            raise InputError(f"-s {settings[0]}: options are those of the extractor that --embed NAME names")
+        return None
+    from avlink.admin.sound_embeddings import prepare_embedder
+
+    return prepare_embedder(name, settings or (), device.value)
+
+
+def _embedded(done: tuple[ScanReport, ...], embedder: SoundEmbedder | None, tell: Listener) -> tuple[EmbedReport, ...]:
+    if embedder is None:
+        return ()
+    from avlink.admin.sound_embeddings import embed_libraries
+
+    return embed_libraries([one.library for one in done], embedder, tell)
+
+
+def _payloads(done: tuple[ScanReport, ...], embedded: tuple[EmbedReport, ...]) -> list[dict[str, object]]:
+    payloads: list[dict[str, object]] = [one.to_json() for one in done]
+    for payload, report in zip(payloads, embedded, strict=False):
+        payload["embeddings"] = report.to_json()
+    return payloads
+
+
+def _scanned(
+    command: str, done: tuple[ScanReport, ...], embedded: tuple[EmbedReport, ...], payload: dict[str, object]
+) -> Answer:
     blocks: list[Block] = []
     for one in done:
         counts = ((one.new, "new"), (one.changed, "changed"), (one.unchanged, "unchanged"), (one.gone, "gone"))
         said = ", ".join(f"{number:,} {word}" for number, word in counts if number) or "no sounds"
         faulty = f"; {len(one.faults):,} cannot be used (avlink library check)" if one.faults else ""
         blocks.append(f"{one.library.name}: {said}{faulty}")
-    failed = any(one.faults or one.troubles for one in done)
+    for made in embedded:
+        lacking = f"; {len(made.faults):,} have none" if made.faults else ""
+        blocks.append(
+            f"{made.library.name}: {made.new:,} new embeddings by {made.extractor}, {made.sounds:,} sounds have "
+            f"one{lacking}"
+        )
+    failed = any(one.faults or one.troubles for one in done) or any(made.faults for made in embedded)
     return Answer(command=command, payload=payload, blocks=blocks, exit_code=SOME_FAILED if failed else DONE)
-
-
-def _row(sound: Sound) -> tuple[str, ...]:
-    analysis, described = sound.analysis, sound.description
-    return (
-        sound.name,
-        sound.library,
-        analysis.kind,
-        _seconds(float(analysis.length_s)),
-        _lufs(sound),
-        f"{len(analysis.hits)}",
-        described.catid,
-        described.licence,
-    )
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.2f} s"
-
-
-def _lufs(sound: Sound) -> str:
-    lufs = sound.analysis.lufs
-    return "no loudness" if lufs is None else f"{lufs:.1f} LUFS"

@@ -11,16 +11,16 @@ from avlink.core.disk import disk_full
 from avlink.core.errors import AvlinkError, LibraryError, OutputError
 from avlink.core.paths import data_dir, make_folder
 
-SCHEMA = 1
-"""Version of the tables. A database of a later one is refused."""
+SCHEMA = 2
+"""Version of the tables. A database of an earlier one is brought to it, one of a later version is refused."""
 
 _FILE = "library.db"
 _WAIT_S = 30.0
 _BUSY = ("locked", "busy")
 _UNWRITABLE = ("readonly", "read-only", "unable to open")
 
-# Analyses belong to a content, wherever files with it lie. `hits` are counts of samples as JSON. `embedding` is for
-# feature extractors, and is not filled yet.
+# Analyses belong to a content, wherever files with it lie. `hits` are counts of samples as JSON. `embedding_of` and
+# `embedding` are not used: old versions of SQLite cannot drop a column.
 _TABLES = """
 CREATE TABLE libraries (
     id INTEGER PRIMARY KEY,
@@ -82,6 +82,36 @@ CREATE TRIGGER sound_removed AFTER DELETE ON sounds BEGIN
     VALUES ('delete', old.id, old.name_words, old.text_words, old.category_words, old.place_words);
 END;
 """
+
+# Embeddings belong to a content as well. `vector` is float16 in little-endian order, of norm 1. `options` are those of
+# the extractor as JSON. Ids are never used again, so that number and greatest id of the rows tell which ones there are.
+_EMBEDDING_TABLES = """
+CREATE TABLE embedding_extractors (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    options TEXT NOT NULL,
+    token TEXT NOT NULL,
+    used INTEGER NOT NULL,
+    UNIQUE (name, fingerprint)
+);
+CREATE TABLE embeddings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    extractor INTEGER NOT NULL REFERENCES embedding_extractors (id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    UNIQUE (extractor, digest)
+);
+CREATE INDEX embeddings_by_digest ON embeddings (digest);
+CREATE TABLE embedding_faults (
+    extractor INTEGER NOT NULL REFERENCES embedding_extractors (id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    fault TEXT NOT NULL,
+    PRIMARY KEY (extractor, digest)
+);
+"""
+_VERSIONS = (_TABLES, _EMBEDDING_TABLES)
+"""The statements that lead from each version of the tables to the next one, from an empty database on."""
 
 
 def database_path() -> Path:
@@ -147,9 +177,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     with transaction(connection):
         # Another process may have made the tables while this one waited.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _statements(_TABLES):
-                connection.execute(statement)
+        if version < SCHEMA:
+            for script in _VERSIONS[version:]:
+                for statement in _statements(script):
+                    connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 

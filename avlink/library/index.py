@@ -62,6 +62,10 @@ class LibraryIndex:
 
     def library(self, name: str) -> Library:
         """Return a library by its name, in any case. Raises LibraryError that lists those there are."""
+        return self._counted(self.folder(name))
+
+    def folder(self, name: str) -> Library:
+        """Return a library as `library` does, without its numbers."""
         known = self.folders()
         if not known:
             raise no_library()
@@ -69,7 +73,7 @@ class LibraryIndex:
         if found is None:
             names = ", ".join(f"'{one.name}'" for one in known)
             raise LibraryError(f"there is no sound library '{name}'; there are {names}")
-        return self._counted(found)
+        return found
 
     def add_library(self, name: str, root: Path) -> Library:
         """Enter a library without sounds and return it. Raises LibraryError where the name or the folder is taken."""
@@ -83,12 +87,13 @@ class LibraryIndex:
         return self.library(name)
 
     def remove_library(self, library: Library) -> None:
-        """Remove a library and its sounds from the index, and analyses that no library needs. No file is touched."""
+        """Remove a library and its sounds from the index, and what is known of them alone. No file is touched."""
         with transaction(self.connection):
             # One by one, for the words: cascades fire no triggers of their own.
             self.connection.execute("DELETE FROM sounds WHERE library = ?", (library.id,))
             self.connection.execute("DELETE FROM libraries WHERE id = ?", (library.id,))
             self.connection.execute("DELETE FROM analyses WHERE digest NOT IN (SELECT digest FROM sounds)")
+            self.drop_unused_embeddings()
 
     def records(self, library: Library) -> Mapping[str, FileRecord]:
         """Return the state of every file of a library by its path below the root."""
@@ -147,6 +152,21 @@ class LibraryIndex:
             self.connection.executemany(
                 "DELETE FROM sounds WHERE library = ? AND name = ?", [(library.id, name) for name in names]
             )
+
+    def drop_unused_embeddings(self) -> None:
+        """Remove the embeddings of contents that no sound has now."""
+        with transaction(self.connection):
+            for table in ("embeddings", "embedding_faults"):
+                self.connection.execute(f"DELETE FROM {table} WHERE digest NOT IN (SELECT digest FROM sounds)")
+
+    def embedded_by(self, digest: str) -> tuple[str, ...]:
+        """Return the names of the extractors that a content has embeddings of."""
+        rows = self.connection.execute(
+            "SELECT DISTINCT x.name FROM embeddings e JOIN embedding_extractors x ON x.id = e.extractor "
+            "WHERE e.digest = ? ORDER BY x.name",
+            (digest,),
+        )
+        return tuple(name for (name,) in rows)
 
     def analysis(self, digest: str, *, says_loop: bool) -> Analysis | None:
         """Return the analysis of a content by this version of the code; None if there is none yet."""

@@ -11,6 +11,7 @@ from avlink.core.errors import LibraryError
 from avlink.core.events import Listener
 from avlink.core.input_files import check_name
 from avlink.library.database import database_path, no_library
+from avlink.library.embeddings import drop_old_matrices
 from avlink.library.index import LibraryIndex, open_library_index
 from avlink.library.locks import hold_library
 from avlink.library.values import Library, Sound
@@ -97,6 +98,7 @@ def remove_library(name: str) -> Library:
         library = index.library(name)
         with hold_library(index, library):
             index.remove_library(library)
+            drop_old_matrices(index)
         return library
 
 
@@ -132,6 +134,12 @@ def find_sound(path: Path) -> Sound:
                     f"`avlink library update {library.name}` reads it"
                 )
     raise LibraryError(f"{path} is in no sound library; add its folder by `avlink library add`")
+
+
+def embedded_by(sound: Sound) -> tuple[str, ...]:
+    """Return the names of the extractors that a sound has embeddings of."""
+    with open_library_index() as index:
+        return index.embedded_by(sound.digest)
 
 
 def sound_state(sound: Sound) -> str:

@@ -89,6 +89,8 @@ def update_library(
         new = sum(task.name not in records for task in plan.tasks)
         touched = _read_all(index, library, plan, listener, processes)
         index.drop(library, plan.gone)
+        # After all new files were entered: one that moved keeps its own.
+        index.drop_unused_embeddings()
         listener(JobDone(job_id=_JOB, name=f"sounds of {library.name}"))
         return ScanReport(
             library=index.library(library.name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from avlink.core.errors import LibraryError
@@ -97,6 +97,35 @@ def match_words(index: LibraryIndex, groups: Sequence[Sequence[str]], wanted: Wa
     return _matches(index, expression, where, values, limit)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundCondition:
+    """A condition in SQL on table s, its values, and the sounds that have the words of a query; None for no words."""
+
+    where: str
+    values: tuple[Any, ...]
+    with_words: tuple[int, ...] | None = None
+
+
+def sounds_with_words(index: LibraryIndex, query: str, wanted: WantedSounds) -> SoundCondition:
+    """Return the condition for sounds that are wanted and have all words of a query, some perhaps by their category.
+
+    Raises LibraryError as `search_sounds` does.
+    """
+    _check_libraries(index)
+    where, values = _conditions(index, wanted)
+    condition = SoundCondition(where=where or "1", values=tuple(values))
+    if not query.strip():
+        return condition
+    asked = query_phrases(query)
+    if not asked:
+        return replace(condition, with_words=())
+    plain, widened, *_ = _expressions(asked)
+    expression = f"({plain}) OR ({widened})" if widened else plain
+    # By itself: SQLite is slow at matching words within another condition.
+    rows = index.connection.execute("SELECT rowid FROM words WHERE words MATCH ?", (expression,))
+    return replace(condition, with_words=tuple(number for (number,) in rows))
+
+
 def query_phrases(query: str) -> tuple[Phrase, ...]:
     """Return the words of a query that are looked for, each as its letters in a script without spaces."""
     found = dict.fromkeys(phrase for phrase in phrases(query) if " ".join(phrase) not in _EMPTY)
@@ -168,7 +197,7 @@ def _conditions(index: LibraryIndex, wanted: WantedSounds) -> tuple[str, list[An
     """Return the condition in SQL on table s, "" for none, and its values."""
     parts: list[str] = []
     values: list[Any] = []
-    known = [index.library(name) for name in wanted.libraries]
+    known = [index.folder(name) for name in wanted.libraries]
     if wanted.online_only:
         known = [one for one in known or index.folders() if one.is_online]
     if wanted.libraries or wanted.online_only:

@@ -64,6 +64,7 @@ def test_a_library_from_its_folder_to_its_end(program, avlink, sounds: Path) -> 
         (("remove", "x"), "there is no sound library yet"),
         (("info", "x.wav"), "there is no sound library yet"),
         (("add", "nowhere"), "the folder nowhere does not exist"),
+        (("search", "--like", "x.wav"), "there is no sound library yet"),
         (("search", "door", "--kind", "song"), "invalid value for '--kind'"),
     ],
 )
@@ -85,6 +86,70 @@ def test_unknown_names_and_files_of_no_library(avlink, tmp_path: Path) -> None:
     ):
         ran = avlink("library", *arguments)
         assert ran.code == 2 and said in ran.err and len(ran.err.splitlines()) == 1
+
+
+LEVELS = """
+from avlink import Features, hookimpl, read_whole
+from avlink.hooks import Extractor, ExtractorOptions
+import numpy as np
+
+class LevelOptions(ExtractorOptions):
+    bands: int = 8
+
+class Levels:
+    sample_rate, frame_rate, side = 8000, None, None
+
+    def __init__(self, bands):
+        self.bands = bands
+
+    def extract(self, content):
+        spectrum = np.abs(np.fft.rfft(read_whole(content).samples[0]))
+        bands = [part.mean() for part in np.array_split(spectrum, self.bands)]
+        return {"embedding": Features(rows=np.log(np.array(bands) + 1e-6)[None])}
+
+@hookimpl
+def avlink_extractors():
+    offered = dict(takes=("sound",), options=LevelOptions, load=lambda o, d: Levels(o.bands))
+    return [
+        Extractor(name="levels", fingerprint=lambda o: f"levels {o.bands}", **offered),
+        Extractor(name="weighted", fingerprint=lambda o: o.checkpoint, source="a shelf", **offered),
+    ]
+"""
+
+
+def test_sounds_that_are_alike(avlink, install, sounds: Path, tmp_path: Path) -> None:
+    install("levels", "levels_plugin", LEVELS)
+    other = write_wav(tmp_path / "other.wav", hiss(9, rate=8000, seed=7), 8000)
+    (sounds / "broken.wav").unlink()
+    ran = avlink("library", "add", sounds, "--name", "foley", "--embed", "levels", "-s", "extractors.levels.bands=16")
+    assert ran.code == 0 and "2 new embeddings by levels" in ran.out
+    # The options are kept: the same embeddings, and those of a file outside of the library.
+    ran = avlink("library", "update", "--embed", "levels", "--json")
+    assert ran.json["libraries"][0]["embeddings"] == {"extractor": "levels", "new": 0, "sounds": 2, "faulty": []}
+    first, second = avlink("library", "search", "--like", sounds / "大雨.wav", "--json").json["sounds"]
+    assert first["path"].endswith("大雨.wav") and first["similarity"] == 1 > second["similarity"]
+    found = avlink("library", "search", "--like", other, "--json").json
+    assert found["like"] == str(other) and found["sounds"][0]["path"].endswith("大雨.wav")
+    assert "DOORWood" in avlink("library", "search", "wood", "--like", other).out
+    assert "大雨" not in avlink("library", "search", "wood", "--like", other).out
+    assert avlink("library", "info", sounds / "大雨.wav", "--json").json["sound"]["embeddings"] == ["levels"]
+    for arguments, said in (
+        (("search", "--like", other, "-s", "extractors.levels.bands=4"), "are those of the extractor that --embed"),
+        (("search", "--like", other, "--embed", "levels", "-s", "extractors.levels.bands=4"), "other options than for"),
+        (("search", "--like", tmp_path / "none.wav"), "cannot be read"),
+        (("search", "--like", tmp_path), "is a folder; name a sound file by --like"),
+        (("search", "--like", other, "--embed", "clap"), "no sound has an embedding of 'clap', only of 'levels'"),
+        (("search", "wood", "--embed", "levels"), "name one by --like FILE"),
+        (("search",), "missing argument 'WORDS...'"),
+        (("update", "--embed", "level"), "did you mean 'levels'? known: "),
+        (("update", "--embed", "rgb-cells"), "describes pictures, not sound"),
+        (("update", "--embed", "weighted"), "the extractor 'weighted' needs its checkpoint: get it from a shelf"),
+        (("update", "--embed", "levels", "-s", "extractors.levels.band=4"), "extractors.levels.band: unknown key"),
+        (("update", "--embed", "levels", "-s", "clips=4"), "only options of the extractor can be set here"),
+        (("update", "-s", "extractors.levels.bands=4"), "are those of the extractor that --embed NAME names"),
+    ):
+        ran = avlink("library", *arguments)
+        assert ran.code == 2 and said in ran.err and len(ran.err.splitlines()) == 1, arguments
 
 
 def test_a_search_imports_no_decoder_and_no_tensors(program, avlink, sounds: Path) -> None:
