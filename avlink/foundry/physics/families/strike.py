@@ -40,7 +40,7 @@ def plan_strike(world: World) -> None:
     if rng.random() < 0.2:
         add_leaves(world, target.top, all_times, all_strengths)
     world.extent = rng.uniform(0.14, 0.38)
-    world.caption = f"a {tool} strikes {target.material or 'something'}"
+    world.caption = f"{'an' if tool[0] in 'aeiou' else 'a'} {tool} strikes {target.material or 'something'}"
 
 
 def _add_tool(world: World, person: Person, tool: str, near: Array, times: Array, spots: Array) -> Array:
