@@ -46,7 +46,10 @@ def periodicity(sound: Float[Tensor, "batch samples"], sample_rate: int, lag: in
     It is taken from the power spectrum (Wiener-Khinchin), so that it has a gradient and costs one STFT.
     """
     window = torch.hann_window(_BUZZ_WINDOW, device=sound.device)
-    spectrum = torch.stft(sound.float(), _BUZZ_WINDOW, _BUZZ_WINDOW // 4, window=window, return_complex=True)
+    # Zeros around it: a sound may be shorter than what a reflection takes.
+    spectrum = torch.stft(
+        sound.float(), _BUZZ_WINDOW, _BUZZ_WINDOW // 4, window=window, return_complex=True, pad_mode="constant"
+    )
     power = torch.view_as_real(spectrum).square().sum(-1)
     bins = torch.arange(power.shape[1], device=sound.device)
     hz = bins * (sample_rate / _BUZZ_WINDOW)

@@ -162,6 +162,10 @@ def test_corrections_bring_a_sound_to_its_mel_whatever_the_network_has_learned()
         assert made.shape == sound.shape and torch.isfinite(made).all()
         errors.append(float((mel(made) - true).abs().mean() * mel.scale * 20 / math.log(10)))
     assert errors[1] < 1.5 and errors[1] < 0.5 * errors[0]
+    # Silence stays silent, where noise at the floor of the mel would hiss at -86 dB.
+    sound[:, 48000:] = 0.0
+    silent = vocoder(mel(sound))[:, 49000:]
+    assert 20 * math.log10(float(silent.square().mean().sqrt()) + 1e-12) < -110
 
 
 @torch.no_grad()

@@ -40,6 +40,8 @@ class LogMel(nn.Module):
         if spec.log == "decimal":
             # log10(x) = ln(x) / ln(10).
             self.scale = math.log(10)
+        self.lowest = (low - self.offset) / self.scale
+        """Value of a band at or below the floor."""
 
     def spectrum(self, sound: Float[Tensor, "batch samples"]) -> Complex[Tensor, "batch bins frames"]:
         """Return the STFT in `samples` // hop frames (at least one)."""

@@ -26,6 +26,8 @@ _LIMIT = 1e2
 """Largest magnitude, Vocos' own."""
 _MOST_CORRECTED = 8.0
 """Largest gain of a correction as a logarithm: 70 dB."""
+_SILENT = 0.01
+"""A scaled mel that is no higher above its floor is silence."""
 _HALF_POWER = -0.5 * math.log(2)
 
 
@@ -142,8 +144,11 @@ class Vocos(nn.Module):
         for _ in range(self.config.corrections):
             own = self.mel.spectrum(sound)
             missing = (mel - self.mel.scaled(own.abs())) * self.mel.scale
-            # Bounded: a band that is silent, in one of both, would be scaled by thousands.
-            gains = (self.bands_to_bins @ missing.clamp(-_MOST_CORRECTED, _MOST_CORRECTED)).exp()
+            # Bounded: a band that is silent in one of both would be scaled by millions. Bands at the floor are silence,
+            # which would hiss if they were brought to it.
+            missing = missing.clamp(-_MOST_CORRECTED, _MOST_CORRECTED)
+            missing = torch.where(mel <= self.mel.lowest + _SILENT, -_MOST_CORRECTED, missing)
+            gains = (self.bands_to_bins @ missing).exp()
             sound = _inverse_stft(own * gains, self.mel.window, self.spec.hop_samples)
         return sound
 
