@@ -45,6 +45,7 @@ def measure(wanted: Wanted) -> list[Figure]:
     own_rate = system.config.mel.sample_rate
     # A yardstick that is the same for all codecs.
     mel = LogMel(MelSpec(sample_rate=_RATE, n_fft=2048, hop_samples=_HOP, n_mels=128, fmax_hz=_RATE / 2, scaled=False))
+    full_scale = mel.amplitudes(mel(torch.sin(torch.arange(_RATE) * 0.13)[None])).amax()
     ear = _ear()
     distances: list[float] = []
     buzzes: list[float] = []
@@ -62,7 +63,7 @@ def measure(wanted: Wanted) -> list[Figure]:
         made = _as(decoded[: len(given)], own_rate, _RATE)
         length = min(len(true), len(made))
         true, made = true[:length], made[:length]
-        distances.append(_distance_db(mel, true, made))
+        distances.append(_distance_db(mel, full_scale, true, made))
         for sound, found in ((true, own_buzzes), (made, buzzes)):
             found += periodicity(torch.from_numpy(sound)[None], _RATE, _HOP)[0].tolist()
         onsets, kept = ([float(t) for t in detect_onsets(x, _RATE).times_s] for x in (true, made))
@@ -125,8 +126,7 @@ def _as(sound: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float3
     return sound if rate == wanted else resample(Waveform(samples=sound[None], sample_rate=rate), wanted).samples[0]
 
 
-def _distance_db(mel: LogMel, true: NDArray[np.float32], made: NDArray[np.float32]) -> float:
-    full = LogMel(mel.spec).amplitudes(mel(torch.sin(torch.arange(48000) * 0.13)[None])).amax()
+def _distance_db(mel: LogMel, full: torch.Tensor, true: NDArray[np.float32], made: NDArray[np.float32]) -> float:
     levels = [
         (20 * torch.log10(mel.amplitudes(mel(torch.from_numpy(x)[None])) / full)).clamp(min=_FLOOR_DB)
         for x in (true, made)

@@ -23,17 +23,33 @@ def multi_resolution_stft_loss(
 
     Magnitudes below -88 dBFS in a window of 1024 count as silence.
     """
-    total = generated.new_zeros(())
-    for n_fft in sizes:
-        window = torch.hann_window(n_fft, device=generated.device)
-        a, b = (
-            torch.stft(x.float(), n_fft, n_fft // 4, window=window, return_complex=True).abs().clamp(min=1e-2)
-            for x in (generated, true)
+    return stft_distance(stft_magnitudes(generated, sizes), stft_magnitudes(true, sizes))
+
+
+def stft_magnitudes(sound: Float[Tensor, "batch samples"], sizes: Sequence[int]) -> list[Tensor]:
+    """Return the magnitudes of a sound for each STFT size, at least the floor of `multi_resolution_stft_loss`."""
+    return [
+        torch.stft(
+            sound.float(),
+            n_fft,
+            n_fft // 4,
+            window=torch.hann_window(n_fft, device=sound.device),
+            return_complex=True,
         )
+        .abs()
+        .clamp(min=1e-2)
+        for n_fft in sizes
+    ]
+
+
+def stft_distance(generated: Sequence[Tensor], true: Sequence[Tensor]) -> Float[Tensor, ""]:
+    """Return `multi_resolution_stft_loss` of the `stft_magnitudes` of two sounds."""
+    total = generated[0].new_zeros(())
+    for a, b in zip(generated, true, strict=True):
         # The floor of the norm keeps silent crops from dividing by nothing. It is a constant where `true` is a sound
         # that learns as well: a louder one is no nearer.
         total = total + (b - a).norm() / b.norm().detach().clamp(min=1e-3) + (a.log() - b.log()).abs().mean()
-    return total / len(sizes)
+    return total / len(generated)
 
 
 _BUZZ_HZ = (3000, 18000)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from avlink.core.architecture import AVLinkConfig
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
-from avlink.engine.codec.vocoder import Vocos, white_noise
+from avlink.engine.codec.vocoder import Vocos
 from avlink.engine.windows import blend, plan_windows
 
 _CONTEXT_FRAMES = 64
@@ -108,20 +108,11 @@ class AudioCodec:
             # Whole frames, and so whole hops: the cut is at a multiple of the hop.
             lead, tail = min(start, _CONTEXT_FRAMES), min(frames - stop, _CONTEXT_FRAMES)
             mel = self.decode_mel(latents, start - lead, stop + tail, decoded)
+            # A vocoder with noise is told where it is: the noises of two blocks would differ where they meet, a click.
+            place = (start - lead,) if isinstance(self.vocoder, Vocos) else ()
             with self._fp32():
-                sound = self._vocode(mel, start - lead)
+                sound = self.vocoder(mel, *place)
             yield sound[:, lead * hop : (lead + stop - start) * hop]
-
-    def _vocode(self, mel: Float[Tensor, "batch mels frames"], first: int) -> Float[Tensor, "batch samples"]:
-        """Return the sound of mel frames, the first of which is number `first` of the whole sound."""
-        if isinstance(self.vocoder, Vocos) and self.vocoder.config.noise:
-            hop = self.config.mel.hop_samples
-            # One noise for all blocks: two would differ where they meet, a click.
-            noise = white_noise(first * hop, mel.shape[-1] * hop).to(mel.device).expand(mel.shape[0], -1)
-            with_noise: Tensor = self.vocoder(mel, noise)
-            return with_noise
-        sound: Tensor = self.vocoder(mel)
-        return sound
 
     def decode(self, latents: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch samples"]:
         """Decode all latents at once."""

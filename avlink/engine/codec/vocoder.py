@@ -121,12 +121,10 @@ class Vocos(nn.Module):
         assert loudness is not None, "this vocoder takes no noise"
         return [self._finish(spectrum + loudness * self._noise_spectrum(noise), mel) for noise in noises]
 
-    def forward(
-        self, mel: Float[Tensor, "batch mels frames"], noise: Float[Tensor, "batch samples"] | None = None
-    ) -> Float[Tensor, "batch samples"]:
+    def forward(self, mel: Float[Tensor, "batch mels frames"], first_frame: int = 0) -> Float[Tensor, "batch samples"]:
         """Return frames * hop samples of sound.
 
-        `noise`, as long as the sound, takes the place of that of `white_noise` where `config.noise` asks for any.
+        `mel` begins with frame `first_frame` of a longer sound, whose noise, if it has any, is one in all parts.
         """
         samples = mel.shape[-1] * self.spec.hop_samples
         if self.spec.centered:
@@ -135,8 +133,8 @@ class Vocos(nn.Module):
             whole: Tensor = torch.istft(spectrum, self.n_fft, self.hop, window=self.window, length=samples)
             return whole
         if self.config.noise:
-            noise = white_noise(0, samples).to(mel.device).expand(mel.shape[0], -1) if noise is None else noise
-            return self.sounds(mel, noise[None])[0]
+            noise = white_noise(first_frame * self.spec.hop_samples, samples).to(mel.device)
+            return self.sounds(mel, noise.expand(1, mel.shape[0], -1))[0]
         return self._finish(self.spectrum(mel)[0], mel)
 
     def _finish(self, spectrum: Tensor, mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch samples"]:

@@ -12,9 +12,8 @@ from avlink.core.events import Listener
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import FoundryData, PhysicsData
 from avlink.training.data.index import ClipLabels
-from avlink.training.data.making import make_shards
+from avlink.training.data.making import make_shards, missing_shards
 from avlink.training.data.physics import physics_fps
-from avlink.training.data.shards import shard_path
 
 HELD_OUT_STILLS = 2000
 """The most stills on which the appearance stage is validated."""
@@ -126,13 +125,10 @@ def _jobs(
 ) -> Iterator[_FoundryJob]:
     size = _SHARD_STILLS if stills else _SHARD_CLIPS
     seeds = _seeds(data, split, 0 if stills else count)
-    for number, start in enumerate(range(0, count, size)):
-        # Shards appear whole, so a folder is a finished shard.
-        if not shard_path(root, number).is_dir():
-            part = range(data.seed + start, data.seed + min(start + size, count))
-            chosen = tuple(part) if seeds is None else tuple(seeds[start : start + size])
-            edited = data.edited if split == "train" and not stills else 0.0
-            yield _FoundryJob(root=root, number=number, seeds=chosen, split=split, edited=edited, stills=stills)
+    for number, clips in missing_shards(root, count, size):
+        chosen = tuple(data.seed + clip for clip in clips) if seeds is None else tuple(seeds[clips.start : clips.stop])
+        edited = data.edited if split == "train" and not stills else 0.0
+        yield _FoundryJob(root=root, number=number, seeds=chosen, split=split, edited=edited, stills=stills)
 
 
 def _seeds(data: FoundryData, split: Literal["train", "held_out"], count: int) -> list[int] | None:

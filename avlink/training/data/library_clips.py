@@ -22,9 +22,8 @@ from avlink.core.recipe.data import LibraryData
 from avlink.library.values import Sound
 from avlink.media.audio import read_audio
 from avlink.training.data.index import ClipLabels
-from avlink.training.data.making import make_shards
+from avlink.training.data.making import make_shards, missing_shards
 from avlink.training.data.recordings import Split, cut_hits, sounds_of
-from avlink.training.data.shards import shard_path
 
 _SHARD_CLIPS = 50
 _STREAMS: dict[Split, int] = {"train": 11, "held_out": 12}
@@ -55,26 +54,23 @@ def prepare_library(data: LibraryData, rate: int, samples: int, root: Path, list
 
     Raises InputError for a library that is not there or has no sounds.
     """
-    jobs = []
+    jobs: list[_LibraryJob] = []
     counts: dict[Split, int] = {"train": data.clips, "held_out": data.held_out}
     for split, count in counts.items():
         # At once, rather than by the first process.
         sounds_of(data.library, split)
-        for number, start in enumerate(range(0, count, _SHARD_CLIPS)):
-            # Shards appear whole, so a folder is a finished shard.
-            if not shard_path(root / split, number).is_dir():
-                seeds = tuple(range(data.seed + start, data.seed + min(start + _SHARD_CLIPS, count)))
-                jobs.append(
-                    _LibraryJob(
-                        root=root / split,
-                        number=number,
-                        seeds=seeds,
-                        split=split,
-                        library=data.library,
-                        rate=rate,
-                        samples=samples,
-                    )
-                )
+        jobs += [
+            _LibraryJob(
+                root=root / split,
+                number=number,
+                seeds=tuple(data.seed + clip for clip in clips),
+                split=split,
+                library=data.library,
+                rate=rate,
+                samples=samples,
+            )
+            for number, clips in missing_shards(root / split, count, _SHARD_CLIPS)
+        ]
     make_shards(jobs, _make_shard, listener, "clips of the sound library", cost=lambda job: len(job.seeds))
 
 

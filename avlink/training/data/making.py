@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 from avlink.core.events import Listener, StepDone
 from avlink.core.processes import run_in_processes
+from avlink.training.data.shards import shard_path
 
 _CLIPS_A_PROCESS = 10
 """Starting a process takes as long as making so many clips."""
@@ -31,6 +32,14 @@ class MadeShard(Protocol):
 
 
 Job = TypeVar("Job", bound=MadeShard)
+
+
+def missing_shards(root: Path, count: int, size: int) -> Iterator[tuple[int, range]]:
+    """Yield each shard of `size` clips that `root` lacks, and the numbers of its clips, of `count` in all."""
+    for number, start in enumerate(range(0, count, size)):
+        # Shards appear whole, so a folder is a finished shard.
+        if not shard_path(root, number).is_dir():
+            yield number, range(start, min(start + size, count))
 
 
 def make_shards(

@@ -14,9 +14,8 @@ from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import PhysicsData
 from avlink.training.data.clip_spec import ClipSpec, clip_spec_of
 from avlink.training.data.index import ClipLabels
-from avlink.training.data.making import make_shards
+from avlink.training.data.making import make_shards, missing_shards
 from avlink.training.data.prepared import read_record, update_record
-from avlink.training.data.shards import shard_path
 
 if TYPE_CHECKING:
     from avlink.foundry.physics import ClipFormat, PhysicsClip, Split
@@ -161,18 +160,17 @@ def _make_shard(job: _PhysicsJob) -> int:
 def _jobs(
     root: Path, split: Split, data: PhysicsData, count: int, shape: ClipFormat, samples: int
 ) -> Iterator[_PhysicsJob]:
-    for number, start in enumerate(range(0, count, _SHARD_CLIPS)):
-        if not shard_path(root, number).is_dir():
-            yield _PhysicsJob(
-                root=root,
-                number=number,
-                seeds=tuple(range(data.seed + start, data.seed + min(start + _SHARD_CLIPS, count))),
-                split=split,
-                families=data.families,
-                shape=shape,
-                by_kind=data.classes == "kind",
-                samples=samples,
-            )
+    for number, clips in missing_shards(root, count, _SHARD_CLIPS):
+        yield _PhysicsJob(
+            root=root,
+            number=number,
+            seeds=tuple(data.seed + clip for clip in clips),
+            split=split,
+            families=data.families,
+            shape=shape,
+            by_kind=data.classes == "kind",
+            samples=samples,
+        )
 
 
 def _format(recipe: TrainRecipe, data: PhysicsData) -> ClipFormat:

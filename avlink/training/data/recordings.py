@@ -6,7 +6,7 @@ Every tenth sound by name is held out: the foundry's held-out clips sound as rec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
@@ -92,11 +92,3 @@ def cut_hits(sound: Sound, rate: int) -> Iterator[RecordedHit]:
         fade = min(len(samples), int(_FADE_S * rate))
         samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         yield RecordedHit(samples=samples / peak, attack=round((hit.transient_s - hit.start_s) * rate))
-
-
-def material_counts(hits: RecordedHits) -> str:
-    """Return the families and hits of each material in words, for a log."""
-    counted: Sequence[str] = [
-        f"{material} {sum(map(len, families))} of {len(families)}" for material, families in hits.families.items()
-    ]
-    return ", ".join(counted)

@@ -12,7 +12,7 @@ from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vocoder import Vocos
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore
-from avlink.training.objectives import multi_resolution_stft_loss, periodicity
+from avlink.training.objectives import periodicity, stft_distance, stft_magnitudes
 from avlink.training.stages.inputs import Validate, common, device_of, no_validation, sound_crops
 
 _VAE_CROP_S, _SOUND_CROP_S = 0.64, 0.96
@@ -103,11 +103,13 @@ class _SoundLoss:
         mels = [self.mel(sound.float()) for sound in sounds]
         # Against the true mel: the vocoder learns to undo the blur of the VAE.
         l1 = torch.stack([(made - true_mel).abs().mean() for made in mels]).mean()
-        stft = torch.stack([multi_resolution_stft_loss(sound, true, sizes) for sound in sounds]).mean()
+        # Each spectrum once: every sound is compared with the true one, and two with each other.
+        target, spectra = stft_magnitudes(true, sizes), [stft_magnitudes(sound, sizes) for sound in sounds]
+        stft = torch.stack([stft_distance(spectrum, target) for spectrum in spectra]).mean()
         losses = {"mel": l1, "stft": stft}
         total = 3 * l1 + stft
         if len(sounds) > 1:
-            apart = 3 * (mels[0] - mels[1]).abs().mean() + multi_resolution_stft_loss(sounds[0], sounds[1], sizes)
+            apart = 3 * (mels[0] - mels[1]).abs().mean() + stft_distance(*spectra)
             losses["apart"] = apart
             total = total - 0.5 * apart
         if table.periodicity:
