@@ -19,18 +19,12 @@ from avlink.foundry.clip import SAMPLE_RATE
 from avlink.foundry.physics import PhysicsClip, Split, make_clip
 from avlink.foundry.physics.sound import clip_sound
 from avlink.media.movie import write_video
+from avlink.timeline.hit_markers import hit_colour
+from avlink.timeline.marker_colours import marker_rgb
 
 _SCALE = 4
 _SPLITS: dict[str, Split] = {"train": "train", "held_out": "held_out", "test": "held_out"}
 _MARK_S, _MARK_PX = 0.16, 6
-_COLOURS = {
-    "hit": (255, 60, 50),
-    "step": (70, 210, 80),
-    "drop": (255, 160, 40),
-    "slide": (190, 90, 240),
-    "splash": (70, 130, 255),
-    "flash": (255, 240, 60),
-}
 _STRIP = 8
 """Pictures of each clip in the contact sheet."""
 
@@ -97,7 +91,7 @@ def marked(clip: PhysicsClip) -> NDArray[np.uint8]:
         top, bottom = max(0, y - _MARK_PX), min(height - 1, y + _MARK_PX)
         first = int(event.time_s * clip.fps)
         shown = frames[first : first + max(1, round(_MARK_S * clip.fps))]
-        colour = _COLOURS[event.kind]
+        colour = marker_rgb(hit_colour(event.kind))
         shown[:, top, left : right + 1] = shown[:, bottom, left : right + 1] = colour
         shown[:, top : bottom + 1, left] = shown[:, top : bottom + 1, right] = colour
     return frames

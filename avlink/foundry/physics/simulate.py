@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def merge_hits(hits: Sequence[PlannedHit]) -> tuple[PlannedHit, ...]:
     for hit in sorted(hits, key=lambda hit: hit.time_s):
         if merged and hit.time_s - first_s < MERGE_S:
             if hit.strength > merged[-1].strength:
-                merged[-1] = _at(hit, first_s)
+                merged[-1] = replace(hit, time_s=first_s)
             continue
         first_s = hit.time_s
         merged.append(hit)
@@ -200,15 +200,3 @@ class _Simulation:
                 size_px=body.size_px,
             )
         )
-
-
-def _at(hit: PlannedHit, time_s: float) -> PlannedHit:
-    return PlannedHit(
-        time_s=time_s,
-        strength=hit.strength,
-        place=hit.place,
-        kind=hit.kind,
-        material=hit.material,
-        size_px=hit.size_px,
-        duration_s=hit.duration_s,
-    )

@@ -16,7 +16,16 @@ from avlink.training.data.clip_spec import clip_spec_of
 from avlink.training.data.files import PreparedFiles, prepare_files
 from avlink.training.data.foundry import prepare_foundry
 from avlink.training.data.physics import check_physics, prepare_physics
-from avlink.training.data.prepared import ALL, Partition, clips_folder, is_up_to_date, unfit_reason, update_record
+from avlink.training.data.prepared import (
+    ALL,
+    Partition,
+    clips_folder,
+    is_up_to_date,
+    read_record,
+    unfit_rate,
+    unfit_reason,
+    update_record,
+)
 from avlink.training.weights import check_start, load_start_vae, read_start_bundles, text_bundle
 
 if TYPE_CHECKING:
@@ -127,6 +136,10 @@ def _prepare_made(
     from avlink.training.data.clips import index_shards
 
     spec = clip_spec_of(recipe.model)
+    why = unfit_rate(read_record(root), spec)
+    if why is not None:
+        # Its shards would stay, under a record that tells of others.
+        raise InputError(f"{root} holds other clips: {why}; choose another folder")
     if isinstance(data, FoundryData):
         prepare_foundry(data, spec.sample_rate, root, listener)
     elif isinstance(data, PhysicsData):

@@ -69,13 +69,23 @@ def unfit_reason(recipe: TrainRecipe, root: Path) -> str | None:
         return f"it holds {record['pictures']}, and the model wants {spec.describe_pictures()}"
     if "sound" in record and spec.media != "pictures" and record["sound"] != spec.sound_file:
         return f"it holds {record['heard']}, and the model wants {spec.describe_sound()}"
-    rate = spec.sample_rate if "sound" in record else record.get("sample_rate", _FIRST_RATE)
-    # Stages of pictures alone read clips of the physics foundry, whatever their sound.
-    if rate != spec.sample_rate and "physics" not in record:
-        return f"its sound has {rate} samples a second, and the model wants {spec.sample_rate}"
+    other_rate = unfit_rate(record, spec)
+    if other_rate is not None:
+        return other_rate
     if not record.get("complete"):
         return "it is not complete"
     return _unfit_physics(recipe, record)
+
+
+def unfit_rate(record: Mapping[str, Any], spec: ClipSpec) -> str | None:
+    """Return why the sound of generated clips does not fit, which is of one rate; None where it does, or is decoded."""
+    # Stages of pictures alone read clips of the physics foundry, whatever their sound.
+    if not record or "sound" in record or "physics" in record:
+        return None
+    rate = record.get("sample_rate", _FIRST_RATE)
+    if rate == spec.sample_rate:
+        return None
+    return f"its sound has {rate} samples a second, and the model wants {spec.sample_rate}"
 
 
 def _unfit_physics(recipe: TrainRecipe, record: Mapping[str, Any]) -> str | None:

@@ -21,7 +21,7 @@ from avlink.metrics.onsets import detect_onsets
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.foundry import prepare_foundry
 from avlink.training.data.library_clips import library_clip
-from avlink.training.data.prepare import clips_for
+from avlink.training.data.prepare import clips_for, prepare
 from avlink.training.data.recordings import recorded_hits, sounds_of
 from avlink.training.train import train
 from tests.library.sounds import hiss, strikes, write_wav
@@ -129,6 +129,11 @@ def test_prepared_clips_of_another_rate_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="16000 samples a second, and the model wants 48000"):
         clips_for(wide, tmp_path / "other", ignore)
+    # Nor are they told to be of another rate by preparing them again: finished shards are kept.
+    again = load_recipe("foley48/codec", "train", ['data={source="foundry", clips=1, held_out=1}'])
+    with pytest.raises(InputError, match="holds other clips: its sound has 16000"):
+        prepare(again, tmp_path / "clips", ignore)
+    assert ClipStore(tmp_path / "clips" / "train").sound([0]).shape == (1, 82560)
 
 
 def test_a_codec_trains_on_a_library(tmp_path: Path) -> None:
