@@ -162,16 +162,27 @@ def _spread(filters: Float[Tensor, "bins mels"]) -> Float[Tensor, "bins mels"]:
 def _inverse_stft(spectrum: Tensor, window: Float[Tensor, " n_fft"], hop: int) -> Float[Tensor, "batch samples"]:
     """Return the sound whose frame k is centred on (k + 1/2) hop; torch.istft inverts centred frames only."""
     frames, n_fft = spectrum.shape[-1], len(window)
-    # (batch, n_fft, frames): the columns that `fold` adds up, each a hop later, over (frames - 1) hop + n_fft samples.
-    pieces = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None]
-    length = (frames - 1) * hop + n_fft
-    fold = {"output_size": (1, length), "kernel_size": (1, n_fft), "stride": (1, hop)}
-    sound = nn.functional.fold(pieces, **fold)[:, 0, 0]
-    weight = nn.functional.fold(window.square()[None, :, None].expand(1, -1, frames), **fold)[0, 0, 0]
+    sound = _overlap_add(torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None], hop)
+    weight = _overlap_add(window.square()[None, :, None].expand(1, -1, frames), hop)[0]
     # The analysis window is applied twice, so its squares are divided out. At the edges, which are cut off, their sum
     # is nearly 0.
     pad = (n_fft - hop) // 2
     return (sound / weight.clamp(min=1e-3))[:, pad : pad + frames * hop]
+
+
+def _overlap_add(pieces: Float[Tensor, "batch n_fft frames"], hop: int) -> Float[Tensor, "batch samples"]:
+    """Return the sum of all frames, each a hop later, over (frames - 1) hop + n_fft samples."""
+    batch, n_fft, frames = pieces.shape
+    if n_fft % hop:
+        length = (frames - 1) * hop + n_fft
+        return nn.functional.fold(pieces, (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]
+    # Whole hops are added as blocks, which takes half the time of `fold`.
+    blocks = pieces.reshape(batch, -1, hop, frames)
+    count = blocks.shape[1]
+    total = pieces.new_zeros(batch, hop, frames + count - 1)
+    for number in range(count):
+        total[:, :, number : number + frames] += blocks[:, number]
+    return total.transpose(1, 2).flatten(1)
 
 
 _NOISE_BLOCK = 65536
