@@ -44,6 +44,8 @@ class SoundOptions(FusionOptions):
     """Classifier-free guidance; 1 is none, the paper takes 5."""
     t_video: float = Field(default=0.96, gt=0, le=1)
     """Flow time at which the picture is read."""
+    stereo: bool = False
+    """Place sound between left and right where the picture has what sounds: stereo stems. Mono without."""
     extractor: dict[str, Any] = Field(default_factory=dict)
     """Options of the extractor that replaces the video backbone, for models with one: its checkpoint."""
 
@@ -59,6 +61,9 @@ class PictureOptions(FusionOptions):
 def fingerprint(options: FusionOptions) -> str:
     """Return a digest of the weights and the options; the path of the bundle is not part of it."""
     chosen = options.model_dump(exclude={"model", "max_windows", "extractor"})
+    if not chosen.get("stereo"):
+        # Mono sound from before this option existed is the same.
+        chosen.pop("stereo", None)
     named = bundle_fingerprint(find_bundle(options.model))
     ready = _extractor(options) if isinstance(options, SoundOptions) and options.extractor else None
     return digest([_CODE_VERSION, named, chosen, *([] if ready is None else [ready.fingerprint()])])
@@ -84,6 +89,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         guidance=options.guidance,
         t_condition=options.t_video,
         max_windows=options.windows_on(device),
+        stereo=options.stereo,
     )
     ready = _extractor(options)
     return SoundSampler(system, config, None if ready is None else ready.load(device))

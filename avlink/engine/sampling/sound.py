@@ -30,6 +30,7 @@ from avlink.engine.nn.controller import hit_curve
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
 from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
+from avlink.engine.sampling.panning import panned
 from avlink.engine.system import System
 from avlink.engine.windows import Window, blend, plan_windows
 
@@ -59,14 +60,16 @@ class SoundSampler(Sampler):
     @torch.no_grad()
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[SoundSource, ...]:
         """Generate one sound per request; see `avlink.core.values.SoundGenerator`."""
-        made, steps = [], self.config.steps
+        made: list[SoundSource] = []
+        steps = self.config.steps
         for number, request in enumerate(requests):
             # `number` is bound now: a closure would see its last value.
             def tell(done: int, _: int, number: int = number) -> None:
                 if on_step is not None:
                     on_step(number * steps + done, len(requests) * steps)
 
-            made.append(self._generate_locally(request, tell))
+            sound = self._generate_locally(request, tell)
+            made.append(panned(sound, request) if self.config.stereo else sound)
         return tuple(made)
 
     def _generate_locally(self, request: SoundRequest, on_step: OnStep) -> SoundSource:
