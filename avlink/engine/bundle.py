@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,10 +205,11 @@ def load_system(bundle: Bundle, components: Iterable[str] | None = None, device:
     return system.to(device)
 
 
-def load_into(parts: Mapping[str, nn.Module], bundle: Bundle) -> None:
+def load_into(parts: Mapping[str, nn.Module], bundle: Bundle, *, partly: Collection[str] = ()) -> None:
     """Load the weights of `bundle` into components, by name; every tensor is checked.
 
-    Raises BundleError naming the first shard or tensor that is missing or altered.
+    In components of `partly`, tensors that the bundle lacks or has in another shape stay as they are. Raises
+    BundleError naming the first shard or tensor that is missing or altered.
     """
     with ExitStack() as open_files:
         shards: dict[str, Any] = {}
@@ -221,6 +222,9 @@ def load_into(parts: Mapping[str, nn.Module], bundle: Bundle) -> None:
         for name, module in parts.items():
             state = module.state_dict()
             for key, value in state.items():
+                stored = bundle.tensors.get(f"{name}.{key}", {}).get("shape")
+                if name in partly and stored != list(value.shape):
+                    continue
                 state[key] = _tensor(bundle, f"{name}.{key}", value, shard).to(value.dtype)
             module.load_state_dict(state)
 

@@ -16,7 +16,7 @@ from avlink.foundry.clip import (
     Event,
     Split,
 )
-from avlink.foundry.generate import make_clips, make_stills
+from avlink.foundry.generate import make_clips, make_sound, make_stills
 from avlink.foundry.hits import hit_kind, true_hits
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Split",
     "hit_kind",
     "make_clips",
+    "make_sound",
     "make_stills",
     "true_hits",
 ]

@@ -58,6 +58,8 @@ class ClipInfo:
     envelope: NDArray[np.float32] | None = None
     edited: bool = False
     """True where the events are other than those that the picture shows."""
+    named: bool = False
+    """True where the caption names what sounds, and the picture shows other bodies at the same moments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from avlink.foundry.clip import (
 from avlink.foundry.contacts import change_contacts
 from avlink.foundry.kinds import TRAINED_KINDS, TRANSFER_KINDS
 from avlink.foundry.look import Look, add_clutter, plan_look
-from avlink.foundry.recordings import RecordedHits
+from avlink.foundry.recordings import RecordedHits, SceneHits
 from avlink.foundry.render import render_frames
 from avlink.foundry.sampler import InvalidPlan, SceneSampler
 from avlink.foundry.scene import Body, ScenePlan, Surface
@@ -132,13 +133,15 @@ def make_clips(
     edited: float = 0.0,
     rate: int = SAMPLE_RATE,
     recordings: RecordedHits | None = None,
+    named: float = 0.0,
 ) -> ClipBatch:
     """Make one clip per seed, bit for bit the same on a device, whatever else is in the batch.
 
     "train" and "held_out" are one distribution under disjoint streams; "transfer" has scene kinds and visual styles of
     its own. Of the share `edited` of the clips, the contacts in the sound are not those in the picture; all else is the
-    same as without. `rate` is that of the sound, and of `recordings`, whose hits contacts then sound as. Raises
-    ValueError for an unknown split, or for recordings of another rate.
+    same as without. `rate` is that of the sound, and of `recordings`, whose hits contacts then sound as. Of the share
+    `named` of the clips, contacts sound as an object of `recordings` that the caption names, and not as the material in
+    the picture. Raises ValueError for an unknown split, or for recordings of another rate.
     """
     if split not in _STREAMS:
         raise ValueError(f"unknown split {split!r}; the foundry makes {', '.join(_STREAMS)}")
@@ -151,18 +154,40 @@ def make_clips(
     for row, seed in enumerate(seeds):
         scene, look, info, (drawing, sounding) = plan(int(seed), split, edited=edited)
         frames[row] = render_frames(scene, look, drawing, where)
-        change = None if recordings is None else _recorded(recordings, int(seed), split)
+        info, change = _changed(info, scene, recordings, named)
         sound[row] = render_sound(scene, look.t, sounding, where, rate, change)
         clips.append(info)
     return ClipBatch(frames=frames, sound=sound, clips=tuple(clips))
 
 
-def _recorded(recordings: RecordedHits, seed: int, split: Split) -> ChangeContact:
+@torch.no_grad()
+def make_sound(
+    seed: int, *, split: Split, rate: int = SAMPLE_RATE, recordings: RecordedHits | None = None, named: float = 0.0
+) -> tuple[torch.Tensor, ClipInfo]:
+    """Return the sound (samples,) of the clip of a seed, as `make_clips` makes it, and its ground truth: no picture."""
+    scene, look, info, (_, sounding) = plan(seed, split)
+    info, change = _changed(info, scene, recordings, named)
+    return render_sound(scene, look.t, sounding, torch.device("cpu"), rate, change), info
+
+
+def _changed(
+    info: ClipInfo, scene: ScenePlan, recordings: RecordedHits | None, named: float
+) -> tuple[ClipInfo, ChangeContact | None]:
+    """Return the ground truth of a clip, and the change of its contacts to recordings."""
+    if recordings is None:
+        return info, None
+    # Only contacts are replaced: in scenes that go on sounding, the caption would name half of what is heard.
+    share = named if scene.contacts and not scene.continuous else 0.0
+    hits, change = _recorded(recordings, info.seed, info.split, share)
+    return (replace(info, caption=hits.caption, named=True) if hits.caption else info), change
+
+
+def _recorded(recordings: RecordedHits, seed: int, split: Split, named: float) -> tuple[SceneHits, ChangeContact]:
     # A stream of its own, behind those of `plan`: a clip is planned and drawn as it is without recordings.
     stream = np.random.SeedSequence([_STREAMS[split], seed]).spawn(7)[6]
     rng = np.random.Generator(np.random.PCG64(stream))
-    hits = recordings.choose(rng)
-    return lambda contact, first, modal: hits.add(contact, first, modal, rng)
+    hits = recordings.choose(rng, named=named)
+    return hits, lambda contact, first, modal: hits.add(contact, first, modal, rng)
 
 
 @torch.no_grad()

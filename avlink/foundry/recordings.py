@@ -1,7 +1,8 @@
 """Recorded hits in the sound of clips: a contact sounds as a recording of its material, with modal synthesis below it.
 
 A clip takes all hits of a material from one family, recordings of one object, so that its blows differ as those of one
-object do. Soft blows are duller, large bodies lower.
+object do. Soft blows are duller, large bodies lower. In some clips every contact sounds as an object that the picture
+does not show, a dog or a door, and the caption names it: moments come from the picture, and what sounds from words.
 """
 
 from __future__ import annotations
@@ -35,14 +36,33 @@ class RecordedHit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedObject:
+    """The hits of one object, of whatever kind, and captions that name it."""
+
+    captions: Sequence[str]
+    hits: Sequence[RecordedHit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedHits:
-    """Recorded hits by material and family, at `rate` samples a second."""
+    """Recorded hits by material and family, at `rate` samples a second, and objects by group."""
 
     rate: int
     families: Mapping[str, Sequence[Sequence[RecordedHit]]]
+    objects: Sequence[Sequence[RecordedObject]] = ()
 
-    def choose(self, rng: np.random.Generator) -> SceneHits:
-        """Return the recordings of one clip."""
+    def choose(self, rng: np.random.Generator, *, named: float = 0.0) -> SceneHits:
+        """Return the recordings of one clip; with probability `named` those of an object that its caption names."""
+        if self.objects and rng.random() < named:
+            group = self.objects[draw_group(rng, self.objects)]
+            chosen_object = group[int(rng.integers(len(group)))]
+            captions = chosen_object.captions or ("",)
+            return SceneHits(
+                rate=self.rate,
+                hits=dict.fromkeys((*self.families, "air"), chosen_object.hits),
+                modal_gain=0.0,
+                caption=captions[int(rng.integers(len(captions)))],
+            )
         share = rng.random()
         chosen = {
             # Drawn for every material in the same order, whether the clip needs it or not.
@@ -60,11 +80,15 @@ class RecordedHits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneHits:
-    """The recordings of one clip by material, and the amplitude of modal synthesis under them."""
+    """The recordings of one clip by material, and the amplitude of modal synthesis under them.
+
+    `caption` names what sounds where the picture does not show it.
+    """
 
     rate: int
     hits: Mapping[str, Sequence[RecordedHit]]
     modal_gain: float
+    caption: str = ""
 
     def add(
         self, contact: Contact, first: int, modal: torch.Tensor, rng: np.random.Generator
@@ -92,6 +116,12 @@ class SceneHits:
         sound[: len(samples)] += torch.from_numpy(np.ascontiguousarray(samples, np.float32)).to(modal.device)
         sound[first - begin : first - begin + len(modal)] += self.modal_gain * modal
         return begin, sound
+
+
+def draw_group(rng: np.random.Generator, groups: Sequence[Sequence[object]]) -> int:
+    """Draw the index of a group, by the square root of its size."""
+    weights = np.sqrt([len(group) for group in groups])
+    return int(rng.choice(len(groups), p=weights / weights.sum()))
 
 
 def _repitched(hit: RecordedHit, factor: float) -> tuple[Float[np.ndarray, " samples2"], int]:

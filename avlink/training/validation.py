@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -53,18 +53,19 @@ def _event_times(clips: ClipStore) -> list[list[float]]:
 
 
 @_unless_empty
-def motion(system: System, clips: ClipStore) -> dict[str, float]:
-    """Onset F1 of the stem's own predictions, and its accuracy in naming materials."""
-    assert system.motion is not None
-    fps, found, right, named = system.motion.config.fps, [], 0, 0
+def motion(system: System, clips: ClipStore, part: Literal["motion", "spotter"] = "motion") -> dict[str, float]:
+    """Onset F1 of a stem's own predictions, and its accuracy in naming the classes of events."""
+    stem = system.motion if part == "motion" else system.spotter
+    assert stem is not None
+    fps, found, right, named = stem.config.fps, [], 0, 0
     for index, labels in enumerate(clips.labels):
-        seen = system.motion(to_pixels(clips.frames([index]).to(device_of(system))))
+        seen = stem(to_pixels(clips.frames([index]).to(device_of(system))))
         found.append(onset_peaks(seen.onset_logits[0].float().sigmoid(), ONSETS_PER_FRAME * fps))
         guesses = seen.class_logits[0].argmax(-1).tolist()
         for time_s, name, _ in labels.events:
-            if name in system.motion.config.classes and int(time_s * fps) < len(guesses):
+            if name in stem.config.classes and int(time_s * fps) < len(guesses):
                 named += 1
-                right += system.motion.config.classes[guesses[int(time_s * fps)]] == name
+                right += stem.config.classes[guesses[int(time_s * fps)]] == name
     wide, narrow = (onset_summary(_event_times(clips), found, window) for window in (0.1, 0.05))
     return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1, "class": right / max(1, named)}
 

@@ -50,6 +50,9 @@ def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.d
     if stage == "fusion_hits" and stage not in have:
         assert system.fusion_v2a is not None and system.fusion_hits is not None
         system.fusion_hits.load_state_dict(system.fusion_v2a.state_dict())
+    if stage == "spotter" and stage not in have and "motion" in have:
+        assert system.motion is not None and system.spotter is not None
+        _copy_fitting(system.motion, system.spotter)
     return system.to(device)
 
 
@@ -83,9 +86,9 @@ def check_start(recipe: TrainRecipe) -> None:
     # Shapes alone are compared: a model of gigabytes need not be allocated for that.
     with torch.device("meta"):
         parts = System(recipe.model).components()
-    for start, bundle in zip(recipe.starts, bundles, strict=True):
-        names = _components_from(recipe, bundle)
-        other = [name for name in names if name in parts and not _fits(parts[name], bundle, name)]
+    for start, bundle, names in zip(recipe.starts, bundles, _parts_of(recipe, bundles), strict=True):
+        whole = [name for name in names if name not in recipe.start_partly]
+        other = [name for name in whole if name in parts and not _fits(parts[name], bundle, name)]
         if {"vae", "vocoder"} & set(names) and bundle.config.mel != recipe.model.mel:
             other.append("spectrogram (model.mel)")
         if other:
@@ -104,9 +107,9 @@ def load_start(recipe: TrainRecipe, system: System, clips: Path | None = None, d
 
     have: set[str] = set()
     bundles = read_start_bundles(recipe)
-    for bundle in bundles:
-        parts = {name: part for name, part in system.components().items() if name in _components_from(recipe, bundle)}
-        load_into(parts, bundle)
+    for bundle, names in zip(bundles, _parts_of(recipe, bundles), strict=True):
+        parts = {name: part for name, part in system.components().items() if name in names}
+        load_into(parts, bundle, partly=recipe.start_partly)
         have |= set(parts)
     if bundles and recipe.model.text.kind == "t5":
         system.external_text = _text_encoder(recipe, text_bundle(bundles), clips, device)
@@ -118,8 +121,7 @@ def load_start_vae(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> MelVAE | N
     from avlink.engine.bundle import load_into
     from avlink.engine.codec.vae import MelVAE
 
-    # The last bundle wins, as it does when weights are loaded.
-    bundle = next((bundle for bundle in reversed(bundles) if "vae" in _components_from(recipe, bundle)), None)
+    bundle = next((b for b, names in zip(bundles, _parts_of(recipe, bundles), strict=True) if "vae" in names), None)
     if bundle is None or "vae" in recipe.stages:
         return None
     vae = MelVAE(recipe.model.vae, recipe.model.mel.n_mels).requires_grad_(False).eval()
@@ -167,8 +169,23 @@ def is_done(folder: Path, stage: str) -> bool:
     return any((folder / "weights").glob(f"{stage}.*.safetensors"))
 
 
-def _components_from(recipe: TrainRecipe, bundle: Bundle) -> list[str]:
-    return [name for name in bundle.components if not recipe.start_parts or name in recipe.start_parts]
+def _copy_fitting(source: nn.Module, target: nn.Module) -> None:
+    """Copy the tensors that both have in one shape: a stem's convolutions fit pictures of any size."""
+    given, state = source.state_dict(), target.state_dict()
+    target.load_state_dict(
+        {key: given[key] if key in given and given[key].shape == value.shape else value for key, value in state.items()}
+    )
+
+
+def _parts_of(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> list[list[str]]:
+    """Return the components that each bundle gives: of several with the same one, the last."""
+    found: list[list[str]] = []
+    later: set[str] = set()
+    for bundle in reversed(bundles):
+        names = [name for name in bundle.components if not recipe.start_parts or name in recipe.start_parts]
+        found.append([name for name in names if name not in later])
+        later |= set(names)
+    return found[::-1]
 
 
 def _fits(part: nn.Module, bundle: Bundle, name: str) -> bool:

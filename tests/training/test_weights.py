@@ -2,10 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
-from avlink.training.weights import is_done, load_stages, save_stage
+from avlink.core.errors import BundleError
+from avlink.core.recipe import load_recipe
+from avlink.engine.bundle import load_into, write_bundle
+from avlink.engine.system import System
+from avlink.training.weights import check_start, is_done, load_stages, load_start, read_start_bundles, save_stage
 
 
 def _filled(value: float) -> dict[str, torch.Tensor]:
@@ -27,3 +32,41 @@ def test_a_stage_begins_with_the_newest_weights_of_those_before_it(tmp_path: Pat
     assert loaded("fusion_v2a") == ({"motion"}, 2.0)
     assert loaded(None) == ({"motion"}, 3.0)
     assert loaded("vae")[0] == set()
+
+
+def test_of_a_component_taken_in_part_tensors_of_equal_shape_come_from_the_bundle() -> None:
+    """The audio backbone of another codec starts with all but its first and last layer."""
+    recipe = load_recipe("foley48/audio", "train")
+    check_start(recipe)
+    bundle = read_start_bundles(recipe)[0]
+    torch.manual_seed(0)
+    system = System(recipe.model)
+    before = {name: value.clone() for name, value in system.audio.state_dict().items()}
+    assert load_start(recipe, system) == {"audio", "audio_text"}
+    stored = System(bundle.config)
+    load_into({"audio": stored.audio}, bundle)
+    source = stored.audio.state_dict()
+    taken = 0
+    for name, value in system.audio.state_dict().items():
+        same = value.shape == source[name].shape
+        assert torch.equal(value, source[name] if same else before[name]), name
+        taken += same
+    assert 0.9 * len(before) < taken < len(before)
+    with pytest.raises(BundleError, match="its audio is built otherwise"):
+        check_start(recipe.model_copy(update={"start_partly": ()}))
+
+
+def test_of_several_bundles_with_a_component_the_last_one_counts_and_alone_must_fit(tmp_path: Path) -> None:
+    """A codec of its own replaces that of the first bundle, which has another mel spectrogram."""
+    small = ["model.vae.dim=32", "model.vae.fine_dim=32", "model.vocoder.dim=32", "model.vocoder.layers=1"]
+    recipe = load_recipe("foley48/audio", "train", [*small, "start_parts=[]", "model.motion={}"])
+    system = System(recipe.model)
+    parts = {name: part for name, part in system.components().items() if name not in ("video_text",)}
+    write_bundle(tmp_path, recipe.model, parts, name="codec", licence="CC0-1.0", description="", training={})
+    both = recipe.model_copy(update={"start_from": ("builtin", str(tmp_path))})
+    check_start(both)
+    fresh = System(recipe.model)
+    assert {"vae", "video_text"} <= load_start(both, fresh)
+    assert torch.equal(fresh.vae.state_dict()["latent_mean"], system.vae.state_dict()["latent_mean"])
+    with pytest.raises(BundleError, match="is built otherwise"):
+        check_start(recipe)

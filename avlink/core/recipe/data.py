@@ -38,6 +38,15 @@ class FoundryData(_Data):
     recordings: str | None = None
     """A sound library by name (`avlink library add`): contacts sound as its hits of their material, with modal
     synthesis below them. By default they are modal synthesis alone."""
+    named: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips with contacts whose sound is of an object of `recordings` that the caption names, and not of
+    the material in the picture: moments come from the picture, and what sounds from words."""
+
+    @model_validator(mode="after")
+    def _named_by_recordings(self) -> FoundryData:
+        if self.named and self.recordings is None:
+            raise ValueError("named takes sounds from a library; name one by recordings")
+        return self
 
 
 class LibraryData(_Data):
@@ -52,6 +61,10 @@ class LibraryData(_Data):
     clips: Positive = 4000
     held_out: Positive = 64
     seed: int = Field(default=0, ge=0)
+    foundry: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips that are the sound of a clip of the foundry, whose contacts sound as hits of the library."""
+    named: float = Field(default=0.0, ge=0, le=1)
+    """Share of those whose caption names an object of the library, as in the foundry's table."""
 
 
 class PhysicsData(_Data):

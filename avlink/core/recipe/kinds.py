@@ -37,6 +37,9 @@ class TrainRecipe(Recipe):
     With them, some stages alone (--stages) give a whole bundle. Folders are relative to the recipe file."""
     start_parts: Annotated[tuple[Part, ...], Field(strict=False)] = ()
     """Components that are taken from `start_from`; empty means all."""
+    start_partly: Annotated[tuple[Part, ...], Field(strict=False)] = ()
+    """Components of which only tensors of equal shape are taken, as of a backbone whose latents have other channels;
+    the other tensors start at random."""
     data: DataTable = FoundryData()
     model: AVLinkConfig = AVLinkConfig()
     conditioning: Conditioning = Conditioning()
@@ -59,6 +62,12 @@ class TrainRecipe(Recipe):
     def _hits_have_a_fusion(self) -> TrainRecipe:
         if "fusion_hits" in self.stages and not self.model.fusion_for_hits:
             raise ValueError("stage 'fusion_hits' trains a fusion of its own: set model.controller.own_fusion = true")
+        return self
+
+    @model_validator(mode="after")
+    def _spotter_is_there(self) -> TrainRecipe:
+        if "spotter" in self.stages and self.model.spotter is None:
+            raise ValueError("stage 'spotter' trains the model's spotter: add [model.spotter]")
         return self
 
     @model_validator(mode="after")

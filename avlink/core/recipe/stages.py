@@ -15,6 +15,7 @@ StageName = Literal[
     "codec",
     "appearance",
     "motion",
+    "spotter",
     "audio",
     "video",
     "fusion_v2a",
@@ -23,7 +24,7 @@ StageName = Literal[
     "fusion_joint",
 ]
 STAGES: tuple[StageName, ...] = get_args(StageName)
-"""Stages in the order in which they run: codec, motion stem (appearance first), backbones, fusions."""
+"""Stages in the order in which they run: codec, motion stem (appearance first), spotter, backbones, fusions."""
 
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "codec", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
@@ -42,6 +43,9 @@ class Rates(Table):
     """Probability of dropping all conditions at once, for classifier-free guidance (C.2)."""
     hits_drop: float = Field(default=0.35, ge=0, le=1)
     """Probability of dropping the hits of a temporal controller; those of edited clips are never dropped."""
+    motion_drop: float = Field(default=0.0, ge=0, le=1)
+    """Probability that a step goes without the tokens of the motion stem, so that the Fusion Blocks learn to read
+    moments from the video backbone too."""
     time_location: float = 0.0
     """Mean of the logit-normal distribution of flow time: 0 centres on t = 0.5, less is noisier (D.1)."""
     time_scale: float = Field(default=1.0, gt=0)
@@ -91,10 +95,11 @@ class StageTable(Table):
     tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
     """Tasks of a joint fusion, among which every batch is divided."""
     text_drop: float | None = Field(default=None, ge=0, le=1)
-    """This and the next five fields override those of `Rates`; by default they are the paper's for the stage."""
+    """This and the next six fields override those of `Rates`; by default they are the paper's for the stage."""
     other_text_drop: float | None = Field(default=None, ge=0, le=1)
     no_condition: float | None = Field(default=None, ge=0, le=1)
     hits_drop: float | None = Field(default=None, ge=0, le=1)
+    motion_drop: float | None = Field(default=None, ge=0, le=1)
     time_location: float | None = None
     time_scale: float | None = Field(default=None, gt=0)
     validate_every: int = Field(default=0, ge=0)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.clock import to_index
 from avlink.core.hashing import digest
+from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import Media
 
 
@@ -70,3 +71,11 @@ def clip_spec_of(config: AVLinkConfig, media: Media = "both") -> ClipSpec:
         samples=config.window_tokens * config.mel.hop_samples * config.vae.downsampling,
         media=media,
     )
+
+
+def pictures_read_by(recipe: TrainRecipe) -> tuple[int, int, int]:
+    """Return width, height and rate of the pictures that a recipe's stages read: the model's, or a lone spotter's."""
+    spotter, spec = recipe.model.spotter, clip_spec_of(recipe.model)
+    if spotter is not None and set(recipe.stages) == {"spotter"}:
+        return spotter.width, spotter.height, spotter.fps
+    return spec.width, spec.height, spec.fps

@@ -38,6 +38,7 @@ class _FoundryJob:
     stills: bool = False
     rate: int = 0
     recordings: str | None = None
+    named: float = 0.0
 
 
 def prepare_foundry(data: FoundryData, rate: int, root: Path, listener: Listener) -> None:
@@ -52,7 +53,7 @@ def prepare_foundry(data: FoundryData, rate: int, root: Path, listener: Listener
         *_jobs(root / "stills" / "train", "train", data, data.stills, stills=True),
         *_jobs(root / "stills" / "held_out", "held_out", data, held_out_stills, stills=True),
     ]
-    jobs = [replace(job, rate=rate, recordings=data.recordings) for job in jobs]
+    jobs = [replace(job, rate=rate, recordings=data.recordings, named=data.named) for job in jobs]
     if data.recordings is not None and jobs:
         # At once, rather than by the first process.
         from avlink.training.data.recordings import sounds_of
@@ -88,6 +89,7 @@ def foundry_labels(info: object) -> ClipLabels:
         group=info.group,
         recoloured=info.recoloured,
         edited=info.edited,
+        named=info.named,
     )
 
 
@@ -111,7 +113,12 @@ def _make_shard(job: _FoundryJob) -> int:
     # In small batches, to bound memory.
     for at in range(0, len(job.seeds), _BATCH):
         batch = make_clips(
-            job.seeds[at : at + _BATCH], split=job.split, edited=job.edited, rate=job.rate, recordings=hits
+            job.seeds[at : at + _BATCH],
+            split=job.split,
+            edited=job.edited,
+            rate=job.rate,
+            recordings=hits,
+            named=job.named,
         )
         frames.append(batch.frames.numpy())
         sound.append(batch.sound.numpy())

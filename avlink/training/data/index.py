@@ -40,6 +40,8 @@ class ClipLabels:
     recoloured: bool = False
     edited: bool = False
     """True where the sound tells of other events than the picture."""
+    named: bool = False
+    """True where the caption names what sounds, which the picture does not show."""
     kinds: tuple[str, ...] = ()
     places: tuple[tuple[float, float], ...] = ()
 
@@ -55,6 +57,8 @@ class ClipLabels:
             "edited": self.edited,
         }
         # Few clips have them.
+        if self.named:
+            row["named"] = True
         if self.kinds:
             row["kinds"] = self.kinds
         if self.places:
@@ -75,7 +79,8 @@ def hits_of(labels: ClipLabels) -> tuple[Hit, ...]:
         Hit(
             time_s=Fraction(time_s),
             strength=strength,
-            kind=labels.kinds[index] if labels.kinds else hit_kind(labels.group, name),
+            # The picture's kinds are not those of the sound that words name.
+            kind=labels.kinds[index] if labels.kinds else "" if labels.named else hit_kind(labels.group, name),
             place=labels.places[index] if labels.places else None,
         )
         for index, (time_s, name, strength) in enumerate(labels.events)

@@ -1,12 +1,13 @@
 """Clips of sound alone out of a sound library: hits of one object at times of their own, or a stretch of what goes on.
 
+A share of them is the sound of clips of the foundry, as its contacts sound with hits of the library.
+
 Clip k of a split is a function of the seed `data.seed` + k and of the library. Objects are drawn evenly, whatever the
-number of their recordings: a kit of a hundred cymbals counts as much as one door.
+number of their recordings, and groups of objects nearly so: a hundred cymbals count as much as ten doors.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,11 +20,22 @@ from numpy.typing import NDArray
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import Listener
 from avlink.core.recipe.data import LibraryData
+from avlink.foundry import make_sound
+from avlink.foundry.recordings import draw_group
 from avlink.library.values import Sound
 from avlink.media.audio import read_audio
+from avlink.training.data.foundry import foundry_labels
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.making import make_shards, missing_shards
-from avlink.training.data.recordings import Split, cut_hits, sounds_of
+from avlink.training.data.recordings import (
+    Split,
+    captions_of,
+    cut_hits,
+    family_of,
+    group_of,
+    recorded_hits,
+    sounds_of,
+)
 
 _SHARD_CLIPS = 50
 _STREAMS: dict[Split, int] = {"train": 11, "held_out": 12}
@@ -32,7 +44,6 @@ _MEAN_HITS, _GAP_S, _RHYTHM = 3.0, 0.15, 0.4
 _QUIETEST_DB = -24.0
 _LEVEL_DB = (-26.0, -8.0)
 """Root mean square of a stretch."""
-_WORDS = 8
 _ATTEMPTS = 20
 
 
@@ -44,7 +55,7 @@ class _LibraryJob:
     number: int
     seeds: tuple[int, ...]
     split: Split
-    library: str
+    data: LibraryData
     rate: int
     samples: int
 
@@ -65,7 +76,7 @@ def prepare_library(data: LibraryData, rate: int, samples: int, root: Path, list
                 number=number,
                 seeds=tuple(data.seed + clip for clip in clips),
                 split=split,
-                library=data.library,
+                data=data,
                 rate=rate,
                 samples=samples,
             )
@@ -77,7 +88,7 @@ def prepare_library(data: LibraryData, rate: int, samples: int, root: Path, list
 def _make_shard(job: _LibraryJob) -> int:
     from avlink.training.data.clips import ClipStore
 
-    made = [library_clip(job.library, seed, split=job.split, rate=job.rate, samples=job.samples) for seed in job.seeds]
+    made = [_clip(job, seed) for seed in job.seeds]
     # Stages that read such clips want no pictures; a column of one dark pixel takes their place.
     frames = np.zeros((len(made), 1, 1, 1, 3), np.uint8)
     ClipStore.write_shard(
@@ -86,33 +97,47 @@ def _make_shard(job: _LibraryJob) -> int:
     return len(made)
 
 
+def _clip(job: _LibraryJob, seed: int) -> tuple[NDArray[np.float32], ClipLabels]:
+    # A stream of its own: other clips stay as they are, whatever the share.
+    drawn = np.random.Generator(np.random.PCG64(np.random.SeedSequence([_STREAMS[job.split], seed, 1]))).random()
+    if drawn >= job.data.foundry:
+        return library_clip(job.data.library, seed, split=job.split, rate=job.rate, samples=job.samples)
+    hits = recorded_hits(job.data.library, job.rate, job.split)
+    sound, info = make_sound(seed, split=job.split, rate=job.rate, recordings=hits, named=job.data.named)
+    heard = np.zeros(job.samples, np.float32)
+    heard[: len(sound)] = sound[: job.samples].numpy()
+    return heard, foundry_labels(info)
+
+
 def library_clip(
     library: str, seed: int, *, split: Split, rate: int, samples: int
 ) -> tuple[NDArray[np.float32], ClipLabels]:
     """Return one clip in [-1, 1] and its labels: its words, and its hits as (seconds, kind, strength)."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([_STREAMS[split], seed])))
-    families = _families(library, split)
+    groups = _groups(library, split)
     for _ in range(_ATTEMPTS):
-        family = families[int(rng.integers(len(families)))]
+        group = groups[draw_group(rng, groups)]
+        family = group[int(rng.integers(len(group)))]
         sound = family[int(rng.integers(len(family)))]
         try:
             if sound.analysis.kind in ("loop", "bed"):
-                return _stretch(sound, rng, rate, samples), _labels(sound, ())
+                return _stretch(sound, rng, rate, samples), _labels(sound, rng, ())
             made = _hits(family, rng, rate, samples)
         except MediaError:
             continue
         if made is not None:
-            return made[0], _labels(sound, made[1])
+            return made[0], _labels(sound, rng, made[1])
     raise InputError(f"the sound library '{library}' has too few sounds that can be read; see `avlink library check`")
 
 
 @lru_cache(maxsize=4)
-def _families(library: str, split: Split) -> Sequence[Sequence[Sound]]:
-    found: dict[tuple[str, str], list[Sound]] = {}
+def _groups(library: str, split: Split) -> Sequence[Sequence[Sequence[Sound]]]:
+    """Return the sounds of a library by group and by family."""
+    found: dict[str, dict[tuple[str, str], list[Sound]]] = {}
     for sound in sounds_of(library, split):
         kind = "long" if sound.analysis.kind in ("loop", "bed") else "hits"
-        found.setdefault((re.sub(r"\d+", "", sound.name), kind), []).append(sound)
-    return list(found.values())
+        found.setdefault(group_of(sound), {}).setdefault((family_of(sound), kind), []).append(sound)
+    return [list(families.values()) for families in found.values()]
 
 
 def _hits(
@@ -159,7 +184,6 @@ def _stretch(sound: Sound, rng: np.random.Generator, rate: int, samples: int) ->
     return wave * np.float32(min(gain, 1 / max(1e-5, float(np.abs(wave).max()))))
 
 
-def _labels(sound: Sound, events: tuple[tuple[float, str, float], ...]) -> ClipLabels:
-    described = sound.description
-    words = [word for word in f"{described.name} {described.text} {described.category}".split() if word.isalpha()]
-    return ClipLabels(caption=" ".join(list(dict.fromkeys(words))[:_WORDS]), events=events)
+def _labels(sound: Sound, rng: np.random.Generator, events: tuple[tuple[float, str, float], ...]) -> ClipLabels:
+    captions = captions_of(sound) or ("",)
+    return ClipLabels(caption=captions[int(rng.integers(len(captions)))], events=events)

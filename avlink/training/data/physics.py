@@ -12,7 +12,7 @@ from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import Listener
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import PhysicsData
-from avlink.training.data.clip_spec import ClipSpec, clip_spec_of
+from avlink.training.data.clip_spec import ClipSpec, clip_spec_of, pictures_read_by
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.making import make_shards, missing_shards
 from avlink.training.data.prepared import read_record, update_record
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from avlink.foundry.physics import ClipFormat, PhysicsClip, Split
 
 _SHARD_CLIPS = 25
-_SILENT_STAGES = ("motion", "video")
+_SILENT_STAGES = ("motion", "spotter", "video")
 """Stages that read pictures alone."""
 _RECORD = "physics"
 
@@ -42,8 +42,8 @@ class _PhysicsJob:
 
 
 def physics_fps(recipe: TrainRecipe, data: PhysicsData) -> int:
-    """Return the rate of the pictures: that of `data`, else the model's."""
-    return data.fps or clip_spec_of(recipe.model).fps
+    """Return the rate of the pictures: that of `data`, else that which the stages read."""
+    return data.fps or pictures_read_by(recipe)[2]
 
 
 def check_physics(recipe: TrainRecipe, data: PhysicsData) -> None:
@@ -55,7 +55,7 @@ def check_physics(recipe: TrainRecipe, data: PhysicsData) -> None:
             raise RecipeError(
                 f"data.families: there is no family '{name}'; the physics foundry has {', '.join(FAMILIES)}"
             )
-    spec = clip_spec_of(recipe.model)
+    spec, (width, height, fps) = clip_spec_of(recipe.model), pictures_read_by(recipe)
     for name in recipe.stages:
         if name == "appearance":
             raise RecipeError("stage 'appearance' learns from stills, which data.source = 'physics' has not")
@@ -64,12 +64,10 @@ def check_physics(recipe: TrainRecipe, data: PhysicsData) -> None:
                 f"stage '{name}' needs sound: clips of the physics foundry have it at 16000 Hz and up to 5.16 s, and "
                 f"the model wants {spec.describe_sound()}; train it on another source"
             )
-        if data.fps not in (None, spec.fps):
-            raise RecipeError(f"data.fps = {data.fps}: stage '{name}' reads {spec.fps} pictures a second; leave it out")
-        if name != "motion" and (data.width or spec.width, data.height or spec.height) != (spec.width, spec.height):
-            raise RecipeError(
-                f"data.width and data.height: stage '{name}' reads {spec.width}x{spec.height}; leave them out"
-            )
+        if data.fps not in (None, fps):
+            raise RecipeError(f"data.fps = {data.fps}: stage '{name}' reads {fps} pictures a second; leave it out")
+        if name != "motion" and (data.width or width, data.height or height) != (width, height):
+            raise RecipeError(f"data.width and data.height: stage '{name}' reads {width}x{height}; leave them out")
 
 
 def prepare_physics(recipe: TrainRecipe, data: PhysicsData, root: Path, listener: Listener) -> None:
@@ -176,10 +174,10 @@ def _jobs(
 def _format(recipe: TrainRecipe, data: PhysicsData) -> ClipFormat:
     from avlink.foundry.physics import ClipFormat
 
-    spec = clip_spec_of(recipe.model)
+    spec, (width, height, _) = clip_spec_of(recipe.model), pictures_read_by(recipe)
     return ClipFormat(
-        width=data.width or spec.width,
-        height=data.height or spec.height,
+        width=data.width or width,
+        height=data.height or height,
         fps=physics_fps(recipe, data),
         duration_s=Fraction(spec.window_s),
     )

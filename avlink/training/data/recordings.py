@@ -1,6 +1,7 @@
 """Hits of a sound library for training: cut from its recordings by the index, of one material or of any kind.
 
-Every tenth sound by name is held out: the foundry's held-out clips sound as recordings that no training has heard.
+Sounds of one folder whose names differ in numbers alone are a family: recordings of one object. Every tenth sound by
+name is held out: the foundry's held-out clips sound as recordings that no training has heard.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from avlink.core.errors import InputError, LibraryError, MediaError
-from avlink.foundry.recordings import RecordedHit, RecordedHits
+from avlink.foundry.recordings import RecordedHit, RecordedHits, RecordedObject
 from avlink.library.index import open_library_index
 from avlink.library.values import Sound
 from avlink.media.audio import read_audio
@@ -35,6 +36,8 @@ _WORDS: Mapping[str, frozenset[str]] = {
 """Words of a sound that name a material of the foundry; the nearest of its seven stands for the others."""
 _INSTRUMENTS = frozenset(("drum", "drums", "kick", "snare", "tom", "hihat", "hat", "cymbal", "crash", "ride"))
 """A struck cymbal is metal, and nobody's picture of metal that is struck."""
+_SAYS_NOTHING = frozenset(("sounds", "sound", "other", "misc", "mid"))
+_CAPTION_WORDS = 5
 
 Split = Literal["train", "held_out"]
 
@@ -55,37 +58,76 @@ def sounds_of(library: str, split: Split) -> list[Sound]:
 
 @lru_cache(maxsize=4)
 def recorded_hits(library: str, rate: int, split: Split) -> RecordedHits:
-    """Return the single hits of a library by the foundry's materials, at `rate` samples a second.
+    """Return the clear hits of a library at `rate` samples a second: by the foundry's materials, and by object.
 
-    Sounds of one folder whose names differ in numbers alone are a family. Files that cannot be read are left out.
-    Raises InputError where none can be used.
+    Files that cannot be read are left out. Raises InputError where no hit is of a known material.
     """
     families: dict[str, dict[str, list[RecordedHit]]] = {material: {} for material in _WORDS}
+    objects: dict[str, dict[str, RecordedObject]] = {}
     for sound in sounds_of(library, split):
+        if sound.analysis.kind not in ("one-shot", "hits"):
+            continue
+        hits = tuple(cut_hits(sound, rate))
+        if not hits:
+            continue
+        family, group = family_of(sound), group_of(sound)
+        known = objects.setdefault(group, {}).get(family)
+        captions, before = ((), ()) if known is None else (known.captions, known.hits)
+        objects[group][family] = RecordedObject(captions=(*captions, *captions_of(sound)), hits=(*before, *hits))
         words = {word.casefold() for word in sound.words}
         materials = [material for material, names in _WORDS.items() if words & names]
-        if not materials or words & _INSTRUMENTS or sound.analysis.kind not in ("one-shot", "hits"):
-            continue
-        hits = list(cut_hits(sound, rate))
-        if hits:
-            families[materials[0]].setdefault(re.sub(r"\d+", "", sound.name), []).extend(hits)
+        if materials and not words & _INSTRUMENTS:
+            families[materials[0]].setdefault(family, []).extend(hits)
     if not any(families.values()):
-        known = ", ".join(_WORDS)
-        raise InputError(f"the sound library '{library}' has no single hits of {known}: its words name no material")
-    return RecordedHits(rate=rate, families={material: list(found.values()) for material, found in families.items()})
+        known_materials = ", ".join(_WORDS)
+        raise InputError(
+            f"the sound library '{library}' has no single hits of {known_materials}: its words name no material"
+        )
+    return RecordedHits(
+        rate=rate,
+        families={material: list(found.values()) for material, found in families.items()},
+        objects=[list(group.values()) for group in objects.values()],
+    )
+
+
+def family_of(sound: Sound) -> str:
+    """Return the name that all recordings of one object share: that of the file without its numbers."""
+    return re.sub(r"\d+", "", sound.name)
+
+
+def group_of(sound: Sound) -> str:
+    """Return the words of a sound's text, such as "metal impact", by which objects are drawn evenly."""
+    return sound.description.text.casefold()
+
+
+def captions_of(sound: Sound) -> tuple[str, ...]:
+    """Return captions of a sound, from its name and its text; UCS words only where its author gave them."""
+    folder = set(re.split(r"[^a-z]+", sound.name.rpartition("/")[0].casefold()))
+    named = [word for word in sound.description.name.split() if len(word) > 2 and word.isalpha()]
+    name = " ".join([word for word in named if word not in folder | _SAYS_NOTHING][:_CAPTION_WORDS])
+    text = " ".join(sound.description.text.split()[:_CAPTION_WORDS])
+    lines = [name, f"{text} {name}", f"{name} {text}", text]
+    if sound.description.catid_from not in ("", "words"):
+        # The last is UCS's abbreviation.
+        category = " ".join(sound.description.category.split()[:-1])
+        lines += [f"{category} {name}", category]
+    return tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
 
 
 def cut_hits(sound: Sound, rate: int) -> Iterator[RecordedHit]:
     """Yield the clear hits of a sound, each at most 1.5 s and with a peak of 1; none of a file that cannot be read."""
-    for hit in sound.analysis.hits:
-        if hit.clarity < _CLEAR:
-            continue
-        length_s = min(hit.end_s - hit.start_s, _LONGEST_S)
-        try:
-            wave = read_audio(sound.path, sample_rate=rate, start_s=hit.start_s, duration_s=length_s)
-        except MediaError:
-            return
-        samples = wave.samples[0].astype(np.float32)
+    clear = [hit for hit in sound.analysis.hits if hit.clarity >= _CLEAR]
+    if not clear:
+        return
+    ends = [min(hit.end_s, hit.start_s + _LONGEST_S) for hit in clear]
+    first_s = min(hit.start_s for hit in clear)
+    try:
+        wave = read_audio(sound.path, sample_rate=rate, start_s=first_s, duration_s=max(ends) - first_s)
+    except MediaError:
+        return
+    for hit, end_s in zip(clear, ends, strict=True):
+        begin, end = round((hit.start_s - first_s) * rate), round((end_s - first_s) * rate)
+        samples = wave.samples[0, begin:end].astype(np.float32)
         peak = float(np.abs(samples).max(initial=0.0))
         if peak < 1e-4:
             continue

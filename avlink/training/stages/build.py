@@ -143,6 +143,8 @@ def build_stage(
         return motion.AppearanceStage(system, stills, lambda: validation.appearance(system, unseen))
     if name == "motion":
         return motion.MotionStage(system, clips, lambda: validation.motion(system, held_out))
+    if name == "spotter":
+        return motion.SpotterStage(system, clips, lambda: validation.motion(system, held_out, "spotter"))
     if name == "video":
         unseen_video = backbones.VideoStage(system, held_out, rates=rates)
         return backbones.VideoStage(system, clips, lambda: validation.held_out_loss(unseen_video), rates)

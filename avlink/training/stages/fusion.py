@@ -153,14 +153,18 @@ class FusionStage:
         captions = [label.caption for label in batch.labels]
         text_a = drop_text(captions, rates.text_drop, generator)
         text_v = drop_text(captions, rates.other_text_drop, generator)
+        # Words alone tell what sounds in a named clip: without them it would teach to ignore what the picture shows.
+        text_a = [label.caption if label.named else text for label, text in zip(batch.labels, text_a, strict=True)]
         text_a[:gone] = [""] * gone
         losses: dict[str, Tensor] = {}
         motion = None
-        if self.use_motion and self.system.motion is not None:
+        # The same on all ranks; without the option nothing is drawn, as in trainings from before it existed.
+        dropped = bool(rates.motion_drop) and torch.rand((), generator=common(generator)).item() < rates.motion_drop
+        if self.use_motion and self.system.motion is not None and (self.train_motion or not dropped):
             with torch.set_grad_enabled(self.train_motion):
                 seen = self.system.motion(jitter_colour(batch.pixels, generator))
             # The stem sees all clips, since its own losses need no fusion; the tokens of the others are dropped.
-            motion = seen.tokens[gone:]
+            motion = None if dropped else seen.tokens[gone:]
             if self.train_motion:
                 losses |= self._motion_losses(seen, batch)
         hits = None if self.controller is None else self._hits(batch, gone, generator)

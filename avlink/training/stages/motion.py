@@ -1,10 +1,12 @@
-"""The stages of the motion stem: its appearance network on single frames first, then the stem on clips."""
+"""The stages of motion stems: the appearance network on single frames first, then a stem on clips."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from avlink.core.errors import InputError
+from avlink.engine.nn.motion import MotionStem
 from avlink.engine.pixels import to_pixels
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore, StillStore
@@ -49,16 +51,22 @@ class AppearanceStage:
 
 
 class MotionStage:
-    """The motion stem alone: onsets and materials, from pixels under changes of light and colour."""
+    """A motion stem alone: onsets and materials, from pixels under changes of light and colour."""
 
     name = "motion"
 
     def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
-        assert system.motion is not None
-        self.motion, self.clips, self.num_clips = system.motion, clips, len(clips)
-        self.trained: dict[str, nn.Module] = {"motion": system.motion}
-        self.frozen = system.motion.appearance.learned_alone
+        stem = self.stem_of(system)
+        self.motion, self.clips, self.num_clips = stem, clips, len(clips)
+        self.trained: dict[str, nn.Module] = {self.name: stem}
+        self.frozen = stem.appearance.learned_alone
         self.validate, self.device = validate, device_of(system)
+
+    @staticmethod
+    def stem_of(system: System) -> MotionStem:
+        """Return the stem that the stage trains."""
+        assert system.motion is not None
+        return system.motion
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         pixels = jitter_colour(augmented_pixels(self.clips, indices, generator, self.device), generator)
@@ -67,3 +75,28 @@ class MotionStage:
         losses = motion_losses(self.motion(pixels), labels, config.fps, config.classes)
         # Synchrony depends on onsets, so materials weigh half.
         return {"total": losses["onset"] + 0.5 * losses["class"]} | losses
+
+
+class SpotterStage(MotionStage):
+    """The spotter alone, as the motion stem; its classes may be kinds of hits, and its pictures of another size."""
+
+    name = "spotter"
+
+    def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
+        """Raises InputError for clips of another size or rate than the spotter reads."""
+        super().__init__(system, clips, validate)
+        config = system.config.spotter
+        assert config is not None
+        height, width = clips.frames([0]).shape[2:4]
+        if (width, height, clips.fps) != (config.width, config.height, config.fps):
+            raise InputError(
+                f"stage 'spotter' reads {config.width}x{config.height} at {config.fps} fps (model.spotter), and the "
+                f"clips have {width}x{height} at {clips.fps} fps; change model.spotter, or train on data.source = "
+                "'physics', which renders any size"
+            )
+
+    @staticmethod
+    def stem_of(system: System) -> MotionStem:
+        """Return the stem that the stage trains."""
+        assert system.spotter is not None
+        return system.spotter

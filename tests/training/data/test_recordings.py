@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from avlink.core.errors import InputError
+from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import ignore
 from avlink.core.recipe import load_recipe
-from avlink.core.recipe.data import FoundryData
-from avlink.foundry import make_clips
+from avlink.core.recipe.data import FoundryData, LibraryData
+from avlink.foundry import make_clips, make_sound
 from avlink.foundry.recordings import RecordedHit, SceneHits
 from avlink.foundry.scene import Contact
 from avlink.library.libraries import add_library
 from avlink.metrics.gain import matched_count
 from avlink.metrics.onsets import detect_onsets
 from avlink.training.data.clips import ClipStore
-from avlink.training.data.foundry import prepare_foundry
-from avlink.training.data.library_clips import library_clip
+from avlink.training.data.foundry import foundry_labels, prepare_foundry
+from avlink.training.data.index import ClipLabels, hits_of
+from avlink.training.data.library_clips import library_clip, prepare_library
 from avlink.training.data.prepare import clips_for, prepare
 from avlink.training.data.recordings import recorded_hits, sounds_of
 from avlink.training.train import train
@@ -153,3 +154,52 @@ def test_a_codec_trains_on_a_library(tmp_path: Path) -> None:
     bundle = train(load_recipe("foley48/codec", "train", small), tmp_path)
     assert (bundle / "bundle.toml").is_file()
     assert not list((tmp_path / "bundle").rglob("*discriminator*"))
+
+
+def test_named_clips_sound_as_the_object_of_their_caption_at_the_same_moments() -> None:
+    hits = recorded_hits("foley", RATE, "train")
+    captions = {line for group in hits.objects for one in group for line in one.captions}
+    plain = make_clips(range(30, 42), split="train", rate=RATE, recordings=hits)
+    named = make_clips(range(30, 42), split="train", rate=RATE, recordings=hits, named=1.0)
+    assert torch.equal(named.frames, plain.frames)
+    for before, after in zip(plain.clips, named.clips, strict=True):
+        assert after.events == before.events
+        # Scenes that go on sounding stay as they are.
+        assert after.named == (before.envelope is None and bool(before.events))
+        assert (after.caption in captions) if after.named else (after == before)
+    assert sum(clip.named for clip in named.clips) > 6
+    matched = labelled = 0
+    for sound, clip in zip(named.sound, named.clips, strict=True):
+        if clip.named:
+            times = [event.time_s for event in clip.events]
+            matched += matched_count(times, list(detect_onsets(sound.numpy(), RATE).times_s), 0.05)
+            labelled += len(times)
+    assert matched > 0.8 * labelled
+    labels = foundry_labels(next(clip for clip in named.clips if clip.named))
+    assert ClipLabels.from_json(labels.to_json()) == labels and labels.named
+    assert {hit.kind for hit in hits_of(labels)} == {""}
+
+
+def test_the_sound_of_a_clip_alone_is_that_of_the_clip() -> None:
+    hits = recorded_hits("foley", RATE, "train")
+    whole = make_clips([30, 31], split="train", rate=RATE, recordings=hits, named=0.5)
+    for row, seed in enumerate((30, 31)):
+        sound, info = make_sound(seed, split="train", rate=RATE, recordings=hits, named=0.5)
+        # An envelope is an array, which has no truth value.
+        assert torch.equal(sound, whole.sound[row]) and info.caption == whole.clips[row].caption
+
+
+def test_clips_of_a_library_take_their_share_of_the_foundry(tmp_path: Path) -> None:
+    counts = []
+    for share in (0.0, 0.5, 1.0):
+        data = LibraryData(library="foley", clips=10, held_out=1, foundry=share)
+        prepare_library(data, RATE, 247_680, tmp_path / str(share), ignore)
+        clips = ClipStore(tmp_path / str(share) / "train")
+        assert clips.sound(range(10)).shape == (10, 247_680)
+        counts.append(sum(bool(label.group) for label in clips.labels))
+    assert counts[0] == 0 < counts[1] < 10 == counts[2]
+
+
+def test_named_clips_need_a_library() -> None:
+    with pytest.raises(RecipeError, match="named takes sounds from a library"):
+        load_recipe("foley_tiny", "train", ["data.named=0.5"])
