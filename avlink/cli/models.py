@@ -36,7 +36,7 @@ def info(
 
     \b
     Examples:
-      avlink models info foley_tiny
+      avlink models info foley48
       avlink models info runs/foley_tiny/bundle
       avlink models info my_spotter
     """  # noqa: D301

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avlink.core.errors import BundleError
 
-BUILTIN = "foley_tiny"
+BUILTIN = "foley48"
 """Name of the bundle that ships with AVLink; recipes may also call it "builtin"."""
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "bundles"

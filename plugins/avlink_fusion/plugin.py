@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from avlink import PictureGenerator, SoundGenerator
     from avlink.hooks import ReadyExtractor
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 """Raise it when the same weights and options sound different."""
 
 

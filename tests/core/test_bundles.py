@@ -25,7 +25,7 @@ def test_a_folder_is_found_by_its_path_also_below_the_home(monkeypatch: pytest.M
     assert find_bundle(str(tmp_path / "mine")) == find_bundle("~/mine") == tmp_path / "mine"
 
 
-@pytest.mark.parametrize("name", ["nothing", "../bundles/foley_tiny", "", "foley_tiny/../foley_tiny"])
+@pytest.mark.parametrize("name", ["nothing", "../bundles/foley48", "", "foley48/../foley48"])
 def test_other_names_are_refused_with_those_that_exist(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from avlink.core.architecture import (
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import Vocos, build_vocoder, white_noise
+from avlink.engine.sampling.sound import soft_limited
 from avlink.engine.system import System
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -203,3 +204,14 @@ def test_a_head_that_does_not_fit_the_mel_is_refused(change: dict[str, object]) 
     mel = {"centered": change.pop("centered", False)}
     with pytest.raises(ValidationError, match=r"must divide mel\.n_fft|need mel\.centered = false"):
         AVLinkConfig.model_validate({"mel": mel, "vocoder": {"kind": "vocos", **change}})
+
+
+def test_limited_sound_keeps_what_is_quiet_and_the_order_of_what_is_loud() -> None:
+    x = torch.linspace(-4, 4, 4001)[None]
+    made = soft_limited(x)
+    quiet = x.abs() <= 0.7
+    assert torch.equal(made[quiet], x[quiet])
+    assert (made.diff() >= 0).all() and made.abs().max() <= 1
+    # No corner at which the level jumps, and mirrored for negative samples.
+    assert (made.diff() <= x.diff() * 1.001).all()
+    torch.testing.assert_close(made.flip(1), -made)

@@ -34,6 +34,9 @@ from avlink.engine.sampling.panning import panned
 from avlink.engine.system import System
 from avlink.engine.windows import Window, blend, plan_windows
 
+_KNEE = 0.7
+"""Full scale begins to bend here; quieter samples stay as they are."""
+
 
 class SoundSampler(Sampler):
     """A `SoundGenerator` on a `System`."""
@@ -135,8 +138,7 @@ class SoundSampler(Sampler):
 
         a_1 = euler(velocity, a_0, euler_times(self.config.steps), on_step)
         # A generator: the sound is decoded while it is spooled, so that its length does not fill the memory.
-        # Clipped here: Vocos and Griffin-Lim do not bound their sound.
-        blocks = (block.clamp(-1, 1).float().cpu().numpy() for block in self.system.codec.decode_blocks(a_1[None]))
+        blocks = (soft_limited(block).float().cpu().numpy() for block in self.system.codec.decode_blocks(a_1[None]))
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
         # Tokens are longer than samples, so the sound is cut to the exact length that was asked for.
         return FittedSound(made, to_index(request.duration_s, self.sample_rate))
@@ -224,3 +226,12 @@ class SoundSampler(Sampler):
         # Of the request's seed and the window's start, so that every step sees the same noise.
         v_0 = seeded_noise(tuple(v_1.shape), request.seed, 1 + window.start_s).to(self.device)
         return sample_path(v_0[None], v_1[None], self._times(self.config.t_condition, 1)).x_t[0]
+
+
+def soft_limited(sound: Float[Tensor, "channels samples"]) -> Float[Tensor, "channels samples"]:
+    """Bend what is above 0.7 towards 1, at most 1: Vocos and Griffin-Lim do not bound their sound.
+
+    Each sample alone, so that a change of one hit leaves all others as they were.
+    """
+    over = (sound.abs() - _KNEE).clamp(min=0)
+    return torch.sign(sound) * (sound.abs().clamp(max=_KNEE) + (1 - _KNEE) * torch.tanh(over / (1 - _KNEE)))

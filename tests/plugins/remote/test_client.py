@@ -83,7 +83,7 @@ def test_the_built_in_model_gives_the_same_samples_and_pixels_from_a_server() ->
         )
         for count in (1, 20)
     ]
-    sound = Waveform(samples=noise.standard_normal((1, 12_000)).astype(np.float32), sample_rate=16_000)
+    sound = Waveform(samples=noise.standard_normal((1, 36_000)).astype(np.float32), sample_rate=48_000)
     sounds = [PictureRequest(sound=sound, duration_s=Fraction(3, 4), prompt=Prompt(), seed=5)]
 
     own_sounds = [read_whole(one).samples.tobytes() for one in served.generators["v2a"].generate(sights)]  # type: ignore[arg-type]
