@@ -293,6 +293,9 @@ class ControllerConfig(Table):
     """Places of an impulse within one audio token."""
     kinds: Annotated[tuple[str, ...], Field(strict=False)] = HIT_KINDS
     """Kinds of hits that it tells apart."""
+    alone: bool = False
+    """Leave out the motion stem's tokens where hits are given for the whole clip: nothing but hits says then when
+    something sounds, and a hit that was deleted stays silent. Needs a fusion that was trained with `motion_drop`."""
     own_fusion: bool = False
     """Give sound that follows hits Fusion Blocks of its own (`fusion_hits`): without hits the model stays as it was."""
 

@@ -6,6 +6,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -14,7 +15,10 @@ from pydantic import ValidationError
 
 from avlink.core.architecture import AVLinkConfig, ControllerConfig
 from avlink.core.hits import HIT_KINDS, Hit
+from avlink.core.sound import read_whole
+from avlink.core.values import Frames, Prompt, SoundRequest
 from avlink.engine.nn.controller import curve_channels, hit_curve
+from avlink.engine.sampling import SampleConfig, SoundSampler
 from avlink.engine.system import System
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -93,3 +97,39 @@ def test_injections_without_fusion_blocks_have_no_place_for_it() -> None:
     fusion = TINY.fusion.model_copy(update={"injection": "direct"})
     with pytest.raises(ValidationError, match="controller"):
         AVLinkConfig(**{**dict(TINY), "fusion": fusion, "controller": CONFIG})
+
+
+@pytest.mark.parametrize(
+    ("alone", "hits", "known_s", "stem_counts"),
+    [
+        (True, (at(500),), None, False),
+        (True, (), (Fraction(0), Fraction(1)), False),
+        (True, (at(500),), (Fraction(0), Fraction(1, 2)), True),
+        (True, None, None, True),
+        (False, (at(500),), None, True),
+    ],
+)
+def test_where_hits_speak_alone_the_motion_stem_does_not_count(
+    alone: bool, hits: tuple[Hit, ...] | None, known_s: tuple[Fraction, Fraction] | None, stem_counts: bool
+) -> None:
+    torch.manual_seed(0)
+    controller = CONFIG.model_copy(update={"alone": alone})
+    system = System(TINY.model_copy(update={"controller": controller})).eval()
+    for parameter in system.parameters():
+        # Of layers that start at zero nothing would be heard.
+        torch.nn.init.normal_(parameter, std=0.1)
+    picture = TINY.picture
+    pixels = np.random.default_rng(0).integers(0, 255, (24, picture.height, picture.width, 3), np.uint8)
+    request = SoundRequest(
+        frames=Frames(pixels=pixels, rate=Fraction(24)),
+        duration_s=Fraction(1),
+        prompt=Prompt(),
+        seed=1,
+        hits=hits,
+        known_s=known_s,
+    )
+    with_stem, without = (
+        read_whole(SoundSampler(system, SampleConfig(steps=2, use_motion=used)).generate([request])[0]).samples
+        for used in (True, False)
+    )
+    assert np.array_equal(with_stem, without) != stem_counts

@@ -96,7 +96,8 @@ class SoundSampler(Sampler):
         negative = self._text("audio", request.prompt.negative)
         scene = self._text("video", request.prompt.text)
         # Computed once, not at every step: neither depends on the flow time.
-        motion = [self._motion(request, w) for w in windows] if self.config.use_motion else [None] * len(windows)
+        seen = self.config.use_motion and not self._hits_alone(request)
+        motion = [self._motion(request, w) for w in windows] if seen else [None] * len(windows)
         features = [self._features(request, w) for w in windows]
         hits = [self._hits(request, w) for w in windows]
         model = self.model if request.hits is None else self.following
@@ -179,6 +180,14 @@ class SoundSampler(Sampler):
         pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(read))[None])[0].to(self.device)
         missing = count - pixels.shape[0]
         return torch.cat((pixels, pixels[-1:].expand(missing, -1, -1, -1))) if missing > 0 else pixels
+
+    def _hits_alone(self, request: SoundRequest) -> bool:
+        """Return True if hits alone say when something sounds."""
+        controller = self.system.config.controller
+        if controller is None or not controller.alone or request.hits is None:
+            return False
+        known = request.known_s
+        return known is None or (known[0] <= 0 and known[1] >= request.duration_s)
 
     def _motion(self, request: SoundRequest, window: Window) -> Tensor | None:
         if self.system.motion is None or not self.config.use_picture:
