@@ -23,7 +23,7 @@ from avlink.foundry.clip import (
 from avlink.foundry.contacts import change_contacts
 from avlink.foundry.kinds import TRAINED_KINDS, TRANSFER_KINDS
 from avlink.foundry.look import Look, add_clutter, plan_look
-from avlink.foundry.recordings import RecordedHits, SceneHits
+from avlink.foundry.recordings import RecordedHits
 from avlink.foundry.render import render_frames
 from avlink.foundry.sampler import InvalidPlan, SceneSampler
 from avlink.foundry.scene import Body, ScenePlan, Surface
@@ -178,16 +178,13 @@ def _changed(
         return info, None
     # Only contacts are replaced: in scenes that go on sounding, the caption would name half of what is heard.
     share = named if scene.contacts and not scene.continuous else 0.0
-    hits, change = _recorded(recordings, info.seed, info.split, share)
-    return (replace(info, caption=hits.caption, named=True) if hits.caption else info), change
-
-
-def _recorded(recordings: RecordedHits, seed: int, split: Split, named: float) -> tuple[SceneHits, ChangeContact]:
     # A stream of its own, behind those of `plan`: a clip is planned and drawn as it is without recordings.
-    stream = np.random.SeedSequence([_STREAMS[split], seed]).spawn(7)[6]
+    stream = np.random.SeedSequence([_STREAMS[info.split], info.seed]).spawn(7)[6]
     rng = np.random.Generator(np.random.PCG64(stream))
-    hits = recordings.choose(rng, named=named)
-    return hits, lambda contact, first, modal: hits.add(contact, first, modal, rng)
+    hits = recordings.choose(rng, named=share)
+    if hits.caption:
+        info = replace(info, caption=hits.caption, named=True)
+    return info, lambda contact, first, modal: hits.add(contact, first, modal, rng)
 
 
 @torch.no_grad()
