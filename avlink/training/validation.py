@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from avlink.core.features import FeatureExtractor
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
-from avlink.engine.nn.motion import ONSETS_PER_FRAME
+from avlink.engine.nn.motion import ONSETS_PER_FRAME, MotionStem
 from avlink.engine.pixels import to_pixels
 from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
 from avlink.engine.system import System
@@ -55,8 +55,8 @@ def _event_times(clips: ClipStore) -> list[list[float]]:
 @_unless_empty
 def motion(system: System, clips: ClipStore, part: Literal["motion", "spotter"] = "motion") -> dict[str, float]:
     """Onset F1 of a stem's own predictions, and its accuracy in naming the classes of events."""
-    stem = system.motion if part == "motion" else system.spotter
-    assert stem is not None
+    stem = system.component(part)
+    assert isinstance(stem, MotionStem)
     fps, found, right, named = stem.config.fps, [], 0, 0
     for index, labels in enumerate(clips.labels):
         seen = stem(to_pixels(clips.frames([index]).to(device_of(system))))

@@ -9,7 +9,7 @@ from avlink.core.architecture import AVLinkConfig
 from avlink.core.clock import to_index
 from avlink.core.hashing import digest
 from avlink.core.recipe import TrainRecipe
-from avlink.core.recipe.data import Media
+from avlink.core.recipe.data import Media, PhysicsData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +79,9 @@ def pictures_read_by(recipe: TrainRecipe) -> tuple[int, int, int]:
     if spotter is not None and set(recipe.stages) == {"spotter"}:
         return spotter.width, spotter.height, spotter.fps
     return spec.width, spec.height, spec.fps
+
+
+def rendered_pictures(recipe: TrainRecipe, data: PhysicsData) -> tuple[int, int, int]:
+    """Return width, height and rate of the pictures that the physics foundry makes: those of `data`, else as read."""
+    width, height, fps = pictures_read_by(recipe)
+    return data.width or width, data.height or height, data.fps or fps

@@ -12,7 +12,7 @@ from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import Listener
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import PhysicsData
-from avlink.training.data.clip_spec import ClipSpec, clip_spec_of, pictures_read_by
+from avlink.training.data.clip_spec import ClipSpec, clip_spec_of, pictures_read_by, rendered_pictures
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.making import make_shards, missing_shards
 from avlink.training.data.prepared import read_record, update_record
@@ -43,7 +43,7 @@ class _PhysicsJob:
 
 def physics_fps(recipe: TrainRecipe, data: PhysicsData) -> int:
     """Return the rate of the pictures: that of `data`, else that which the stages read."""
-    return data.fps or pictures_read_by(recipe)[2]
+    return rendered_pictures(recipe, data)[2]
 
 
 def check_physics(recipe: TrainRecipe, data: PhysicsData) -> None:
@@ -66,7 +66,7 @@ def check_physics(recipe: TrainRecipe, data: PhysicsData) -> None:
             )
         if data.fps not in (None, fps):
             raise RecipeError(f"data.fps = {data.fps}: stage '{name}' reads {fps} pictures a second; leave it out")
-        if name != "motion" and (data.width or width, data.height or height) != (width, height):
+        if name != "motion" and rendered_pictures(recipe, data)[:2] != (width, height):
             raise RecipeError(f"data.width and data.height: stage '{name}' reads {width}x{height}; leave them out")
 
 
@@ -174,13 +174,8 @@ def _jobs(
 def _format(recipe: TrainRecipe, data: PhysicsData) -> ClipFormat:
     from avlink.foundry.physics import ClipFormat
 
-    spec, (width, height, _) = clip_spec_of(recipe.model), pictures_read_by(recipe)
-    return ClipFormat(
-        width=data.width or width,
-        height=data.height or height,
-        fps=physics_fps(recipe, data),
-        duration_s=Fraction(spec.window_s),
-    )
+    width, height, fps = rendered_pictures(recipe, data)
+    return ClipFormat(width=width, height=height, fps=fps, duration_s=Fraction(clip_spec_of(recipe.model).window_s))
 
 
 def _has_sound(spec: ClipSpec) -> bool:

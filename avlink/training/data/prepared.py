@@ -17,7 +17,7 @@ from typing import Any
 from avlink.core.paths import write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import PhysicsData, media_of
-from avlink.training.data.clip_spec import ClipSpec, clip_spec_of, pictures_read_by
+from avlink.training.data.clip_spec import ClipSpec, clip_spec_of, rendered_pictures
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.plan import Plan, PlannedShard
 from avlink.training.data.source_clips import SPLITS, SourceClip, Split
@@ -93,8 +93,8 @@ def _unfit_physics(recipe: TrainRecipe, record: Mapping[str, Any]) -> str | None
     told = record.get("physics")
     if told is None or not isinstance(recipe.data, PhysicsData):
         return None
-    (width, height, fps), data = pictures_read_by(recipe), recipe.data
-    wanted = {"size": [data.width or width, data.height or height], "fps": data.fps or fps}
+    width, height, fps = rendered_pictures(recipe, recipe.data)
+    wanted = {"size": [width, height], "fps": fps}
     differing = [f"{key} {told.get(key)}" for key, value in wanted.items() if told.get(key) != value]
     return f"its clips have {' and '.join(differing)}, and the recipe wants {wanted}" if differing else None
 

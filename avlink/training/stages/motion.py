@@ -56,17 +56,12 @@ class MotionStage:
     name = "motion"
 
     def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
-        stem = self.stem_of(system)
+        stem = system.component(self.name)
+        assert isinstance(stem, MotionStem)
         self.motion, self.clips, self.num_clips = stem, clips, len(clips)
         self.trained: dict[str, nn.Module] = {self.name: stem}
         self.frozen = stem.appearance.learned_alone
         self.validate, self.device = validate, device_of(system)
-
-    @staticmethod
-    def stem_of(system: System) -> MotionStem:
-        """Return the stem that the stage trains."""
-        assert system.motion is not None
-        return system.motion
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         pixels = jitter_colour(augmented_pixels(self.clips, indices, generator, self.device), generator)
@@ -94,9 +89,3 @@ class SpotterStage(MotionStage):
                 f"clips have {width}x{height} at {clips.fps} fps; change model.spotter, or train on data.source = "
                 "'physics', which renders any size"
             )
-
-    @staticmethod
-    def stem_of(system: System) -> MotionStem:
-        """Return the stem that the stage trains."""
-        assert system.spotter is not None
-        return system.spotter
