@@ -9,18 +9,15 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from avlink.core.hits import Hit
-from avlink.core.values import FrameSource, SoundRequest, SoundSource
+from avlink import FrameSource, Hit, OnStep, SoundGenerator, SoundRequest, SoundSource, change_map
 
 WIDTH = 0.6
 """Position of what sounds at the edge of the picture, where 1 is a loudspeaker: mixers keep foley within the screen."""
 
-_BLOCK_FRAMES = 64
 _LISTEN_S = 0.12
 """Motion is averaged so far around a moment: what sounds has moved before, and rings on after."""
-_STILL, _EVEN = 0.5, 1.5
-"""The mean change of a column in grey levels, and in shares of the picture's median one, that tells of nothing: noise,
-compression, a moving camera."""
+_EVEN = 1.5
+"""The change of a column in shares of the picture's median one that tells of nothing: a moving camera, or light."""
 _LEAD_S = 0.03
 """A hit's position holds from this much before it."""
 
@@ -44,6 +41,18 @@ class PannedSound:
         seconds = np.arange(start, start + heard.shape[1]) / self.sample_rate
         angle = (np.interp(seconds, self._times_s, self._positions) + 1) * (np.pi / 4)
         return np.asarray(heard * np.stack((np.cos(angle), np.sin(angle))), np.float32)
+
+
+class StereoGenerator:
+    """A `SoundGenerator` in stereo: the mono sound of another one, placed where the picture has what sounds."""
+
+    def __init__(self, mono: SoundGenerator) -> None:
+        self._mono, self.sample_rate, self.picture = mono, mono.sample_rate, mono.picture
+
+    def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> Sequence[SoundSource]:
+        """Return one sound per request; see `SoundGenerator`."""
+        made = self._mono.generate(requests, on_step=on_step)
+        return [panned(sound, request) for sound, request in zip(made, requests, strict=True)]
 
 
 def panned(sound: SoundSource, request: SoundRequest) -> PannedSound:
@@ -73,14 +82,16 @@ def motion_positions(frames: FrameSource) -> tuple[NDArray[np.float64], NDArray[
 
     A picture that moves as a whole, as a pan does, is in the middle.
     """
-    columns = _column_motion(frames)
     rate = frames.rate
+    change = change_map(frames).places.mean(axis=1)
+    # The change into a frame belongs to it; there is none into the first one.
+    columns = np.pad((change - _EVEN * np.median(change, axis=1, keepdims=True)).clip(min=0), ((1, 0), (0, 0)))
     times_s = np.arange(len(columns)) / float(rate)
     reach = max(1, round(float(Fraction(_LISTEN_S) * rate)))
     kernel = np.hanning(2 * reach + 3)[1:-1]
     near = np.stack([np.convolve(column, kernel, mode="same") for column in columns.T], axis=1)
     total = near.sum(1)
-    # From the middle of the first column of pixels to that of the last.
+    # From the middle of the first column of places to that of the last.
     place = (np.arange(columns.shape[1]) + 0.5) / columns.shape[1] * 2 - 1
     positions = np.where(total > 0, near @ place / np.maximum(total, 1e-9), np.nan)
     moving = np.flatnonzero(~np.isnan(positions))
@@ -89,17 +100,3 @@ def motion_positions(frames: FrameSource) -> tuple[NDArray[np.float64], NDArray[
     # Of a still moment the last position that was seen; before the first motion, that of it.
     held = moving[np.maximum(0, np.searchsorted(moving, np.arange(len(positions)), side="right") - 1)]
     return times_s, WIDTH * positions[held]
-
-
-def _column_motion(frames: FrameSource) -> NDArray[np.float64]:
-    """Return the change since the last frame per frame and column, above that of the whole picture."""
-    rows: list[NDArray[np.float32]] = []
-    last: NDArray[np.float32] | None = None
-    for start in range(0, frames.num_frames, _BLOCK_FRAMES):
-        grey = frames.read(start, min(start + _BLOCK_FRAMES, frames.num_frames)).astype(np.float32).mean(-1)
-        before = np.concatenate((grey[:1] if last is None else last[None], grey[:-1]))
-        change = np.abs(grey - before).mean(1)
-        even = np.median(change, axis=1, keepdims=True)
-        rows.append((change - _EVEN * even - _STILL).clip(min=0))
-        last = grey[-1]
-    return np.concatenate(rows).astype(np.float64)

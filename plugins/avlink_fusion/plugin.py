@@ -61,9 +61,6 @@ class PictureOptions(FusionOptions):
 def fingerprint(options: FusionOptions) -> str:
     """Return a digest of the weights and the options; the path of the bundle is not part of it."""
     chosen = options.model_dump(exclude={"model", "max_windows", "extractor"})
-    if not chosen.get("stereo"):
-        # Mono sound from before this option existed is the same.
-        chosen.pop("stereo", None)
     named = bundle_fingerprint(find_bundle(options.model))
     ready = _extractor(options) if isinstance(options, SoundOptions) and options.extractor else None
     return digest([_CODE_VERSION, named, chosen, *([] if ready is None else [ready.fingerprint()])])
@@ -82,6 +79,7 @@ def _extractor(options: SoundOptions) -> ReadyExtractor | None:
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     """Return the V2A generator of a bundle."""
     from avlink import V2A, SampleConfig, SoundSampler, load_system, read_bundle
+    from avlink_fusion.panning import StereoGenerator
 
     system = load_system(read_bundle(find_bundle(options.model)), V2A, device)
     config = SampleConfig(
@@ -89,10 +87,10 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         guidance=options.guidance,
         t_condition=options.t_video,
         max_windows=options.windows_on(device),
-        stereo=options.stereo,
     )
     ready = _extractor(options)
-    return SoundSampler(system, config, None if ready is None else ready.load(device))
+    sampler = SoundSampler(system, config, None if ready is None else ready.load(device))
+    return StereoGenerator(sampler) if options.stereo else sampler
 
 
 def load_picture(options: PictureOptions, device: str) -> PictureGenerator:

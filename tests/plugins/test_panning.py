@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from avlink_fusion.panning import WIDTH, PannedSound, motion_positions, panned
 from numpy.typing import NDArray
 
 from avlink.core.hits import Hit
 from avlink.core.values import Frames, Prompt, SoundRequest, Waveform
-from avlink.engine.sampling.panning import WIDTH, PannedSound, motion_positions, panned
 
 RATE = Fraction(24)
 

@@ -34,8 +34,6 @@ class SampleConfig:
     """Fixed flow time of the conditioning modality: the paper's 0.96 for V2A; its A2V takes 0.8 (section 4.4)."""
     max_windows: int = 2
     """Windows in one forward pass, which bounds the memory."""
-    stereo: bool = False
-    """Place sound between left and right as the picture has it; mono without."""
     use_picture: bool = True
     use_motion: bool = True
 

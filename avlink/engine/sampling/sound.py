@@ -30,7 +30,6 @@ from avlink.engine.nn.controller import hit_curve
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
 from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
-from avlink.engine.sampling.panning import panned
 from avlink.engine.system import System
 from avlink.engine.windows import Window, blend, plan_windows
 
@@ -63,16 +62,14 @@ class SoundSampler(Sampler):
     @torch.no_grad()
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[SoundSource, ...]:
         """Generate one sound per request; see `avlink.core.values.SoundGenerator`."""
-        made: list[SoundSource] = []
-        steps = self.config.steps
+        made, steps = [], self.config.steps
         for number, request in enumerate(requests):
             # `number` is bound now: a closure would see its last value.
             def tell(done: int, _: int, number: int = number) -> None:
                 if on_step is not None:
                     on_step(number * steps + done, len(requests) * steps)
 
-            sound = self._generate_locally(request, tell)
-            made.append(panned(sound, request) if self.config.stereo else sound)
+            made.append(self._generate_locally(request, tell))
         return tuple(made)
 
     def _generate_locally(self, request: SoundRequest, on_step: OnStep) -> SoundSource:
@@ -96,8 +93,8 @@ class SoundSampler(Sampler):
         negative = self._text("audio", request.prompt.negative)
         scene = self._text("video", request.prompt.text)
         # Computed once, not at every step: neither depends on the flow time.
-        seen = self.config.use_motion and not self._hits_alone(request)
-        motion = [self._motion(request, w) for w in windows] if seen else [None] * len(windows)
+        with_stem = self.config.use_motion and not self._hits_alone(request)
+        motion = [self._motion(request, w) for w in windows] if with_stem else [None] * len(windows)
         features = [self._features(request, w) for w in windows]
         hits = [self._hits(request, w) for w in windows]
         model = self.model if request.hits is None else self.following
