@@ -60,7 +60,7 @@ def times_of(timeline: otio.schema.Timeline) -> NDArray[np.float64]:
 
 
 def stem_of(project: Path, session: Session) -> NDArray[np.float32]:
-    # Of one noise in three, one hit is heard twice, as some of the recordings are that the model learned from.
+    # With two noises of five one hit is heard twice, as some of the recordings are that the model learned from.
     recipe = load_recipe("foley", "sonify", ["backend.options.steps=4", "stems.post=[]", "run.seed=1"])
     report = sonify(SonifyRequest(input=project, recipe=recipe, device="cpu"), session)
     (item,) = report.items
