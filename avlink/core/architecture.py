@@ -198,6 +198,9 @@ class TextConfig(Table):
     layers: Positive = 2
     heads: Positive = 4
     max_length: Positive = 64
+    words: int = Field(default=0, ge=0)
+    """Rows of a table of hashed words (fastText), whose vectors are added to the bytes of the audio's captions. Without
+    it a word has to be learned from its letters."""
 
 
 class DiTConfig(Table):
@@ -211,6 +214,9 @@ class DiTConfig(Table):
     """Base of the rotary embedding: the slowest rotation is 1/`rope_base` radians per position."""
     prediction: Literal["velocity", "data"] = "velocity"
     """Output of the network; the path turns predicted data into velocities (engine/flow/path.py)."""
+    pooled_text: bool = False
+    """Add the mean of the caption's tokens to the embedding of the flow time, so that words reach every modulation
+    besides the cross-attention (Stable Diffusion 3). Not in the paper."""
 
 
 class VideoConfig(Table):

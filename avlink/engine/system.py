@@ -41,7 +41,8 @@ class System(nn.Module):
         self.vocoder = build_vocoder(config.vocoder, config.mel)
         self.audio_text = ByteEncoder(config.text) if own_text else None
         self.audio = AudioDiT(config.audio, config.vae.latent_channels, text)
-        self.video_text = ByteEncoder(config.text) if own_text else None
+        # Few things are seen in a few pixels: pictures do without a table of words.
+        self.video_text = ByteEncoder(config.text.model_copy(update={"words": 0})) if own_text else None
         self.video = VideoDiT(config.video, config.picture, text)
         self.motion = None if config.motion is None else MotionStem(config.motion)
         self.controller = (

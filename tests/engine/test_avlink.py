@@ -18,6 +18,7 @@ from avlink.engine.nn.attention import AlignedHeads
 from avlink.engine.nn.rope import rotate
 from avlink.engine.system import System, parameter_counts
 from avlink.engine.text.encoder import TextEmbeddings
+from avlink.engine.text.word_table import WordTable
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import TINY
@@ -76,7 +77,7 @@ def _awake(config: AVLinkConfig) -> System:
     system = System(config).eval()
     with torch.no_grad():
         for name, parameter in system.named_parameters():
-            if (not name.startswith("fusion") and "modulation" in name) or "final" in name:
+            if (not name.startswith("fusion") and "modulation" in name) or "final" in name or "pooled" in name:
                 parameter.normal_(0, 0.2)
     return system
 
@@ -114,6 +115,30 @@ def test_padding_of_text_is_not_heard() -> None:
     padded = system.audio_text.encode(["wood", "a very much longer caption than that"])
     first = TextEmbeddings(tokens=padded.tokens[:1], mask=padded.mask[:1])
     torch.testing.assert_close(answer(short), answer(first), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_words_are_found_by_their_letters_and_heard_in_every_modulation() -> None:
+    text, audio = TINY.text.model_copy(update={"words": 512}), TINY.audio.model_copy(update={"pooled_text": True})
+    system = _awake(TINY.model_copy(update={"text": text, "audio": audio}))
+    assert system.audio_text is not None and system.video_text is not None
+    assert system.audio_text.words is not None and system.video_text.words is None
+    torch.manual_seed(0)
+    (sentence,) = WordTable(512, 256)([b"A bark, a barking_a"], 20)
+    bark, barking, a = sentence[2], sentence[10], sentence[8]
+    # Each byte of a word has its vector, and marks between words have none.
+    assert torch.equal(sentence[2:6], bark.expand(4, -1)) and torch.equal(sentence[10:17], barking.expand(7, -1))
+    assert not sentence[[1, 6, 7, 9, 17, 19]].any()
+    # Words with one stem share n-grams: six of ten and of nineteen.
+    near, far = torch.cosine_similarity(bark, barking, dim=0), torch.cosine_similarity(a, barking, dim=0)
+    assert near > 0.3 > far + 0.1
+
+    latents, t = torch.randn(1, 20, 4), torch.tensor([0.4])
+    for block in system.audio.blocks:
+        block.text.out.weight.zero_()  # no cross-attention: what is left is the pooled text
+    prompts = ("bark", "barking", "")
+    heard = [system.audio(latents, t, system.audio_text.encode([prompt])) for prompt in prompts]
+    assert not torch.allclose(heard[0], heard[1]) and not torch.allclose(heard[0], heard[2])
 
 
 def test_tokens_of_the_same_moment_are_turned_by_the_same_angle() -> None:

@@ -92,6 +92,7 @@ class DiT(nn.Module, ABC):
         # Patches are embedded by a linear layer: a strided convolution on whole patches is the same.
         self.inputs = nn.Linear(in_dim, config.dim)
         self.time = TimeEmbedding(config.dim)
+        self.pooled = nn.Linear(text_dim, config.dim, bias=False) if config.pooled_text else None
         self.blocks = nn.ModuleList(DiTBlock(config, text_dim) for _ in range(config.depth))
         self.final_norm = nn.LayerNorm(config.dim, eps=1e-6, elementwise_affine=False)
         self.final_table = nn.Parameter(torch.zeros(2, config.dim))
@@ -99,6 +100,8 @@ class DiT(nn.Module, ABC):
         # A prediction of zero is the mean of all velocities: a better start than random projections.
         nn.init.zeros_(self.final.weight)
         nn.init.zeros_(self.final.bias)
+        if self.pooled is not None:
+            nn.init.zeros_(self.pooled.weight)
 
     def forward(
         self, x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"], text: TextEmbeddings
@@ -130,6 +133,15 @@ class DiT(nn.Module, ABC):
         """Return tokens of `in_dim` values in the shape of X_t."""
         return tokens
 
+    def _condition(self, t: Float[Tensor, " batch"], text: TextEmbeddings) -> Float[Tensor, "batch dim"]:
+        """Return the embedding of flow times, with the mean of the captions' tokens if the model has it."""
+        time: Tensor = self.time(t)
+        if self.pooled is None:
+            return time
+        mask = text.mask[..., None]
+        mean = (text.tokens * mask).sum(1) / mask.sum(1)
+        return time + self.pooled(mean.to(time.dtype))
+
     def _final(
         self, x: Float[Tensor, "batch tokens dim"], time: Float[Tensor, "batch dim"]
     ) -> Float[Tensor, "batch tokens out"]:
@@ -151,7 +163,8 @@ class AudioDiT(DiT):
         # From 0 in every window: a backbone knows positions within its window, not within the clip.
         positions = torch.arange(x_t.shape[1], device=x_t.device, dtype=torch.float32)
         rope = rotary_1d(positions, self.config.dim // self.config.heads, self.config.rope_base)
-        return Stream(tokens=self.inputs(x_t), time=self.time(t), rope=rope, text=text.tokens, mask=text.mask)
+        time = self._condition(t, text)
+        return Stream(tokens=self.inputs(x_t), time=time, rope=rope, text=text.tokens, mask=text.mask)
 
 
 class VideoDiT(DiT):
@@ -172,7 +185,8 @@ class VideoDiT(DiT):
         times, rows, columns = (axis.reshape(-1) for axis in torch.meshgrid(*axes, indexing="ij"))
         rope = rotary_3d(times, rows, columns, self.config.dim // self.config.heads, self.config.rope_base)
         tokens = self.inputs(patchify(x_t, self.picture))
-        return Stream(tokens=tokens, time=self.time(t), rope=rope, text=text.tokens, mask=text.mask)
+        time = self._condition(t, text)
+        return Stream(tokens=tokens, time=time, rope=rope, text=text.tokens, mask=text.mask)
 
     def decode(self, tokens: Float[Tensor, "batch tokens out"]) -> Float[Tensor, "batch frames 3 height width"]:
         return unpatchify(tokens, self.picture)

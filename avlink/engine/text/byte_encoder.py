@@ -12,6 +12,7 @@ from avlink.core.architecture import TextConfig
 from avlink.engine.nn.attention import SelfAttention
 from avlink.engine.nn.rope import rotary_1d
 from avlink.engine.text.encoder import TextEmbeddings
+from avlink.engine.text.word_table import WordTable
 
 
 class _TransformerBlock(nn.Module):
@@ -43,31 +44,38 @@ class ByteEncoder(nn.Module):
         self.config = config
         # 256 bytes, padding and start.
         self.embedding = nn.Embedding(258, config.dim)
+        self.words = WordTable(config.words, config.dim) if config.words else None
         # Seven bytes, about a short word: attention between single letters would need more layers.
         self.gather = nn.Conv1d(config.dim, config.dim, 7, padding=3)
         self.blocks = nn.ModuleList(_TransformerBlock(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
 
-    def tokenize(self, prompts: Sequence[str]) -> Int[Tensor, "batch words"]:
-        """Return byte values after a start mark, cut to `max_length` and padded to the longest prompt."""
-        # The start mark gives the empty prompt, the null condition, a token to attend to.
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
+        """Encode prompts on this module's device: bytes after a start mark, cut to `max_length`."""
         # Cut between bytes: half a character at the end does no harm, since bytes are embedded one by one.
-        rows = [[self._START, *prompt.strip().lower().encode()][: self.config.max_length] for prompt in prompts]
-        longest = max(len(row) for row in rows)
-        return torch.tensor([row + [self._PAD] * (longest - len(row)) for row in rows])
+        texts = [prompt.strip().lower().encode()[: self.config.max_length - 1] for prompt in prompts]
+        # The start mark gives the empty prompt, the null condition, a token to attend to.
+        length = 1 + max(len(text) for text in texts)
+        bytes_ = torch.tensor([[self._START, *text] + [self._PAD] * (length - 1 - len(text)) for text in texts])
+        tokens, mask = self(bytes_.to(self.embedding.weight.device), self._words(texts, length))
+        return TextEmbeddings(tokens=tokens, mask=mask)
 
-    def forward(self, words: Int[Tensor, "batch words"]) -> tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]:
-        mask = words != self._PAD
+    def forward(
+        self, bytes_: Int[Tensor, "batch n"], words: Float[Tensor, "batch n d"] | None
+    ) -> tuple[Float[Tensor, "batch n d"], Bool[Tensor, "batch n"]]:
+        mask = bytes_ != self._PAD
         # Padding is zeroed before the convolution, which would carry it into the last bytes.
-        x = self.embedding(words) * mask[..., None]
+        x = self.embedding(bytes_) * mask[..., None]
         x = x + nn.functional.gelu(self.gather(x.transpose(1, 2)).transpose(1, 2))
-        positions = torch.arange(words.shape[1], device=words.device, dtype=torch.float32)
+        if words is not None:
+            x = x + words
+        positions = torch.arange(bytes_.shape[1], device=bytes_.device, dtype=torch.float32)
         rope = rotary_1d(positions, self.config.dim // self.config.heads, 1000.0)
         for block in self.blocks:
             x = block(x, rope, mask)
         return self.norm(x), mask
 
-    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
-        """Encode prompts on this module's device."""
-        tokens, mask = self(self.tokenize(prompts).to(self.embedding.weight.device))
-        return TextEmbeddings(tokens=tokens, mask=mask)
+    def _words(self, texts: Sequence[bytes], length: int) -> Float[Tensor, "batch n d"] | None:
+        """Return the vector of each byte's word; None without a table."""
+        # The start mark is a byte of no word.
+        return None if self.words is None else self.words([b" " + text for text in texts], length)

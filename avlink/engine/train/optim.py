@@ -47,7 +47,12 @@ class Optimiser:
         """Assign matrices to Muon if there is a `muon_lr`; raises ValueError if they are sharded."""
         self.config, self.steps, self.named = config, steps, dict(named)
         self.parameters = list(self.named.values())
-        matrices = [p for p in self.parameters if p.ndim == 2 and min(p.shape) >= 32 and config.muon_lr is not None]
+        # A step shows few rows of a table: Muon would move all of them (Jordan et al. 2024).
+        matrices = [
+            p
+            for name, p in self.named.items()
+            if p.ndim == 2 and min(p.shape) >= 32 and "embedding" not in name and config.muon_lr is not None
+        ]
         if matrices and any(isinstance(p, DTensor) for p in matrices):
             raise ValueError("Muon needs whole matrices, not shards")
         # Vectors have no singular values, and in narrow matrices there is little to orthogonalise: AdamW takes them.
