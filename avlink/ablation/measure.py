@@ -107,6 +107,8 @@ class VariantEvaluator:
             device=self._device,
             steps=recipe.steps,
             guidance=recipe.guidance,
+            # As in the paper.
+            guidance_rescale=0.0,
             t_video=trained.conditioning.t_video if at is None else at,
             t_audio=trained.conditioning.t_audio if at is None else at,
             extractors=trained.extractors,

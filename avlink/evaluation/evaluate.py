@@ -106,7 +106,13 @@ def evaluate(
         raise InputError(f"media_dir '{folder}' is not a folder; name one that holds video files with sound")
     if model is None:
         bundle = _bundle(recipe)
-        model = BundleModel(bundle, device=pick_device(device), steps=recipe.steps, guidance=recipe.guidance)
+        model = BundleModel(
+            bundle,
+            device=pick_device(device),
+            steps=recipe.steps,
+            guidance=recipe.guidance,
+            guidance_rescale=recipe.guidance_rescale,
+        )
     seeds = range(FIRST_SEED + recipe.seed, FIRST_SEED + recipe.seed + recipe.clips)
     classifier = _fit_material_classifier(model, min(MATERIAL_CLIPS, 2 * recipe.clips + 64), listener)
     sections: list[Section] = []
@@ -116,7 +122,7 @@ def evaluate(
         sections.append(_evaluate_pictures(model, seeds, listener))
     if folder is not None:
         sections.append(_evaluate_real(model, folder, recipe.seed, listener))
-    settings = recipe.model_dump(include={"clips", "seed", "steps", "guidance", "captions"})
+    settings = recipe.model_dump(include={"clips", "seed", "steps", "guidance", "guidance_rescale", "captions"})
     return EvaluateReport(bundle=recipe.bundle, settings=settings, sections=tuple(sections))
 
 

@@ -79,6 +79,7 @@ class BundleModel:
         device: str,
         steps: int,
         guidance: float,
+        guidance_rescale: float = 0.5,
         t_video: float = 0.96,
         t_audio: float = 0.8,
         extractors: Mapping[str, Mapping[str, Any]] | None = None,
@@ -92,7 +93,9 @@ class BundleModel:
         # All components that the bundle has, as both directions may be evaluated.
         parts = {key.partition(".")[0] for key in bundle.tensors}
         self._system: System = load_system(bundle, parts, device)
-        self._config = SampleConfig(steps=steps, guidance=guidance, t_condition=t_video)
+        self._config = SampleConfig(
+            steps=steps, guidance=guidance, guidance_rescale=guidance_rescale, t_condition=t_video
+        )
         self._t_audio = t_audio
         ready = fusion_extractor(bundle.config, extractors or {})
         self._extractor = None if ready is None else ready.load(device)

@@ -42,6 +42,9 @@ class SoundOptions(FusionOptions):
 
     guidance: float = Field(default=3.5, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
+    guidance_rescale: float = Field(default=0.5, ge=0, le=1)
+    """Share by which guided sound is brought back to its level and dynamics without guidance (Lin et al. 2024): 0 gives
+    sounds near full scale, 1 quiet ones."""
     t_video: float = Field(default=0.96, gt=0, le=1)
     """Flow time at which the picture is read."""
     stereo: bool = False
@@ -85,6 +88,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     config = SampleConfig(
         steps=options.steps,
         guidance=options.guidance,
+        guidance_rescale=options.guidance_rescale,
         t_condition=options.t_video,
         max_windows=options.windows_on(device),
     )

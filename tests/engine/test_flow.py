@@ -10,7 +10,7 @@ import torch
 from avlink.engine.flow.loss import flow_matching_loss
 from avlink.engine.flow.path import data_to_velocity, sample_path, velocity_to_data
 from avlink.engine.flow.schedule import euler_times, logit_normal
-from avlink.engine.flow.solver import euler, guide
+from avlink.engine.flow.solver import euler, guide, rescale
 
 
 def test_path_begins_in_noise_and_ends_in_data() -> None:
@@ -66,3 +66,15 @@ def test_guidance_of_one_is_the_conditional_and_zero_the_unconditional() -> None
     a, b = torch.randn(5), torch.randn(5)
     torch.testing.assert_close(guide(a, b, 1.0), a)
     torch.testing.assert_close(guide(a, b, 0.0), b)
+
+
+def test_rescaled_guidance_spreads_as_far_as_the_conditional_and_leaves_its_direction() -> None:
+    x_t, plain, drop = torch.randn(3, 2, 40, 4).unbind()
+    t = torch.tensor([0.0, 0.7])
+    guided = guide(plain, drop, 6.0)
+    torch.testing.assert_close(rescale(guided, plain, x_t, t, 0.0), guided)
+    made = velocity_to_data(rescale(guided, plain, x_t, t, 1.0), x_t, t)
+    torch.testing.assert_close(made.std((1, 2)), velocity_to_data(plain, x_t, t).std((1, 2)))
+    loud = velocity_to_data(guided, x_t, t)
+    torch.testing.assert_close(made / made.std((1, 2), keepdim=True), loud / loud.std((1, 2), keepdim=True))
+    torch.testing.assert_close(rescale(plain, plain, x_t, t, 1.0), plain)

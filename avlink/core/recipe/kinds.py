@@ -103,6 +103,8 @@ class EvaluateRecipe(Recipe):
     seed: Seed = 0
     steps: int = Field(default=8, ge=1)
     guidance: float = Field(default=3.5, ge=0)
+    guidance_rescale: float = Field(default=0.5, ge=0, le=1)
+    """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""
     captions: bool = False
     baselines: bool = True
     """Also evaluate the baselines: the model without its stem, without pictures, and its other direction."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
+from avlink.engine.flow.path import data_to_velocity, velocity_to_data
+
 Velocity = Callable[[Tensor, float], Tensor]
 """(X_t, t) -> v."""
 
@@ -43,3 +45,22 @@ def guide(
     # The weight counts from the unconditional velocity. Ho and Salimans count from the conditional one: their w is this
     # weight less 1.
     return unconditional + weight * (conditional - unconditional)
+
+
+def rescale(
+    guided: Float[Tensor, "batch ..."],
+    conditional: Float[Tensor, "batch ..."],
+    x_t: Float[Tensor, "batch ..."],
+    t: Float[Tensor, " batch"],
+    share: float,
+) -> Float[Tensor, "batch ..."]:
+    """Return a guided velocity whose data spreads as far as that of the conditional one (Lin et al. 2024, section 3.4).
+
+    Guidance makes data larger than any that was learned from: sounds that are all at full scale. `share` 0 leaves it
+    so, 1 takes the standard deviation of the conditional data.
+    """
+    data, usual = velocity_to_data(guided, x_t, t), velocity_to_data(conditional, x_t, t)
+    axes = tuple(range(1, data.ndim))
+    # The floor: data of zeros has no spread, and stays as it is.
+    factor = usual.std(axes, keepdim=True) / data.std(axes, keepdim=True).clamp(min=1e-6)
+    return data_to_velocity(data * (1 + share * (factor - 1)), x_t, t)

@@ -25,7 +25,7 @@ from avlink.core.values import (
 from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
-from avlink.engine.flow.solver import euler, guide
+from avlink.engine.flow.solver import euler, guide, rescale
 from avlink.engine.nn.controller import hit_curve
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
@@ -116,7 +116,7 @@ class SoundSampler(Sampler):
                         text_a=repeat(prompt, count),
                         hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
                     ).audio
-                    return guide(plain, drop, self.config.guidance)
+                    return self._guided(plain, drop, stacked, times["t_a"])
                 pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
                 seen = [motion[i] for i in part]
                 keep = model(
@@ -130,7 +130,7 @@ class SoundSampler(Sampler):
                     features=None if self.extracted is None else torch.stack([features[i] for i in part]),
                     hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
                 ).audio
-                return guide(keep, drop, self.config.guidance)
+                return self._guided(keep, drop, stacked, times["t_a"])
 
             return self._over_windows(a_t, windows, of_windows)
 
@@ -140,6 +140,17 @@ class SoundSampler(Sampler):
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
         # Tokens are longer than samples, so the sound is cut to the exact length that was asked for.
         return FittedSound(made, to_index(request.duration_s, self.sample_rate))
+
+    def _guided(
+        self,
+        keep: Float[Tensor, "batch tokens channels"],
+        drop: Float[Tensor, "batch tokens channels"],
+        a_t: Float[Tensor, "batch tokens channels"],
+        t: Float[Tensor, " batch"],
+    ) -> Float[Tensor, "batch tokens channels"]:
+        """Return the guided velocity of velocities with and without conditions, at its usual spread."""
+        guided = guide(keep, drop, self.config.guidance)
+        return rescale(guided, keep, a_t, t, self.config.guidance_rescale)
 
     def _over_windows(
         self,
