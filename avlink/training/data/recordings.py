@@ -6,8 +6,9 @@ name is held out: the foundry's held-out clips sound as recordings that no train
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
@@ -17,6 +18,7 @@ import numpy as np
 from avlink.core.errors import InputError, LibraryError, MediaError
 from avlink.foundry.recordings import RecordedHit, RecordedHits, RecordedObject
 from avlink.library.index import open_library_index
+from avlink.library.thesaurus import Concept, concepts_of_label, thesaurus, word_parts
 from avlink.library.values import Sound
 from avlink.media.audio import read_audio
 
@@ -38,6 +40,9 @@ _INSTRUMENTS = frozenset(("drum", "drums", "kick", "snare", "tom", "hihat", "hat
 """A struck cymbal is metal, and nobody's picture of metal that is struck."""
 _SAYS_NOTHING = frozenset(("sounds", "sound", "other", "misc", "mid"))
 _CAPTION_WORDS = 5
+_FACETS = ("source", "action", "material")
+_SYNONYM_CAPTIONS, _CAPTION_CONCEPTS, _BROADER = 6, 3, 0.25
+"""Captions of other words for the same, their concepts, and the share of concepts that are named by a broader one."""
 
 Split = Literal["train", "held_out"]
 
@@ -96,22 +101,56 @@ def family_of(sound: Sound) -> str:
 
 
 def group_of(sound: Sound) -> str:
-    """Return the words of a sound's text, such as "metal impact", by which objects are drawn evenly."""
-    return sound.description.text.casefold()
+    """Return the words of a sound's text and what sounds, such as "animal dog", by which objects are drawn evenly."""
+    sources = [concept.name for concept in _concepts_of(sound) if concept.facet == "source"]
+    return " ".join([sound.description.text.casefold(), *sources[:1]])
 
 
 def captions_of(sound: Sound) -> tuple[str, ...]:
-    """Return captions of a sound, from its name and its text; UCS words only where its author gave them."""
-    folder = set(re.split(r"[^a-z]+", sound.name.rpartition("/")[0].casefold()))
-    named = [word for word in sound.description.name.split() if len(word) > 2 and word.isalpha()]
-    name = " ".join([word for word in named if word not in folder | _SAYS_NOTHING][:_CAPTION_WORDS])
+    """Return captions of a sound, from its name and its text, and of other words for the same by the thesaurus.
+
+    UCS words count only where its author gave them.
+    """
+    name = " ".join(_named_words(sound)[:_CAPTION_WORDS])
     text = " ".join(sound.description.text.split()[:_CAPTION_WORDS])
     lines = [name, f"{text} {name}", f"{name} {text}", text]
     if sound.description.catid_from not in ("", "words"):
         # The last is UCS's abbreviation.
         category = " ".join(sound.description.category.split()[:-1])
         lines += [f"{category} {name}", category]
+    if concepts := _concepts_of(sound):
+        # The same captions whenever they are asked for.
+        rng = random.Random(sound.name)
+        lines += [_synonyms(concepts, rng) for _ in range(_SYNONYM_CAPTIONS)]
     return tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+
+def _synonyms(concepts: Sequence[Concept], rng: random.Random) -> str:
+    """Return a word for each of the first concepts, such as "puppy woofs" for a dog that barks."""
+    words = []
+    for concept in concepts[:_CAPTION_CONCEPTS]:
+        broader = [thesaurus()[name] for name in concept.broader]
+        named = rng.choice(broader) if broader and rng.random() < _BROADER else concept
+        words.append(rng.choice(named.words))
+    return " ".join(words)
+
+
+def _concepts_of(sound: Sound) -> tuple[Concept, ...]:
+    """Return the concepts of a sound's name that sound: what, then what it does, then what it is made of."""
+    found = {
+        name: thesaurus()[name]
+        for word in _named_words(sound)
+        for part in word_parts(word) or (word,)
+        for name in concepts_of_label(part)
+    }
+    return tuple(concept for facet in _FACETS for concept in found.values() if concept.facet == facet)
+
+
+def _named_words(sound: Sound) -> list[str]:
+    """Return the words of a sound's own name, without those of its folder."""
+    folder = set(re.split(r"[^a-z]+", sound.name.rpartition("/")[0].casefold()))
+    words = [word.casefold() for word in sound.description.name.split() if len(word) > 2 and word.isalpha()]
+    return [word for word in words if word not in folder | _SAYS_NOTHING]
 
 
 def cut_hits(sound: Sound, rate: int) -> Iterator[RecordedHit]:
