@@ -167,6 +167,7 @@ def _evaluate_split(
         edited = generated("model with edited hits", hits=[edit.hits for edit in edits])
     if recipe.baselines and model.has_motion:
         conditions.append(generated("model, stem withheld", use_motion=False))
+        conditions.append(generated("model, video backbone withheld", use_backbone=False))
     if recipe.baselines:
         conditions.append(generated("audio model alone", use_picture=False))
     references = [

@@ -49,11 +49,13 @@ class EvaluatedModel(Protocol):
         duration_s: Fraction,
         use_picture: bool = True,
         use_motion: bool = True,
+        use_backbone: bool = True,
         hits: Sequence[tuple[Hit, ...]] | None = None,
         on_clip: OnClip | None = None,
     ) -> Sounds:
         """Return sounds of `duration_s` for pictures at `picture`; `use_picture=False` uses the audio model alone.
 
+        `use_motion=False` and `use_backbone=False` withhold what the motion stem and the video backbone see.
         `hits`, one tuple per clip, condition a model that follows them.
         """
         ...
@@ -119,13 +121,14 @@ class BundleModel:
         duration_s: Fraction,
         use_picture: bool = True,
         use_motion: bool = True,
+        use_backbone: bool = True,
         hits: Sequence[tuple[Hit, ...]] | None = None,
         on_clip: OnClip | None = None,
     ) -> Sounds:
         """See `EvaluatedModel`."""
         from avlink.engine.sampling import SoundSampler
 
-        config = replace(self._config, use_picture=use_picture, use_motion=use_motion)
+        config = replace(self._config, use_picture=use_picture, use_motion=use_motion, use_backbone=use_backbone)
         sampler = SoundSampler(self._system, config, self._extractor)
         sounds = []
         for index, pixels in enumerate(frames):

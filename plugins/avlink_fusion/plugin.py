@@ -47,6 +47,9 @@ class SoundOptions(FusionOptions):
     sounds near full scale, 1 quiet ones."""
     t_video: float = Field(default=0.96, gt=0, le=1)
     """Flow time at which the picture is read."""
+    video_backbone: bool = True
+    """Read pictures by the video backbone, as the paper does. Without it a step takes a third less, and what is seen is
+    what the motion stem and the spotter see; for models with a motion stem."""
     stereo: bool = False
     """Place sound between left and right where the picture has what sounds: stereo stems. Mono without."""
     extractor: dict[str, Any] = Field(default_factory=dict)
@@ -91,6 +94,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         guidance_rescale=options.guidance_rescale,
         t_condition=options.t_video,
         max_windows=options.windows_on(device),
+        use_backbone=options.video_backbone,
     )
     ready = _extractor(options)
     sampler = SoundSampler(system, config, None if ready is None else ready.load(device))

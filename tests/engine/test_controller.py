@@ -133,3 +133,25 @@ def test_where_hits_speak_alone_the_motion_stem_does_not_count(
         for used in (True, False)
     )
     assert np.array_equal(with_stem, without) != stem_counts
+
+
+@torch.no_grad()
+def test_without_stem_and_backbone_nothing_is_seen() -> None:
+    torch.manual_seed(0)
+    system = System(TINY).eval()
+    for parameter in system.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    picture = TINY.picture
+    pixels = np.random.default_rng(0).integers(0, 255, (24, picture.height, picture.width, 3), np.uint8)
+    request = SoundRequest(
+        frames=Frames(pixels=pixels, rate=Fraction(24)), duration_s=Fraction(1), prompt=Prompt(text="wood"), seed=1
+    )
+
+    def made(**switches: bool) -> np.ndarray:
+        return read_whole(SoundSampler(system, SampleConfig(steps=2, **switches)).generate([request])[0]).samples
+
+    blind, whole = made(use_picture=False), made()
+    np.testing.assert_array_equal(made(use_motion=False, use_backbone=False), blind)
+    by_motion, by_backbone = made(use_backbone=False), made(use_motion=False)
+    for one, other in ((by_motion, whole), (by_backbone, whole), (by_motion, by_backbone), (by_motion, blind)):
+        assert not np.array_equal(one, other)

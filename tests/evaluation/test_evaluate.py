@@ -50,7 +50,17 @@ class Clicker:
     follows_hits = True
 
     def generate(
-        self, frames, captions, seeds, *, duration_s, use_picture=True, use_motion=True, hits=None, on_clip=None
+        self,
+        frames,
+        captions,
+        seeds,
+        *,
+        duration_s,
+        use_picture=True,
+        use_motion=True,
+        use_backbone=True,
+        hits=None,
+        on_clip=None,
     ) -> np.ndarray:
         sounds = np.zeros((len(frames), round(duration_s * self.sample_rate)), dtype=np.float32)
         for row, (pixels, seed) in enumerate(zip(frames, seeds, strict=True)):

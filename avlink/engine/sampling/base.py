@@ -38,6 +38,9 @@ class SampleConfig:
     """Windows in one forward pass, which bounds the memory."""
     use_picture: bool = True
     use_motion: bool = True
+    use_backbone: bool = True
+    """Read the picture by the backbone of the other modality too. Without it sound knows of the picture what the motion
+    stem sees, and of hits."""
 
 
 def seeded_noise(shape: tuple[int, ...], seed: int, salt: int) -> Tensor:

@@ -117,7 +117,9 @@ class SoundSampler(Sampler):
                         hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
                     ).audio
                     return self._guided(plain, drop, stacked, times["t_a"])
-                pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
+                pictures = None
+                if self.config.use_backbone:
+                    pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
                 seen = [motion[i] for i in part]
                 keep = model(
                     "audio",

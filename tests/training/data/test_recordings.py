@@ -16,6 +16,7 @@ from avlink.foundry import make_clips, make_sound
 from avlink.foundry.recordings import RecordedHit, SceneHits
 from avlink.foundry.scene import Contact
 from avlink.library.libraries import add_library
+from avlink.library.thesaurus import concepts_of_label
 from avlink.metrics.gain import matched_count
 from avlink.metrics.onsets import detect_onsets
 from avlink.training.data.clips import ClipStore
@@ -23,7 +24,7 @@ from avlink.training.data.foundry import foundry_labels, prepare_foundry
 from avlink.training.data.index import ClipLabels, hits_of
 from avlink.training.data.library_clips import library_clip, prepare_library
 from avlink.training.data.prepare import clips_for, prepare
-from avlink.training.data.recordings import recorded_hits, sounds_of
+from avlink.training.data.recordings import captions_of, group_of, recorded_hits, sounds_of
 from avlink.training.train import train
 from tests.library.sounds import hiss, strikes, write_wav
 
@@ -48,6 +49,22 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
 def _data(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVLINK_DATA_DIR", library)
     recorded_hits.cache_clear()
+
+
+def test_captions_say_the_same_in_other_words_and_groups_are_of_one_source() -> None:
+    sounds = {sound.name: sound for split in ("train", "held_out") for sound in sounds_of("foley", split)}
+    rain, knock = sounds["rain heavy.wav"], sounds["wood knock 1.wav"]
+    for sound in (rain, knock):
+        assert captions_of(sound) == captions_of(sound)
+        assert "" not in captions_of(sound) and len(set(captions_of(sound))) == len(captions_of(sound))
+    assert "wood knock" in captions_of(knock)
+    others = [line for line in captions_of(knock) if not {"wood", "knock"} & set(line.split())]
+    assert others
+    # Every word of these is one of the concepts of the name, or of what is broader.
+    concepts = {"knock", "impact", "wood"}
+    assert all(concepts & set(concepts_of_label(word)) for line in others for word in line.split())
+    assert group_of(rain) != group_of(knock) and group_of(rain).endswith("rain")
+    assert group_of(knock) == group_of(sounds["wood knock 2.wav"])
 
 
 def test_sounds_are_held_out_by_name_and_none_is_in_both_parts() -> None:
