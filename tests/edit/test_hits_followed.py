@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from avlink.testing import Shot
 
 SEED = 1_000_001
 RATE = 48000
+SEEDS = range(5)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +61,8 @@ def times_of(timeline: otio.schema.Timeline) -> NDArray[np.float64]:
     return np.array(sorted(marker.marked_range.start_time.to_seconds() - first_s for marker in clip.markers))
 
 
-def stem_of(project: Path, session: Session) -> NDArray[np.float32]:
-    # With two noises of five one hit is heard twice, as some of the recordings are that the model learned from.
-    recipe = load_recipe("foley", "sonify", ["backend.options.steps=4", "stems.post=[]", "run.seed=1"])
+def stem_of(project: Path, session: Session, seed: int) -> NDArray[np.float32]:
+    recipe = load_recipe("foley", "sonify", ["backend.options.steps=4", "stems.post=[]", f"run.seed={seed}"])
     report = sonify(SonifyRequest(input=project, recipe=recipe, device="cpu"), session)
     (item,) = report.items
     sound = WaveFile(item.stems[0].path)
@@ -69,12 +70,22 @@ def stem_of(project: Path, session: Session) -> NDArray[np.float32]:
     return sound.read(0, sound.num_samples)[0]
 
 
-def test_a_deleted_hit_is_silent_and_nothing_else_changes(spotted: Path, session: Session, tmp_path: Path) -> None:
+def heard(sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    return detect_onsets(sound, RATE).times_s
+
+
+def f1(hits_s: NDArray[np.float64], sounds: Sequence[NDArray[np.float32]]) -> float:
+    """Return the mean F1 within 60 ms. Of one sound it says little: some of the recordings that the model learned from
+    sound twice, and so does a hit of it now and then."""
+    return float(np.mean([match_onsets(hits_s, heard(sound), 0.06).f1 for sound in sounds]))
+
+
+def test_a_deleted_hit_is_silent_and_nothing_else_changes(spotted: Path, session: Session) -> None:
     timeline = markers_of(spotted)
     hits_s = times_of(timeline)
     assert len(hits_s) >= 4
-    before = stem_of(spotted, session)
-    assert match_onsets(hits_s, detect_onsets(before, RATE).times_s, 0.06).f1 > 0.9
+    before = [stem_of(spotted, session, seed) for seed in SEEDS]
+    assert f1(hits_s, before) > 0.9
 
     (clip,) = timeline.find_clips()
     gone = sorted(clip.markers, key=lambda marker: marker.marked_range.start_time)[2]
@@ -82,15 +93,14 @@ def test_a_deleted_hit_is_silent_and_nothing_else_changes(spotted: Path, session
     clip.markers[:] = [marker.deepcopy() for marker in clip.markers if marker.marked_range != gone.marked_range]
     edited = spotted.with_name("edited.otio")
     otio.adapters.write_to_file(timeline, str(edited))
-    after = stem_of(edited, session)
-    found_s = detect_onsets(after, RATE).times_s
-    assert match_onsets(times_of(timeline), found_s, 0.06).f1 > 0.9
-    assert not np.any(np.abs(found_s - at_s) < 0.06)
-
-    changed = np.flatnonzero(before != after) / RATE
-    # Widened by what resampling may add on either side.
-    assert changed.min() > at_s - 0.13 and changed.max() < at_s + 2.6
-    assert len(changed) / RATE < Fraction(3, 2)
+    after = [stem_of(edited, session, seed) for seed in SEEDS]
+    assert f1(times_of(timeline), after) > 0.9
+    for one, other in zip(before, after, strict=True):
+        assert not np.any(np.abs(heard(other) - at_s) < 0.06)
+        changed = np.flatnonzero(one != other) / RATE
+        # Widened by what resampling may add on either side.
+        assert changed.min() > at_s - 0.13 and changed.max() < at_s + 2.6
+        assert len(changed) / RATE < Fraction(3, 2)
 
 
 def test_an_added_hit_sounds_where_nothing_moves(spotted: Path, session: Session) -> None:
@@ -106,5 +116,5 @@ def test_an_added_hit_sounds_where_nothing_moves(spotted: Path, session: Session
     clip.markers.append(otio.schema.Marker("hit 0.9", span))
     edited = spotted.with_name("added.otio")
     otio.adapters.write_to_file(timeline, str(edited))
-    found_s = detect_onsets(stem_of(edited, session), RATE).times_s
-    assert np.any(np.abs(found_s - at_s) < 0.06)
+    for seed in SEEDS:
+        assert np.any(np.abs(heard(stem_of(edited, session, seed)) - at_s) < 0.06)

@@ -59,7 +59,7 @@ def check_physics(recipe: TrainRecipe, data: PhysicsData) -> None:
     for name in recipe.stages:
         if name == "appearance":
             raise RecipeError("stage 'appearance' learns from stills, which data.source = 'physics' has not")
-        if name not in _SILENT_STAGES and not _has_sound(spec):
+        if name not in _SILENT_STAGES and not makes_sound(spec):
             raise RecipeError(
                 f"stage '{name}' needs sound: clips of the physics foundry have it at 16000 Hz and up to 5.16 s, and "
                 f"the model wants {spec.describe_sound()}; train it on another source"
@@ -86,7 +86,7 @@ def prepare_physics(recipe: TrainRecipe, data: PhysicsData, root: Path, listener
         changed = ", ".join(key for key in told if before.get(key) != told[key])
         raise InputError(f"{root} holds clips of the physics foundry with another {changed}; choose another folder")
     spec = clip_spec_of(recipe.model)
-    samples = spec.samples if _has_sound(spec) else 0
+    samples = spec.samples if makes_sound(spec) else 0
     jobs = [
         *_jobs(root / "train", "train", data, data.clips, shape, samples),
         *_jobs(root / "held_out", "held_out", data, data.held_out, shape, samples),
@@ -178,7 +178,7 @@ def _format(recipe: TrainRecipe, data: PhysicsData) -> ClipFormat:
     return ClipFormat(width=width, height=height, fps=fps, duration_s=Fraction(clip_spec_of(recipe.model).window_s))
 
 
-def _has_sound(spec: ClipSpec) -> bool:
+def makes_sound(spec: ClipSpec) -> bool:
     """Return True if the foundry can make the sound that a model reads."""
     from avlink.foundry.clip import CLIP_SAMPLES, SAMPLE_RATE
 

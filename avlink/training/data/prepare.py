@@ -15,7 +15,7 @@ from avlink.core.recipe.data import FoundryData, LibraryData, PhysicsData, media
 from avlink.training.data.clip_spec import clip_spec_of
 from avlink.training.data.files import PreparedFiles, prepare_files
 from avlink.training.data.foundry import prepare_foundry
-from avlink.training.data.physics import check_physics, prepare_physics
+from avlink.training.data.physics import check_physics, makes_sound, prepare_physics
 from avlink.training.data.prepared import (
     ALL,
     Partition,
@@ -92,7 +92,8 @@ def prepare(
         )
     listener(JobDone(job_id="data", name="clips", note=_summary(done)))
     bundles = read_start_bundles(recipe)
-    vae = load_start_vae(recipe, bundles)
+    silent = isinstance(recipe.data, PhysicsData) and not makes_sound(clip_spec_of(recipe.model))
+    vae = None if silent else load_start_vae(recipe, bundles)
     if vae is not None:
         prepare_latents(recipe, vae, root, stores, part, listener, device)
     texts = prepare_texts(recipe, text_bundle(bundles), root, captions, part, listener, device) if bundles else None

@@ -97,3 +97,13 @@ def test_a_stage_that_needs_sound_is_refused_where_the_model_hears_more_than_the
     high = MODEL.replace("[model.mel]", "[model.mel]\nsample_rate = 48000")
     with pytest.raises(RecipeError, match=r"stage 'vae' needs sound: .* at 48000 Hz"):
         train(recipe(tmp_path, DATA + high + stages("vae", 1)), tmp_path / "out")
+
+
+@needs_mujoco
+def test_clips_without_sound_are_prepared_without_latents(tmp_path: Path) -> None:
+    """A model of 48 kHz hears more than the physics foundry makes: there is nothing to encode."""
+    from avlink.training.data.prepare import prepare
+
+    small = ["data.clips=1", "data.held_out=1", 'data.families=["strike"]']
+    done = prepare(load_recipe("spotter", "train", small), tmp_path / "clips", ignore)
+    assert done.clips == {"train": 1, "held_out": 1} and not done.latents
