@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from avlink import PictureGenerator, SoundGenerator
     from avlink.hooks import ReadyExtractor
 
-_CODE_VERSION = 2
+_CODE_VERSION = 3
 """Raise it when the same weights and options sound different."""
 
 
@@ -50,6 +50,9 @@ class SoundOptions(FusionOptions):
     video_backbone: bool = True
     """Read pictures by the video backbone, as the paper does. Without it a step takes a third less, and what is seen is
     what the motion stem and the spotter see; for models with a motion stem."""
+    spot: bool = True
+    """Follow hits that motion shows on clips whose hits are not known, where the motion stem is not sure of what it
+    sees, as on film. It needs a model with a stem and a temporal controller; without, others stay as they are."""
     stereo: bool = False
     """Place sound between left and right where the picture has what sounds: stereo stems. Mono without."""
     extractor: dict[str, Any] = Field(default_factory=dict)
@@ -84,11 +87,13 @@ def _extractor(options: SoundOptions) -> ReadyExtractor | None:
 
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     """Return the V2A generator of a bundle."""
-    from avlink import V2A, SampleConfig, SoundSampler, load_system, read_bundle
+    from avlink import V2A, SampleConfig, SoundSampler, load_onset_net, load_system, read_bundle
     from avlink_fusion.panning import StereoGenerator
+    from avlink_fusion.spotting import SpottingGenerator
 
-    system = load_system(read_bundle(find_bundle(options.model)), V2A, device)
-    config = SampleConfig(
+    bundle = read_bundle(find_bundle(options.model))
+    system = load_system(bundle, V2A, device)
+    settings = SampleConfig(
         steps=options.steps,
         guidance=options.guidance,
         guidance_rescale=options.guidance_rescale,
@@ -97,8 +102,13 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         use_backbone=options.video_backbone,
     )
     ready = _extractor(options)
-    sampler = SoundSampler(system, config, None if ready is None else ready.load(device))
-    return StereoGenerator(sampler) if options.stereo else sampler
+    sampler = SoundSampler(system, settings, None if ready is None else ready.load(device))
+    generator = StereoGenerator(sampler) if options.stereo else sampler
+    config = bundle.config
+    # A spotter of its own may see pictures of another size than the model does.
+    if not options.spot or config.controller is None or config.motion is None or config.spotter is not None:
+        return generator
+    return SpottingGenerator(generator, load_onset_net(bundle, device))
 
 
 def load_picture(options: PictureOptions, device: str) -> PictureGenerator:

@@ -1,0 +1,104 @@
+"""Hits that the built-in backend spots itself: on film, where its motion stem is unsure, and not on drawings."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from avlink_fusion.spotting import AveragedFrames, SpottingGenerator
+from numpy.typing import NDArray
+
+from avlink import PictureSpec, find_bundle, load_onset_net, read_bundle
+from avlink.core.values import Frames, Prompt, SoundRequest
+from avlink.foundry import FRAME_RATE, make_clips
+from avlink.media.frames import open_frames
+from avlink.media.movie import write_video
+from avlink.metrics.gain import matched_count
+
+SEEN = PictureSpec(rate=Fraction(24), width=64, height=36)
+
+
+class Listener:
+    """A generator that keeps its requests, and is silent."""
+
+    sample_rate = 48000
+    picture = SEEN
+
+    def __init__(self) -> None:
+        self.requests: list[SoundRequest] = []
+
+    def generate(self, requests, *, on_step=None):
+        self.requests += requests
+        return [None for _ in requests]
+
+
+def asked(pixels: NDArray[np.uint8], rate: Fraction, **changes) -> SoundRequest:
+    """Return the request that the generator gets for pictures at `rate`, which divides 120."""
+    listener = Listener()
+    spotting = SpottingGenerator(listener, load_onset_net(read_bundle(find_bundle("builtin")), "cpu"))
+    assert spotting.picture == PictureSpec(rate=Fraction(120), width=64, height=36)
+    held = np.repeat(pixels, int(120 / rate), axis=0)
+    frames = Frames(pixels=held, rate=Fraction(120))
+    whole = {"frames": frames, "duration_s": Fraction(len(held), 120), "prompt": Prompt(), "seed": 0} | changes
+    spotting.generate([SoundRequest(**whole)])
+    (got,) = listener.requests
+    return got
+
+
+@pytest.fixture(scope="module")
+def drawing() -> tuple[NDArray[np.uint8], list[float]]:
+    batch = make_clips([1_000_001], split="held_out")
+    return batch.frames[0].numpy(), [event.time_s for event in batch.clips[0].events]
+
+
+def film(rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[float]]:
+    """Something dim and soft that draws back slowly and strikes, at 60 pictures a second with grain."""
+    times_s = [0.7, 1.6, 2.5, 3.4, 4.3]
+    moments = [moment for time_s in times_s for moment in (time_s - 0.6, time_s - 0.1, time_s)]
+    path = np.interp(np.arange(300) / 60, moments, [32, 14, 32] * len(times_s))
+    light = 90 + 25 * np.exp(-(((np.arange(64)[None, None] - path[:, None, None]) / 14) ** 2))
+    grainy = light + rng.normal(0, 4, (300, 36, 64))
+    return np.repeat(grainy.clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1), times_s
+
+
+def test_a_drawing_that_the_stem_is_sure_of_is_left_to_it(drawing: tuple[NDArray[np.uint8], list[float]]) -> None:
+    pixels, _ = drawing
+    got = asked(pixels, FRAME_RATE)
+    assert got.hits is None
+    # The model gets the very pictures that it gets without.
+    np.testing.assert_array_equal(got.frames.read(0, len(pixels)), pixels)
+    assert got.frames.num_frames == len(pixels) and got.frames.rate == 24
+
+
+def test_on_film_the_hits_are_those_of_motion() -> None:
+    pixels, times_s = film(np.random.default_rng(0))
+    got = asked(pixels, Fraction(60))
+    assert got.hits
+    found = [float(hit.time_s) for hit in got.hits]
+    assert matched_count(times_s, found, 0.06) == len(found) == 5
+    assert got.frames.rate == 24 and got.frames.num_frames == 120
+
+
+@pytest.mark.parametrize("changes", [{"hits": ()}, {"is_ambience": True}])
+def test_hits_that_are_known_and_ambience_are_left_as_they_are(changes: dict[str, object]) -> None:
+    pixels, _ = film(np.random.default_rng(0))
+    assert asked(pixels, Fraction(60), **changes).hits == changes.get("hits")
+
+
+def test_a_still_picture_has_no_hits() -> None:
+    assert asked(np.full((120, 36, 64, 3), 90, np.uint8), Fraction(60)).hits is None
+
+
+@pytest.mark.parametrize("rate", [24, 30, 60])
+def test_averaged_pictures_are_those_of_the_lower_rate(tmp_path: Path, rate: int) -> None:
+    pixels, _ = film(np.random.default_rng(1))
+    write_video(tmp_path / "film.mp4", Frames(pixels=pixels[::2], rate=Fraction(rate)), scale=4)
+    spec, whole = SEEN, {"start_s": Fraction(0), "duration_s": Fraction(2)}
+    fine = open_frames(tmp_path / "film.mp4", spec=PictureSpec(rate=Fraction(120), width=64, height=36), **whole)
+    wanted, made = open_frames(tmp_path / "film.mp4", spec=spec, **whole), AveragedFrames(fine, 5)
+    assert made.num_frames == wanted.num_frames and made.rate == wanted.rate
+    low, high = made.read(0, 1000).astype(int), wanted.read(0, 1000).astype(int)
+    assert np.abs(low - high).max() <= 1
+    np.testing.assert_array_equal(made.read(7, 9), made.read(0, 1000)[7:9])
