@@ -174,7 +174,8 @@ def test_a_bundle_is_measured_from_its_folder(tmp_path: Path):
     )
     report = evaluate(EvaluateRecipe(bundle=str(folder), split="transfer", clips=1, steps=1), device="cpu")
     names = list(rows(report, "transfer.onsets"))
-    assert names[:3] == ["model", "model, stem withheld", "audio model alone"]
+    withheld = ["model, stem withheld", "model, video backbone withheld"]
+    assert names[:4] == ["model", *withheld, "audio model alone"]
     assert "pictures" in report.to_json()["sections"]
 
 
