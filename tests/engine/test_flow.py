@@ -78,3 +78,6 @@ def test_rescaled_guidance_spreads_as_far_as_the_conditional_and_leaves_its_dire
     loud = velocity_to_data(guided, x_t, t)
     torch.testing.assert_close(made / made.std((1, 2), keepdim=True), loud / loud.std((1, 2), keepdim=True))
     torch.testing.assert_close(rescale(plain, plain, x_t, t, 1.0), plain)
+    # Up to the last of many steps.
+    late = torch.tensor([0.98, 0.999])
+    assert torch.equal(rescale(guided, plain, x_t, late, 0.0), guided)

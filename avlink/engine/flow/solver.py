@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -63,4 +64,5 @@ def rescale(
     axes = tuple(range(1, data.ndim))
     # The floor: data of zeros has no spread, and stays as it is.
     factor = usual.std(axes, keepdim=True) / data.std(axes, keepdim=True).clamp(min=1e-6)
-    return data_to_velocity(data * (1 + share * (factor - 1)), x_t, t)
+    # What changes is added. The whole data as a velocity would shrink near t = 1, where the divisor has a floor.
+    return guided + data_to_velocity(share * (factor - 1) * data, torch.zeros_like(x_t), t)
