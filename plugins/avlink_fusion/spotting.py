@@ -38,11 +38,11 @@ class AveragedFrames:
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return pictures [start, stop); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_frames)
-        fine = self._frames.read(start * self._factor, stop * self._factor).astype(np.float32)
+        fine = self._frames.read(start * self._factor, stop * self._factor)
         # The last mean may be of fewer.
         lacking = (stop - start) * self._factor - len(fine)
         fine = np.concatenate([fine, np.repeat(fine[-1:], max(0, lacking), axis=0)])
-        means = fine.reshape(stop - start, self._factor, *fine.shape[1:]).mean(axis=1)
+        means = fine.reshape(stop - start, self._factor, *fine.shape[1:]).mean(axis=1, dtype=np.float32)
         return np.round(means).astype(np.uint8)
 
 
