@@ -233,7 +233,19 @@ class VideoConfig(Table):
     def _patches_tile(self) -> VideoConfig:
         if self.frames % self.patch[0] or self.height % self.patch[1] or self.width % self.patch[2]:
             raise ValueError(f"patch {self.patch} does not tile {self.frames}x{self.height}x{self.width} pixels")
+        # Windows start at whole seconds, which must hold whole patches.
+        if self.fps % self.patch[0]:
+            raise ValueError(f"patches of {self.patch[0]} frames do not tile a second of {self.fps}")
         return self
+
+    @property
+    def moments_per_second(self) -> float:
+        """Patches that follow each other in one second (eta_v of eq. 4)."""
+        return self.fps / self.patch[0]
+
+    def frames_of(self, seconds: float) -> int:
+        """Return the number of frames in the whole patches that cover `seconds`."""
+        return -int(-seconds * self.moments_per_second // 1) * self.patch[0]
 
 
 class ExtractedConfig(Table):

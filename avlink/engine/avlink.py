@@ -50,7 +50,7 @@ Direction: TypeAlias = Literal["audio", "video", "both"]
 """The generated modality: "audio" is V2A, "video" is A2V, "both" generates both at once."""
 
 _SLOWEST, _FASTEST = 0.05, 3.0
-"""Radians per video frame: at 6 fps, from one turn in 21 s to one in a third of a second."""
+"""Radians per moment of the video stream: at 6 a second, from one turn in 21 s to one in a third of a second."""
 
 
 class Velocities(NamedTuple):
@@ -178,10 +178,10 @@ class FusionBranch(nn.Module):
 
 
 def aligned_rope(tau: Float[Tensor, " tokens"], head_dim: int) -> Float[Tensor, "tokens pairs 2"]:
-    """Return the rotations e^(i tau theta) of equation 4; `tau` is in video frames for every modality."""
+    """Return the rotations e^(i tau theta) of equation 4; `tau` is in moments of the video stream."""
     pairs = head_dim // 2
-    # Bounded on both sides, unlike the speeds for words: slower pairs hardly turn within a window of 31 frames, and
-    # above pi neighbouring frames would alias.
+    # Bounded on both sides, unlike the speeds for words: slower pairs hardly turn within a window of 31 moments,
+    # and above pi neighbouring ones would alias.
     # (pairs,), in equal ratios from _FASTEST to exactly _SLOWEST: so the exponent ends at 1, unlike in `frequencies`.
     speeds = _FASTEST * (_SLOWEST / _FASTEST) ** (torch.arange(pairs, device=tau.device) / max(pairs - 1, 1))
     return rotary(tau[:, None] * speeds)
@@ -334,29 +334,28 @@ class AVLink(nn.Module):
         return a, v
 
     def tau(self, a: Stream, v: Stream | None, motion: Tensor | None) -> dict[str, Float[Tensor, " tokens"]]:
-        """Return the time of every token in video frames, which is tau of equation 4.
+        """Return the time of every token in moments of the video stream, which is tau of equation 4.
 
-        An audio token is eta_v / eta_a frames long, where eta_a is `tokens_per_second` and eta_v the frame rate.
+        A moment is a video frame, as in the paper, or as many as a patch has. An audio token is eta_v / eta_a moments
+        long, where eta_a is `tokens_per_second` and eta_v `moments_per_second`.
         """
-        config = self.config
-        fps, patch = config.picture.fps, config.picture.patch
+        config, picture = self.config, self.config.picture
+        eta_v = picture.moments_per_second
 
         def centres(count: int) -> Tensor:
             # n + 1/2 where the paper has n: tokens of different lengths are aligned by their centres. Aligned by their
-            # starts, sound would be matched to pictures (1 - eta_v / eta_a) / 2 frames late.
+            # starts, sound would be matched to pictures (1 - eta_v / eta_a) / 2 moments late.
             return torch.arange(count, device=a.tokens.device, dtype=torch.float32) + 0.5
 
-        tau = {"audio": centres(a.tokens.shape[1]) * fps / config.tokens_per_second}
+        tau = {"audio": centres(a.tokens.shape[1]) * eta_v / config.tokens_per_second}
         if v is not None and self.extracted is not None:
-            tau["video"] = centres(v.tokens.shape[1]) * fps / self.extracted.fps
+            tau["video"] = centres(v.tokens.shape[1]) * eta_v / self.extracted.fps
         elif v is not None:
-            # All patches of a frame stand at one moment: the alignment is temporal, space is left to the backbone.
-            per_time = (config.picture.height // patch[1]) * (config.picture.width // patch[2])
-            # A patch of several frames stands at the middle of them.
-            frames = centres(v.tokens.shape[1] // per_time) * patch[0]
-            tau["video"] = frames.repeat_interleave(per_time)
+            # All patches of a moment stand together: the alignment is temporal, space is left to the backbone.
+            per_time = (picture.height // picture.patch[1]) * (picture.width // picture.patch[2])
+            tau["video"] = centres(v.tokens.shape[1] // per_time).repeat_interleave(per_time)
         if motion is not None and config.motion is not None:
-            tau["motion"] = centres(motion.shape[1]) * fps / config.motion.fps
+            tau["motion"] = centres(motion.shape[1]) * eta_v / config.motion.fps
         return tau
 
 

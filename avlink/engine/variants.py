@@ -127,7 +127,7 @@ class TextLink(nn.Module):
     def forward(
         self, seen: list[Float[Tensor, "batch others other_dim"]], other_tau: Float[Tensor, " others"], span: float
     ) -> Float[Tensor, "batch words text_dim"]:
-        """Return one word per moment from the activations at every stop; `other_tau` and `span` are in video frames."""
+        """Return one word per moment from the activations at every stop; times are as in `AVLink.tau`."""
         # (stops, batch, moments, text_dim), averaged over the stops: the prompt has one word a moment, however many
         # blocks are read.
         words = torch.stack(
@@ -165,6 +165,7 @@ class TextAVLink(AVLink):
         control: Tensor | None = None,
     ) -> tuple[Stream, Stream | None]:
         assert isinstance(self.fusion, TextFusion)
+        picture = self.config.picture
         tau = self.tau(a, v, None)
         # Without picture, V2A is the audio backbone on its prompt alone.
         if v is not None:
@@ -177,7 +178,7 @@ class TextAVLink(AVLink):
                 given = backbone.run(given, *span)
                 seen.append(given.tokens)
             other_tau = tau["video" if direction == "audio" else "audio"]
-            words = self.fusion.link(seen, other_tau, float(self.config.picture.frames))
+            words = self.fusion.link(seen, other_tau, picture.frames / picture.patch[0])
             a, v = (_with_words(a, words), v) if direction == "audio" else (a, _with_words(v, words))
         if direction == "audio":
             return self.audio.run(a, 0, self.config.audio.depth), v

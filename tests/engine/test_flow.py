@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from avlink.engine.flow.loss import flow_matching_loss
+from avlink.engine.flow.loss import flow_matching_loss, motion_loss
 from avlink.engine.flow.path import data_to_velocity, sample_path, velocity_to_data
 from avlink.engine.flow.schedule import euler_times, logit_normal
 from avlink.engine.flow.solver import euler, guide, rescale
@@ -34,6 +34,16 @@ def test_the_loss_is_the_mean_squared_error_of_the_velocity_in_single_precision(
     torch.testing.assert_close(flow_matching_loss(data - noise + 2.0, path), torch.tensor(4.0))
     half = flow_matching_loss((data - noise + 2.0).bfloat16(), path)
     assert half.dtype == torch.float32 and float(half) == pytest.approx(4.0, rel=0.01)
+
+
+def test_the_loss_of_motion_counts_what_changes_from_frame_to_frame() -> None:
+    noise, data = torch.randn(2, 6, 3, 4, 4), torch.randn(2, 6, 3, 4, 4)
+    path = sample_path(noise, data, torch.rand(2))
+    assert motion_loss(data - noise, path) == 0
+    # An error that all frames share moves nothing.
+    torch.testing.assert_close(motion_loss(data - noise + 2.0, path), torch.tensor(0.0), atol=1e-9, rtol=0)
+    drift = torch.arange(6.0).reshape(6, 1, 1, 1) * 0.5
+    torch.testing.assert_close(motion_loss(data - noise + drift, path), torch.tensor(0.25))
 
 
 def test_logit_normal_has_its_median_at_the_sigmoid_of_its_location() -> None:

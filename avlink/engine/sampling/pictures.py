@@ -54,13 +54,13 @@ class PictureSampler(Sampler):
         if request.sound.sample_rate != self.sample_rate or request.sound.channels != 1:
             raise ValueError(f"the sound must be mono at {self.sample_rate} Hz")
         wanted = max(1, to_index(request.duration_s, self.fps))
+        picture = self.system.config.picture
         # Rounded up; the frames beyond `wanted` are generated and not returned.
-        frames = -int(-max(float(request.duration_s), SHORTEST_S) * self.fps // 1)
-        # A token longer than for sound: a window of 31 frames is slightly longer than its 129 tokens.
-        windows = plan_windows(frames / self.fps, self.window_s + 1 / self.rate)
+        frames = picture.frames_of(max(float(request.duration_s), SHORTEST_S))
+        # By the frames: a window of 31 at 6 fps is slightly longer than its 129 tokens.
+        windows = plan_windows(frames / self.fps, picture.frames / self.fps)
         a_1 = self._latents(request.sound, frames)
         a_0 = seeded_noise(tuple(a_1.shape), request.seed, 1).to(self.device)
-        picture = self.system.config.picture
         shape = (3, picture.height, picture.width)
         # Pixels of a long clip may not fit into memory; latents, which V2A generates, are far smaller.
         v_t = SpooledTensor(_noise_blocks(frames, shape, request.seed), shape=shape)
@@ -129,8 +129,7 @@ class PictureSampler(Sampler):
 
     def _span(self, window: Window, frames: int) -> tuple[int, int]:
         start = round(window.start_s * self.fps)
-        # Nearly rounded up: a window is a whole number of frames, up to an error of floating point.
-        return start, min(frames, start + round(window.duration_s * self.fps + 0.499))
+        return start, min(frames, start + round(window.duration_s * self.fps))
 
 
 def _noise_blocks(frames: int, shape: tuple[int, ...], seed: int) -> Iterator[Tensor]:

@@ -182,7 +182,7 @@ class SoundSampler(Sampler):
         """Return the window's frames at the motion rate, (frames, 3, height, width); the clip's last one is held."""
         rate = self.fps * self.factor
         start = window.start_s * rate
-        count = -int(-window.duration_s * self.fps // 1) * self.factor
+        count = self.system.config.picture.frames_of(window.duration_s) * self.factor
         source = request.frames
         # A clip may be shorter than its last window: at least one frame is read, and held.
         # A window may also begin after the last frame, as tokens round a duration up.

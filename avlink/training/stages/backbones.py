@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from avlink.core.recipe.stages import BACKBONE_RATES, Rates
-from avlink.engine.flow.loss import flow_matching_loss
+from avlink.engine.flow.loss import flow_matching_loss, motion_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.pixels import lower_frame_rate
@@ -61,7 +61,12 @@ class VideoStage:
     name = "video"
 
     def __init__(
-        self, system: System, clips: ClipStore, validate: Validate = no_validation, rates: Rates = BACKBONE_RATES
+        self,
+        system: System,
+        clips: ClipStore,
+        validate: Validate = no_validation,
+        rates: Rates = BACKBONE_RATES,
+        motion_weight: float = 0.0,
     ) -> None:
         self.video, self.text, self.clips = system.video, system.text_encoder("video"), clips
         self.trained: dict[str, nn.Module] = {"video": system.video}
@@ -69,7 +74,7 @@ class VideoStage:
             self.trained["video_text"] = system.video_text
         self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate, self.rates, self.device = len(clips), validate, rates, device_of(system)
-        self.factor = frames_per_picture(system, clips)
+        self.factor, self.motion_weight = frames_per_picture(system, clips), motion_weight
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         rates = self.rates
@@ -78,4 +83,8 @@ class VideoStage:
         t = t.to(self.device)
         path = sample_path(noise_like(x_1, generator), x_1, t)
         text = self.text.encode(drop_text([self.clips.labels[i].caption for i in indices], rates.text_drop, generator))
-        return {"total": flow_matching_loss(self.video(path.x_t, t, text), path)}
+        out = self.video(path.x_t, t, text)
+        losses = {"flow": flow_matching_loss(out, path)}
+        if self.motion_weight:
+            losses["motion"] = motion_loss(out, path)
+        return losses | {"total": losses["flow"] + self.motion_weight * losses.get("motion", 0)}

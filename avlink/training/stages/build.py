@@ -146,8 +146,12 @@ def build_stage(
     if name == "spotter":
         return motion.SpotterStage(system, clips, lambda: validation.motion(system, held_out, "spotter"))
     if name == "video":
-        unseen_video = backbones.VideoStage(system, held_out, rates=rates)
-        return backbones.VideoStage(system, clips, lambda: validation.held_out_loss(unseen_video), rates)
+        unseen_video = backbones.VideoStage(system, held_out, rates=rates, motion_weight=table.motion_weight)
+
+        def validate_video() -> dict[str, float]:
+            return validation.held_out_loss(unseen_video)
+
+        return backbones.VideoStage(system, clips, validate_video, rates, table.motion_weight)
     latents = _latents(system, clips, out)
     if name == "audio":
         unseen_audio = backbones.AudioStage(system, held_out, _latents(system, held_out, out), rates=rates)
@@ -171,6 +175,7 @@ def build_stage(
         rates=rates,
         finetune=table.finetune,
         train_motion=table.motion,
+        motion_weight=table.motion_weight,
         features=features,
         validate=_fusion_validation(recipe, tasks, system, held_out, samples, with_hits=name == "fusion_hits"),
     )

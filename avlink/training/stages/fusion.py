@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from avlink.core.recipe.stages import FUSION_RATES, Conditioning, Rates, Task
 from avlink.engine.avlink import Direction
-from avlink.engine.flow.loss import flow_matching_loss
+from avlink.engine.flow.loss import flow_matching_loss, motion_loss
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import logit_normal
 from avlink.engine.nn.controller import hit_curve
@@ -91,6 +91,7 @@ class FusionStage:
         rates: Rates = FUSION_RATES,
         finetune: bool = False,
         train_motion: bool = True,
+        motion_weight: float = 0.0,
         features: Precomputed | None = None,
         validate: Validate = no_validation,
     ) -> None:
@@ -108,6 +109,7 @@ class FusionStage:
                 for side, task in (("audio", "v2a"), ("video", "a2v"))
                 if {task, "both"} & set(self.tasks)
             }
+        self.motion_weight = motion_weight
         self.use_motion = "v2a" in self.tasks and system.motion is not None
         self.train_motion = self.use_motion and train_motion
         if self.train_motion and system.motion is not None:
@@ -131,13 +133,14 @@ class FusionStage:
             if task == "v2a":
                 losses |= self._v2a(part, generator)
             elif task == "a2v":
-                losses["flow_v"] = self._a2v(part, generator)
+                losses |= self._a2v(part, generator)
             else:
                 losses |= self._both(part, generator)
         # Every loss counts the same, however many clips its task has.
         flow = torch.stack([value for name, value in losses.items() if name.startswith("flow")]).mean()
         # The flow loss hardly falls while synchrony is learned: the motion stem needs losses of its own.
         total = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
+        total = total + self.motion_weight * losses.get("motion_v", 0)
         return losses | {"flow": flow, "total": total}
 
     def _v2a(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -229,7 +232,7 @@ class FusionStage:
             rows.append(curve if label.edited or dropped >= self.rates.hits_drop else torch.zeros_like(curve))
         return torch.stack(rows).to(self.device)
 
-    def _a2v(self, batch: _Batch, generator: torch.Generator) -> Tensor:
+    def _a2v(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
         count, rates = len(batch), self.rates
         t_v, t_a = (
             self._sampled_times(count, generator),
@@ -253,7 +256,8 @@ class FusionStage:
             text_a=self._text("audio", text_a),
             text_v=self._text("video", text_v),
         ).video
-        return flow_matching_loss(out, video)
+        losses = {"flow_v": flow_matching_loss(out, video)}
+        return losses | ({"motion_v": motion_loss(out, video)} if self.motion_weight else {})
 
     def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Losses of both sides, from noise at one flow time."""
@@ -294,8 +298,8 @@ class FusionStage:
         pixels = augmented_pixels(self.clips, indices, generator, self.device)
         # At whole seconds, pictures, tokens and stored frames begin together.
         first = start_s * config.picture.fps * self.factor
-        # Rounded up: the last picture begun is part of the stretch.
-        count = -int(-seconds * config.picture.fps // 1) * self.factor
+        # Rounded up: the last patch begun is part of the stretch.
+        count = config.picture.frames_of(seconds) * self.factor
         pixels = pixels[:, first : first + count]
         token = round(start_s * config.tokens_per_second)
         latents = self.latents[indices][:, token : token + round(seconds * config.tokens_per_second)]

@@ -1,0 +1,95 @@
+"""Patches of several frames: a moment of the video stream holds as many frames as a patch, in training and sampling."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from avlink.core.architecture import AVLinkConfig, VideoConfig
+from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
+from avlink.engine.avlink import AVLink
+from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler
+from avlink.engine.system import System
+from avlink.engine.text.encoder import TextEmbeddings
+from avlink.training.data.clips import ClipLabels, ClipStore
+from avlink.training.stages.fusion import FusionStage
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny import TINY
+
+PAIRS = VideoConfig(fps=12, frames=62, patch=(2, 18, 16))
+SMOOTH: AVLinkConfig = TINY.model_copy(update={"picture": PAIRS})
+
+
+@given(st.floats(0.01, 100), st.sampled_from([(6, 1), (12, 2), (24, 4), (24, 3)]))
+def test_frames_are_the_fewest_whole_patches_that_cover_the_time(seconds: float, rate: tuple[int, int]) -> None:
+    fps, patch = rate
+    config = VideoConfig(fps=fps, frames=60, patch=(patch, 18, 16))
+    frames = config.frames_of(seconds)
+    assert frames % patch == 0
+    assert frames / fps >= seconds - 1e-9 > (frames - patch) / fps - 1e-6
+
+
+def test_a_second_holds_whole_patches() -> None:
+    with pytest.raises(ValidationError, match="patches of 4 frames do not tile a second of 6"):
+        VideoConfig(frames=32, patch=(4, 18, 16))
+
+
+@torch.no_grad()
+def test_time_is_told_alike_however_many_frames_a_patch_has() -> None:
+    def tau(config: AVLinkConfig) -> dict[str, torch.Tensor]:
+        system = System(config).eval()
+        model: AVLink = system.linked("audio")
+        assert system.video_text is not None
+        nothing: TextEmbeddings = system.video_text.encode([""])
+        t, picture = torch.tensor([0.5]), config.picture
+        a = model.audio.embed(torch.zeros(1, config.window_tokens, 4), t, nothing)
+        pixels = torch.zeros(1, picture.frames, 3, picture.height, picture.width)
+        return model.tau(a, model.video.embed(pixels, t, nothing), torch.zeros(1, 124, 32))
+
+    one, two = tau(TINY), tau(SMOOTH)
+    assert one.keys() == two.keys() == {"audio", "video", "motion"}
+    for name, times in one.items():
+        torch.testing.assert_close(two[name], times)
+
+
+@pytest.mark.parametrize("seconds", [Fraction(1, 10), Fraction(7, 10), Fraction(2), Fraction(31, 6), Fraction(127, 12)])
+def test_sound_and_pictures_have_the_asked_length(seconds: Fraction) -> None:
+    system, config = System(SMOOTH).eval(), SampleConfig(steps=1)
+    pixels = np.random.default_rng(0).integers(0, 255, (max(1, int(seconds * 24)), 36, 64, 3), dtype=np.uint8)
+    sampler = SoundSampler(system, config)
+    assert sampler.picture.rate == 24
+    frames = Frames(pixels=pixels, rate=Fraction(24))
+    sound = sampler.generate([SoundRequest(frames=frames, duration_s=seconds, prompt=Prompt(), seed=0)])[0]
+    assert sound.num_samples == round(seconds * 16000)
+    heard = Waveform(samples=np.zeros((1, round(seconds * 16000)), np.float32), sample_rate=16000)
+    shown = PictureSampler(system, config).generate(
+        [PictureRequest(sound=heard, duration_s=seconds, prompt=Prompt(), seed=0)]
+    )[0]
+    assert shown.rate == 12 and shown.num_frames == max(1, round(seconds * 12))
+
+
+def test_every_stretch_of_a_training_clip_is_whole_patches(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (2, 124, 36, 64, 3), dtype=np.uint8)
+    ClipStore.write_shard(
+        tmp_path, 0, frames, np.zeros((2, 82560), np.float32), [ClipLabels(caption="a", events=())] * 2
+    )
+    system = System(SMOOTH).requires_grad_(False)
+    latents = torch.zeros(2, SMOOTH.window_tokens, 4)
+    stage = FusionStage(system, ClipStore(tmp_path), latents, name="fusion_a2v", tasks=("a2v",), motion_weight=2.0)
+    stage.shorter = 1.0
+    lengths = set()
+    for seed in range(12):
+        generator = torch.Generator().manual_seed(seed)
+        lengths.add(stage._batch([0, 1], torch.Generator().manual_seed(seed)).slow.shape[1])
+        losses = stage.loss([0, 1], generator)
+        torch.testing.assert_close(losses["total"], losses["flow_v"] + 2.0 * losses["motion_v"])
+    assert len(lengths) > 4 and all(length % 2 == 0 and 8 <= length <= 62 for length in lengths)
