@@ -1,5 +1,6 @@
 """`python -m benchmarks [NAMES] [--quick] [--json] [--model M] [--footage F] [--sounds S]` prints a table of figures.
 `python -m benchmarks real FOLDER [SYSTEMS]` compares systems on real footage.
+`python -m benchmarks examples FOLDER` writes movies of a model's best and worst clips.
 
 It runs in the repository's root.
 
@@ -43,8 +44,8 @@ BENCHMARKS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for; 1 when a benchmark failed. A bar that is missed is printed, and no failure."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["real"]:
-        return importlib.import_module("benchmarks.real").main(given[1:])
+    if given[:1] in (["real"], ["examples"]):
+        return int(importlib.import_module(f"benchmarks.{given[0]}").main(given[1:]))
     asked = _parse(arguments)
     # A benchmark that is stopped takes its files with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -90,6 +91,7 @@ def _each_alone(names: Sequence[str], wanted: Wanted) -> tuple[list[Figure], lis
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     listed = "\n".join(f"  {name:<9} {what}" for name, what in BENCHMARKS.items())
     listed += "\n  real      systems on real footage with known events: `python -m benchmarks real --help`"
+    listed += "\n  examples  movies of a model's best and worst clips: `python -m benchmarks examples --help`"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", epilog=listed, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from avlink.core.values import Frames
 from avlink.foundry import FRAME_RATE, make_clips
+from avlink.media.audio import read_audio
 from avlink.media.movie import write_video
+from avlink.media.probe import probe
 from benchmarks.library import make_sounds
 
 ROOT = Path(__file__).parents[2]
@@ -71,3 +74,15 @@ def test_a_name_that_is_none_is_told() -> None:
     assert done.returncode == 2
     assert "there is no benchmark 'plannning'" in done.stderr
     assert all(name in done.stderr for name in BENCHMARKS)
+
+
+def test_examples_are_movies_with_sound_and_told_with_their_figures(tmp_path: Path) -> None:
+    done = run("examples", str(tmp_path), "--clips", "3")
+    assert done.returncode == 0, done.stderr
+    movies = sorted(tmp_path.glob("*.mp4"))
+    told = (tmp_path / "README.md").read_text("utf-8")
+    assert len(movies) >= 4 and all(f"({movie.name})" in told for movie in movies)
+    for movie in movies:
+        found = probe(movie)
+        assert found.video is not None and found.audio is not None and found.audio.sample_rate == 48000
+        assert np.abs(read_audio(movie, sample_rate=48000).samples).max() > 0.01
