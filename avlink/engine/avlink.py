@@ -60,6 +60,8 @@ class Velocities(NamedTuple):
     """(batch, tokens, channels)."""
     video: Tensor | None
     """(batch, frames, 3, height, width)."""
+    seen: Tensor | None = None
+    """The video stream as the last Fusion Block reads it, (batch, tokens, dim), where it conditions sound."""
 
 
 # Section 3.3, Fusion Blocks.
@@ -288,7 +290,8 @@ class AVLink(nn.Module):
         if direction != "audio":
             assert v is not None and v_t is not None
             video = self.video.velocity(v, v_t, t_v)
-        return Velocities(audio, video)
+        # Of V2A alone: elsewhere the last block refines the video stream too.
+        return Velocities(audio, video, v.tokens if v is not None and direction == "audio" else None)
 
     def link(
         self,

@@ -91,20 +91,31 @@ def onset_targets(
     return torch.stack(rows)
 
 
+def onset_loss(
+    logits: Float[Tensor, "batch bins"], labels: Sequence[ClipLabels], bins_per_second: float, shift_s: float = 0.0
+) -> Float[Tensor, ""]:
+    """Weighted cross-entropy of onset logits on bumps around the events, which lie `shift_s` earlier than labelled."""
+    targets = onset_targets(_shifted(labels, shift_s), logits.shape[1], bins_per_second).to(logits.device)
+    # Few bins hold an onset: without a weight, predicting none is nearly right.
+    weight = torch.tensor(6.0, device=targets.device)
+    return binary_cross_entropy_with_logits(logits.float(), targets, pos_weight=weight)
+
+
+def _shifted(labels: Sequence[ClipLabels], shift_s: float) -> Sequence[ClipLabels]:
+    if not shift_s:
+        return labels
+    return [
+        ClipLabels(caption=label.caption, events=tuple((t - shift_s, c, s) for t, c, s in label.events))
+        for label in labels
+    ]
+
+
 def motion_losses(
     motion: Motion, labels: Sequence[ClipLabels], fps: int, classes: Sequence[str], shift_s: float = 0.0
 ) -> dict[str, Float[Tensor, ""]]:
     """Weighted cross-entropy of onsets on bumps, and cross-entropy of the class at each event's frame."""
-    bins = motion.onset_logits.shape[1]
-    if shift_s:
-        labels = [
-            ClipLabels(caption=label.caption, events=tuple((t - shift_s, c, s) for t, c, s in label.events))
-            for label in labels
-        ]
-    targets = onset_targets(labels, bins, ONSETS_PER_FRAME * fps).to(motion.onset_logits.device)
-    # Few bins hold an onset: without a weight, predicting none is nearly right.
-    weight = torch.tensor(6.0, device=targets.device)
-    onset = binary_cross_entropy_with_logits(motion.onset_logits.float(), targets, pos_weight=weight)
+    labels = _shifted(labels, shift_s)
+    onset = onset_loss(motion.onset_logits, labels, ONSETS_PER_FRAME * fps)
     rows, frames, names = [], [], []
     for row, label in enumerate(labels):
         for time_s, name, _ in label.events:
@@ -117,7 +128,7 @@ def motion_losses(
     # A batch without events still has this loss, so that all ranks report the same names.
     material = onset.new_zeros(())
     if rows:
-        material = cross_entropy(motion.class_logits.float()[rows, frames], torch.tensor(names, device=targets.device))
+        material = cross_entropy(motion.class_logits.float()[rows, frames], torch.tensor(names, device=onset.device))
     return {"onset": onset, "class": material}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from avlink.core.architecture import AVLinkConfig, VideoConfig
+from avlink.core.architecture import AVLinkConfig, ExtractedConfig, VideoConfig
+from avlink.core.errors import InputError
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
-from avlink.engine.avlink import AVLink
+from avlink.engine.avlink import AVLink, Direction, Velocities
 from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler
 from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
@@ -75,6 +77,54 @@ def test_sound_and_pictures_have_the_asked_length(seconds: Fraction) -> None:
         [PictureRequest(sound=heard, duration_s=seconds, prompt=Prompt(), seed=0)]
     )[0]
     assert shown.rate == 12 and shown.num_frames == max(1, round(seconds * 12))
+
+
+def _stage(folder: Path, config: AVLinkConfig, *, edited: bool = False, **options: Any) -> FusionStage:
+    frames = np.random.default_rng(0).integers(0, 255, (4, 124, 36, 64, 3), dtype=np.uint8)
+    notes = [ClipLabels(caption="a", events=((0.5 + k, "wood", 1.0),), edited=edited) for k in range(4)]
+    ClipStore.write_shard(folder, 0, frames, np.zeros((4, 82560), np.float32), notes)
+    system = System(config).requires_grad_(False)
+    latents = torch.randn(4, config.window_tokens, 4, generator=torch.Generator().manual_seed(1))
+    stage = FusionStage(system, ClipStore(folder), latents, name="fusion_v2a", tasks=("v2a",), **options)
+    for part in stage.trained.values():
+        part.requires_grad_(True)
+    return stage
+
+
+@pytest.mark.parametrize("config", [TINY, SMOOTH])
+def test_onsets_are_read_from_the_picture_where_the_sound_is_noise(tmp_path: Path, config: AVLinkConfig) -> None:
+    torch.manual_seed(0)
+    stage = _stage(tmp_path, config, onset_weight=0.5, train_motion=False)
+    told: list[torch.Tensor] = []
+    forward = stage.model.forward
+
+    def spy(direction: Direction, a_t: torch.Tensor, v_t: torch.Tensor | None, **given: Any) -> Velocities:
+        if v_t is not None:
+            told.append(given["t_a"])
+        return forward(direction, a_t, v_t, **given)
+
+    stage.model.forward = spy  # type: ignore[method-assign]
+    losses = stage.loss([0, 1, 2, 3], torch.Generator().manual_seed(0))
+    blind = int((told[0] == 0).sum())
+    assert abs(blind - 0.25 * len(told[0])) < 1
+    torch.testing.assert_close(losses["total"], losses["flow_a"] + 0.5 * losses["seen"])
+    losses["seen"].backward()  # type: ignore[no-untyped-call]
+    # The last block refines no picture, so that the readout is served by those before it.
+    moved = [block.video.qkv.weight.grad is not None for block in stage.model.fusion.blocks]
+    assert moved == [True, False]
+
+
+def test_onsets_of_edited_clips_are_not_read_from_their_pictures(tmp_path: Path) -> None:
+    stage = _stage(tmp_path, SMOOTH, edited=True, onset_weight=0.5, train_motion=False)
+    losses = [stage.loss([0, 1, 2, 3], torch.Generator().manual_seed(seed))["seen"] for seed in range(4)]
+    assert torch.stack(losses).detach().tolist() == [0, 0, 0, 0]
+
+
+def test_a_readout_needs_the_video_backbone(tmp_path: Path) -> None:
+    extracted = ExtractedConfig(name="clip", dim=48)
+    config = SMOOTH.model_copy(update={"fusion": SMOOTH.fusion.model_copy(update={"extracted": extracted})})
+    with pytest.raises(InputError, match=r"onset_weight reads the video backbone, which model\.fusion\.extracted"):
+        _stage(tmp_path, config, onset_weight=0.5)
 
 
 def test_every_stretch_of_a_training_clip_is_whole_patches(tmp_path: Path) -> None:

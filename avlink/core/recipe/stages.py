@@ -95,6 +95,9 @@ class StageTable(Table):
     motion_weight: float = Field(default=0.0, ge=0)
     """In stages that learn to make pictures: weight of the loss of differences between neighbouring frames. Of a
     picture's values few move, and a small model spends itself on the others. Not in the paper."""
+    onset_weight: float = Field(default=0.0, ge=0)
+    """In fusion stages that make sound: weight of the loss of onsets that a linear layer reads from the video stream.
+    The flow loss hardly falls while synchrony is learned. Not in the paper."""
     tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
     """Tasks of a joint fusion, among which every batch is divided."""
     text_drop: float | None = Field(default=None, ge=0, le=1)

@@ -176,6 +176,7 @@ def build_stage(
         finetune=table.finetune,
         train_motion=table.motion,
         motion_weight=table.motion_weight,
+        onset_weight=table.onset_weight,
         features=features,
         validate=_fusion_validation(recipe, tasks, system, held_out, samples, with_hits=name == "fusion_hits"),
     )

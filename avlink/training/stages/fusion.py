@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from avlink.core.errors import InputError
 from avlink.core.recipe.stages import FUSION_RATES, Conditioning, Rates, Task
 from avlink.engine.avlink import Direction
 from avlink.engine.flow.loss import flow_matching_loss, motion_loss
@@ -21,7 +22,7 @@ from avlink.engine.text.encoder import TextEmbeddings
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.index import ClipLabels, hits_of
 from avlink.training.data.precomputed import Precomputed
-from avlink.training.objectives import motion_losses
+from avlink.training.objectives import motion_losses, onset_loss
 from avlink.training.stages.inputs import (
     Validate,
     augmented_pixels,
@@ -34,9 +35,12 @@ from avlink.training.stages.inputs import (
     noise_like,
     random_count,
 )
+from avlink.training.stages.onset_readout import ONSETS_A_SECOND, OnsetReadout
 
 _DIRECTIONS: Mapping[str, Direction] = {"fusion_v2a": "audio", "fusion_hits": "audio", "fusion_a2v": "video"}
 """The stages of one direction."""
+_PURE_NOISE = 0.25
+"""Share of clips whose sound is noise alone where onsets are read from the video stream."""
 _ANONYMOUS = 0.3
 """Share of clips whose hits are of no kind: people often mark moments alone."""
 
@@ -92,6 +96,7 @@ class FusionStage:
         finetune: bool = False,
         train_motion: bool = True,
         motion_weight: float = 0.0,
+        onset_weight: float = 0.0,
         features: Precomputed | None = None,
         validate: Validate = no_validation,
     ) -> None:
@@ -109,7 +114,15 @@ class FusionStage:
                 for side, task in (("audio", "v2a"), ("video", "a2v"))
                 if {task, "both"} & set(self.tasks)
             }
-        self.motion_weight = motion_weight
+        self.motion_weight, self.onset_weight = motion_weight, onset_weight if "v2a" in self.tasks else 0.0
+        if self.onset_weight:
+            config = system.config
+            if config.fusion.extracted is not None:
+                raise InputError(
+                    f"stages.{name}.onset_weight reads the video backbone, which model.fusion.extracted replaces; "
+                    "leave one of them out"
+                )
+            self.trained["onsets"] = OnsetReadout(self.model.fusion.video_dim, config.picture).to(self.device)
         self.use_motion = "v2a" in self.tasks and system.motion is not None
         self.train_motion = self.use_motion and train_motion
         if self.train_motion and system.motion is not None:
@@ -140,7 +153,7 @@ class FusionStage:
         flow = torch.stack([value for name, value in losses.items() if name.startswith("flow")]).mean()
         # The flow loss hardly falls while synchrony is learned: the motion stem needs losses of its own.
         total = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
-        total = total + self.motion_weight * losses.get("motion_v", 0)
+        total = total + self.motion_weight * losses.get("motion_v", 0) + self.onset_weight * losses.get("seen", 0)
         return losses | {"flow": flow, "total": total}
 
     def _v2a(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -151,6 +164,9 @@ class FusionStage:
         )
         # The first rows: clips come in random order, and a slice needs no index.
         gone = random_count(count, rates.no_condition, generator)
+        blind = gone + (random_count(count - gone, _PURE_NOISE, generator) if self.onset_weight else 0)
+        # In these rows the audio stream is noise: where it holds the sound, the video stream would read onsets there.
+        t_a[gone:blind] = 0.0
         audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
         video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
         captions = [label.caption for label in batch.labels]
@@ -178,21 +194,31 @@ class FusionStage:
                 self.model("audio", audio.x_t[:gone], None, **times, text_a=self._text("audio", text_a[:gone])).audio
             )
         if gone < count:
-            made.append(
-                self.model(
-                    "audio",
-                    audio.x_t[gone:],
-                    video.x_t[gone:],
-                    t_a=t_a[gone:],
-                    t_v=t_v[gone:],
-                    text_a=self._text("audio", text_a[gone:]),
-                    text_v=self._text("video", text_v[gone:]),
-                    motion=motion,
-                    features=None if batch.features is None else batch.features[gone:],
-                    hits=hits,
-                ).audio
+            out = self.model(
+                "audio",
+                audio.x_t[gone:],
+                video.x_t[gone:],
+                t_a=t_a[gone:],
+                t_v=t_v[gone:],
+                text_a=self._text("audio", text_a[gone:]),
+                text_v=self._text("video", text_v[gone:]),
+                motion=motion,
+                features=None if batch.features is None else batch.features[gone:],
+                hits=hits,
             )
+            made.append(out.audio)
+            if self.onset_weight and out.seen is not None:
+                losses["seen"] = self._seen_onsets(out.seen, batch, gone, blind)
         return losses | {"flow_a": flow_matching_loss(torch.cat(made), audio)}
+
+    def _seen_onsets(self, seen: Tensor, batch: _Batch, gone: int, blind: int) -> Tensor:
+        """Return the loss of onsets that are read from the video stream of rows [gone, blind)."""
+        # The picture of an edited clip shows other events than those that it is labelled with.
+        rows = [row for row in range(gone, blind) if not batch.labels[row].edited]
+        labels = [batch.labels[row] for row in rows]
+        # A batch without such rows has this loss too, so that all ranks report the same names and share gradients.
+        logits: Tensor = self.trained["onsets"](seen[[row - gone for row in rows] or slice(0, 1)])
+        return onset_loss(logits, labels, ONSETS_A_SECOND, float(batch.start_s)) if rows else logits.sum() * 0
 
     def _motion_losses(self, seen: Motion, batch: _Batch) -> dict[str, Tensor]:
         assert self.system.motion is not None
