@@ -110,6 +110,7 @@ class VariantEvaluator:
             # As in the paper.
             guidance_rescale=0.0,
             t_video=trained.conditioning.t_video if at is None else at,
+            picture_shift=1.0,
             t_audio=trained.conditioning.t_audio if at is None else at,
             extractors=trained.extractors,
         )

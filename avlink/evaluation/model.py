@@ -84,6 +84,7 @@ class BundleModel:
         guidance_rescale: float = 0.5,
         t_video: float = 0.96,
         t_audio: float = 0.8,
+        picture_shift: float = 5.0,
         extractors: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Load all weights. Raises BundleError where there is no such bundle, or it is damaged."""
@@ -98,7 +99,7 @@ class BundleModel:
         self._config = SampleConfig(
             steps=steps, guidance=guidance, guidance_rescale=guidance_rescale, t_condition=t_video
         )
-        self._t_audio = t_audio
+        self._t_audio, self._picture_shift = t_audio, picture_shift
         ready = fusion_extractor(bundle.config, extractors or {})
         self._extractor = None if ready is None else ready.load(device)
         sampler = SoundSampler(self._system, self._config, self._extractor)
@@ -164,7 +165,9 @@ class BundleModel:
         """See `EvaluatedModel`."""
         from avlink.engine.sampling import PictureSampler
 
-        sampler = PictureSampler(self._system, replace(self._config, t_condition=self._t_audio))
+        sampler = PictureSampler(
+            self._system, replace(self._config, t_condition=self._t_audio, shift=self._picture_shift)
+        )
         pictures = []
         for index, sound in enumerate(sounds):
             wave = Waveform(samples=np.ascontiguousarray(sound)[None], sample_rate=self.sample_rate)

@@ -206,7 +206,7 @@ def picture(
     system: System, clips: ClipStore, out: Path | None, t_audio: float, distances: FrechetDistances
 ) -> dict[str, float]:
     """F1 of changes in pictures generated for true sounds, and Fréchet distances to the true pictures."""
-    sampler = PictureSampler(system, SampleConfig(steps=8, guidance=3.0, t_condition=t_audio))
+    sampler = PictureSampler(system, SampleConfig(steps=8, guidance=3.0, shift=5.0, t_condition=t_audio))
     found: list[list[float]] = []
 
     # One pair at a time: pictures of all clips would need much memory.

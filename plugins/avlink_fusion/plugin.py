@@ -65,6 +65,9 @@ class PictureOptions(FusionOptions):
     guidance: float = Field(default=3.0, ge=0, le=50)
     t_audio: float = Field(default=0.8, gt=0, le=1)
     """Flow time at which the sound is read."""
+    shift: float = Field(default=5.0, gt=0, le=100)
+    """Shift of the steps towards noise (Esser et al. 2024), where it is decided what pictures show. 1 is none, as in
+    the paper."""
 
 
 def fingerprint(options: FusionOptions) -> str:
@@ -119,6 +122,7 @@ def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
     config = SampleConfig(
         steps=options.steps,
         guidance=options.guidance,
+        shift=options.shift,
         t_condition=options.t_audio,
         max_windows=options.windows_on(device),
     )

@@ -67,6 +67,16 @@ def test_halving_the_step_halves_the_error() -> None:
     assert error(40) / error(80) == pytest.approx(2.0, rel=0.05)
 
 
+@pytest.mark.parametrize("shift", [1.0, 5.0, 0.5])
+def test_shifted_steps_lead_from_noise_to_data_and_turn_to_noise(shift: float) -> None:
+    times, even = euler_times(8, shift), euler_times(8)
+    assert times[0] == 0 and times[-1] == 1 and (times.diff() > 0).all()
+    # The odds of data are those of even steps over the shift.
+    torch.testing.assert_close(torch.logit(times[1:-1]), torch.logit(even[1:-1]) - math.log(shift))
+    # Wherever the steps lie, a straight path is followed exactly.
+    torch.testing.assert_close(euler(lambda x, t: torch.ones(3), torch.zeros(3), times), torch.ones(3))
+
+
 def test_steps_below_one_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one step"):
         euler_times(0)

@@ -18,11 +18,14 @@ def logit_normal(count: int, *, location: float, scale: float, generator: torch.
     return torch.sigmoid(location + scale * normal)
 
 
-def euler_times(steps: int) -> Float[Tensor, " times"]:
-    """Return `steps` + 1 flow times from noise (0) to data (1), evenly spaced.
+def euler_times(steps: int, shift: float = 1.0) -> Float[Tensor, " times"]:
+    """Return `steps` + 1 flow times from noise (0) to data (1): even ones, or with a `shift` beyond 1 more near noise.
+
+    The shift is that of Esser et al. 2024, equation 23: t / (t + shift (1 - t)).
 
     Raises ValueError below one step.
     """
     if steps < 1:
         raise ValueError(f"sampling needs at least one step, got {steps}")
-    return torch.linspace(0.0, 1.0, steps + 1)
+    even = torch.linspace(0.0, 1.0, steps + 1)
+    return even / (even + shift * (1 - even))

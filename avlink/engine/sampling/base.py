@@ -32,6 +32,8 @@ class SampleConfig:
     """Weight of classifier-free guidance; the paper's is 5."""
     guidance_rescale: float = 0.5
     """Share by which guided sound is brought back to its spread without guidance; see `flow.solver.rescale`."""
+    shift: float = 1.0
+    """Shift of the steps towards noise; see `flow.schedule.euler_times`."""
     t_condition: float = 0.96
     """Fixed flow time of the conditioning modality: the paper's 0.96 for V2A; its A2V takes 0.8 (section 4.4)."""
     max_windows: int = 2

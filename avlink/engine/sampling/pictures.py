@@ -105,7 +105,7 @@ class PictureSampler(Sampler):
             return guide(keep, drop, self.config.guidance)
 
         # Not `euler`: the state lies in a file, and moves window by window.
-        knots = euler_times(self.config.steps).tolist()
+        knots = euler_times(self.config.steps, self.config.shift).tolist()
         for index, (now, then) in enumerate(pairwise(knots)):
             at_now = partial(velocity, now)
             euler_step(v_t, spans, at_now, dt=then - now, at_once=self.config.max_windows, device=self.device)

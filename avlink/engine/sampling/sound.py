@@ -136,7 +136,7 @@ class SoundSampler(Sampler):
 
             return self._over_windows(a_t, windows, of_windows)
 
-        a_1 = euler(velocity, a_0, euler_times(self.config.steps), on_step)
+        a_1 = euler(velocity, a_0, euler_times(self.config.steps, self.config.shift), on_step)
         # A generator: the sound is decoded while it is spooled, so that its length does not fill the memory.
         blocks = (soft_limited(block).float().cpu().numpy() for block in self.system.codec.decode_blocks(a_1[None]))
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
