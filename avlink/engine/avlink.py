@@ -60,8 +60,8 @@ class Velocities(NamedTuple):
     """(batch, tokens, channels)."""
     video: Tensor | None
     """(batch, frames, 3, height, width)."""
-    seen: Tensor | None = None
-    """The video stream as the last Fusion Block reads it, (batch, tokens, dim), where it conditions sound."""
+    seen: tuple[Tensor, ...] = ()
+    """The video stream as each Fusion Block of V2A reads it, (batch, tokens, dim)."""
 
 
 # Section 3.3, Fusion Blocks.
@@ -283,15 +283,15 @@ class AVLink(nn.Module):
         elif self.extracted is None and v_t is not None and text_v is not None:
             v = self.video.embed(v_t, t_v, text_v)
         control = None if self.controller is None or hits is None else self.controller(hits, t_a)
-        a, v = self.link(direction, a, v, motion, time, control)
+        seen: list[Tensor] = []
+        a, v = self.link(direction, a, v, motion, time, control, seen)
         audio = video = None
         if direction != "video":
             audio = self.audio.velocity(a, a_t, t_a)
         if direction != "audio":
             assert v is not None and v_t is not None
             video = self.video.velocity(v, v_t, t_v)
-        # Of V2A alone: elsewhere the last block refines the video stream too.
-        return Velocities(audio, video, v.tokens if v is not None and direction == "audio" else None)
+        return Velocities(audio, video, tuple(seen))
 
     def link(
         self,
@@ -301,9 +301,10 @@ class AVLink(nn.Module):
         motion: Tensor | None,
         time: Tensor,
         control: Tensor | None = None,
+        seen: list[Tensor] | None = None,
     ) -> tuple[Stream, Stream | None]:
         """Run both streams through their backbones, linked; `variants` overrides this."""
-        return self.reinject(direction, a, v, motion, time, control)
+        return self.reinject(direction, a, v, motion, time, control, seen)
 
     def reinject(
         self,
@@ -313,10 +314,12 @@ class AVLink(nn.Module):
         motion: Tensor | None,
         time: Tensor,
         control: Tensor | None = None,
+        seen: list[Tensor] | None = None,
     ) -> tuple[Stream, Stream | None]:
         """Run both backbones; each Fusion Block refines the activations of both (symmetric feature reinjection).
 
-        `control`, (spans, batch, tokens, audio_dim), is what the temporal controller adds before each span.
+        `control`, (spans, batch, tokens, audio_dim), is what the temporal controller adds before each span. The video
+        stream is appended to `seen` as each block reads it.
         """
         head_dim = self.config.fusion.dim // self.config.fusion.heads
         # Once for all Fusion Blocks: refining an activation does not move it in time.
@@ -328,6 +331,8 @@ class AVLink(nn.Module):
                 a = replace(a, tokens=a.tokens + control[index])
             a = self.audio.run(a, *self.spans_a[index])
             v = None if v is None else self.video.run(v, *self.spans_v[index])
+            if seen is not None and v is not None:
+                seen.append(v.tokens)
             # Nothing reads the conditioning activations after the last block: refining them would be wasted.
             refined = generated if last or not self.config.fusion.reinject else ("audio", "video")
             # The text is not among the keys: prompts reach a stream through its backbone alone.

@@ -100,6 +100,7 @@ class DirectAVLink(AVLink):
         motion: Tensor | None,
         time: Tensor,
         control: Tensor | None = None,
+        seen: list[Tensor] | None = None,
     ) -> tuple[Stream, Stream | None]:
         # The motion stem is left out: the models that this stands for have none.
         tau = self.tau(a, v, None)
@@ -163,6 +164,7 @@ class TextAVLink(AVLink):
         motion: Tensor | None,
         time: Tensor,
         control: Tensor | None = None,
+        seen: list[Tensor] | None = None,
     ) -> tuple[Stream, Stream | None]:
         assert isinstance(self.fusion, TextFusion)
         picture = self.config.picture

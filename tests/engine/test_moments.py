@@ -109,7 +109,7 @@ def test_onsets_are_read_from_the_picture_where_the_sound_is_noise(tmp_path: Pat
     assert abs(blind - 0.25 * len(told[0])) < 1
     torch.testing.assert_close(losses["total"], losses["flow_a"] + 0.5 * losses["seen"])
     losses["seen"].backward()  # type: ignore[no-untyped-call]
-    # The last block refines no picture, so that the readout is served by those before it.
+    # The last block refines no picture, so that the readouts are served by those before it.
     moved = [block.video.qkv.weight.grad is not None for block in stage.model.fusion.blocks]
     assert moved == [True, False]
 
@@ -120,10 +120,10 @@ def test_onsets_of_edited_clips_are_not_read_from_their_pictures(tmp_path: Path)
     assert torch.stack(losses).detach().tolist() == [0, 0, 0, 0]
 
 
-def test_a_readout_needs_the_video_backbone(tmp_path: Path) -> None:
-    extracted = ExtractedConfig(name="clip", dim=48)
-    config = SMOOTH.model_copy(update={"fusion": SMOOTH.fusion.model_copy(update={"extracted": extracted})})
-    with pytest.raises(InputError, match=r"onset_weight reads the video backbone, which model\.fusion\.extracted"):
+@pytest.mark.parametrize("change", [{"extracted": ExtractedConfig(name="clip", dim=48)}, {"injection": "direct"}])
+def test_a_readout_needs_fusion_blocks_on_the_video_stream(tmp_path: Path, change: dict[str, Any]) -> None:
+    config = SMOOTH.model_copy(update={"fusion": SMOOTH.fusion.model_copy(update=change)})
+    with pytest.raises(InputError, match="onset_weight reads the video stream between Fusion Blocks, which this"):
         _stage(tmp_path, config, onset_weight=0.5)
 
 

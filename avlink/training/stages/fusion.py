@@ -117,12 +117,15 @@ class FusionStage:
         self.motion_weight, self.onset_weight = motion_weight, onset_weight if "v2a" in self.tasks else 0.0
         if self.onset_weight:
             config = system.config
-            if config.fusion.extracted is not None:
+            if config.fusion.extracted is not None or config.fusion.injection in ("direct", "text"):
                 raise InputError(
-                    f"stages.{name}.onset_weight reads the video backbone, which model.fusion.extracted replaces; "
-                    "leave one of them out"
+                    f"stages.{name}.onset_weight reads the video stream between Fusion Blocks, which this model.fusion "
+                    "has not; leave it out"
                 )
-            self.trained["onsets"] = OnsetReadout(self.model.fusion.video_dim, config.picture).to(self.device)
+            # None for the first block: nothing that is trained comes before it.
+            self.trained["onsets"] = nn.ModuleList(
+                OnsetReadout(self.model.fusion.video_dim, config.picture) for _ in range(config.fusion.blocks - 1)
+            ).to(self.device)
         self.use_motion = "v2a" in self.tasks and system.motion is not None
         self.train_motion = self.use_motion and train_motion
         if self.train_motion and system.motion is not None:
@@ -207,18 +210,23 @@ class FusionStage:
                 hits=hits,
             )
             made.append(out.audio)
-            if self.onset_weight and out.seen is not None:
+            if self.onset_weight:
                 losses["seen"] = self._seen_onsets(out.seen, batch, gone, blind)
         return losses | {"flow_a": flow_matching_loss(torch.cat(made), audio)}
 
-    def _seen_onsets(self, seen: Tensor, batch: _Batch, gone: int, blind: int) -> Tensor:
-        """Return the loss of onsets that are read from the video stream of rows [gone, blind)."""
+    def _seen_onsets(self, seen: Sequence[Tensor], batch: _Batch, gone: int, blind: int) -> Tensor:
+        """Return the loss of onsets that are read from the video stream of rows [gone, blind), before each block."""
         # The picture of an edited clip shows other events than those that it is labelled with.
         rows = [row for row in range(gone, blind) if not batch.labels[row].edited]
         labels = [batch.labels[row] for row in rows]
         # A batch without such rows has this loss too, so that all ranks report the same names and share gradients.
-        logits: Tensor = self.trained["onsets"](seen[[row - gone for row in rows] or slice(0, 1)])
-        return onset_loss(logits, labels, ONSETS_A_SECOND, float(batch.start_s)) if rows else logits.sum() * 0
+        chosen = [row - gone for row in rows] or slice(0, 1)
+        readouts = self.trained["onsets"]
+        assert isinstance(readouts, nn.ModuleList)
+        logits = [readout(stream[chosen]) for readout, stream in zip(readouts, seen[1:], strict=True)]
+        if not rows:
+            return torch.stack([each.sum() for each in logits]).sum() * 0
+        return torch.stack([onset_loss(each, labels, ONSETS_A_SECOND, float(batch.start_s)) for each in logits]).mean()
 
     def _motion_losses(self, seen: Motion, batch: _Batch) -> dict[str, Tensor]:
         assert self.system.motion is not None
