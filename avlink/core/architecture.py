@@ -101,10 +101,9 @@ class VAEConfig(Table):
 
 
 class ConvNeXtVAEConfig(Table):
-    """VAE of ConvNeXt blocks on mel frames: every block sees a few neighbours alone, and none the whole window.
+    """VAE of ConvNeXt blocks on mel frames, which see a few neighbours alone. It has a linear path, as in `VAEConfig`.
 
-    GenAU's group norms and attention see all frames at once, so that a loud hit changes the silence around it. Not in
-    the paper. It has a linear path, as `VAEConfig.linear_path`.
+    GenAU's see the whole window, so that a loud hit changes the silence around it. Not in the paper.
     """
 
     kind: Literal["convnext"]
@@ -233,8 +232,7 @@ class VideoConfig(Table):
     def _patches_tile(self) -> VideoConfig:
         if self.frames % self.patch[0] or self.height % self.patch[1] or self.width % self.patch[2]:
             raise ValueError(f"patch {self.patch} does not tile {self.frames}x{self.height}x{self.width} pixels")
-        # Windows start at whole seconds, which must hold whole patches.
-        if self.fps % self.patch[0]:
+        if self.fps % self.patch[0]:  # windows start at whole seconds
             raise ValueError(f"patches of {self.patch[0]} frames do not tile a second of {self.fps}")
         return self
 
@@ -244,7 +242,7 @@ class VideoConfig(Table):
         return self.fps / self.patch[0]
 
     def frames_of(self, seconds: float) -> int:
-        """Return the number of frames in the whole patches that cover `seconds`."""
+        """Return the frames of the whole patches that cover `seconds`."""
         return -int(-seconds * self.moments_per_second // 1) * self.patch[0]
 
 
@@ -252,7 +250,7 @@ class ExtractedConfig(Table):
     """Features of a pretrained extractor in place of the video backbone's activations (table 2, features type)."""
 
     name: str
-    """Name of the extractor, as its plugin registers it."""
+    """The name that its plugin registers."""
     dim: Positive
     """Width of the features of one picture."""
     fps: Positive = 6
@@ -283,8 +281,8 @@ class FusionConfig(Table):
     """Share one set of parameters among V2A, A2V and joint generation (section 4.4)."""
     extracted: ExtractedConfig | None = None
     aligned_init: float = 0.0
-    """Initial value of a learned query and key bias on every cosine component: attention starts as RoPE's bump around
-    the same moment of the other stream. 0 leaves the bias out, as in the paper."""
+    """Initial value of a learned query and key bias on every cosine component: attention starts as RoPE's bump at one
+    moment of both streams. 0 leaves it out, as in the paper."""
 
 
 class MotionConfig(Table):
@@ -331,8 +329,7 @@ class HitHeadConfig(Table):
     width: Positive = 32
     kernel: int = Field(default=9, gt=0)
     """Taps of its convolutions: an odd number of sixtieths of a second."""
-    members: Positive = 3
-    """Heads that start from other weights."""
+    members: Positive = 3  # heads that start from other weights
     tokens: int = Field(default=0, ge=0)
     """Channels that the stem's motion tokens are reduced to; 0 leaves them out."""
 
