@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from avlink.core.architecture import AVLinkConfig, ExtractedConfig, VideoConfig
 from avlink.core.errors import InputError
+from avlink.core.recipe.stages import FUSION_RATES
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.avlink import AVLink, Direction, Velocities
 from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler
@@ -118,6 +119,25 @@ def test_onsets_of_edited_clips_are_not_read_from_their_pictures(tmp_path: Path)
     stage = _stage(tmp_path, SMOOTH, edited=True, onset_weight=0.5, train_motion=False)
     losses = [stage.loss([0, 1, 2, 3], torch.Generator().manual_seed(seed))["seen"] for seed in range(4)]
     assert torch.stack(losses).detach().tolist() == [0, 0, 0, 0]
+
+
+def test_without_the_stem_a_step_learns_what_the_model_says_with_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rates = FUSION_RATES.model_copy(update={"motion_drop": 1.0, "no_condition": 0.0})
+    stage = _stage(tmp_path, SMOOTH, distill=20.0, train_motion=False, rates=rates)
+    # A fresh fusion changes nothing, with the stem or without.
+    assert float(stage.loss([0, 1], torch.Generator().manual_seed(0))["stem"].detach()) == 0
+    with torch.no_grad():
+        for parameter in [*stage.model.audio.parameters(), *stage.model.fusion.parameters()]:
+            if not parameter.any():
+                parameter.normal_(std=0.1)
+    losses = stage.loss([0, 1], torch.Generator().manual_seed(0))
+    assert float(losses["stem"].detach()) > 0
+    torch.testing.assert_close(losses["total"], losses["flow_a"] + 20.0 * losses["stem"])
+    losses["stem"].backward()  # type: ignore[no-untyped-call]
+    # What is said with the stem is a constant.
+    assert all(block.motion.kv.weight.grad is None for block in stage.model.fusion.blocks)
+    assert all(block.audio.qkv.weight.grad is not None for block in stage.model.fusion.blocks)
 
 
 @pytest.mark.parametrize("change", [{"extracted": ExtractedConfig(name="clip", dim=48)}, {"injection": "direct"}])

@@ -98,6 +98,9 @@ class StageTable(Table):
     onset_weight: float = Field(default=0.0, ge=0)
     """In fusion stages that make sound: weight of the loss of onsets that a linear layer reads from the video stream.
     The flow loss hardly falls while synchrony is learned. Not in the paper."""
+    distill: float = Field(default=0.0, ge=0)
+    """In fusion stages that make sound: weight of the distance between velocities without and with the motion stem, in
+    the steps that go without it (`motion_drop`). The velocity with it holds what the picture tells, without noise."""
     tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
     """Tasks of a joint fusion, among which every batch is divided."""
     text_drop: float | None = Field(default=None, ge=0, le=1)

@@ -177,6 +177,7 @@ def build_stage(
         train_motion=table.motion,
         motion_weight=table.motion_weight,
         onset_weight=table.onset_weight,
+        distill=table.distill,
         features=features,
         validate=_fusion_validation(recipe, tasks, system, held_out, samples, with_hits=name == "fusion_hits"),
     )

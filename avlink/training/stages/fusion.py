@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +98,7 @@ class FusionStage:
         train_motion: bool = True,
         motion_weight: float = 0.0,
         onset_weight: float = 0.0,
+        distill: float = 0.0,
         features: Precomputed | None = None,
         validate: Validate = no_validation,
     ) -> None:
@@ -115,6 +117,7 @@ class FusionStage:
                 if {task, "both"} & set(self.tasks)
             }
         self.motion_weight, self.onset_weight = motion_weight, onset_weight if "v2a" in self.tasks else 0.0
+        self.distill = distill
         if self.onset_weight:
             config = system.config
             if config.fusion.extracted is not None or config.fusion.injection in ("direct", "text"):
@@ -157,6 +160,7 @@ class FusionStage:
         # The flow loss hardly falls while synchrony is learned: the motion stem needs losses of its own.
         total = flow + 0.5 * losses.get("onset", 0) + 0.25 * losses.get("class", 0)
         total = total + self.motion_weight * losses.get("motion_v", 0) + self.onset_weight * losses.get("seen", 0)
+        total = total + self.distill * losses.get("stem", 0)
         return losses | {"flow": flow, "total": total}
 
     def _v2a(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -179,14 +183,15 @@ class FusionStage:
         text_a = [label.caption if label.named else text for label, text in zip(batch.labels, text_a, strict=True)]
         text_a[:gone] = [""] * gone
         losses: dict[str, Tensor] = {}
-        motion = None
+        motion = tokens = None
         # The same on all ranks; without the option nothing is drawn, as in trainings from before it existed.
         dropped = bool(rates.motion_drop) and torch.rand((), generator=common(generator)).item() < rates.motion_drop
-        if self.use_motion and self.system.motion is not None and (self.train_motion or not dropped):
+        if self.use_motion and self.system.motion is not None and (self.train_motion or self.distill or not dropped):
             with torch.set_grad_enabled(self.train_motion):
                 seen = self.system.motion(jitter_colour(batch.pixels, generator))
             # The stem sees all clips, since its own losses need no fusion; the tokens of the others are dropped.
-            motion = None if dropped else seen.tokens[gone:]
+            tokens = seen.tokens[gone:]
+            motion = None if dropped else tokens
             if self.train_motion:
                 losses |= self._motion_losses(seen, batch)
         hits = None if self.controller is None else self._hits(batch, gone, generator)
@@ -197,7 +202,8 @@ class FusionStage:
                 self.model("audio", audio.x_t[:gone], None, **times, text_a=self._text("audio", text_a[:gone])).audio
             )
         if gone < count:
-            out = self.model(
+            run = partial(
+                self.model,
                 "audio",
                 audio.x_t[gone:],
                 video.x_t[gone:],
@@ -205,11 +211,15 @@ class FusionStage:
                 t_v=t_v[gone:],
                 text_a=self._text("audio", text_a[gone:]),
                 text_v=self._text("video", text_v[gone:]),
-                motion=motion,
                 features=None if batch.features is None else batch.features[gone:],
                 hits=hits,
             )
+            out = run(motion=motion)
             made.append(out.audio)
+            if dropped and self.distill and tokens is not None:
+                with torch.no_grad():
+                    told = run(motion=tokens.detach()).audio
+                losses["stem"] = (out.audio.float() - told.float()).square().mean()
             if self.onset_weight:
                 losses["seen"] = self._seen_onsets(out.seen, batch, gone, blind)
         return losses | {"flow_a": flow_matching_loss(torch.cat(made), audio)}
