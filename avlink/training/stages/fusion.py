@@ -40,8 +40,8 @@ from avlink.training.stages.onset_readout import ONSETS_A_SECOND, OnsetReadout
 
 _DIRECTIONS: Mapping[str, Direction] = {"fusion_v2a": "audio", "fusion_hits": "audio", "fusion_a2v": "video"}
 """The stages of one direction."""
-_PURE_NOISE = 0.25
-"""Share of clips whose sound is noise alone where onsets are read from the video stream."""
+_PURE_NOISE = 0.5
+"""Share of clips whose sound is noise alone in steps in which onsets are read from the video stream."""
 _ANONYMOUS = 0.3
 """Share of clips whose hits are of no kind: people often mark moments alone."""
 
@@ -171,8 +171,11 @@ class FusionStage:
         )
         # The first rows: clips come in random order, and a slice needs no index.
         gone = random_count(count, rates.no_condition, generator)
-        blind = gone + (random_count(count - gone, _PURE_NOISE, generator) if self.onset_weight else 0)
-        # In these rows the audio stream is noise: where it holds the sound, the video stream would read onsets there.
+        # The same on all ranks; without the option nothing is drawn, as in trainings from before it existed.
+        dropped = bool(rates.motion_drop) and torch.rand((), generator=common(generator)).item() < rates.motion_drop
+        # Onsets are read where the picture alone tells them: in steps without the stem, of rows whose sound is noise.
+        read = bool(self.onset_weight) and (dropped or not self.use_motion)
+        blind = gone + (random_count(count - gone, _PURE_NOISE, generator) if read else 0)
         t_a[gone:blind] = 0.0
         audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
         video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
@@ -184,8 +187,6 @@ class FusionStage:
         text_a[:gone] = [""] * gone
         losses: dict[str, Tensor] = {}
         motion = tokens = None
-        # The same on all ranks; without the option nothing is drawn, as in trainings from before it existed.
-        dropped = bool(rates.motion_drop) and torch.rand((), generator=common(generator)).item() < rates.motion_drop
         if self.use_motion and self.system.motion is not None and (self.train_motion or self.distill or not dropped):
             with torch.set_grad_enabled(self.train_motion):
                 seen = self.system.motion(jitter_colour(batch.pixels, generator))
@@ -220,7 +221,7 @@ class FusionStage:
                 with torch.no_grad():
                     told = run(motion=tokens.detach()).audio
                 losses["stem"] = (out.audio.float() - told.float()).square().mean()
-            if self.onset_weight:
+            if read:
                 losses["seen"] = self._seen_onsets(out.seen, batch, gone, blind)
         return losses | {"flow_a": flow_matching_loss(torch.cat(made), audio)}
 
