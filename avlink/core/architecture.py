@@ -103,7 +103,7 @@ class VAEConfig(Table):
 class ConvNeXtVAEConfig(Table):
     """VAE of ConvNeXt blocks on mel frames, which see a few neighbours alone. It has a linear path, as in `VAEConfig`.
 
-    GenAU's see the whole window, so that a loud hit changes the silence around it. Not in the paper.
+    GenAU's norms and attention see the whole window: a loud hit changes the silence around it. Not in the paper.
     """
 
     kind: Literal["convnext"]
