@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avlink.core.architecture import MelSpec
 from avlink.core.bundles import find_bundle
+from avlink.core.codec_config import MelSpec
 from avlink.core.values import Waveform
 from avlink.engine.bundle import load_system, read_bundle
 from avlink.engine.codec.mel import LogMel

@@ -7,7 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avlink.core.architecture import AVLinkConfig, GriffinLimConfig, TextConfig, VAEConfig
+from avlink.core.architecture import AVLinkConfig, TextConfig
+from avlink.core.codec_config import GriffinLimConfig, VAEConfig
 from avlink.core.documents import parse_json
 from avlink.core.errors import BundleError, InputError, MediaError, OutputError
 from avlink.core.events import Listener, Message, ignore

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from avlink.core.architecture import HitHeadConfig, Positive, SpotterConfig, Table
 from avlink.core.documents import parse_toml
 from avlink.core.errors import BundleError
 from avlink.core.input_files import read_text
 from avlink.core.limits import RECIPE_BYTES
+from avlink.core.motion_config import HitHeadConfig, SpotterConfig
+from avlink.core.tables import Positive, Table
 
 LEARNED = "learned"
 """The name that learned spotters have among spotters; recipes may name the folder instead."""

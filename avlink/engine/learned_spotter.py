@@ -16,11 +16,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from avlink.core.architecture import HitHeadConfig, SpotterConfig
 from avlink.core.errors import BundleError
 from avlink.core.hashing import content_digest
 from avlink.core.input_files import describe
 from avlink.core.learned import WEIGHTS, HeadTable
+from avlink.core.motion_config import HitHeadConfig, SpotterConfig
 from avlink.core.values import FrameSource, PictureSpec
 from avlink.engine.nn.hit_head import LOGITS_OF_ONE, HitHead
 from avlink.engine.nn.motion import MotionStem

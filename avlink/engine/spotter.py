@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avlink.core.architecture import SpotterConfig
 from avlink.core.errors import BundleError
+from avlink.core.motion_config import SpotterConfig
 from avlink.core.values import FrameSource, PictureSpec
 from avlink.engine.bundle import Bundle, load_into
 from avlink.engine.nn.motion import ONSETS_PER_FRAME, MotionStem

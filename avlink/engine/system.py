@@ -15,6 +15,7 @@ from avlink.engine.codec.vocoder import build_vocoder
 from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.nn.motion import MotionStem
+from avlink.engine.nn.readout import MotionReadout
 from avlink.engine.text.byte_encoder import ByteEncoder
 from avlink.engine.text.encoder import TextEncoder
 from avlink.engine.variants import link_backbones, make_fusion
@@ -23,9 +24,9 @@ from avlink.engine.variants import link_backbones, make_fusion
 class System(nn.Module):
     """The modules of a model under the names that bundles and recipes use (`COMPONENTS`).
 
-    `motion`, `controller` and `spotter` are None if the configuration has none. There is either a fusion for each
-    direction or one `fusion` for all; the others are None. `fusion_hits` is the V2A fusion of sound that follows hits,
-    or None if that has none of its own. The text encoders are None if the encoder is external:
+    `motion`, `controller`, `spotter` and `readout` are None if the configuration has none. There is either a fusion for
+    each direction or one `fusion` for all; the others are None. `fusion_hits` is the V2A fusion of sound that follows
+    hits, or None if that has none of its own. The text encoders are None if the encoder is external:
     `external_text` must then be set, which is no component and never trained.
     """
 
@@ -57,6 +58,7 @@ class System(nn.Module):
         self.fusion = make_fusion(config, "both") if shared else None
         self.fusion_hits = make_fusion(config, "audio") if config.fusion_for_hits else None
         self.spotter = None if config.spotter is None else MotionStem(config.spotter)
+        self.readout = None if config.readout is None else MotionReadout(config)
 
     def component(self, name: str) -> nn.Module | None:
         """Return the component of that name, or None if this model has none."""

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from avlink.core.features import FeatureExtractor
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
-from avlink.engine.nn.motion import ONSETS_PER_FRAME, MotionStem
-from avlink.engine.pixels import to_pixels
+from avlink.engine.flow.path import sample_path
+from avlink.engine.nn.motion import ONSETS_PER_FRAME, Motion, MotionStem
+from avlink.engine.nn.readout import activations
+from avlink.engine.pixels import lower_frame_rate, to_pixels
 from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
+from avlink.engine.sampling.base import seeded_noise
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
 from avlink.evaluation.model import average_frames
@@ -57,9 +60,30 @@ def motion(system: System, clips: ClipStore, part: Literal["motion", "spotter"] 
     """Onset F1 of a stem's own predictions, and its accuracy in naming the classes of events."""
     stem = system.component(part)
     assert isinstance(stem, MotionStem)
+    return _motion_scores(stem, clips, lambda index: stem(to_pixels(clips.frames([index]).to(device_of(system)))))
+
+
+@_unless_empty
+def readout(system: System, clips: ClipStore, t_video: float) -> dict[str, float]:
+    """The scores of `motion` for what the readout tells from the video backbone."""
+    stem, net, device = system.motion, system.readout, device_of(system)
+    assert stem is not None and net is not None
+    text = system.text_encoder("video").encode([""])
+
+    def told(index: int) -> Motion:
+        pixels = to_pixels(clips.frames([index]).to(device))
+        v_1, t_v = lower_frame_rate(pixels, clips.fps // system.config.picture.fps), torch.tensor([t_video])
+        v_0 = seeded_noise(tuple(v_1.shape), index, 0)
+        v_t = sample_path(v_0.to(device), v_1, t_v.to(device)).x_t
+        return stem.told_by(net(activations(system.video, v_t, t_v.to(device), text, system.config.fusion.blocks)))
+
+    return _motion_scores(stem, clips, told)
+
+
+def _motion_scores(stem: MotionStem, clips: ClipStore, told: Callable[[int], Motion]) -> dict[str, float]:
     fps, found, right, named = stem.config.fps, [], 0, 0
     for index, labels in enumerate(clips.labels):
-        seen = stem(to_pixels(clips.frames([index]).to(device_of(system))))
+        seen = told(index)
         found.append(onset_peaks(seen.onset_logits[0].float().sigmoid(), ONSETS_PER_FRAME * fps))
         guesses = seen.class_logits[0].argmax(-1).tolist()
         for time_s, name, _ in labels.events:

@@ -25,6 +25,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "vocoder": ("vae",),
     "codec": ("vae", "vocoder"),
     "audio": ("vae",),
+    "readout": ("video", "motion"),
     "fusion_v2a": ("vae", "audio", "video"),
     "fusion_hits": ("vae", "audio", "video", "fusion_v2a"),
     "fusion_a2v": ("vae", "audio", "video"),

@@ -50,6 +50,9 @@ class SoundOptions(FusionOptions):
     video_backbone: bool = True
     """Read pictures by the video backbone, as the paper does. Without it a step takes a third less, and what is seen is
     what the motion stem and the spotter see; for models with a motion stem."""
+    motion_stem: bool = True
+    """Read motion from pixels by the motion stem. Without it sound knows what the video backbone's features tell, as in
+    the paper; needs a model with a readout to tell much."""
     spot: bool = True
     """Follow hits that motion shows on clips whose hits are not known, where the motion stem is not sure of what it
     sees, as on film. It needs a model with a stem and a temporal controller; without, others stay as they are."""
@@ -103,6 +106,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         t_condition=options.t_video,
         max_windows=options.windows_on(device),
         use_backbone=options.video_backbone,
+        use_motion=options.motion_stem,
     )
     ready = _extractor(options)
     sampler = SoundSampler(system, settings, None if ready is None else ready.load(device))

@@ -10,14 +10,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from avlink.core.architecture import (
-    AVLinkConfig,
-    ConvNeXtVAEConfig,
-    GriffinLimConfig,
-    HiFiGANConfig,
-    MelSpec,
-    VocosConfig,
-)
+from avlink.core.architecture import AVLinkConfig
+from avlink.core.codec_config import ConvNeXtVAEConfig, GriffinLimConfig, HiFiGANConfig, MelSpec, VocosConfig
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import Vocos, build_vocoder, white_noise

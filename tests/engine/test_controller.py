@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from avlink.core.architecture import AVLinkConfig, ControllerConfig
+from avlink.core.architecture import AVLinkConfig
 from avlink.core.hits import HIT_KINDS, Hit
+from avlink.core.motion_config import ControllerConfig
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, Prompt, SoundRequest
 from avlink.engine.nn.controller import curve_channels, hit_curve

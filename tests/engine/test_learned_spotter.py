@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from avlink.core.architecture import HitHeadConfig, SpotterConfig
 from avlink.core.errors import BundleError
 from avlink.core.hashing import content_digest
 from avlink.core.learned import WEIGHTS, HeadTable
+from avlink.core.motion_config import HitHeadConfig, SpotterConfig
 from avlink.core.values import Frames, PictureSpec
 from avlink.engine.learned_spotter import (
     RATE,

@@ -14,7 +14,7 @@ from scipy.signal import firwin
 from torch import Tensor
 from torch.nn import functional as F
 
-from avlink.core.architecture import BigVGANConfig, HiFiGANConfig, VocosConfig
+from avlink.core.codec_config import BigVGANConfig, HiFiGANConfig, VocosConfig
 from avlink.core.errors import BundleError
 from avlink.engine.codec.gan import sinc_filter
 from avlink.engine.public.checkpoint import read_checkpoint

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from avlink.core.architecture import (
-    AVLinkConfig,
-    DiTConfig,
-    FusionConfig,
-    MelSpec,
-    MotionConfig,
-    TextConfig,
-    VAEConfig,
-    VideoConfig,
-    VocosConfig,
-)
+from avlink.core.architecture import AVLinkConfig, DiTConfig, FusionConfig, TextConfig, VideoConfig
+from avlink.core.codec_config import MelSpec, VAEConfig, VocosConfig
+from avlink.core.motion_config import MotionConfig
 
 TINY = AVLinkConfig(
     mel=MelSpec(floor=0.02),

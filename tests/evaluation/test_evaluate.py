@@ -8,18 +8,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from avlink.core.architecture import (
-    AVLinkConfig,
-    DiTConfig,
-    FusionConfig,
-    MotionConfig,
-    TextConfig,
-    VAEConfig,
-    VideoConfig,
-    VocosConfig,
-)
+from avlink.core.architecture import AVLinkConfig, DiTConfig, FusionConfig, TextConfig, VideoConfig
+from avlink.core.codec_config import VAEConfig, VocosConfig
 from avlink.core.errors import BundleError, InputError
 from avlink.core.events import StepDone
+from avlink.core.motion_config import MotionConfig
 from avlink.core.recipe import EvaluateRecipe, load_recipe
 from avlink.core.values import Frames, PictureSpec, Waveform
 from avlink.evaluation.evaluate import SPLITS, evaluate

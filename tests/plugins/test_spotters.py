@@ -18,10 +18,10 @@ from avlink_fusion import plugin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.core.architecture import SpotterConfig
 from avlink.core.bundles import find_bundle
 from avlink.core.errors import BundleError
 from avlink.core.hits import Hit
+from avlink.core.motion_config import SpotterConfig
 from avlink.core.recipe import SpotRecipe, load_recipe
 from avlink.core.values import Frames, FrameSource, HitSpotter, PictureSpec
 from avlink.engine.bundle import load_system, read_bundle, write_bundle

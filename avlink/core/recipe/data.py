@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from avlink.core.architecture import Positive, Table
+from avlink.core.tables import Positive, Table
 
 
 class _Data(Table):

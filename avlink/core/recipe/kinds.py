@@ -71,6 +71,12 @@ class TrainRecipe(Recipe):
         return self
 
     @model_validator(mode="after")
+    def _readout_is_there(self) -> TrainRecipe:
+        if "readout" in self.stages and self.model.readout is None:
+            raise ValueError("stage 'readout' trains the model's readout: add [model.readout]")
+        return self
+
+    @model_validator(mode="after")
     def _edited_clips_are_controlled(self) -> TrainRecipe:
         if not isinstance(self.data, FoundryData) or not self.data.edited:
             return self

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from avlink.core import clock
-from avlink.core.architecture import Table
+from avlink.core.tables import Table
 
 FORMAT = 1
 """Recipe format that this version reads."""

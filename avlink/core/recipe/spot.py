@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from avlink.core.architecture import Table
 from avlink.core.recipe.schema import ReadTable, RunRecipe, SelectTable
+from avlink.core.tables import Table
 
 
 class SpotterChoice(Table):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from avlink.core.architecture import Ints, Positive, Table
+from avlink.core.tables import Ints, Positive, Table
 
 StageName = Literal[
     "vae",
@@ -18,13 +18,14 @@ StageName = Literal[
     "spotter",
     "audio",
     "video",
+    "readout",
     "fusion_v2a",
     "fusion_hits",
     "fusion_a2v",
     "fusion_joint",
 ]
 STAGES: tuple[StageName, ...] = get_args(StageName)
-"""Stages in the order in which they run: codec, motion stem (appearance first), spotter, backbones, fusions."""
+"""Stages in the order in which they run: codec, motion stem, spotter, backbones, readout, fusions."""
 
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "codec", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv_transpose1d, leaky_relu, pad
 
-from avlink.core.architecture import BigVGANConfig, HiFiGANConfig, MelSpec
+from avlink.core.codec_config import BigVGANConfig, HiFiGANConfig, MelSpec
 
 
 def _conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
-from avlink.core.architecture import MelSpec
+from avlink.core.codec_config import MelSpec
 from avlink.engine.torchaudio import torchaudio
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from avlink.core.architecture import AnyVAEConfig, ConvNeXtVAEConfig, VAEConfig
+from avlink.core.codec_config import AnyVAEConfig, ConvNeXtVAEConfig, VAEConfig
 from avlink.engine.codec.convnext import ConvNeXtBlock
 
 

@@ -9,14 +9,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avlink.core.architecture import (
-    BigVGANConfig,
-    GriffinLimConfig,
-    HiFiGANConfig,
-    MelSpec,
-    VocoderConfig,
-    VocosConfig,
-)
+from avlink.core.codec_config import BigVGANConfig, GriffinLimConfig, HiFiGANConfig, MelSpec, VocoderConfig, VocosConfig
 from avlink.engine.codec.convnext import ConvNeXtBlock
 from avlink.engine.codec.gan import BigVGAN, HiFiGAN
 from avlink.engine.codec.mel import LogMel

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avlink.core.architecture import ControllerConfig
 from avlink.core.hits import Hit
+from avlink.core.motion_config import ControllerConfig
 from avlink.engine.nn.embed import TimeEmbedding
 from avlink.engine.nn.motion import Temporal
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avlink.core.architecture import HitHeadConfig
+from avlink.core.motion_config import HitHeadConfig
 
 CURVES = 2
 """Curves of a clip: the onset logits of the stem, and motion."""

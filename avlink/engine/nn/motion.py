@@ -14,7 +14,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avlink.core.architecture import FusionConfig, MotionConfig
+from avlink.core.architecture import FusionConfig
+from avlink.core.motion_config import MotionConfig
 from avlink.engine.nn.attention import AlignedHeads
 
 ONSETS_PER_FRAME = 2
@@ -78,7 +79,7 @@ class _SpaceTime(nn.Module):
         return out
 
 
-class _Pool(nn.Module):
+class Pool(nn.Module):
     """Pooling of a frame's positions into one vector: mean, maximum, and attention by a few learned queries."""
 
     def __init__(self, channels: int, dim: int, queries: int = 4) -> None:
@@ -131,7 +132,7 @@ class _Appearance(nn.Module):
             nn.GELU(),
             *(_TextureBlock(three) for _ in range(config.look_blocks)),
         )
-        self.pool = _Pool(three, config.dim)
+        self.pool = Pool(three, config.dim)
         self.classes = nn.Linear(config.dim, max(1, len(config.classes)))
         self.places = nn.Conv2d(three, config.widths[0], 1)
         self.look = nn.Linear(config.dim, config.dim)
@@ -183,7 +184,7 @@ class MotionStem(nn.Module):
         self.appearance = _Appearance(config)
         # The first stage works at the size that `_Differences` returns; each later one halves it.
         self.stages = nn.ModuleList(_SpaceTime(a, b) for a, b in zip((None, *widths), widths, strict=False))
-        self.pool = _Pool(widths[-1], config.dim)
+        self.pool = Pool(widths[-1], config.dim)
         # Dilations of 1, 2, 4: four layers of five taps see 33 frames, more than a second.
         self.temporal = nn.ModuleList(Temporal(config.dim, 5, (1, 2, 4)[i % 3]) for i in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
@@ -213,7 +214,10 @@ class MotionStem(nn.Module):
         for layer in self.temporal:
             tokens = layer(tokens)
         # Normalised: Fusion Blocks and both heads then read the same scale, however long the stem has trained.
-        tokens = self.norm(tokens)
+        return self.told_by(self.norm(tokens))
+
+    def told_by(self, tokens: Float[Tensor, "batch frames dim"]) -> Motion:
+        """Return what the heads read from tokens, which may be those of a readout."""
         return Motion(
             tokens=tokens,
             # In order of time: both bins of a frame are neighbours.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from avlink.core.architecture import MelSpec, VAEConfig, VocoderConfig
+from avlink.core.codec_config import MelSpec, VAEConfig, VocoderConfig
 from avlink.core.errors import BundleError
 from avlink.core.text import first_reasons
 

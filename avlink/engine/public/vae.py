@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from avlink.core.architecture import MelSpec, VAEConfig
+from avlink.core.codec_config import MelSpec, VAEConfig
 from avlink.core.errors import BundleError
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.public.checkpoint import Checkpoint

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import Tensor
 
-from avlink.core.architecture import BigVGANConfig, HiFiGANConfig, MelSpec, VocosConfig
+from avlink.core.codec_config import BigVGANConfig, HiFiGANConfig, MelSpec, VocosConfig
 from avlink.core.errors import BundleError
 from avlink.engine.codec.vocoder import build_vocoder
 from avlink.engine.public.checkpoint import Checkpoint

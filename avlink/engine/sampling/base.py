@@ -40,6 +40,7 @@ class SampleConfig:
     """Windows in one forward pass, which bounds the memory."""
     use_picture: bool = True
     use_motion: bool = True
+    """Read motion by the motion stem. Without it the readout tells it from the video backbone, if the model has one."""
     use_backbone: bool = True
     """Read the picture by the backbone of the other modality too. Without it sound knows of the picture what the motion
     stem sees, and of hits."""

@@ -27,6 +27,7 @@ from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import euler, guide, rescale
 from avlink.engine.nn.controller import hit_curve
+from avlink.engine.nn.readout import activations
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
 from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
@@ -93,8 +94,7 @@ class SoundSampler(Sampler):
         negative = self._text("audio", request.prompt.negative)
         scene = self._text("video", request.prompt.text)
         # Computed once, not at every step: neither depends on the flow time.
-        with_stem = self.config.use_motion and not self._hits_alone(request)
-        motion = [self._motion(request, w) for w in windows] if with_stem else [None] * len(windows)
+        motion = [None if self._hits_alone(request) else self._motion(request, w) for w in windows]
         features = [self._features(request, w) for w in windows]
         hits = [self._hits(request, w) for w in windows]
         model = self.model if request.hits is None else self.following
@@ -200,9 +200,21 @@ class SoundSampler(Sampler):
         return known is None or (known[0] <= 0 and known[1] >= request.duration_s)
 
     def _motion(self, request: SoundRequest, window: Window) -> Tensor | None:
-        if self.system.motion is None or not self.config.use_picture:
+        """Return the motion tokens of a window: those of the stem, else those that its features tell, if any do."""
+        config, tokens = self.config, None
+        if self.system.motion is None or not config.use_picture:
             return None
-        tokens: Tensor = self.system.motion(self._frames(request, window)[None]).tokens[0]
+        if config.use_motion:
+            tokens = self.system.motion(self._frames(request, window)[None]).tokens[0]
+        elif self.system.readout is not None and config.use_backbone:
+            seen = activations(
+                self.system.video,
+                self._noisy_pixels(request, window)[None],
+                self._times(config.t_condition, 1),
+                self._text("video", ""),
+                self.system.config.fusion.blocks,
+            )
+            tokens = self.system.readout(seen)[0]
         return tokens
 
     def _hits(self, request: SoundRequest, window: Window) -> Tensor | None:

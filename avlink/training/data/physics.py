@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from avlink.foundry.physics import ClipFormat, PhysicsClip, Split
 
 _SHARD_CLIPS = 25
-_SILENT_STAGES = ("motion", "spotter", "video")
+_SILENT_STAGES = ("motion", "spotter", "video", "readout")
 """Stages that read pictures alone."""
 _RECORD = "physics"
 

@@ -17,7 +17,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avlink.core.architecture import AVLinkConfig, ExtractedConfig, MelSpec
+from avlink.core.architecture import AVLinkConfig, ExtractedConfig
+from avlink.core.codec_config import MelSpec
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone
 from avlink.core.features import FeatureExtractor
 from avlink.core.hashing import digest

@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from avlink.core.architecture import SpotterConfig
 from avlink.core.hashing import JsonValue, bytes_digest, derive_seed, digest
+from avlink.core.motion_config import SpotterConfig
 from avlink.core.paths import atomic_write
 from avlink.engine.learned_spotter import RATE, new_head
 from avlink.engine.nn.hit_head import HitHead

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from avlink.core.architecture import HitHeadConfig
+from avlink.core.motion_config import HitHeadConfig
 from avlink.engine.learned_spotter import RATE
 from avlink.metrics.gain import onset_gain
 from avlink.metrics.peaks import standing_out

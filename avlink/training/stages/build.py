@@ -123,7 +123,7 @@ def build_stage(
     from avlink.core.recipe.stages import BACKBONE_RATES, FUSION_RATES
     from avlink.training import validation
     from avlink.training.data.clips import StillStore
-    from avlink.training.stages import backbones, codec, fusion, motion
+    from avlink.training.stages import backbones, codec, fusion, motion, readout
     from avlink.training.stages.inputs import device_of
 
     samples = out if write_samples else None
@@ -152,6 +152,9 @@ def build_stage(
             return validation.held_out_loss(unseen_video)
 
         return backbones.VideoStage(system, clips, validate_video, rates, table.motion_weight)
+    if name == "readout":
+        t_video = recipe.conditioning.t_video
+        return readout.ReadoutStage(system, clips, t_video, lambda: validation.readout(system, held_out, t_video))
     latents = _latents(system, clips, out)
     if name == "audio":
         unseen_audio = backbones.AudioStage(system, held_out, _latents(system, held_out, out), rates=rates)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avlink.core.architecture import MelSpec
+from avlink.core.codec_config import MelSpec
 from avlink.engine.pixels import to_pixels
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avlink.core.architecture import HitHeadConfig, SpotterConfig
 from avlink.core.errors import InputError
+from avlink.core.motion_config import HitHeadConfig, SpotterConfig
 from avlink.engine.learned_spotter import RATE, HitInputs, new_head
 from avlink.engine.nn.hit_head import HitHead
 from avlink.timeline.values import ClipRef, Source

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from avlink.core.architecture import VocosConfig
+from avlink.core.codec_config import VocosConfig
 from avlink.core.recipe.stages import StageTable
 from avlink.engine.codec.discriminator import Discriminator
 from avlink.engine.codec.mel import LogMel

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from avlink.core.architecture import SpotterConfig
 from avlink.core.errors import InputError
+from avlink.core.motion_config import SpotterConfig
 from avlink.core.recipe import load_recipe
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore, StillStore
