@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -97,13 +98,18 @@ class StepGenerator(torch.Generator):
 
     `common` is equal for all micro-batches of a step. Choices that decide which layers run, and on how many clips, are
     drawn from it, so that all ranks run the same layers: collectives would wait for each other for ever otherwise.
+    `turn` counts the micro-batches of a rank over all steps, and is the same on all ranks, too.
     """
 
     common: torch.Generator
+    turn: int = 0
 
 
-def step_generator(name: str, seed: int, step: int, micro: int = 0) -> StepGenerator:
-    """Return the generator of micro-batch number `micro` of a step's whole batch, whichever rank takes it."""
+def step_generator(name: str, seed: int, step: int, micro: int = 0, turn: int = 0) -> StepGenerator:
+    """Return the generator of micro-batch number `micro` of a step's whole batch, whichever rank takes it.
+
+    `turn` is the number of micro-batches that the rank has had before, in all steps.
+    """
 
     def digest(text: str) -> int:
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
@@ -113,6 +119,7 @@ def step_generator(name: str, seed: int, step: int, micro: int = 0) -> StepGener
     generator = StepGenerator()
     generator.manual_seed(digest(f"{place}/{micro}" if micro else place))
     generator.common = torch.Generator().manual_seed(digest(f"{place}/common"))
+    generator.turn = turn
     return generator
 
 
@@ -201,17 +208,21 @@ def _backward(learner: Learner, batch: list[int], config: LoopConfig, step: int,
     mine = rank_slice(batch, ranks.index, ranks.count)
     count = len(mine) // micro
     sums: dict[str, Tensor] = {}
+    times: Counter[str] = Counter()
     for turn in range(count):
         # Numbered over the whole batch: with one size of micro-batches, two ranks draw what one would draw.
-        generator = step_generator(learner.stage.name, config.seed, step, ranks.index * count + turn)
+        number, before = ranks.index * count + turn, step * count + turn
+        generator = step_generator(learner.stage.name, config.seed, step, number, before)
         with learner.sync_gradients(turn + 1 == count):
             losses = learner.forward(mine[turn * micro : (turn + 1) * micro], generator)
             # Divided here, so that gradients of micro-batches add up to those of the whole batch.
             (losses["total"] / count).backward()
         for name, value in losses.items():
             # Detached: a loss that is only reported must not keep the graph of its micro-batch.
-            sums[name] = sums.get(name, torch.zeros_like(value.detach())) + value.detach() / count
-    return sums
+            sums[name] = sums.get(name, torch.zeros_like(value.detach())) + value.detach()
+        times.update(losses.keys())
+    # Of a loss that some micro-batches have, the mean over those.
+    return {name: value / times[name] for name, value in sums.items()}
 
 
 def _warn(stage: str, step: int, wrong: list[str], bad: int, checkpointer: Checkpointer, on_warning: OnWarning) -> None:

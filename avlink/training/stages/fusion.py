@@ -142,12 +142,13 @@ class FusionStage:
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         batch = self._batch(indices, generator)
         losses: dict[str, Tensor] = {}
-        # Rounded up, so that every clip has a task.
-        share = -(-len(batch) // len(self.tasks))
-        for number, task in enumerate(self.tasks):
-            part = batch[number * share : (number + 1) * share]
-            if len(part) == 0:
-                # The batch has fewer clips than tasks.
+        # Plain generators of tests and measurements have no turn.
+        shares, start = task_shares(len(batch), len(self.tasks), getattr(generator, "turn", 0)), 0
+        for task, share in zip(self.tasks, shares, strict=True):
+            part = batch[start : start + share]
+            start += share
+            if share == 0:
+                # The micro-batch has fewer clips than tasks: another turn has clips for this one.
                 continue
             if task == "v2a":
                 losses |= self._v2a(part, generator)
@@ -369,3 +370,16 @@ class FusionStage:
         seconds = 0.64 + (whole - 1.64) * short / self.shorter
         # Rounded down, so that the stretch ends within the clip.
         return int(where * (whole - seconds)), seconds
+
+
+def task_shares(clips: int, tasks: int, turn: int) -> list[int]:
+    """Return the number of clips of each task in the micro-batch number `turn` of `clips`.
+
+    The clips that are left after an equal division go to other tasks each time: in as many turns as there are tasks,
+    each task has `clips`.
+    """
+    whole, left = divmod(clips, tasks)
+    shares = [whole] * tasks
+    for extra in range(left):
+        shares[(turn * left + extra) % tasks] += 1
+    return shares
