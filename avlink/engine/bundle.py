@@ -28,6 +28,7 @@ from avlink.core.errors import BundleError
 from avlink.core.input_files import describe, read_text
 from avlink.core.limits import RECIPE_BYTES, TABLE_BYTES
 from avlink.core.paths import atomic_write, make_folder, write_text
+from avlink.core.recipe.stages import Conditioning
 from avlink.engine.system import System
 from avlink.engine.text.t5 import T5Encoder
 
@@ -55,6 +56,15 @@ class Bundle:
     tensors: dict[str, dict[str, Any]]
     text: dict[str, str] | None = None
     """Files of its external text encoder with their digests; None if it has none."""
+
+    @property
+    def conditioning(self) -> Conditioning:
+        """The flow times of the conditioning side that it was trained for; the paper's if it does not tell."""
+        try:
+            return Conditioning.model_validate(self.training.get("conditioning", {}))
+        except ValueError:
+            # Of another version: the table is for people.
+            return Conditioning()
 
     @property
     def components(self) -> tuple[str, ...]:

@@ -82,12 +82,16 @@ class BundleModel:
         steps: int,
         guidance: float,
         guidance_rescale: float = 0.5,
-        t_video: float = 0.96,
-        t_audio: float = 0.8,
+        t_video: float | None = None,
+        t_audio: float | None = None,
         picture_shift: float = 5.0,
+        picture_steps: int = 8,
         extractors: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        """Load all weights. Raises BundleError where there is no such bundle, or it is damaged."""
+        """Load all weights. Flow times of conditions are those of the bundle's training unless they are given.
+
+        Raises BundleError where there is no such bundle, or it is damaged.
+        """
         from avlink.core.bundles import find_bundle
         from avlink.engine.bundle import load_system, read_bundle
         from avlink.engine.sampling import SampleConfig, SoundSampler
@@ -97,9 +101,13 @@ class BundleModel:
         parts = {key.partition(".")[0] for key in bundle.tensors}
         self._system: System = load_system(bundle, parts, device)
         self._config = SampleConfig(
-            steps=steps, guidance=guidance, guidance_rescale=guidance_rescale, t_condition=t_video
+            steps=steps,
+            guidance=guidance,
+            guidance_rescale=guidance_rescale,
+            t_condition=t_video or bundle.conditioning.t_video,
         )
-        self._t_audio, self._picture_shift = t_audio, picture_shift
+        self._t_audio = t_audio or bundle.conditioning.t_audio
+        self._picture_shift, self._picture_steps = picture_shift, picture_steps
         ready = fusion_extractor(bundle.config, extractors or {})
         self._extractor = None if ready is None else ready.load(device)
         sampler = SoundSampler(self._system, self._config, self._extractor)
@@ -165,9 +173,8 @@ class BundleModel:
         """See `EvaluatedModel`."""
         from avlink.engine.sampling import PictureSampler
 
-        sampler = PictureSampler(
-            self._system, replace(self._config, t_condition=self._t_audio, shift=self._picture_shift)
-        )
+        config = replace(self._config, steps=self._picture_steps, shift=self._picture_shift, t_condition=self._t_audio)
+        sampler = PictureSampler(self._system, config)
         pictures = []
         for index, sound in enumerate(sounds):
             wave = Waveform(samples=np.ascontiguousarray(sound)[None], sample_rate=self.sample_rate)

@@ -51,9 +51,8 @@ def rotate(
 ) -> Float[Tensor, "batch heads tokens dim"]:
     """Rotate each pair of channels of each head by its angle in `rope`."""
     cos, sin = rope.unbind(-1)
-    # Only the finished sines are rounded to the model's type; rotating in fp32 would turn attention to fp32 too.
-    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     # Pairs are (k, k + dim / 2), as in GPT-NeoX, not RoFormer's neighbours (2k, 2k + 1): slices instead of a stride.
     # Each (batch, heads, tokens, pairs); the rotations are the same for all heads.
     first, second = rearrange(x, "b h n (two pairs) -> two b h n pairs", two=2)
-    return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
+    # In fp32, and rounded once: sines of eight significant bits would turn neighbours by the same angle.
+    return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1).to(x.dtype)

@@ -65,6 +65,12 @@ class Sampler:
         self.rate = system.config.tokens_per_second
         self.window_s = system.config.window_tokens / self.rate
 
+    def _texts(self, prompt: str) -> tuple[TextEmbeddings, TextEmbeddings]:
+        """Return a prompt as the audio and as the video backbone read it; one T5 serves both, and encodes it once."""
+        of_sound, of_picture = (self.system.text_encoder(side) for side in ("audio", "video"))
+        read = of_sound.encode([prompt])
+        return read, read if of_sound is of_picture else of_picture.encode([prompt])
+
     def _text(self, side: Literal["audio", "video"], prompt: str) -> TextEmbeddings:
         return self.system.text_encoder(side).encode([prompt])
 

@@ -34,25 +34,19 @@ def generate_joint(
         picture = config.picture
         shape = (1, picture.frames, 3, picture.height, picture.width)
         v_t = torch.randn(shape, generator=generator).to(device)
+        texts = [
+            (system.text_encoder("audio").encode([words]), system.text_encoder("video").encode([words]))
+            for words in ((caption, "") if guidance != 1 else (caption,))
+        ]
         knots = euler_times(steps)
         # Not `euler`, which moves one tensor: each velocity depends on both states, which must step together.
         for now, dt in zip(knots[:-1], knots.diff(), strict=True):
             # (1,), for both: with one flow time each side sees the other as noisy as itself, as in training.
             t = now.repeat(1).to(device)
-            keep, drop = (
-                model(
-                    "both",
-                    a_t,
-                    v_t,
-                    t_a=t,
-                    t_v=t,
-                    text_a=system.text_encoder("audio").encode([words]),
-                    text_v=system.text_encoder("video").encode([words]),
-                )
-                for words in (caption, "")
-            )
-            a_t = a_t + float(dt) * guide(keep.audio, drop.audio, guidance)
-            v_t = v_t + float(dt) * guide(keep.video, drop.video, guidance)
+            # The last of a guidance of 1 is the first: there is nothing to guide away from.
+            seen = [model("both", a_t, v_t, t_a=t, t_v=t, text_a=text_a, text_v=text_v) for text_a, text_v in texts]
+            a_t = a_t + float(dt) * guide(seen[0].audio, seen[-1].audio, guidance)
+            v_t = v_t + float(dt) * guide(seen[0].video, seen[-1].video, guidance)
         sounds.append(system.codec.decode(a_t)[0].clamp(-1, 1).float().cpu().numpy())
         pictures.append(to_bytes(v_t[0]))
     return np.stack(sounds), np.stack(pictures)

@@ -65,7 +65,7 @@ class PictureSampler(Sampler):
         # Pixels of a long clip may not fit into memory; latents, which V2A generates, are far smaller.
         v_t = SpooledTensor(_noise_blocks(frames, shape, request.seed), shape=shape)
         spans = [self._span(window, frames) for window in windows]
-        prompt, scene = self._text("video", request.prompt.text), self._text("audio", request.prompt.text)
+        scene, prompt = self._texts(request.prompt.text)
         negative, nothing = self._text("video", request.prompt.negative), self._text("audio", "")
 
         def noisy_latents(window: Window) -> Tensor:
@@ -91,6 +91,8 @@ class PictureSampler(Sampler):
                 text_a=repeat(scene, count),
                 text_v=repeat(prompt, count),
             ).video
+            if self.config.guidance == 1:
+                return keep
             # The model always has an audio stream. Noise at flow time 0, which says nothing, stands for a missing
             # sound, as in training.
             drop = self.model(

@@ -90,9 +90,8 @@ class SoundSampler(Sampler):
         tokens = -int(-duration_s * self.rate // 1)
         windows = plan_windows(tokens / self.rate, self.window_s)
         a_0 = seeded_noise((tokens, self.system.config.vae.latent_channels), request.seed, 0).to(self.device)
-        prompt = self._text("audio", request.prompt.text)
+        prompt, scene = self._texts(request.prompt.text)
         negative = self._text("audio", request.prompt.negative)
-        scene = self._text("video", request.prompt.text)
         # Computed once, not at every step: neither depends on the flow time.
         motion = [None if self._hits_alone(request) else self._motion(request, w) for w in windows]
         features = [self._features(request, w) for w in windows]
@@ -106,7 +105,10 @@ class SoundSampler(Sampler):
                 # Picture, motion and prompt are dropped together (appendix C.2); a negative prompt replaces the prompt.
                 # A pass of its own, not half of a doubled batch: without picture there are fewer tokens, and the video
                 # backbone does not run.
-                drop = model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
+                # A guidance of 1 leaves nothing of it.
+                drop = None
+                if self.config.guidance != 1:
+                    drop = model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
                 if not self.config.use_picture:
                     plain = model(
                         "audio",
@@ -146,11 +148,13 @@ class SoundSampler(Sampler):
     def _guided(
         self,
         keep: Float[Tensor, "batch tokens channels"],
-        drop: Float[Tensor, "batch tokens channels"],
+        drop: Float[Tensor, "batch tokens channels"] | None,
         a_t: Float[Tensor, "batch tokens channels"],
         t: Float[Tensor, " batch"],
     ) -> Float[Tensor, "batch tokens channels"]:
         """Return the guided velocity of velocities with and without conditions, at its usual spread."""
+        if drop is None:
+            return keep
         guided = guide(keep, drop, self.config.guidance)
         return rescale(guided, keep, a_t, t, self.config.guidance_rescale)
 

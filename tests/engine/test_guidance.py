@@ -1,0 +1,120 @@
+"""A sampler runs what it needs: one pass without guidance, each prompt once, at the flow times of the training."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from avlink.core.architecture import TextConfig
+from avlink.core.sound import read_whole
+from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
+from avlink.engine.avlink import AVLink
+from avlink.engine.bundle import read_bundle, write_bundle
+from avlink.engine.nn.rope import rotary_1d, rotate
+from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
+from avlink.engine.system import System
+from avlink.engine.text.encoder import TextEmbeddings
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny import TINY
+
+
+class Counting:
+    """Counts the forward passes of the linked backbones."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.passes, forward = 0, AVLink.forward
+
+        def counted(model: AVLink, *inputs, **named):
+            self.passes += 1
+            return forward(model, *inputs, **named)
+
+        monkeypatch.setattr(AVLink, "forward", counted)
+
+    def since(self) -> int:
+        passes, self.passes = self.passes, 0
+        return passes
+
+
+def _random(config=TINY) -> System:
+    torch.manual_seed(0)
+    system = System(config).eval()
+    for parameter in system.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return system
+
+
+def _sound_request() -> SoundRequest:
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 36, 64, 3), np.uint8)
+    frames = Frames(pixels=pixels, rate=Fraction(24))
+    return SoundRequest(frames=frames, duration_s=Fraction(1), prompt=Prompt(text="wood"), seed=1)
+
+
+def test_a_guidance_of_one_takes_one_pass_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, counting = _random(), Counting(monkeypatch)
+    sound = Waveform(samples=np.zeros((1, 16000), np.float32), sample_rate=16000)
+    picture = PictureRequest(sound=sound, duration_s=Fraction(1), prompt=Prompt(), seed=1)
+    made = {}
+    for guidance in (1.0, 1.0 + 1e-7, 2.0):
+        config = SampleConfig(steps=3, guidance=guidance, guidance_rescale=0.5)
+        made[guidance] = read_whole(SoundSampler(system, config).generate([_sound_request()])[0]).samples
+        assert counting.since() == (3 if guidance == 1 else 6)
+        PictureSampler(system, config).generate([picture])
+        assert counting.since() == (3 if guidance == 1 else 6)
+    np.testing.assert_allclose(made[1.0], made[1.0 + 1e-7], atol=1e-4)
+    assert not np.allclose(made[1.0], made[2.0], atol=1e-4)
+    shared = TINY.model_copy(update={"fusion": TINY.fusion.model_copy(update={"shared": True}), "motion": None})
+    for guidance in (1.0, 3.0):
+        generate_joint(_random(shared), ["wood"], [0], steps=2, guidance=guidance)
+        assert counting.since() == (2 if guidance == 1 else 4)
+
+
+class CountingText:
+    """An external encoder that counts what it encodes."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def encode(self, prompts: list[str]) -> TextEmbeddings:
+        self.read += prompts
+        return TextEmbeddings(
+            tokens=torch.zeros(len(prompts), 3, 32), mask=torch.ones(len(prompts), 3, dtype=torch.bool)
+        )
+
+
+def test_one_encoder_for_both_backbones_reads_a_prompt_once() -> None:
+    system = _random(TINY.model_copy(update={"text": TextConfig(kind="t5", dim=32)}))
+    system.external_text = CountingText()
+    SoundSampler(system, SampleConfig(steps=2)).generate([_sound_request()])
+    assert sorted(system.external_text.read) == ["", "wood"]
+
+
+def test_a_bundle_is_sampled_at_the_flow_times_that_it_was_trained_with(tmp_path: Path) -> None:
+    from avlink_fusion.plugin import PictureOptions, SoundOptions, load_picture, load_sound
+
+    from avlink.evaluation.model import BundleModel
+
+    told = {"conditioning": {"times": "fixed", "t_video": 0.7, "t_audio": 0.6}}
+    parts = System(TINY).components()
+    for name, training in (("own", told), ("none", {}), ("odd", {"conditioning": {"t_video": "late"}})):
+        write_bundle(tmp_path / name, TINY, parts, name=name, licence="x", description="x", training=training)
+        times = read_bundle(tmp_path / name).conditioning
+        assert (times.t_video, times.t_audio) == ((0.7, 0.6) if name == "own" else (0.96, 0.8))
+    own = str(tmp_path / "own")
+    assert load_sound(SoundOptions(model=own, spot=False), "cpu").config.t_condition == 0.7
+    assert load_sound(SoundOptions(model=own, spot=False, t_video=0.9), "cpu").config.t_condition == 0.9
+    assert load_picture(PictureOptions(model=own), "cpu").config.t_condition == 0.6
+    assert BundleModel(own, device="cpu", steps=1, guidance=1.0)._config.t_condition == 0.7
+
+
+def test_rotations_in_half_precision_are_those_of_fp32_rounded_once() -> None:
+    rope = rotary_1d(torch.arange(1000, 1032).float(), 64, 10000.0)
+    x: Tensor = torch.randn(2, 2, 32, 64).bfloat16()
+    assert torch.equal(rotate(x, rope), rotate(x.float(), rope).bfloat16())
+    assert rotate(x, rope).dtype == torch.bfloat16
