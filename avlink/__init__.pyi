@@ -130,6 +130,7 @@ from .engine.sampling import PictureSampler as PictureSampler
 from .engine.sampling import SampleConfig as SampleConfig
 from .engine.sampling import SoundSampler as SoundSampler
 from .engine.spotter import OnsetNet as OnsetNet
+from .engine.spotter import load_flow_net as load_flow_net
 from .engine.spotter import load_onset_net as load_onset_net
 from .engine.text.t5 import import_transformers as import_transformers
 from .evaluation.evaluate import EvaluateReport as EvaluateReport

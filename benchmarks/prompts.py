@@ -59,7 +59,7 @@ def measure(wanted: Wanted) -> list[Figure]:
         ear = Ear()
     except (FileNotFoundError, ImportError):
         return []
-    model = BundleModel(wanted.model, device="cpu", steps=1 if wanted.quick else 8, guidance=3.5)
+    model = BundleModel(wanted.model, device="cpu", steps=1 if wanted.quick else 4, guidance=3.5)
     prompts = dict(list(PROMPTS.items())[:2]) if wanted.quick else PROMPTS
     heard = {prompt: _names(ear, model, prompt, row) for row, prompt in enumerate(prompts)}
     title = f"prompts to {wanted.model}"

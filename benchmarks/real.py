@@ -32,7 +32,7 @@ from avlink.metrics.levels import level_db
 from benchmarks.ear import Ear, agreement
 from benchmarks.real_clips import RealClip, groups_of, heard_onsets, read_real_clips
 
-USUAL = ("spotter:motion-stem", "spotter:motion-peaks", "backend:fusion-v2a")
+USUAL = ("spotter:motion-stem", "spotter:motion-flow", "spotter:motion-peaks", "backend:fusion-v2a")
 _WINDOWS_S = (0.05, 0.1)
 _NEAR_SILENT_LUFS = -50.0
 _FEW = 3

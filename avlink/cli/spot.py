@@ -33,8 +33,8 @@ def spot(
         typer.Option(
             "--spotter",
             metavar="NAME",
-            help="motion-stem (the built-in network), motion-peaks (no weights), one of a plugin, or the folder of one "
-            "that was learned. [default: that of the recipe, motion-stem]",
+            help="motion (the built-in networks: motion-stem for drawings, motion-flow for film), motion-peaks (no "
+            "weights), one of a plugin, or the folder of one that was learned. [default: that of the recipe, motion]",
             show_default=False,
         ),
     ] = None,

@@ -10,7 +10,13 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from avlink.core.codec_config import AnyVAEConfig, HiFiGANConfig, MelSpec, VAEConfig, VocoderConfig, VocosConfig
-from avlink.core.motion_config import ControllerConfig, MotionConfig, ReadoutConfig, SpotterConfig
+from avlink.core.motion_config import (
+    AnySpotterConfig,
+    ControllerConfig,
+    FlowSpotterConfig,
+    MotionConfig,
+    ReadoutConfig,
+)
 from avlink.core.tables import Positive, Table
 
 Part = Literal[
@@ -143,7 +149,7 @@ class AVLinkConfig(Table):
     fusion: FusionConfig = FusionConfig()
     motion: MotionConfig | None = None
     controller: ControllerConfig | None = None
-    spotter: SpotterConfig | None = None
+    spotter: AnySpotterConfig | None = None
     readout: ReadoutConfig | None = None
     """Reads motion from the video backbone's features where the motion stem is left out."""
 
@@ -173,6 +179,11 @@ class AVLinkConfig(Table):
         if self.readout is not None and (self.motion is None or fusion.extracted is not None):
             raise ValueError("readout: it learns the motion stem's tokens from the video backbone, and needs both")
         return self
+
+    @property
+    def flow_spotter(self) -> FlowSpotterConfig | None:
+        """The spotter, if it reads motion maps."""
+        return self.spotter if isinstance(self.spotter, FlowSpotterConfig) else None
 
     @property
     def fusion_for_hits(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fractions import Fraction
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from avlink.core.hits import HIT_KINDS
 from avlink.core.tables import Ints, Positive, Table
+from avlink.core.values import PictureSpec
 
 
 class MotionConfig(Table):
@@ -28,9 +30,9 @@ class MotionConfig(Table):
 class ReadoutConfig(Table):
     """Network that reads the motion stem's tokens from the frozen video backbone instead. Not in the paper."""
 
-    dim: Positive = 128
+    dim: Positive = 96
     """Width of its layers at each place of the picture."""
-    layers: Positive = 3
+    layers: Positive = 2
     """Layers over time after the places are pooled."""
 
 
@@ -50,11 +52,38 @@ class ControllerConfig(Table):
     """Give sound that follows hits Fusion Blocks of its own (`fusion_hits`): without hits the model stays as it was."""
 
 
+MAP_PICTURE = PictureSpec(rate=Fraction(60), width=128, height=72)
+"""Pictures that motion maps are made of. A film's own frames are held at this rate, and found again by what is held."""
+
+
+class FlowSpotterConfig(Table):
+    """Network that spots events in motion maps, which are made of `MAP_PICTURE`. Its classes are kinds of hits."""
+
+    kind: Literal["flow"]
+    place_dim: Positive = 48
+    """Width of its layers at each place of the picture."""
+    place_layers: Positive = 3
+    dim: Positive = 128
+    """Width of its layers over the whole picture."""
+    layers: Positive = 4
+    classes: Annotated[tuple[str, ...], Field(strict=False)] = ("hit", "step", "drop", "slide", "splash", "flash")
+
+
 class SpotterConfig(MotionConfig):
     """A motion stem that is trained to spot, with an input size of its own. Its classes may be kinds of hits."""
 
     width: int = Field(default=64, gt=0, multiple_of=4)
     height: int = Field(default=36, gt=0, multiple_of=4)
+
+
+def _spotter_kind(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "flow" if kind == "flow" else "stem"
+
+
+AnySpotterConfig = Annotated[
+    Annotated[SpotterConfig, Tag("stem")] | Annotated[FlowSpotterConfig, Tag("flow")], Discriminator(_spotter_kind)
+]
 
 
 class HitHeadConfig(Table):

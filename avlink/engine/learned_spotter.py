@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from avlink.core.errors import BundleError
 from avlink.core.hashing import content_digest
@@ -105,7 +105,7 @@ def new_head(config: HitHeadConfig, stem: SpotterConfig, seed: int) -> HitHead:
         return HitHead(config, stem.dim)
 
 
-def save_learned(path: Path, stem: MotionStem, head: Mapping[str, Tensor]) -> None:
+def save_learned(path: Path, stem: nn.Module, head: Mapping[str, Tensor]) -> None:
     """Write the weights of a stem and of heads into one file, which holds nothing but tensors."""
     # Bundles hold stems in half precision, so nothing is lost. clone: safetensors refuses tensors that share memory.
     tensors = {f"stem.{name}": value.detach().cpu().half().clone() for name, value in stem.state_dict().items()}

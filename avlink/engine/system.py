@@ -14,6 +14,7 @@ from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import build_vocoder
 from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
+from avlink.engine.nn.flow_spotter import make_spotter
 from avlink.engine.nn.motion import MotionStem
 from avlink.engine.nn.readout import MotionReadout
 from avlink.engine.text.byte_encoder import ByteEncoder
@@ -57,7 +58,7 @@ class System(nn.Module):
         self.fusion_a2v = None if shared else make_fusion(config, "video")
         self.fusion = make_fusion(config, "both") if shared else None
         self.fusion_hits = make_fusion(config, "audio") if config.fusion_for_hits else None
-        self.spotter = None if config.spotter is None else MotionStem(config.spotter)
+        self.spotter = None if config.spotter is None else make_spotter(config.spotter)
         self.readout = None if config.readout is None else MotionReadout(config)
 
     def component(self, name: str) -> nn.Module | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from avlink.core.features import FeatureExtractor
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.flow.path import sample_path
-from avlink.engine.nn.motion import ONSETS_PER_FRAME, Motion, MotionStem
+from avlink.engine.nn.flow_spotter import FlowSpotter
+from avlink.engine.nn.motion import Motion, MotionStem
 from avlink.engine.nn.readout import activations
 from avlink.engine.pixels import lower_frame_rate, to_pixels
 from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
@@ -29,7 +30,8 @@ from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.picture_events import frame_difference_events
 from avlink.metrics.sync import onset_summary
 from avlink.training.data.clips import ClipStore, StillStore
-from avlink.training.data.index import hits_of
+from avlink.training.data.index import ClipLabels, hits_of
+from avlink.training.data.maps import MapStore
 from avlink.training.distances import FrechetDistances
 from avlink.training.objectives import onset_peaks
 from avlink.training.samples import NUM_SAMPLES, save_contact_sheet, save_sounds
@@ -56,11 +58,25 @@ def _event_times(clips: ClipStore) -> list[list[float]]:
 
 
 @_unless_empty
-def motion(system: System, clips: ClipStore, part: Literal["motion", "spotter"] = "motion") -> dict[str, float]:
-    """Onset F1 of a stem's own predictions, and its accuracy in naming the classes of events."""
-    stem = system.component(part)
-    assert isinstance(stem, MotionStem)
-    return _motion_scores(stem, clips, lambda index: stem(to_pixels(clips.frames([index]).to(device_of(system)))))
+def motion(system: System, clips: ClipStore) -> dict[str, float]:
+    """Onset F1 of the stem's own predictions, and its accuracy in naming the classes of events."""
+    stem = system.motion
+    assert stem is not None
+    device = device_of(system)
+    return _motion_scores(stem, clips.labels, lambda index: stem(to_pixels(clips.frames([index]).to(device))))
+
+
+def spotter(system: System, maps: MapStore) -> dict[str, float]:
+    """The scores of `motion` for the flow spotter, on motion maps."""
+    net, device = system.spotter, device_of(system)
+    assert isinstance(net, FlowSpotter)
+    if not len(maps):
+        return {}
+
+    def told(index: int, net: FlowSpotter = net) -> Motion:
+        return net.told_by(net.read(maps.maps([index]).to(device)))
+
+    return _motion_scores(net, maps.labels, told)
 
 
 @_unless_empty
@@ -77,20 +93,24 @@ def readout(system: System, clips: ClipStore, t_video: float) -> dict[str, float
         v_t = sample_path(v_0.to(device), v_1, t_v.to(device)).x_t
         return stem.told_by(net(activations(system.video, v_t, t_v.to(device), text, system.config.fusion.blocks)))
 
-    return _motion_scores(stem, clips, told)
+    return _motion_scores(stem, clips.labels, told)
 
 
-def _motion_scores(stem: MotionStem, clips: ClipStore, told: Callable[[int], Motion]) -> dict[str, float]:
-    fps, found, right, named = stem.config.fps, [], 0, 0
-    for index, labels in enumerate(clips.labels):
+def _motion_scores(
+    net: MotionStem | FlowSpotter, labels: Sequence[ClipLabels], told: Callable[[int], Motion]
+) -> dict[str, float]:
+    found, right, named = [], 0, 0
+    classes = net.config.classes
+    for index, label in enumerate(labels):
         seen = told(index)
-        found.append(onset_peaks(seen.onset_logits[0].float().sigmoid(), ONSETS_PER_FRAME * fps))
+        found.append(onset_peaks(seen.onset_logits[0].float().sigmoid(), net.onsets_per_frame * net.fps))
         guesses = seen.class_logits[0].argmax(-1).tolist()
-        for time_s, name, _ in labels.events:
-            if name in stem.config.classes and int(time_s * fps) < len(guesses):
+        for time_s, name, _ in label.events:
+            if name in classes and int(time_s * net.fps) < len(guesses):
                 named += 1
-                right += stem.config.classes[guesses[int(time_s * fps)]] == name
-    wide, narrow = (onset_summary(_event_times(clips), found, window) for window in (0.1, 0.05))
+                right += classes[guesses[int(time_s * net.fps)]] == name
+    true = [[time_s for time_s, _, _ in label.events] for label in labels]
+    wide, narrow = (onset_summary(true, found, window) for window in (0.1, 0.05))
     return {"f1_100ms": wide.f1, "f1_50ms": narrow.f1, "class": right / max(1, named)}
 
 

@@ -51,9 +51,6 @@ def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.d
     if stage == "fusion_hits" and stage not in have:
         assert system.fusion_v2a is not None and system.fusion_hits is not None
         system.fusion_hits.load_state_dict(system.fusion_v2a.state_dict())
-    if stage == "spotter" and stage not in have and "motion" in have:
-        assert system.motion is not None and system.spotter is not None
-        _copy_fitting(system.motion, system.spotter)
     return system.to(device)
 
 
@@ -168,14 +165,6 @@ def load_stages(folder: Path, before: str | None, modules: Mapping[str, nn.Modul
 def is_done(folder: Path, stage: str) -> bool:
     """Return True if `stage` ran to its end in this folder."""
     return any((folder / "weights").glob(f"{stage}.*.safetensors"))
-
-
-def _copy_fitting(source: nn.Module, target: nn.Module) -> None:
-    """Copy the tensors that both have in one shape: a stem's convolutions fit pictures of any size."""
-    given, state = source.state_dict(), target.state_dict()
-    target.load_state_dict(
-        {key: given[key] if key in given and given[key].shape == value.shape else value for key, value in state.items()}
-    )
 
 
 def _parts_of(recipe: TrainRecipe, bundles: Sequence[Bundle]) -> list[list[str]]:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from avlink import LEARNED, Options, bundle_fingerprint, digest, find_bundle, hookimpl
 from avlink.hooks import Backend, Spotter, load_registry, resolve_for_pictures
-from avlink_fusion.spotter_options import LearnedOptions, PeakOptions, StemOptions
+from avlink_fusion.spotter_options import FlowOptions, LearnedOptions, MotionOptions, PeakOptions, StemOptions
 
 if TYPE_CHECKING:
     from avlink import PictureGenerator, SoundGenerator
@@ -27,7 +27,7 @@ class FusionOptions(Options):
     model: str = "builtin"
     """A shipped bundle's name, or the folder of one."""
     steps: int = Field(default=8, ge=1, le=1000)
-    """Euler steps; the paper takes 64, the built-in model is measured at 8."""
+    """Euler steps; the paper takes 64."""
     max_windows: int | None = Field(default=None, ge=1)
     """Windows of a long clip in one batch: more need more memory. Left out: 2 on a CPU, which gains little from larger
     batches, and 8 on a GPU."""
@@ -40,13 +40,15 @@ class FusionOptions(Options):
 class SoundOptions(FusionOptions):
     """Options of `fusion-v2a`, video to audio."""
 
+    steps: int = Field(default=4, ge=1, le=1000)
+    """Euler steps; the paper takes 64, the built-in model sounds as well after 4."""
     guidance: float = Field(default=3.5, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
     guidance_rescale: float = Field(default=0.5, ge=0, le=1)
     """Share by which guided sound is brought back to its level and dynamics without guidance (Lin et al. 2024): 0 gives
     sounds near full scale, 1 quiet ones."""
-    t_video: float = Field(default=0.96, gt=0, le=1)
-    """Flow time at which the picture is read."""
+    t_video: float | None = Field(default=None, gt=0, le=1)
+    """Flow time at which the picture is read; left out: that which the model was trained with (the paper's is 0.96)."""
     video_backbone: bool = True
     """Read pictures by the video backbone, as the paper does. Without it a step takes a third less, and what is seen is
     what the motion stem and the spotter see; for models with a motion stem."""
@@ -66,8 +68,8 @@ class PictureOptions(FusionOptions):
     """Options of `fusion-a2v`, audio to video."""
 
     guidance: float = Field(default=3.0, ge=0, le=50)
-    t_audio: float = Field(default=0.8, gt=0, le=1)
-    """Flow time at which the sound is read."""
+    t_audio: float | None = Field(default=None, gt=0, le=1)
+    """Flow time at which the sound is read; left out: that which the model was trained with (the paper's is 0.8)."""
     shift: float = Field(default=5.0, gt=0, le=100)
     """Shift of the steps towards noise (Esser et al. 2024), where it is decided what pictures show. 1 is none, as in
     the paper."""
@@ -93,9 +95,15 @@ def _extractor(options: SoundOptions) -> ReadyExtractor | None:
 
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     """Return the V2A generator of a bundle."""
-    from avlink import V2A, SampleConfig, SoundSampler, load_onset_net, load_system, read_bundle
+    from avlink import (
+        V2A,
+        SampleConfig,
+        SoundSampler,
+        load_system,
+        read_bundle,
+    )
     from avlink_fusion.panning import StereoGenerator
-    from avlink_fusion.spotting import SpottingGenerator
+    from avlink_fusion.spotting import SpottingGenerator, load_motion
 
     bundle = read_bundle(find_bundle(options.model))
     system = load_system(bundle, V2A, device)
@@ -103,7 +111,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         steps=options.steps,
         guidance=options.guidance,
         guidance_rescale=options.guidance_rescale,
-        t_condition=options.t_video,
+        t_condition=options.t_video or bundle.conditioning.t_video,
         max_windows=options.windows_on(device),
         use_backbone=options.video_backbone,
         use_motion=options.motion_stem,
@@ -112,22 +120,24 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     sampler = SoundSampler(system, settings, None if ready is None else ready.load(device))
     generator = StereoGenerator(sampler) if options.stereo else sampler
     config = bundle.config
-    # A spotter of its own may see pictures of another size than the model does.
-    if not options.spot or config.controller is None or config.motion is None or config.spotter is not None:
+    # A stem that was trained to spot may see pictures of another size than the model does.
+    other_stem = config.spotter is not None and config.flow_spotter is None
+    if not options.spot or config.controller is None or config.motion is None or other_stem:
         return generator
-    return SpottingGenerator(generator, load_onset_net(bundle, device))
+    return SpottingGenerator(generator, load_motion(MotionOptions(model=options.model), device))
 
 
 def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
     """Return the A2V generator of a bundle."""
     from avlink import A2V, PictureSampler, SampleConfig, load_system, read_bundle
 
-    system = load_system(read_bundle(find_bundle(options.model)), A2V, device)
+    bundle = read_bundle(find_bundle(options.model))
+    system = load_system(bundle, A2V, device)
     config = SampleConfig(
         steps=options.steps,
         guidance=options.guidance,
         shift=options.shift,
-        t_condition=options.t_audio,
+        t_condition=options.t_audio or bundle.conditioning.t_audio,
         max_windows=options.windows_on(device),
     )
     return PictureSampler(system, config)
@@ -144,11 +154,20 @@ def avlink_backends() -> list[Backend]:
 
 @hookimpl
 def avlink_spotters() -> list[Spotter]:
-    """Offer the network of the built-in model, peaks of motion, and what was learned from a user's footage."""
+    """Offer the networks of the built-in model, peaks of motion, and what was learned from a user's footage."""
     place, learned = "avlink_fusion.spotters", "avlink_fusion.learned"
     return [
         Spotter(
+            name="motion",
+            options=MotionOptions,
+            fingerprint="avlink_fusion.spotting:motion_fingerprint",
+            load="avlink_fusion.spotting:load_motion",
+        ),
+        Spotter(
             name="motion-stem", options=StemOptions, fingerprint=f"{place}:stem_fingerprint", load=f"{place}:load_stem"
+        ),
+        Spotter(
+            name="motion-flow", options=FlowOptions, fingerprint=f"{place}:flow_fingerprint", load=f"{place}:load_flow"
         ),
         Spotter(
             name="motion-peaks",

@@ -8,7 +8,7 @@ from avlink.hooks import SpotterOptions
 
 
 class SpotOptions(SpotterOptions):
-    """Options that both spotters have."""
+    """Options that all of them have."""
 
     late_s: float = Field(default=0.02, ge=-0.5, le=0.5)
     """Time by which hits are put later than they are seen."""
@@ -21,6 +21,20 @@ class StemOptions(SpotOptions):
 
     model: str = "builtin"
     """A shipped bundle's name, or the folder of one."""
+
+
+class MotionOptions(StemOptions):
+    """Options of `motion`."""
+
+    late_s: float = Field(default=0.0, ge=-0.5, le=0.5)
+    """Time by which hits are put later than the spotter that it chooses puts them."""
+
+
+class FlowOptions(StemOptions):
+    """Options of `motion-flow`."""
+
+    late_s: float = Field(default=0.06, ge=-0.5, le=0.5)
+    """Time by which hits are put later than they are seen: film shows a blow a little before it sounds."""
 
 
 class PeakOptions(SpotOptions):

@@ -1,4 +1,4 @@
-"""The built-in spotters: `motion-stem`, a network, and `motion-peaks`, which has no weights.
+"""The built-in spotters: the networks `motion-stem` and `motion-flow`, and `motion-peaks`, which has no weights.
 
 `motion-peaks` is the fallback where a model has no stem, and the baseline that a network has to beat. Its delays were
 chosen on 48 real clips with known events: there a sound is heard a little after the motion is fastest, when it has come
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from avlink import FrameSource, Hit, Peak, PictureSpec, bundle_fingerprint, change_map, digest, find_bundle, find_peaks
 from avlink_fusion.sight import Sight, look
-from avlink_fusion.spotter_options import PeakOptions, StemOptions
+from avlink_fusion.spotter_options import FlowOptions, PeakOptions, StemOptions
 
 if TYPE_CHECKING:
     from avlink import OnsetNet
 
-_STEM_VERSION, _PEAKS_VERSION = 1, 1
+_STEM_VERSION, _FLOW_VERSION, _PEAKS_VERSION = 1, 1, 1
 """Raise them when the same pictures and options give other hits."""
 
 _TIME_GRID = 10_000
@@ -29,7 +29,7 @@ _TIME_GRID = 10_000
 
 
 class StemSpotter:
-    """Spots with the motion stem of a bundle, or with its spotter."""
+    """Spots with the motion stem of a bundle, which has learned from drawings."""
 
     # The training counts a bin of an onset six times, so that the network is too sure of it by this much.
     _ODDS = np.log(6.0)
@@ -51,6 +51,12 @@ class StemSpotter:
         changes = change_map(frames)
         sights = [look(changes, time_s, float(self.picture.rate)) for time_s in times_s]
         return hits_of(times_s, [peak.height for peak in peaks], sights, kinds, late_s=self._options.late_s)
+
+
+class FlowHitSpotter(StemSpotter):
+    """Spots with the flow spotter of a bundle, which has learned from rendered scenes."""
+
+    _ODDS = np.log(4.0)
 
 
 class PeakSpotter:
@@ -93,16 +99,29 @@ def stem_fingerprint(options: StemOptions) -> str:
     return digest(["stem", _STEM_VERSION, bundle_fingerprint(find_bundle(options.model)), chosen])
 
 
+def flow_fingerprint(options: FlowOptions) -> str:
+    """Return a digest of the weights and the options; the path of the bundle is not part of it."""
+    chosen = options.model_dump(exclude={"model"})
+    return digest(["flow", _FLOW_VERSION, bundle_fingerprint(find_bundle(options.model)), chosen])
+
+
 def peak_fingerprint(options: PeakOptions) -> str:
     """Return a digest of the options."""
     return digest(["peaks", _PEAKS_VERSION, options.model_dump()])
 
 
 def load_stem(options: StemOptions, device: str) -> StemSpotter:
-    """Return the spotter with the weights of a bundle. Raises BundleError."""
+    """Return the spotter with the motion stem of a bundle. Raises BundleError."""
     from avlink import load_onset_net, read_bundle
 
     return StemSpotter(load_onset_net(read_bundle(find_bundle(options.model)), device), options)
+
+
+def load_flow(options: FlowOptions, device: str) -> FlowHitSpotter:
+    """Return the spotter with the flow spotter of a bundle. Raises BundleError."""
+    from avlink import load_flow_net, read_bundle
+
+    return FlowHitSpotter(load_flow_net(read_bundle(find_bundle(options.model)), device), options)
 
 
 def load_peaks(options: PeakOptions, device: str) -> PeakSpotter:

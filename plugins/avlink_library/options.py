@@ -35,7 +35,7 @@ class LibraryOptions(Options):
     fallback: Literal["silence", "avlink"] = "silence"
     """Sound of hits that no recording fits: none, or that of the built-in model."""
     spotter: str = ""
-    """The spotter for clips whose hits are not known, or the folder of a learned one; "" is `motion-stem`, or
+    """The spotter for clips whose hits are not known, or the folder of a learned one; "" is `motion`, or
     `motion-peaks` without weights."""
     spotter_options: dict[str, Any] = Field(default_factory=dict)
     min_confidence: float = Field(default=0.0, ge=0, le=1)

@@ -67,7 +67,7 @@ def avlink_backends() -> list[Backend]:
 def _spotter(options: LibraryOptions) -> ReadySpotter:
     """Return the spotter of the options. Raises RecipeError for one that is not known, or wrong options of it."""
     registry = load_registry()
-    spotter, given = named_spotter(options.spotter or "motion-stem", options.spotter_options, registry)
+    spotter, given = named_spotter(options.spotter or "motion", options.spotter_options, registry)
     try:
         ready = ReadySpotter(spotter=spotter, options=spotter.options.model_validate(given))
     except ValidationError as error:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from avlink_fusion.spotting import AveragedFrames, SpottingGenerator
+from avlink_fusion.spotter_options import FlowOptions, MotionOptions, PeakOptions, StemOptions
+from avlink_fusion.spotters import PeakSpotter, load_flow, load_stem
+from avlink_fusion.spotting import AveragedFrames, MotionSpotter, SpottingGenerator, load_motion
 from numpy.typing import NDArray
 
-from avlink import PictureSpec, find_bundle, load_onset_net, read_bundle
+from avlink import HitSpotter, PictureSpec
 from avlink.core.values import Frames, Prompt, SoundRequest
 from avlink.foundry import FRAME_RATE, make_clips
-from avlink.media.frames import open_frames
+from avlink.media.frames import fit_frames, open_frames
 from avlink.media.movie import write_video
 from avlink.metrics.gain import matched_count
 
@@ -34,12 +36,19 @@ class Listener:
         return [None for _ in requests]
 
 
-def asked(pixels: NDArray[np.uint8], rate: Fraction, **changes) -> SoundRequest:
+def on_film(name: str) -> HitSpotter:
+    """Return a spotter for film."""
+    return PeakSpotter(PeakOptions()) if name == "peaks" else load_flow(FlowOptions(), "cpu")
+
+
+def asked(pixels: NDArray[np.uint8], rate: Fraction, spotter: HitSpotter, **changes) -> SoundRequest:
     """Return the request that the generator gets for pictures at `rate`, which divides 120."""
     listener = Listener()
-    spotting = SpottingGenerator(listener, load_onset_net(read_bundle(find_bundle("builtin")), "cpu"))
-    assert spotting.picture == PictureSpec(rate=Fraction(120), width=64, height=36)
-    held = np.repeat(pixels, int(120 / rate), axis=0)
+    spotting = SpottingGenerator(listener, MotionSpotter(load_stem(StemOptions(), "cpu"), spotter))
+    # Whole multiples of what the model sees, or the same.
+    side = 2 if spotter.picture.width == 128 else 1
+    assert spotting.picture == PictureSpec(rate=Fraction(120), width=64 * side, height=36 * side)
+    held = np.repeat(pixels, int(120 / rate), axis=0).repeat(side, axis=1).repeat(side, axis=2)
     frames = Frames(pixels=held, rate=Fraction(120))
     whole = {"frames": frames, "duration_s": Fraction(len(held), 120), "prompt": Prompt(), "seed": 0} | changes
     spotting.generate([SoundRequest(**whole)])
@@ -54,50 +63,79 @@ def drawing() -> tuple[NDArray[np.uint8], list[float]]:
 
 
 def film(rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[float]]:
-    """Something dim and soft that draws back slowly and strikes, at 60 pictures a second with grain."""
+    """Something soft that draws back gently and strikes, at 60 pictures a second with grain."""
     times_s = [0.7, 1.6, 2.5, 3.4, 4.3]
-    moments = [moment for time_s in times_s for moment in (time_s - 0.6, time_s - 0.1, time_s)]
-    path = np.interp(np.arange(300) / 60, moments, [32, 14, 32] * len(times_s))
-    light = 90 + 25 * np.exp(-(((np.arange(64)[None, None] - path[:, None, None]) / 14) ** 2))
-    grainy = light + rng.normal(0, 4, (300, 36, 64))
+    at_s = np.arange(300) / 60
+    path = np.full(300, 34.0)
+    for time_s in times_s:
+        back, blow = np.clip((at_s - time_s + 0.6) / 0.5, 0, 1), np.clip((at_s - time_s + 0.1) / 0.1, 0, 1)
+        # It speeds up until it strikes.
+        path -= 18 * (0.5 - 0.5 * np.cos(np.pi * back)) - 18 * blow**2
+    rows, cols = np.mgrid[:36, :64]
+    spot = np.exp(-(((cols - path[:, None, None]) / 5) ** 2) - ((rows - 18) / 7) ** 2)
+    grainy = 90 + 80 * spot + rng.normal(0, 2, (300, 36, 64))
     return np.repeat(grainy.clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1), times_s
 
 
-def test_a_drawing_that_the_stem_is_sure_of_is_left_to_it(drawing: tuple[NDArray[np.uint8], list[float]]) -> None:
+@pytest.mark.parametrize("name", ["peaks", "flow"])
+def test_a_drawing_that_the_stem_is_sure_of_is_left_to_it(
+    name: str, drawing: tuple[NDArray[np.uint8], list[float]]
+) -> None:
     pixels, _ = drawing
-    got = asked(pixels, FRAME_RATE)
+    got = asked(pixels, FRAME_RATE, on_film(name))
     assert got.hits is None
     # The model gets the very pictures that it gets without.
     np.testing.assert_array_equal(got.frames.read(0, len(pixels)), pixels)
     assert got.frames.num_frames == len(pixels) and got.frames.rate == 24
 
 
-def test_on_film_the_hits_are_those_of_motion() -> None:
+@pytest.mark.parametrize("name", ["peaks", "flow"])
+def test_on_film_the_hits_are_those_of_the_spotter_for_film(name: str) -> None:
     pixels, times_s = film(np.random.default_rng(0))
-    got = asked(pixels, Fraction(60))
+    got = asked(pixels, Fraction(60), on_film(name))
     assert got.hits
     found = [float(hit.time_s) for hit in got.hits]
     assert matched_count(times_s, found, 0.06) == len(found) == 5
     assert got.frames.rate == 24 and got.frames.num_frames == 120
 
 
+def test_hits_of_a_drawing_are_the_stems_and_those_of_film_are_not(
+    drawing: tuple[NDArray[np.uint8], list[float]],
+) -> None:
+    motion = load_motion(MotionOptions(late_s=0.01), "cpu")
+    for pixels, rate, own, late_s in (
+        (drawing[0], FRAME_RATE, load_stem(StemOptions(), "cpu"), Fraction(1, 100)),
+        (film(np.random.default_rng(0))[0], Fraction(60), load_flow(FlowOptions(), "cpu"), Fraction(1, 100)),
+    ):
+        frames = Frames(pixels=pixels, rate=rate)
+        wanted = own.spot(fit_frames(frames, spec=own.picture))
+        found = motion.spot(fit_frames(frames, spec=motion.picture))
+        assert len(found) == len(wanted) > 0
+        for one, other in zip(found, wanted, strict=True):
+            assert abs(one.time_s - late_s - other.time_s) < Fraction(1, 50)
+
+
 @pytest.mark.parametrize("changes", [{"hits": ()}, {"is_ambience": True}])
 def test_hits_that_are_known_and_ambience_are_left_as_they_are(changes: dict[str, object]) -> None:
     pixels, _ = film(np.random.default_rng(0))
-    assert asked(pixels, Fraction(60), **changes).hits == changes.get("hits")
+    assert asked(pixels, Fraction(60), on_film("flow"), **changes).hits == changes.get("hits")
 
 
-def test_a_still_picture_has_no_hits() -> None:
-    assert asked(np.full((120, 36, 64, 3), 90, np.uint8), Fraction(60)).hits is None
+@pytest.mark.parametrize("name", ["peaks", "flow"])
+def test_a_still_picture_has_no_hits(name: str) -> None:
+    assert asked(np.full((120, 36, 64, 3), 90, np.uint8), Fraction(60), on_film(name)).hits is None
 
 
+@pytest.mark.parametrize("side", [1, 2])
 @pytest.mark.parametrize("rate", [24, 30, 60])
-def test_averaged_pictures_are_those_of_the_lower_rate(tmp_path: Path, rate: int) -> None:
+def test_averaged_pictures_are_those_of_the_lower_rate_and_size(tmp_path: Path, rate: int, side: int) -> None:
     pixels, _ = film(np.random.default_rng(1))
     write_video(tmp_path / "film.mp4", Frames(pixels=pixels[::2], rate=Fraction(rate)), scale=4)
     spec, whole = SEEN, {"start_s": Fraction(0), "duration_s": Fraction(2)}
-    fine = open_frames(tmp_path / "film.mp4", spec=PictureSpec(rate=Fraction(120), width=64, height=36), **whole)
-    wanted, made = open_frames(tmp_path / "film.mp4", spec=spec, **whole), AveragedFrames(fine, 5)
+    fine = open_frames(
+        tmp_path / "film.mp4", spec=PictureSpec(rate=Fraction(120), width=64 * side, height=36 * side), **whole
+    )
+    wanted, made = open_frames(tmp_path / "film.mp4", spec=spec, **whole), AveragedFrames(fine, 5, side)
     assert made.num_frames == wanted.num_frames and made.rate == wanted.rate
     low, high = made.read(0, 1000).astype(int), wanted.read(0, 1000).astype(int)
     assert np.abs(low - high).max() <= 1

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from avlink.core.architecture import AVLinkConfig, Part
-from avlink.core.recipe.data import DataTable, FoundryData, media_of
+from avlink.core.recipe.data import DataTable, FoundryData, PhysicsData, media_of
 from avlink.core.recipe.schema import Names, Recipe, Seed, SonifyRecipe, VisualizeRecipe
 from avlink.core.recipe.spot import SpotRecipe
 from avlink.core.recipe.stages import (
@@ -66,8 +66,15 @@ class TrainRecipe(Recipe):
 
     @model_validator(mode="after")
     def _spotter_is_there(self) -> TrainRecipe:
-        if "spotter" in self.stages and self.model.spotter is None:
-            raise ValueError("stage 'spotter' trains the model's spotter: add [model.spotter]")
+        if "spotter" not in self.stages:
+            return self
+        if self.model.flow_spotter is None:
+            raise ValueError("stage 'spotter' trains a network on motion maps: add [model.spotter] with kind = 'flow'")
+        if len(self.stages) > 1 or not isinstance(self.data, PhysicsData):
+            raise ValueError(
+                "stage 'spotter' learns from rendered scenes, which other stages cannot: set data.source = 'physics', "
+                "and train it alone"
+            )
         return self
 
     @model_validator(mode="after")
@@ -107,7 +114,8 @@ class EvaluateRecipe(Recipe):
     """Split of the foundry's clips: held_out has the styles of training, transfer other styles, test both."""
     clips: int = Field(default=128, ge=1)
     seed: Seed = 0
-    steps: int = Field(default=8, ge=1)
+    steps: int = Field(default=4, ge=1)
+    """Euler steps of sounds; pictures take 8."""
     guidance: float = Field(default=3.5, ge=0)
     guidance_rescale: float = Field(default=0.5, ge=0, le=1)
     """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""

@@ -24,6 +24,6 @@ class SpotRecipe(RunRecipe):
     format: Literal[1] = 1
     read: ReadTable = ReadTable()
     select: SelectTable = SelectTable()
-    spotter: SpotterChoice = SpotterChoice(name="motion-stem")
+    spotter: SpotterChoice = SpotterChoice(name="motion")
     min_confidence: float = Field(default=0.0, ge=0, le=1)
     """Least confidence of a hit that is marked."""

@@ -174,9 +174,11 @@ class Temporal(nn.Module):
 class MotionStem(nn.Module):
     """Motion tokens, onset logits and material logits of frames at `config.fps`."""
 
+    onsets_per_frame = ONSETS_PER_FRAME
+
     def __init__(self, config: MotionConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.fps = config, config.fps
         widths = config.widths
         self.differences = _Differences(widths[0])
         # A model that names no materials keeps one unused class: layers of size 0 cannot be initialised.

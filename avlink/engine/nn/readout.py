@@ -47,15 +47,16 @@ class MotionReadout(nn.Module):
         if config.readout is None or config.motion is None:
             raise ValueError("a readout needs [model.readout] and [model.motion]")
         width, stem, picture = config.readout.dim, config.motion, config.picture
-        _, height, width_px = picture.patch
-        self.places = (picture.height // height) * (picture.width // width_px)
-        # A stem's frames in a moment of the video stream; rounded, where both rates do not divide each other.
-        self.frames = max(1, round(stem.fps / picture.moments_per_second))
+        moment, height, breadth = picture.patch
+        self.places = (picture.height // height) * (picture.width // breadth)
+        self.frames = moment * (stem.fps // picture.fps)
+        """Frames of the stem in one moment of the video stream."""
         blocks = config.fusion.blocks
         self.norms = nn.ModuleList(nn.LayerNorm(config.video.dim) for _ in range(blocks))
         self.inputs = nn.Linear(blocks * config.video.dim, width)
         self.local = nn.ModuleList(Temporal(width, 3, 1) for _ in range(_LOCAL_LAYERS))
-        self.pool = Pool(width, self.frames * stem.dim)
+        self.pool = Pool(width, stem.dim)
+        self.spread = nn.Linear(stem.dim, self.frames * stem.dim)
         self.temporal = nn.ModuleList(Temporal(stem.dim, 5, (1, 2, 4)[i % 3]) for i in range(config.readout.layers))
         self.norm = nn.LayerNorm(stem.dim)
 
@@ -67,7 +68,8 @@ class MotionReadout(nn.Module):
         for layer in self.local:
             x = layer(x)
         x = rearrange(nn.functional.gelu(x), "(b places) t c -> b t places 1 c", b=batch)
-        x = rearrange(self.pool(x), "b t (frames c) -> b (t frames) c", frames=self.frames)
+        x = self.spread(nn.functional.gelu(self.pool(x)))
+        x = rearrange(x, "b t (frames c) -> b (t frames) c", frames=self.frames)
         for layer in self.temporal:
             x = layer(x)
         out: Tensor = self.norm(x)

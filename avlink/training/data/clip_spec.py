@@ -8,6 +8,7 @@ from fractions import Fraction
 from avlink.core.architecture import AVLinkConfig
 from avlink.core.clock import to_index
 from avlink.core.hashing import digest
+from avlink.core.motion_config import MAP_PICTURE
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import Media, PhysicsData
 
@@ -73,11 +74,16 @@ def clip_spec_of(config: AVLinkConfig, media: Media = "both") -> ClipSpec:
     )
 
 
+def reads_maps(recipe: TrainRecipe) -> bool:
+    """Return True for a recipe of the stage `spotter`, which reads motion maps instead of pictures."""
+    return "spotter" in recipe.stages
+
+
 def pictures_read_by(recipe: TrainRecipe) -> tuple[int, int, int]:
-    """Return width, height and rate of the pictures that a recipe's stages read: the model's, or a lone spotter's."""
-    spotter, spec = recipe.model.spotter, clip_spec_of(recipe.model)
-    if spotter is not None and set(recipe.stages) == {"spotter"}:
-        return spotter.width, spotter.height, spotter.fps
+    """Return width, height and rate of the pictures that a recipe's stages read: the model's, or those of maps."""
+    spec = clip_spec_of(recipe.model)
+    if reads_maps(recipe):
+        return MAP_PICTURE.width, MAP_PICTURE.height, int(MAP_PICTURE.rate)
     return spec.width, spec.height, spec.fps
 
 

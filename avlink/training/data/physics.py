@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import Listener
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import PhysicsData
-from avlink.training.data.clip_spec import ClipSpec, clip_spec_of, pictures_read_by, rendered_pictures
+from avlink.training.data.clip_spec import ClipSpec, clip_spec_of, pictures_read_by, reads_maps, rendered_pictures
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.making import make_shards, missing_shards
 from avlink.training.data.prepared import read_record, update_record
@@ -24,6 +24,10 @@ _SHARD_CLIPS = 25
 _SILENT_STAGES = ("motion", "spotter", "video", "readout")
 """Stages that read pictures alone."""
 _RECORD = "physics"
+_FILM_FPS = {24: 0.25, 25: 0.25, 30: 0.3, 50: 0.1, 60: 0.1}
+"""Rates of the films that maps are made of, and the share of each."""
+_MAPS = 1
+"""Raise it when the same pictures give other maps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,8 @@ class _PhysicsJob:
     by_kind: bool
     samples: int
     """Samples of each clip's sound; 0 leaves the sound out."""
+    maps: bool = False
+    """Keep motion maps instead of pictures, of films at the rates of `_FILM_FPS`."""
 
 
 def physics_fps(recipe: TrainRecipe, data: PhysicsData) -> int:
@@ -88,8 +94,8 @@ def prepare_physics(recipe: TrainRecipe, data: PhysicsData, root: Path, listener
     spec = clip_spec_of(recipe.model)
     samples = spec.samples if makes_sound(spec) else 0
     jobs = [
-        *_jobs(root / "train", "train", data, data.clips, shape, samples),
-        *_jobs(root / "held_out", "held_out", data, data.held_out, shape, samples),
+        *_jobs(root / "train", "train", data, data.clips, shape, samples, maps=reads_maps(recipe)),
+        *_jobs(root / "held_out", "held_out", data, data.held_out, shape, samples, maps=reads_maps(recipe)),
     ]
     if not jobs:
         return
@@ -110,6 +116,7 @@ def describe_physics(recipe: TrainRecipe, data: PhysicsData) -> dict[str, Any]:
     shape = _format(recipe, data)
     return {
         "version": VERSION,
+        **({"maps": _MAPS} if reads_maps(recipe) else {}),
         "seed": data.seed,
         "families": list(data.families),
         "classes": data.classes,
@@ -143,6 +150,8 @@ def _make_shard(job: _PhysicsJob) -> int:
     from avlink.training.data.clips import ClipStore
 
     torch.set_num_threads(1)
+    if job.maps:
+        return _make_maps(job)
     frames, labels, sound = [], [], []
     for seed in job.seeds:
         clip = make_clip(seed, split=job.split, families=job.families, shape=job.shape)
@@ -155,8 +164,31 @@ def _make_shard(job: _PhysicsJob) -> int:
     return len(job.seeds)
 
 
+def _make_maps(job: _PhysicsJob) -> int:
+    """Make one shard of motion maps: of films that are held at the rate of the maps, as footage is."""
+    import numpy as np
+    import torch
+
+    from avlink.engine.motion_maps import grey_of, motion_maps
+    from avlink.engine.pixels import to_pixels
+    from avlink.foundry.physics import make_clip
+    from avlink.training.data.maps import MapStore
+
+    maps, labels = [], []
+    for seed in job.seeds:
+        rates = np.random.default_rng(seed).choice(list(_FILM_FPS), p=list(_FILM_FPS.values()))
+        clip = make_clip(seed, split=job.split, families=job.families, shape=replace(job.shape, fps=int(rates)))
+        # The picture that has begun last is shown.
+        held = (np.arange(job.shape.num_frames) * clip.fps / job.shape.fps + 1e-6).astype(int)
+        pixels = to_pixels(torch.from_numpy(clip.frames[held.clip(max=len(clip.frames) - 1)])[None])[0]
+        maps.append(motion_maps(grey_of(pixels), job.shape.fps).numpy())
+        labels.append(physics_labels(clip, by_kind=job.by_kind))
+    MapStore.write_shard(job.root, job.number, np.stack(maps), labels)
+    return len(job.seeds)
+
+
 def _jobs(
-    root: Path, split: Split, data: PhysicsData, count: int, shape: ClipFormat, samples: int
+    root: Path, split: Split, data: PhysicsData, count: int, shape: ClipFormat, samples: int, *, maps: bool
 ) -> Iterator[_PhysicsJob]:
     for number, clips in missing_shards(root, count, _SHARD_CLIPS):
         yield _PhysicsJob(
@@ -168,6 +200,7 @@ def _jobs(
             shape=shape,
             by_kind=data.classes == "kind",
             samples=samples,
+            maps=maps,
         )
 
 

@@ -22,7 +22,7 @@ from avlink.session import Session
 from avlink.timeline.plan import made_span
 from avlink.timeline.values import Source
 
-BUILT_IN = ("motion-stem", "motion-peaks")
+BUILT_IN = ("motion-stem", "motion-flow", "motion-peaks")
 """The spotters that a learned one has to beat."""
 
 PICTURE = PictureSpec(rate=Fraction(RATE), width=160, height=90)

@@ -70,6 +70,12 @@ def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> No
             loop_config(recipe, name).micro_batch_size(ranks)
         except InputError as error:
             raise InputError(f"stage '{name}': {error}") from None
+        tasks, batch = tasks_of(name, recipe), recipe.stages[name].batch  # type: ignore[index]
+        if name.startswith("fusion") and batch < len(tasks):
+            raise InputError(
+                f"stage '{name}': batch = {batch} leaves one of the tasks {', '.join(tasks)} without clips in each "
+                f"step; make it at least {len(tasks)}"
+            )
         if recipe.parallel.mode == "fsdp" and recipe.stages[name].muon_lr is not None:  # type: ignore[index]
             raise InputError(
                 f"stage '{name}' asks for Muon (muon_lr), which needs whole matrices where parallel.mode = 'fsdp' has "
@@ -123,7 +129,8 @@ def build_stage(
     from avlink.core.recipe.stages import BACKBONE_RATES, FUSION_RATES
     from avlink.training import validation
     from avlink.training.data.clips import StillStore
-    from avlink.training.stages import backbones, codec, fusion, motion, readout
+    from avlink.training.data.maps import MapStore
+    from avlink.training.stages import backbones, codec, fusion, motion, readout, spotter
     from avlink.training.stages.inputs import device_of
 
     samples = out if write_samples else None
@@ -144,7 +151,8 @@ def build_stage(
     if name == "motion":
         return motion.MotionStage(system, clips, lambda: validation.motion(system, held_out))
     if name == "spotter":
-        return motion.SpotterStage(system, clips, lambda: validation.motion(system, held_out, "spotter"))
+        unseen_maps = MapStore(held_out)
+        return spotter.SpotterStage(system, MapStore(clips), lambda: validation.spotter(system, unseen_maps))
     if name == "video":
         unseen_video = backbones.VideoStage(system, held_out, rates=rates, motion_weight=table.motion_weight)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from avlink.core.errors import InputError
-from avlink.engine.nn.motion import MotionStem
 from avlink.engine.pixels import to_pixels
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore, StillStore
@@ -56,8 +54,8 @@ class MotionStage:
     name = "motion"
 
     def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
-        stem = system.component(self.name)
-        assert isinstance(stem, MotionStem)
+        stem = system.motion
+        assert stem is not None
         self.motion, self.clips, self.num_clips = stem, clips, len(clips)
         self.trained: dict[str, nn.Module] = {self.name: stem}
         self.frozen = stem.appearance.learned_alone
@@ -70,22 +68,3 @@ class MotionStage:
         losses = motion_losses(self.motion(pixels), labels, config.fps, config.classes)
         # Synchrony depends on onsets, so materials weigh half.
         return {"total": losses["onset"] + 0.5 * losses["class"]} | losses
-
-
-class SpotterStage(MotionStage):
-    """The spotter alone, as the motion stem; its classes may be kinds of hits, and its pictures of another size."""
-
-    name = "spotter"
-
-    def __init__(self, system: System, clips: ClipStore, validate: Validate = no_validation) -> None:
-        """Raises InputError for clips of another size or rate than the spotter reads."""
-        super().__init__(system, clips, validate)
-        config = system.config.spotter
-        assert config is not None
-        height, width = clips.frames([0]).shape[2:4]
-        if (width, height, clips.fps) != (config.width, config.height, config.fps):
-            raise InputError(
-                f"stage 'spotter' reads {config.width}x{config.height} at {config.fps} fps (model.spotter), and the "
-                f"clips have {width}x{height} at {clips.fps} fps; change model.spotter, or train on data.source = "
-                "'physics', which renders any size"
-            )

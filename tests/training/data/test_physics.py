@@ -13,10 +13,12 @@ from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import ignore
 from avlink.core.recipe import TrainRecipe, load_recipe
 from avlink.core.recipe.data import PhysicsData
+from avlink.engine.motion_maps import COLS, FEATURES, ROWS
 from avlink.foundry.physics import ClipFormat, make_clip, missing_reason
 from avlink.training.data.clip_spec import clip_spec_of
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.index import hits_of
+from avlink.training.data.maps import MapStore
 from avlink.training.data.physics import physics_labels, prepare_physics
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "integration"))
@@ -107,3 +109,30 @@ def test_clips_without_sound_are_prepared_without_latents(tmp_path: Path) -> Non
     small = ["data.clips=1", "data.held_out=1", 'data.families=["strike"]']
     done = prepare(load_recipe("spotter", "train", small), tmp_path / "clips", ignore)
     assert done.clips == {"train": 1, "held_out": 1} and not done.latents
+
+
+@needs_mujoco
+def test_the_spotters_clips_are_maps_of_films_at_their_own_rates_and_train_a_step(tmp_path: Path) -> None:
+    from avlink.training.train import train
+
+    settings = ["data.clips=2", "data.held_out=1", 'data.families=["strike"]', "stages.spotter.batch=2"]
+    short = [*settings, "model.picture.frames=12", "stages.spotter.steps=1", "start_from=[]"]
+    train(load_recipe("spotter", "train", short), tmp_path / "out")
+    (row,) = [json.loads(line) for line in (tmp_path / "out" / "spotter.jsonl").read_text().splitlines()]
+    assert row["step"] == 1 and np.isfinite(row["total"]) and "val_f1_100ms" in row
+    clips = ClipStore(tmp_path / "out" / "clips" / "train")
+    maps = MapStore(clips).maps([0, 1])
+    # A second at the rate of the maps, and something that moves.
+    assert maps.shape == (2, 60, ROWS, COLS, len(FEATURES))
+    assert (maps.abs().amax(dim=(1, 2, 3, 4)) > 1).all()
+    assert all(set(label.kinds) == {name for _, name, _ in label.events} for label in clips.labels)
+
+
+def test_a_spotter_is_trained_on_rendered_scenes_alone(tmp_path: Path) -> None:
+    for settings, said in (
+        (['data={source="foundry"}'], "learns from rendered scenes"),
+        (["stages.video.steps=1", "stages.video.batch=1"], "train it alone"),
+        (['model.spotter={kind="other"}'], r"model\.spotter"),
+    ):
+        with pytest.raises(RecipeError, match=said):
+            load_recipe("spotter", "train", settings)
