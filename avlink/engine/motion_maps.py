@@ -25,6 +25,7 @@ _SOFT_LEVELS = 6.0
 """Changes of fewer grey levels of 255 are noise of the camera and of compression."""
 _HELD_LEVELS = 0.08
 """A mean difference of fewer grey levels is a frame that is held."""
+_CUT_LEVELS = 8.0
 _FRAME_S = 0.04
 _LONGEST_S = 1 / 12
 """No film has frames that last longer."""
@@ -109,7 +110,16 @@ def _changes(
 ) -> Float[Tensor, "changes rows cols features"]:
     """Return the maps between neighbouring frames, as if each lasted as long as one of 25 fps."""
     differences = grey[1:] - grey[:-1]
-    flow = optical_flow(grey) * (_FRAME_S / lasts_s)[:, None, None, None]
+    high, wide = grey.shape[1] // ROWS, grey.shape[2] // COLS
+    tiles = "t (r h) (k w) -> t r k"
+    flow = optical_flow(grey)
+    # A cut is what no motion explains, nearly everywhere, and is no change of the light.
+    missed = _moved(grey[1:, None], flow)[:, 0] - grey[:-1]
+    everywhere = reduce(missed.abs(), tiles, "mean", h=high, w=wide).flatten(1).quantile(0.2, dim=1) > _CUT_LEVELS
+    lighter = missed.mean(dim=(1, 2)).abs() > 0.6 * missed.abs().mean(dim=(1, 2))
+    moves = ~everywhere | lighter
+    differences = differences * moves[:, None, None]
+    flow = flow * (moves * _FRAME_S / lasts_s)[:, None, None, None]
     # The motion of the camera is that of most of the picture; a quarter of its pixels tells it.
     after = flow - flow[..., ::2, ::2].flatten(2).median(dim=2).values[..., None, None]
     before = torch.cat((torch.zeros_like(after[:1]), after[:-1]))
@@ -126,8 +136,8 @@ def _changes(
         after[:, 0],
         after[:, 1],
     )
-    high, wide = grey.shape[1] // ROWS, grey.shape[2] // COLS
-    return torch.stack([reduce(c, "t (r h) (k w) -> t r k", "mean", h=high, w=wide) for c in channels], dim=-1)
+    maps = torch.stack([reduce(channel, tiles, "mean", h=high, w=wide) for channel in channels], dim=-1)
+    return maps * moves[:, None, None, None]
 
 
 def _length(vectors: Float[Tensor, "changes 2 height width"]) -> Float[Tensor, "changes height width"]:

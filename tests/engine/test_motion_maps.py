@@ -86,6 +86,14 @@ def test_maps_of_the_mirrored_picture_are_the_mirrored_maps() -> None:
     torch.testing.assert_close(maps, other, atol=0.05, rtol=0.05)
 
 
+def test_a_cut_is_no_motion_and_a_flash_is_one() -> None:
+    calm = torch.from_numpy(np.stack([texture(2)[:HEIGHT, :WIDTH]] * 8)).float()
+    other = torch.from_numpy(np.stack([texture(3)[:HEIGHT, :WIDTH]] * 8)).float()
+    assert motion_maps(torch.cat((calm, other)), 60).abs().max() < 1e-5
+    flash = motion_maps(torch.cat((calm, calm[:2] + 60, calm)), 60)
+    assert flash[..., FEATURES.index("light")].amax() > 20
+
+
 def test_pictures_that_places_do_not_tile_are_refused() -> None:
     with pytest.raises(ValueError, match="maps of 9x16 places do not tile pictures of 70x128"):
         motion_maps(torch.zeros(3, 70, 128), 60)

@@ -53,6 +53,13 @@ classes = ["wood", "metal", "glass", "stone", "rubber", "water", "cloth"]
 """
 
 
+READOUT = """
+[model.readout]
+dim = 16
+layers = 1
+"""
+
+
 def stages(names: str, steps: int) -> str:
     """Tables for the named stages; a checkpoint every second step."""
     table = "[stages.{name}]\nsteps = {steps}\nbatch = 2\nmuon_lr = 1e-3\nwarmup_steps = 1\ncheckpoint_every = 2\n"

@@ -36,7 +36,7 @@ from avlink.metrics.sync import match_onsets
 from tests.engine.tiny import TINY
 
 REGISTRY = make_registry(plugin)
-SPOTTERS = ("motion-stem", "motion-peaks")
+SPOTTERS = ("motion", "motion-stem", "motion-flow", "motion-peaks")
 REAL = Path(__file__).parents[2] / ".." / "shared" / "real"
 
 
@@ -83,7 +83,9 @@ def foundry() -> list[tuple[list[float], Frames]]:
     return clips[:8]
 
 
-@pytest.mark.parametrize(("name", "least"), [("motion-stem", 0.85), ("motion-peaks", 0.5)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("motion", 0.85), ("motion-stem", 0.85), ("motion-flow", 0.75), ("motion-peaks", 0.5)]
+)
 def test_events_of_held_out_clips_are_found(name: str, least: float, foundry: list[tuple[list[float], Frames]]) -> None:
     spotter = load(name)
     found = [
@@ -142,10 +144,11 @@ def test_a_still_picture_has_no_hits(name: str, frames: int) -> None:
     assert spot(load(name), Frames(pixels=still, rate=Fraction(24))) == ()
 
 
-def test_a_long_clip_is_read_as_its_parts_are(foundry: list[tuple[list[float], Frames]]) -> None:
+@pytest.mark.parametrize("name", ["motion-stem", "motion-flow"])
+def test_a_long_clip_is_read_as_its_parts_are(name: str, foundry: list[tuple[list[float], Frames]]) -> None:
     """Windows are blended: a clip of twenty seconds has the hits of the clips that it is made of, far from its cuts."""
     parts = [frames for _, frames in foundry[:4]]
-    spotter = load("motion-stem")
+    spotter = load(name)
     whole = spot(spotter, Frames(pixels=np.concatenate([part.pixels for part in parts]), rate=FRAME_RATE))
     times_s = [float(hit.time_s) for hit in whole]
     length_s = parts[0].num_frames / 24
@@ -187,6 +190,18 @@ def test_a_model_that_sees_nothing_is_one_sentence(tmp_path: Path) -> None:
         load("motion-stem", f"spotter.options.model={tmp_path / 'b'}")
 
 
+@pytest.mark.parametrize("name", ["motion-flow", "motion"])
+def test_a_model_without_a_flow_spotter_is_told_or_spots_peaks(name: str, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", TINY, System(TINY).components(), name="b", licence="x", description="x", training={})
+    model = f"spotter.options.model={tmp_path / 'b'}"
+    if name == "motion-flow":
+        with pytest.raises(BundleError, match="it has no flow spotter; name another model"):
+            load(name, model)
+        return
+    # Nothing that random weights see is sure.
+    assert len(spot(load(name, model), bouncing(60, 40))) == 2
+
+
 def test_fingerprints_tell_options_apart_and_no_paths(tmp_path: Path) -> None:
     copy = shutil.copytree(find_bundle("builtin"), tmp_path / "copy")
 
@@ -222,7 +237,7 @@ def test_peaks_lie_between_samples(at: float, width: float, height: float) -> No
 
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the folder shared/real is not beside the checkout")
-@pytest.mark.parametrize(("name", "least"), [("motion-stem", 0.05), ("motion-peaks", 0.1)])
+@pytest.mark.parametrize(("name", "least"), [("motion-stem", 0.05), ("motion-flow", 0.1), ("motion-peaks", 0.1)])
 def test_events_of_real_clips_are_found_more_often_than_by_chance(name: str, least: float) -> None:
     """The measure of shared/real/gain.py: F1 at 100 ms less its mean over eight circular shifts, by group."""
     truth: dict[str, list[float]] = json.loads((REAL / "events.json").read_text())

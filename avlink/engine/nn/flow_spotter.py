@@ -12,6 +12,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d
 
 from avlink.core.motion_config import MAP_PICTURE, FlowSpotterConfig, SpotterConfig
 from avlink.engine.motion_maps import FEATURES, grey_of, motion_maps
@@ -22,6 +23,8 @@ HEAT_ROWS, HEAT_COLS = 5, 8
 """Places that the network tells of: every second one of the maps."""
 
 _USUAL_TIMES = 3.0
+_AROUND = 2 * int(MAP_PICTURE.rate) + 1
+"""Frames of which the usual motion is taken: a second on both sides."""
 # Per channel of the maps: what moves less than this in a whole clip is noise.
 _LEAST = (0.3, 0.1, 0.3, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02)
 
@@ -133,8 +136,11 @@ class FlowSpotter(nn.Module):
 
 
 def scaled(maps: Float[Tensor, "batch frames rows cols features"]) -> Float[Tensor, "batch frames rows cols features"]:
-    """Return maps compared with the usual motion of their clip: some footage is all calm, and some all wild."""
-    spread = maps.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    """Return maps compared with the usual motion around them: some footage is all calm, and some all wild."""
+    power = rearrange(maps.square().mean(dim=(2, 3)), "b t f -> b f t")
+    # Around, and not of the clip: then what is seen does not depend on how much of a film is read at once.
+    near = avg_pool1d(power, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False)
+    spread = rearrange(near.sqrt(), "b f t -> b t 1 1 f")
     x = maps / (_USUAL_TIMES * spread + maps.new_tensor(_LEAST))
     return x.sign() * torch.log1p(3 * x.abs().clamp(max=50))
 
