@@ -43,7 +43,7 @@ class StemSpotter:
         reading = self._net.read(frames)
         sure = 1 / (1 + np.exp(self._ODDS - reading.logits.astype(np.float64)))
         # 0.6, 0.15 and 0.04 for a sensitivity of 0, 0.5 and 1.
-        least = 0.6 * 0.0625**self._options.sensitivity
+        least = self._least(0.6 * 0.0625**self._options.sensitivity, sure)
         peaks = find_peaks(sure, least=least, gap=self._options.min_gap_s * float(reading.rate))
         times_s = [(peak.at + 0.5) / float(reading.rate) for peak in peaks]
         frames_at = [min(len(reading.classes) - 1, int(time_s * float(self.picture.rate))) for time_s in times_s]
@@ -52,11 +52,19 @@ class StemSpotter:
         sights = [look(changes, time_s, float(self.picture.rate)) for time_s in times_s]
         return hits_of(times_s, [peak.height for peak in peaks], sights, kinds, late_s=self._options.late_s)
 
+    def _least(self, usual: float, sure: NDArray[np.float64]) -> float:
+        """Return the least confidence of a hit, `usual` for most clips."""
+        return usual
+
 
 class FlowHitSpotter(StemSpotter):
     """Spots with the flow spotter of a bundle, which has learned from rendered scenes."""
 
     _ODDS = np.log(4.0)
+
+    def _least(self, usual: float, sure: NDArray[np.float64]) -> float:
+        # Of film that it has seen nothing like it is never sure: there half of the clip's highest confidence counts.
+        return min(usual, max(usual / 4, 0.5 * float(sure.max(initial=0.0))))
 
 
 class PeakSpotter:
