@@ -56,9 +56,12 @@ class AveragedFrames:
         # The last mean may be of fewer.
         lacking = (stop - start) * self._factor - len(fine)
         fine = np.concatenate([fine, np.repeat(fine[-1:], max(0, lacking), axis=0)])
-        side, count = self._side, max(0, stop - start)
-        blocks = fine.reshape(count, self._factor, self.height, side, self.width, side, 3)
-        return np.round(blocks.mean(axis=(1, 3, 5), dtype=np.float32)).astype(np.uint8)
+        side, (height, width) = self._side, fine.shape[1:3]
+        # Sums of whole pictures, and then of slices: a mean over four axes at once takes many times as long.
+        total = fine.reshape(-1, self._factor, height, width, 3).sum(axis=1, dtype=np.uint32)
+        corners = (total[:, row::side, col::side] for row in range(side) for col in range(side))
+        means = np.add.reduce([corner[:, : self.height, : self.width] for corner in corners]) / (self._factor * side**2)
+        return np.round(means).astype(np.uint8)
 
 
 class MotionSpotter:
