@@ -30,7 +30,7 @@ _LEAST = (0.3, 0.1, 0.3, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spotted:
+class FlowReading:
     """Output of the network on maps: logits, and tokens that they are read from."""
 
     tokens: Float[Tensor, "batch tokens dim"]
@@ -101,14 +101,14 @@ class FlowSpotter(nn.Module):
         return self.told_by(self.read(maps), pixels.shape[1])
 
     @staticmethod
-    def told_by(spotted: Spotted, frames: int | None = None) -> Motion:
+    def told_by(spotted: FlowReading, frames: int | None = None) -> Motion:
         """Return what is seen in each frame, of the first `frames`."""
         tokens, classes = (
             each.repeat_interleave(MAPS_PER_TOKEN, dim=1)[:, :frames] for each in (spotted.tokens, spotted.class_logits)
         )
         return Motion(tokens=tokens, onset_logits=spotted.onset_logits[:, :frames], class_logits=classes)
 
-    def read(self, maps: Float[Tensor, "batch frames rows cols features"]) -> Spotted:
+    def read(self, maps: Float[Tensor, "batch frames rows cols features"]) -> FlowReading:
         """Return what is seen in motion maps; an odd last one is repeated."""
         if maps.shape[1] % MAPS_PER_TOKEN:
             maps = torch.cat((maps, maps[:, -1:]), dim=1)
@@ -127,7 +127,7 @@ class FlowSpotter(nn.Module):
         for layer in self.moments:
             z = layer(z)
         tokens = self.norm(z)
-        return Spotted(
+        return FlowReading(
             tokens=tokens,
             onset_logits=self.onsets(tokens).flatten(1),
             class_logits=self.classes(tokens),

@@ -28,7 +28,7 @@ _MARGIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SeenEvent:
     """An event of a stretch: seconds from its start, its class, its place from the left and from the top."""
 
     time_s: float
@@ -38,11 +38,11 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class MapStretch:
     """Maps (frames, rows, cols, features) and the events in them."""
 
     maps: Tensor
-    events: tuple[Event, ...]
+    events: tuple[SeenEvent, ...]
 
 
 class SpotterStage:
@@ -72,7 +72,7 @@ class SpotterStage:
         }
         return losses | {"total": losses["onset"] + 0.5 * losses["heat"] + 0.1 * losses["class"]}
 
-    def _class_loss(self, logits: Float[Tensor, "batch tokens classes"], parts: list[Stretch]) -> Tensor:
+    def _class_loss(self, logits: Float[Tensor, "batch tokens classes"], parts: list[MapStretch]) -> Tensor:
         classes, chosen = self.spotter.config.classes, []
         for row, part in enumerate(parts):
             for event in part.events:
@@ -84,7 +84,7 @@ class SpotterStage:
         rows, tokens, names = torch.tensor(chosen, device=self.device).unbind(1)
         return cross_entropy(logits.float()[rows, tokens], names)
 
-    def _augmented(self, index: int, generator: torch.Generator) -> Stretch:
+    def _augmented(self, index: int, generator: torch.Generator) -> MapStretch:
         part = self._stretch(index, generator)
         chance, kind, gain = torch.rand(3, generator=generator).tolist()
         if chance < 0.2:
@@ -94,11 +94,11 @@ class SpotterStage:
         channels = torch.exp(0.2 * torch.randn(part.maps.shape[-1], generator=generator))
         return replace(part, maps=part.maps * channels)
 
-    def _stretch(self, index: int, generator: torch.Generator) -> Stretch:
+    def _stretch(self, index: int, generator: torch.Generator) -> MapStretch:
         """Return a stretch of a clip, mirrored, played faster or slower, and enlarged at random."""
         mirror, fast, speed, start, zoom, size, down, right = torch.rand(8, generator=generator).tolist()
         events = _events(self.store.labels[index])
-        part = Stretch(self.store.maps([index])[0], events)
+        part = MapStretch(self.store.maps([index])[0], events)
         factor = float(torch.exp(torch.tensor(0.7 * speed - 0.35))) if fast < 0.5 else 1.0
         part = cut(part, start, factor)
         if mirror < 0.5:
@@ -106,7 +106,7 @@ class SpotterStage:
         return part if zoom < 0.5 else enlarged(part, 0.55 + 0.45 * size, down, right)
 
 
-def targets(part: Stretch) -> tuple[Float[Tensor, " frames"], Float[Tensor, "frames rows cols"]]:
+def targets(part: MapStretch) -> tuple[Float[Tensor, " frames"], Float[Tensor, "frames rows cols"]]:
     """Return bumps around the events: over the clip, and at the place of each."""
     at = torch.arange(len(part.maps)) + 0.5
     onsets, heat = torch.zeros(len(at)), torch.zeros(len(at), HEAT_ROWS, HEAT_COLS)
@@ -118,7 +118,7 @@ def targets(part: Stretch) -> tuple[Float[Tensor, " frames"], Float[Tensor, "fra
     return onsets, heat
 
 
-def cut(part: Stretch, start: float, factor: float) -> Stretch:
+def cut(part: MapStretch, start: float, factor: float) -> MapStretch:
     """Return `_FRAMES` maps of a clip played `factor` times as fast, from a share `start` of what is left on."""
     needed = int(_FRAMES * factor) + 1
     first = int(start * (max(0, len(part.maps) - needed) + 1))
@@ -130,17 +130,17 @@ def cut(part: Stretch, start: float, factor: float) -> Stretch:
     maps = (maps[before] * (1 - share) + maps[after] * share) * factor
     shifted = (replace(event, time_s=(event.time_s - first / _RATE) / factor) for event in part.events)
     end_s = _FRAMES / _RATE
-    return Stretch(maps, tuple(event for event in shifted if -_MARGIN_S < event.time_s < end_s + _MARGIN_S))
+    return MapStretch(maps, tuple(event for event in shifted if -_MARGIN_S < event.time_s < end_s + _MARGIN_S))
 
 
-def mirrored(part: Stretch) -> Stretch:
+def mirrored(part: MapStretch) -> MapStretch:
     """Return the maps of the mirrored picture."""
     maps = part.maps.flip(2)
     maps[..., MIRRORED] *= -1
-    return Stretch(maps, tuple(replace(event, x=1 - event.x) for event in part.events))
+    return MapStretch(maps, tuple(replace(event, x=1 - event.x) for event in part.events))
 
 
-def enlarged(part: Stretch, size: float, down: float, right: float) -> Stretch:
+def enlarged(part: MapStretch, size: float, down: float, right: float) -> MapStretch:
     """Return the maps of a part of the picture, a share `size` of it, enlarged to the whole."""
     high, wide = max(4, round(ROWS * size)), max(6, round(COLS * size))
     row, col = int(down * (ROWS - high + 1)), int(right * (COLS - wide + 1))
@@ -148,22 +148,22 @@ def enlarged(part: Stretch, size: float, down: float, right: float) -> Stretch:
     maps = rearrange(interpolate(chosen, size=(ROWS, COLS), mode="bilinear", align_corners=False), "t f r c -> t r c f")
     moved = (replace(e, x=(e.x * COLS - col) / wide, y=(e.y * ROWS - row) / high) for e in part.events)
     seen = (e for e in moved if -0.05 <= e.x <= 1.05 and -0.05 <= e.y <= 1.05)
-    return Stretch(maps, tuple(replace(e, x=min(max(e.x, 0), 0.999), y=min(max(e.y, 0), 0.999)) for e in seen))
+    return MapStretch(maps, tuple(replace(e, x=min(max(e.x, 0), 0.999), y=min(max(e.y, 0), 0.999)) for e in seen))
 
 
-def spliced(first: Stretch, second: Stretch, share: float) -> Stretch:
+def spliced(first: MapStretch, second: MapStretch, share: float) -> MapStretch:
     """Return a cut from one stretch to another after a share of it."""
     at = int(share * _FRAMES)
     events = [event for event in first.events if event.time_s < at / _RATE]
     events += [event for event in second.events if event.time_s >= at / _RATE]
-    return Stretch(torch.cat((first.maps[:at], second.maps[at:])), tuple(events))
+    return MapStretch(torch.cat((first.maps[:at], second.maps[at:])), tuple(events))
 
 
-def together(first: Stretch, second: Stretch, share: float) -> Stretch:
+def together(first: MapStretch, second: MapStretch, share: float) -> MapStretch:
     """Return both motions at once, the second at a share of its strength."""
-    return Stretch(first.maps + share * second.maps, first.events + second.events)
+    return MapStretch(first.maps + share * second.maps, first.events + second.events)
 
 
-def _events(labels: ClipLabels) -> tuple[Event, ...]:
+def _events(labels: ClipLabels) -> tuple[SeenEvent, ...]:
     rows = zip(labels.events, labels.places, strict=True)
-    return tuple(Event(time_s, name, place[0], place[1]) for (time_s, name, _), place in rows)
+    return tuple(SeenEvent(time_s, name, place[0], place[1]) for (time_s, name, _), place in rows)

@@ -17,9 +17,9 @@ from avlink.training.data.clips import ClipStore
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.maps import MapStore
 from avlink.training.stages.spotter import (
-    Event,
+    MapStretch,
+    SeenEvent,
     SpotterStage,
-    Stretch,
     cut,
     enlarged,
     mirrored,
@@ -36,15 +36,15 @@ FLASH = (1.0, 0.30, 0.70)
 """Time in seconds, x and y of the event that `marked` shows."""
 
 
-def marked(frames: int = 240) -> Stretch:
+def marked(frames: int = 240) -> MapStretch:
     """Maps of zeros but for one place, at the time and the place of an event."""
     time_s, x, y = FLASH
     maps = torch.zeros(frames, ROWS, COLS, len(FEATURES))
     maps[int(time_s * 60) - 1 : int(time_s * 60) + 1, int(y * ROWS), int(x * COLS)] = 1.0
-    return Stretch(maps, (Event(time_s, "drop", x, y),))
+    return MapStretch(maps, (SeenEvent(time_s, "drop", x, y),))
 
 
-def shown(part: Stretch) -> tuple[float, float, float]:
+def shown(part: MapStretch) -> tuple[float, float, float]:
     """Return seconds, x and y of what the maps show."""
     weight = part.maps[..., 0]
     t, y, x = (
@@ -68,7 +68,7 @@ def shown(part: Stretch) -> tuple[float, float, float]:
         mirrored(cut(marked(), 0.4, 1.1)),
     ],
 )
-def test_an_event_stays_with_what_shows_it(part: Stretch) -> None:
+def test_an_event_stays_with_what_shows_it(part: MapStretch) -> None:
     (event,) = part.events
     time_s, x, y = shown(part)
     assert abs(event.time_s - time_s) < 0.02
@@ -83,7 +83,7 @@ def test_an_event_stays_with_what_shows_it(part: Stretch) -> None:
 
 def test_what_is_played_faster_moves_faster_and_mirroring_twice_is_nothing() -> None:
     maps = torch.rand(1, ROWS, COLS, len(FEATURES)).expand(240, -1, -1, -1)
-    fast = cut(Stretch(maps, ()), 0.0, 1.25)
+    fast = cut(MapStretch(maps, ()), 0.0, 1.25)
     torch.testing.assert_close(fast.maps, 1.25 * maps[:120])
     part = marked()
     part.maps[..., MIRRORED] = torch.rand(part.maps.shape[:-1])
