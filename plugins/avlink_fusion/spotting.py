@@ -39,8 +39,15 @@ SURE = 0.65
 """Mean confidence of hits from which on the stem is sure: nine of ten drawings are above, nine of ten films below."""
 
 
+_BLOCK_FRAMES = 32
+_KEPT_BYTES = 64 << 20
+
+
 class AveragedFrames:
-    """Pictures of a `FrameSource` at a lower rate and size: means over `factor` pictures, and squares of `side`."""
+    """Pictures of a `FrameSource` at a lower rate and size: means over `factor` pictures, and squares of `side`.
+
+    A sampler reads them at every step: the first 64 MiB are kept.
+    """
 
     def __init__(self, frames: FrameSource, factor: int, side: int = 1) -> None:
         self._frames, self._factor, self._side = frames, factor, side
@@ -48,10 +55,26 @@ class AveragedFrames:
         # At least one, of any frames at all.
         self.num_frames = max(min(1, frames.num_frames), round(Fraction(frames.num_frames, factor)))
         self.height, self.width = frames.height // side, frames.width // side
+        self._kept: dict[int, NDArray[np.uint8]] = {}
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return pictures [start, stop); indices as in a slice."""
         start, stop, _ = slice(start, stop).indices(self.num_frames)
+        first, last = start // _BLOCK_FRAMES, -(-stop // _BLOCK_FRAMES)
+        none = np.zeros((0, self.height, self.width, 3), np.uint8)
+        blocks = [none, *(self._block(number) for number in range(first, last))]
+        return np.concatenate(blocks)[start - first * _BLOCK_FRAMES : max(start, stop) - first * _BLOCK_FRAMES]
+
+    def _block(self, number: int) -> NDArray[np.uint8]:
+        kept = self._kept.get(number)
+        if kept is None:
+            start = number * _BLOCK_FRAMES
+            kept = self._means(start, min(start + _BLOCK_FRAMES, self.num_frames))
+            if (len(self._kept) + 1) * _BLOCK_FRAMES * self.height * self.width * 3 <= _KEPT_BYTES:
+                self._kept[number] = kept
+        return kept
+
+    def _means(self, start: int, stop: int) -> NDArray[np.uint8]:
         fine = self._frames.read(start * self._factor, stop * self._factor)
         # The last mean may be of fewer.
         lacking = (stop - start) * self._factor - len(fine)

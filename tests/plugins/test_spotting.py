@@ -140,3 +140,30 @@ def test_averaged_pictures_are_those_of_the_lower_rate_and_size(tmp_path: Path, 
     low, high = made.read(0, 1000).astype(int), wanted.read(0, 1000).astype(int)
     assert np.abs(low - high).max() <= 1
     np.testing.assert_array_equal(made.read(7, 9), made.read(0, 1000)[7:9])
+
+
+class Counted:
+    """Pictures of noise that count how many of them are read."""
+
+    rate, num_frames, height, width = Fraction(120), 1203, 8, 12
+
+    def __init__(self) -> None:
+        self.pixels = np.random.default_rng(0).integers(0, 256, (1203, 8, 12, 3), np.uint8)
+        self.count = 0
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        self.count += stop - start
+        return self.pixels[start:stop]
+
+
+def test_pictures_are_averaged_once_however_they_are_read() -> None:
+    source = Counted()
+    averaged = AveragedFrames(source, 5, 2)
+    whole = averaged.read(0, 10_000)
+    assert whole.shape == (241, 4, 6, 3) and averaged.num_frames == 241
+    blocks = source.pixels[:1200].reshape(240, 5, 4, 2, 6, 2, 3).mean(axis=(1, 3, 5))
+    assert np.abs(whole[:240] - blocks).max() <= 0.5 + 1e-6
+    read = source.count
+    for start, stop in ((0, 1), (31, 33), (5, 5), (200, 241), (-3, 241), (9, 4), (0, 241)):
+        np.testing.assert_array_equal(averaged.read(start, stop), whole[start:stop])
+    assert source.count == read
