@@ -47,8 +47,8 @@ def test_a_joint_training_is_judged_by_sounds_and_by_pictures(weights: dict[str,
         + "shared = true\n"
         + extractors
         + log
-        + stages("vae vocoder audio video fusion_joint", 1)
-        # Of a batch of two the third task gets nothing; it is judged all the same.
+        + stages("vae vocoder audio video", 1)
+        + stages("fusion_joint", 1).replace("batch = 2", "batch = 3")
         + 'tasks = ["v2a", "a2v", "both"]\n'
     )
     out = tmp_path / "out"

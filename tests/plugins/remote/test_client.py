@@ -74,11 +74,13 @@ def test_the_built_in_model_gives_the_same_samples_and_pixels_from_a_server() ->
     served.start(listener)
     options = RemoteOptions(url=url_of(listener))
     noise = np.random.default_rng(1)
-    rate = served.generators["v2a"].picture.rate
+    seen = served.generators["v2a"].picture
     sights = [
         SoundRequest(
-            frames=Frames(pixels=noise.integers(0, 256, (count, 36, 64, 3), dtype=np.uint8), rate=rate),
-            duration_s=Fraction(count, rate),
+            frames=Frames(
+                pixels=noise.integers(0, 256, (count, seen.height, seen.width, 3), dtype=np.uint8), rate=seen.rate
+            ),
+            duration_s=Fraction(count, seen.rate),
             prompt=Prompt(text="a ball bouncing on wood"),
             seed=2**63 - count,
         )
