@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from avlink.core.tables import Ints, Positive, Table
+from avlink.core.tables import Ints, Positive, Table, kind_of
 
 
 class MelSpec(Table):
@@ -92,8 +92,7 @@ class ConvNeXtVAEConfig(Table):
 
 
 def _vae_kind(value: object) -> str:
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return "convnext" if kind == "convnext" else "resnet"
+    return "convnext" if kind_of(value) == "convnext" else "resnet"
 
 
 AnyVAEConfig = Annotated[

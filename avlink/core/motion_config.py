@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from avlink.core.hits import HIT_KINDS
-from avlink.core.tables import Ints, Positive, Table
+from avlink.core.tables import Ints, Positive, Table, kind_of
 from avlink.core.values import PictureSpec
 
 
@@ -77,8 +77,7 @@ class SpotterConfig(MotionConfig):
 
 
 def _spotter_kind(value: object) -> str:
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return "flow" if kind == "flow" else "stem"
+    return "flow" if kind_of(value) == "flow" else "stem"
 
 
 AnySpotterConfig = Annotated[

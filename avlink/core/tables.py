@@ -14,3 +14,8 @@ class Table(BaseModel):
     """Base of all tables of recipes and bundles: frozen, without unknown keys and without coercion of values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def kind_of(value: object) -> object:
+    """Return the `kind` of a table, whether it is built yet or not; None where it has none."""
+    return value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)

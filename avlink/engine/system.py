@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from avlink.core.architecture import COMPONENTS, AVLinkConfig
 from avlink.core.errors import InputError
@@ -16,7 +17,7 @@ from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.nn.flow_spotter import make_spotter
 from avlink.engine.nn.motion import MotionStem
-from avlink.engine.nn.readout import MotionReadout
+from avlink.engine.nn.readout import MotionReadout, activations
 from avlink.engine.text.byte_encoder import ByteEncoder
 from avlink.engine.text.encoder import TextEncoder
 from avlink.engine.variants import link_backbones, make_fusion
@@ -84,6 +85,15 @@ class System(nn.Module):
                 "put a T5 into its bundle by `avlink models import`"
             )
         return encoder
+
+    def motion_tokens(
+        self, v_t: Float[Tensor, "batch frames 3 height width"], t_v: Float[Tensor, " batch"]
+    ) -> Float[Tensor, "batch motion_frames dim"]:
+        """Return the motion tokens that the readout tells from the video backbone, without a prompt."""
+        assert self.readout is not None
+        text = self.text_encoder("video").encode([""] * len(v_t))
+        tokens: Tensor = self.readout(activations(self.video, v_t, t_v, text, self.config.fusion.blocks))
+        return tokens
 
     def linked(self, direction: Direction, *, with_hits: bool = False) -> AVLink:
         """Return G_V2A ("audio"), G_A2V ("video") or the joint generator ("both"), on the modules of this system.

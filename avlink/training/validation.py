@@ -19,7 +19,6 @@ from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Wav
 from avlink.engine.flow.path import sample_path
 from avlink.engine.nn.flow_spotter import FlowSpotter
 from avlink.engine.nn.motion import Motion, MotionStem
-from avlink.engine.nn.readout import activations
 from avlink.engine.pixels import lower_frame_rate, to_pixels
 from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
 from avlink.engine.sampling.base import seeded_noise
@@ -82,16 +81,15 @@ def spotter(system: System, maps: MapStore) -> dict[str, float]:
 @_unless_empty
 def readout(system: System, clips: ClipStore, t_video: float) -> dict[str, float]:
     """The scores of `motion` for what the readout tells from the video backbone."""
-    stem, net, device = system.motion, system.readout, device_of(system)
-    assert stem is not None and net is not None
-    text = system.text_encoder("video").encode([""])
+    stem, device = system.motion, device_of(system)
+    assert stem is not None
 
     def told(index: int) -> Motion:
         pixels = to_pixels(clips.frames([index]).to(device))
         v_1, t_v = lower_frame_rate(pixels, clips.fps // system.config.picture.fps), torch.tensor([t_video])
         v_0 = seeded_noise(tuple(v_1.shape), index, 0)
         v_t = sample_path(v_0.to(device), v_1, t_v.to(device)).x_t
-        return stem.told_by(net(activations(system.video, v_t, t_v.to(device), text, system.config.fusion.blocks)))
+        return stem.told_by(system.motion_tokens(v_t, t_v.to(device)))
 
     return _motion_scores(stem, clips.labels, told)
 

@@ -103,14 +103,17 @@ class PeakSpotter:
 
 def stem_fingerprint(options: StemOptions) -> str:
     """Return a digest of the weights and the options; the path of the bundle is not part of it."""
-    chosen = options.model_dump(exclude={"model"})
-    return digest(["stem", _STEM_VERSION, bundle_fingerprint(find_bundle(options.model)), chosen])
+    return _net_fingerprint("stem", _STEM_VERSION, options)
 
 
 def flow_fingerprint(options: FlowOptions) -> str:
     """Return a digest of the weights and the options; the path of the bundle is not part of it."""
+    return _net_fingerprint("flow", _FLOW_VERSION, options)
+
+
+def _net_fingerprint(name: str, version: int, options: StemOptions) -> str:
     chosen = options.model_dump(exclude={"model"})
-    return digest(["flow", _FLOW_VERSION, bundle_fingerprint(find_bundle(options.model)), chosen])
+    return digest([name, version, bundle_fingerprint(find_bundle(options.model)), chosen])
 
 
 def peak_fingerprint(options: PeakOptions) -> str:

@@ -107,13 +107,13 @@ class MotionSpotter:
 
     def spot(self, frames: FrameSource) -> list[Hit]:
         """Return the hits of the spotter that suits the pictures."""
-        hits = self.sure_hits(frames)
+        hits = self.sure_hits(self.seen_by_stem(frames))
         hits = self.hits_on_film(frames) if hits is None else hits
         return [replace(hit, time_s=hit.time_s + self._late_s) for hit in hits]
 
-    def sure_hits(self, frames: FrameSource) -> list[Hit] | None:
-        """Return the hits of the stem, or None where it is not sure of them."""
-        hits = list(self._stem.spot(self.seen_by_stem(frames)))
+    def sure_hits(self, seen: FrameSource) -> list[Hit] | None:
+        """Return the hits of the stem in what it sees, or None where it is not sure of them."""
+        hits = list(self._stem.spot(seen))
         return hits if hits and np.mean([hit.confidence for hit in hits]) >= SURE else None
 
     def hits_on_film(self, frames: FrameSource) -> list[Hit]:
@@ -146,7 +146,7 @@ class SpottingGenerator:
         """Return a request at the generator's own picture, with hits where they were not known."""
         hits, frames = request.hits, self._motion.seen_by_stem(request.frames)
         unknown = hits is None and not request.is_ambience and frames.num_frames
-        if unknown and self._motion.sure_hits(request.frames) is None:
+        if unknown and self._motion.sure_hits(frames) is None:
             # Where nothing moves, the model says what it likes.
             hits = tuple(self._motion.hits_on_film(request.frames)) or None
         return replace(request, frames=frames, hits=hits)

@@ -27,7 +27,6 @@ from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import euler, guide, rescale
 from avlink.engine.nn.controller import hit_curve
-from avlink.engine.nn.readout import activations
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
 from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
@@ -211,14 +210,8 @@ class SoundSampler(Sampler):
         if config.use_motion:
             tokens = self.system.motion(self._frames(request, window)[None]).tokens[0]
         elif self.system.readout is not None and config.use_backbone:
-            seen = activations(
-                self.system.video,
-                self._noisy_pixels(request, window)[None],
-                self._times(config.t_condition, 1),
-                self._text("video", ""),
-                self.system.config.fusion.blocks,
-            )
-            tokens = self.system.readout(seen)[0]
+            pixels = self._noisy_pixels(request, window)[None]
+            tokens = self.system.motion_tokens(pixels, self._times(config.t_condition, 1))[0]
         return tokens
 
     def _hits(self, request: SoundRequest, window: Window) -> Tensor | None:

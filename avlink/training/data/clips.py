@@ -41,15 +41,16 @@ class ClipStore:
 
     def frames(self, indices: Sequence[int]) -> UInt8[Tensor, "batch frames height width 3"]:
         """Return pictures at `fps`."""
-        return torch.from_numpy(self._frames.rows(self._locate(indices)))
+        return torch.from_numpy(self._frames.rows(self.locate(indices)))
 
     def sound(self, indices: Sequence[int]) -> Float[Tensor, "batch samples"]:
         """Return sound in [-1, 1]."""
-        rows = self._sound.rows(self._locate(indices))
+        rows = self._sound.rows(self.locate(indices))
         # The inverse of write_shard, so that full scale is exactly 1.
         return torch.from_numpy(rows.astype(np.float32) / 32767.0)
 
-    def _locate(self, indices: Sequence[int]) -> list[tuple[int, int]]:
+    def locate(self, indices: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the number of the shard of each clip, and its row in it."""
         return [(shard, row) for shard, row in self.locations[list(indices)].tolist()]
 
     @staticmethod
@@ -62,7 +63,7 @@ class ClipStore:
             np.save(hidden / "frames.npy", frames, allow_pickle=False)
             if sound is not None:
                 np.save(hidden / "sound.npy", np.round(sound.clip(-1, 1) * 32767).astype(np.int16), allow_pickle=False)
-            (hidden / "clips.json").write_text(json.dumps([label.to_json() for label in labels]), "utf-8")
+            write_labels(hidden, labels)
 
         put_shard(root, number, fill)
 
@@ -75,6 +76,11 @@ def index_shards(root: Path) -> None:
         return
     clips = ((number, row, labels) for number, shard in enumerate(shards) for row, labels in enumerate(_labels(shard)))
     write_index(root, [shard.name for shard in shards], clips)
+
+
+def write_labels(shard: Path, labels: Sequence[ClipLabels]) -> None:
+    """Write the labels of a shard's clips into its folder."""
+    (shard / "clips.json").write_text(json.dumps([label.to_json() for label in labels]), "utf-8")
 
 
 def _scan(root: Path) -> ClipIndex:

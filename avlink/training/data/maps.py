@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avlink.training.data.clips import ClipStore
+from avlink.training.data.clips import ClipStore, write_labels
 from avlink.training.data.index import ClipLabels
 from avlink.training.data.shards import MappedArrays, put_shard
 
@@ -23,15 +22,15 @@ class MapStore:
     """Maps of clips of one length, addressed by index, with the labels of their clips."""
 
     def __init__(self, clips: ClipStore) -> None:
-        self.labels, self._locations = clips.labels, clips.locations
+        self.labels, self._clips = clips.labels, clips
         self._maps = MappedArrays(lambda number: clips.root / clips.shards[number] / FILE)
 
     def __len__(self) -> int:
-        return len(self._locations)
+        return len(self._clips)
 
     def maps(self, indices: Sequence[int]) -> Float[Tensor, "batch frames rows cols features"]:
         """Return motion maps."""
-        rows = self._maps.rows([(shard, row) for shard, row in self._locations[list(indices)].tolist()])
+        rows = self._maps.rows(self._clips.locate(indices))
         return torch.from_numpy(rows.astype(np.float32))
 
     @staticmethod
@@ -40,6 +39,6 @@ class MapStore:
 
         def fill(hidden: Path) -> None:
             np.save(hidden / FILE, maps.astype(np.float16), allow_pickle=False)
-            (hidden / "clips.json").write_text(json.dumps([label.to_json() for label in labels]), "utf-8")
+            write_labels(hidden, labels)
 
         put_shard(root, number, fill)

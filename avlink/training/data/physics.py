@@ -176,8 +176,8 @@ def _make_maps(job: _PhysicsJob) -> int:
 
     maps, labels = [], []
     for seed in job.seeds:
-        rates = np.random.default_rng(seed).choice(list(_FILM_FPS), p=list(_FILM_FPS.values()))
-        clip = make_clip(seed, split=job.split, families=job.families, shape=replace(job.shape, fps=int(rates)))
+        fps = np.random.default_rng(seed).choice(list(_FILM_FPS), p=list(_FILM_FPS.values()))
+        clip = make_clip(seed, split=job.split, families=job.families, shape=replace(job.shape, fps=int(fps)))
         # The picture that has begun last is shown.
         held = (np.arange(job.shape.num_frames) * clip.fps / job.shape.fps + 1e-6).astype(int)
         pixels = to_pixels(torch.from_numpy(clip.frames[held.clip(max=len(clip.frames) - 1)])[None])[0]

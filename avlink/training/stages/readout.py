@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from avlink.engine.flow.path import sample_path
-from avlink.engine.nn.readout import activations
 from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
 from avlink.training.data.clips import ClipStore
@@ -33,7 +32,7 @@ class ReadoutStage:
         self, system: System, clips: ClipStore, t_video: float = 0.96, validate: Validate = no_validation
     ) -> None:
         assert system.readout is not None and system.motion is not None
-        self.readout, self.stem, self.system, self.clips = system.readout, system.motion, system, clips
+        self.stem, self.system, self.clips = system.motion, system, clips
         self.num_clips, self.t_video = len(clips), t_video
         self.trained: dict[str, nn.Module] = {"readout": system.readout}
         self.frozen: tuple[nn.Module, ...] = ()
@@ -46,10 +45,9 @@ class ReadoutStage:
             v_1 = lower_frame_rate(pixels, self.factor)
             t_v = torch.full((len(indices),), self.t_video, device=self.device)
             v_t = sample_path(noise_like(v_1, generator), v_1, t_v).x_t
-            text = self.system.text_encoder("video").encode([""] * len(indices))
-            seen = activations(self.system.video, v_t, t_v, text, self.system.config.fusion.blocks)
             told = self.stem(pixels[:_TOLD]).tokens
-        tokens = self.readout(seen)
+        # No gradient is kept in the backbone, which is frozen.
+        tokens = self.system.motion_tokens(v_t, t_v)
         config, labels = self.stem.config, [self.clips.labels[index] for index in indices]
         losses = motion_losses(self.stem.told_by(tokens), labels, config.fps, config.classes)
         losses["tokens"] = (tokens[:_TOLD].float() - told.float()).square().mean()
