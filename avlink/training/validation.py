@@ -20,7 +20,7 @@ from avlink.engine.flow.path import sample_path
 from avlink.engine.nn.flow_spotter import FlowSpotter
 from avlink.engine.nn.motion import Motion, MotionStem
 from avlink.engine.pixels import lower_frame_rate, to_pixels
-from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
+from avlink.engine.sampling import JointSampler, PictureSampler, SampleConfig, SoundSampler
 from avlink.engine.sampling.base import seeded_noise
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
@@ -279,11 +279,13 @@ def generate_jointly(
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """Generate sounds and pictures from the captions of some clips; returns onsets and changes, in seconds."""
     captions = [labels.caption for labels in clips.labels[:count]]
-    sounds, pictures = generate_joint(system, captions, range(count), steps=steps, guidance=guidance)
-    rate, fps = system.config.mel.sample_rate, Fraction(system.config.picture.fps)
+    sampler = JointSampler(system, SampleConfig(steps=steps, guidance=guidance))
+    made = [sampler.generate(Prompt(text=caption), seed) for seed, caption in enumerate(captions)]
+    sounds, pictures = [sound.samples[0] for sound, _ in made], [frames for _, frames in made]
+    rate = system.config.mel.sample_rate
     if out is not None:
-        save_sounds(system, list(sounds[:NUM_SAMPLES]), None, out, "both")
+        save_sounds(system, sounds[:NUM_SAMPLES], None, out, "both")
         for index in range(min(count, NUM_SAMPLES)):
-            save_contact_sheet(pictures[index], out / "samples" / f"both-{index}.png")
+            save_contact_sheet(pictures[index].pixels, out / "samples" / f"both-{index}.png")
     onsets = [detect_onsets(np.nan_to_num(samples), rate).times_s for samples in sounds]
-    return onsets, [frame_difference_events(frames, fps) for frames in pictures]
+    return onsets, [frame_difference_events(frames.pixels, frames.rate) for frames in pictures]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from avlink.core.architecture import TextConfig
@@ -17,7 +19,7 @@ from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Wav
 from avlink.engine.avlink import AVLink
 from avlink.engine.bundle import read_bundle, write_bundle
 from avlink.engine.nn.rope import rotary_1d, rotate
-from avlink.engine.sampling import PictureSampler, SampleConfig, SoundSampler, generate_joint
+from avlink.engine.sampling import JointSampler, PictureSampler, SampleConfig, SoundSampler
 from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
 
@@ -71,8 +73,23 @@ def test_a_guidance_of_one_takes_one_pass_a_step(monkeypatch: pytest.MonkeyPatch
     assert not np.allclose(made[1.0], made[2.0], atol=1e-4)
     shared = TINY.model_copy(update={"fusion": TINY.fusion.model_copy(update={"shared": True}), "motion": None})
     for guidance in (1.0, 3.0):
-        generate_joint(_random(shared), ["wood"], [0], steps=2, guidance=guidance)
+        JointSampler(_random(shared), SampleConfig(steps=2, guidance=guidance)).generate(Prompt(text="wood"), 0)
         assert counting.since() == (2 if guidance == 1 else 4)
+
+
+def test_guidance_outside_its_interval_takes_one_pass_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, counting = _random(), Counting(monkeypatch)
+
+    def made(**settings: Any) -> NDArray[np.float32]:
+        config = SampleConfig(steps=4, guidance_rescale=0.5, **settings)
+        return read_whole(SoundSampler(system, config).generate([_sound_request()])[0]).samples
+
+    half = made(guidance=3.0, guidance_interval=(0.0, 0.5))
+    # Of the steps at 0, 0.25, 0.5 and 0.75 two are guided.
+    assert counting.since() == 2 * 2 + 2
+    assert (made(guidance=3.0, guidance_interval=(0.0, 1.0)) == made(guidance=3.0)).all()
+    assert (made(guidance=3.0, guidance_interval=(1.0, 1.0)) == made(guidance=1.0)).all()
+    assert not np.allclose(half, made(guidance=3.0), atol=1e-4) and not np.allclose(half, made(guidance=1.0), atol=1e-4)
 
 
 class CountingText:

@@ -6,14 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from avlink.engine.sampling.spooled import SpooledTensor, euler_step
+from avlink.core.values import SolverName
+from avlink.engine.flow.schedule import flow_times
+from avlink.engine.flow.solver import solve, updates
+from avlink.engine.sampling.spooled import SpooledTensor, update_rows
 from avlink.engine.windows import blend, plan_windows
 
 
 @pytest.mark.parametrize("seconds", [1.0, 5.0, 5.5, 13.0, 41.0])
 @pytest.mark.parametrize("at_once", [1, 2, 8])
 @pytest.mark.parametrize("window_s", [5.2, 2.9])
-def test_a_step_in_rows_is_the_step_in_memory(seconds: float, at_once: int, window_s: float) -> None:
+@pytest.mark.parametrize("solver", ["euler", "dpmpp_2m"])
+def test_a_step_in_rows_is_the_step_in_memory(
+    seconds: float, at_once: int, window_s: float, solver: SolverName
+) -> None:
     torch.manual_seed(0)
     fps, shape = 6, (3, 2, 4)
     x = torch.randn(round(seconds * fps), *shape)
@@ -25,13 +31,17 @@ def test_a_step_in_rows_is_the_step_in_memory(seconds: float, at_once: int, wind
         # Neighbours disagree, and what is said depends on what was read.
         return stacked.flip(1) * 0.5 + torch.tensor(part).reshape(-1, 1, 1, 1, 1)
 
-    rows = SpooledTensor(x.split(11), shape=shape)
-    expected = x
-    for dt in (0.25, 0.75):
-        pieces = [velocity(expected[a:b][None], [i])[0] for i, (a, b) in enumerate(spans)]
-        expected = expected + dt * blend(pieces, [a for a, _ in spans], len(x))
-        euler_step(rows, spans, velocity, dt=dt, at_once=at_once, device=torch.device("cpu"))
-    torch.testing.assert_close(rows.read(0, len(x)), expected)
+    def blended(x: Tensor, t: float) -> Tensor:
+        pieces = [velocity(x[a:b][None], [i])[0] for i, (a, b) in enumerate(spans)]
+        return blend(pieces, [a for a, _ in spans], len(x))
+
+    plan = updates(solver, flow_times(3))
+    rows, memory = SpooledTensor(x.split(11), shape=shape), SpooledTensor((), shape=shape)
+    for update in plan:
+        update_rows(rows, memory, spans, velocity, update, at_once=at_once, device=torch.device("cpu"))
+    torch.testing.assert_close(rows.read(0, len(x)), solve(blended, x, plan))
+    # Euler's method remembers nothing, and writes nothing.
+    assert memory.num_rows == (0 if solver == "euler" else len(x))
 
 
 def test_rows_can_be_replaced_and_read_in_any_order() -> None:

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from avlink.core.architecture import AVLinkConfig, ExtractedConfig
 from avlink.core.errors import InputError
+from avlink.core.values import Prompt
 from avlink.engine.avlink import AVLink
+from avlink.engine.sampling import JointSampler, SampleConfig
 from avlink.engine.system import System
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -152,11 +154,11 @@ def test_variants_that_do_not_fit_are_refused() -> None:
 
 
 def test_sound_and_pictures_are_made_at_once_from_words() -> None:
-    from avlink.engine.sampling import generate_joint
-
-    system = _system(shared=True)
-    sounds, pictures = generate_joint(system, ["wood", "metal"], [1, 2], steps=2)
-    again, seen = generate_joint(system, ["metal"], [2], steps=2)
-    assert sounds.shape == (2, 129 * 640) and pictures.shape == (2, 31, 36, 64, 3)
-    assert (sounds[1] == again[0]).all() and (pictures[1] == seen[0]).all()
-    assert (sounds[0] != sounds[1]).any()
+    sampler = JointSampler(_system(shared=True), SampleConfig(steps=2, guidance=3.0))
+    wood, metal = (sampler.generate(Prompt(text=words), seed) for seed, words in ((1, "wood"), (2, "metal")))
+    sound, frames = sampler.generate(Prompt(text="metal"), 2)
+    assert sound.samples.shape == (1, 129 * 640) and frames.pixels.shape == (31, 36, 64, 3)
+    assert (metal[0].samples == sound.samples).all() and (metal[1].pixels == frames.pixels).all()
+    assert (wood[0].samples != metal[0].samples).any()
+    unlike = sampler.generate(Prompt(text="metal", negative="wood"), 2)
+    assert (unlike[0].samples != sound.samples).any() and (unlike[1].pixels != frames.pixels).any()

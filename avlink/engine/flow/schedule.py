@@ -18,7 +18,7 @@ def logit_normal(count: int, *, location: float, scale: float, generator: torch.
     return torch.sigmoid(location + scale * normal)
 
 
-def euler_times(steps: int, shift: float = 1.0) -> Float[Tensor, " times"]:
+def flow_times(steps: int, shift: float = 1.0) -> Float[Tensor, " times"]:
     """Return `steps` + 1 flow times from noise (0) to data (1): even ones, or with a `shift` beyond 1 more near noise.
 
     The shift is that of Esser et al. 2024, equation 23: t / (t + shift (1 - t)).

@@ -4,8 +4,8 @@ Windows, seeds and guidance. The solver belongs in `engine.flow`, what is done w
 """
 
 from avlink.engine.sampling.base import SampleConfig
-from avlink.engine.sampling.joint import generate_joint
+from avlink.engine.sampling.joint import JointSampler
 from avlink.engine.sampling.pictures import PictureSampler
 from avlink.engine.sampling.sound import SoundSampler
 
-__all__ = ["PictureSampler", "SampleConfig", "SoundSampler", "generate_joint"]
+__all__ = ["JointSampler", "PictureSampler", "SampleConfig", "SoundSampler"]

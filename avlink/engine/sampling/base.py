@@ -1,6 +1,6 @@
 """The parts that both samplers share.
 
-All windows of a clip take each Euler step together; where they overlap, their velocities are blended before the step,
+All windows of a clip take each step together; where they overlap, their velocities are blended before the step,
 so that no seam is audible or visible. Noise comes from the request's own seed: others in a batch change nothing.
 """
 
@@ -12,6 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from avlink.core.values import SolverName
+from avlink.engine.flow.schedule import flow_times
+from avlink.engine.flow.solver import updates
 from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
 
@@ -27,13 +30,17 @@ class SampleConfig:
     # guidance of 1, 3 and 5 gives .67, .77 and .78; a conditioning flow time of .5, .8, .96 and 1 gives .53, .76, .77
     # and .76.
     steps: int = 16
-    """Euler steps; the paper takes 64."""
+    """Steps of the solver; the paper takes 64."""
+    solver: SolverName = "euler"
+    """See `flow.solver.updates`; the paper's is `euler`."""
     guidance: float = 4.0
     """Weight of classifier-free guidance; the paper's is 5."""
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    """Flow times [from, to) at which guidance counts (Kynkäänniemi et al. 2024); elsewhere one pass is enough."""
     guidance_rescale: float = 0.5
     """Share by which guided sound is brought back to its spread without guidance; see `flow.solver.rescale`."""
     shift: float = 1.0
-    """Shift of the steps towards noise; see `flow.schedule.euler_times`."""
+    """Shift of the steps towards noise; see `flow.schedule.flow_times`."""
     t_condition: float = 0.96
     """Fixed flow time of the conditioning modality: the paper's 0.96 for V2A; its A2V takes 0.8 (section 4.4)."""
     max_windows: int = 2
@@ -64,6 +71,13 @@ class Sampler:
         self.fps = system.config.picture.fps
         self.rate = system.config.tokens_per_second
         self.window_s = system.config.window_tokens / self.rate
+        self.plan = updates(config.solver, flow_times(config.steps, config.shift))
+        """The evaluations of the model, and what each of them moves."""
+
+    def _guidance(self, t: float) -> float:
+        """Return the weight of guidance at a flow time."""
+        first, last = self.config.guidance_interval
+        return self.config.guidance if first <= t < last else 1.0
 
     def _texts(self, prompt: str) -> tuple[TextEmbeddings, TextEmbeddings]:
         """Return a prompt as the audio and as the video backbone read it; one T5 serves both, and encodes it once."""

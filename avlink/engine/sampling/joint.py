@@ -2,51 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from fractions import Fraction
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from numpy.typing import NDArray
+from torch import Tensor
 
-from avlink.engine.flow.schedule import euler_times
-from avlink.engine.flow.solver import guide
+from avlink.core.values import Frames, OnStep, Prompt, Waveform
+from avlink.engine.avlink import AVLink
+from avlink.engine.flow.solver import guide, solve
 from avlink.engine.pixels import to_bytes
+from avlink.engine.sampling.base import SampleConfig, Sampler
 from avlink.engine.system import System
 
 
-@torch.no_grad()
-def generate_joint(
-    system: System, captions: Sequence[str], seeds: Sequence[int], *, steps: int = 16, guidance: float = 3.0
-) -> tuple[Float[np.ndarray, "clips samples"], UInt8[np.ndarray, "clips frames height width 3"]]:
-    """Generate one window of sound in [-1, 1] and of RGB pictures per caption.
+class JointSampler(Sampler):
+    """One window of sound and pictures for a prompt. Both modalities share one flow time."""
 
-    Both modalities share one flow time. Raises InputError if the model has a fusion for each direction instead.
-    """
-    model, config = system.linked("both"), system.config
-    device = system.vae.latent_mean.device
-    sounds: list[NDArray[np.float32]] = []
-    pictures: list[NDArray[np.uint8]] = []
-    for caption, seed in zip(captions, seeds, strict=True):
-        # One caption after the other, each with its own generator: a clip is the same alone and in a batch.
-        generator = torch.Generator().manual_seed(seed)
-        a_t = torch.randn(1, config.window_tokens, config.vae.latent_channels, generator=generator).to(device)
+    def __init__(self, system: System, config: SampleConfig) -> None:
+        """Link the model; raises InputError if it has a fusion for each direction instead of a shared one."""
+        super().__init__(system, config)
+        self.model: AVLink = system.linked("both")
+
+    @torch.no_grad()
+    def generate(self, prompt: Prompt, seed: int, *, on_step: OnStep | None = None) -> tuple[Waveform, Frames]:
+        """Return mono sound and RGB pictures of one length, that of a training window."""
+        config = self.system.config
         picture = config.picture
-        shape = (1, picture.frames, 3, picture.height, picture.width)
-        v_t = torch.randn(shape, generator=generator).to(device)
-        texts = [
-            (system.text_encoder("audio").encode([words]), system.text_encoder("video").encode([words]))
-            for words in ((caption, "") if guidance != 1 else (caption,))
-        ]
-        knots = euler_times(steps)
-        # Not `euler`, which moves one tensor: each velocity depends on both states, which must step together.
-        for now, dt in zip(knots[:-1], knots.diff(), strict=True):
+        sizes = (
+            (1, config.window_tokens, config.vae.latent_channels),
+            (1, picture.frames, 3, picture.height, picture.width),
+        )
+        generator = torch.Generator().manual_seed(seed)
+        noise = [torch.randn(size, generator=generator).to(self.device) for size in sizes]
+        texts = self._texts(prompt.text), self._texts(prompt.negative)
+
+        def velocity(state: Tensor, t: float) -> Tensor:
+            weight = self._guidance(t)
             # (1,), for both: with one flow time each side sees the other as noisy as itself, as in training.
-            t = now.repeat(1).to(device)
-            # The last of a guidance of 1 is the first: there is nothing to guide away from.
-            seen = [model("both", a_t, v_t, t_a=t, t_v=t, text_a=text_a, text_v=text_v) for text_a, text_v in texts]
-            a_t = a_t + float(dt) * guide(seen[0].audio, seen[-1].audio, guidance)
-            v_t = v_t + float(dt) * guide(seen[0].video, seen[-1].video, guidance)
-        sounds.append(system.codec.decode(a_t)[0].clamp(-1, 1).float().cpu().numpy())
-        pictures.append(to_bytes(v_t[0]))
-    return np.stack(sounds), np.stack(pictures)
+            times = self._times(t, 1)
+            a_t, v_t = (x.reshape(size) for x, size in zip(_split(state, noise), sizes, strict=True))
+            seen = [
+                self.model("both", a_t, v_t, t_a=times, t_v=times, text_a=of_sound, text_v=of_picture)
+                # The last of a guidance of 1 is the first: there is nothing to guide away from.
+                for of_sound, of_picture in (texts if weight != 1 else texts[:1])
+            ]
+            keep, drop = (_join([side.audio, side.video]) for side in (seen[0], seen[-1]))
+            return guide(keep, drop, weight)
+
+        # One vector of both, as each velocity depends on both states.
+        end = _split(solve(velocity, _join(noise), self.plan, on_step), noise)
+        a_1, v_1 = (x.reshape(size) for x, size in zip(end, sizes, strict=True))
+        samples = self.system.codec.decode(a_1).clamp(-1, 1).float().cpu().numpy()
+        sound = Waveform(samples=samples, sample_rate=config.mel.sample_rate)
+        return sound, Frames(pixels=to_bytes(v_1[0]), rate=Fraction(picture.fps))
+
+
+def _join(parts: list[Tensor]) -> Tensor:
+    return torch.cat([part.flatten() for part in parts])
+
+
+def _split(state: Tensor, like: list[Tensor]) -> tuple[Tensor, ...]:
+    return torch.split(state, [part.numel() for part in like])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -23,11 +22,10 @@ from avlink.core.values import (
 )
 from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path
-from avlink.engine.flow.schedule import euler_times
 from avlink.engine.flow.solver import guide
 from avlink.engine.pixels import to_bytes
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
-from avlink.engine.sampling.spooled import SpooledTensor, euler_step
+from avlink.engine.sampling.spooled import SpooledTensor, update_rows
 from avlink.engine.system import System
 from avlink.engine.windows import Window, plan_windows
 
@@ -91,7 +89,8 @@ class PictureSampler(Sampler):
                 text_a=repeat(scene, count),
                 text_v=repeat(prompt, count),
             ).video
-            if self.config.guidance == 1:
+            guidance = self._guidance(t)
+            if guidance == 1:
                 return keep
             # The model always has an audio stream. Noise at flow time 0, which says nothing, stands for a missing
             # sound, as in training.
@@ -104,15 +103,15 @@ class PictureSampler(Sampler):
                 text_a=repeat(nothing, count),
                 text_v=repeat(negative, count),
             ).video
-            return guide(keep, drop, self.config.guidance)
+            return guide(keep, drop, guidance)
 
-        # Not `euler`: the state lies in a file, and moves window by window.
-        knots = euler_times(self.config.steps, self.config.shift).tolist()
-        for index, (now, then) in enumerate(pairwise(knots)):
-            at_now = partial(velocity, now)
-            euler_step(v_t, spans, at_now, dt=then - now, at_once=self.config.max_windows, device=self.device)
+        # Not `solve`: the state lies in a file, and moves window by window.
+        memory = SpooledTensor((), shape=shape)
+        for index, update in enumerate(self.plan):
+            at_now = partial(velocity, update.t)
+            update_rows(v_t, memory, spans, at_now, update, at_once=self.config.max_windows, device=self.device)
             if on_step is not None:
-                on_step(index + 1, self.config.steps)
+                on_step(index + 1, len(self.plan))
         starts = range(0, wanted, _BLOCK_FRAMES)
         blocks = (to_bytes(v_t.read(at, min(at + _BLOCK_FRAMES, wanted))) for at in starts)
         return SpooledPictures(blocks, rate=self.picture.rate, height=picture.height, width=picture.width)

@@ -24,8 +24,7 @@ from avlink.core.values import (
 )
 from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path
-from avlink.engine.flow.schedule import euler_times
-from avlink.engine.flow.solver import euler, guide, rescale
+from avlink.engine.flow.solver import guide, rescale, solve
 from avlink.engine.nn.controller import hit_curve
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
 from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
@@ -62,7 +61,7 @@ class SoundSampler(Sampler):
     @torch.no_grad()
     def generate(self, requests: Sequence[SoundRequest], *, on_step: OnStep | None = None) -> tuple[SoundSource, ...]:
         """Generate one sound per request; see `avlink.core.values.SoundGenerator`."""
-        made, steps = [], self.config.steps
+        made, steps = [], len(self.plan)
         for number, request in enumerate(requests):
             # `number` is bound now: a closure would see its last value.
             def tell(done: int, _: int, number: int = number) -> None:
@@ -98,6 +97,8 @@ class SoundSampler(Sampler):
         model = self.model if request.hits is None else self.following
 
         def velocity(a_t: Tensor, t: float) -> Tensor:
+            guidance = self._guidance(t)
+
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
                 count = len(part)
                 times = {"t_a": self._times(t, count), "t_v": self._times(self.config.t_condition, count)}
@@ -106,7 +107,7 @@ class SoundSampler(Sampler):
                 # backbone does not run.
                 # A guidance of 1 leaves nothing of it.
                 drop = None
-                if self.config.guidance != 1:
+                if guidance != 1:
                     drop = model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
                 if not self.config.use_picture:
                     plain = model(
@@ -117,7 +118,7 @@ class SoundSampler(Sampler):
                         text_a=repeat(prompt, count),
                         hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
                     ).audio
-                    return self._guided(plain, drop, stacked, times["t_a"])
+                    return self._guided(plain, drop, guidance, stacked, times["t_a"])
                 pictures = None
                 if self.config.use_backbone:
                     pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
@@ -133,11 +134,11 @@ class SoundSampler(Sampler):
                     features=None if self.extracted is None else torch.stack([features[i] for i in part]),
                     hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
                 ).audio
-                return self._guided(keep, drop, stacked, times["t_a"])
+                return self._guided(keep, drop, guidance, stacked, times["t_a"])
 
             return self._over_windows(a_t, windows, of_windows)
 
-        a_1 = euler(velocity, a_0, euler_times(self.config.steps, self.config.shift), on_step)
+        a_1 = solve(velocity, a_0, self.plan, on_step)
         # A generator: the sound is decoded while it is spooled, so that its length does not fill the memory.
         blocks = (soft_limited(block).float().cpu().numpy() for block in self.system.codec.decode_blocks(a_1[None]))
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
@@ -148,13 +149,14 @@ class SoundSampler(Sampler):
         self,
         keep: Float[Tensor, "batch tokens channels"],
         drop: Float[Tensor, "batch tokens channels"] | None,
+        guidance: float,
         a_t: Float[Tensor, "batch tokens channels"],
         t: Float[Tensor, " batch"],
     ) -> Float[Tensor, "batch tokens channels"]:
         """Return the guided velocity of velocities with and without conditions, at its usual spread."""
         if drop is None:
             return keep
-        guided = guide(keep, drop, self.config.guidance)
+        guided = guide(keep, drop, guidance)
         return rescale(guided, keep, a_t, t, self.config.guidance_rescale)
 
     def _over_windows(

@@ -1,4 +1,4 @@
-"""Tensors of any length in constant memory: their rows in a temporary file, and an Euler step over windows of them."""
+"""Tensors of any length in constant memory: rows in a temporary file, and updates of a solver over windows of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avlink.core.spool import SpoolFile
+from avlink.engine.flow.solver import Update
 from avlink.engine.windows import ramp
 
 # 1,213 pictures of the paper's size, over three minutes at 6 fps.
@@ -50,16 +51,19 @@ class SpooledTensor:
         self.num_rows = max(self.num_rows, start + block.shape[0])
 
 
-def euler_step(
+def update_rows(
     rows: SpooledTensor,
+    memory: SpooledTensor,
     spans: Sequence[Span],
     velocity: Callable[[Float[Tensor, "windows length ..."], list[int]], Float[Tensor, "windows length ..."]],
+    update: Update,
     *,
-    dt: float,
     at_once: int,
     device: torch.device,
 ) -> None:
-    """Move all rows along their velocity by `dt`, in place; velocities of overlapping windows are blended.
+    """Move all rows by one update of a solver, in place; velocities of overlapping windows are blended.
+
+    `memory` holds what the solver remembers of each row, and is replaced; nothing is read from it before it is written.
 
     `spans` are the windows as (start, stop), in order, each starting before the previous one ends. `velocity` is called
     with at most `at_once` windows of equal length, and their indices.
@@ -74,7 +78,11 @@ def euler_step(
         # Windows to come neither read nor change rows before their start, so these are written already.
         stop = spans[part[-1] + 1][0] if part[-1] + 1 < len(spans) else rows.num_rows
         start, moved = blended.take(stop)
-        rows.write(start, rows.read(start, stop).to(device) + dt * moved)
+        kept = memory.read(start, stop).to(device) if update.of_memory else None
+        row, keep = update.apply(rows.read(start, stop).to(device), moved, kept)
+        rows.write(start, row)
+        if keep is not None:
+            memory.write(start, keep)
 
 
 def _parts(spans: Sequence[Span], at_once: int) -> Iterator[list[int]]:
