@@ -28,6 +28,7 @@ BENCHMARKS = {
     "model": "the built-in model: loading, decoding, generation, finishing",
     "codec": "the codec of a model on recordings: what it loses, what it repeats, and its time",
     "prompts": "sounds for twenty prompts, as YAMNet names them",
+    "steps": "quality of sound against evaluations of the model, by solver",
     "memory": "peak memory of `avlink sonify` by the length of the clip",
     "planning": "cost of a plan by the number of clips",
     "writing": "cost of writing stems into a project, and of a run that has them all, by the number of clips",

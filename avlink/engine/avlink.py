@@ -4,7 +4,7 @@
      X_t = t X_1 + (1 - t) X_0, v = X_1 - X_0  (eq. 1)       flow.path.sample_path
      flow-matching loss  (eq. 2)                             flow.loss.flow_matching_loss
      p_t, logit-normal  (appendix D.1)                       flow.schedule.logit_normal
-     first-order Euler solver                                flow.solver.euler
+     first-order Euler solver                                flow.solver.updates
 3.2  Base models
      G_A(A_t, t), G_V(V_t, t): one DiT for both              nn.dit.AudioDiT, VideoDiT
      A_1 from sound, and back: mel, 1D-VAE, vocoder          codec.codec.AudioCodec

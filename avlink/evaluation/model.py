@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from avlink.core.hits import Hit
 from avlink.core.sound import read_whole
-from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
+from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SolverName, SoundRequest, Waveform
 from avlink.evaluation.extractors import fusion_extractor
 from avlink.metrics.material import MaterialClassifier
 
@@ -81,6 +81,8 @@ class BundleModel:
         device: str,
         steps: int,
         guidance: float,
+        solver: SolverName = "euler",
+        guidance_interval: tuple[float, float] = (0.0, 1.0),
         guidance_rescale: float = 0.5,
         t_video: float | None = None,
         t_audio: float | None = None,
@@ -102,7 +104,9 @@ class BundleModel:
         self._system: System = load_system(bundle, parts, device)
         self._config = SampleConfig(
             steps=steps,
+            solver=solver,
             guidance=guidance,
+            guidance_interval=guidance_interval,
             guidance_rescale=guidance_rescale,
             t_condition=t_video or bundle.conditioning.t_video,
         )

@@ -45,6 +45,8 @@ OPTIONS = {
     "takes": "--clip --help --json --output --overwrite --use -o TIMELINE",
     "visualize": "--device --dry-run --force --help --json --media-root --negative --output --overwrite "
     "--prompt --rate --recipe --seed --set --skip-missing --timeline --tracks --verbose -o -r -s -v INPUT",
+    "generate": "--audio --both --device --help --json --negative --output --overwrite --prompt --recipe --seconds "
+    "--seed --set --takes --verbose --video -o -p -r -s -v",
     "export": "--help --json --media-root --output --overwrite --rate --skip-missing --timeline --to -o PROJECT",
     "import-cues": "--help --json --output --overwrite --rate --timeline -o CUES PROJECT",
     "train": "--help --json --output --resume --set --stages -o -s RECIPE",

@@ -5,6 +5,7 @@ Options of components are declared by the components; reading what a recipe poin
 """
 
 from avlink.core.recipe.explain import describe_mistakes, explain, suggest
+from avlink.core.recipe.generate import GenerateRecipe
 from avlink.core.recipe.kinds import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.load import MoreRecipes, builtin_recipes, check_values, load_recipe
 from avlink.core.recipe.overrides import Override, flatten, overrides_of, parse_override
@@ -24,6 +25,7 @@ __all__ = [
     "AblateRecipe",
     "ComponentChoice",
     "EvaluateRecipe",
+    "GenerateRecipe",
     "MoreRecipes",
     "Override",
     "PromptTable",

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from avlink.core.architecture import AVLinkConfig, Part
 from avlink.core.recipe.data import DataTable, FoundryData, PhysicsData, media_of
+from avlink.core.recipe.generate import GenerateRecipe
 from avlink.core.recipe.schema import Names, Recipe, Seed, SonifyRecipe, VisualizeRecipe
 from avlink.core.recipe.spot import SpotRecipe
 from avlink.core.recipe.stages import (
@@ -173,6 +174,7 @@ KINDS: Mapping[str, type[Recipe]] = {
     "sonify": SonifyRecipe,
     "visualize": VisualizeRecipe,
     "spot": SpotRecipe,
+    "generate": GenerateRecipe,
     "train": TrainRecipe,
     "evaluate": EvaluateRecipe,
     "ablate": AblateRecipe,

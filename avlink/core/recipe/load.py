@@ -20,6 +20,7 @@ from avlink.core.errors import RecipeError
 from avlink.core.input_files import read_bytes
 from avlink.core.limits import RECIPE_BYTES
 from avlink.core.recipe.explain import describe_mistakes, explain, suggest
+from avlink.core.recipe.generate import GenerateRecipe
 from avlink.core.recipe.kinds import KINDS, AblateRecipe, EvaluateRecipe, TrainRecipe
 from avlink.core.recipe.overrides import Override, apply_overrides, parse_override
 from avlink.core.recipe.schema import FORMAT, Recipe, RecipeSource, SonifyRecipe, VisualizeRecipe
@@ -63,6 +64,10 @@ def load_recipe(
 def load_recipe(
     name_or_path: str | Path, kind: Literal["spot"], overrides: Sequence[str | Override] = ()
 ) -> SpotRecipe: ...
+@overload
+def load_recipe(
+    name_or_path: str | Path, kind: Literal["generate"], overrides: Sequence[str | Override] = ()
+) -> GenerateRecipe: ...
 @overload
 def load_recipe(
     name_or_path: str | Path, kind: Literal["train"], overrides: Sequence[str | Override] = ()

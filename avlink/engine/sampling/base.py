@@ -45,6 +45,9 @@ class SampleConfig:
     """Fixed flow time of the conditioning modality: the paper's 0.96 for V2A; its A2V takes 0.8 (section 4.4)."""
     max_windows: int = 2
     """Windows in one forward pass, which bounds the memory."""
+    use_fusion: bool = True
+    """Generate from picture and prompt, or from sound and prompt. Without, a backbone generates from its prompt alone
+    (T2A, T2V; section 3.1)."""
     use_picture: bool = True
     use_motion: bool = True
     """Read motion by the motion stem. Without it the readout tells it from the video backbone, if the model has one."""

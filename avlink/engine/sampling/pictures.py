@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
@@ -33,12 +34,25 @@ _BLOCK_FRAMES = 64
 """Frames of noise that are drawn, and of pictures that are returned, at once."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """The latents of the sound that conditions, and their noise: (tokens, channels)."""
+
+    a_0: Tensor
+    a_1: Tensor
+
+    def at(self, tokens: tuple[int, int], t_a: Float[Tensor, " 1"]) -> Float[Tensor, "tokens channels"]:
+        """Return A_ta of tokens [start, stop)."""
+        span = slice(*tokens)
+        return sample_path(self.a_0[None, span], self.a_1[None, span], t_a).x_t[0]
+
+
 class PictureSampler(Sampler):
     """A `PictureGenerator` on a `System`."""
 
     def __init__(self, system: System, config: SampleConfig) -> None:
         super().__init__(system, config)
-        self.model: AVLink = system.linked("video")
+        self.model: AVLink | None = system.linked("video") if config.use_fusion else None
         picture = system.config.picture
         self.sample_rate = system.config.mel.sample_rate
         self.picture = PictureSpec(rate=Fraction(picture.fps), width=picture.width, height=picture.height)
@@ -49,7 +63,7 @@ class PictureSampler(Sampler):
         return tuple(self._generate_one(request, on_step) for request in requests)
 
     def _generate_one(self, request: PictureRequest, on_step: OnStep | None) -> FrameSource:
-        if request.sound.sample_rate != self.sample_rate or request.sound.channels != 1:
+        if self.config.use_fusion and (request.sound.sample_rate != self.sample_rate or request.sound.channels != 1):
             raise ValueError(f"the sound must be mono at {self.sample_rate} Hz")
         wanted = max(1, to_index(request.duration_s, self.fps))
         picture = self.system.config.picture
@@ -57,8 +71,6 @@ class PictureSampler(Sampler):
         frames = picture.frames_of(max(float(request.duration_s), SHORTEST_S))
         # By the frames: a window of 31 at 6 fps is slightly longer than its 129 tokens.
         windows = plan_windows(frames / self.fps, picture.frames / self.fps)
-        a_1 = self._latents(request.sound, frames)
-        a_0 = seeded_noise(tuple(a_1.shape), request.seed, 1).to(self.device)
         shape = (3, picture.height, picture.width)
         # Pixels of a long clip may not fit into memory; latents, which V2A generates, are far smaller.
         v_t = SpooledTensor(_noise_blocks(frames, shape, request.seed), shape=shape)
@@ -66,44 +78,38 @@ class PictureSampler(Sampler):
         scene, prompt = self._texts(request.prompt.text)
         negative, nothing = self._text("video", request.prompt.negative), self._text("audio", "")
 
-        def noisy_latents(window: Window) -> Tensor:
-            """Return A_ta, the conditioning latents of a window at their fixed flow time."""
-            # Windows start at whole seconds, where a token begins, and end at the token that is nearest to their end.
-            start = round(window.start_s * self.rate)
-            stop = start + round(window.duration_s * self.rate)
-            times = self._times(self.config.t_condition, 1)
-            return sample_path(a_0[None, start:stop], a_1[None, start:stop], times).x_t[0]
+        sound = None
+        if self.config.use_fusion:
+            a_1 = self._latents(request.sound, frames)
+            sound = _Heard(a_0=seeded_noise(tuple(a_1.shape), request.seed, 1).to(self.device), a_1=a_1)
 
-        def velocity(t: float, stacked: Tensor, part: list[int]) -> Tensor:
-            count = len(part)
-            t_v, t_a = self._times(t, count), self._times(self.config.t_condition, count)
-            sounds = torch.stack([noisy_latents(windows[i]) for i in part])
+        def conditional(stacked: Tensor, t_v: Tensor, part: list[int]) -> Tensor:
+            words = repeat(prompt, len(part))
+            if self.model is None or sound is None:
+                return self.system.video(stacked, t_v, words)
+            t_a = self._times(self.config.t_condition, len(part))
             # The conditioning latents are noised anew at each step from noise that is fixed: A_ta is the same at all of
             # them.
-            keep = self.model(
-                "video",
-                sounds,
-                stacked,
-                t_a=t_a,
-                t_v=t_v,
-                text_a=repeat(scene, count),
-                text_v=repeat(prompt, count),
-            ).video
-            guidance = self._guidance(t)
-            if guidance == 1:
-                return keep
+            sounds = torch.stack([sound.at(self._tokens(windows[i]), t_a[:1]) for i in part])
+            texts = {"text_a": repeat(scene, len(part)), "text_v": words}
+            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, **texts).video
+
+        def unconditional(stacked: Tensor, t_v: Tensor, part: list[int]) -> Tensor:
+            words = repeat(negative, len(part))
+            if self.model is None or sound is None:
+                return self.system.video(stacked, t_v, words)
             # The model always has an audio stream. Noise at flow time 0, which says nothing, stands for a missing
             # sound, as in training.
-            drop = self.model(
-                "video",
-                torch.stack([a_0[: s.shape[0]] for s in sounds]),
-                stacked,
-                t_a=torch.zeros_like(t_a),
-                t_v=t_v,
-                text_a=repeat(nothing, count),
-                text_v=repeat(negative, count),
-            ).video
-            return guide(keep, drop, guidance)
+            t_a = self._times(0.0, len(part))
+            lengths = [stop - start for start, stop in (self._tokens(windows[i]) for i in part)]
+            sounds = torch.stack([sound.a_0[:length] for length in lengths])
+            texts = {"text_a": repeat(nothing, len(part)), "text_v": words}
+            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, **texts).video
+
+        def velocity(t: float, stacked: Tensor, part: list[int]) -> Tensor:
+            t_v, weight = self._times(t, len(part)), self._guidance(t)
+            keep = conditional(stacked, t_v, part)
+            return keep if weight == 1 else guide(keep, unconditional(stacked, t_v, part), weight)
 
         # Not `solve`: the state lies in a file, and moves window by window.
         memory = SpooledTensor((), shape=shape)
@@ -127,6 +133,12 @@ class PictureSampler(Sampler):
             return torch.nn.functional.pad(heard, (0, stop - start - heard.shape[-1])).to(self.device)
 
         return codec.encode_blocks(read, tokens)[0]
+
+    def _tokens(self, window: Window) -> tuple[int, int]:
+        """Return the latent tokens of a window, (start, stop)."""
+        # Windows start at whole seconds, where a token begins, and end at the token that is nearest to their end.
+        start = round(window.start_s * self.rate)
+        return start, start + round(window.duration_s * self.rate)
 
     def _span(self, window: Window, frames: int) -> tuple[int, int]:
         start = round(window.start_s * self.fps)

@@ -45,8 +45,8 @@ class SoundSampler(Sampler):
         Raises InputError if it is missing then.
         """
         super().__init__(system, config)
-        self.model: AVLink = system.linked("audio")
-        self.following: AVLink = system.linked("audio", with_hits=True)
+        self.model: AVLink | None = system.linked("audio") if config.use_fusion else None
+        self.following: AVLink | None = system.linked("audio", with_hits=True) if config.use_fusion else None
         """The model of requests with hits."""
         self.extracted, self.extractor = system.config.fusion.extracted, extractor
         if self.extracted is not None and extractor is None and config.use_picture:
@@ -96,45 +96,56 @@ class SoundSampler(Sampler):
         hits = [self._hits(request, w) for w in windows]
         model = self.model if request.hits is None else self.following
 
+        def conditional(stacked: Tensor, t: float, part: list[int]) -> Tensor:
+            count = len(part)
+            times = {"t_a": self._times(t, count), "t_v": self._times(self.config.t_condition, count)}
+            words = repeat(prompt, count)
+            if model is None:
+                return self.system.audio(stacked, times["t_a"], words)
+            curves = self._stacked([hits[i] for i in part], stacked.shape[1])
+            if not self.config.use_picture:
+                return model("audio", stacked, None, **times, text_a=words, hits=curves).audio
+            pictures = None
+            if self.config.use_backbone:
+                pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
+            seen = [motion[i] for i in part]
+            made = model(
+                "audio",
+                stacked,
+                pictures,
+                **times,
+                text_a=words,
+                text_v=repeat(scene, count),
+                motion=None if seen[0] is None else torch.stack([m for m in seen if m is not None]),
+                features=None if self.extracted is None else torch.stack([features[i] for i in part]),
+                hits=curves,
+            )
+            return made.audio
+
+        def unconditional(stacked: Tensor, t: float) -> Tensor:
+            # Picture, motion and prompt are dropped together (appendix C.2); a negative prompt replaces the prompt.
+            # A pass of its own, not half of a doubled batch: without picture there are fewer tokens, and the video
+            # backbone does not run.
+            count = len(stacked)
+            t_a, t_v, words = (
+                self._times(t, count),
+                self._times(self.config.t_condition, count),
+                repeat(negative, count),
+            )
+            if model is None:
+                return self.system.audio(stacked, t_a, words)
+            return model("audio", stacked, None, t_a=t_a, t_v=t_v, text_a=words).audio
+
         def velocity(a_t: Tensor, t: float) -> Tensor:
-            guidance = self._guidance(t)
+            weight = self._guidance(t)
 
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
-                count = len(part)
-                times = {"t_a": self._times(t, count), "t_v": self._times(self.config.t_condition, count)}
-                # Picture, motion and prompt are dropped together (appendix C.2); a negative prompt replaces the prompt.
-                # A pass of its own, not half of a doubled batch: without picture there are fewer tokens, and the video
-                # backbone does not run.
-                # A guidance of 1 leaves nothing of it.
-                drop = None
-                if guidance != 1:
-                    drop = model("audio", stacked, None, **times, text_a=repeat(negative, count)).audio
-                if not self.config.use_picture:
-                    plain = model(
-                        "audio",
-                        stacked,
-                        None,
-                        **times,
-                        text_a=repeat(prompt, count),
-                        hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
-                    ).audio
-                    return self._guided(plain, drop, guidance, stacked, times["t_a"])
-                pictures = None
-                if self.config.use_backbone:
-                    pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
-                seen = [motion[i] for i in part]
-                keep = model(
-                    "audio",
-                    stacked,
-                    pictures,
-                    **times,
-                    text_a=repeat(prompt, count),
-                    text_v=repeat(scene, count),
-                    motion=None if seen[0] is None else torch.stack([m for m in seen if m is not None]),
-                    features=None if self.extracted is None else torch.stack([features[i] for i in part]),
-                    hits=self._stacked([hits[i] for i in part], stacked.shape[1]),
-                ).audio
-                return self._guided(keep, drop, guidance, stacked, times["t_a"])
+                keep = conditional(stacked, t, part)
+                # A weight of 1 leaves nothing of the other.
+                if weight == 1:
+                    return keep
+                guided = guide(keep, unconditional(stacked, t), weight)
+                return rescale(guided, keep, stacked, self._times(t, len(part)), self.config.guidance_rescale)
 
             return self._over_windows(a_t, windows, of_windows)
 
@@ -144,20 +155,6 @@ class SoundSampler(Sampler):
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
         # Tokens are longer than samples, so the sound is cut to the exact length that was asked for.
         return FittedSound(made, to_index(request.duration_s, self.sample_rate))
-
-    def _guided(
-        self,
-        keep: Float[Tensor, "batch tokens channels"],
-        drop: Float[Tensor, "batch tokens channels"] | None,
-        guidance: float,
-        a_t: Float[Tensor, "batch tokens channels"],
-        t: Float[Tensor, " batch"],
-    ) -> Float[Tensor, "batch tokens channels"]:
-        """Return the guided velocity of velocities with and without conditions, at its usual spread."""
-        if drop is None:
-            return keep
-        guided = guide(keep, drop, guidance)
-        return rescale(guided, keep, a_t, t, self.config.guidance_rescale)
 
     def _over_windows(
         self,

@@ -1,0 +1,41 @@
+"""Recipes of the kind generate: sound, pictures, or both from prompts, without a timeline."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from avlink.core.recipe.schema import Recipe, Seed
+from avlink.core.values import SolverName
+
+
+class GenerateRecipe(Recipe):
+    """`kind = "generate"`: the model, what it makes, and the settings of its sampler."""
+
+    kind: Literal["generate"] = "generate"
+    format: Literal[1] = 1
+    bundle: str = "builtin"
+    """A shipped bundle by name, or a bundle's folder."""
+    makes: Literal["audio", "video", "both"] = "audio"
+    """Sound or pictures by one backbone alone, or both. Models with one shared fusion make both at once, others first
+    the pictures, then their sound."""
+    seconds: float | None = Field(default=None, gt=0, le=3600)
+    """Length; by default that of the windows that the model was trained on."""
+    negative: str = ""
+    """Sounds or pictures to avoid."""
+    seed: Seed = 0
+    """Seed of the first take; each further take has the next one."""
+    takes: int = Field(default=1, ge=1, le=99)
+    """Results of each prompt."""
+    steps: int = Field(default=8, ge=1, le=1000)
+    """Steps of the solver; the paper takes 64."""
+    solver: SolverName = "euler"
+    guidance: float = Field(default=3.5, ge=0, le=50)
+    """Classifier-free guidance; 1 is none, the paper takes 5."""
+    guidance_rescale: float = Field(default=0.5, ge=0, le=1)
+    """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""
+    picture_shift: float = Field(default=5.0, gt=0, le=100)
+    """Shift of the steps of pictures towards noise (Esser et al. 2024); 1 is none."""
+    upscale: int = Field(default=8, ge=1, le=64)
+    """Whole factor by which pictures are enlarged."""
