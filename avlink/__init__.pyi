@@ -71,6 +71,7 @@ from .core.paths import sweep_leftovers as sweep_leftovers
 from .core.paths import write_text as write_text
 from .core.processes import on_termination as on_termination
 from .core.recipe import EvaluateRecipe as EvaluateRecipe
+from .core.recipe import GenerateRecipe as GenerateRecipe
 from .core.recipe import Override as Override
 from .core.recipe import SonifyRecipe as SonifyRecipe
 from .core.recipe import SpotRecipe as SpotRecipe
@@ -95,6 +96,7 @@ from .core.values import PictureGenerator as PictureGenerator
 from .core.values import PictureRequest as PictureRequest
 from .core.values import PictureSpec as PictureSpec
 from .core.values import Prompt as Prompt
+from .core.values import SolverName as SolverName
 from .core.values import SoundGenerator as SoundGenerator
 from .core.values import SoundOrigin as SoundOrigin
 from .core.values import SoundRequest as SoundRequest
@@ -106,6 +108,9 @@ from .edit.export import ExportReport as ExportReport
 from .edit.export import ExportRequest as ExportRequest
 from .edit.export import export as export
 from .edit.frames_sound import sound_for_frames as sound_for_frames
+from .edit.generate import GenerateReport as GenerateReport
+from .edit.generate import GenerateRequest as GenerateRequest
+from .edit.generate import generate as generate
 from .edit.needed_media import NeededMedia as NeededMedia
 from .edit.needed_media import check_whole as check_whole
 from .edit.needed_media import needed_media as needed_media

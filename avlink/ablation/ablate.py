@@ -14,7 +14,7 @@ from pathlib import Path
 from avlink.ablation.cost import step_cost
 from avlink.ablation.measure import VariantEvaluator
 from avlink.ablation.report import AblateReport
-from avlink.ablation.runs import Variant, VariantRun, run_variants
+from avlink.ablation.runs import Variant, VariantRun, learning_curve, run_variants
 from avlink.core.errors import RecipeError
 from avlink.core.events import JobStarted, Listener, Message, ignore
 from avlink.core.outputs import claim_folder
@@ -56,6 +56,7 @@ def ablate(
     bundle = train(base, out / "base", listener=listener)
     parts = tuple(name for name in read_bundle(bundle).components if not name.startswith("fusion"))
     variants = tuple(replace(v, recipe=_on_base(v, bundle, parts)) for v in variants)
+    variants = tuple(v.followed(recipe.curve_every) if v.name in recipe.followed else v for v in variants)
     # A bundle keeps weights in half precision, so that its VAE gives other latents than those of the base's stages.
     prepare(variants[0].recipe, out / "base" / "clips", listener, device=device)
     costs = [step_cost(v.recipe, v.stage, out / "base") for v in variants]
@@ -69,7 +70,8 @@ def ablate(
             variant = variant.with_steps(max(1, round(budget / cost.flops)))
         runs.append(VariantRun(out=out, variant=variant.with_seed(seed), cost=cost))
     rows = run_variants(runs, VariantEvaluator(recipe, out / "base", device), jobs, listener)
-    report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=rows)
+    curves = tuple(point for run in runs if run.variant.name in recipe.followed for point in learning_curve(run))
+    report = AblateReport(compute=recipe.compute, clips=recipe.clips, rows=rows, curves=curves)
     report.write(out)
     listener(Message(text=f"table and plots written: {os.fspath(out)}"))
     return report
@@ -102,8 +104,10 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
             raise RecipeError(f"variant {name} differs from {recipe.base} in more than {allowed}")
         given = loaded.model_copy(update={"extractors": {**loaded.extractors, **recipe.extractors}})
         variants.append(Variant(name=Path(name).stem, recipe=given, stage=new[0]))
-    if recipe.sweep is not None and Path(recipe.sweep).stem not in {variant.name for variant in variants}:
-        raise RecipeError(f"sweep = '{recipe.sweep}' is none of the variants")
+    for key, names in (("sweep", recipe.swept), ("curves", recipe.followed)):
+        for name in names:
+            if name not in {variant.name for variant in variants}:
+                raise RecipeError(f"{key} = '{name}' is none of the variants")
     return base, tuple(variants)
 
 

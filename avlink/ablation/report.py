@@ -1,4 +1,4 @@
-"""The table of an ablation and its plots: F1 of every variant with its error, and F1 over flow times."""
+"""The tables of an ablation: every variant with its cost and scores, sweeps over flow times, and learning curves."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from avlink.ablation.measure import VariantScores
-from avlink.core.paths import atomic_write, write_text
+from avlink.ablation.plots import Curve, draw_bars, draw_curves
+from avlink.ablation.runs import CurvePoint
+from avlink.core.paths import write_text
 from avlink.evaluation.section import Cell, Section
 
 _SOUND = ("flow_loss", "blind_loss", "f1_100ms", "error", "chance", "f1_50ms", "onset_acc", "material", "log_mel_db")
 _NUMBERS = [
     field.name for field in fields(VariantScores) if field.type in ("float", "float | None") and field.name != "at"
 ]
-_BLUE, _ORANGE, _GREY, _INK = "#3465a4", "#c17d11", "#888a85", "#2e3436"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class AblateReport:
     compute: str
     clips: int
     rows: tuple[VariantScores, ...]
+    curves: tuple[CurvePoint, ...] = ()
 
     @property
     def means(self) -> tuple[VariantScores, ...]:
@@ -40,7 +42,12 @@ class AblateReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return one object, with all scores of every row."""
-        return {"compute": self.compute, "clips": self.clips, "rows": [asdict(row) for row in self.rows]}
+        return {
+            "compute": self.compute,
+            "clips": self.clips,
+            "rows": [asdict(row) for row in self.rows],
+            "curves": [asdict(point) for point in self.curves],
+        }
 
     def sections(self) -> list[Section]:
         """Return the tables that have rows: cost, sound from pictures, pictures, the sweep."""
@@ -70,9 +77,25 @@ class AblateReport:
             ),
             _section(
                 "sweep",
-                "One model, its conditioning side at one flow time after the other",
-                ("t", *_SOUND),
-                [(r.at, *_sound(r)) for r in means if r.at is not None and r.f1 is not None],
+                "One model, its conditioning pictures at one flow time after the other",
+                ("variant", "t", *_SOUND),
+                [(r.name, r.at, *_sound(r)) for r in means if r.at is not None and r.f1 is not None],
+            ),
+            _section(
+                "picture_sweep",
+                "One model, its conditioning sound at one flow time after the other",
+                ("variant", "t", "f1_200ms", "chance"),
+                [
+                    (r.name, r.at, r.picture_f1, r.picture_chance)
+                    for r in means
+                    if r.at is not None and r.picture_f1 is not None
+                ],
+            ),
+            _section(
+                "curves",
+                "F1 on held-out clips while the variants learn",
+                ("variant", "step", "f1"),
+                [(name, int(step), f1) for name, curve in self._learned().items() for step, f1 in curve.points],
             ),
         ]
         return [section for section in found if section.rows]
@@ -82,14 +105,40 @@ class AblateReport:
         return [section.text() + "\n" for section in self.sections()]
 
     def write(self, out: Path) -> None:
-        """Write `table.txt` and `table.json` into `out`, and `table.png` and `sweep.png` if they have rows."""
+        """Write `table.txt` and `table.json` into `out`, and the plots that have points."""
         write_text(out / "table.txt", "\n".join(self.lines()))
         write_text(out / "table.json", json.dumps(self.to_json(), indent=1) + "\n")
-        with_sound = [row for row in self.means if row.f1 is not None]
-        if plain := [row for row in with_sound if row.at is None]:
-            _draw_bars(plain, out / "table.png")
-        if swept := [row for row in with_sound if row.at is not None]:
-            _draw_sweep(swept, out / "sweep.png")
+        if plain := [row for row in self.means if row.f1 is not None and row.at is None]:
+            draw_bars(plain, out / "table.png")
+        if swept := self._swept():
+            draw_curves(swept, out / "sweep.png", title="F1 over the flow time of the condition", axis="flow time")
+        if learned := self._learned():
+            end = max(point.step for point in self.curves)
+            draw_curves(learned, out / "curves.png", title="F1 on held-out clips", axis="steps", end=end)
+
+    def _swept(self) -> dict[str, Curve]:
+        """Return F1 and chance over flow time, of each variant and what it makes."""
+        found: dict[str, Curve] = {}
+        for name in dict.fromkeys(row.name for row in self.means if row.at is not None):
+            rows = [row for row in self.means if row.name == name and row.at is not None]
+            for made, score, chance in (("sound", "f1", "chance"), ("pictures", "picture_f1", "picture_chance")):
+                points, below = (
+                    [(row.at or 0.0, getattr(row, key)) for row in rows if getattr(row, key) is not None]
+                    for key in (score, chance)
+                )
+                if points:
+                    found[f"{name} ({made})"] = Curve(points=points, chance=below)
+        return found
+
+    def _learned(self) -> dict[str, Curve]:
+        """Return the mean F1 over seeds by steps, of each variant that was followed."""
+        found: dict[str, dict[int, list[float]]] = {}
+        for point in self.curves:
+            found.setdefault(point.name, {}).setdefault(point.step, []).append(point.f1)
+        return {
+            name: Curve(points=[(step, float(np.mean(f1))) for step, f1 in sorted(by_step.items())])
+            for name, by_step in found.items()
+        }
 
 
 def _mean(rows: Sequence[VariantScores]) -> VariantScores:
@@ -122,60 +171,3 @@ def _sound(row: VariantScores) -> tuple[Cell, ...]:
         row.material,
         row.log_mel_db,
     )
-
-
-def _draw_bars(rows: Sequence[VariantScores], path: Path) -> None:
-    """Draw a bar from 0 to 1 per variant, a line of two standard errors, and a tick at chance."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    step, left, width = 34, 230, 640
-    image = Image.new("RGB", (left + width + 90, 60 + step * len(rows)), "white")
-    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(15)
-    canvas.text((left, 8), "Onset F1 within 100 ms (line: two standard errors; tick: chance)", _INK, font)
-    for number, row in enumerate(rows):
-        assert row.f1 is not None
-        y = 40 + step * number
-        end = left + width * row.f1
-        canvas.text((8, y + 2), row.name, _INK, font)
-        # The first variant, whose FLOPs are the budget of the others, has another colour.
-        canvas.rectangle((left, y, end, y + 20), _BLUE if number else _ORANGE)
-        if row.f1_error is not None:
-            half = 2 * width * row.f1_error
-            canvas.line((end - half, y + 10, end + half, y + 10), _INK, 2)
-        if row.chance is not None:
-            at = left + width * row.chance
-            canvas.line((at, y - 3, at, y + 23), _GREY, 3)
-        canvas.text((left + width + 12, y + 2), f"{row.f1:.3f}", _INK, font)
-    canvas.line((left, 36, left, 40 + step * len(rows)), _INK)
-    with atomic_write(path) as hidden:
-        image.save(hidden, "PNG")
-
-
-def _draw_sweep(rows: Sequence[VariantScores], path: Path) -> None:
-    """Draw F1 and chance over the flow time of the conditioning side, as figure 3 of the paper does."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    width, height, margin = 720, 420, 60
-    image = Image.new("RGB", (width, height), "white")
-    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(15)
-
-    def place(at: float, value: float) -> tuple[float, float]:
-        return margin + (width - 2 * margin) * at, height - margin - (height - 2 * margin) * value
-
-    for part in range(6):
-        value = part / 5
-        canvas.line((*place(0, value), *place(1, value)), "#dddddd")
-        canvas.text((16, place(0, value)[1] - 9), f"{value:.1f}", _INK, font)
-        canvas.text((place(value, 0)[0] - 10, height - margin + 8), f"{value:.1f}", _INK, font)
-    canvas.text((margin, 14), "Onset F1 within 100 ms over the flow time of the conditioning picture", _INK, font)
-    canvas.text((width // 2 - 40, height - 26), "flow time", _INK, font)
-    curves = (("f1", _BLUE, 3), ("chance", _GREY, 2))
-    for name, colour, thick in curves:
-        points = [(row.at or 0.0, getattr(row, name)) for row in rows if getattr(row, name) is not None]
-        if len(points) > 1:
-            canvas.line([place(*point) for point in sorted(points)], colour, thick)
-        for point in points:
-            x, y = place(*point)
-            canvas.ellipse((x - 4, y - 4, x + 4, y + 4), colour)
-    with atomic_write(path) as hidden:
-        image.save(hidden, "PNG")

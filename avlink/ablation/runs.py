@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from avlink.core.hashing import digest
 from avlink.core.paths import write_text
 from avlink.core.processes import run_in_processes
 from avlink.core.recipe import TrainRecipe
+from avlink.training.journal import read_journal
 from avlink.training.train import train
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ class Variant:
         table = self.table.model_copy(update={"steps": steps})
         return replace(self, recipe=self.recipe.model_copy(update={"stages": {self.stage: table}}))
 
+    def followed(self, every: int) -> Variant:
+        """Return the variant with a validation on held-out clips every so many steps."""
+        table = self.table.model_copy(update={"validate_every": every})
+        # Fréchet distances take long, and are not part of the curve.
+        log = self.recipe.log.model_copy(update={"judge": True, "frechet": ()})
+        return replace(self, recipe=self.recipe.model_copy(update={"stages": {self.stage: table}, "log": log}))
+
     def with_seed(self, seed: int) -> Variant:
         """Return the variant with another seed."""
         return replace(self, recipe=self.recipe.model_copy(update={"seed": seed}))
@@ -59,6 +67,24 @@ class VariantRun:
         seed = self.variant.recipe.seed
         # Seed 0 has no suffix, so that ablations of one seed keep short names.
         return f"{self.variant.name}-seed{seed}" if seed else self.variant.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """F1 of a variant after so many steps, on held-out clips: of sound within 100 ms, of pictures within 200 ms."""
+
+    name: str
+    seed: int
+    step: int
+    f1: float
+
+
+def learning_curve(run: VariantRun) -> Iterator[CurvePoint]:
+    """Yield the validations of a run that was trained."""
+    for row in read_journal(run.out / run.name / f"{run.variant.stage}.jsonl"):
+        f1 = row.get("val_f1_100ms", row.get("val_picture_f1_200ms"))
+        if f1 is not None:
+            yield CurvePoint(name=run.variant.name, seed=run.variant.recipe.seed, step=int(row["step"]), f1=f1)
 
 
 def run_variants(
@@ -102,8 +128,7 @@ def _rows(run: VariantRun, evaluator: VariantEvaluator, listener: Listener) -> l
     recipe, variant = evaluator.recipe, run.variant
     bundle = train(variant.recipe, run.out / run.name, listener=listener)
     kept = bundle.parent / "measured.json"
-    swept = recipe.sweep is not None and Path(recipe.sweep).stem == variant.name
-    times = recipe.sweep_times if swept else ()
+    times = recipe.sweep_times if variant.name in recipe.swept else ()
     # Digests of all tensors: a run that was trained further is scored anew.
     weights = (bundle / "tensors.json").read_text("utf-8")
     key = digest([recipe.clips, recipe.steps, recipe.guidance, list(times), weights])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from avlink import LEARNED, Options, bundle_fingerprint, digest, find_bundle, hookimpl
+from avlink import LEARNED, Options, SolverName, bundle_fingerprint, digest, find_bundle, hookimpl
 from avlink.hooks import Backend, Spotter, load_registry, resolve_for_pictures
 from avlink_fusion.spotter_options import FlowOptions, LearnedOptions, MotionOptions, PeakOptions, StemOptions
 
@@ -27,7 +27,10 @@ class FusionOptions(Options):
     model: str = "builtin"
     """A shipped bundle's name, or the folder of one."""
     steps: int = Field(default=8, ge=1, le=1000)
-    """Euler steps; the paper takes 64."""
+    """Steps of the solver; the paper takes 64."""
+    solver: SolverName = "euler"
+    """`euler`, as in the paper, or `heun`, `ab2` and `dpmpp_2m` of second order; a step of `heun` takes twice as
+    long."""
     max_windows: int | None = Field(default=None, ge=1)
     """Windows of a long clip in one batch: more need more memory. Left out: 2 on a CPU, which gains little from larger
     batches, and 8 on a GPU."""
@@ -41,9 +44,13 @@ class SoundOptions(FusionOptions):
     """Options of `fusion-v2a`, video to audio."""
 
     steps: int = Field(default=4, ge=1, le=1000)
-    """Euler steps; the paper takes 64. The built-in model's onsets have an F1 of .91 after 4 and of .92 after 8."""
+    """Steps of the solver; the paper takes 64. The built-in model's onsets have an F1 of .91 after 4 steps, and of .92
+    after 8."""
     guidance: float = Field(default=3.5, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
+    shift: float = Field(default=3.0, gt=0, le=100)
+    """Shift of the steps towards noise (Esser et al. 2024), where prompts are obeyed or not. 1 is none, as in the
+    paper."""
     guidance_rescale: float = Field(default=0.5, ge=0, le=1)
     """Share by which guided sound is brought back to its level and dynamics without guidance (Lin et al. 2024): 0 gives
     sounds near full scale, 1 quiet ones."""
@@ -109,6 +116,8 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     system = load_system(bundle, V2A, device)
     settings = SampleConfig(
         steps=options.steps,
+        solver=options.solver,
+        shift=options.shift,
         guidance=options.guidance,
         guidance_rescale=options.guidance_rescale,
         t_condition=options.t_video or bundle.conditioning.t_video,
@@ -135,6 +144,7 @@ def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
     system = load_system(bundle, A2V, device)
     config = SampleConfig(
         steps=options.steps,
+        solver=options.solver,
         guidance=options.guidance,
         shift=options.shift,
         t_condition=options.t_audio or bundle.conditioning.t_audio,

@@ -43,7 +43,8 @@ def _write(folder: Path) -> Path:
     recipe = folder / "ablate.toml"
     recipe.write_text(
         f'format = 1\nkind = "ablate"\nbase = "base.toml"\nvariants = [{names}]\nclips = 2\nsteps = 1\n'
-        'sweep = "plain.toml"\nsweep_times = [0.5]\n'
+        'sweep = ["plain.toml", "joint.toml"]\nsweep_times = [0.5]\n'
+        'curves = ["plain.toml"]\ncurve_every = 1\n'
     )
     return recipe
 
@@ -55,7 +56,13 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
     out = tmp_path / "out"
     report = ablate(recipe, out)
     rows = {row.name: row for row in report.rows if row.at is None}
-    assert list(rows) == list(VARIANTS) and [row.at for row in report.rows if row.at is not None] == [0.5]
+    assert list(rows) == list(VARIANTS) and [row.at for row in report.rows if row.at is not None] == [0.5, 0.5]
+    swept = {row.name: row for row in report.rows if row.at is not None}
+    assert swept["plain"].f1 is not None and swept["plain"].picture_f1 is None
+    assert swept["joint"].f1 is not None and swept["joint"].picture_f1 is not None
+    # A validation after each of the two steps, of the variant that is followed alone.
+    assert [(point.name, point.step) for point in report.curves] == [("plain", 1), ("plain", 2)]
+    assert all(0 <= point.f1 <= 1 for point in report.curves)
     budget = rows["plain"].gflops_step * rows["plain"].steps
     for row in rows.values():
         # Equal to half a step, and never less than one.
@@ -68,6 +75,15 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
     told = json.loads((out / "table.json").read_text())
     assert [row["name"] for row in told["rows"]] == [row.name for row in report.rows]
     assert (out / "table.png").stat().st_size > 1000 and (out / "sweep.png").stat().st_size > 1000
+    assert (out / "curves.png").stat().st_size > 1000
+    assert [section.key for section in report.sections()] == [
+        "spent",
+        "sound",
+        "pictures",
+        "sweep",
+        "picture_sweep",
+        "curves",
+    ]
     # All learn from the base's clips and latents.
     assert {path.parents[1].relative_to(out).as_posix() for path in out.rglob("latents-*/train")} == {"base/clips"}
     # A second run finds all of it done, and the same figures.
@@ -109,8 +125,10 @@ def test_a_variant_may_differ_in_its_fusion_only(tmp_path: Path) -> None:
     wide.write_text(wide.read_text() + "[model.audio]\ndim = 64\n")
     with pytest.raises(RecipeError, match=r"plain\.toml differs from base\.toml in more than model\.fusion"):
         read_variants(load_recipe(recipe, "ablate"))
-    with pytest.raises(RecipeError, match=r"sweep = 'none\.toml' is none of the variants"):
-        read_variants(load_recipe(_write(tmp_path), "ablate", ['sweep="none.toml"']))
+    for key in ("sweep", "curves"):
+        with pytest.raises(RecipeError, match=rf"{key} = 'none' is none of the variants"):
+            read_variants(load_recipe(_write(tmp_path), "ablate", [f'{key}=["none.toml"]']))
+    assert load_recipe(recipe, "ablate", ['sweep="plain.toml"']).swept == ("plain",)
     (tmp_path / "plain.toml").write_text(HEAD)
     with pytest.raises(RecipeError, match=r"needs one stage that base\.toml has not; it has 0"):
         read_variants(load_recipe(recipe, "ablate"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -165,17 +166,34 @@ class AblateRecipe(Recipe):
     guidance: float = Field(default=3.0, ge=0)
     extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of the extractors that variants use. Variants whose checkpoint is missing are left out and named."""
-    sweep: str | None = None
-    """Variant that is also evaluated at each flow time in `sweep_times` (figure 3)."""
+    sweep: str | Names = ()
+    """Variants that are also evaluated at each flow time in `sweep_times` (figure 3)."""
     sweep_times: Annotated[tuple[float, ...], Field(strict=False)] = ()
+    curves: Names = ()
+    """Variants that are also validated every `curve_every` steps, to show how fast they learn (figure 6)."""
+    curve_every: int = Field(default=100, ge=1)
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """Names of the variants of `sweep`."""
+        return _stems((self.sweep,) if isinstance(self.sweep, str) else self.sweep)
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Names of the variants of `curves`."""
+        return _stems(self.curves)
+
+
+def _stems(recipes: Names) -> tuple[str, ...]:
+    return tuple(Path(name).stem for name in recipes)
 
 
 KINDS: Mapping[str, type[Recipe]] = {
     "sonify": SonifyRecipe,
     "visualize": VisualizeRecipe,
     "spot": SpotRecipe,
-    "generate": GenerateRecipe,
     "train": TrainRecipe,
     "evaluate": EvaluateRecipe,
     "ablate": AblateRecipe,
+    "generate": GenerateRecipe,
 }
