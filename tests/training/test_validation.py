@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from avlink.core.recipe.stages import Rates
 from avlink.core.values import Waveform
 from avlink.engine.system import System
 from avlink.engine.train.loop import LoopConfig, train_stage
@@ -70,3 +71,26 @@ def test_what_is_no_number_has_no_distance_and_ends_nothing() -> None:
     assert ears.between(zip(made, true, strict=True))["frechet_log-mel"] > 0
     broken = [*made[:2], Waveform(samples=np.full((1, 16000), np.nan, np.float32), sample_rate=16000)]
     assert ears.between(zip(broken, true, strict=True)) == {}
+
+
+def test_audio_of_variable_length_is_a_stretch_of_each_clip(tmp_path: Path) -> None:
+    """Section 3.2: lengths from the shortest to the window, and places from the start to the end, evenly drawn."""
+    system, clips = System(TINY).eval(), _clips(tmp_path, 0)
+    # Each value tells its clip and its token.
+    tokens = system.config.window_tokens
+    latents = (torch.arange(6)[:, None] * 1000 + torch.arange(tokens)).float()[..., None].expand(-1, -1, 4)
+    stage = AudioStage(system, clips, latents, rates=Rates(shortest_s=1.0))
+    shortest = round(system.config.tokens_per_second)
+    lengths, starts = set(), set()
+    for seed in range(300):
+        generator = torch.Generator().manual_seed(seed)
+        stretches = stage._stretches(latents[[4, 1]], generator)
+        lengths.add(stretches.shape[1])
+        for clip, stretch in zip((4, 1), stretches, strict=True):
+            assert (stretch.diff(dim=0) == 1).all() and (stretch // 1000 == clip).all()
+            starts.add(int(stretch[0, 0]) % 1000)
+    assert min(lengths) == shortest and max(lengths) == tokens and len(lengths) > 60
+    assert min(starts) == 0 and max(starts) > 0.8 * (tokens - shortest)
+    assert stage.loss([0, 1], torch.Generator().manual_seed(0))["total"] > 0
+    whole = AudioStage(system, clips, latents)
+    assert whole._stretches(latents, torch.Generator()) is latents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from avlink.core.tables import Positive, Table
 
@@ -97,7 +97,7 @@ class _MediaData(_Data):
 
 
 class _FileData(_MediaData):
-    """Video files; a clip is the first seconds of each, as long as the model's window."""
+    """Video files; a clip is as long as the model's window, and from the start of each but for `crops`."""
 
     folder: str
     """Folder of the files. Relative to the recipe file, or on the command line to the working directory."""
@@ -105,6 +105,9 @@ class _FileData(_MediaData):
     """Use at most this many clips, the first that exist."""
     held_out: int = Field(default=32, ge=0)
     """Number of clips for validation: from the source's own test split if it has one, else from its end."""
+    crops: int = Field(default=0, ge=0, le=1000)
+    """Clips to train on from each file, at random places in it, the same in every run; 0 is one, from the file's start.
+    Clips for validation are from the start."""
 
 
 class FolderData(_FileData):
@@ -147,6 +150,13 @@ class AudioSetData(_FileData):
     """Clips for validation; without this file they are taken from the end of `train`."""
     names: str = "mid_to_display_name.tsv"
     """Machine ids with their display names."""
+
+    @field_validator("crops")
+    @classmethod
+    def _labels_have_times(cls, value: int) -> int:
+        if value:
+            raise ValueError("AudioSet's labels count from the start of a file: its clips are taken from there")
+        return value
 
 
 _Part = Annotated[

@@ -51,6 +51,9 @@ class Rates(Table):
     """Mean of the logit-normal distribution of flow time: 0 centres on t = 0.5, less is noisier (D.1)."""
     time_scale: float = Field(default=1.0, gt=0)
     """Standard deviation of that normal."""
+    shortest_s: float | None = Field(default=None, gt=0)
+    """In stage `audio`: train on stretches of a random length between this and the window, one length a batch, from a
+    random place of each clip (3.2: sound of variable length). Left out: on whole windows."""
 
 
 BACKBONE_RATES = Rates()
@@ -105,13 +108,14 @@ class StageTable(Table):
     tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
     """Tasks of a joint fusion, among which every batch is divided."""
     text_drop: float | None = Field(default=None, ge=0, le=1)
-    """This and the next six fields override those of `Rates`; by default they are the paper's for the stage."""
+    """This and the next seven fields override those of `Rates`; by default they are the paper's for the stage."""
     other_text_drop: float | None = Field(default=None, ge=0, le=1)
     no_condition: float | None = Field(default=None, ge=0, le=1)
     hits_drop: float | None = Field(default=None, ge=0, le=1)
     motion_drop: float | None = Field(default=None, ge=0, le=1)
     time_location: float | None = None
     time_scale: float | None = Field(default=None, gt=0)
+    shortest_s: float | None = Field(default=None, gt=0)
     validate_every: int = Field(default=0, ge=0)
     """Steps between validations on held-out clips; 0 means only at the end."""
     checkpoint_every: Positive = 100

@@ -131,7 +131,7 @@ def _decode_clip(clip: SourceClip, spec: ClipSpec, decode: _Decode) -> tuple[Any
     path = clip.path
     try:
         with as_file(clip) as path:
-            return decode(path, clip, _start(path, clip), spec)
+            return decode(path, clip, _start(path, clip, spec.window_s), spec)
     except MediaError as error:
         if not clip.path.exists():
             raise InputError(
@@ -155,11 +155,22 @@ def short_reason(error: MediaError, path: Path) -> str:
     return said.partition("; ")[0]
 
 
-def _start(path: Path, clip: SourceClip) -> Fraction:
+def _start(path: Path, clip: SourceClip, window_s: Fraction) -> Fraction:
     """Return the start of the clip in its file, in seconds."""
-    if clip.cut_s is None or probe(path).duration_s >= clip.start_s + clip.cut_s - _TOLERANCE_S:
+    if clip.cut_s is None and clip.crop is None:
         return clip.start_s
-    return Fraction(0)
+    length_s, start_s = probe(path).duration_s, clip.start_s
+    if clip.cut_s is not None:
+        is_whole = length_s >= start_s + clip.cut_s - _TOLERANCE_S
+        start_s = start_s if is_whole else Fraction(0)
+        length_s = min(length_s, start_s + clip.cut_s)
+    if clip.crop is None:
+        return start_s
+    # Of the clip's own key: the same place in every run, whatever else is prepared.
+    share = Fraction(int(clip.key, 16), 1 << 64)
+    room_s = max(Fraction(0), length_s - start_s - window_s)
+    # To the millisecond, as fractions of large denominators are slow.
+    return start_s + Fraction(int(share * room_s * 1000), 1000)
 
 
 def _decode_pictures(path: Path, clip: SourceClip, start_s: Fraction, spec: ClipSpec) -> tuple[Any, list[float] | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -52,7 +52,8 @@ class SourceClip:
     `label` is its name below the source's folder, whose own name is `source`; `size` is that of the file in bytes.
     `spans` are its labelled sounds; None where the onsets of the clip's own sound stand for its events. With `cut_s`,
     the file is either the whole film or a stretch of `cut_s` seconds, which its name does not tell: it is decoded from
-    `start_s` if it is long enough, else from its beginning.
+    `start_s` if it is long enough, else from its beginning. With `crop`, a number, it begins at a random place of what
+    there is.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class SourceClip:
     member: TarMember | None = None
     spans: tuple[Span, ...] | None = None
     cut_s: Fraction | None = None
+    crop: int | None = None
 
     @property
     def key(self) -> str:
@@ -74,7 +76,9 @@ class SourceClip:
         place = 0 if self.member is None else self.member.offset
         cut = None if self.cut_s is None else fraction_text(self.cut_s)
         start = fraction_text(self.start_s)
-        return digest([self.source, self.label, self.size, place, start, cut, self.spans is None])[:16]
+        # Clips without it keep the keys that they had.
+        crop = [] if self.crop is None else [self.crop]
+        return digest([self.source, self.label, self.size, place, start, cut, self.spans is None, *crop])[:16]
 
     @property
     def display_path(self) -> str:
@@ -119,14 +123,19 @@ class SourceListing:
         """Append a clip that cannot be decoded."""
         self.missing.append(MissingClip(label=label, reason=reason))
 
-    def limit(self, max_clips: int | None, held_out: int) -> SourceListing:
-        """Keep the first `max_clips` to train on; without a test part, hold out the last `held_out` of them."""
+    def limit(self, max_clips: int | None, held_out: int, crops: int = 0) -> SourceListing:
+        """Keep the first `max_clips` to train on; without a test part, hold out the last `held_out` of them.
+
+        Each of the others is then taken `crops` times, from random places; 0 leaves it as it is.
+        """
         train = self.clips["train"][:max_clips]
         if not self.clips["held_out"]:
             # One clip at least is left to train on.
             cut = max(1, len(train) - held_out)
             self.clips["held_out"], train = train[cut:], train[:cut]
-        self.clips["train"] = train
+        # Place by place: neighbours in a shard come from different files.
+        places = [replace(clip, crop=number) for number in range(crops) for clip in train]
+        self.clips["train"] = places or train
         return self
 
 

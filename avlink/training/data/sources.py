@@ -87,7 +87,7 @@ def _read_folder(data: FolderData, folder: Path) -> SourceListing:
             continue
         caption = cells.get("caption") or ""
         found.add("train", SourceClip(path=path, label=name, size=size, caption=caption, start_s=start_s))
-    return found.limit(data.max_clips, data.held_out)
+    return found.limit(data.max_clips, data.held_out, data.crops)
 
 
 def _read_sidecars(data: SidecarData, folder: Path) -> SourceListing:
@@ -108,4 +108,4 @@ def _read_sidecars(data: SidecarData, folder: Path) -> SourceListing:
             continue
         clip = SourceClip(path=file.path, label=file.relative, size=file.size, caption=caption, start_s=start_s)
         found.add("train", clip)
-    return found.limit(data.max_clips, data.held_out)
+    return found.limit(data.max_clips, data.held_out, data.crops)

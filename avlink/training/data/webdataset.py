@@ -31,7 +31,7 @@ def read_webdataset(data: WebDatasetData, folder: Path) -> SourceListing:
     found = SourceListing()
     for tar in tars:
         _read_tar(tar, tar.relative_to(folder).as_posix(), found)
-    return found.limit(data.max_clips, data.held_out)
+    return found.limit(data.max_clips, data.held_out, data.crops)
 
 
 def _read_tar(path: Path, name: str, found: SourceListing) -> None:

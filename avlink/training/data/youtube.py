@@ -54,7 +54,7 @@ def read_vggsound(data: VGGSoundData, folder: Path) -> SourceListing:
         else:
             unseen.append((row[0], replace(clip, caption=row[2])))
     _hold_out(found, unseen, data.held_out)
-    return found.limit(data.max_clips, data.held_out)
+    return found.limit(data.max_clips, data.held_out, data.crops)
 
 
 def read_audioset(data: AudioSetData, folder: Path) -> SourceListing:
@@ -79,7 +79,7 @@ def read_audioset(data: AudioSetData, folder: Path) -> SourceListing:
             else:
                 unseen.append((segment, replace(clip, spans=spans)))
     _hold_out(found, unseen, data.held_out)
-    return found.limit(data.max_clips, data.held_out)
+    return found.limit(data.max_clips, data.held_out, data.crops)
 
 
 def file_names(youtube: str, start_s: Fraction) -> Iterator[str]:

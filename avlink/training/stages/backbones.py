@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from avlink.core.recipe.stages import BACKBONE_RATES, Rates
@@ -43,16 +44,31 @@ class AudioStage:
             self.trained["audio_text"] = system.audio_text
         self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate, self.rates, self.device = len(clips), validate, rates, device_of(system)
+        seconds = rates.shortest_s
+        self.shortest = None if seconds is None else max(1, round(seconds * system.config.tokens_per_second))
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
         rates = self.rates
-        x_1 = self.latents[indices].to(self.device)
+        x_1 = self._stretches(self.latents[indices], generator).to(self.device)
         t = logit_normal(len(indices), location=rates.time_location, scale=rates.time_scale, generator=generator)
         t = t.to(self.device)
         # One flow time a clip, not a token: all tokens of a sample are equally noisy, as when sampling.
         path = sample_path(noise_like(x_1, generator), x_1, t)
         text = self.text.encode(drop_text([self.clips.labels[i].caption for i in indices], rates.text_drop, generator))
         return {"total": flow_matching_loss(self.audio(path.x_t, t, text), path)}
+
+    def _stretches(
+        self, latents: Float[Tensor, "batch tokens channels"], generator: torch.Generator
+    ) -> Float[Tensor, "batch length channels"]:
+        """Return a stretch of each clip, all of one random length; whole clips without `shortest_s`."""
+        tokens = latents.shape[1]
+        if self.shortest is None or self.shortest >= tokens:
+            return latents
+        # Padding to the longest of a batch would waste half of it, so that the length is drawn for all. The generator
+        # is that of a micro-batch: lengths differ within a batch of several.
+        length = int(torch.randint(self.shortest, tokens + 1, (), generator=generator))
+        starts = torch.randint(tokens - length + 1, (len(latents),), generator=generator).tolist()
+        return torch.stack([clip[start : start + length] for clip, start in zip(latents, starts, strict=True)])
 
 
 class VideoStage:

@@ -165,7 +165,9 @@ def build_stage(
         return readout.ReadoutStage(system, clips, t_video, lambda: validation.readout(system, held_out, t_video))
     latents = _latents(system, clips, out)
     if name == "audio":
-        unseen_audio = backbones.AudioStage(system, held_out, _latents(system, held_out, out), rates=rates)
+        # Of whole clips: a validation is the same every time.
+        whole = rates.model_copy(update={"shortest_s": None})
+        unseen_audio = backbones.AudioStage(system, held_out, _latents(system, held_out, out), rates=whole)
 
         def validate() -> dict[str, float]:
             return validation.held_out_loss(unseen_audio) | validation.audio(system, held_out, samples)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,13 @@ import numpy as np
 import pytest
 
 from avlink.core.errors import InputError, MediaError
-from avlink.core.values import FrameSource
+from avlink.core.values import FrameSource, Waveform
 from avlink.media.frames import open_frames
 from avlink.testing.footage import make_movie
 from avlink.training.data.clip_spec import ClipSpec
-from avlink.training.data.decoding import decode_shard, short_reason
+from avlink.training.data.decoding import _start, decode_shard, short_reason
 from avlink.training.data.prepared import ShardJob, has_column, read_column_report
-from avlink.training.data.source_clips import SourceClip
+from avlink.training.data.source_clips import SourceClip, SourceListing
 
 SPEC = ClipSpec(fps=6, width=32, height=18, window_s=Fraction(1), sample_rate=8000, samples=8000, media="pictures")
 
@@ -89,3 +90,42 @@ def test_a_file_that_was_replaced_since_it_was_listed_is_set_aside(tmp_path: Pat
     decode_shard(ShardJob(folder=tmp_path / "shard", spec=SPEC, clips=[clip], crashed={}), lambda row: None)
     bad, _ = read_column_report(tmp_path / "shard", SPEC.pictures_file)
     assert bad == {0: "the file has changed since it was listed"}
+
+
+def test_crops_lie_anywhere_in_a_file_and_their_picture_goes_with_their_sound(tmp_path: Path) -> None:
+    # A flash and a click every second, at 0.5, 1.5 and so on.
+    clicks = np.zeros((1, 9 * 48000), np.float32)
+    for start in range(24000, 9 * 48000, 48000):
+        clicks[0, start : start + 480] = 0.9 * np.sin(np.arange(480) / 8)
+    sound = Waveform(samples=clicks, sample_rate=48000)
+    film = make_movie(tmp_path / "a.mp4", seconds=9, flashes=tuple(range(12, 9 * 24, 24)), sound=sound)
+    spec = replace(SPEC, window_s=Fraction(2), samples=16000, fps=24, media="both")
+    listing = SourceListing()
+    listing.add("train", SourceClip(path=film, label="a", size=film.stat().st_size))
+    listing.add("held_out", SourceClip(path=film, label="b", size=film.stat().st_size))
+    listing.limit(None, 1, crops=8)
+    clips = listing.clips["train"]
+    assert [clip.crop for clip in clips] == list(range(8)) and listing.clips["held_out"][0].crop is None
+    assert len({clip.key for clip in clips}) == 8
+    folder = tmp_path / "shard"
+    folder.mkdir()
+    decode_shard(ShardJob(folder=folder, spec=spec, clips=clips, crashed={}), lambda row: None)
+    pictures, sounds = np.load(folder / spec.pictures_file), np.load(folder / spec.sound_file)
+    places = set()
+    for picture, samples in zip(pictures, sounds, strict=True):
+        seen = np.flatnonzero(picture.mean(axis=(1, 2, 3)) > 170) / 24
+        heard = np.flatnonzero(np.abs(samples) > 0.3) / 8000
+        first = heard[0]
+        # One a second, so that each window of two has two of them, and none of a file that has ended.
+        assert np.abs(seen - first).min() < 0.06 and np.abs(heard - first - 1).min() < 0.01
+        places.add(round(float(first), 2))
+    assert len(places) > 4
+
+
+def test_a_crop_of_a_cut_stays_within_it(tmp_path: Path) -> None:
+    film = make_movie(tmp_path / "a.mp4", seconds=9)
+    for crop in range(20):
+        clip = SourceClip(path=film, label="a", size=1, start_s=Fraction(3), cut_s=Fraction(4), crop=crop)
+        assert 3 <= _start(film, clip, Fraction(1)) <= 6
+        # A cut of its own, which begins with its file, and no longer than a window.
+        assert _start(film, replace(clip, start_s=Fraction(30), cut_s=Fraction(4)), Fraction(4)) == 0

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from avlink.core.errors import InputError
 from avlink.core.recipe.data import (
@@ -213,4 +214,9 @@ def test_a_file_keeps_its_key_where_its_folder_moves_and_gets_another_with_its_s
 
 def test_a_bundle_does_not_say_where_clips_lay() -> None:
     told = without_places(VGGSoundData(folder="/home/someone/vggsound", prepared="/scratch/x"))
-    assert told == {"source": "vggsound", "media": "both", "held_out": 32}
+    assert told == {"source": "vggsound", "media": "both", "held_out": 32, "crops": 0}
+
+
+def test_clips_with_timed_labels_are_not_cropped() -> None:
+    with pytest.raises(ValidationError, match="count from the start of a file"):
+        AudioSetData(folder="x", crops=2)
