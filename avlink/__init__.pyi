@@ -80,6 +80,10 @@ from .core.recipe import VisualizeRecipe as VisualizeRecipe
 from .core.recipe import check_values as check_values
 from .core.recipe import describe_mistakes as describe_mistakes
 from .core.recipe import overrides_of as overrides_of
+from .core.sampling import PICTURES as PICTURES
+from .core.sampling import SOUND as SOUND
+from .core.sampling import SampleConfig as SampleConfig
+from .core.sampling import SolverName as SolverName
 from .core.sound import AmplifiedSound as AmplifiedSound
 from .core.sound import FittedSound as FittedSound
 from .core.sound import SpooledSound as SpooledSound
@@ -96,7 +100,6 @@ from .core.values import PictureGenerator as PictureGenerator
 from .core.values import PictureRequest as PictureRequest
 from .core.values import PictureSpec as PictureSpec
 from .core.values import Prompt as Prompt
-from .core.values import SolverName as SolverName
 from .core.values import SoundGenerator as SoundGenerator
 from .core.values import SoundOrigin as SoundOrigin
 from .core.values import SoundRequest as SoundRequest
@@ -132,7 +135,6 @@ from .engine.learned_spotter import LearnedNet as LearnedNet
 from .engine.learned_spotter import load_learned as load_learned
 from .engine.public.checkpoint import read_checkpoint as read_checkpoint
 from .engine.sampling import PictureSampler as PictureSampler
-from .engine.sampling import SampleConfig as SampleConfig
 from .engine.sampling import SoundSampler as SoundSampler
 from .engine.spotter import OnsetNet as OnsetNet
 from .engine.spotter import load_flow_net as load_flow_net

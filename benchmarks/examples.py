@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--clips", type=int, default=_CLIPS, help="clips to choose from")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    model = BundleModel(asked.model, device="cpu", steps=4, guidance=3.5)
+    model = BundleModel(asked.model, device="cpu")
     seeds = list(range(_FIRST_SEED, _FIRST_SEED + asked.clips))
     batch = make_clips(seeds, split="held_out", rate=model.sample_rate)
     frames, truth = batch.frames.numpy(), batch.sound.numpy()

@@ -7,12 +7,14 @@ first five names for it is among those of the prompt. Chance is the share of the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avlink.core.sampling import SOUND
 from avlink.evaluation.model import BundleModel
 from avlink.foundry import FRAME_RATE, make_clips
 from benchmarks.ear import Ear
@@ -59,7 +61,7 @@ def measure(wanted: Wanted) -> list[Figure]:
         ear = Ear()
     except (FileNotFoundError, ImportError):
         return []
-    model = BundleModel(wanted.model, device="cpu", steps=1 if wanted.quick else 4, guidance=3.5)
+    model = BundleModel(wanted.model, device="cpu", sound=replace(SOUND, steps=1) if wanted.quick else SOUND)
     prompts = dict(list(PROMPTS.items())[:2]) if wanted.quick else PROMPTS
     heard = {prompt: _names(ear, model, prompt, row) for row, prompt in enumerate(prompts)}
     title = f"prompts to {wanted.model}"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avlink.core.values import SolverName
+from avlink.core.sampling import SOUND, SolverName
 from avlink.evaluation.model import BundleModel, Sounds, average_frames
 from avlink.foundry import FRAME_RATE, make_clips
 from avlink.metrics.onsets import detect_onsets
@@ -33,17 +33,21 @@ class Setting:
 
     solver: SolverName
     steps: int
+    shift: float = SOUND.shift
     until: float = 1.0
 
     @property
     def name(self) -> str:
         """Say it in words."""
-        return f"{self.solver} {self.steps}" + (f", guided until {self.until:g}" if self.until < 1 else "")
+        return f"{self.solver} {self.steps}, shift {self.shift:g}" + (
+            f", guided until {self.until:g}" if self.until < 1 else ""
+        )
 
 
 TRUE = Setting(solver="heun", steps=32)
-PLAIN = Setting(solver="euler", steps=64)
+PLAIN = Setting(solver="euler", steps=64, shift=1.0)
 SETTINGS = (
+    *(Setting(solver="euler", steps=steps, shift=1.0) for steps in (4, 8)),
     *(Setting(solver="euler", steps=steps) for steps in (2, 3, 4, 6, 8, 16)),
     *(Setting(solver="heun", steps=steps) for steps in (2, 3, 4)),
     *(Setting(solver="ab2", steps=steps) for steps in (3, 4, 6, 8)),
@@ -105,14 +109,8 @@ def measure(wanted: Wanted, settings: Sequence[Setting] = SETTINGS, clips: int =
 
 
 def _model(wanted: Wanted, setting: Setting) -> BundleModel:
-    return BundleModel(
-        wanted.model,
-        device="cpu",
-        steps=setting.steps,
-        solver=setting.solver,
-        guidance=3.5,
-        guidance_interval=(0.0, setting.until),
-    )
+    config = replace(SOUND, steps=setting.steps, solver=setting.solver, shift=setting.shift)
+    return BundleModel(wanted.model, device="cpu", sound=replace(config, guidance_interval=(0.0, setting.until)))
 
 
 def _f1(events: Sequence[NDArray[np.float64]], sounds: Sounds, rate: int) -> float:

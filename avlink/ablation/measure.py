@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from avlink.ablation.cost import StepCost, whole_clip_stage
 from avlink.core.recipe import AblateRecipe, TrainRecipe
+from avlink.core.sampling import PICTURES, SampleConfig
 from avlink.evaluation.foundry_sections import sole_material
 from avlink.evaluation.model import BundleModel, average_frames, fit_materials
 from avlink.metrics.condfoley import condfoley_summary
@@ -105,12 +106,10 @@ class VariantEvaluator:
         model = BundleModel(
             str(bundle),
             device=self._device,
-            steps=recipe.steps,
-            guidance=recipe.guidance,
-            # As in the paper.
-            guidance_rescale=0.0,
+            # Even steps and plain guidance, as in the paper.
+            sound=SampleConfig(steps=recipe.steps, guidance=recipe.guidance, guidance_rescale=0.0, shift=1.0),
+            pictures=replace(PICTURES, guidance=recipe.guidance, shift=1.0),
             t_video=trained.conditioning.t_video if at is None else at,
-            picture_shift=1.0,
             t_audio=trained.conditioning.t_audio if at is None else at,
             extractors=trained.extractors,
         )

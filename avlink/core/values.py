@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from avlink.core.hits import Hit
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from pydub import AudioSegment
-
-SolverName = Literal["euler", "heun", "ab2", "dpmpp_2m"]
-"""Solvers of the samplers: the paper's, and three of second order."""
 
 _INT_BYTES = 4
 _INT_FULL_SCALE = 1 << 31

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from avlink.core.bundles import find_bundle, shipped_bundles
 from avlink.core.errors import InputError, OutputError
 from avlink.core.events import JobDone, JobStarted, Listener, PlanReady, StepDone, ignore
 from avlink.core.recipe import GenerateRecipe
+from avlink.core.sampling import SampleConfig
 from avlink.core.values import Prompt, SoundSource
 from avlink.media.broadcast import BroadcastInfo
 from avlink.media.bwf import write_bwf
@@ -144,7 +145,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _load(recipe: GenerateRecipe, session: Session) -> WordsSampler:
     from avlink.engine.bundle import load_system, read_bundle
-    from avlink.engine.sampling import SampleConfig, WordsSampler, parts_of
+    from avlink.engine.sampling import WordsSampler, parts_of
 
     shipped = recipe.bundle in ("builtin", *shipped_bundles())
     bundle = read_bundle(find_bundle(recipe.bundle if shipped else str(recipe.source.path("bundle", recipe.bundle))))
@@ -152,13 +153,12 @@ def _load(recipe: GenerateRecipe, session: Session) -> WordsSampler:
     sound = SampleConfig(
         steps=recipe.steps,
         solver=recipe.solver,
+        shift=recipe.shift,
         guidance=recipe.guidance,
         guidance_rescale=recipe.guidance_rescale,
         t_condition=bundle.conditioning.t_video,
     )
-    pictures = SampleConfig(
-        steps=recipe.steps, solver=recipe.solver, guidance=recipe.guidance, shift=recipe.picture_shift
-    )
+    pictures = replace(sound, shift=recipe.picture_shift)
     sampler = WordsSampler(system, recipe.makes, sound=sound, pictures=pictures)
     if sampler.joint is not None and recipe.seconds is not None and recipe.seconds > sampler.window_s:
         raise InputError(

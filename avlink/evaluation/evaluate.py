@@ -7,7 +7,7 @@ ceiling of the codec, and the peaks of frame difference, as it means little alon
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from avlink.core.errors import InputError, MediaError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.hits import Hit
 from avlink.core.recipe import EvaluateRecipe
+from avlink.core.sampling import SOUND
 from avlink.evaluation.foundry_sections import (
     Condition,
     condfoley_section,
@@ -109,9 +110,14 @@ def evaluate(
         model = BundleModel(
             bundle,
             device=pick_device(device),
-            steps=recipe.steps,
-            guidance=recipe.guidance,
-            guidance_rescale=recipe.guidance_rescale,
+            sound=replace(
+                SOUND,
+                steps=recipe.steps,
+                solver=recipe.solver,
+                shift=recipe.shift,
+                guidance=recipe.guidance,
+                guidance_rescale=recipe.guidance_rescale,
+            ),
         )
     seeds = range(FIRST_SEED + recipe.seed, FIRST_SEED + recipe.seed + recipe.clips)
     classifier = _fit_material_classifier(model, min(MATERIAL_CLIPS, 2 * recipe.clips + 64), listener)
@@ -122,7 +128,9 @@ def evaluate(
         sections.append(_evaluate_pictures(model, seeds, listener))
     if folder is not None:
         sections.append(_evaluate_real(model, folder, recipe.seed, listener))
-    settings = recipe.model_dump(include={"clips", "seed", "steps", "guidance", "guidance_rescale", "captions"})
+    settings = recipe.model_dump(
+        include={"clips", "seed", "steps", "solver", "shift", "guidance", "guidance_rescale", "captions"}
+    )
     return EvaluateReport(bundle=recipe.bundle, settings=settings, sections=tuple(sections))
 
 

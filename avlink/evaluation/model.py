@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.core.hits import Hit
+from avlink.core.sampling import PICTURES, SOUND, SampleConfig
 from avlink.core.sound import read_whole
-from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SolverName, SoundRequest, Waveform
+from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
 from avlink.evaluation.extractors import fusion_extractor
 from avlink.metrics.material import MaterialClassifier
 
@@ -79,15 +80,10 @@ class BundleModel:
         name: str,
         *,
         device: str,
-        steps: int,
-        guidance: float,
-        solver: SolverName = "euler",
-        guidance_interval: tuple[float, float] = (0.0, 1.0),
-        guidance_rescale: float = 0.5,
+        sound: SampleConfig = SOUND,
+        pictures: SampleConfig = PICTURES,
         t_video: float | None = None,
         t_audio: float | None = None,
-        picture_shift: float = 5.0,
-        picture_steps: int = 8,
         extractors: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Load all weights. Flow times of conditions are those of the bundle's training unless they are given.
@@ -96,22 +92,14 @@ class BundleModel:
         """
         from avlink.core.bundles import find_bundle
         from avlink.engine.bundle import load_system, read_bundle
-        from avlink.engine.sampling import SampleConfig, SoundSampler
+        from avlink.engine.sampling import SoundSampler
 
         bundle = read_bundle(find_bundle(name))
         # All components that the bundle has, as both directions may be evaluated.
         parts = {key.partition(".")[0] for key in bundle.tensors}
         self._system: System = load_system(bundle, parts, device)
-        self._config = SampleConfig(
-            steps=steps,
-            solver=solver,
-            guidance=guidance,
-            guidance_interval=guidance_interval,
-            guidance_rescale=guidance_rescale,
-            t_condition=t_video or bundle.conditioning.t_video,
-        )
-        self._t_audio = t_audio or bundle.conditioning.t_audio
-        self._picture_shift, self._picture_steps = picture_shift, picture_steps
+        self._config = replace(sound, t_condition=t_video or bundle.conditioning.t_video)
+        self._pictures = replace(pictures, t_condition=t_audio or bundle.conditioning.t_audio)
         ready = fusion_extractor(bundle.config, extractors or {})
         self._extractor = None if ready is None else ready.load(device)
         sampler = SoundSampler(self._system, self._config, self._extractor)
@@ -177,8 +165,7 @@ class BundleModel:
         """See `EvaluatedModel`."""
         from avlink.engine.sampling import PictureSampler
 
-        config = replace(self._config, steps=self._picture_steps, shift=self._picture_shift, t_condition=self._t_audio)
-        sampler = PictureSampler(self._system, config)
+        sampler = PictureSampler(self._system, self._pictures)
         pictures = []
         for index, sound in enumerate(sounds):
             wave = Waveform(samples=np.ascontiguousarray(sound)[None], sample_rate=self.sample_rate)

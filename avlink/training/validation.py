@@ -14,13 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from avlink.core.features import FeatureExtractor
+from avlink.core.sampling import PICTURES, SOUND, SampleConfig
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.flow.path import sample_path
 from avlink.engine.nn.flow_spotter import FlowSpotter
 from avlink.engine.nn.motion import Motion, MotionStem
 from avlink.engine.pixels import lower_frame_rate, to_pixels
-from avlink.engine.sampling import JointSampler, PictureSampler, SampleConfig, SoundSampler
+from avlink.engine.sampling import JointSampler, PictureSampler, SoundSampler
 from avlink.engine.sampling.base import seeded_noise
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
@@ -198,7 +199,7 @@ def _generate_sounds(
 @_unless_empty
 def audio(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
     """Write samples of the backbone alone, by caption; no figures, as its onset F1 is chance."""
-    sampler = SoundSampler(system, SampleConfig(steps=8, guidance=3.0, use_picture=False))
+    sampler = SoundSampler(system, replace(SOUND, steps=8, use_picture=False))
     spec, seconds = sampler.picture, system.config.window_tokens / system.config.tokens_per_second
     # The sampler does not read it, and clips of sound alone have no pictures.
     blank = Frames(pixels=np.zeros((1, spec.height, spec.width, 3), np.uint8), rate=spec.rate)
@@ -232,7 +233,7 @@ def sound(
     With `with_hits` the model is told the true hits.
     """
     # Fewer steps than a user would take: validation must not take longer than the training.
-    few = SampleConfig(steps=8, guidance=3.0, t_condition=t_video)
+    few = replace(SOUND, steps=8, t_condition=t_video)
     sounds = _generate_sounds(system, clips, few, extractor, with_hits=with_hits)
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
     save_sounds(system, sounds[:NUM_SAMPLES], _event_times(clips), out, "sound")
@@ -248,7 +249,7 @@ def picture(
     system: System, clips: ClipStore, out: Path | None, t_audio: float, distances: FrechetDistances
 ) -> dict[str, float]:
     """F1 of changes in pictures generated for true sounds, and Fréchet distances to the true pictures."""
-    sampler = PictureSampler(system, SampleConfig(steps=8, guidance=3.0, shift=5.0, t_condition=t_audio))
+    sampler = PictureSampler(system, replace(PICTURES, t_condition=t_audio))
     found: list[list[float]] = []
 
     # One pair at a time: pictures of all clips would need much memory.

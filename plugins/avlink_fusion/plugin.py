@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from avlink import LEARNED, Options, SolverName, bundle_fingerprint, digest, find_bundle, hookimpl
+from avlink import LEARNED, PICTURES, SOUND, Options, SolverName, bundle_fingerprint, digest, find_bundle, hookimpl
 from avlink.hooks import Backend, Spotter, load_registry, resolve_for_pictures
 from avlink_fusion.spotter_options import FlowOptions, LearnedOptions, MotionOptions, PeakOptions, StemOptions
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from avlink import PictureGenerator, SoundGenerator
     from avlink.hooks import ReadyExtractor
 
-_CODE_VERSION = 3
+_CODE_VERSION = 4
 """Raise it when the same weights and options sound different."""
 
 
@@ -26,9 +26,9 @@ class FusionOptions(Options):
 
     model: str = "builtin"
     """A shipped bundle's name, or the folder of one."""
-    steps: int = Field(default=8, ge=1, le=1000)
+    steps: int = Field(default=PICTURES.steps, ge=1, le=1000)
     """Steps of the solver; the paper takes 64."""
-    solver: SolverName = "euler"
+    solver: SolverName = SOUND.solver
     """`euler`, as in the paper, or `heun`, `ab2` and `dpmpp_2m` of second order; a step of `heun` takes twice as
     long."""
     max_windows: int | None = Field(default=None, ge=1)
@@ -43,15 +43,15 @@ class FusionOptions(Options):
 class SoundOptions(FusionOptions):
     """Options of `fusion-v2a`, video to audio."""
 
-    steps: int = Field(default=4, ge=1, le=1000)
+    steps: int = Field(default=SOUND.steps, ge=1, le=1000)
     """Steps of the solver; the paper takes 64. The built-in model's onsets have an F1 of .91 after 4 steps, and of .92
     after 8."""
-    guidance: float = Field(default=3.5, ge=0, le=50)
+    guidance: float = Field(default=SOUND.guidance, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
-    shift: float = Field(default=3.0, gt=0, le=100)
+    shift: float = Field(default=SOUND.shift, gt=0, le=100)
     """Shift of the steps towards noise (Esser et al. 2024), where prompts are obeyed or not. 1 is none, as in the
     paper."""
-    guidance_rescale: float = Field(default=0.5, ge=0, le=1)
+    guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
     """Share by which guided sound is brought back to its level and dynamics without guidance (Lin et al. 2024): 0 gives
     sounds near full scale, 1 quiet ones."""
     t_video: float | None = Field(default=None, gt=0, le=1)
@@ -74,10 +74,10 @@ class SoundOptions(FusionOptions):
 class PictureOptions(FusionOptions):
     """Options of `fusion-a2v`, audio to video."""
 
-    guidance: float = Field(default=3.0, ge=0, le=50)
+    guidance: float = Field(default=PICTURES.guidance, ge=0, le=50)
     t_audio: float | None = Field(default=None, gt=0, le=1)
     """Flow time at which the sound is read; left out: that which the model was trained with (the paper's is 0.8)."""
-    shift: float = Field(default=5.0, gt=0, le=100)
+    shift: float = Field(default=PICTURES.shift, gt=0, le=100)
     """Shift of the steps towards noise (Esser et al. 2024), where it is decided what pictures show. 1 is none, as in
     the paper."""
 

@@ -28,7 +28,7 @@ def test_marks_of_generated_stems_lie_where_things_strike() -> None:
 
     seeds = range(FIRST_SEED, FIRST_SEED + CLIPS)
     batch = make_clips(seeds, split="held_out")
-    system = BundleModel("builtin", device="cpu", steps=8, guidance=3.5)
+    system = BundleModel("builtin", device="cpu", sound=SampleConfig(steps=8))
     assert system.picture.rate == FRAME_RATE
     length_s = Fraction(batch.sound.shape[1], system.sample_rate)
     made = system.generate(batch.frames.numpy(), None, list(seeds), duration_s=length_s)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avlink.core.values import SolverName
+from avlink.core.sampling import SolverName
 from avlink.engine.flow.loss import flow_matching_loss, motion_loss
 from avlink.engine.flow.path import data_to_velocity, sample_path, velocity_to_data
 from avlink.engine.flow.schedule import flow_times, logit_normal

@@ -81,7 +81,7 @@ def test_guidance_outside_its_interval_takes_one_pass_and_costs_nothing(monkeypa
     system, counting = _random(), Counting(monkeypatch)
 
     def made(**settings: Any) -> NDArray[np.float32]:
-        config = SampleConfig(steps=4, guidance_rescale=0.5, **settings)
+        config = SampleConfig(steps=4, shift=1.0, guidance_rescale=0.5, **settings)
         return read_whole(SoundSampler(system, config).generate([_sound_request()])[0]).samples
 
     half = made(guidance=3.0, guidance_interval=(0.0, 0.5))
@@ -127,7 +127,7 @@ def test_a_bundle_is_sampled_at_the_flow_times_that_it_was_trained_with(tmp_path
     assert load_sound(SoundOptions(model=own, spot=False), "cpu").config.t_condition == 0.7
     assert load_sound(SoundOptions(model=own, spot=False, t_video=0.9), "cpu").config.t_condition == 0.9
     assert load_picture(PictureOptions(model=own), "cpu").config.t_condition == 0.6
-    assert BundleModel(own, device="cpu", steps=1, guidance=1.0)._config.t_condition == 0.7
+    assert BundleModel(own, device="cpu")._config.t_condition == 0.7
 
 
 def test_rotations_in_half_precision_are_those_of_fp32_rounded_once() -> None:

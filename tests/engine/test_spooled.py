@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avlink.core.values import SolverName
+from avlink.core.sampling import SolverName
 from avlink.engine.flow.schedule import flow_times
 from avlink.engine.flow.solver import solve, updates
 from avlink.engine.sampling.spooled import SpooledTensor, update_rows

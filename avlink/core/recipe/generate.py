@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from avlink.core.recipe.schema import Recipe, Seed
-from avlink.core.values import SolverName
+from avlink.core.sampling import PICTURES, WORDS, SolverName
 
 
 class GenerateRecipe(Recipe):
@@ -28,14 +28,16 @@ class GenerateRecipe(Recipe):
     """Seed of the first take; each further take has the next one."""
     takes: int = Field(default=1, ge=1, le=99)
     """Results of each prompt."""
-    steps: int = Field(default=8, ge=1, le=1000)
+    steps: int = Field(default=WORDS.steps, ge=1, le=1000)
     """Steps of the solver; the paper takes 64."""
-    solver: SolverName = "euler"
-    guidance: float = Field(default=3.5, ge=0, le=50)
+    solver: SolverName = WORDS.solver
+    shift: float = Field(default=WORDS.shift, gt=0, le=100)
+    """Shift of the steps of sound towards noise (Esser et al. 2024); 1 is none."""
+    guidance: float = Field(default=WORDS.guidance, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
-    guidance_rescale: float = Field(default=0.5, ge=0, le=1)
+    guidance_rescale: float = Field(default=WORDS.guidance_rescale, ge=0, le=1)
     """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""
-    picture_shift: float = Field(default=5.0, gt=0, le=100)
-    """Shift of the steps of pictures towards noise (Esser et al. 2024); 1 is none."""
+    picture_shift: float = Field(default=PICTURES.shift, gt=0, le=100)
+    """The same for pictures."""
     upscale: int = Field(default=8, ge=1, le=64)
     """Whole factor by which pictures are enlarged."""

@@ -21,6 +21,7 @@ from avlink.core.recipe.stages import (
     StageName,
     StageTable,
 )
+from avlink.core.sampling import SOUND, SolverName
 
 
 class TrainRecipe(Recipe):
@@ -116,10 +117,13 @@ class EvaluateRecipe(Recipe):
     """Split of the foundry's clips: held_out has the styles of training, transfer other styles, test both."""
     clips: int = Field(default=128, ge=1)
     seed: Seed = 0
-    steps: int = Field(default=4, ge=1)
-    """Euler steps of sounds; pictures take 8."""
-    guidance: float = Field(default=3.5, ge=0)
-    guidance_rescale: float = Field(default=0.5, ge=0, le=1)
+    steps: int = Field(default=SOUND.steps, ge=1)
+    """Steps of the solver for sounds; pictures take their own default."""
+    solver: SolverName = SOUND.solver
+    shift: float = Field(default=SOUND.shift, gt=0)
+    """Shift of the steps of sounds towards noise (Esser et al. 2024); 1 is none."""
+    guidance: float = Field(default=SOUND.guidance, ge=0)
+    guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
     """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""
     captions: bool = False
     baselines: bool = True

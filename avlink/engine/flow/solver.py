@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from avlink.core.values import SolverName
+from avlink.core.sampling import SolverName
 from avlink.engine.flow.path import data_to_velocity, velocity_to_data
 
 Velocity = Callable[[Tensor, float], Tensor]

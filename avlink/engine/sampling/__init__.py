@@ -3,7 +3,7 @@
 Windows, seeds and guidance. The solver belongs in `engine.flow`, what is done with the result in `avlink.edit`.
 """
 
-from avlink.engine.sampling.base import SampleConfig
+from avlink.core.sampling import SampleConfig
 from avlink.engine.sampling.joint import JointSampler
 from avlink.engine.sampling.pictures import PictureSampler
 from avlink.engine.sampling.sound import SoundSampler

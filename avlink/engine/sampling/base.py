@@ -6,13 +6,12 @@ so that no seam is audible or visible. Noise comes from the request's own seed: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from avlink.core.values import SolverName
+from avlink.core.sampling import SampleConfig
 from avlink.engine.flow.schedule import flow_times
 from avlink.engine.flow.solver import updates
 from avlink.engine.system import System
@@ -20,40 +19,6 @@ from avlink.engine.text.encoder import TextEmbeddings
 
 SHORTEST_S = 0.64
 """Shorter clips are generated at this length, their last frame held, and cut: the model was trained on none shorter."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleConfig:
-    """Settings of a sampler."""
-
-    # Measured on a small model (onset F1, 64 clips, error .03): 8, 16, 32 and 64 steps give .77, .77, .77 and .76;
-    # guidance of 1, 3 and 5 gives .67, .77 and .78; a conditioning flow time of .5, .8, .96 and 1 gives .53, .76, .77
-    # and .76.
-    steps: int = 16
-    """Steps of the solver; the paper takes 64."""
-    solver: SolverName = "euler"
-    """See `flow.solver.updates`; the paper's is `euler`."""
-    guidance: float = 4.0
-    """Weight of classifier-free guidance; the paper's is 5."""
-    guidance_interval: tuple[float, float] = (0.0, 1.0)
-    """Flow times [from, to) at which guidance counts (Kynkäänniemi et al. 2024); elsewhere one pass is enough."""
-    guidance_rescale: float = 0.5
-    """Share by which guided sound is brought back to its spread without guidance; see `flow.solver.rescale`."""
-    shift: float = 1.0
-    """Shift of the steps towards noise; see `flow.schedule.flow_times`."""
-    t_condition: float = 0.96
-    """Fixed flow time of the conditioning modality: the paper's 0.96 for V2A; its A2V takes 0.8 (section 4.4)."""
-    max_windows: int = 2
-    """Windows in one forward pass, which bounds the memory."""
-    use_fusion: bool = True
-    """Generate from picture and prompt, or from sound and prompt. Without, a backbone generates from its prompt alone
-    (T2A, T2V; section 3.1)."""
-    use_picture: bool = True
-    use_motion: bool = True
-    """Read motion by the motion stem. Without it the readout tells it from the video backbone, if the model has one."""
-    use_backbone: bool = True
-    """Read the picture by the backbone of the other modality too. Without it sound knows of the picture what the motion
-    stem sees, and of hits."""
 
 
 def seeded_noise(shape: tuple[int, ...], seed: int, salt: int) -> Tensor:

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from avlink.core.clock import to_index
 from avlink.core.errors import InputError
+from avlink.core.sampling import SampleConfig
 from avlink.core.values import Frames, OnStep, Prompt, Waveform
 from avlink.engine.avlink import AVLink
 from avlink.engine.flow.solver import guide, solve
 from avlink.engine.pixels import to_bytes
-from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler
+from avlink.engine.sampling.base import SHORTEST_S, Sampler
 from avlink.engine.system import System
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from avlink.core.clock import to_index
 from avlink.core.frames import SpooledPictures
+from avlink.core.sampling import SampleConfig
 from avlink.core.values import (
     FrameSource,
     OnStep,
@@ -25,7 +26,7 @@ from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.solver import guide
 from avlink.engine.pixels import to_bytes
-from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
+from avlink.engine.sampling.base import SHORTEST_S, Sampler, repeat, seeded_noise
 from avlink.engine.sampling.spooled import SpooledTensor, update_rows
 from avlink.engine.system import System
 from avlink.engine.windows import Window, plan_windows

@@ -15,6 +15,7 @@ from avlink.core.clock import to_index
 from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
 from avlink.core.hit_changes import hit_changes
+from avlink.core.sampling import SampleConfig
 from avlink.core.sound import FittedSound, SpooledSound
 from avlink.core.values import (
     OnStep,
@@ -27,7 +28,7 @@ from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.solver import guide, rescale, solve
 from avlink.engine.nn.controller import hit_curve
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
-from avlink.engine.sampling.base import SHORTEST_S, SampleConfig, Sampler, repeat, seeded_noise
+from avlink.engine.sampling.base import SHORTEST_S, Sampler, repeat, seeded_noise
 from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
 from avlink.engine.system import System
 from avlink.engine.windows import Window, blend, plan_windows

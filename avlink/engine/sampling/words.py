@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from avlink.core.frames import ResampledFrames
+from avlink.core.sampling import SampleConfig
 from avlink.core.values import (
     Frames,
     FrameSource,
@@ -20,7 +21,6 @@ from avlink.core.values import (
     SoundSource,
     Waveform,
 )
-from avlink.engine.sampling.base import SampleConfig
 from avlink.engine.sampling.joint import JointSampler
 from avlink.engine.sampling.pictures import PictureSampler
 from avlink.engine.sampling.sound import SoundSampler
