@@ -13,7 +13,7 @@
      x_a^, x_v^ = FusionBlock(x_a, x_v, t_a, t_v)  (eq. 3)   FusionBlock, FusionBranch
      multimodal temporal alignment, tau(n)  (eq. 4)          aligned_rope, AVLink.tau
      time-aware feature fusion                               Fusion.time, the tables of FusionBranch
-     symmetric feature reinjection                           AVLink.reinject
+     symmetric feature reinjection                           AVLink.link
      G_V2A, G_A2V, and both at once                          AVLink.forward
      training  (eq. 5)                                       training.stages.fusion, with the loss of 3.1
      inference                                               sampling.sound (V2A), sampling.pictures (A2V)
@@ -250,6 +250,26 @@ class AVLink(nn.Module):
         self.spans_v = tuple(pairwise((0, *stops_v)))
         """The backbone blocks, [start, stop), that run before each Fusion Block."""
 
+    def trunk(
+        self, direction: Direction, x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"], text: TextEmbeddings
+    ) -> tuple[Stream, ...]:
+        """Return what of the conditioning stream does not depend on the generated one, as `forward` takes it.
+
+        At a fixed flow time it is the same at every step of a sampler: the stream before the first Fusion Block, and
+        without reinjection before all of them.
+        """
+        backbone, spans = (self.video, self.spans_v) if direction == "audio" else (self.audio, self.spans_a)
+        stream, streams = backbone.embed(x_t, t, text), []
+        for span in spans[:1] if self.mixes_streams else spans:
+            stream = backbone.run(stream, *span)
+            streams.append(stream)
+        return tuple(streams)
+
+    @property
+    def mixes_streams(self) -> bool:
+        """True if the conditioning stream depends on the generated one behind the first Fusion Block."""
+        return self.config.fusion.reinject
+
     def forward(
         self,
         direction: Direction,
@@ -263,10 +283,12 @@ class AVLink(nn.Module):
         motion: Float[Tensor, "batch motion_frames dim"] | None = None,
         features: Float[Tensor, "batch pictures features"] | None = None,
         hits: Float[Tensor, "batch tokens curve"] | None = None,
+        trunk: tuple[Stream, ...] = (),
     ) -> Velocities:
         """Return G_V2A(A_t, V_t, t_a, t_v) or G_A2V of the same: the velocity of the generated modality (equation 5).
 
-        `v_t=None` (V2A only) is the branch without picture. `features` take the place of `v_t` if the model reads an
+        `v_t=None` (V2A only) is the branch without picture. `trunk` takes the place of what conditions: of `v_t` or of
+        `a_t`, which is then not read. `features` take the place of `v_t` if the model reads an
         extractor's. `hits` are curves for the temporal controller (`hit_curve`); a curve of zeros is none.
 
         Raises ValueError if pictures are to be generated and `v_t` is None.
@@ -277,14 +299,16 @@ class AVLink(nn.Module):
         # enough.
         time = torch.nn.functional.silu(self.fusion.time(t_a, t_v))
         # Each backbone is told its own flow time, as in its pretraining. The Fusion Blocks alone know both.
-        a, v = self.audio.embed(a_t, t_a, text_a), None
-        if self.extracted is not None and features is not None:
+        a, v = trunk[0] if trunk and direction == "video" else self.audio.embed(a_t, t_a, text_a), None
+        if trunk and direction == "audio":
+            v = trunk[0]
+        elif self.extracted is not None and features is not None:
             v = _as_stream(features, a)
         elif self.extracted is None and v_t is not None and text_v is not None:
             v = self.video.embed(v_t, t_v, text_v)
         control = None if self.controller is None or hits is None else self.controller(hits, t_a)
         seen: list[Tensor] = []
-        a, v = self.link(direction, a, v, motion, time, control, seen)
+        a, v = self.link(direction, a, v, motion, time, control, seen, trunk)
         audio = video = None
         if direction != "video":
             audio = self.audio.velocity(a, a_t, t_a)
@@ -292,6 +316,18 @@ class AVLink(nn.Module):
             assert v is not None and v_t is not None
             video = self.video.velocity(v, v_t, t_v)
         return Velocities(audio, video, tuple(seen))
+
+    def run_audio(self, direction: Direction, a: Stream, index: int, trunk: tuple[Stream, ...] = ()) -> Stream:
+        """Return the audio stream before Fusion Block `index`: from the trunk where that has it."""
+        if direction == "video" and index < len(trunk):
+            return trunk[index]
+        return self.audio.run(a, *self.spans_a[index])
+
+    def run_video(self, direction: Direction, v: Stream, index: int, trunk: tuple[Stream, ...] = ()) -> Stream:
+        """Return the video stream before Fusion Block `index`: from the trunk where that has it."""
+        if direction == "audio" and index < len(trunk):
+            return trunk[index]
+        return self.video.run(v, *self.spans_v[index])
 
     def link(
         self,
@@ -302,21 +338,9 @@ class AVLink(nn.Module):
         time: Tensor,
         control: Tensor | None = None,
         seen: list[Tensor] | None = None,
+        trunk: tuple[Stream, ...] = (),
     ) -> tuple[Stream, Stream | None]:
-        """Run both streams through their backbones, linked; `variants` overrides this."""
-        return self.reinject(direction, a, v, motion, time, control, seen)
-
-    def reinject(
-        self,
-        direction: Direction,
-        a: Stream,
-        v: Stream | None,
-        motion: Tensor | None,
-        time: Tensor,
-        control: Tensor | None = None,
-        seen: list[Tensor] | None = None,
-    ) -> tuple[Stream, Stream | None]:
-        """Run both backbones; each Fusion Block refines the activations of both (symmetric feature reinjection).
+        """Run both backbones; each Fusion Block refines both (symmetric feature reinjection). `variants` overrides it.
 
         `control`, (spans, batch, tokens, audio_dim), is what the temporal controller adds before each span. The video
         stream is appended to `seen` as each block reads it.
@@ -329,8 +353,8 @@ class AVLink(nn.Module):
             last = index + 1 == len(self.fusion.blocks)
             if control is not None:
                 a = replace(a, tokens=a.tokens + control[index])
-            a = self.audio.run(a, *self.spans_a[index])
-            v = None if v is None else self.video.run(v, *self.spans_v[index])
+            a = self.run_audio(direction, a, index, trunk)
+            v = None if v is None else self.run_video(direction, v, index, trunk)
             if seen is not None and v is not None:
                 seen.append(v.tokens)
             # Nothing reads the conditioning activations after the last block: refining them would be wasted.

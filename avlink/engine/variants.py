@@ -92,6 +92,11 @@ class DirectFusion(Fusion):
 class DirectAVLink(AVLink):
     """Backbones of which the generating one has the other's features added to its activations."""
 
+    @property
+    def mixes_streams(self) -> bool:
+        """False: the conditioning stream is read, and never refined."""
+        return False
+
     def link(
         self,
         direction: Direction,
@@ -101,14 +106,15 @@ class DirectAVLink(AVLink):
         time: Tensor,
         control: Tensor | None = None,
         seen: list[Tensor] | None = None,
+        trunk: tuple[Stream, ...] = (),
     ) -> tuple[Stream, Stream | None]:
         # The motion stem is left out: the models that this stands for have none.
         tau = self.tau(a, v, None)
-        for block, span_a, span_v in zip(self.fusion.blocks, self.spans_a, self.spans_v, strict=True):
-            a = self.audio.run(a, *span_a)
+        for index, block in enumerate(self.fusion.blocks):
+            a = self.run_audio(direction, a, index, trunk)
             if v is None:
                 continue
-            v = self.video.run(v, *span_v)
+            v = self.run_video(direction, v, index, trunk)
             if direction == "audio":
                 a = replace(a, tokens=block(a.tokens, v.tokens, time, tau["audio"], tau["video"]))
             else:
@@ -156,6 +162,11 @@ class TextFusion(Fusion):
 class TextAVLink(AVLink):
     """Backbones of which the generating one reads the other's features as further words of its prompt."""
 
+    @property
+    def mixes_streams(self) -> bool:
+        """False: the conditioning stream is read, and never refined."""
+        return False
+
     def link(
         self,
         direction: Direction,
@@ -165,6 +176,7 @@ class TextAVLink(AVLink):
         time: Tensor,
         control: Tensor | None = None,
         seen: list[Tensor] | None = None,
+        trunk: tuple[Stream, ...] = (),
     ) -> tuple[Stream, Stream | None]:
         assert isinstance(self.fusion, TextFusion)
         picture = self.config.picture
@@ -172,13 +184,13 @@ class TextAVLink(AVLink):
         # Without picture, V2A is the audio backbone on its prompt alone.
         if v is not None:
             # The conditioning backbone runs first and alone: its features are words before the other one starts.
-            given, backbone, spans = (
-                (v, self.video, self.spans_v) if direction == "audio" else (a, self.audio, self.spans_a)
-            )
             seen = []
-            for span in spans:
-                given = backbone.run(given, *span)
-                seen.append(given.tokens)
+            for index in range(len(self.spans_a)):
+                if direction == "audio":
+                    v = self.run_video(direction, v, index, trunk)
+                else:
+                    a = self.run_audio(direction, a, index, trunk)
+                seen.append(v.tokens if direction == "audio" else a.tokens)
             other_tau = tau["video" if direction == "audio" else "audio"]
             words = self.fusion.link(seen, other_tau, picture.frames / picture.patch[0])
             a, v = (_with_words(a, words), v) if direction == "audio" else (a, _with_words(v, words))

@@ -34,4 +34,10 @@ def test_places_are_found_and_every_table_and_figure_has_a_row() -> None:
 
 def test_the_papers_sampling_is_a_recipe() -> None:
     recipe = load_recipe("paper/sample", "sonify")
-    assert recipe.backend.options == {"steps": 64, "guidance": 5.0, "guidance_rescale": 0.0, "spot": False}
+    assert recipe.backend.options == {
+        "steps": 64,
+        "guidance": 5.0,
+        "shift": 1.0,
+        "guidance_rescale": 0.0,
+        "spot": False,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -192,3 +192,46 @@ def test_a_backbone_alone_is_what_the_base_model_says() -> None:
         for one, other in ((before.sound, after.sound), (before.pictures, after.pictures)):
             if one is not None and other is not None:
                 assert (one.read(0, 9) == other.read(0, 9)).all()
+
+
+@pytest.mark.parametrize(
+    ("fusion", "kept"),
+    [
+        ({}, 1),
+        ({"reinject": False}, 2),
+        ({"after": 1}, 1),
+        ({"injection": "cross_attention"}, 1),
+        ({"injection": "direct"}, 2),
+        ({"injection": "text"}, 2),
+    ],
+)
+@pytest.mark.parametrize("direction", ["audio", "video"])
+@torch.no_grad()
+def test_a_trunk_takes_the_place_of_what_conditions(
+    direction: Literal["audio", "video"], fusion: dict[str, Any], kept: int
+) -> None:
+    """What does not depend on the generated stream is computed once for all steps of a sampler, and changes nothing."""
+    system = _system(**fusion)
+    model, given = system.linked(direction), _given(system)
+    whole = _run(model, direction, given)
+    side, x_t = ("v", given["pixels"]) if direction == "audio" else ("a", given["latents"])
+    trunk = model.trunk(direction, x_t, given[f"t_{side}"], given[f"text_{side}"])
+    assert len(trunk) == kept
+    # Of the conditioning side nothing else is read.
+    given["pixels" if direction == "audio" else "latents"] = None if direction == "audio" else torch.zeros(2, 129, 4)
+    backbone = model.video if direction == "audio" else model.audio
+    ran: list[int] = []
+    for number, block in enumerate(backbone.blocks):
+        block.register_forward_hook(lambda *_, number=number: ran.append(number))
+    again = model(
+        direction,
+        given["latents"],
+        given["pixels"],
+        **{name: value for name, value in given.items() if name not in ("latents", "pixels")},
+        trunk=trunk,
+    )
+    for one, other in ((whole.audio, again.audio), (whole.video, again.video)):
+        if one is not None:
+            torch.testing.assert_close(other, one)
+    spans = model.spans_v if direction == "audio" else model.spans_a
+    assert ran == (list(range(spans[0][1], spans[-1][1])) if kept == 1 else [])

@@ -6,6 +6,8 @@ so that no seam is audible or visible. Noise comes from the request's own seed: 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -14,11 +16,15 @@ from torch import Tensor
 from avlink.core.sampling import SampleConfig
 from avlink.engine.flow.schedule import flow_times
 from avlink.engine.flow.solver import updates
+from avlink.engine.nn.dit import Stream
 from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
 
 SHORTEST_S = 0.64
 """Shorter clips are generated at this length, their last frame held, and cut: the model was trained on none shorter."""
+
+KEPT_WINDOWS = 8
+"""Of a clip with more windows nothing is kept between steps: memory does not grow with its length."""
 
 
 def seeded_noise(shape: tuple[int, ...], seed: int, salt: int) -> Tensor:
@@ -64,3 +70,17 @@ class Sampler:
 def repeat(text: TextEmbeddings, count: int) -> TextEmbeddings:
     """Return one encoded prompt for each of `count` windows, without a copy."""
     return TextEmbeddings(tokens=text.tokens.expand(count, -1, -1), mask=text.mask.expand(count, -1))
+
+
+def stack_trunks(trunks: Sequence[tuple[Stream, ...]]) -> tuple[Stream, ...]:
+    """Return the trunks of windows of equal length as those of one batch; see `AVLink.trunk`."""
+
+    def stacked(streams: Sequence[Stream]) -> Stream:
+        joined = {
+            name: torch.cat([getattr(stream, name) for stream in streams])
+            for name in ("tokens", "time", "text", "mask")
+        }
+        # Positions are the same in all of them.
+        return replace(streams[0], **joined)
+
+    return tuple(stacked(streams) for streams in zip(*trunks, strict=True))

@@ -27,10 +27,12 @@ from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.solver import guide, rescale, solve
 from avlink.engine.nn.controller import hit_curve
+from avlink.engine.nn.dit import Stream
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
-from avlink.engine.sampling.base import SHORTEST_S, Sampler, repeat, seeded_noise
+from avlink.engine.sampling.base import KEPT_WINDOWS, SHORTEST_S, Sampler, repeat, seeded_noise, stack_trunks
 from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
 from avlink.engine.system import System
+from avlink.engine.text.encoder import TextEmbeddings
 from avlink.engine.windows import Window, blend, plan_windows
 
 _KNEE = 0.7
@@ -96,6 +98,7 @@ class SoundSampler(Sampler):
         features = [self._features(request, w) for w in windows]
         hits = [self._hits(request, w) for w in windows]
         model = self.model if request.hits is None else self.following
+        trunks = self._trunks(model, request, windows, scene)
 
         def conditional(stacked: Tensor, t: float, part: list[int]) -> Tensor:
             count = len(part)
@@ -106,8 +109,8 @@ class SoundSampler(Sampler):
             curves = self._stacked([hits[i] for i in part], stacked.shape[1])
             if not self.config.use_picture:
                 return model("audio", stacked, None, **times, text_a=words, hits=curves).audio
-            pictures = None
-            if self.config.use_backbone:
+            pictures, trunk = None, stack_trunks([trunks[i] for i in part]) if trunks else ()
+            if self.config.use_backbone and not trunk:
                 pictures = torch.stack([self._noisy_pixels(request, windows[i]) for i in part])
             seen = [motion[i] for i in part]
             made = model(
@@ -120,6 +123,7 @@ class SoundSampler(Sampler):
                 motion=None if seen[0] is None else torch.stack([m for m in seen if m is not None]),
                 features=None if self.extracted is None else torch.stack([features[i] for i in part]),
                 hits=curves,
+                trunk=trunk,
             )
             return made.audio
 
@@ -156,6 +160,17 @@ class SoundSampler(Sampler):
         made = SpooledSound(blocks, sample_rate=self.sample_rate, channels=1)
         # Tokens are longer than samples, so the sound is cut to the exact length that was asked for.
         return FittedSound(made, to_index(request.duration_s, self.sample_rate))
+
+    def _trunks(
+        self, model: AVLink | None, request: SoundRequest, windows: Sequence[Window], scene: TextEmbeddings
+    ) -> list[tuple[Stream, ...]]:
+        """Return what of each window's video stream is the same at every step; empty where it takes much memory."""
+        config = self.config
+        reads = config.use_picture and config.use_backbone and self.extracted is None
+        if model is None or not reads or len(windows) > KEPT_WINDOWS:
+            return []
+        time = self._times(config.t_condition, 1)
+        return [model.trunk("audio", self._noisy_pixels(request, w)[None], time, scene) for w in windows]
 
     def _over_windows(
         self,
