@@ -48,3 +48,5 @@ PICTURES = SampleConfig(steps=8, guidance=3.0, shift=5.0, t_condition=0.8)
 """Pictures for sound. What they show is decided near noise, too."""
 WORDS = SampleConfig(steps=12, guidance=5.0, guidance_rescale=0.0)
 """Sound for words alone, which nothing but them decides."""
+PAPER = SampleConfig(steps=64, guidance=5.0, guidance_rescale=0.0, shift=1.0)
+"""The paper's (C.2), for both directions."""

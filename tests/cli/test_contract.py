@@ -65,6 +65,7 @@ OPTIONS = {
     "stems prune": "--dry-run --help --json --yes PROJECT...",
     "cache prune": "--dry-run --help --json --max-size --older-than",
     "data prepare": "--device --help --json --output --part --processes --retry-bad --set -o -s RECIPE",
+    "data generate": "--device --help --json --model --output --paper --pictures --seed --set --steps -o -s RECIPE",
     "data check": "--help --json --output --sample --set -o -s RECIPE",
     "library add": "--device --embed --help --json --name --processes --set -s DIR",
     "library update": "--device --embed --help --json --processes --set -s NAME",

@@ -131,7 +131,7 @@ def _decode_clip(clip: SourceClip, spec: ClipSpec, decode: _Decode) -> tuple[Any
     path = clip.path
     try:
         with as_file(clip) as path:
-            return decode(path, clip, _start(path, clip, spec.window_s), spec)
+            return decode(path, clip, start_of(path, clip, spec.window_s), spec)
     except MediaError as error:
         if not clip.path.exists():
             raise InputError(
@@ -155,7 +155,7 @@ def short_reason(error: MediaError, path: Path) -> str:
     return said.partition("; ")[0]
 
 
-def _start(path: Path, clip: SourceClip, window_s: Fraction) -> Fraction:
+def start_of(path: Path, clip: SourceClip, window_s: Fraction) -> Fraction:
     """Return the start of the clip in its file, in seconds."""
     if clip.cut_s is None and clip.crop is None:
         return clip.start_s

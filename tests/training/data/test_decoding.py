@@ -13,7 +13,7 @@ from avlink.core.values import FrameSource, Waveform
 from avlink.media.frames import open_frames
 from avlink.testing.footage import make_movie
 from avlink.training.data.clip_spec import ClipSpec
-from avlink.training.data.decoding import _start, decode_shard, short_reason
+from avlink.training.data.decoding import decode_shard, short_reason, start_of
 from avlink.training.data.prepared import ShardJob, has_column, read_column_report
 from avlink.training.data.source_clips import SourceClip, SourceListing
 
@@ -126,6 +126,6 @@ def test_a_crop_of_a_cut_stays_within_it(tmp_path: Path) -> None:
     film = make_movie(tmp_path / "a.mp4", seconds=9)
     for crop in range(20):
         clip = SourceClip(path=film, label="a", size=1, start_s=Fraction(3), cut_s=Fraction(4), crop=crop)
-        assert 3 <= _start(film, clip, Fraction(1)) <= 6
+        assert 3 <= start_of(film, clip, Fraction(1)) <= 6
         # A cut of its own, which begins with its file, and no longer than a window.
-        assert _start(film, replace(clip, start_s=Fraction(30), cut_s=Fraction(4)), Fraction(4)) == 0
+        assert start_of(film, replace(clip, start_s=Fraction(30), cut_s=Fraction(4)), Fraction(4)) == 0

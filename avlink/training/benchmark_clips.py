@@ -1,0 +1,168 @@
+"""Benchmark clips: what a model generates for the held-out clips of a data set, beside the true ones (section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from avlink.core.bundles import find_bundle
+from avlink.core.errors import InputError, MediaError
+from avlink.core.events import JobDone, JobFailed, JobStarted, Listener, PlanReady, ignore
+from avlink.core.outputs import claim_folder
+from avlink.core.paths import atomic_write, make_folder
+from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.data import FoundryData, LibraryData, PhysicsData
+from avlink.core.sampling import PICTURES, SOUND, SampleConfig
+from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
+from avlink.engine.bundle import A2V, V2A, load_system, read_bundle
+from avlink.engine.sampling import PictureSampler, SoundSampler
+from avlink.media.audio import read_audio
+from avlink.media.frames import open_frames
+from avlink.media.movie import write_video
+from avlink.media.probe import probe, require_video
+from avlink.media.wave import write_float_wave
+from avlink.training.data.decoding import short_reason, start_of
+from avlink.training.data.prepared import write_csv
+from avlink.training.data.source_clips import SourceClip
+from avlink.training.data.sources import read_sources
+from avlink.training.data.webdataset import as_file
+
+_TALLEST = 360
+"""Lines of the pictures of true clips; extractors scale them down further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkReport:
+    """Clips that were generated, were there already, and could not be used, with the reason."""
+
+    folder: Path
+    generated: int
+    kept: int
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints, without "format" and "command"."""
+        return {
+            "output": str(self.folder),
+            "generated": self.generated,
+            "kept": self.kept,
+            "failed": [{"clip": clip, "reason": reason} for clip, reason in self.failed.items()],
+        }
+
+
+def generate_benchmark(
+    recipe: TrainRecipe,
+    out: Path,
+    *,
+    bundle: str = "builtin",
+    direction: Literal["v2a", "a2v"] = "v2a",
+    sampling: SampleConfig | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    listener: Listener = ignore,
+) -> BenchmarkReport:
+    """Generate sound or pictures for the held-out clips of a recipe's files, with their captions as prompts.
+
+    Writes `out`/generated and `out`/reference, with one file of the same name in each, as `avlink evaluate` pairs them.
+    Files that are there are kept, so that a run that was stopped goes on. Clips that cannot be decoded are left out.
+
+    Raises InputError where the recipe names no files, or holds none out.
+    """
+    if isinstance(recipe.data, FoundryData | PhysicsData | LibraryData):
+        raise InputError("a benchmark is made of files: name a recipe whose data.source is not a foundry or a library")
+    clips = read_sources(recipe, recipe.data).clips["held_out"]
+    if not clips:
+        raise InputError("the recipe holds out no clip; set data.held_out, such as 2048")
+    claim_folder(out, marks=("generated", "reference"), what="a benchmark")
+    for name in ("generated", "reference"):
+        make_folder(out / name)
+    window_s = Fraction(recipe.model.picture.frames, recipe.model.picture.fps)
+    named = list(zip(_names(clips), clips, strict=True))
+    captions = [(f"{name}.mp4", clip.caption_within(float(window_s))) for name, clip in named]
+    write_csv(out / "reference" / "manifest.csv", ("path", "caption"), captions)
+    maker = (_Sounds if direction == "v2a" else _Pictures)(bundle, device, sampling, window_s)
+    generated = kept = 0
+    failed: dict[str, str] = {}
+    listener(PlanReady(jobs=len(named)))
+    for number, (name, clip) in enumerate(named):
+        made, true = out / "generated" / f"{name}{maker.suffix}", out / "reference" / f"{name}.mp4"
+        if made.is_file() and true.is_file():
+            kept += 1
+            continue
+        listener(JobStarted(job_id=name, name=name))
+        try:
+            with as_file(clip) as path:
+                _write_true(path, start_of(path, clip, window_s), window_s, true)
+                maker.write(true, made, Prompt(text=clip.caption_within(float(window_s))), seed + number)
+        except MediaError as error:
+            failed[name] = short_reason(error, clip.path)
+            listener(JobFailed(job_id=name, name=name, reason=failed[name]))
+            continue
+        generated += 1
+        listener(JobDone(job_id=name, name=name))
+    return BenchmarkReport(folder=out, generated=generated, kept=kept, failed=failed)
+
+
+def _names(clips: Iterable[SourceClip]) -> list[str]:
+    """Return a name for each clip that no other has: its place below the source's folder, in one word."""
+    names: list[str] = []
+    for clip in clips:
+        place = clip.label if clip.member is None else f"{clip.label}-{clip.member.name}"
+        name = Path(place).with_suffix("").as_posix().replace("/", "-")
+        names.append(name if name not in names else f"{name}-{clip.key}")
+    return names
+
+
+def _write_true(path: Path, start_s: Fraction, window_s: Fraction, out: Path) -> None:
+    video = require_video(probe(path))
+    lines = min(_TALLEST, video.height)
+    spec = PictureSpec(rate=video.rate, width=max(2, round(video.width * lines / video.height)), height=lines)
+    frames = open_frames(path, start_s=start_s, duration_s=window_s, spec=spec)
+    sound = read_audio(path, sample_rate=48000, start_s=start_s, duration_s=window_s)
+    with atomic_write(out) as temporary:
+        write_video(temporary, frames, sound=sound)
+
+
+class _Sounds:
+    """Sounds for the pictures of true clips."""
+
+    suffix = ".wav"
+
+    def __init__(self, name: str, device: str, sampling: SampleConfig | None, window_s: Fraction) -> None:
+        bundle = read_bundle(find_bundle(name))
+        settings = replace(sampling or SOUND, t_condition=bundle.conditioning.t_video)
+        self.sampler = SoundSampler(load_system(bundle, V2A, device), settings)
+        self.window_s = window_s
+
+    def write(self, true: Path, made: Path, prompt: Prompt, seed: int) -> None:
+        frames = open_frames(true, start_s=Fraction(0), duration_s=self.window_s, spec=self.sampler.picture)
+        shown = Frames(pixels=frames.read(0, frames.num_frames), rate=frames.rate)
+        request = SoundRequest(frames=shown, duration_s=self.window_s, prompt=prompt, seed=seed)
+        (sound,) = self.sampler.generate([request])
+        with atomic_write(made) as temporary:
+            write_float_wave(temporary, sound)
+
+
+class _Pictures:
+    """Pictures for the sound of true clips, with that sound."""
+
+    suffix = ".mp4"
+
+    def __init__(self, name: str, device: str, sampling: SampleConfig | None, window_s: Fraction) -> None:
+        bundle = read_bundle(find_bundle(name))
+        settings = replace(sampling or PICTURES, t_condition=bundle.conditioning.t_audio)
+        self.sampler = PictureSampler(load_system(bundle, A2V, device), settings)
+        self.window_s = window_s
+
+    def write(self, true: Path, made: Path, prompt: Prompt, seed: int) -> None:
+        heard = read_audio(true, sample_rate=self.sampler.sample_rate, mono=True, duration_s=self.window_s)
+        sound = Waveform(samples=np.ascontiguousarray(heard.samples[:1]), sample_rate=heard.sample_rate)
+        request = PictureRequest(sound=sound, duration_s=self.window_s, prompt=prompt, seed=seed)
+        (frames,) = self.sampler.generate([request])
+        with atomic_write(made) as temporary:
+            write_video(temporary, frames, sound=sound)
