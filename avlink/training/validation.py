@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,7 @@ from avlink.engine.sampling import JointSampler, PictureSampler, SoundSampler
 from avlink.engine.sampling.base import seeded_noise
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
+from avlink.engine.train.ranks import share_out
 from avlink.evaluation.model import average_frames
 from avlink.metrics.onsets import detect_onsets
 from avlink.metrics.picture_events import frame_difference_events
@@ -130,11 +131,15 @@ def appearance(system: System, stills: StillStore) -> dict[str, float]:
 @_unless_empty
 def codec(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
     """Onset F1 of true sounds through VAE and vocoder: the ceiling of everything generated."""
-    found, sounds, rate = [], [], system.config.mel.sample_rate
-    for index in range(len(clips)):
+    rate = system.config.mel.sample_rate
+
+    def decoded(index: int) -> NDArray[np.float32]:
         latents = system.codec.encode(clips.sound([index]).to(device_of(system)))
-        sounds.append(system.codec.decode(latents)[0].float().cpu().numpy())
-        found.append(list(detect_onsets(sounds[-1], rate).times_s))
+        samples: NDArray[np.float32] = system.codec.decode(latents)[0].float().cpu().numpy()
+        return samples
+
+    sounds = share_out(len(clips), decoded)
+    found = [list(detect_onsets(samples, rate).times_s) for samples in sounds]
     save_sounds(system, sounds, _event_times(clips), out, "codec")
     return {"f1_100ms": onset_summary(_event_times(clips), found, 0.1).f1}
 
@@ -142,14 +147,17 @@ def codec(system: System, clips: ClipStore, out: Path | None) -> dict[str, float
 @torch.no_grad()
 def held_out_loss(stage: Stage, name: str = "total") -> dict[str, float]:
     """A loss of a stage on held-out clips, with random draws that are the same every time."""
-    losses: list[float] = []
-    for draw in range(_DRAWS):
-        for start in range(0, stage.num_clips, _BATCH):
-            indices = list(range(start, min(start + _BATCH, stage.num_clips)))
-            loss = stage.loss(indices, step_generator("held out", draw, start))[name]
-            # Weighted by clips: the last batch may be smaller.
-            losses += [float(loss)] * len(indices)
-    return {name: float(np.mean(losses))} if losses else {}
+    starts = [(draw, start) for draw in range(_DRAWS) for start in range(0, stage.num_clips, _BATCH)]
+
+    def losses(number: int) -> list[float]:
+        draw, start = starts[number]
+        indices = list(range(start, min(start + _BATCH, stage.num_clips)))
+        loss = stage.loss(indices, step_generator("held out", draw, start))[name]
+        # Weighted by clips: the last batch may be smaller.
+        return [float(loss)] * len(indices)
+
+    found = [loss for batch in share_out(len(starts), losses) for loss in batch]
+    return {name: float(np.mean(found))} if found else {}
 
 
 def true_sound(system: System, clips: ClipStore, index: int) -> Waveform:
@@ -192,8 +200,13 @@ def _generate_sounds(
     if with_hits:
         told = zip(requests, clips.labels, strict=True)
         requests = [replace(request, hits=hits_of(labels)) for request, labels in told]
-    # An untrained model may generate NaN, which scores badly as silence, but must not end the training.
-    return [np.nan_to_num(read_whole(sound).samples[0]) for sound in sampler.generate(requests)]
+
+    def generated(index: int) -> NDArray[np.float32]:
+        # An untrained model may generate NaN, which scores badly as silence, but must not end the training.
+        samples: NDArray[np.float32] = np.nan_to_num(read_whole(sampler.generate([requests[index]])[0]).samples[0])
+        return samples
+
+    return share_out(len(requests), generated)
 
 
 @_unless_empty
@@ -250,21 +263,19 @@ def picture(
 ) -> dict[str, float]:
     """F1 of changes in pictures generated for true sounds, and Fréchet distances to the true pictures."""
     sampler = PictureSampler(system, replace(PICTURES, t_condition=t_audio))
-    found: list[list[float]] = []
 
-    # One pair at a time: pictures of all clips would need much memory.
-    def pairs() -> Iterator[tuple[Frames, Frames]]:
-        for index in range(len(clips)):
-            wave = true_sound(system, clips, index)
-            request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=index)
-            (generated,) = sampler.generate([request])
-            frames = Frames(pixels=generated.read(0, generated.num_frames), rate=generated.rate)
-            found.append(frame_difference_events(frames.pixels, frames.rate).tolist())
-            if out is not None and index < NUM_SAMPLES:
-                save_contact_sheet(frames.pixels, out / "samples" / f"picture-{index}.png")
-            yield frames, true_pictures(system, clips, index)
+    def generated(index: int) -> Frames:
+        wave = true_sound(system, clips, index)
+        request = PictureRequest(sound=wave, duration_s=wave.duration_s, prompt=Prompt(), seed=index)
+        (frames,) = sampler.generate([request])
+        return Frames(pixels=frames.read(0, frames.num_frames), rate=frames.rate)
 
-    figures = distances.between(pairs())
+    made = share_out(len(clips), generated)
+    found = [frame_difference_events(frames.pixels, frames.rate).tolist() for frames in made]
+    if out is not None:
+        for index, frames in enumerate(made[:NUM_SAMPLES]):
+            save_contact_sheet(frames.pixels, out / "samples" / f"picture-{index}.png")
+    figures = distances.between((frames, true_pictures(system, clips, index)) for index, frames in enumerate(made))
     return {"picture_f1_200ms": onset_summary(_event_times(clips), found, 0.2).f1} | figures
 
 
@@ -281,7 +292,7 @@ def generate_jointly(
     """Generate sounds and pictures from the captions of some clips; returns onsets and changes, in seconds."""
     captions = [labels.caption for labels in clips.labels[:count]]
     sampler = JointSampler(system, SampleConfig(steps=steps, guidance=guidance))
-    made = [sampler.generate(Prompt(text=caption), seed) for seed, caption in enumerate(captions)]
+    made = share_out(len(captions), lambda index: sampler.generate(Prompt(text=captions[index]), index))
     sounds, pictures = [sound.samples[0] for sound, _ in made], [frames for _, frames in made]
     rate = system.config.mel.sample_rate
     if out is not None:

@@ -37,6 +37,40 @@ validate_every = {steps}
 """
 CLIPS = FOUNDRY.replace("clips = 4", "clips = 6").replace("stills = 40", "stills = 0")
 
+SHARE = """
+import json, os
+import torch.distributed as dist
+from avlink.core.errors import PeerFailed
+from avlink.engine.train.ranks import Ranks, share_out, sharing
+
+dist.init_process_group("gloo")
+rank, calls = int(os.environ["RANK"]), []
+
+
+def work(number):
+    calls.append(number)
+    return number * number
+
+
+def broken(number):
+    if rank == 1:
+        raise ValueError("it is broken")
+    return number
+
+
+with sharing(Ranks(index=rank, count=3, wait_group=dist.group.WORLD)):
+    results, error = share_out(7, work), ""
+    try:
+        share_out(3, broken)
+    except (ValueError, PeerFailed) as caught:
+        error = type(caught).__name__
+assert share_out(2, lambda number: number) == [0, 1]
+print(json.dumps([rank, calls, results, error]), flush=True)
+dist.barrier()
+# Threads of gloo may outlive the interpreter, which aborts then.
+os._exit(0)
+"""
+
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc for the ranks")
 
 
@@ -114,6 +148,20 @@ def test_two_ranks_with_shards_learn_what_one_rank_learns(whole: Path, tmp_path:
     assert len(list(kept.glob("*.safetensors"))) == 2
     environment: list[dict[str, Any]] = json.loads((out / "environment.json").read_text())
     assert environment[0]["ranks"] == 2 and environment[0]["torch"] == torch.__version__
+
+
+def test_the_work_of_a_validation_is_divided_and_every_rank_gets_all_of_it(tmp_path: Path) -> None:
+    script = tmp_path / "share.py"
+    script.write_text(SHARE)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=3", str(script)]
+    done = _run(command)
+    assert done.returncode == 0, done.stderr
+    told = sorted(json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
+    # Seven calls for three ranks: three each, the last one of those that have none twice.
+    assert [calls for _, calls, _, _ in told] == [[0, 3, 6], [1, 4, 6], [2, 5, 6]]
+    assert all(results == [n * n for n in range(7)] for _, _, results, _ in told)
+    # An error of one rank ends the work of all.
+    assert [error for _, _, _, error in told] == ["PeerFailed", "ValueError", "PeerFailed"]
 
 
 def test_a_mistake_is_told_by_one_rank(whole: Path, tmp_path: Path) -> None:

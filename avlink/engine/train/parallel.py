@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from avlink.core.recipe.stages import ParallelTable
-from avlink.engine.train.ranks import Ranks
+from avlink.engine.train.ranks import Ranks, sharing
 
 _WRAPPED = "_checkpoint_wrapped_module."
 
@@ -123,14 +123,14 @@ class Learner:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Return the stage's validation figures; all ranks take part, since all of them gather shards."""
+        """Return the stage's validation figures; all ranks take part: they gather shards, and divide the clips."""
         modules = self.stage.trained.values()
         for module in modules:
             module.eval()
         if isinstance(self.loss, FSDPModule):
             # Validation calls modules directly, past the hook that gathers the root's own parameters.
             self.loss.unshard()
-        with self.loss.autocast():
+        with self.loss.autocast(), sharing(self.ranks):
             figures = self.stage.validate()
         if isinstance(self.loss, FSDPModule):
             self.loss.reshard()

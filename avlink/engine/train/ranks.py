@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -84,3 +86,41 @@ class Ranks:
             dist.all_reduce(row)
             row /= self.count
         return dict(zip(values, row.tolist(), strict=True))
+
+
+_SHARING: ContextVar[Ranks | None] = ContextVar("sharing", default=None)
+
+
+@contextmanager
+def sharing(ranks: Ranks) -> Iterator[None]:
+    """Divide the calls of `share_out` inside among the ranks; all of them must enter, and call alike."""
+    token = _SHARING.set(ranks)
+    try:
+        yield
+    finally:
+        _SHARING.reset(token)
+
+
+def share_out(count: int, work: Callable[[int], Result]) -> list[Result]:
+    """Return [work(0), ..., work(count - 1)], on every rank of the surrounding `sharing`, which divide the calls.
+
+    Raises what `work` raised on this rank, and PeerFailed where it raised on another one.
+    """
+    ranks = _SHARING.get()
+    if ranks is None or ranks.count == 1:
+        return [work(index) for index in range(count)]
+    mine: list[Result] = []
+    error: Exception | None = None
+    try:
+        # Each rank calls equally often, the last ones some number twice: FSDP gathers its shards on all ranks at once.
+        for turn in range(-(-count // ranks.count)):
+            mine.append(work(min(ranks.index + turn * ranks.count, count - 1)))
+    except Exception as caught:
+        error = caught
+    gathered: list[Any] = [None] * ranks.count
+    dist.all_gather_object(gathered, None if error is not None else mine, group=ranks.wait_group)
+    if error is not None:
+        raise error
+    if None in gathered:
+        raise PeerFailed(1)
+    return [gathered[index % ranks.count][index // ranks.count] for index in range(count)]
