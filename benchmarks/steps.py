@@ -47,17 +47,16 @@ class Setting:
 TRUE = Setting(solver="heun", steps=32)
 PLAIN = Setting(solver="euler", steps=64, shift=1.0)
 SETTINGS = (
-    *(Setting(solver="euler", steps=steps, shift=1.0) for steps in (4, 8)),
-    *(Setting(solver="euler", steps=steps) for steps in (2, 3, 4, 6, 8, 16)),
-    *(Setting(solver="heun", steps=steps) for steps in (2, 3, 4)),
-    *(Setting(solver="ab2", steps=steps) for steps in (3, 4, 6, 8)),
-    *(Setting(solver="dpmpp_2m", steps=steps) for steps in (4, 6, 8)),
-    *(Setting(solver="euler", steps=4, until=until) for until in (0.3, 0.6)),
-    *(Setting(solver="ab2", steps=4, until=until) for until in (0.3, 0.6)),
+    Setting(solver="euler", steps=4, shift=1.0),
+    *(Setting(solver="euler", steps=steps) for steps in (2, 3, 4, 8)),
+    Setting(solver="heun", steps=3),
+    *(Setting(solver="ab2", steps=steps) for steps in (4, 8)),
+    *(Setting(solver="dpmpp_2m", steps=steps) for steps in (4, 8)),
+    Setting(solver="euler", steps=4, until=0.3),
 )
 
 
-def measure(wanted: Wanted, settings: Sequence[Setting] = SETTINGS, clips: int = 24) -> list[Figure]:
+def measure(wanted: Wanted, settings: Sequence[Setting] = SETTINGS, clips: int = 12) -> list[Figure]:
     """Return F1 with captions and without, the distance to the exact solution, and CPU time, for each setting."""
     torch.set_num_threads(1)
     if wanted.quick:

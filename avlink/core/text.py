@@ -1,7 +1,9 @@
-"""Lists in the messages for people: the first items, and the number of the others."""
+"""Texts for people: lists with the first items and the number of the others, and words as names of files."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Collection
 from itertools import islice
 
@@ -19,3 +21,9 @@ def first_reasons(reasons: Collection[str], *, most: int = 3) -> str:
     """Return up to `most` reasons, and the number of the others: "a; b; c (and 4 more)"."""
     more = f" (and {len(reasons) - most} more)" if len(reasons) > most else ""
     return "; ".join(islice(reasons, most)) + more
+
+
+def slug(text: str, length: int) -> str:
+    """Return the letters and digits of a text in ASCII, joined by hyphens, of at most `length` characters."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9]+", "-", ascii_text)[:length].strip("-")

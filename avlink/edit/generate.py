@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -15,6 +13,7 @@ from avlink.core.errors import InputError, OutputError
 from avlink.core.events import JobDone, JobStarted, Listener, PlanReady, StepDone, ignore
 from avlink.core.recipe import GenerateRecipe
 from avlink.core.sampling import SampleConfig
+from avlink.core.text import slug
 from avlink.core.values import Prompt, SoundSource
 from avlink.media.broadcast import BroadcastInfo
 from avlink.media.bwf import write_bwf
@@ -125,21 +124,18 @@ def _jobs(request: GenerateRequest) -> Iterator[_Job]:
     taken: set[str] = set()
     for prompt in request.prompts:
         for take in range(recipe.takes):
-            name = _free(_slug(prompt) + (f"_take{take + 1}" if recipe.takes > 1 else ""), taken)
+            words = slug(prompt, _NAME_LETTERS) or "generated"
+            name = _free(f"{words}_take{take + 1}" if recipe.takes > 1 else words, taken)
             path = Path(name + suffix) if output is None else output if count == 1 else output / (name + suffix)
             yield _Job(prompt=Prompt(text=prompt, negative=recipe.negative), seed=recipe.seed + take, path=path)
 
 
-def _slug(prompt: str) -> str:
-    plain = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_NAME_LETTERS].strip("_") or "generated"
-
-
 def _free(name: str, taken: set[str]) -> str:
     number, free = 1, name
-    while free in taken:
+    # Names that differ in case alone are one file to some file systems.
+    while free.lower() in taken:
         number, free = number + 1, f"{name}_{number + 1}"
-    taken.add(free)
+    taken.add(free.lower())
     return free
 
 

@@ -8,7 +8,6 @@ moving, renaming or re-ordering clips generates nothing anew, and a changed fade
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from fractions import Fraction
 from avlink.core.hashing import JsonValue, derive_seed, digest, fraction_text
 from avlink.core.hits import Hit
 from avlink.core.recipe.schema import SonifyRecipe, VisualizeRecipe
+from avlink.core.text import slug
 from avlink.core.values import Prompt, SoundWish
 from avlink.timeline.hit_items import ItemGrid, cut_items, head_of, numbered, sound_items
 from avlink.timeline.values import ClipRef, HitItem, Job, Plan, Skip, Source, left_out
@@ -235,7 +235,7 @@ def plain_name(name: str) -> str:
 def stem_name(clip_name: str, track_name: str, take: int = 1) -> str:
     """Return the beginning of a file name, of letters, digits, `-` and `_`; a digest of the content follows."""
     take_text = "" if take == 1 else f"_t{take}"
-    return f"{_slug(plain_name(clip_name), 40) or 'clip'}_{_slug(track_name, 20) or 'STEM'}{take_text}"
+    return f"{slug(plain_name(clip_name), 40) or 'clip'}_{slug(track_name, 20) or 'STEM'}{take_text}"
 
 
 def _height(clip: ClipRef) -> tuple[Fraction, int, tuple[int, ...], str]:
@@ -291,8 +291,3 @@ def _span(source: Source) -> list[JsonValue]:
     span: list[JsonValue] = [source.digest, fraction_text(source.start_s), fraction_text(source.duration_s)]
     # Only what is retimed says so: the keys of all that plays at its own speed stay what they were.
     return span if source.speed == 1 else [*span, fraction_text(source.speed), fraction_text(source.seen_s)]
-
-
-def _slug(text: str, length: int) -> str:
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9]+", "-", ascii_text)[:length].strip("-")

@@ -23,10 +23,10 @@ def test_each_prompt_and_take_is_a_file_of_the_length_that_was_asked_for(avlink,
     assert done.code == 0 and done.json["makes"] == "audio"
     paths = [Path(file["file"]) for file in done.json["files"]]
     assert [path.name for path in paths] == [
-        "glass_breaking_take1.wav",
-        "glass_breaking_take2.wav",
-        "glass_breaking_take1_2.wav",
-        "glass_breaking_take2_2.wav",
+        "glass-breaking_take1.wav",
+        "glass-breaking_take2.wav",
+        "Glass-breaking_take1_2.wav",
+        "Glass-breaking_take2_2.wav",
     ]
     assert [file["seed"] for file in done.json["files"]] == [0, 1, 0, 1]
     sounds = []
