@@ -56,7 +56,7 @@ SETTINGS = (
 )
 
 
-def measure(wanted: Wanted, settings: Sequence[Setting] = SETTINGS, clips: int = 12) -> list[Figure]:
+def measure(wanted: Wanted, settings: Sequence[Setting] = SETTINGS, clips: int = 8) -> list[Figure]:
     """Return F1 with captions and without, the distance to the exact solution, and CPU time, for each setting."""
     torch.set_num_threads(1)
     if wanted.quick:

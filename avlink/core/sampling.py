@@ -19,13 +19,13 @@ class SampleConfig:
     """Steps of the solver; the paper takes 64."""
     solver: SolverName = "euler"
     """See `flow.solver.updates`; the paper's is `euler`."""
-    guidance: float = 5.0
+    guidance: float = 4.0
     """Weight of classifier-free guidance; the paper's is 5."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Flow times [from, to) at which guidance counts (Kynkäänniemi et al. 2024); elsewhere one pass is enough."""
     guidance_rescale: float = 0.5
     """Share by which guided sound is brought back to its spread without guidance; see `flow.solver.rescale`."""
-    shift: float = 5.0
+    shift: float = 4.0
     """Shift of the steps towards noise; see `flow.schedule.flow_times`."""
     t_condition: float = 0.96
     """Fixed flow time of the conditioning modality: the paper's 0.96 for V2A; its A2V takes 0.8 (section 4.4)."""
@@ -46,7 +46,7 @@ SOUND = SampleConfig()
 """Sound for pictures. With even steps four leave sounds quiet and prompts unheard: words count near noise."""
 PICTURES = SampleConfig(steps=8, guidance=3.0, shift=5.0, t_condition=0.8)
 """Pictures for sound. What they show is decided near noise, too."""
-WORDS = SampleConfig(steps=12, guidance_rescale=0.0, shift=3.0)
+WORDS = SampleConfig(steps=12, guidance=5.0, guidance_rescale=0.0, shift=3.0)
 """Sound for words alone, which nothing but them decides."""
 PAPER = SampleConfig(steps=64, guidance=5.0, guidance_rescale=0.0, shift=1.0)
 """The paper's (C.2), for both directions."""

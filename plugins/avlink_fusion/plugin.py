@@ -44,8 +44,7 @@ class SoundOptions(FusionOptions):
     """Options of `fusion-v2a`, video to audio."""
 
     steps: int = Field(default=SOUND.steps, ge=1, le=1000)
-    """Steps of the solver; the paper takes 64. The built-in model's onsets have an F1 of .91 after 4 steps, and of .92
-    after 8."""
+    """Steps of the solver; the paper takes 64."""
     guidance: float = Field(default=SOUND.guidance, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
     shift: float = Field(default=SOUND.shift, gt=0, le=100)
