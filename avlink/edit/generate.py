@@ -68,7 +68,7 @@ class GenerateReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
+class _PromptJob:
     prompt: Prompt
     seed: int
     path: Path
@@ -111,7 +111,7 @@ def generate(
     return GenerateReport(makes=recipe.makes, files=tuple(files))
 
 
-def _jobs(request: GenerateRequest) -> Iterator[_Job]:
+def _jobs(request: GenerateRequest) -> Iterator[_PromptJob]:
     recipe, output = request.recipe, request.output
     suffix = ".wav" if recipe.makes == "audio" else ".mp4"
     count = len(request.prompts) * recipe.takes
@@ -127,7 +127,7 @@ def _jobs(request: GenerateRequest) -> Iterator[_Job]:
             words = slug(prompt, _NAME_LETTERS) or "generated"
             name = _free(f"{words}_take{take + 1}" if recipe.takes > 1 else words, taken)
             path = Path(name + suffix) if output is None else output if count == 1 else output / (name + suffix)
-            yield _Job(prompt=Prompt(text=prompt, negative=recipe.negative), seed=recipe.seed + take, path=path)
+            yield _PromptJob(prompt=Prompt(text=prompt, negative=recipe.negative), seed=recipe.seed + take, path=path)
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -164,7 +164,7 @@ def _load(recipe: GenerateRecipe, session: Session) -> WordsSampler:
     return sampler
 
 
-def _write(path: Path, made: Made, job: _Job, upscale: int) -> float | None:
+def _write(path: Path, made: Made, job: _PromptJob, upscale: int) -> float | None:
     """Write a result; returns the loudness of its sound."""
     words = job.prompt.text
     if made.pictures is None:

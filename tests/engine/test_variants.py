@@ -210,7 +210,7 @@ def test_a_backbone_alone_is_what_the_base_model_says() -> None:
 def test_a_trunk_takes_the_place_of_what_conditions(
     direction: Literal["audio", "video"], fusion: dict[str, Any], kept: int
 ) -> None:
-    """What does not depend on the generated stream is computed once for all steps of a sampler, and changes nothing."""
+    """The part that does not depend on the generated stream is computed once for all steps, and changes nothing."""
     system = _system(**fusion)
     model, given = system.linked(direction), _given(system)
     whole = _run(model, direction, given)
