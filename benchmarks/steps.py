@@ -38,7 +38,7 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Say it in words."""
+        """Return the name of the setting."""
         return f"{self.solver} {self.steps}, shift {self.shift:g}" + (
             f", guided until {self.until:g}" if self.until < 1 else ""
         )

@@ -167,7 +167,8 @@ def _score_joint(
 ) -> VariantScores:
     """Score sound and pictures from captions alone: does the picture change at the onsets of the sound?"""
     # Twice the steps, as both sides start from noise.
-    onsets, changes = generate_jointly(system, clips, count, steps=2 * recipe.steps, guidance=recipe.guidance)
+    config = SampleConfig(steps=2 * recipe.steps, guidance=recipe.guidance, shift=1.0)
+    onsets, changes = generate_jointly(system, clips, count, config)
     return _with_pictures(row, onsets, changes)
 
 

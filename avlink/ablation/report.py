@@ -50,7 +50,7 @@ class AblateReport:
         }
 
     def sections(self) -> list[Section]:
-        """Return the tables that have rows: cost, sound from pictures, pictures, the sweep."""
+        """Return the tables that have rows: cost, sound, pictures, both sweeps, learning curves."""
         means, seeds = self.means, Counter(row.name for row in self.rows if row.at is None)
         plain = [row for row in means if row.at is None]
         found = [

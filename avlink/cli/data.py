@@ -186,7 +186,7 @@ def generate(
     ] = False,
     steps: Annotated[
         int | None,
-        typer.Option("--steps", metavar="N", min=1, help="Steps of the sampler. [default: 4; pictures 8]"),
+        typer.Option("--steps", metavar="N", min=1, help="Steps of the sampler. [default: 4; pictures 8; --paper 64]"),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The seed of the first clip.")] = 0,
     paper: Annotated[
@@ -196,7 +196,7 @@ def generate(
     settings: given.SettingsOption = None,
     as_json: given.JsonOption = False,
 ) -> Answer:
-    """Generate what a model makes of the held-out clips of a recipe's files, for `avlink evaluate`.
+    """Generate sound or pictures for the held-out clips of a recipe, for `avlink evaluate`.
 
     OUT/generated has sounds (or movies with --pictures), OUT/reference the true clips under the same names. Captions
     are the prompts. The same command resumes a run that was stopped.

@@ -133,7 +133,7 @@ def ablate(
 
     OUT is a folder for the shared backbones, one training per variant, table.txt, table.json, table.png and sweep.png
     (default: runs/RECIPE). The same command resumes a run that was stopped. The default recipe trains the paper's
-    tables 1 to 3 and figure 3 at a small size, in some two hours on two cores.
+    tables 1 to 3 and figures 3 and 6 at a small size, in hours on two cores.
 
     \b
     Examples:

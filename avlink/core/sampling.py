@@ -45,8 +45,8 @@ class SampleConfig:
 SOUND = SampleConfig()
 """Sound for pictures. With even steps four leave sounds quiet and prompts unheard: words count near noise."""
 PICTURES = SampleConfig(steps=8, guidance=3.0, shift=5.0, t_condition=0.8)
-"""Pictures for sound. What they show is decided near noise, too."""
-WORDS = SampleConfig(steps=12, guidance=5.0, guidance_rescale=0.0, shift=3.0)
-"""Sound for words alone, which nothing but them decides."""
+"""Pictures for sound. Their content, too, is decided near noise."""
+TEXT = SampleConfig(steps=12, guidance=5.0, guidance_rescale=0.0, shift=3.0)
+"""Sound for text alone."""
 PAPER = SampleConfig(steps=64, guidance=5.0, guidance_rescale=0.0, shift=1.0)
 """The paper's (C.2), for both directions."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from avlink.core.bundles import find_bundle, shipped_bundles
 from avlink.core.errors import InputError, OutputError
 from avlink.core.events import JobDone, JobStarted, Listener, PlanReady, StepDone, ignore
+from avlink.core.paths import check_place
 from avlink.core.recipe import GenerateRecipe
 from avlink.core.sampling import SampleConfig
 from avlink.core.text import slug
@@ -22,7 +23,7 @@ from avlink.media.movie import write_video
 from avlink.session import Session, open_session, pick_device
 
 if TYPE_CHECKING:
-    from avlink.engine.sampling.words import Made, WordsSampler
+    from avlink.engine.sampling.prompts import GeneratedClip, PromptSampler
 
 _MOVIES = (".mp4", ".mov", ".mkv")
 _NAME_LETTERS = 48
@@ -88,6 +89,7 @@ def generate(
         raise InputError('there is no prompt; say what to generate, as by --prompt "a door slams"')
     jobs = tuple(_jobs(request))
     for job in jobs:
+        check_place(job.path)
         writer.check(job.path)
     session.tell(PlanReady(jobs=len(jobs)))
     sampler = _load(recipe, session)
@@ -139,13 +141,13 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _load(recipe: GenerateRecipe, session: Session) -> WordsSampler:
+def _load(recipe: GenerateRecipe, session: Session) -> PromptSampler:
     from avlink.engine.bundle import load_system, read_bundle
-    from avlink.engine.sampling import WordsSampler, parts_of
+    from avlink.engine.sampling import PromptSampler, components_for
 
     shipped = recipe.bundle in ("builtin", *shipped_bundles())
     bundle = read_bundle(find_bundle(recipe.bundle if shipped else str(recipe.source.path("bundle", recipe.bundle))))
-    system = load_system(bundle, parts_of(recipe.makes), pick_device(session.device))
+    system = load_system(bundle, components_for(recipe.makes), pick_device(session.device))
     sound = SampleConfig(
         steps=recipe.steps,
         solver=recipe.solver,
@@ -155,7 +157,7 @@ def _load(recipe: GenerateRecipe, session: Session) -> WordsSampler:
         t_condition=bundle.conditioning.t_video,
     )
     pictures = replace(sound, shift=recipe.picture_shift)
-    sampler = WordsSampler(system, recipe.makes, sound=sound, pictures=pictures)
+    sampler = PromptSampler(system, recipe.makes, sound=sound, pictures=pictures)
     if sampler.joint is not None and recipe.seconds is not None and recipe.seconds > sampler.window_s:
         raise InputError(
             f"seconds = {recipe.seconds:g} is too long: '{bundle.name}' makes sound and pictures at once, in one "
@@ -164,7 +166,7 @@ def _load(recipe: GenerateRecipe, session: Session) -> WordsSampler:
     return sampler
 
 
-def _write(path: Path, made: Made, job: _PromptJob, upscale: int) -> float | None:
+def _write(path: Path, made: GeneratedClip, job: _PromptJob, upscale: int) -> float | None:
     """Write a result; returns the loudness of its sound."""
     words = job.prompt.text
     if made.pictures is None:

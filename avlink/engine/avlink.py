@@ -253,20 +253,20 @@ class AVLink(nn.Module):
     def trunk(
         self, direction: Direction, x_t: Float[Tensor, "batch ..."], t: Float[Tensor, " batch"], text: TextEmbeddings
     ) -> tuple[Stream, ...]:
-        """Return what of the conditioning stream does not depend on the generated one, as `forward` takes it.
+        """Return the part of the conditioning stream that is independent of the generated one, for `forward`.
 
         At a fixed flow time it is the same at every step of a sampler: the stream before the first Fusion Block, and
         without reinjection before all of them.
         """
         backbone, spans = (self.video, self.spans_v) if direction == "audio" else (self.audio, self.spans_a)
         stream, streams = backbone.embed(x_t, t, text), []
-        for span in spans[:1] if self.mixes_streams else spans:
+        for span in spans[:1] if self.refines_condition else spans:
             stream = backbone.run(stream, *span)
             streams.append(stream)
         return tuple(streams)
 
     @property
-    def mixes_streams(self) -> bool:
+    def refines_condition(self) -> bool:
         """True if the conditioning stream depends on the generated one behind the first Fusion Block."""
         return self.config.fusion.reinject
 
@@ -287,9 +287,9 @@ class AVLink(nn.Module):
     ) -> Velocities:
         """Return G_V2A(A_t, V_t, t_a, t_v) or G_A2V of the same: the velocity of the generated modality (equation 5).
 
-        `v_t=None` (V2A only) is the branch without picture. `trunk` takes the place of what conditions: of `v_t` or of
-        `a_t`, which is then not read. `features` take the place of `v_t` if the model reads an
-        extractor's. `hits` are curves for the temporal controller (`hit_curve`); a curve of zeros is none.
+        `v_t=None` (V2A only) is the branch without picture. `features` take the place of `v_t` if the model reads an
+        extractor's, and `trunk` that of `v_t` (V2A) or `a_t` (A2V). `hits` are curves for the temporal controller
+        (`hit_curve`); a curve of zeros is none.
 
         Raises ValueError if pictures are to be generated and `v_t` is None.
         """

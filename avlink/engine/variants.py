@@ -93,7 +93,7 @@ class DirectAVLink(AVLink):
     """Backbones of which the generating one has the other's features added to its activations."""
 
     @property
-    def mixes_streams(self) -> bool:
+    def refines_condition(self) -> bool:
         """False: the conditioning stream is read, and never refined."""
         return False
 
@@ -163,7 +163,7 @@ class TextAVLink(AVLink):
     """Backbones of which the generating one reads the other's features as further words of its prompt."""
 
     @property
-    def mixes_streams(self) -> bool:
+    def refines_condition(self) -> bool:
         """False: the conditioning stream is read, and never refined."""
         return False
 

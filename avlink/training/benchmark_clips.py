@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from avlink.core.bundles import find_bundle
-from avlink.core.errors import InputError, MediaError
+from avlink.core.bundles import bundle_fingerprint, find_bundle
+from avlink.core.documents import parse_json
+from avlink.core.errors import InputError, MediaError, OutputError
 from avlink.core.events import JobDone, JobFailed, JobStarted, Listener, PlanReady, ignore
+from avlink.core.hashing import digest, fraction_text
 from avlink.core.outputs import claim_folder
-from avlink.core.paths import atomic_write, make_folder
+from avlink.core.paths import atomic_write, make_folder, write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import FoundryData, LibraryData, PhysicsData
 from avlink.core.sampling import PICTURES, SOUND, SampleConfig
@@ -26,12 +29,13 @@ from avlink.media.frames import open_frames
 from avlink.media.movie import write_video
 from avlink.media.probe import probe, require_video
 from avlink.media.wave import write_float_wave
-from avlink.training.data.decoding import short_reason, start_of
+from avlink.training.data.clip_spec import clip_spec_of
+from avlink.training.data.decoding import opened, start_of
 from avlink.training.data.prepared import write_csv
 from avlink.training.data.source_clips import SourceClip
 from avlink.training.data.sources import read_sources
-from avlink.training.data.webdataset import as_file
 
+_NOTE = "benchmark.json"
 _TALLEST = 360
 """Lines of the pictures of true clips; extractors scale them down further."""
 
@@ -70,18 +74,23 @@ def generate_benchmark(
 
     Writes `out`/generated and `out`/reference, with one file of the same name in each, as `avlink evaluate` pairs them.
     Files that are there are kept, so that a run that was stopped goes on. Clips that cannot be decoded are left out.
+    True clips are encoded again, as H.264 of at most 360 lines with AAC; the model is given the files themselves.
 
-    Raises InputError where the recipe names no files, or holds none out.
+    Raises InputError where the recipe names no files, or holds none out, and OutputError for a folder that holds other
+    files, or a benchmark of another model or other settings.
     """
     if isinstance(recipe.data, FoundryData | PhysicsData | LibraryData):
         raise InputError("a benchmark is made of files: name a recipe whose data.source is not a foundry or a library")
     clips = read_sources(recipe, recipe.data).clips["held_out"]
     if not clips:
         raise InputError("the recipe holds out no clip; set data.held_out, such as 2048")
-    claim_folder(out, marks=("generated", "reference"), what="a benchmark")
+    spec = clip_spec_of(recipe.model)
+    # A training window of sound; that of pictures is a fraction of a token longer.
+    window_s = Fraction(spec.samples, spec.sample_rate)
+    sampling = sampling or (SOUND if direction == "v2a" else PICTURES)
+    _claim(out, [direction, bundle_fingerprint(find_bundle(bundle)), asdict(sampling), seed, fraction_text(window_s)])
     for name in ("generated", "reference"):
         make_folder(out / name)
-    window_s = Fraction(recipe.model.picture.frames, recipe.model.picture.fps)
     named = list(zip(_names(clips), clips, strict=True))
     captions = [(f"{name}.mp4", clip.caption_within(float(window_s))) for name, clip in named]
     write_csv(out / "reference" / "manifest.csv", ("path", "caption"), captions)
@@ -96,16 +105,29 @@ def generate_benchmark(
             continue
         listener(JobStarted(job_id=name, name=name))
         try:
-            with as_file(clip) as path:
-                _write_true(path, start_of(path, clip, window_s), window_s, true)
-                maker.write(true, made, Prompt(text=clip.caption_within(float(window_s))), seed + number)
+            with opened(clip) as path:
+                start_s = start_of(path, clip, window_s)
+                _write_true(path, start_s, window_s, true)
+                maker.write(path, start_s, made, Prompt(text=clip.caption_within(float(window_s))), seed + number)
         except MediaError as error:
-            failed[name] = short_reason(error, clip.path)
+            failed[name] = str(error)
             listener(JobFailed(job_id=name, name=name, reason=failed[name]))
             continue
         generated += 1
         listener(JobDone(job_id=name, name=name))
     return BenchmarkReport(folder=out, generated=generated, kept=kept, failed=failed)
+
+
+def _claim(out: Path, settings: list[Any]) -> None:
+    """Note the settings in `out`. Raises OutputError where it holds other files, or was made with other settings."""
+    claim_folder(out, marks=(_NOTE,), what="a benchmark")
+    note, key = out / _NOTE, digest(settings)
+    if not note.is_file():
+        write_text(note, json.dumps({"format": 1, "settings": key}))
+    elif parse_json(note.read_text(encoding="utf-8"), str(note)).get("settings") != key:
+        raise OutputError(
+            f"{out} holds the clips of another model, direction or setting; name another folder for these"
+        )
 
 
 def _names(clips: Iterable[SourceClip]) -> list[str]:
@@ -133,14 +155,14 @@ class _Sounds:
 
     suffix = ".wav"
 
-    def __init__(self, name: str, device: str, sampling: SampleConfig | None, window_s: Fraction) -> None:
+    def __init__(self, name: str, device: str, sampling: SampleConfig, window_s: Fraction) -> None:
         bundle = read_bundle(find_bundle(name))
-        settings = replace(sampling or SOUND, t_condition=bundle.conditioning.t_video)
+        settings = replace(sampling, t_condition=bundle.conditioning.t_video)
         self.sampler = SoundSampler(load_system(bundle, V2A, device), settings)
         self.window_s = window_s
 
-    def write(self, true: Path, made: Path, prompt: Prompt, seed: int) -> None:
-        frames = open_frames(true, start_s=Fraction(0), duration_s=self.window_s, spec=self.sampler.picture)
+    def write(self, path: Path, start_s: Fraction, made: Path, prompt: Prompt, seed: int) -> None:
+        frames = open_frames(path, start_s=start_s, duration_s=self.window_s, spec=self.sampler.picture)
         shown = Frames(pixels=frames.read(0, frames.num_frames), rate=frames.rate)
         request = SoundRequest(frames=shown, duration_s=self.window_s, prompt=prompt, seed=seed)
         (sound,) = self.sampler.generate([request])
@@ -153,14 +175,15 @@ class _Pictures:
 
     suffix = ".mp4"
 
-    def __init__(self, name: str, device: str, sampling: SampleConfig | None, window_s: Fraction) -> None:
+    def __init__(self, name: str, device: str, sampling: SampleConfig, window_s: Fraction) -> None:
         bundle = read_bundle(find_bundle(name))
-        settings = replace(sampling or PICTURES, t_condition=bundle.conditioning.t_audio)
+        settings = replace(sampling, t_condition=bundle.conditioning.t_audio)
         self.sampler = PictureSampler(load_system(bundle, A2V, device), settings)
         self.window_s = window_s
 
-    def write(self, true: Path, made: Path, prompt: Prompt, seed: int) -> None:
-        heard = read_audio(true, sample_rate=self.sampler.sample_rate, mono=True, duration_s=self.window_s)
+    def write(self, path: Path, start_s: Fraction, made: Path, prompt: Prompt, seed: int) -> None:
+        rate = self.sampler.sample_rate
+        heard = read_audio(path, sample_rate=rate, mono=True, start_s=start_s, duration_s=self.window_s)
         sound = Waveform(samples=np.ascontiguousarray(heard.samples[:1]), sample_rate=heard.sample_rate)
         request = PictureRequest(sound=sound, duration_s=self.window_s, prompt=prompt, seed=seed)
         (frames,) = self.sampler.generate([request])

@@ -282,16 +282,18 @@ def picture(
 @_unless_empty
 def both(system: System, clips: ClipStore, out: Path | None) -> dict[str, float]:
     """F1 of changes in pictures against onsets of sounds, where both are generated jointly."""
-    onsets, changes = generate_jointly(system, clips, len(clips), steps=16, guidance=3.0, out=out)
+    onsets, changes = generate_jointly(
+        system, clips, len(clips), SampleConfig(steps=16, guidance=3.0, shift=1.0), out=out
+    )
     return {"both_f1_200ms": onset_summary(onsets, changes, 0.2).f1}
 
 
 def generate_jointly(
-    system: System, clips: ClipStore, count: int, *, steps: int, guidance: float, out: Path | None = None
+    system: System, clips: ClipStore, count: int, config: SampleConfig, *, out: Path | None = None
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """Generate sounds and pictures from the captions of some clips; returns onsets and changes, in seconds."""
     captions = [labels.caption for labels in clips.labels[:count]]
-    sampler = JointSampler(system, SampleConfig(steps=steps, guidance=guidance))
+    sampler = JointSampler(system, config)
     made = share_out(len(captions), lambda index: sampler.generate(Prompt(text=captions[index]), index))
     sounds, pictures = [sound.samples[0] for sound, _ in made], [frames for _, frames in made]
     rate = system.config.mel.sample_rate

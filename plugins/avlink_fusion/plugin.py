@@ -47,7 +47,7 @@ class SoundOptions(FusionOptions):
     """Steps of the solver; the paper takes 64."""
     guidance: float = Field(default=SOUND.guidance, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
-    shift: float = Field(default=SOUND.shift, gt=0, le=100)
+    shift: float = Field(default=SOUND.shift, ge=0.01, le=100)
     """Shift of the steps towards noise (Esser et al. 2024), where prompts are obeyed or not. 1 is none, as in the
     paper."""
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
@@ -76,7 +76,7 @@ class PictureOptions(FusionOptions):
     guidance: float = Field(default=PICTURES.guidance, ge=0, le=50)
     t_audio: float | None = Field(default=None, gt=0, le=1)
     """Flow time at which the sound is read; left out: that which the model was trained with (the paper's is 0.8)."""
-    shift: float = Field(default=PICTURES.shift, gt=0, le=100)
+    shift: float = Field(default=PICTURES.shift, ge=0.01, le=100)
     """Shift of the steps towards noise (Esser et al. 2024), where it is decided what pictures show. 1 is none, as in
     the paper."""
 

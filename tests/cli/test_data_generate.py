@@ -12,7 +12,8 @@ from avlink.media.audio import read_audio
 from avlink.media.probe import probe
 from avlink.testing import make_movie
 
-WINDOW_S = 31 / 6
+WINDOW_S = 5.16
+"""A training window of the recipe `vggsound`: 129 tokens of 40 ms."""
 
 
 @pytest.fixture
@@ -52,6 +53,9 @@ def test_held_out_clips_are_generated_beside_the_true_ones_and_kept(avlink, fold
     again = avlink(*command, "--steps", "1", "--device", "cpu", "--json")
     assert (again.json["generated"], again.json["kept"]) == (1, 1)
     assert (out / "generated" / "b-two.wav").read_bytes() == before
+    # Clips of other settings are not mixed with these, and no file of somebody else is replaced.
+    other = avlink(*command, "--steps", "2", "--device", "cpu")
+    assert other.code == 2 and "another model, direction or setting" in other.err
     measured = avlink("evaluate", "-s", f'generated="{out}/generated"', "-s", f'reference="{out}/reference"')
     assert measured.code == 0 and "2" in measured.out
 
@@ -79,3 +83,11 @@ def test_recipes_without_held_out_files_are_refused(
     given = [word.format(folder=folder) for word in settings]
     done = avlink("data", "generate", *given, "-o", tmp_path / "out", "--device", "cpu")
     assert done.code == 2 and said in done.err and not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_somebody_else_is_left_alone(avlink, folder: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "reference" / "manifest.csv"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    done = avlink("data", "generate", "vggsound", "-s", f'data.folder="{folder}"', "-o", tmp_path / "mine")
+    assert done.code == 2 and "holds other files" in done.err and mine.read_text() == "mine"

@@ -15,7 +15,7 @@ from avlink.core.architecture import AVLinkConfig, ExtractedConfig
 from avlink.core.errors import InputError
 from avlink.core.values import Prompt
 from avlink.engine.avlink import AVLink
-from avlink.engine.sampling import JointSampler, SampleConfig, WordsSampler
+from avlink.engine.sampling import JointSampler, PromptSampler, SampleConfig
 from avlink.engine.system import System
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -167,7 +167,7 @@ def test_sound_and_pictures_are_made_at_once_from_words() -> None:
 
 def test_a_model_of_one_shared_fusion_makes_both_at_once_and_no_longer_than_a_window() -> None:
     system, few = _system(shared=True), SampleConfig(steps=2, guidance=3.0)
-    sampler = WordsSampler(system, "both", sound=few, pictures=few)
+    sampler = PromptSampler(system, "both", sound=few, pictures=few)
     told: list[tuple[int, int]] = []
     made = sampler.generate(Prompt(text="wood"), 3, Fraction(2), on_step=lambda *done: told.append(done))
     assert sampler.joint is not None and told == [(1, 2), (2, 2)]
@@ -181,7 +181,7 @@ def test_a_backbone_alone_is_what_the_base_model_says() -> None:
     """T2A and T2V follow the backbones' own velocities (equation 2): no Fusion Block takes part."""
     system, few = _system(), SampleConfig(steps=2, guidance=1.0)
     for makes in ("audio", "video"):
-        sampler = WordsSampler(system, makes, sound=few, pictures=few)
+        sampler = PromptSampler(system, makes, sound=few, pictures=few)
         before = sampler.generate(Prompt(text="wood"), 3, Fraction(2))
         for part in (system.fusion_v2a, system.fusion_a2v):
             assert part is not None

@@ -120,7 +120,7 @@ class EvaluateRecipe(Recipe):
     steps: int = Field(default=SOUND.steps, ge=1)
     """Steps of the solver for sounds; pictures take their own default."""
     solver: SolverName = SOUND.solver
-    shift: float = Field(default=SOUND.shift, gt=0)
+    shift: float = Field(default=SOUND.shift, ge=0.01, le=100)
     """Shift of the steps of sounds towards noise (Esser et al. 2024); 1 is none."""
     guidance: float = Field(default=SOUND.guidance, ge=0)
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)

@@ -6,7 +6,7 @@ Windows, seeds and guidance. The solver belongs in `engine.flow`, what is done w
 from avlink.core.sampling import SampleConfig
 from avlink.engine.sampling.joint import JointSampler
 from avlink.engine.sampling.pictures import PictureSampler
+from avlink.engine.sampling.prompts import PromptSampler, components_for
 from avlink.engine.sampling.sound import SoundSampler
-from avlink.engine.sampling.words import WordsSampler, parts_of
 
-__all__ = ["JointSampler", "PictureSampler", "SampleConfig", "SoundSampler", "WordsSampler", "parts_of"]
+__all__ = ["JointSampler", "PictureSampler", "PromptSampler", "SampleConfig", "SoundSampler", "components_for"]

@@ -1,4 +1,4 @@
-"""The parts that both samplers share.
+"""The parts that all samplers share.
 
 All windows of a clip take each step together; where they overlap, their velocities are blended before the step,
 so that no seam is audible or visible. Noise comes from the request's own seed: others in a batch change nothing.
@@ -24,7 +24,7 @@ SHORTEST_S = 0.64
 """Shorter clips are generated at this length, their last frame held, and cut: the model was trained on none shorter."""
 
 KEPT_WINDOWS = 8
-"""Of a clip with more windows nothing is kept between steps: memory does not grow with its length."""
+"""Most windows of a clip whose video streams are kept between steps: memory must not grow with its length."""
 
 
 def seeded_noise(shape: tuple[int, ...], seed: int, salt: int) -> Tensor:

@@ -164,7 +164,7 @@ class SoundSampler(Sampler):
     def _trunks(
         self, model: AVLink | None, request: SoundRequest, windows: Sequence[Window], scene: TextEmbeddings
     ) -> list[tuple[Stream, ...]]:
-        """Return what of each window's video stream is the same at every step; empty where it takes much memory."""
+        """Return the part of each window's video stream that all steps share; empty for clips of many windows."""
         config = self.config
         reads = config.use_picture and config.use_backbone and self.extracted is None
         if model is None or not reads or len(windows) > KEPT_WINDOWS:
@@ -263,7 +263,7 @@ class SoundSampler(Sampler):
     def _noisy_pixels(self, request: SoundRequest, window: Window) -> Tensor:
         """Return V_tv, the conditioning pictures at their fixed flow time: mostly data, a little noise.
 
-        They are made anew at every step: kept, they would need memory for the whole clip.
+        Clips of many windows make them anew at every step: kept, they would need memory for the whole clip.
         """
         v_1 = lower_frame_rate(self._frames(request, window)[None], self.factor)[0]
         # Of the request's seed and the window's start, so that every step sees the same noise.

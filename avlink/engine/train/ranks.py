@@ -104,7 +104,8 @@ def sharing(ranks: Ranks) -> Iterator[None]:
 def share_out(count: int, work: Callable[[int], Result]) -> list[Result]:
     """Return [work(0), ..., work(count - 1)], on every rank of the surrounding `sharing`, which divide the calls.
 
-    Raises what `work` raised on this rank, and PeerFailed where it raised on another one.
+    Raises what `work` raised on this rank, and PeerFailed where it raised on another one. Under FSDP the others may
+    wait for its shards meanwhile, until the time-out of their group.
     """
     ranks = _SHARING.get()
     if ranks is None or ranks.count == 1:

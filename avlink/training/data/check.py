@@ -75,8 +75,10 @@ def check_sources(recipe: TrainRecipe, sample: int = 100) -> list[SourceReport]:
     for data, folder in sources_of(recipe, recipe.data):
         found = read_source(data, folder)
         clips = [clip for split in SPLITS for clip in found.clips[split]]
+        # Several crops of a file are one file.
+        files = list({clip.display_path: clip for clip in clips}.values())
         # Evenly spread: tables are often sorted, so the first files are alike.
-        picked = clips[:: max(1, len(clips) // sample)][:sample] if sample else []
+        picked = files[:: max(1, len(files) // sample)][:sample] if sample else []
         total_s, faults = 0.0, []
         for clip in picked:
             length_s, fault = _probe(clip, spec)
@@ -91,7 +93,7 @@ def check_sources(recipe: TrainRecipe, sample: int = 100) -> list[SourceReport]:
                 clips={split: len(found.clips[split]) for split in SPLITS},
                 missing=found.missing,
                 sampled=len(picked),
-                hours=mean_s * len(clips) / 3600,
+                hours=mean_s * len(files) / 3600,
                 used_hours=float(spec.window_s) * len(clips) * (1 - len(faults) / max(1, len(picked))) / 3600,
                 faults=faults,
             )

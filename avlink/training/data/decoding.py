@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -127,11 +127,21 @@ def _check_same(clip: SourceClip, row: int, identity: FileIdentity, columns: Seq
 
 
 def _decode_clip(clip: SourceClip, spec: ClipSpec, decode: _Decode) -> tuple[Any, list[float] | None]:
-    """Call `decode`. Raises MediaError where the file is at fault; OSError or AvlinkError where the machine is."""
+    """Call `decode`. Raises as `opened` does."""
+    with opened(clip) as path:
+        return decode(path, clip, start_of(path, clip, spec.window_s), spec)
+
+
+@contextmanager
+def opened(clip: SourceClip) -> Iterator[Path]:
+    """Yield the file of a clip. Raises MediaError where that is at fault, OSError or AvlinkError where the machine is.
+
+    The message of a MediaError is a reason, without the path.
+    """
     path = clip.path
     try:
         with as_file(clip) as path:
-            return decode(path, clip, start_of(path, clip, spec.window_s), spec)
+            yield path
     except MediaError as error:
         if not clip.path.exists():
             raise InputError(
