@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from avlink.ablation.cost import StepCost, whole_clip_stage
 from avlink.core.recipe import AblateRecipe, TrainRecipe
-from avlink.core.sampling import PICTURES, SampleConfig
+from avlink.core.sampling import PAPER, PICTURES
 from avlink.evaluation.foundry_sections import sole_material
 from avlink.evaluation.model import BundleModel, average_frames, fit_materials
 from avlink.metrics.condfoley import condfoley_summary
@@ -107,7 +107,7 @@ class VariantEvaluator:
             str(bundle),
             device=self._device,
             # Even steps and plain guidance, as in the paper.
-            sound=SampleConfig(steps=recipe.steps, guidance=recipe.guidance, guidance_rescale=0.0, shift=1.0),
+            sound=replace(PAPER, steps=recipe.steps, guidance=recipe.guidance),
             pictures=replace(PICTURES, guidance=recipe.guidance, shift=1.0),
             t_video=trained.conditioning.t_video if at is None else at,
             t_audio=trained.conditioning.t_audio if at is None else at,
@@ -167,7 +167,7 @@ def _score_joint(
 ) -> VariantScores:
     """Score sound and pictures from captions alone: does the picture change at the onsets of the sound?"""
     # Twice the steps, as both sides start from noise.
-    config = SampleConfig(steps=2 * recipe.steps, guidance=recipe.guidance, shift=1.0)
+    config = replace(PAPER, steps=2 * recipe.steps, guidance=recipe.guidance)
     onsets, changes = generate_jointly(system, clips, count, config)
     return _with_pictures(row, onsets, changes)
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from avlink.core.errors import BundleError
+
+if TYPE_CHECKING:
+    from avlink.core.recipe.schema import RecipeSource
 
 BUILTIN = "foley48"
 """Name of the bundle that ships with AVLink; recipes may also call it "builtin"."""
@@ -50,3 +54,8 @@ def bundle_fingerprint(folder: Path) -> str:
                 f"the bundle {folder} cannot be read: {name}: {error.strerror}; copy the whole folder again"
             ) from None
     return digest.hexdigest()
+
+
+def bundle_of(source: RecipeSource, key: str, name: str) -> str:
+    """Return the bundle `name`, the value of a recipe's `key`: a shipped one, or a folder relative to the recipe."""
+    return name if name in ("builtin", *shipped_bundles()) else str(source.path(key, name))

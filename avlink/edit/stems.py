@@ -31,7 +31,7 @@ from avlink.timeline.values import Job
 
 _FILE_VERSION = 4
 """Version of the metadata in stem files. Files of another version are written again, not generated."""
-_UNDATED = "1970-01-01T00:00:00"
+UNDATED = "1970-01-01T00:00:00"
 """Origination of stems whose media has no date: EBU Tech 3285 has no way to leave it out, and the zero of clocks tells
 that it is not known. The moment of the run would make two stems of the same content differ."""
 
@@ -116,9 +116,9 @@ def _write(
         info,
         lufs=facts["lufs"],
         true_peak_dbtp=facts["true_peak_dbtp"],
-        range_lu=_rounded(level.range_lu),
-        momentary_lufs=_rounded(level.momentary_lufs),
-        short_term_lufs=_rounded(level.short_term_lufs),
+        range_lu=rounded(level.range_lu),
+        momentary_lufs=rounded(level.momentary_lufs),
+        short_term_lufs=rounded(level.short_term_lufs),
         cues=_cues([StemHit(sample=sample, strength_db=strength_db) for sample, strength_db in facts["hits"]]),
     )
     facts["key"] = key
@@ -140,7 +140,7 @@ def _measure(sound: SoundSource, spot: Spot) -> tuple[dict[str, Any], Loudness]:
     spotted = spot(sound)
     facts = {
         "channels": sound.channels,
-        "lufs": _rounded(level.lufs),
+        "lufs": rounded(level.lufs),
         "true_peak_dbtp": round(level.true_peak_dbtp, 2),
         "hits": [[hit.sample, hit.strength_db] for hit in spotted.hits],
         "hits_left_out": spotted.left_out,
@@ -149,7 +149,8 @@ def _measure(sound: SoundSource, spot: Spot) -> tuple[dict[str, Any], Loudness]:
     return facts, level
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Return a level in hundredths of a decibel."""
     return None if value is None else round(value, 2)
 
 
@@ -165,7 +166,7 @@ def _cues(hits: Sequence[StemHit]) -> tuple[CuePoint, ...]:
 def _stamp(job: Job, target: StemTarget, span: StemSpan) -> BroadcastInfo:
     clip = job.clip
     # As of production sound that was recorded with the picture, and known by the content alone.
-    date, _, time = (job.source.recorded or _UNDATED).partition("T")
+    date, _, time = (job.source.recorded or UNDATED).partition("T")
     return BroadcastInfo(
         description=clip.name,
         date=date,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avlink.core.bundles import shipped_bundles
+from avlink.core.bundles import bundle_of
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.hits import Hit
@@ -106,9 +106,8 @@ def evaluate(
     if folder is not None and not folder.is_dir():
         raise InputError(f"media_dir '{folder}' is not a folder; name one that holds video files with sound")
     if model is None:
-        bundle = _bundle(recipe)
         model = BundleModel(
-            bundle,
+            bundle_of(recipe.source, "bundle", recipe.bundle),
             device=pick_device(device),
             sound=replace(
                 SOUND,
@@ -132,13 +131,6 @@ def evaluate(
         include={"clips", "seed", "steps", "solver", "shift", "guidance", "guidance_rescale", "captions"}
     )
     return EvaluateReport(bundle=recipe.bundle, settings=settings, sections=tuple(sections))
-
-
-def _bundle(recipe: EvaluateRecipe) -> str:
-    """Return the recipe's bundle: the name of a shipped one, or a folder relative to the recipe."""
-    if recipe.bundle in ("builtin", *shipped_bundles()):
-        return recipe.bundle
-    return str(recipe.source.path("bundle", recipe.bundle))
 
 
 def _evaluate_split(

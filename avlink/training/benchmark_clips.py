@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from avlink.core.paths import atomic_write, make_folder, write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import FoundryData, LibraryData, PhysicsData
 from avlink.core.sampling import PICTURES, SOUND, SampleConfig
-from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
+from avlink.core.values import PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
 from avlink.engine.bundle import A2V, V2A, load_system, read_bundle
 from avlink.engine.sampling import PictureSampler, SoundSampler
 from avlink.media.audio import read_audio
@@ -94,7 +94,14 @@ def generate_benchmark(
     named = list(zip(_names(clips), clips, strict=True))
     captions = [(f"{name}.mp4", clip.caption_within(float(window_s))) for name, clip in named]
     write_csv(out / "reference" / "manifest.csv", ("path", "caption"), captions)
-    maker = (_Sounds if direction == "v2a" else _Pictures)(bundle, device, sampling, window_s)
+    loaded = read_bundle(find_bundle(bundle))
+    maker: _Sounds | _Pictures
+    if direction == "v2a":
+        sampling = replace(sampling, t_condition=loaded.conditioning.t_video)
+        maker = _Sounds(window_s=window_s, sampler=SoundSampler(load_system(loaded, V2A, device), sampling))
+    else:
+        sampling = replace(sampling, t_condition=loaded.conditioning.t_audio)
+        maker = _Pictures(window_s=window_s, sampler=PictureSampler(load_system(loaded, A2V, device), sampling))
     generated = kept = 0
     failed: dict[str, str] = {}
     listener(PlanReady(jobs=len(named)))
@@ -150,36 +157,29 @@ def _write_true(path: Path, start_s: Fraction, window_s: Fraction, out: Path) ->
         write_video(temporary, frames, sound=sound)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Sounds:
     """Sounds for the pictures of true clips."""
 
-    suffix = ".wav"
-
-    def __init__(self, name: str, device: str, sampling: SampleConfig, window_s: Fraction) -> None:
-        bundle = read_bundle(find_bundle(name))
-        settings = replace(sampling, t_condition=bundle.conditioning.t_video)
-        self.sampler = SoundSampler(load_system(bundle, V2A, device), settings)
-        self.window_s = window_s
+    sampler: SoundSampler
+    window_s: Fraction
+    suffix: ClassVar[str] = ".wav"
 
     def write(self, path: Path, start_s: Fraction, made: Path, prompt: Prompt, seed: int) -> None:
         frames = open_frames(path, start_s=start_s, duration_s=self.window_s, spec=self.sampler.picture)
-        shown = Frames(pixels=frames.read(0, frames.num_frames), rate=frames.rate)
-        request = SoundRequest(frames=shown, duration_s=self.window_s, prompt=prompt, seed=seed)
+        request = SoundRequest(frames=frames, duration_s=self.window_s, prompt=prompt, seed=seed)
         (sound,) = self.sampler.generate([request])
         with atomic_write(made) as temporary:
             write_float_wave(temporary, sound)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Pictures:
     """Pictures for the sound of true clips, with that sound."""
 
-    suffix = ".mp4"
-
-    def __init__(self, name: str, device: str, sampling: SampleConfig, window_s: Fraction) -> None:
-        bundle = read_bundle(find_bundle(name))
-        settings = replace(sampling, t_condition=bundle.conditioning.t_audio)
-        self.sampler = PictureSampler(load_system(bundle, A2V, device), settings)
-        self.window_s = window_s
+    sampler: PictureSampler
+    window_s: Fraction
+    suffix: ClassVar[str] = ".mp4"
 
     def write(self, path: Path, start_s: Fraction, made: Path, prompt: Prompt, seed: int) -> None:
         rate = self.sampler.sample_rate

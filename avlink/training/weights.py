@@ -59,14 +59,10 @@ def read_start_bundles(recipe: TrainRecipe) -> list[Bundle]:
 
     Raises BundleError where there is none of that name.
     """
-    from avlink.core.bundles import find_bundle, shipped_bundles
+    from avlink.core.bundles import bundle_of, find_bundle
     from avlink.engine.bundle import read_bundle
 
-    shipped = (*shipped_bundles(), "builtin")
-    return [
-        read_bundle(find_bundle(start if start in shipped else str(recipe.source.path("start_from", start))))
-        for start in recipe.starts
-    ]
+    return [read_bundle(find_bundle(bundle_of(recipe.source, "start_from", start))) for start in recipe.starts]
 
 
 def check_start(recipe: TrainRecipe) -> None:
