@@ -207,7 +207,8 @@ class Fusion(nn.Module):
         self.blocks = self._make_blocks(config)
 
     def _make_blocks(self, config: AVLinkConfig) -> nn.ModuleList:
-        motion_dim = None if config.motion is None else config.motion.dim
+        # Pictures are made from sound alone: their fusion has nothing to read the motion of.
+        motion_dim = None if config.motion is None or self.direction == "video" else config.motion.dim
         return nn.ModuleList(
             FusionBlock(config.fusion, self.audio_dim, self.video_dim, motion_dim) for _ in range(config.fusion.blocks)
         )
