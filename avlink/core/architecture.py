@@ -131,7 +131,7 @@ class ExtractedConfig(Table):
     """Pictures per second that the extractor is given."""
 
 
-Injection = Literal["fusion", "cross_attention", "direct", "text"]
+Injection = Literal["fusion", "cross_attention", "direct", "text", "adapter"]
 
 
 class FusionConfig(Table):
@@ -146,7 +146,8 @@ class FusionConfig(Table):
     mlp_ratio: Positive = 4
     injection: Injection = "fusion"
     """Path of conditioning features into the generated stream: self-attention over both streams; cross-attention from
-    each to the other; one added vector per moment (Movie Gen Audio); or as further prompt tokens (Diff-Foley)."""
+    each to the other; one added vector per moment (Movie Gen Audio); further prompt tokens (Diff-Foley); or attention
+    to a few words that stand for the whole clip (FoleyCrafter's semantic adapter)."""
     reinject: bool = True
     """Symmetric feature reinjection: refine the conditioning stream too. Off: only read it."""
     after: Positive | None = None
@@ -199,7 +200,8 @@ class AVLinkConfig(Table):
         fusion, depth = self.fusion, min(self.audio.depth, self.video.depth)
         if fusion.after is not None and fusion.after > depth:
             raise ValueError(f"fusion.after = {fusion.after}: the backbones have {depth} blocks")
-        one_way = fusion.injection in ("direct", "text") or fusion.after is not None or fusion.extracted is not None
+        one_way = fusion.injection not in ("fusion", "cross_attention")
+        one_way = one_way or fusion.after is not None or fusion.extracted is not None
         if fusion.shared and one_way:
             raise ValueError("fusion.shared is for Fusion Blocks between both backbones, which this fusion has not")
         if self.controller is not None and fusion.injection in ("direct", "text"):

@@ -1,7 +1,8 @@
 """The simpler feature injections of table 2: direct alignment and concatenation to text.
 
 Both reduce a frame's tokens to their mean, as the models that they stand for have one vector per frame. Neither refines
-the conditioning stream. Symmetric cross-attention is a switch of `FusionBlock`.
+the conditioning stream. Symmetric cross-attention is a switch of `FusionBlock`, FoleyCrafter's adapter stands in
+`semantic_adapter`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from avlink.engine.avlink import AVLink, Direction, Fusion
 from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, Stream, VideoDiT, modulate
 from avlink.engine.nn.embed import sinusoids
+from avlink.engine.semantic_adapter import AdapterAVLink, AdapterFusion
 
 _TIME_DIM = 64
 
 
 def make_fusion(config: AVLinkConfig, direction: Direction) -> Fusion:
     """Return the untrained fusion of one direction, with the feature injection of `config`."""
-    return {"direct": DirectFusion, "text": TextFusion}.get(config.fusion.injection, Fusion)(config, direction)
+    kinds = {"direct": DirectFusion, "text": TextFusion, "adapter": AdapterFusion}
+    return kinds.get(config.fusion.injection, Fusion)(config, direction)
 
 
 def link_backbones(
@@ -36,7 +39,8 @@ def link_backbones(
     controller: TemporalController | None = None,
 ) -> AVLink:
     """Return the model that links two backbones by `fusion`; modules are shared, not copied."""
-    model = {"direct": DirectAVLink, "text": TextAVLink}.get(config.fusion.injection, AVLink)
+    kinds = {"direct": DirectAVLink, "text": TextAVLink, "adapter": AdapterAVLink}
+    model = kinds.get(config.fusion.injection, AVLink)
     return model(config, audio=audio, video=video, fusion=fusion, controller=controller)
 
 

@@ -235,7 +235,7 @@ def sound(
     system: System,
     clips: ClipStore,
     out: Path | None,
-    t_video: float,
+    config: SampleConfig,
     extractor: FeatureExtractor | None,
     distances: FrechetDistances,
     *,
@@ -245,9 +245,7 @@ def sound(
 
     With `with_hits` the model is told the true hits.
     """
-    # Fewer steps than a user would take: validation must not take longer than the training.
-    few = replace(SOUND, steps=8, t_condition=t_video)
-    sounds = _generate_sounds(system, clips, few, extractor, with_hits=with_hits)
+    sounds = _generate_sounds(system, clips, config, extractor, with_hits=with_hits)
     found = [list(detect_onsets(s, system.config.mel.sample_rate).times_s) for s in sounds]
     save_sounds(system, sounds[:NUM_SAMPLES], _event_times(clips), out, "sound")
     wide, narrow = (onset_summary(_event_times(clips), found, window) for window in (0.1, 0.05))

@@ -30,8 +30,11 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "fusion_hits": ("vae", "audio", "video", "fusion_v2a"),
     "fusion_a2v": ("vae", "audio", "video"),
     "fusion_joint": ("vae", "audio", "video"),
+    "reflow_v2a": ("vae", "audio", "video", "fusion_v2a"),
 }
 """The components that a stage builds on."""
+_BACKBONES = {"audio", "video"}
+"""Those that a stage of the fusion may begin anew."""
 
 
 def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.device) -> System:
@@ -45,6 +48,11 @@ def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.d
     system.eval()
     have = load_start(recipe, system, clips_folder(recipe, out), str(device))
     have |= load_stages(out, stage, system.components())
+    if stage in recipe.stages and recipe.stages[stage].untrained:
+        fresh = System(recipe.model)
+        for name in _BACKBONES:
+            getattr(system, name).load_state_dict(getattr(fresh, name).state_dict())
+        have |= _BACKBONES
     missing = [name for name in _NEEDS.get(stage, ()) if name not in have]
     if missing:
         raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")

@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cross_attention": {"injection": "cross_attention"},
     "direct": {"injection": "direct"},
     "text": {"injection": "text"},
+    "adapter": {"injection": "adapter"},
     "no_reinjection": {"reinject": False},
     "after": {"after": 1},
     "shared": {"shared": True},
@@ -124,6 +125,19 @@ def test_direct_alignment_hears_only_the_nearest_picture() -> None:
     seen[:, 10 * 8] += 1
     changed = (block(x, seen, time, at, others_at) != before).any(-1)[0]
     assert torch.equal(changed, (at - 10.5).abs() < 0.5)
+
+
+@torch.no_grad()
+def test_the_semantic_adapter_tells_what_is_seen_and_not_when() -> None:
+    """Its words are the same in whatever order the pictures come, and every moment of the sound reads all of them."""
+    system = _system(injection="adapter")
+    assert system.fusion_v2a is not None
+    block = system.fusion_v2a.blocks[0]
+    x, seen = torch.randn(1, 129, 32), torch.randn(1, 31 * 8, 48)
+    before = block(x, seen)
+    torch.testing.assert_close(block(x, seen[:, torch.randperm(31 * 8)]), before)
+    seen[:, 10 * 8] += 5
+    assert (block(x, seen) != before).any(-1).all()
 
 
 @torch.no_grad()

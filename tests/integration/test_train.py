@@ -22,7 +22,7 @@ from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Wav
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_recipe import FOUNDRY, MODEL, MOTION, READOUT, stages
 
-ALL = "vae vocoder appearance motion audio video readout fusion_v2a fusion_a2v"
+ALL = "vae vocoder appearance motion audio video readout fusion_v2a fusion_a2v reflow_v2a"
 
 
 @pytest.fixture(scope="module")

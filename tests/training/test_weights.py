@@ -6,11 +6,22 @@ import pytest
 import torch
 from torch import nn
 
+from avlink.core.bundles import find_bundle
 from avlink.core.errors import BundleError
 from avlink.core.recipe import load_recipe
-from avlink.engine.bundle import load_into, write_bundle
+from avlink.engine.bundle import load_into, read_bundle, write_bundle
 from avlink.engine.system import System
-from avlink.training.weights import check_start, is_done, load_stages, load_start, read_start_bundles, save_stage
+from avlink.training.weights import (
+    check_start,
+    is_done,
+    load_stages,
+    load_start,
+    read_start_bundles,
+    save_stage,
+    system_for_stage,
+)
+
+BUILTIN = read_bundle(find_bundle("builtin"))
 
 
 def _filled(value: float) -> dict[str, torch.Tensor]:
@@ -55,6 +66,21 @@ def test_of_a_component_taken_in_part_tensors_of_equal_shape_come_from_the_bundl
     assert 0.9 * len(before) < taken < len(before)
     with pytest.raises(BundleError, match="its audio is built otherwise"):
         check_start(recipe.model_copy(update={"start_partly": ()}))
+
+
+@pytest.mark.parametrize("untrained", [True, False])
+def test_a_stage_that_begins_untrained_takes_all_but_the_backbones_from_its_start(
+    untrained: bool, tmp_path: Path
+) -> None:
+    settings = [f"stages.fusion_v2a.untrained={str(untrained).lower()}"]
+    recipe = load_recipe("foley48/fusion_v2a", "train", settings)
+    system = system_for_stage(recipe, tmp_path, "fusion_v2a", torch.device("cpu"))
+    stored = System(recipe.model)
+    load_into({name: part for name, part in stored.components().items() if name in ("audio", "video", "vae")}, BUILTIN)
+    for name in ("audio", "video", "vae"):
+        pairs = zip(stored.component(name).parameters(), system.component(name).parameters(), strict=True)
+        same = all(torch.equal(one, other) for one, other in pairs)
+        assert same is (name == "vae" or not untrained), name
 
 
 def test_of_several_bundles_with_a_component_the_last_one_counts_and_alone_must_fit(tmp_path: Path) -> None:

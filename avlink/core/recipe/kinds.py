@@ -87,6 +87,15 @@ class TrainRecipe(Recipe):
         return self
 
     @model_validator(mode="after")
+    def _reflow_has_a_fusion(self) -> TrainRecipe:
+        if "reflow_v2a" in self.stages and (self.model.fusion.shared or self.model.fusion.extracted is not None):
+            raise ValueError(
+                "stage 'reflow_v2a' straightens a fusion for sound alone that reads the video backbone: leave out "
+                "model.fusion.shared and model.fusion.extracted"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _edited_clips_are_controlled(self) -> TrainRecipe:
         if not isinstance(self.data, FoundryData) or not self.data.edited:
             return self
@@ -94,7 +103,7 @@ class TrainRecipe(Recipe):
             raise ValueError("data.edited is for models with a temporal controller: add [model.controller]")
         controlled = "fusion_hits" if self.model.fusion_for_hits else "fusion_v2a"
         for name in self.stages:
-            if name not in ("vae", "vocoder", "audio", controlled):
+            if name not in ("vae", "vocoder", "audio", "reflow_v2a", controlled):
                 raise ValueError(
                     f"stage '{name}' cannot learn from data.edited: its pictures would not fit their sound"
                 )

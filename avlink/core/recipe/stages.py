@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from avlink.core.sampling import SOUND
 from avlink.core.tables import Ints, Positive, Table
 
 StageName = Literal[
@@ -23,9 +24,10 @@ StageName = Literal[
     "fusion_hits",
     "fusion_a2v",
     "fusion_joint",
+    "reflow_v2a",
 ]
 STAGES: tuple[StageName, ...] = get_args(StageName)
-"""Stages in the order in which they run: codec, motion stem, spotter, backbones, readout, fusions."""
+"""Stages in the order in which they run: codec, motion stem, spotter, backbones, readout, fusions, reflow."""
 
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "codec", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
@@ -62,6 +64,25 @@ FUSION_RATES = Rates(text_drop=0.5, time_location=-1.0)
 """Sections C.1 and D.1 for Fusion Blocks."""
 
 
+class TeacherTable(Table):
+    """In the stage `reflow_v2a`: sampling by the model that the stage starts from, whose ends the student learns."""
+
+    steps: Positive = 8
+    """Steps over the whole path."""
+    segments: Positive = 1
+    """Stretches of the path of which each becomes a straight line: the steps that the student is to take."""
+    guidance: float = Field(default=SOUND.guidance, ge=1)
+    guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
+    shift: float = Field(default=SOUND.shift, ge=0.01, le=100)
+    """Shift of the steps towards noise, which the student is sampled with, too."""
+
+    @model_validator(mode="after")
+    def _segments_have_steps(self) -> TeacherTable:
+        if self.steps % self.segments:
+            raise ValueError(f"steps = {self.steps} do not divide among {self.segments} segments")
+        return self
+
+
 class StageTable(Table):
     """Optimiser, schedule and validation of one stage."""
 
@@ -86,6 +107,8 @@ class StageTable(Table):
     ema: float = Field(default=0.998, ge=0, lt=1)
     finetune: bool = False
     """In fusion stages: train the backbone of the generated modality too (table 2, w/FT)."""
+    untrained: bool = False
+    """In fusion stages: both backbones begin with random weights and learn together (MM-Diffusion)."""
     motion: bool = True
     """In fusion stages: train the motion stem too, if the model has one."""
     stft_sizes: Ints = (256, 512, 1024)
@@ -110,6 +133,7 @@ class StageTable(Table):
     the steps that go without it (`motion_drop`). The velocity with it holds what the picture tells, without noise."""
     tasks: Annotated[tuple[Task, ...], Field(strict=False, min_length=1)] = ("v2a", "a2v")
     """Tasks of a joint fusion, among which every batch is divided."""
+    teacher: TeacherTable = TeacherTable()
     text_drop: float | None = Field(default=None, ge=0, le=1)
     """This and the next seven fields override those of `Rates`; by default they are the paper's for the stage."""
     other_text_drop: float | None = Field(default=None, ge=0, le=1)
@@ -158,8 +182,9 @@ class LogTable(Table):
 class Conditioning(Table):
     """Flow times of the conditioning modality (section 4.4)."""
 
-    times: Literal["fixed", "uniform"] = "fixed"
-    """In training: the fixed times of inference, or uniform ones (table 2; figure 3 needs such a model)."""
+    times: Literal["fixed", "uniform", "mixed"] = "fixed"
+    """In training: the fixed times of inference, or uniform ones (table 2; figure 3 needs such a model). "mixed" also
+    gives each modality a flow time of its own in the task `both`: one training for every direction (AVDiT)."""
     t_video: float = Field(default=0.96, gt=0, le=1)
     """Flow time of the video stream for V2A."""
     t_audio: float = Field(default=0.8, gt=0, le=1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avlink.core.errors import InputError
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.recipe import TrainRecipe
+from avlink.core.sampling import SOUND
 from avlink.evaluation.extractors import BUILTIN_EXTRACTORS, fusion_extractor
 from avlink.hooks import Medium
 from avlink.training.distances import FrechetDistances, frechet_extractors
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
 
 _GENERATED: Mapping[str, Medium] = {"v2a": "sound", "a2v": "pictures"}
 """The medium that a task of the fusion generates, and that Fréchet distances are taken of."""
+_TASKS: Mapping[str, tuple[Task, ...]] = {
+    "fusion_v2a": ("v2a",),
+    "fusion_hits": ("v2a",),
+    "fusion_a2v": ("a2v",),
+    "reflow_v2a": ("v2a",),
+}
+"""Those of the stages of one direction; a joint fusion has those of its table."""
 
 
 def loop_config(recipe: TrainRecipe, name: str) -> LoopConfig:
@@ -71,7 +80,7 @@ def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> No
         except InputError as error:
             raise InputError(f"stage '{name}': {error}") from None
         tasks, batch = tasks_of(name, recipe), recipe.stages[name].batch  # type: ignore[index]
-        if name.startswith("fusion") and batch < len(tasks):
+        if is_fusion(name) and batch < len(tasks):
             raise InputError(
                 f"stage '{name}': batch = {batch} leaves one of the tasks {', '.join(tasks)} without clips in each "
                 f"step; make it at least {len(tasks)}"
@@ -89,7 +98,7 @@ def check_extractors(recipe: TrainRecipe, stages: Sequence[str], listener: Liste
     Raises RecipeError for extractors that give no distance, InputError where a checkpoint is missing.
     """
     ever, now = (
-        {_GENERATED.get(task) for name in names if name.startswith("fusion") for task in tasks_of(name, recipe)}
+        {_GENERATED.get(task) for name in names if is_fusion(name) for task in tasks_of(name, recipe)}
         for names in (recipe.stages, stages)
     )
     for medium, extractors in frechet_extractors(recipe).items() if recipe.log.judge else ():
@@ -104,8 +113,12 @@ def check_extractors(recipe: TrainRecipe, stages: Sequence[str], listener: Liste
 
 def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
     """Return the tasks of a stage of the fusion."""
-    one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_hits": ("v2a",), "fusion_a2v": ("a2v",)}
-    return one.get(name, recipe.stages[name].tasks)  # type: ignore[index]
+    return _TASKS.get(name, recipe.stages[name].tasks)  # type: ignore[index]
+
+
+def is_fusion(name: str) -> bool:
+    """Return True for a stage that trains Fusion Blocks."""
+    return name in _TASKS or name == "fusion_joint"
 
 
 def frozen_modules(system: System, stage: Stage) -> list[nn.Module]:
@@ -130,12 +143,12 @@ def build_stage(
     from avlink.training import validation
     from avlink.training.data.clips import StillStore
     from avlink.training.data.maps import MapStore
-    from avlink.training.stages import backbones, codec, fusion, motion, readout, spotter
+    from avlink.training.stages import backbones, codec, fusion, motion, readout, reflow, spotter
     from avlink.training.stages.inputs import device_of
 
     samples = out if write_samples else None
     table = recipe.stages[name]  # type: ignore[index]
-    rates = table.rates(FUSION_RATES if name.startswith("fusion") else BACKBONE_RATES)
+    rates = table.rates(FUSION_RATES if is_fusion(name) else BACKBONE_RATES)
     if name == "vae":
         return codec.VAEStage(system, clips)
     if name == "vocoder":
@@ -182,6 +195,18 @@ def build_stage(
         from avlink.training.data.precomputed import features_of
 
         features = features_of(recipe, clips, clips.root.parent, listener, str(device_of(system)))
+    validate_fusion = _fusion_validation(name, recipe, system, held_out, samples)
+    if name == "reflow_v2a":
+        return reflow.ReflowStage(
+            system,
+            clips,
+            latents,
+            teacher=table.teacher,
+            conditioning=recipe.conditioning,
+            rates=rates,
+            finetune=table.finetune,
+            validate=validate_fusion,
+        )
     return fusion.FusionStage(
         system,
         clips,
@@ -191,25 +216,20 @@ def build_stage(
         conditioning=recipe.conditioning,
         rates=rates,
         finetune=table.finetune,
+        untrained=table.untrained,
         train_motion=table.motion,
         motion_weight=table.motion_weight,
         onset_weight=table.onset_weight,
         distill=table.distill,
         features=features,
-        validate=_fusion_validation(recipe, tasks, system, held_out, samples, with_hits=name == "fusion_hits"),
+        validate=validate_fusion,
     )
 
 
 def _fusion_validation(
-    recipe: TrainRecipe,
-    tasks: Sequence[Task],
-    system: System,
-    held_out: ClipStore,
-    samples: Path | None,
-    *,
-    with_hits: bool,
+    name: str, recipe: TrainRecipe, system: System, held_out: ClipStore, samples: Path | None
 ) -> Validate:
-    """Return the validation of a fusion; `with_hits` it is told the true hits.
+    """Return the validation of a stage of the fusion; one of hits is told the true hits.
 
     Extractors are loaded and tried at once: an error is better told now than after hours of training.
     """
@@ -218,7 +238,13 @@ def _fusion_validation(
 
     if not recipe.log.judge:
         return no_validation
-    times, generated = recipe.conditioning, {_GENERATED[task] for task in tasks if task in _GENERATED}
+    times, tasks = recipe.conditioning, tasks_of(name, recipe)
+    generated = {_GENERATED[task] for task in tasks if task in _GENERATED}
+    # Fewer steps than a user would take: validation must not take longer than the training.
+    config = replace(SOUND, steps=8, t_condition=times.t_video)
+    if name == "reflow_v2a":
+        teacher = recipe.stages["reflow_v2a"].teacher
+        config = replace(config, steps=teacher.segments, shift=teacher.shift, guidance=1.0)
     extractors, device = frechet_extractors(recipe), str(device_of(system))
     sound_distances, picture_distances = (
         FrechetDistances(extractors[medium] if medium in generated else (), device) for medium in ("sound", "pictures")
@@ -231,8 +257,8 @@ def _fusion_validation(
     def validate() -> dict[str, float]:
         figures: dict[str, float] = {}
         if "sound" in generated:
-            given = (times.t_video, extractor, sound_distances)
-            figures |= validation.sound(system, held_out, samples, *given, with_hits=with_hits)
+            told = name == "fusion_hits"
+            figures |= validation.sound(system, held_out, samples, config, extractor, sound_distances, with_hits=told)
         if "pictures" in generated:
             figures |= validation.picture(system, held_out, samples, times.t_audio, picture_distances)
         return figures | (validation.both(system, held_out, samples) if "both" in tasks else {})

@@ -38,8 +38,15 @@ from avlink.training.stages.inputs import (
 )
 from avlink.training.stages.onset_readout import ONSETS_A_SECOND, OnsetReadout
 
-_DIRECTIONS: Mapping[str, Direction] = {"fusion_v2a": "audio", "fusion_hits": "audio", "fusion_a2v": "video"}
+_DIRECTIONS: Mapping[str, Direction] = {
+    "fusion_v2a": "audio",
+    "fusion_hits": "audio",
+    "fusion_a2v": "video",
+    "reflow_v2a": "audio",
+}
 """The stages of one direction."""
+_COMPONENTS: Mapping[str, str] = {"reflow_v2a": "fusion_v2a"}
+"""The fusion that a stage trains, where it is not named alike."""
 _PURE_NOISE = 0.5
 """Share of clips whose sound is noise alone in steps in which onsets are read from the video stream."""
 _ANONYMOUS = 0.3
@@ -75,11 +82,11 @@ class FusionStage:
     """Fusion Blocks (eq. 5), and the motion stem with them.
 
     `tasks` divide every batch: v2a and a2v keep the conditioning side at its fixed flow time, "both" generates both
-    sides at one flow time. The backbones stay frozen; with `finetune` the one of the generated side learns too (table
-    2, w/FT). Without `train_motion` the motion stem stays frozen as well. Flow times are logit-normal (appendix D.1).
-    `rates` give the share of texts that are dropped and of clips without any condition, for guidance (C.1, C.2). One
-    step in five (`shorter`) trains on a shorter stretch, so that short clips work. `features` (clips, pictures, values)
-    are an extractor's, where the model reads those instead of the video backbone's.
+    sides. The backbones stay frozen; with `finetune` the one of the generated side learns too (table 2, w/FT), with
+    `untrained` both do. Without `train_motion` the motion stem stays frozen as well. Flow times are logit-normal
+    (appendix D.1). `rates` give the share of texts that are dropped and of clips without any condition, for guidance
+    (C.1, C.2). One step in five (`shorter`) trains on a shorter stretch, so that short clips work. `features` (clips,
+    pictures, values) are an extractor's, where the model reads those instead of the video backbone's.
     """
 
     shorter = 0.2
@@ -95,6 +102,7 @@ class FusionStage:
         conditioning: Conditioning | None = None,
         rates: Rates = FUSION_RATES,
         finetune: bool = False,
+        untrained: bool = False,
         train_motion: bool = True,
         motion_weight: float = 0.0,
         onset_weight: float = 0.0,
@@ -106,21 +114,20 @@ class FusionStage:
         self.name, self.tasks, self.validate = name, tuple(tasks), validate
         self.conditioning, self.rates, self.device = conditioning or Conditioning(), rates, device_of(system)
         # A fusion for one direction is a component of its own; all others share "fusion".
-        component = name if name in _DIRECTIONS else "fusion"
+        component = _COMPONENTS.get(name, name) if name in _DIRECTIONS else "fusion"
         self.model = system.linked(_DIRECTIONS.get(name, "both"), with_hits=name == "fusion_hits")
         self.trained: dict[str, nn.Module] = {component: self.model.fusion}
         self.frozen: tuple[nn.Module, ...] = ()
-        if finetune:
-            self.trained |= {
-                side: getattr(system, side)
-                for side, task in (("audio", "v2a"), ("video", "a2v"))
-                if {task, "both"} & set(self.tasks)
-            }
+        self.trained |= {
+            side: getattr(system, side)
+            for side, task in (("audio", "v2a"), ("video", "a2v"))
+            if untrained or (finetune and {task, "both"} & set(self.tasks))
+        }
         self.motion_weight, self.onset_weight = motion_weight, onset_weight if "v2a" in self.tasks else 0.0
         self.distill = distill
         if self.onset_weight:
             config = system.config
-            if config.fusion.extracted is not None or config.fusion.injection in ("direct", "text"):
+            if config.fusion.extracted is not None or config.fusion.injection in ("direct", "text", "adapter"):
                 raise InputError(
                     f"stages.{name}.onset_weight reads the video stream between Fusion Blocks, which this model.fusion "
                     "has not; leave it out"
@@ -196,7 +203,10 @@ class FusionStage:
             motion = None if dropped else tokens
             if self.train_motion:
                 losses |= self._motion_losses(seen, batch)
-        hits = None if self.controller is None else self._hits(batch, gone, generator)
+        hits = None
+        if self.controller is not None:
+            tokens_a = batch.latents.shape[1]
+            hits = self.hit_curves(batch.labels[gone:], tokens_a, float(batch.start_s), generator)
         made = []
         if gone:
             times = {"t_a": t_a[:gone], "t_v": t_v[:gone]}
@@ -254,14 +264,16 @@ class FusionStage:
         labels = [batch.labels[row] for row in true]
         return motion_losses(seen, labels, stem.fps, stem.classes, shift_s=float(batch.start_s))
 
-    def _hits(self, batch: _Batch, gone: int, generator: torch.Generator) -> Tensor:
-        """Return the curves of the true hits of all clips but the first `gone`; zeros where they are dropped."""
+    def hit_curves(
+        self, labels: Sequence[ClipLabels], tokens: int, start_s: float, generator: torch.Generator
+    ) -> Tensor:
+        """Return the curves of the true hits of clips, (clips, tokens, values); zeros where they are dropped."""
         assert self.system.config.controller is not None
         rows = []
         for label, dropped, anonymous in zip(
-            batch.labels[gone:],
-            torch.rand(len(batch) - gone, generator=generator).tolist(),
-            torch.rand(len(batch) - gone, generator=generator).tolist(),
+            labels,
+            torch.rand(len(labels), generator=generator).tolist(),
+            torch.rand(len(labels), generator=generator).tolist(),
             strict=True,
         ):
             found = hits_of(label)
@@ -270,9 +282,9 @@ class FusionStage:
             curve = hit_curve(
                 found,
                 self.system.config.controller,
-                tokens=batch.latents.shape[1],
+                tokens=tokens,
                 tokens_per_second=self.system.config.tokens_per_second,
-                start_s=float(batch.start_s),
+                start_s=start_s,
             )
             # The picture of an edited clip is wrong about its sound: without hits it would teach to ignore pictures.
             rows.append(curve if label.edited or dropped >= self.rates.hits_drop else torch.zeros_like(curve))
@@ -306,18 +318,21 @@ class FusionStage:
         return losses | ({"motion_v": motion_loss(out, video)} if self.motion_weight else {})
 
     def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Losses of both sides, from noise at one flow time."""
-        t = self._sampled_times(len(batch), generator)
-        audio = sample_path(noise_like(batch.latents, generator), batch.latents, t)
-        video = sample_path(noise_like(batch.slow, generator), batch.slow, t)
+        """Losses of both sides, at one flow time, or at one for each with mixed times (AVDiT, Kim et al. 2024)."""
+        t_a = t_v = self._sampled_times(len(batch), generator)
+        if self.conditioning.times == "mixed":
+            # Every pair of times is seen: one of them near 1 is V2A or A2V, equal ones are joint generation.
+            t_v = self._sampled_times(len(batch), generator)
+        audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
+        video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
         # The text is the only condition here: without it a clip has none.
         text = drop_text([label.caption for label in batch.labels], self.rates.no_condition, generator)
         out = self.model(
             "both",
             audio.x_t,
             video.x_t,
-            t_a=t,
-            t_v=t,
+            t_a=t_a,
+            t_v=t_v,
             text_a=self._text("audio", text),
             text_v=self._text("video", text),
         )
@@ -334,7 +349,7 @@ class FusionStage:
 
     def _condition_times(self, fixed: float, count: int, generator: torch.Generator) -> Tensor:
         """Flow times of the conditioning side: its fixed one, or uniform ones (figure 3, table 2)."""
-        if self.conditioning.times == "uniform":
+        if self.conditioning.times != "fixed":
             return torch.rand(count, generator=generator).to(self.device)
         return torch.full((count,), fixed, device=self.device)
 
