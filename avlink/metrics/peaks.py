@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 from scipy.ndimage import median_filter
 
 USUAL_S = 1.0
@@ -26,10 +26,8 @@ def find_peaks(curve: NDArray[np.float64], *, least: float, gap: float) -> list[
 
     Each is refined by the parabola through it and its neighbours. A plateau counts once, in its middle.
     """
-    # Lower values around both ends, so that the first and the last sample can be peaks.
-    padded = np.concatenate([[-np.inf], curve, [-np.inf]])
-    found, _ = signal.find_peaks(padded, height=least, distance=max(1.0, gap))
-    return [_refined(curve, int(index) - 1) for index in found]
+    found = _local_maxima(curve)
+    return [_refined(curve, index) for index in _apart(curve, found[curve[found] >= least], gap)]
 
 
 def beyond_usual(curve: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
@@ -52,6 +50,30 @@ def standing_out(curve: NDArray[np.float64], rate: float, *, times: float, least
         return []
     found = find_peaks(beyond, least=max(times * spread, least), gap=gap_s * rate)
     return [Peak(at=peak.at, height=float(curve[round(peak.at)])) for peak in found]
+
+
+def _local_maxima(curve: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the places of all local maxima, of a plateau its middle; the first and the last sample can be one."""
+    # Not scipy.signal, whose import takes longer than reading a short clip.
+    if not len(curve):
+        return np.zeros(0, np.intp)
+    ends = np.flatnonzero(np.diff(curve))
+    first, last = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(curve) - 1]])
+    # Lower values around both ends.
+    levels = np.concatenate([[-np.inf], curve[first], [-np.inf]])
+    higher = (levels[1:-1] > levels[:-2]) & (levels[1:-1] > levels[2:])
+    return (first[higher] + last[higher]) // 2
+
+
+def _apart(curve: NDArray[np.float64], places: NDArray[np.intp], gap: float) -> list[int]:
+    """Return those of `places`, in order, of which none is nearer than `gap` to a higher one that is kept."""
+    kept: list[int] = []
+    # From the highest down; of equal ones the later first.
+    for place in places[np.argsort(curve[places], kind="stable")][::-1].tolist():
+        at = bisect.bisect(kept, place)
+        if all(abs(place - other) >= gap for other in kept[max(0, at - 1) : at + 1]):
+            kept.insert(at, place)
+    return kept
 
 
 def _refined(curve: NDArray[np.float64], index: int) -> Peak:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from avlink.core.values import SoundSource, StemHit
-from avlink.metrics.onsets import find_onsets
 
 VERSION = 1
 """Raised when the same sound gives other hits, so that existing stems are spotted anew."""
@@ -37,6 +36,9 @@ def spot_hits(sound: SoundSource, *, most: int = MAX_HITS) -> Spotted:
     A sound that has begun before the first 16 ms gives no hit there: a cut into a sound is none. Raises ValueError for
     values that are not finite.
     """
+    # Here: a run whose stems are kept finds none, and need not wait for scipy.
+    from avlink.metrics.onsets import find_onsets
+
     onsets = find_onsets(sound)
     strong = np.flatnonzero(onsets.strengths >= MIN_STRENGTH_DB)
     # A stable sort keeps the earlier of equals.

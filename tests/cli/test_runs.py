@@ -58,6 +58,16 @@ def test_sonify_gives_a_report(avlink, tone, movie: Path) -> None:
     assert "LUFS" in again.out
 
 
+def test_a_run_that_keeps_all_stems_waits_for_no_heavy_library(program, tone, movie: Path) -> None:
+    """Neither torch nor scipy is imported, whose imports take longer than such a run."""
+    assert program("sonify", movie, *tone).code == 0
+    again = program("sonify", movie, *tone, python=("-X", "importtime"))
+    assert again.code == 0 and "1 cached" in again.out
+    imported = {line.rpartition("|")[2].strip() for line in again.err.splitlines() if line.startswith("import time:")}
+    assert "avlink.edit.sonify" in imported
+    assert not {"torch", "scipy"} & {name.partition(".")[0] for name in imported}
+
+
 def test_a_dry_run_writes_nothing(avlink, tone, movie: Path) -> None:
     before = sorted(movie.parent.iterdir())
     ran = avlink("sonify", movie, *tone, "--dry-run")

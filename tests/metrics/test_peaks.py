@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import signal
 
-from avlink.metrics.peaks import beyond_usual, standing_out
+from avlink.metrics.peaks import beyond_usual, find_peaks, standing_out
 
 RATE = 60.0
 
@@ -39,3 +40,19 @@ def test_ripples_below_the_least_height_and_flat_curves_have_no_peaks() -> None:
     assert standing_out(ripples, RATE, times=1.0, least=0.05, gap_s=0.1) == []
     assert standing_out(np.full(600, 0.7), RATE, times=1.0, least=0.0, gap_s=0.1) == []
     assert standing_out(np.zeros(0), RATE, times=1.0, least=0.0, gap_s=0.1) == []
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=60), st.floats(0.5, 12), st.integers(-1, 5))
+def test_peaks_are_those_of_scipy_and_the_ends_can_be_some(levels: list[int], gap: float, least: int) -> None:
+    curve = np.array(levels, np.float64)
+    padded = np.concatenate([[-np.inf], curve, [-np.inf]])
+    # Without ties of height: which of equals stays is an order of sorting.
+    padded += np.linspace(0, 0.1, len(padded)) if gap > 1 else 0.0
+    found = find_peaks(padded[1:-1], least=least, gap=gap)
+    wanted, heights = signal.find_peaks(padded, height=least, distance=max(1.0, gap))
+    assert [peak.height for peak in found] == heights["peak_heights"].tolist()
+    assert [peak.at for peak in found] == pytest.approx((wanted - 1).tolist(), abs=0.5)
+
+
+def test_a_plateau_counts_once_in_its_middle() -> None:
+    assert [peak.at for peak in find_peaks(np.array([0.0, 1, 1, 1, 0, 2, 2]), least=0.5, gap=1)] == [2, 5.5]
