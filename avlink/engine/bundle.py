@@ -20,6 +20,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from avlink.core.architecture import COMPONENTS, AVLinkConfig
 from avlink.core.disk import report_full_disk
@@ -74,7 +75,8 @@ class Bundle:
 
 def tensor_digest(tensor: Tensor) -> str:
     """Return the BLAKE2b digest of a tensor's bytes."""
-    raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    # The tensor's own memory, which is not copied.
+    raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
@@ -204,15 +206,31 @@ def _is_entry(entry: Any) -> bool:
 def load_system(bundle: Bundle, components: Iterable[str] | None = None, device: str = "cpu") -> System:
     """Return the system of `bundle` in fp32 on `device`, with the weights of `components` (default: all) loaded.
 
-    Raises BundleError naming the first shard or tensor that is missing or altered.
+    The other components have no weights that mean anything. Raises BundleError naming the first shard or tensor that is
+    missing or altered.
     """
-    system = System(bundle.config).requires_grad_(False).eval()
+    with _Undrawn():
+        system = System(bundle.config).requires_grad_(False).eval()
     wanted = set(components) if components is not None else set(system.components())
     # To fp32 as they are loaded, which holds every half-precision value exactly.
     load_into({name: part for name, part in system.components().items() if name in wanted}, bundle)
     if bundle.config.text.kind == "t5":
         system.external_text = load_text_encoder(bundle.folder, bundle.text, device, bundle.config.text.max_length)
     return system.to(device)
+
+
+_DRAWS = (Tensor.uniform_, Tensor.normal_, nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leave out the random numbers of new parameters, which stored weights replace: half the time of loading."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        # The initialisers are asked as a whole: within them this mode is off.
+        return (args[0] if args else given["tensor"]) if func in _DRAWS else func(*args, **given)
 
 
 def load_into(parts: Mapping[str, nn.Module], bundle: Bundle, *, partly: Collection[str] = ()) -> None:
@@ -222,11 +240,11 @@ def load_into(parts: Mapping[str, nn.Module], bundle: Bundle, *, partly: Collect
     BundleError naming the first shard or tensor that is missing or altered.
     """
     with ExitStack() as open_files:
-        shards: dict[str, Any] = {}
+        shards: dict[str, _Shard] = {}
 
-        def shard(name: str) -> Any:
+        def shard(name: str) -> _Shard:
             if name not in shards:
-                shards[name] = open_files.enter_context(_open_shard(bundle, name))
+                shards[name] = _Shard(open_files.enter_context(_open_shard(bundle, name)))
             return shards[name]
 
         for name, module in parts.items():
@@ -273,8 +291,22 @@ def load_text_encoder(bundle: Path, files: Mapping[str, str] | None, device: str
     return T5Encoder(bundle / _TEXT_FOLDER, max_length=max_length, device=device)
 
 
+class _Shard:
+    """An open shard. Its memory is mapped: only the tensors that are asked for are read."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        # Once: each call lists all of them anew.
+        self._names = frozenset(file.keys())
+
+    def tensor(self, name: str) -> Tensor | None:
+        """Return a tensor; None where the shard has none of that name."""
+        found: Tensor | None = self._file.get_tensor(name) if name in self._names else None
+        return found
+
+
 def _open_shard(bundle: Bundle, name: str) -> Any:
-    """Open a shard, of which only the tensors that are asked for are read. Raises BundleError."""
+    """Open the file of a shard. Raises BundleError."""
     path = bundle.folder / Path(name).name
     try:
         return safe_open(path, framework="pt")
@@ -285,13 +317,12 @@ def _open_shard(bundle: Bundle, name: str) -> Any:
         raise BundleError(f"the shard {path} is broken ({describe(error)}); copy the whole bundle again") from None
 
 
-def _tensor(bundle: Bundle, name: str, like: Tensor, open_shard: Callable[[str], Any]) -> Tensor:
+def _tensor(bundle: Bundle, name: str, like: Tensor, open_shard: Callable[[str], _Shard]) -> Tensor:
     entry = bundle.tensors.get(name)
     if entry is None:
         raise BundleError(f"the bundle {bundle.folder} has no tensor '{name}', which its model needs; train it anew")
     shard = str(entry["shard"])
-    file = open_shard(shard)
-    tensor = file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118 (it is no mapping)
+    tensor = open_shard(shard).tensor(name)
     if tensor is None or list(tensor.shape) != list(like.shape) or list(tensor.shape) != list(entry["shape"]):
         shape = "missing" if tensor is None else f"of shape {tuple(tensor.shape)} instead of {tuple(like.shape)}"
         raise BundleError(f"the tensor '{name}' in {bundle.folder / shard} is {shape}; copy the whole bundle again")

@@ -9,7 +9,7 @@ from torch import nn
 from avlink.core.bundles import find_bundle
 from avlink.core.errors import BundleError
 from avlink.core.recipe import load_recipe
-from avlink.engine.bundle import load_into, read_bundle, write_bundle
+from avlink.engine.bundle import load_into, load_system, read_bundle, write_bundle
 from avlink.engine.system import System
 from avlink.training.weights import (
     check_start,
@@ -66,6 +66,18 @@ def test_of_a_component_taken_in_part_tensors_of_equal_shape_come_from_the_bundl
     assert 0.9 * len(before) < taken < len(before)
     with pytest.raises(BundleError, match="its audio is built otherwise"):
         check_start(recipe.model_copy(update={"start_partly": ()}))
+
+
+def test_a_stored_system_is_loaded_without_random_numbers() -> None:
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    loaded = load_system(BUILTIN)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    drawn = System(BUILTIN.config)
+    load_into(drawn.components(), BUILTIN)
+    tensors = [dict(system.state_dict()) | dict(system.named_buffers()) for system in (loaded, drawn)]
+    assert tensors[0].keys() == tensors[1].keys()
+    assert all(torch.equal(value, tensors[1][name]) for name, value in tensors[0].items())
 
 
 @pytest.mark.parametrize("untrained", [True, False])
