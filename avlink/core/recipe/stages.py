@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from avlink.core.sampling import AlignedAt
 from avlink.core.tables import Ints, Positive, Table
 
 StageName = Literal[
@@ -19,13 +20,14 @@ StageName = Literal[
     "audio",
     "video",
     "readout",
+    "aligner",
     "fusion_v2a",
     "fusion_hits",
     "fusion_a2v",
     "fusion_joint",
 ]
 STAGES: tuple[StageName, ...] = get_args(StageName)
-"""Stages in the order in which they run: codec, motion stem, spotter, backbones, readout, fusions."""
+"""Stages in the order in which they run: codec, motion stem, spotter, backbones, readout, aligner, fusions."""
 
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "codec", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
@@ -164,3 +166,11 @@ class Conditioning(Table):
     """Flow time of the video stream for V2A."""
     t_audio: float = Field(default=0.8, gt=0, le=1)
     """Flow time of the audio stream for A2V."""
+
+
+class AlignmentTable(Table):
+    """Guidance by the model's aligner, with which `avlink ablate` samples it; see `avlink.core.sampling`."""
+
+    weight: float = Field(default=0.0, ge=0)
+    """0 is none."""
+    at: AlignedAt = "predicted"

@@ -103,8 +103,13 @@ def check_extractors(recipe: TrainRecipe, stages: Sequence[str], listener: Liste
 
 
 def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
-    """Return the tasks of a stage of the fusion."""
-    one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_hits": ("v2a",), "fusion_a2v": ("a2v",)}
+    """Return the tasks of a stage of the fusion, or that of an aligner, which guides sound."""
+    one: dict[str, tuple[Task, ...]] = {
+        "aligner": ("v2a",),
+        "fusion_v2a": ("v2a",),
+        "fusion_hits": ("v2a",),
+        "fusion_a2v": ("a2v",),
+    }
     return one.get(name, recipe.stages[name].tasks)  # type: ignore[index]
 
 
@@ -130,7 +135,7 @@ def build_stage(
     from avlink.training import validation
     from avlink.training.data.clips import StillStore
     from avlink.training.data.maps import MapStore
-    from avlink.training.stages import backbones, codec, fusion, motion, readout, spotter
+    from avlink.training.stages import aligner, backbones, codec, fusion, motion, readout, spotter
     from avlink.training.stages.inputs import device_of
 
     samples = out if write_samples else None
@@ -177,6 +182,9 @@ def build_stage(
             return validation.held_out_loss(unseen_audio) | validation.audio(system, held_out, samples)
 
         return backbones.AudioStage(system, clips, latents, validate, rates)
+    if name == "aligner":
+        unseen_pairs = aligner.AlignerStage(system, held_out, _latents(system, held_out, out))
+        return aligner.AlignerStage(system, clips, latents, lambda: aligner.told_apart(unseen_pairs))
     tasks, features = tasks_of(name, recipe), None
     if "v2a" in tasks and recipe.model.fusion.extracted is not None:
         from avlink.training.data.precomputed import features_of
