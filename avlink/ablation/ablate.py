@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from avlink.ablation.cost import step_cost
+from avlink.ablation.cost import variant_cost
 from avlink.ablation.measure import VariantEvaluator
 from avlink.ablation.report import AblateReport
 from avlink.ablation.runs import Variant, VariantRun, learning_curve, run_variants
@@ -20,6 +20,7 @@ from avlink.core.events import JobStarted, Listener, Message, ignore
 from avlink.core.outputs import claim_folder
 from avlink.core.paths import make_folder
 from avlink.core.recipe import AblateRecipe, TrainRecipe, load_recipe, overrides_of
+from avlink.core.recipe.stages import STAGES
 from avlink.engine.bundle import read_bundle
 from avlink.evaluation.extractors import fusion_extractor
 from avlink.session import pick_device
@@ -38,8 +39,8 @@ def ablate(
 ) -> AblateReport:
     """Train and score the recipe's variants, or `only` those of some names, in the folder `out`, `jobs` at once.
 
-    Raises RecipeError where a variant differs from the base in more than its fusion or controller, or a name is not in
-    the recipe.
+    Raises RecipeError where a variant differs from the base in more than its fusion, controller or aligner, or a name
+    is not in the recipe.
     """
     base, variants = read_variants(recipe)
     unknown = [name for name in only if name not in {variant.name for variant in variants}]
@@ -59,8 +60,8 @@ def ablate(
     variants = tuple(v.followed(recipe.curve_every) if v.name in recipe.followed else v for v in variants)
     # A bundle keeps weights in half precision, so that its VAE gives other latents than those of the base's stages.
     prepare(variants[0].recipe, out / "base" / "clips", listener, device=device)
-    costs = [step_cost(v.recipe, v.stage, out / "base") for v in variants]
-    budget = costs[0].flops * variants[0].table.steps
+    costs = [variant_cost(v.recipe, v.stages, out / "base") for v in variants]
+    budget = costs[0].flops * variants[0].steps
     runs = []
     # Seed by seed, so that an ablation that is stopped early has a row of every variant.
     for seed, (variant, cost) in product(recipe.seeds, zip(variants, costs, strict=True)):
@@ -95,15 +96,19 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
     variants = []
     for name in recipe.variants:
         loaded = load("variants", name)
-        new = [stage for stage in loaded.stages if stage not in base.stages]
-        if len(new) != 1:
-            raise RecipeError(f"variant {name} needs one stage that {recipe.base} has not; it has {len(new)}")
-        same = {"fusion": base.model.fusion, "controller": base.model.controller}
+        new = tuple(stage for stage in STAGES if stage in loaded.stages and stage not in base.stages)
+        # An aligner guides what another stage has made, or the backbone of sound as it is.
+        if len(new) != 1 and not (len(new) == 2 and "aligner" in new):
+            raise RecipeError(
+                f"variant {name} needs one stage that {recipe.base} has not, or one and the stage 'aligner'; "
+                f"it has {len(new)}"
+            )
+        same = {part: getattr(base.model, part) for part in ("fusion", "controller", "aligner")}
         if loaded.model.model_copy(update=same) != base.model or loaded.data != base.data:
-            allowed = "model.fusion, model.controller and its own stage"
+            allowed = "model.fusion, model.controller, model.aligner and its own stages"
             raise RecipeError(f"variant {name} differs from {recipe.base} in more than {allowed}")
         given = loaded.model_copy(update={"extractors": {**loaded.extractors, **recipe.extractors}})
-        variants.append(Variant(name=Path(name).stem, recipe=given, stage=new[0]))
+        variants.append(Variant(name=Path(name).stem, recipe=given, stages=new))
     for key, names in (("sweep", recipe.swept), ("curves", recipe.followed)):
         for name in names:
             if name not in {variant.name for variant in variants}:
@@ -121,14 +126,14 @@ def _has_extractor(variant: Variant, listener: Listener) -> bool:
 
 
 def _on_base(variant: Variant, bundle: Path, parts: tuple[str, ...]) -> TrainRecipe:
-    """Return the variant's recipe with its own stage alone, on the base's clips and starting from its backbones."""
+    """Return the variant's recipe with its own stages alone, on the base's clips and starting from its backbones."""
     clips = variant.recipe.data.model_copy(update={"prepared": str((bundle.parent / "clips").resolve())})
     return variant.recipe.model_copy(
         update={
             "data": clips,
             "start_from": str(bundle.resolve()),
             "start_parts": parts,
-            "stages": {variant.stage: variant.table},
+            "stages": {stage: variant.recipe.stages[stage] for stage in variant.stages},
             # It is scored once it is done, on more clips than validation would use.
             "log": variant.recipe.log.model_copy(update={"judge": False}),
         }

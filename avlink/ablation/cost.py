@@ -1,7 +1,8 @@
-"""The cost of one training step of a variant."""
+"""The cost of the training steps of a variant."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from avlink.training.weights import system_for_stage
 if TYPE_CHECKING:
     from avlink.core.recipe.stages import StageName
     from avlink.engine.system import System
+    from avlink.engine.train.loop import Stage
 
 
 _MAX_CLIPS = 8
@@ -31,6 +33,14 @@ class StepCost:
 
     parameters: int
     flops: float
+
+
+def variant_cost(recipe: TrainRecipe, stages: Sequence[StageName], base: Path) -> StepCost:
+    """Return the parameters that all `stages` train, and the mean FLOPs of their steps in the recipe's proportion."""
+    costs = [step_cost(recipe, stage, base) for stage in stages]
+    steps = [recipe.stages[stage].steps for stage in stages]
+    spent = sum(cost.flops * count for cost, count in zip(costs, steps, strict=True))
+    return StepCost(parameters=sum(cost.parameters for cost in costs), flops=spent / sum(steps))
 
 
 def step_cost(recipe: TrainRecipe, stage: StageName, base: Path) -> StepCost:
@@ -51,11 +61,9 @@ def step_cost(recipe: TrainRecipe, stage: StageName, base: Path) -> StepCost:
     return StepCost(parameters=parameters, flops=counter.get_total_flops() * batch / some)
 
 
-def whole_clip_stage(
-    recipe: TrainRecipe, stage: StageName, system: System, clips: ClipStore, base: Path
-) -> FusionStage:
-    """Return the stage as it is trained, but never on a shorter stretch, so that its steps are comparable."""
+def whole_clip_stage(recipe: TrainRecipe, stage: StageName, system: System, clips: ClipStore, base: Path) -> Stage:
+    """Return the stage as it is trained, but a fusion never on a shorter stretch, so that its steps are comparable."""
     built = build_stage(stage, recipe, system, clips, clips, base, write_samples=False)
-    assert isinstance(built, FusionStage)
-    built.shorter = 0.0
+    if isinstance(built, FusionStage):
+        built.shorter = 0.0
     return built

@@ -43,6 +43,7 @@ _MATERIAL_CLIPS = 250
 class VariantScores:
     """One row of the table. Scores are None for a medium that the variant does not generate.
 
+    `steps` are those of all its stages, of which `gflops_step` and `seconds_step` are means.
     `at` is the flow time of the conditioning side in a sweep; None for the variant as it was trained.
     """
 
@@ -55,7 +56,8 @@ class VariantScores:
     steps: int
     seconds_step: float
     flow_loss: float | None = None
-    """Loss of equation 5 for sound on held-out clips, without captions, with the same noise for all variants."""
+    """Loss of equation 5 for sound on held-out clips, without captions, with the same noise for all variants. None
+    without a fusion."""
     blind_loss: float | None = None
     """The same without the picture: the difference is the information from the picture."""
     f1: float | None = None
@@ -85,11 +87,21 @@ class VariantEvaluator:
         self._materials: MaterialClassifier | None = None
 
     def score(
-        self, name: str, trained: TrainRecipe, stage: StageName, bundle: Path, cost: StepCost, at: float | None = None
+        self,
+        name: str,
+        trained: TrainRecipe,
+        stages: Sequence[StageName],
+        bundle: Path,
+        cost: StepCost,
+        at: float | None = None,
     ) -> VariantScores:
-        """Return the variant's row; `at` replaces the flow time of the conditioning side."""
-        recipe, tasks = self.recipe, tasks_of(stage, trained)
-        journal = read_journal(bundle.parent / f"{stage}.jsonl")
+        """Return the row of a variant of those `stages`; `at` replaces the flow time of the conditioning side."""
+        recipe, stage = self.recipe, stages[-1]
+        tasks = tasks_of(stage, trained)
+        journals = [read_journal(bundle.parent / f"{each}.jsonl") for each in stages]
+        steps = [len(journal) for journal in journals]
+        # The median: steps with a validation or a checkpoint take much longer.
+        seconds = [float(np.median([row["seconds"] for row in journal])) for journal in journals]
         row = VariantScores(
             name=name,
             seed=trained.seed,
@@ -97,9 +109,8 @@ class VariantEvaluator:
             at=at,
             parameters=cost.parameters,
             gflops_step=cost.flops / 1e9,
-            steps=len(journal),
-            # The median: steps with a validation or a checkpoint take much longer.
-            seconds_step=float(np.median([row["seconds"] for row in journal])),
+            steps=sum(steps),
+            seconds_step=float(np.average(seconds, weights=steps)),
         )
         clips = ClipStore(self._base / "clips" / "held_out", fps=stored_fps(trained))
         count = min(recipe.clips, len(clips))
@@ -107,7 +118,13 @@ class VariantEvaluator:
             str(bundle),
             device=self._device,
             # Even steps and plain guidance, as in the paper.
-            sound=replace(PAPER, steps=recipe.steps, guidance=recipe.guidance),
+            sound=replace(
+                PAPER,
+                steps=recipe.steps,
+                guidance=recipe.guidance,
+                alignment=trained.alignment.weight,
+                alignment_at=trained.alignment.at,
+            ),
             pictures=replace(PICTURES, guidance=recipe.guidance, shift=1.0),
             t_video=trained.conditioning.t_video if at is None else at,
             t_audio=trained.conditioning.t_audio if at is None else at,
@@ -117,8 +134,10 @@ class VariantEvaluator:
             if self._materials is None:
                 self._materials = _fit_material_classifier(self._base, model, trained)
             row = _score_sound(row, model, clips, count, self._materials)
-            loss, blind_loss = _flow_losses(model.system, trained, stage, clips, count, self._base, at)
-            row = replace(row, flow_loss=loss, blind_loss=blind_loss)
+            # An aligner alone leaves the backbone's velocities as they are.
+            if stage != "aligner":
+                loss, blind_loss = _flow_losses(model.system, trained, stage, clips, count, self._base, at)
+                row = replace(row, flow_loss=loss, blind_loss=blind_loss)
         if "a2v" in tasks:
             row = _score_pictures(row, model, clips, count)
         if "both" in tasks:

@@ -25,28 +25,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One training recipe of an ablation, and its one stage that the base does not have."""
+    """One training recipe of an ablation, and its stages that the base does not have."""
 
     name: str
     recipe: TrainRecipe
-    stage: StageName
+    stages: tuple[StageName, ...]
+    """One stage, or an aligner's before another, in the order in which they run."""
+
+    @property
+    def stage(self) -> StageName:
+        """The stage that the variant is compared by: the last, as an aligner only guides what that has made."""
+        return self.stages[-1]
 
     @property
     def table(self) -> StageTable:
         """The recipe's table of that stage."""
         return self.recipe.stages[self.stage]
 
+    @property
+    def steps(self) -> int:
+        """The steps of all its stages."""
+        return sum(self.recipe.stages[stage].steps for stage in self.stages)
+
     def with_steps(self, steps: int) -> Variant:
-        """Return the variant with another number of steps."""
-        table = self.table.model_copy(update={"steps": steps})
-        return replace(self, recipe=self.recipe.model_copy(update={"stages": {self.stage: table}}))
+        """Return the variant with another number of steps, divided among its stages as before, at least one each."""
+        tables = {stage: self.recipe.stages[stage] for stage in self.stages}
+        divided = {
+            stage: table.model_copy(update={"steps": max(1, round(table.steps * steps / self.steps))})
+            for stage, table in tables.items()
+        }
+        return replace(self, recipe=self.recipe.model_copy(update={"stages": divided}))
 
     def followed(self, every: int) -> Variant:
         """Return the variant with a validation on held-out clips every so many steps."""
         table = self.table.model_copy(update={"validate_every": every})
         # Fréchet distances take long, and are not part of the curve.
         log = self.recipe.log.model_copy(update={"judge": True, "frechet": ()})
-        return replace(self, recipe=self.recipe.model_copy(update={"stages": {self.stage: table}, "log": log}))
+        stages = self.recipe.stages | {self.stage: table}
+        return replace(self, recipe=self.recipe.model_copy(update={"stages": stages, "log": log}))
 
     def with_seed(self, seed: int) -> Variant:
         """Return the variant with another seed."""
@@ -131,11 +147,15 @@ def _rows(run: VariantRun, evaluator: VariantEvaluator, listener: Listener) -> l
     times = recipe.sweep_times if variant.name in recipe.swept else ()
     # Digests of all tensors: a run that was trained further is scored anew.
     weights = (bundle / "tensors.json").read_text("utf-8")
-    key = digest([recipe.clips, recipe.steps, recipe.guidance, list(times), weights])
+    aligned = variant.recipe.alignment
+    guided = [aligned.model_dump()] if aligned.weight else []
+    key = digest([recipe.clips, recipe.steps, recipe.guidance, list(times), weights, *guided])
     if kept.is_file():
         content = json.loads(kept.read_text("utf-8"))
         if content["key"] == key:
             return [VariantScores(**row) for row in content["rows"]]
-    rows = [evaluator.score(variant.name, variant.recipe, variant.stage, bundle, run.cost, at) for at in (None, *times)]
+    rows = [
+        evaluator.score(variant.name, variant.recipe, variant.stages, bundle, run.cost, at) for at in (None, *times)
+    ]
     write_text(kept, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))
     return rows

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from avlink.core.codec_config import AnyVAEConfig, HiFiGANConfig, MelSpec, VAEConfig, VocoderConfig, VocosConfig
 from avlink.core.motion_config import (
+    AlignerConfig,
     AnySpotterConfig,
     ControllerConfig,
     FlowSpotterConfig,
@@ -34,6 +35,7 @@ Part = Literal[
     "fusion_hits",
     "spotter",
     "readout",
+    "aligner",
 ]
 """A component of a model, by the name that it has in bundles and recipes."""
 COMPONENTS: tuple[Part, ...] = get_args(Part)
@@ -176,6 +178,8 @@ class AVLinkConfig(Table):
     spotter: AnySpotterConfig | None = None
     readout: ReadoutConfig | None = None
     """Reads motion from the video backbone's features where the motion stem is left out."""
+    aligner: AlignerConfig | None = None
+    """Guides the sampler of sound towards what fits the pictures."""
 
     @model_validator(mode="after")
     def _vocoder_fits(self) -> AVLinkConfig:

@@ -1,4 +1,7 @@
-"""Tables of the parts that are not in the paper: motion stem, temporal controller, spotters. Imports no torch."""
+"""Tables of the parts that are not in the paper's model: motion stem, controller, aligner, spotters.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,24 @@ class ReadoutConfig(Table):
     """Width of its layers at each place of the picture."""
     layers: Positive = 2
     """Layers over time after the places are pooled."""
+
+
+class AlignerConfig(Table):
+    """Network that tells how well sound fits pictures, for guidance at sampling; see `avlink.engine.nn.aligner`.
+
+    Not in the paper's model: two of its baselines are guided by such a network.
+    """
+
+    dim: Positive = 96
+    """Width of its layers over time."""
+    layers: Positive = 3
+    """Layers over time on each side."""
+    widths: Annotated[tuple[Positive, Positive], Field(strict=False)] = (24, 48)
+    """Channels of the convolutions on pictures, at a quarter and an eighth of their size."""
+    space: Positive = 64
+    """Width of the vectors that are compared."""
+    moments: Positive = 2
+    """Moments in the time of one picture, each with a vector of sound and one of pictures."""
 
 
 class ControllerConfig(Table):

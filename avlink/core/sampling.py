@@ -7,6 +7,8 @@ from typing import Literal
 
 SolverName = Literal["euler", "heun", "ab2", "dpmpp_2m"]
 """Solvers of the samplers: the paper's, and three of second order."""
+AlignedAt = Literal["predicted", "noisy"]
+"""Latents that an aligner reads: the data that a step predicts, or the noisy latents of the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,10 @@ class SampleConfig:
     """Flow times [from, to) at which guidance counts (Kynkäänniemi et al. 2024); elsewhere one pass is enough."""
     guidance_rescale: float = 0.5
     """Share by which guided sound is brought back to its spread without guidance; see `flow.solver.rescale`."""
+    alignment: float = 0.0
+    """Weight of guidance by the model's aligner, for sound for pictures; 0 is none. See `engine.sampling.alignment`."""
+    alignment_at: AlignedAt = "predicted"
+    """`predicted` as in Seeing-and-Hearing (Xing et al. 2024), `noisy` as in Diff-Foley (Luo et al. 2023)."""
     shift: float = 4.0
     """Shift of the steps towards noise; see `flow.schedule.flow_times`."""
     t_condition: float = 0.96

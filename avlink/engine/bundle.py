@@ -39,7 +39,7 @@ SHARD_BYTES = 15 * 2**20
 _TEXT_FOLDER = "text"
 V2A = (
     *("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "controller"),
-    *("fusion_v2a", "fusion", "fusion_hits", "readout"),
+    *("fusion_v2a", "fusion", "fusion_hits", "readout", "aligner"),
 )
 A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusion")
 

@@ -13,6 +13,7 @@ from avlink.engine.avlink import AVLink, Direction
 from avlink.engine.codec.codec import AudioCodec
 from avlink.engine.codec.vae import MelVAE
 from avlink.engine.codec.vocoder import build_vocoder
+from avlink.engine.nn.aligner import Aligner
 from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, VideoDiT
 from avlink.engine.nn.flow_spotter import make_spotter
@@ -26,9 +27,9 @@ from avlink.engine.variants import link_backbones, make_fusion
 class System(nn.Module):
     """The modules of a model under the names that bundles and recipes use (`COMPONENTS`).
 
-    `motion`, `controller`, `spotter` and `readout` are None if the configuration has none. There is either a fusion for
-    each direction or one `fusion` for all; the others are None. `fusion_hits` is the V2A fusion of sound that follows
-    hits, or None if that has none of its own. The text encoders are None if the encoder is external:
+    `motion`, `controller`, `spotter`, `readout` and `aligner` are None if the configuration has none. There is either a
+    fusion for each direction or one `fusion` for all; the others are None. `fusion_hits` is the V2A fusion of sound
+    that follows hits, or None if that has none of its own. The text encoders are None if the encoder is external:
     `external_text` must then be set, which is no component and never trained.
     """
 
@@ -61,6 +62,7 @@ class System(nn.Module):
         self.fusion_hits = make_fusion(config, "audio") if config.fusion_for_hits else None
         self.spotter = None if config.spotter is None else make_spotter(config.spotter)
         self.readout = None if config.readout is None else MotionReadout(config)
+        self.aligner = None if config.aligner is None else Aligner(config)
 
     def component(self, name: str) -> nn.Module | None:
         """Return the component of that name, or None if this model has none."""

@@ -116,6 +116,8 @@ def evaluate(
                 shift=recipe.shift,
                 guidance=recipe.guidance,
                 guidance_rescale=recipe.guidance_rescale,
+                alignment=recipe.alignment,
+                alignment_at=recipe.alignment_at,
             ),
         )
     seeds = range(FIRST_SEED + recipe.seed, FIRST_SEED + recipe.seed + recipe.clips)
@@ -127,9 +129,9 @@ def evaluate(
         sections.append(_evaluate_pictures(model, seeds, listener))
     if folder is not None:
         sections.append(_evaluate_real(model, folder, recipe.seed, listener))
-    settings = recipe.model_dump(
-        include={"clips", "seed", "steps", "solver", "shift", "guidance", "guidance_rescale", "captions"}
-    )
+    told = {"clips", "seed", "steps", "solver", "shift", "guidance", "guidance_rescale", "captions"}
+    # Of an aligner only where it guides: most models have none.
+    settings = recipe.model_dump(include=told | ({"alignment", "alignment_at"} if recipe.alignment else set()))
     return EvaluateReport(bundle=recipe.bundle, settings=settings, sections=tuple(sections))
 
 

@@ -98,7 +98,9 @@ class BundleModel:
         # All components that the bundle has, as both directions may be evaluated.
         parts = {key.partition(".")[0] for key in bundle.tensors}
         self._system: System = load_system(bundle, parts, device)
-        self._config = replace(sound, t_condition=t_video or bundle.conditioning.t_video)
+        # Without a fusion, as where an aligner alone guides, the audio backbone generates by itself.
+        linked = sound.use_fusion and not parts.isdisjoint({"fusion", "fusion_v2a"})
+        self._config = replace(sound, t_condition=t_video or bundle.conditioning.t_video, use_fusion=linked)
         self._pictures = replace(pictures, t_condition=t_audio or bundle.conditioning.t_audio)
         ready = fusion_extractor(bundle.config, extractors or {})
         self._extractor = None if ready is None else ready.load(device)

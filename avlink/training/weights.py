@@ -26,6 +26,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "codec": ("vae", "vocoder"),
     "audio": ("vae",),
     "readout": ("video", "motion"),
+    "aligner": ("vae",),
     "fusion_v2a": ("vae", "audio", "video"),
     "fusion_hits": ("vae", "audio", "video", "fusion_v2a"),
     "fusion_a2v": ("vae", "audio", "video"),

@@ -5,7 +5,7 @@ Imports torch when it loads weights.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -53,6 +53,11 @@ class SoundOptions(FusionOptions):
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
     """Share by which guided sound is brought back to its level and dynamics without guidance (Lin et al. 2024): 0 gives
     sounds near full scale, 1 quiet ones."""
+    alignment: float = Field(default=SOUND.alignment, ge=0, le=50)
+    """Weight of guidance towards sound that fits the picture, by the model's aligner; 0 is none."""
+    alignment_at: Literal["predicted", "noisy"] = SOUND.alignment_at
+    """Sound that the aligner hears at each step: what the step predicts (Seeing-and-Hearing), or its noisy latents
+    (Diff-Foley)."""
     t_video: float | None = Field(default=None, gt=0, le=1)
     """Flow time at which the picture is read; left out: that which the model was trained with (the paper's is 0.96)."""
     video_backbone: bool = True
@@ -112,13 +117,18 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     from avlink_fusion.spotting import SpottingGenerator, load_motion
 
     bundle = read_bundle(find_bundle(options.model))
-    system = load_system(bundle, V2A, device)
+    # An aligner alone can tie the audio backbone to the picture (Seeing-and-Hearing), without any fusion.
+    linked = options.alignment == 0 or not {"fusion", "fusion_v2a"}.isdisjoint(bundle.components)
+    system = load_system(bundle, V2A if linked else bundle.components, device)
     settings = SampleConfig(
         steps=options.steps,
         solver=options.solver,
         shift=options.shift,
         guidance=options.guidance,
         guidance_rescale=options.guidance_rescale,
+        alignment=options.alignment,
+        alignment_at=options.alignment_at,
+        use_fusion=linked,
         t_condition=options.t_video or bundle.conditioning.t_video,
         max_windows=options.windows_on(device),
         use_backbone=options.video_backbone,

@@ -17,18 +17,23 @@ from avlink.core.errors import RecipeError
 from avlink.core.recipe import load_recipe
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_recipe import FOUNDRY, MODEL, stages
+from tiny_recipe import ALIGNER, FOUNDRY, MODEL, stages
 
 VARIANTS = {
     "plain": ("fusion_v2a", ""),
     "joint": ("fusion_joint", "[model.fusion]\nshared = true\n"),
     "once": ("fusion_joint", "[model.fusion]\nshared = true\n"),
+    "alone": ("aligner", ALIGNER + "[alignment]\nweight = 1.0\n"),
+    "double": (
+        "aligner fusion_v2a",
+        ALIGNER + '[alignment]\nweight = 1.0\nat = "noisy"\n[model.fusion]\ninjection = "text"\n',
+    ),
 }
 HEAD = 'format = 1\nkind = "train"\nextends = "base.toml"\n'
 
 
 def _write(folder: Path) -> Path:
-    """Recipes of a base, three variants and the ablation over them."""
+    """Recipes of a base, its variants and the ablation over them."""
     clips = 'clips = 8\nheld_out = 2\nplain = true\nkinds = ["hammer", "bounce"]\n'
     foundry = FOUNDRY.replace("clips = 4\nheld_out = 1\nstills = 40\n", clips)
     (folder / "base.toml").write_text(foundry + MODEL + stages("vae vocoder audio video", 1))
@@ -69,6 +74,10 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
         assert abs(row.gflops_step * row.steps - budget) <= 0.51 * row.gflops_step or row.steps == 1
     assert rows["plain"].f1 is not None and rows["plain"].picture_f1 is None
     assert rows["joint"].f1 is not None and rows["joint"].picture_f1 is not None
+    # Sound of the backbone as it is has no flow loss of its own.
+    assert rows["alone"].f1 is not None and rows["alone"].flow_loss is None
+    assert rows["double"].f1 is not None and rows["double"].flow_loss is not None
+    assert rows["double"].parameters > rows["alone"].parameters > 0
     assert rows["once"].f1 is None and rows["once"].picture_f1 is not None
     # The joint one has one set for both directions, and learns both backbones besides.
     assert rows["joint"].parameters > rows["once"].parameters == rows["plain"].parameters
@@ -113,7 +122,7 @@ def test_values_for_all_reach_the_base_and_the_variants_that_have_the_stage(tmp_
     given = ["set.data.clips=5", "set.stages.fusion_v2a.steps=7", "set.model.fusion.reinject=false"]
     base, variants = read_variants(load_recipe(_write(tmp_path), "ablate", given))
     assert {recipe.data.clips for recipe in (base, *(v.recipe for v in variants))} == {5}
-    assert [v.table.steps for v in variants] == [7, 2, 2] and "fusion_v2a" not in variants[1].recipe.stages
+    assert [v.table.steps for v in variants] == [7, 2, 2, 2, 7] and "fusion_v2a" not in variants[1].recipe.stages
     assert not any(v.recipe.model.fusion.reinject for v in variants)
 
 
@@ -129,9 +138,19 @@ def test_a_variant_may_differ_in_its_fusion_only(tmp_path: Path) -> None:
         with pytest.raises(RecipeError, match=rf"{key} = 'none' is none of the variants"):
             read_variants(load_recipe(_write(tmp_path), "ablate", [f'{key}=["none.toml"]']))
     assert load_recipe(recipe, "ablate", ['sweep="plain.toml"']).swept == ("plain",)
-    (tmp_path / "plain.toml").write_text(HEAD)
-    with pytest.raises(RecipeError, match=r"needs one stage that base\.toml has not; it has 0"):
-        read_variants(load_recipe(recipe, "ablate"))
+    for table, count in (("", 0), (stages("fusion_v2a fusion_a2v", 1), 2)):
+        (tmp_path / "plain.toml").write_text(HEAD + table)
+        with pytest.raises(RecipeError, match=rf"one stage that base\.toml has not, .*'aligner'; it has {count}"):
+            read_variants(load_recipe(recipe, "ablate"))
+
+
+@pytest.mark.parametrize("stage", ["aligner", "fusion_v2a"])
+def test_an_aligner_is_asked_for_with_its_table(tmp_path: Path, stage: str) -> None:
+    _write(tmp_path)
+    more = "" if stage == "aligner" else "[alignment]\nweight = 1.0\n"
+    (tmp_path / "plain.toml").write_text(HEAD + more + stages(stage, 1))
+    with pytest.raises(RecipeError, match=r"add \[model\.aligner\]"):
+        load_recipe(tmp_path / "plain.toml", "train")
 
 
 def test_the_built_in_set_is_whole() -> None:
@@ -141,7 +160,7 @@ def test_the_built_in_set_is_whole() -> None:
     base, variants = read_variants(load_recipe("ablate", "ablate"))
     assert set(base.stages) == {"audio", "video"} and len(variants) >= 12
     settings = [
-        (v.recipe.model.fusion, v.recipe.model.controller, v.recipe.conditioning, v.stage, v.recipe.stages[v.stage])
+        (v.recipe.model, v.recipe.conditioning, v.recipe.alignment, v.stages, v.recipe.stages[v.stage])
         for v in variants
     ]
     assert all(one != other for i, one in enumerate(settings) for other in settings[:i])

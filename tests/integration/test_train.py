@@ -20,9 +20,9 @@ from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_recipe import FOUNDRY, MODEL, MOTION, READOUT, stages
+from tiny_recipe import ALIGNER, FOUNDRY, MODEL, MOTION, READOUT, stages
 
-ALL = "vae vocoder appearance motion audio video readout fusion_v2a fusion_a2v reflow_v2a"
+ALL = "vae vocoder appearance motion audio video readout aligner fusion_v2a fusion_a2v reflow_v2a"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("run")
     recipe = folder / "tiny.toml"
-    recipe.write_text(FOUNDRY + MODEL + MOTION + READOUT + stages(ALL, 2))
+    recipe.write_text(FOUNDRY + MODEL + MOTION + READOUT + ALIGNER + stages(ALL, 2))
     train(load_recipe(recipe, "train"), folder / "out")
     return folder / "out"
 
@@ -54,6 +54,7 @@ def test_every_stage_leaves_losses_curves_weights_and_samples(trained: Path) -> 
     assert judged["fusion_v2a"]["val_f1_100ms"] >= 0 and judged["fusion_v2a"]["val_frechet_log-mel"] > 0
     assert judged["fusion_a2v"]["val_picture_f1_200ms"] >= 0 and judged["fusion_a2v"]["val_frechet_rgb-cells"] > 0
     assert judged["audio"]["val_total"] > 0 and judged["video"]["val_total"] > 0
+    assert 0 <= judged["aligner"]["val_other"] <= 1 and 0 <= judged["aligner"]["val_shifted_noisy"] <= 1
     assert judged["readout"]["val_f1_100ms"] >= 0 and judged["readout"]["tokens"] > 0
     assert "val_frechet_rgb-cells" not in judged["fusion_v2a"] and "val_frechet_log-mel" not in judged["fusion_a2v"]
     assert {path.suffix for path in (trained / "samples").iterdir()} == {".wav", ".png"}
@@ -143,7 +144,7 @@ def test_training_goes_on_from_a_bundle(trained: Path, tmp_path: Path) -> None:
     # Quotes around a folder that a recipe names: it counts from the recipe's own.
     (tmp_path / "first").symlink_to(trained / "bundle")
     recipe.write_text(
-        FOUNDRY.replace("[data]", 'start_from = "first"\n[data]') + MODEL + MOTION + READOUT + stages(ALL, 1)
+        FOUNDRY.replace("[data]", 'start_from = "first"\n[data]') + MODEL + MOTION + READOUT + ALIGNER + stages(ALL, 1)
     )
     bundle = read_bundle(train(load_recipe(recipe, "train"), tmp_path / "out", stages=["motion"]))
     assert list(bundle.training["stages"]) == ["motion"]

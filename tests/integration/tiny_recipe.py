@@ -60,6 +60,15 @@ layers = 1
 """
 
 
+ALIGNER = """
+[model.aligner]
+dim = 16
+layers = 1
+widths = [8, 8]
+space = 8
+"""
+
+
 def stages(names: str, steps: int) -> str:
     """Tables for the named stages; a checkpoint every second step."""
     table = "[stages.{name}]\nsteps = {steps}\nbatch = 2\nmuon_lr = 1e-3\nwarmup_steps = 1\ncheckpoint_every = 2\n"

@@ -15,13 +15,14 @@ from avlink.core.recipe.schema import Names, Recipe, Seed, SonifyRecipe, Visuali
 from avlink.core.recipe.spot import SpotRecipe
 from avlink.core.recipe.stages import (
     ALONE,
+    AlignmentTable,
     Conditioning,
     LogTable,
     ParallelTable,
     StageName,
     StageTable,
 )
-from avlink.core.sampling import SOUND, SolverName
+from avlink.core.sampling import SOUND, AlignedAt, SolverName
 
 
 class TrainRecipe(Recipe):
@@ -46,6 +47,7 @@ class TrainRecipe(Recipe):
     data: DataTable = FoundryData()
     model: AVLinkConfig = AVLinkConfig()
     conditioning: Conditioning = Conditioning()
+    alignment: AlignmentTable = AlignmentTable()
     stages: dict[StageName, StageTable] = Field(default_factory=dict)
     extractors: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of the extractors that model.fusion.extracted and log.frechet name, as `extractors.clip.checkpoint`."""
@@ -96,6 +98,14 @@ class TrainRecipe(Recipe):
         return self
 
     @model_validator(mode="after")
+    def _aligner_is_there(self) -> TrainRecipe:
+        if "aligner" in self.stages and self.model.aligner is None:
+            raise ValueError("stage 'aligner' trains the model's aligner: add [model.aligner]")
+        if self.alignment.weight and self.model.aligner is None:
+            raise ValueError("alignment.weight guides by the model's aligner: add [model.aligner]")
+        return self
+
+    @model_validator(mode="after")
     def _edited_clips_are_controlled(self) -> TrainRecipe:
         if not isinstance(self.data, FoundryData) or not self.data.edited:
             return self
@@ -134,6 +144,10 @@ class EvaluateRecipe(Recipe):
     guidance: float = Field(default=SOUND.guidance, ge=0)
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
     """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""
+    alignment: float = Field(default=SOUND.alignment, ge=0, le=50)
+    """Weight of guidance by the bundle's aligner; 0 is none."""
+    alignment_at: AlignedAt = SOUND.alignment_at
+    """Latents that the aligner reads: `predicted` (Seeing-and-Hearing) or `noisy` (Diff-Foley)."""
     captions: bool = False
     baselines: bool = True
     """Also evaluate the baselines: the model without its stem, without pictures, and its other direction."""
@@ -164,7 +178,8 @@ class AblateRecipe(Recipe):
     base: str = "ablation/backbones"
     """Training recipe whose stages are trained once, and which all variants extend."""
     variants: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    """Training recipes, compared by the stages that the base lacks. The first sets the compute budget."""
+    """Training recipes, compared by the stages that the base lacks: one each, besides an aligner's. The first sets the
+    compute budget."""
     set: dict[str, Any] = Field(default_factory=dict)
     """Values that override those of the base and all variants, such as `set.data.clips`.
 

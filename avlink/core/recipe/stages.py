@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from avlink.core.sampling import SOUND
+from avlink.core.sampling import SOUND, AlignedAt
 from avlink.core.tables import Ints, Positive, Table
 
 StageName = Literal[
@@ -20,6 +20,7 @@ StageName = Literal[
     "audio",
     "video",
     "readout",
+    "aligner",
     "fusion_v2a",
     "fusion_hits",
     "fusion_a2v",
@@ -27,7 +28,7 @@ StageName = Literal[
     "reflow_v2a",
 ]
 STAGES: tuple[StageName, ...] = get_args(StageName)
-"""Stages in the order in which they run: codec, motion stem, spotter, backbones, readout, fusions, reflow."""
+"""Stages in the order in which they run: codec, motion stem, spotter, backbones, readout, aligner, fusions, reflow."""
 
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "codec", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
@@ -189,3 +190,11 @@ class Conditioning(Table):
     """Flow time of the video stream for V2A."""
     t_audio: float = Field(default=0.8, gt=0, le=1)
     """Flow time of the audio stream for A2V."""
+
+
+class AlignmentTable(Table):
+    """Guidance by the model's aligner, with which `avlink ablate` samples it; see `avlink.core.sampling`."""
+
+    weight: float = Field(default=0.0, ge=0)
+    """0 is none."""
+    at: AlignedAt = "predicted"

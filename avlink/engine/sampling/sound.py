@@ -29,6 +29,7 @@ from avlink.engine.flow.solver import guide, rescale, solve
 from avlink.engine.nn.controller import hit_curve
 from avlink.engine.nn.dit import Stream
 from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
+from avlink.engine.sampling.alignment import make_guide
 from avlink.engine.sampling.base import KEPT_WINDOWS, SHORTEST_S, Sampler, repeat, seeded_noise, stack_trunks
 from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
 from avlink.engine.system import System
@@ -45,9 +46,11 @@ class SoundSampler(Sampler):
     def __init__(self, system: System, config: SampleConfig, extractor: FeatureExtractor | None = None) -> None:
         """Link the model for V2A; `extractor` is needed if the model reads features instead of pixels.
 
-        Raises InputError if it is missing then.
+        Raises InputError if it is missing then, and for guidance by an aligner that the model has not.
         """
         super().__init__(system, config)
+        self.guide = make_guide(system, config)
+        """The guidance by an aligner, or None."""
         self.model: AVLink | None = system.linked("audio") if config.use_fusion else None
         self.following: AVLink | None = system.linked("audio", with_hits=True) if config.use_fusion else None
         """The model of requests with hits."""
@@ -97,6 +100,7 @@ class SoundSampler(Sampler):
         motion = [None if self._hits_alone(request) else self._motion(request, w) for w in windows]
         features = [self._features(request, w) for w in windows]
         hits = [self._hits(request, w) for w in windows]
+        fitting = [] if self.guide is None else [self.guide.see(self._pixels(request, w)) for w in windows]
         model = self.model if request.hits is None else self.following
         trunks = self._trunks(model, request, windows, scene)
 
@@ -145,12 +149,15 @@ class SoundSampler(Sampler):
             weight = self._guidance(t)
 
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
-                keep = conditional(stacked, t, part)
+                made = keep = conditional(stacked, t, part)
+                times = self._times(t, len(part))
                 # A weight of 1 leaves nothing of the other.
-                if weight == 1:
-                    return keep
-                guided = guide(keep, unconditional(stacked, t), weight)
-                return rescale(guided, keep, stacked, self._times(t, len(part)), self.config.guidance_rescale)
+                if weight != 1:
+                    made = guide(keep, unconditional(stacked, t), weight)
+                    made = rescale(made, keep, stacked, times, self.config.guidance_rescale)
+                if self.guide is None:
+                    return made
+                return self.guide.guided(made, stacked, times, torch.stack([fitting[i] for i in part]))
 
             return self._over_windows(a_t, windows, of_windows)
 
@@ -209,6 +216,10 @@ class SoundSampler(Sampler):
         missing = count - pixels.shape[0]
         return torch.cat((pixels, pixels[-1:].expand(missing, -1, -1, -1))) if missing > 0 else pixels
 
+    def _pixels(self, request: SoundRequest, window: Window) -> Tensor:
+        """Return the window's frames at the rate of the video backbone."""
+        return lower_frame_rate(self._frames(request, window)[None], self.factor)[0]
+
     def _hits_alone(self, request: SoundRequest) -> bool:
         """Return True if hits alone say when something sounds."""
         controller = self.system.config.controller
@@ -265,7 +276,7 @@ class SoundSampler(Sampler):
 
         Clips of many windows make them anew at every step: kept, they would need memory for the whole clip.
         """
-        v_1 = lower_frame_rate(self._frames(request, window)[None], self.factor)[0]
+        v_1 = self._pixels(request, window)
         # Of the request's seed and the window's start, so that every step sees the same noise.
         v_0 = seeded_noise(tuple(v_1.shape), request.seed, 1 + window.start_s).to(self.device)
         return sample_path(v_0[None], v_1[None], self._times(self.config.t_condition, 1)).x_t[0]

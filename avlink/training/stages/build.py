@@ -112,7 +112,9 @@ def check_extractors(recipe: TrainRecipe, stages: Sequence[str], listener: Liste
 
 
 def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
-    """Return the tasks of a stage of the fusion."""
+    """Return the tasks of a stage of the fusion, or that of an aligner, which guides sound."""
+    if name == "aligner":
+        return ("v2a",)
     return _TASKS.get(name, recipe.stages[name].tasks)  # type: ignore[index]
 
 
@@ -143,7 +145,7 @@ def build_stage(
     from avlink.training import validation
     from avlink.training.data.clips import StillStore
     from avlink.training.data.maps import MapStore
-    from avlink.training.stages import backbones, codec, fusion, motion, readout, reflow, spotter
+    from avlink.training.stages import aligner, backbones, codec, fusion, motion, readout, reflow, spotter
     from avlink.training.stages.inputs import device_of
 
     samples = out if write_samples else None
@@ -190,6 +192,9 @@ def build_stage(
             return validation.held_out_loss(unseen_audio) | validation.audio(system, held_out, samples)
 
         return backbones.AudioStage(system, clips, latents, validate, rates)
+    if name == "aligner":
+        unseen_pairs = aligner.AlignerStage(system, held_out, _latents(system, held_out, out))
+        return aligner.AlignerStage(system, clips, latents, lambda: aligner.told_apart(unseen_pairs))
     tasks, features = tasks_of(name, recipe), None
     if "v2a" in tasks and recipe.model.fusion.extracted is not None:
         from avlink.training.data.precomputed import features_of
