@@ -97,11 +97,11 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
     for name in recipe.variants:
         loaded = load("variants", name)
         new = tuple(stage for stage in STAGES if stage in loaded.stages and stage not in base.stages)
-        # An aligner guides what another stage has made, or the backbone of sound as it is.
-        if len(new) != 1 and not (len(new) == 2 and "aligner" in new):
+        # An aligner guides what another stage has made, or the backbone of sound as it is; a reflow goes on from one.
+        if len(new) != 1 and not (len(new) == 2 and {"aligner", "reflow_v2a"} & set(new)):
             raise RecipeError(
-                f"variant {name} needs one stage that {recipe.base} has not, or one and the stage 'aligner'; "
-                f"it has {len(new)}"
+                f"variant {name} needs one stage that {recipe.base} has not, or one and the stage 'aligner' or "
+                f"'reflow_v2a'; it has {len(new)}"
             )
         same = {part: getattr(base.model, part) for part in ("fusion", "controller", "aligner")}
         if loaded.model.model_copy(update=same) != base.model or loaded.data != base.data:

@@ -45,7 +45,8 @@ def variant_cost(recipe: TrainRecipe, stages: Sequence[StageName], base: Path) -
 
 def step_cost(recipe: TrainRecipe, stage: StageName, base: Path) -> StepCost:
     """Return the cost of one step of the stage at its batch size, on whole clips of those in `base`."""
-    system = system_for_stage(recipe, base, stage, torch.device("cpu"))
+    # Weights cost the same whatever they are: a stage before this one may not have run.
+    system = system_for_stage(recipe, base, stage, torch.device("cpu"), whole=False)
     clips = ClipStore(base / "clips" / "train", fps=stored_fps(recipe))
     built = whole_clip_stage(recipe, stage, system, clips, base)
     for module in built.trained.values():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from avlink.ablation.cost import StepCost, whole_clip_stage
 from avlink.core.recipe import AblateRecipe, TrainRecipe
-from avlink.core.sampling import PAPER, PICTURES
+from avlink.core.sampling import PAPER, PICTURES, SampleConfig
 from avlink.evaluation.foundry_sections import sole_material
 from avlink.evaluation.model import BundleModel, average_frames, fit_materials
 from avlink.metrics.condfoley import condfoley_summary
@@ -117,14 +117,7 @@ class VariantEvaluator:
         model = BundleModel(
             str(bundle),
             device=self._device,
-            # Even steps and plain guidance, as in the paper.
-            sound=replace(
-                PAPER,
-                steps=recipe.steps,
-                guidance=recipe.guidance,
-                alignment=trained.alignment.weight,
-                alignment_at=trained.alignment.at,
-            ),
+            sound=self._sampling(trained, stage),
             pictures=replace(PICTURES, guidance=recipe.guidance, shift=1.0),
             t_video=trained.conditioning.t_video if at is None else at,
             t_audio=trained.conditioning.t_audio if at is None else at,
@@ -134,8 +127,8 @@ class VariantEvaluator:
             if self._materials is None:
                 self._materials = _fit_material_classifier(self._base, model, trained)
             row = _score_sound(row, model, clips, count, self._materials)
-            # An aligner alone leaves the backbone's velocities as they are.
-            if stage != "aligner":
+            # An aligner alone leaves the backbone's velocities as they are, and those of a reflow are another path's.
+            if stage not in ("aligner", "reflow_v2a"):
                 loss, blind_loss = _flow_losses(model.system, trained, stage, clips, count, self._base, at)
                 row = replace(row, flow_loss=loss, blind_loss=blind_loss)
         if "a2v" in tasks:
@@ -143,6 +136,19 @@ class VariantEvaluator:
         if "both" in tasks:
             row = _score_joint(row, model.system, clips, count, recipe)
         return row
+
+    def _sampling(self, trained: TrainRecipe, stage: StageName) -> SampleConfig:
+        """Return the settings of sound: even steps and plain guidance, as in the paper; those of a reflow's student."""
+        if stage == "reflow_v2a":
+            teacher = trained.stages[stage].teacher
+            return replace(PAPER, steps=teacher.segments, shift=teacher.shift, guidance=1.0)
+        return replace(
+            PAPER,
+            steps=self.recipe.steps,
+            guidance=self.recipe.guidance,
+            alignment=trained.alignment.weight,
+            alignment_at=trained.alignment.at,
+        )
 
 
 def _score_sound(

@@ -30,11 +30,11 @@ class Variant:
     name: str
     recipe: TrainRecipe
     stages: tuple[StageName, ...]
-    """One stage, or an aligner's before another, in the order in which they run."""
+    """One stage, or two, of which one is an aligner's or a reflow's, in the order in which they run."""
 
     @property
     def stage(self) -> StageName:
-        """The stage that the variant is compared by: the last, as an aligner only guides what that has made."""
+        """The stage that the variant is compared by: the last, as an aligner before it only guides what that made."""
         return self.stages[-1]
 
     @property

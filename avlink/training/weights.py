@@ -38,10 +38,10 @@ _BACKBONES = {"audio", "video"}
 """Those that a stage of the fusion may begin anew."""
 
 
-def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.device) -> System:
+def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.device, *, whole: bool = True) -> System:
     """Return the model on `device` with all weights that were learned before `stage`.
 
-    Raises InputError where it lacks a component that the stage builds on.
+    Raises InputError where it lacks a component that the stage builds on, unless `whole` is off.
     """
     from avlink.engine.system import System
 
@@ -55,7 +55,7 @@ def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.d
             getattr(system, name).load_state_dict(getattr(fresh, name).state_dict())
         have |= _BACKBONES
     missing = [name for name in _NEEDS.get(stage, ()) if name not in have]
-    if missing:
+    if missing and whole:
         raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
     if stage == "fusion_hits" and stage not in have:
         assert system.fusion_v2a is not None and system.fusion_hits is not None
