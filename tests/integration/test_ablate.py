@@ -23,12 +23,17 @@ VARIANTS = {
     "plain": ("fusion_v2a", ""),
     "joint": ("fusion_joint", "[model.fusion]\nshared = true\n"),
     "once": ("fusion_joint", "[model.fusion]\nshared = true\n"),
+    "tokens": (
+        "fusion_a2v",
+        '[model.fusion]\ninjection = "text"\nlocal_windows = [1, 2]\n'
+        '[model.fusion.extracted]\nname = "log-mel"\ndim = 64\nmedium = "sound"\n',
+    ),
 }
 HEAD = 'format = 1\nkind = "train"\nextends = "base.toml"\n'
 
 
 def _write(folder: Path) -> Path:
-    """Recipes of a base, three variants and the ablation over them."""
+    """Recipes of a base, four variants and the ablation over them."""
     clips = 'clips = 8\nheld_out = 2\nplain = true\nkinds = ["hammer", "bounce"]\n'
     foundry = FOUNDRY.replace("clips = 4\nheld_out = 1\nstills = 40\n", clips)
     (folder / "base.toml").write_text(foundry + MODEL + stages("vae vocoder audio video", 1))
@@ -69,7 +74,7 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
         assert abs(row.gflops_step * row.steps - budget) <= 0.51 * row.gflops_step or row.steps == 1
     assert rows["plain"].f1 is not None and rows["plain"].picture_f1 is None
     assert rows["joint"].f1 is not None and rows["joint"].picture_f1 is not None
-    assert rows["once"].f1 is None and rows["once"].picture_f1 is not None
+    assert all(rows[name].f1 is None and rows[name].picture_f1 is not None for name in ("once", "tokens"))
     # The joint one has one set for both directions, and learns both backbones besides.
     assert rows["joint"].parameters > rows["once"].parameters == rows["plain"].parameters
     told = json.loads((out / "table.json").read_text())
@@ -113,7 +118,7 @@ def test_values_for_all_reach_the_base_and_the_variants_that_have_the_stage(tmp_
     given = ["set.data.clips=5", "set.stages.fusion_v2a.steps=7", "set.model.fusion.reinject=false"]
     base, variants = read_variants(load_recipe(_write(tmp_path), "ablate", given))
     assert {recipe.data.clips for recipe in (base, *(v.recipe for v in variants))} == {5}
-    assert [v.table.steps for v in variants] == [7, 2, 2] and "fusion_v2a" not in variants[1].recipe.stages
+    assert [v.table.steps for v in variants] == [7, 2, 2, 2] and "fusion_v2a" not in variants[1].recipe.stages
     assert not any(v.recipe.model.fusion.reinject for v in variants)
 
 

@@ -84,10 +84,16 @@ def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> No
 
 
 def check_extractors(recipe: TrainRecipe, stages: Sequence[str], listener: Listener) -> None:
-    """Check the extractors of `log.frechet` before anything is prepared; reports those that no stage needs.
+    """Check the extractors of the fusion and of `log.frechet` before anything is prepared.
 
-    Raises RecipeError for extractors that give no distance, InputError where a checkpoint is missing.
+    Reports those of `log.frechet` that no stage needs. Raises RecipeError for extractors of another medium, or that
+    give no distance; InputError where a checkpoint is missing.
     """
+    reads = fusion_extractor(recipe.model, recipe.extractors, recipe.source)
+    if any(name.startswith("fusion") and _reads_features(recipe, name) for name in stages):
+        assert reads is not None
+        if reads.lack is not None:
+            raise InputError(reads.lack)
     ever, now = (
         {_GENERATED.get(task) for name in names if name.startswith("fusion") for task in tasks_of(name, recipe)}
         for names in (recipe.stages, stages)
@@ -106,6 +112,13 @@ def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
     """Return the tasks of a stage of the fusion."""
     one: dict[str, tuple[Task, ...]] = {"fusion_v2a": ("v2a",), "fusion_hits": ("v2a",), "fusion_a2v": ("a2v",)}
     return one.get(name, recipe.stages[name].tasks)  # type: ignore[index]
+
+
+def _reads_features(recipe: TrainRecipe, name: str) -> bool:
+    """Return True if a stage of the fusion learns from an extractor's features."""
+    task = {"pictures": "v2a", "sound": "a2v"}
+    wanted = recipe.model.fusion.extracted
+    return wanted is not None and task[wanted.medium] in tasks_of(name, recipe)
 
 
 def frozen_modules(system: System, stage: Stage) -> list[nn.Module]:
@@ -178,7 +191,7 @@ def build_stage(
 
         return backbones.AudioStage(system, clips, latents, validate, rates)
     tasks, features = tasks_of(name, recipe), None
-    if "v2a" in tasks and recipe.model.fusion.extracted is not None:
+    if _reads_features(recipe, name):
         from avlink.training.data.precomputed import features_of
 
         features = features_of(recipe, clips, clips.root.parent, listener, str(device_of(system)))
@@ -196,20 +209,14 @@ def build_stage(
         onset_weight=table.onset_weight,
         distill=table.distill,
         features=features,
-        validate=_fusion_validation(recipe, tasks, system, held_out, samples, with_hits=name == "fusion_hits"),
+        validate=_fusion_validation(recipe, name, system, held_out, samples),
     )
 
 
 def _fusion_validation(
-    recipe: TrainRecipe,
-    tasks: Sequence[Task],
-    system: System,
-    held_out: ClipStore,
-    samples: Path | None,
-    *,
-    with_hits: bool,
+    recipe: TrainRecipe, name: str, system: System, held_out: ClipStore, samples: Path | None
 ) -> Validate:
-    """Return the validation of a fusion; `with_hits` it is told the true hits.
+    """Return the validation of a stage of the fusion; that of `fusion_hits` is told the true hits.
 
     Extractors are loaded and tried at once: an error is better told now than after hours of training.
     """
@@ -218,7 +225,8 @@ def _fusion_validation(
 
     if not recipe.log.judge:
         return no_validation
-    times, generated = recipe.conditioning, {_GENERATED[task] for task in tasks if task in _GENERATED}
+    times, tasks = recipe.conditioning, tasks_of(name, recipe)
+    generated = {_GENERATED[task] for task in tasks if task in _GENERATED}
     extractors, device = frechet_extractors(recipe), str(device_of(system))
     sound_distances, picture_distances = (
         FrechetDistances(extractors[medium] if medium in generated else (), device) for medium in ("sound", "pictures")
@@ -226,15 +234,15 @@ def _fusion_validation(
     if len(held_out):
         sound_distances.check(validation.true_sound(system, held_out, 0))
         picture_distances.check(validation.true_pictures(system, held_out, 0))
-    extractor = _load_fusion_extractor(recipe, system) if "sound" in generated else None
+    extractor = _load_fusion_extractor(recipe, system) if _reads_features(recipe, name) else None
 
     def validate() -> dict[str, float]:
         figures: dict[str, float] = {}
         if "sound" in generated:
             given = (times.t_video, extractor, sound_distances)
-            figures |= validation.sound(system, held_out, samples, *given, with_hits=with_hits)
+            figures |= validation.sound(system, held_out, samples, *given, with_hits=name == "fusion_hits")
         if "pictures" in generated:
-            figures |= validation.picture(system, held_out, samples, times.t_audio, picture_distances)
+            figures |= validation.picture(system, held_out, samples, times.t_audio, extractor, picture_distances)
         return figures | (validation.both(system, held_out, samples) if "both" in tasks else {})
 
     return validate
