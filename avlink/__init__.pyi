@@ -142,6 +142,7 @@ from .engine.spotter import load_onset_net as load_onset_net
 from .engine.text.t5 import import_transformers as import_transformers
 from .evaluation.evaluate import EvaluateReport as EvaluateReport
 from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.extractors import fusion_extractor as fusion_extractor
 from .hooks import Options as Options
 from .hooks import find_recipe as find_recipe
 from .hooks import hookimpl as hookimpl

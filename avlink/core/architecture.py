@@ -122,15 +122,25 @@ class VideoConfig(Table):
         return -int(-seconds * self.moments_per_second // 1) * self.patch[0]
 
 
+Described = Literal["pictures", "sound"]
+"""The medium whose extracted features condition the other one."""
+
+
 class ExtractedConfig(Table):
-    """Features of a pretrained extractor in place of the video backbone's activations (table 2, features type)."""
+    """Features of a pretrained extractor in place of the activations of the conditioning backbone.
+
+    Those of pictures stand for the video backbone in V2A (table 2, features type), those of sound for the audio
+    backbone in A2V (TempoTokens). The other direction keeps its backbones.
+    """
 
     name: str
-    """The name that its plugin registers."""
+    """The name that its plugin registers, or that of a built-in extractor."""
     dim: Positive
-    """Width of the features of one picture."""
+    """Width of the features of one row."""
     fps: Positive = 6
-    """Pictures per second that the extractor is given."""
+    """Rows per second that the model reads. An extractor of pictures is given so many of them."""
+    medium: Described = "pictures"
+    """The medium that it describes."""
 
 
 Injection = Literal["fusion", "cross_attention", "direct", "text", "adapter"]
@@ -157,9 +167,22 @@ class FusionConfig(Table):
     shared: bool = False
     """Share one set of parameters among V2A, A2V and joint generation (section 4.4)."""
     extracted: ExtractedConfig | None = None
+    local_windows: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+    """Half-widths in moments of the windows whose means are added to every word of injection "text"; one word of the
+    whole clip comes with them (TempoTokens has 1, 2, 4, 8). Empty leaves both out."""
     aligned_init: float = 0.0
     """Initial value of a learned query and key bias on every cosine component: attention starts as RoPE's bump at one
     moment of both streams. 0 leaves it out, as in the paper."""
+
+    def extracted_of(self, medium: Described) -> ExtractedConfig | None:
+        """Return the extractor, if it describes that medium."""
+        return self.extracted if self.extracted is not None and self.extracted.medium == medium else None
+
+    @model_validator(mode="after")
+    def _windows_have_words(self) -> FusionConfig:
+        if self.local_windows and self.injection != "text":
+            raise ValueError('fusion.local_windows widen the words of a prompt: set fusion.injection = "text"')
+        return self
 
 
 class AVLinkConfig(Table):
@@ -212,7 +235,7 @@ class AVLinkConfig(Table):
             raise ValueError("controller: hits are added between Fusion Blocks, which this injection has not")
         if self.fusion_for_hits and fusion.shared:
             raise ValueError("controller.own_fusion is for models with a fusion for each direction, not a shared one")
-        if self.readout is not None and (self.motion is None or fusion.extracted is not None):
+        if self.readout is not None and (self.motion is None or fusion.extracted_of("pictures") is not None):
             raise ValueError("readout: it learns the motion stem's tokens from the video backbone, and needs both")
         return self
 

@@ -62,6 +62,7 @@ class FeatureExtractor(Protocol):
         """Return the features of a whole clip by name.
 
         By convention "embedding" holds the vectors for distances and cosines, "logits" one row of scores before
-        softmax, "frames" one row per picture.
+        softmax, "frames" one row per picture. A model that reads an extractor takes its "frames", else an "embedding"
+        with a rate.
         """
         ...

@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from avlink.core.architecture import AVLinkConfig, FusionConfig
+from avlink.engine.extracted import feature_stream
 from avlink.engine.nn.attention import AlignedHeads
 from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import MLP, AudioDiT, Stream, VideoDiT, modulate
@@ -199,10 +200,10 @@ class Fusion(nn.Module):
         super().__init__()
         fusion = config.fusion
         self.direction = direction
-        # Extractors read pictures: only sound can be conditioned on their features.
-        self.extracted = fusion.extracted if direction == "audio" else None
-        self.audio_dim = config.audio.dim
-        self.video_dim = config.video.dim if self.extracted is None else self.extracted.dim
+        self.seen = fusion.extracted_of("pictures") if direction == "audio" else None
+        self.heard = fusion.extracted_of("sound") if direction == "video" else None
+        self.audio_dim = config.audio.dim if self.heard is None else self.heard.dim
+        self.video_dim = config.video.dim if self.seen is None else self.seen.dim
         self.time = TimeEmbedding(fusion.dim, num_times=2)
         self.blocks = self._make_blocks(config)
 
@@ -234,8 +235,10 @@ class AVLink(nn.Module):
         super().__init__()
         self.config = config
         self.audio, self.video, self.fusion, self.controller = audio, video, fusion, controller
-        self.extracted = fusion.extracted
-        blocks, after = config.fusion.blocks, config.fusion.after
+        self.extracted = fusion.seen or fusion.heard
+        blocks = config.fusion.blocks
+        # Features come from outside: no block of the conditioning backbone runs.
+        after = config.fusion.after if self.extracted is None else 0
         stops_a = fusion_positions(config.audio.depth, blocks)
         stops_v = fusion_positions(config.video.depth, blocks)
         # All Fusion Blocks read the output of one conditioning block (table 2, arrangement). The blocks after it never
@@ -244,9 +247,6 @@ class AVLink(nn.Module):
             stops_v = (after,) * blocks
         elif after is not None:
             stops_a = (after,) * blocks
-        if self.extracted is not None:
-            # Features come from outside: no block of the video backbone runs.
-            stops_v = (0,) * blocks
         self.spans_a = tuple(pairwise((0, *stops_a)))
         self.spans_v = tuple(pairwise((0, *stops_v)))
         """The backbone blocks, [start, stop), that run before each Fusion Block."""
@@ -274,7 +274,7 @@ class AVLink(nn.Module):
     def forward(
         self,
         direction: Direction,
-        a_t: Float[Tensor, "batch tokens channels"],
+        a_t: Float[Tensor, "batch tokens channels"] | None,
         v_t: Float[Tensor, "batch frames 3 height width"] | None,
         *,
         t_a: Float[Tensor, " batch"],
@@ -282,36 +282,41 @@ class AVLink(nn.Module):
         text_a: TextEmbeddings,
         text_v: TextEmbeddings | None = None,
         motion: Float[Tensor, "batch motion_frames dim"] | None = None,
-        features: Float[Tensor, "batch pictures features"] | None = None,
+        features: Float[Tensor, "batch rows features"] | None = None,
         hits: Float[Tensor, "batch tokens curve"] | None = None,
         trunk: tuple[Stream, ...] = (),
     ) -> Velocities:
         """Return G_V2A(A_t, V_t, t_a, t_v) or G_A2V of the same: the velocity of the generated modality (equation 5).
 
-        `v_t=None` (V2A only) is the branch without picture. `features` take the place of `v_t` if the model reads an
-        extractor's, and `trunk` that of `v_t` (V2A) or `a_t` (A2V). `hits` are curves for the temporal controller
-        (`hit_curve`); a curve of zeros is none.
+        `v_t=None` (V2A only) is the branch without picture. `features` take the place of the conditioning `v_t` (V2A)
+        or `a_t` (A2V) if the model reads an extractor's; else `trunk` may. `hits` are curves for the temporal
+        controller (`hit_curve`); a curve of zeros is none.
 
-        Raises ValueError if pictures are to be generated and `v_t` is None.
+        Raises ValueError if pictures are to be generated and `v_t` is None, or if there is no sound to read or denoise.
         """
         if direction != "audio" and v_t is None:
             raise ValueError("A2V needs the noisy picture that it denoises")
+        if (a_t if self.fusion.heard is None else features) is None:
+            raise ValueError("there is no sound to read or to denoise")
         # DiT has this SiLU before the projection in every block. The tables of the Fusion Blocks only scale, so once is
         # enough.
         time = torch.nn.functional.silu(self.fusion.time(t_a, t_v))
         # Each backbone is told its own flow time, as in its pretraining. The Fusion Blocks alone know both.
-        a, v = trunk[0] if trunk and direction == "video" else self.audio.embed(a_t, t_a, text_a), None
-        if trunk and direction == "audio":
-            v = trunk[0]
-        elif self.extracted is not None and features is not None:
-            v = _as_stream(features, a)
-        elif self.extracted is None and v_t is not None and text_v is not None:
+        given = trunk[0] if trunk else None
+        if self.extracted is not None and features is not None:
+            given = feature_stream(features)
+        a, v = (None, given) if direction == "audio" else (given, None)
+        if a is None and a_t is not None:
+            a = self.audio.embed(a_t, t_a, text_a)
+        if v is None and self.fusion.seen is None and v_t is not None and text_v is not None:
             v = self.video.embed(v_t, t_v, text_v)
+        assert a is not None
         control = None if self.controller is None or hits is None else self.controller(hits, t_a)
         seen: list[Tensor] = []
         a, v = self.link(direction, a, v, motion, time, control, seen, trunk)
         audio = video = None
         if direction != "video":
+            assert a_t is not None
             audio = self.audio.velocity(a, a_t, t_a)
         if direction != "audio":
             assert v is not None and v_t is not None
@@ -380,9 +385,11 @@ class AVLink(nn.Module):
             # starts, sound would be matched to pictures (1 - eta_v / eta_a) / 2 moments late.
             return torch.arange(count, device=a.tokens.device, dtype=torch.float32) + 0.5
 
-        tau = {"audio": centres(a.tokens.shape[1]) * eta_v / config.tokens_per_second}
-        if v is not None and self.extracted is not None:
-            tau["video"] = centres(v.tokens.shape[1]) * eta_v / self.extracted.fps
+        seen, heard = self.fusion.seen, self.fusion.heard
+        eta_a = config.tokens_per_second if heard is None else heard.fps
+        tau = {"audio": centres(a.tokens.shape[1]) * eta_v / eta_a}
+        if v is not None and seen is not None:
+            tau["video"] = centres(v.tokens.shape[1]) * eta_v / seen.fps
         elif v is not None:
             # All patches of a moment stand together: the alignment is temporal, space is left to the backbone.
             per_time = (picture.height // picture.patch[1]) * (picture.width // picture.patch[2])
@@ -390,11 +397,3 @@ class AVLink(nn.Module):
         if motion is not None and config.motion is not None:
             tau["motion"] = centres(motion.shape[1]) * eta_v / config.motion.fps
         return tau
-
-
-def _as_stream(features: Tensor, beside: Stream) -> Stream:
-    """Wrap an extractor's features, which no backbone runs on; Fusion Blocks may still refine them."""
-    batch, count, dim = features.shape
-    # Placeholders: the spans of this stream are empty, so that no block reads its time, rotations or text.
-    no_time, no_rope = features.new_zeros(batch, dim), features.new_zeros(count, 0, 2)
-    return Stream(tokens=features, time=no_time, rope=no_rope, text=beside.text, mask=beside.mask)

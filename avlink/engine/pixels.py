@@ -1,8 +1,6 @@
-"""Pictures as tensors: bytes to pixels and back, lower frame rates, and the features of an extractor."""
+"""Pictures as tensors: bytes to pixels and back, and lower frame rates."""
 
 from __future__ import annotations
-
-from fractions import Fraction
 
 import numpy as np
 import torch
@@ -10,12 +8,6 @@ from einops import reduce
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
-
-from avlink.core.architecture import ExtractedConfig
-from avlink.core.errors import InputError
-from avlink.core.features import FeatureExtractor
-from avlink.core.frames import ResampledFrames
-from avlink.core.values import Frames
 
 
 def to_pixels(frames: UInt8[Tensor, "batch frames height width 3"]) -> Float[Tensor, "batch frames 3 height width"]:
@@ -41,24 +33,3 @@ def lower_frame_rate(
         pixels = torch.cat((pixels, pixels[:, -1:].expand(-1, missing, -1, -1, -1)), dim=1)
     # A mean is what a longer shutter records. Dropping frames would lose contacts that fall between them.
     return reduce(pixels, "b (t factor) c h w -> b t c h w", "mean", factor=factor)
-
-
-def extract_features(
-    extractor: FeatureExtractor, pixels: NDArray[np.uint8], rate: Fraction, wanted: ExtractedConfig
-) -> Float[Tensor, "pictures dim"]:
-    """Return an extractor's features of `pixels`, a row for each tick of `wanted.fps` (table 2, features type).
-
-    `pixels` are RGB bytes (frames, height, width, 3) at `rate` frames per second.
-    Raises InputError if the extractor gives other features than the model reads.
-    """
-    # A ceiling in exact fractions: a clip's last, partly covered tick has a row too.
-    count = -int(-len(pixels) / rate * wanted.fps // 1)
-    seen = ResampledFrames(Frames(pixels=pixels, rate=rate), rate=Fraction(wanted.fps), num_frames=count)
-    found = extractor.extract(seen).get("frames")
-    if found is None or found.rows.shape != (count, wanted.dim):
-        given = "none" if found is None else f"{found.rows.shape[0]} of width {found.rows.shape[1]}"
-        raise InputError(
-            f"extractor '{wanted.name}' gives no row of {wanted.dim} values for each of {count} pictures, but {given}; "
-            "set model.fusion.extracted to what it gives"
-        )
-    return torch.from_numpy(np.ascontiguousarray(found.rows, dtype=np.float32))

@@ -19,6 +19,7 @@ from avlink.engine.avlink import AVLink, Direction, Fusion
 from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, Stream, VideoDiT, modulate
 from avlink.engine.nn.embed import sinusoids
+from avlink.engine.nn.local_words import LocalWords
 from avlink.engine.semantic_adapter import AdapterAVLink, AdapterFusion
 
 _TIME_DIM = 64
@@ -127,18 +128,25 @@ class DirectAVLink(AVLink):
 
 
 class TextLink(nn.Module):
-    """Concatenation to text (Diff-Foley): features projected to further words of the prompt, each with its time."""
+    """Concatenation to text (Diff-Foley): features projected to further words of the prompt, each with its time.
+
+    With `local_windows` they are those of TempoTokens; see `LocalWords`.
+    """
 
     def __init__(self, config: FusionConfig, conditioning_dim: int, text_dim: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(conditioning_dim, eps=1e-6, elementwise_affine=False)
         self.project = nn.ModuleList(nn.Linear(conditioning_dim, text_dim) for _ in range(config.blocks))
         self.place = nn.Linear(_TIME_DIM, text_dim)
+        self.local = LocalWords(config.local_windows, text_dim) if config.local_windows else None
 
     def forward(
         self, seen: list[Float[Tensor, "batch others other_dim"]], other_tau: Float[Tensor, " others"], span: float
     ) -> Float[Tensor, "batch words text_dim"]:
-        """Return one word per moment from the activations at every stop; times are as in `AVLink.tau`."""
+        """Return one word per moment from the activations at every stop; times are as in `AVLink.tau`.
+
+        With `local_windows` one word of the whole clip, without a time, comes last.
+        """
         # (stops, batch, moments, text_dim), averaged over the stops: the prompt has one word a moment, however many
         # blocks are read.
         words = torch.stack(
@@ -150,8 +158,12 @@ class TextLink(nn.Module):
         moments = mean_per_moment(seen[0], other_tau)[1]
         # Cross-attention to text has no positions, so every word must carry its own.
         # As a share of the window: `sinusoids` are made for flow times, 0 to 1.
-        out: Tensor = words + self.place(sinusoids(moments / span, _TIME_DIM).to(words.dtype))
-        return out
+        place = self.place(sinusoids(moments / span, _TIME_DIM).to(words.dtype))
+        if self.local is None:
+            out: Tensor = words + place
+            return out
+        words, whole = self.local(words)
+        return torch.cat((words + place, whole), dim=1)
 
 
 class TextFusion(Fusion):

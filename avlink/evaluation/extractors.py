@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avlink.core.errors import RecipeError
 from avlink.core.features import Content, Features
 from avlink.core.recipe import RecipeSource
 from avlink.core.sound import read_whole
 from avlink.core.values import FrameSource, SoundSource
-from avlink.hooks import Extractor, ExtractorOptions, Medium, ReadyExtractor, load_registry
-from avlink.hooks.extractors import resolve_for_pictures
+from avlink.hooks import (
+    Extractor,
+    ExtractorOptions,
+    Medium,
+    ReadyExtractor,
+    load_registry,
+    resolve_extractor,
+    resolve_for_pictures,
+)
 from avlink.metrics.spectral import log_mel_levels
 
 if TYPE_CHECKING:
-    from avlink.core.architecture import AVLinkConfig
+    from avlink.core.architecture import AVLinkConfig, Described
 
 SIDE = 64
 """Pixels of the shorter side of pictures of which only movement and colour count."""
@@ -107,15 +115,31 @@ BUILTIN_EXTRACTORS: Mapping[str, ReadyExtractor] = {
 
 
 def fusion_extractor(
-    config: AVLinkConfig, options: Mapping[str, Mapping[str, Any]], source: RecipeSource | None = None
+    config: AVLinkConfig,
+    options: Mapping[str, Mapping[str, Any]],
+    source: RecipeSource | None = None,
+    *,
+    medium: Described | None = None,
 ) -> ReadyExtractor | None:
-    """Return the extractor whose features the model's fusion reads; None where it reads the video backbone's.
+    """Return the extractor whose features the model's fusion reads; None where it reads the backbones alone.
 
-    `options` are those of the recipe, by extractor. Raises RecipeError for an extractor that no plugin offers, or
+    With `medium`, None for an extractor of the other one, too. `options` are those of the recipe, by extractor.
+
+    Raises RecipeError for an extractor that no plugin offers, that does not take the medium that it is to describe, or
     options that it does not take.
     """
-    wanted = config.fusion.extracted
+    wanted = config.fusion.extracted if medium is None else config.fusion.extracted_of(medium)
     if wanted is None:
         return None
-    given = options.get(wanted.name, {})
-    return resolve_for_pictures(wanted.name, given, wanted.fps, load_registry(), source=source)
+    given, ready = options.get(wanted.name, {}), BUILTIN_EXTRACTORS.get(wanted.name)
+    if ready is None and wanted.medium == "pictures":
+        ready = resolve_for_pictures(wanted.name, given, wanted.fps, load_registry(), source=source)
+    elif ready is None:
+        ready = resolve_extractor(wanted.name, given, load_registry(), source=source)
+    if wanted.medium not in ready.extractor.takes:
+        takes = " and ".join(ready.extractor.takes)
+        raise RecipeError(
+            f"model.fusion.extracted: the extractor '{wanted.name}' takes {takes}, and is to describe {wanted.medium}; "
+            "set medium to what it takes, or name another"
+        )
+    return ready

@@ -167,7 +167,7 @@ class BundleModel:
         """See `EvaluatedModel`."""
         from avlink.engine.sampling import PictureSampler
 
-        sampler = PictureSampler(self._system, self._pictures)
+        sampler = PictureSampler(self._system, self._pictures, self._extractor)
         pictures = []
         for index, sound in enumerate(sounds):
             wave = Waveform(samples=np.ascontiguousarray(sound)[None], sample_rate=self.sample_rate)

@@ -24,6 +24,7 @@ from avlink.core.sampling import PICTURES, SOUND, SampleConfig
 from avlink.core.values import PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
 from avlink.engine.bundle import A2V, V2A, load_system, read_bundle
 from avlink.engine.sampling import PictureSampler, SoundSampler
+from avlink.evaluation.extractors import fusion_extractor
 from avlink.media.audio import read_audio
 from avlink.media.frames import open_frames
 from avlink.media.movie import write_video
@@ -95,13 +96,19 @@ def generate_benchmark(
     captions = [(f"{name}.mp4", clip.caption_within(float(window_s))) for name, clip in named]
     write_csv(out / "reference" / "manifest.csv", ("path", "caption"), captions)
     loaded = read_bundle(find_bundle(bundle))
+    ready = fusion_extractor(
+        loaded.config, recipe.extractors, recipe.source, medium="pictures" if direction == "v2a" else "sound"
+    )
+    extractor = None if ready is None else ready.load(device)
     maker: _Sounds | _Pictures
     if direction == "v2a":
         sampling = replace(sampling, t_condition=loaded.conditioning.t_video)
-        maker = _Sounds(window_s=window_s, sampler=SoundSampler(load_system(loaded, V2A, device), sampling))
+        maker = _Sounds(window_s=window_s, sampler=SoundSampler(load_system(loaded, V2A, device), sampling, extractor))
     else:
         sampling = replace(sampling, t_condition=loaded.conditioning.t_audio)
-        maker = _Pictures(window_s=window_s, sampler=PictureSampler(load_system(loaded, A2V, device), sampling))
+        maker = _Pictures(
+            window_s=window_s, sampler=PictureSampler(load_system(loaded, A2V, device), sampling, extractor)
+        )
     generated = kept = 0
     failed: dict[str, str] = {}
     listener(PlanReady(jobs=len(named)))

@@ -257,10 +257,15 @@ def sound(
 
 @_unless_empty
 def picture(
-    system: System, clips: ClipStore, out: Path | None, t_audio: float, distances: FrechetDistances
+    system: System,
+    clips: ClipStore,
+    out: Path | None,
+    t_audio: float,
+    extractor: FeatureExtractor | None,
+    distances: FrechetDistances,
 ) -> dict[str, float]:
     """F1 of changes in pictures generated for true sounds, and Fréchet distances to the true pictures."""
-    sampler = PictureSampler(system, replace(PICTURES, t_condition=t_audio))
+    sampler = PictureSampler(system, replace(PICTURES, t_condition=t_audio), extractor)
 
     def generated(index: int) -> Frames:
         wave = true_sound(system, clips, index)

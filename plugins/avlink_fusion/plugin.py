@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from avlink import LEARNED, PICTURES, SOUND, Options, SolverName, bundle_fingerprint, digest, find_bundle, hookimpl
-from avlink.hooks import Backend, Spotter, load_registry, resolve_for_pictures
+from avlink.hooks import Backend, Spotter
 from avlink_fusion.spotter_options import FlowOptions, LearnedOptions, MotionOptions, PeakOptions, StemOptions
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class FusionOptions(Options):
     max_windows: int | None = Field(default=None, ge=1)
     """Windows of a long clip in one batch: more need more memory. Left out: 2 on a CPU, which gains little from larger
     batches, and 8 on a GPU."""
+    extractor: dict[str, Any] = Field(default_factory=dict)
+    """Options of the extractor that replaces the backbone of what is given, for models with one: its checkpoint."""
 
     def windows_on(self, device: str) -> int:
         """Return the number of windows in one batch on `device`."""
@@ -71,8 +73,6 @@ class SoundOptions(FusionOptions):
     sees, as on film. It needs a model with a stem and a temporal controller; without, others stay as they are."""
     stereo: bool = False
     """Place sound between left and right where the picture has what sounds: stereo stems. Mono without."""
-    extractor: dict[str, Any] = Field(default_factory=dict)
-    """Options of the extractor that replaces the video backbone, for models with one: its checkpoint."""
 
 
 class PictureOptions(FusionOptions):
@@ -90,18 +90,20 @@ def fingerprint(options: FusionOptions) -> str:
     """Return a digest of the weights and the options; the path of the bundle is not part of it."""
     chosen = options.model_dump(exclude={"model", "max_windows", "extractor"})
     named = bundle_fingerprint(find_bundle(options.model))
-    ready = _extractor(options) if isinstance(options, SoundOptions) and options.extractor else None
+    # A built-in extractor takes no options. Without any, no bundle is read, which would import torch.
+    ready = _extractor(options) if options.extractor else None
     return digest([_CODE_VERSION, named, chosen, *([] if ready is None else [ready.fingerprint()])])
 
 
-def _extractor(options: SoundOptions) -> ReadyExtractor | None:
-    """Return the extractor that replaces the bundle's video backbone, or None."""
-    from avlink import read_bundle
+def _extractor(options: FusionOptions) -> ReadyExtractor | None:
+    """Return the extractor that replaces the backbone of what is given, or None."""
+    from avlink import fusion_extractor, read_bundle
 
-    wanted = read_bundle(find_bundle(options.model)).config.fusion.extracted
-    if wanted is None:
+    config = read_bundle(find_bundle(options.model)).config
+    if config.fusion.extracted is None:
         return None
-    return resolve_for_pictures(wanted.name, options.extractor, wanted.fps, load_registry())
+    medium: Literal["pictures", "sound"] = "pictures" if isinstance(options, SoundOptions) else "sound"
+    return fusion_extractor(config, {config.fusion.extracted.name: options.extractor}, medium=medium)
 
 
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
@@ -159,7 +161,8 @@ def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
         t_condition=options.t_audio or bundle.conditioning.t_audio,
         max_windows=options.windows_on(device),
     )
-    return PictureSampler(system, config)
+    ready = _extractor(options)
+    return PictureSampler(system, config, None if ready is None else ready.load(device))
 
 
 @hookimpl

@@ -30,6 +30,11 @@ VARIANTS = {
     ),
     "straight": ("fusion_v2a reflow_v2a", ""),
     "coupled": ("fusion_joint", "[model.fusion]\nshared = true\n"),
+    "tokens": (
+        "fusion_a2v",
+        '[model.fusion]\ninjection = "text"\nlocal_windows = [1, 2]\n'
+        '[model.fusion.extracted]\nname = "log-mel"\ndim = 64\nmedium = "sound"\n',
+    ),
 }
 HEAD = 'format = 1\nkind = "train"\nextends = "base.toml"\n'
 
@@ -82,11 +87,10 @@ def test_variants_are_trained_with_equal_compute_measured_and_kept(tmp_path: Pat
     assert rows["alone"].f1 is not None and rows["alone"].flow_loss is None
     assert rows["double"].f1 is not None and rows["double"].flow_loss is not None
     assert rows["double"].parameters > rows["alone"].parameters > 0
-    assert rows["once"].f1 is None and rows["once"].picture_f1 is not None
+    assert all(rows[name].f1 is None and rows[name].picture_f1 is not None for name in ("once", "tokens"))
     # A reflow is sampled on another path than that of the loss.
-    assert (
-        rows["straight"].f1 is not None and rows["straight"].flow_loss is None and rows["plain"].flow_loss is not None
-    )
+    assert rows["straight"].f1 is not None and rows["straight"].flow_loss is None
+    assert rows["plain"].flow_loss is not None
     assert rows["coupled"].picture_f1 is not None and rows["coupled"].parameters == rows["joint"].parameters
     # The joint one has one set for both directions, and learns both backbones besides.
     assert rows["joint"].parameters > rows["once"].parameters == rows["plain"].parameters
@@ -131,7 +135,9 @@ def test_values_for_all_reach_the_base_and_the_variants_that_have_the_stage(tmp_
     given = ["set.data.clips=5", "set.stages.fusion_v2a.steps=7", "set.model.fusion.reinject=false"]
     base, variants = read_variants(load_recipe(_write(tmp_path), "ablate", given))
     assert {recipe.data.clips for recipe in (base, *(v.recipe for v in variants))} == {5}
-    assert [v.table.steps for v in variants] == [7, 2, 2, 2, 7, 2, 2] and "fusion_v2a" not in variants[1].recipe.stages
+    assert [v.table.steps for v in variants] == [7, 2, 2, 2, 7, 2, 2, 2] and "fusion_v2a" not in variants[
+        1
+    ].recipe.stages
     assert not any(v.recipe.model.fusion.reinject for v in variants)
 
 

@@ -1,4 +1,4 @@
-"""A model whose fusion reads an extractor's features (table 2, features type): trained, and made to sound."""
+"""Models whose fusion reads an extractor's features (table 2, features type; TempoTokens): trained, and sampled."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from avlink.core.architecture import ExtractedConfig
-from avlink.core.errors import InputError
+from avlink.core.errors import InputError, RecipeError
 from avlink.core.features import Features
 from avlink.core.recipe import load_recipe
 from avlink.core.sound import read_whole
-from avlink.core.values import Frames, Prompt, SoundRequest
-from avlink.engine.pixels import extract_features
+from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
+from avlink.engine.extracted import picture_features
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_recipe import FOUNDRY, MODEL, stages
@@ -56,7 +56,7 @@ def test_fusion_blocks_learn_from_features_and_sound_is_made_of_them(clip: Path,
     bundle = read_bundle(train(loaded, tmp_path / "out"))
     assert sum(1 for _ in (tmp_path / "out" / "clips").glob("features-*/train/*.npy")) == 1
     system = load_system(bundle, V2A)
-    with pytest.raises(InputError, match="reads the features of the extractor 'clip': say where its checkpoint lies"):
+    with pytest.raises(InputError, match="extractor 'clip', which was not given: say where its checkpoint lies"):
         SoundSampler(system, SampleConfig(steps=1))
     ready = fusion_extractor(bundle.config, loaded.extractors)
     assert ready is not None
@@ -83,6 +83,48 @@ def test_fusion_blocks_learn_from_features_and_sound_is_made_of_them(clip: Path,
     assert fingerprint(options) != fingerprint(SoundOptions(model=str(bundle.folder)))
 
 
+TOKENS = """
+[model.fusion.extracted]
+name = "log-mel"
+dim = 64
+fps = 6
+medium = "sound"
+"""
+
+
+def test_words_are_learned_from_the_sound_and_pictures_are_made_of_them(tmp_path: Path) -> None:
+    from avlink_fusion.plugin import PictureOptions, load_picture
+
+    from avlink.engine.bundle import A2V, load_system, read_bundle
+    from avlink.training.train import train
+
+    recipe = tmp_path / "tokens.toml"
+    words = MODEL + 'injection = "text"\nlocal_windows = [1, 2, 4, 8]\n' + TOKENS
+    recipe.write_text(FOUNDRY.replace("stills = 40\n", "") + words + stages("vae vocoder audio video fusion_a2v", 1))
+    # An extractor of the other medium is told before anything is made.
+    wrong = load_recipe(recipe, "train", ["model.fusion.extracted.name=rgb-cells"])
+    with pytest.raises(RecipeError, match="the extractor 'rgb-cells' takes pictures, and is to describe sound"):
+        train(wrong, tmp_path / "wrong")
+    assert not (tmp_path / "wrong" / "clips").exists()
+    bundle = read_bundle(train(load_recipe(recipe, "train"), tmp_path / "out"))
+    (features,) = (tmp_path / "out" / "clips").glob("features-*/train/*.npy")
+    assert np.load(features).shape == (4, 31, 64)
+    system = load_system(bundle, A2V)
+    assert system.fusion_a2v is not None and bundle.config.fusion.local_windows == (1, 2, 4, 8)
+    # A built-in extractor needs no option of the backend.
+    sampler = load_picture(PictureOptions(model=str(bundle.folder), steps=1), "cpu")
+
+    def pictures(seed: int) -> np.ndarray:
+        samples = np.random.default_rng(seed).normal(0, 0.1, (1, 32000)).astype(np.float32)
+        request = PictureRequest(
+            sound=Waveform(samples=samples, sample_rate=16000), duration_s=Fraction(2), prompt=Prompt(), seed=0
+        )
+        (made,) = sampler.generate([request])
+        return made.read(0, made.num_frames)
+
+    assert pictures(0).shape == (12, 36, 64, 3) and (pictures(0) == pictures(0)).all()
+
+
 class _Seer:
     """Features of another shape than the model wants."""
 
@@ -94,7 +136,7 @@ class _Seer:
 
 def test_pictures_are_picked_at_the_extractors_rate_and_its_shape_is_checked() -> None:
     pixels = np.zeros((31, 36, 64, 3), np.uint8)
-    rows = extract_features(_Seer(), pixels, Fraction(6), ExtractedConfig(name="seer", dim=3, fps=4))
+    rows = picture_features(_Seer(), pixels, Fraction(6), ExtractedConfig(name="seer", dim=3, fps=4))
     assert rows.shape == (21, 3)  # 5.17 s at 4 a second, the last one begun
     with pytest.raises(InputError, match=r"extractor 'seer' gives no row of 5 values .* but 21 of width 3"):
-        extract_features(_Seer(), pixels, Fraction(6), ExtractedConfig(name="seer", dim=5, fps=4))
+        picture_features(_Seer(), pixels, Fraction(6), ExtractedConfig(name="seer", dim=5, fps=4))

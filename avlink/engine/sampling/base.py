@@ -13,6 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from avlink.core.architecture import ExtractedConfig
+from avlink.core.errors import InputError
+from avlink.core.features import FeatureExtractor
 from avlink.core.sampling import SampleConfig
 from avlink.engine.flow.schedule import flow_times
 from avlink.engine.flow.solver import updates
@@ -65,6 +68,15 @@ class Sampler:
     def _times(self, t: float, count: int) -> Tensor:
         """Return one flow time for each of `count` windows."""
         return torch.full((count,), t, device=self.device)
+
+
+def check_extractor(wanted: ExtractedConfig | None, given: FeatureExtractor | None) -> None:
+    """Raise InputError if the model reads an extractor that was not given."""
+    if wanted is not None and given is None:
+        raise InputError(
+            f"this model reads the features of the extractor '{wanted.name}', which was not given: say where its "
+            "checkpoint lies, if it has one"
+        )
 
 
 def repeat(text: TextEmbeddings, count: int) -> TextEmbeddings:

@@ -13,8 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avlink.core.clock import to_index
+from avlink.core.features import FeatureExtractor
 from avlink.core.frames import SpooledPictures
 from avlink.core.sampling import SampleConfig
+from avlink.core.sound import FittedSound
 from avlink.core.values import (
     FrameSource,
     OnStep,
@@ -23,10 +25,11 @@ from avlink.core.values import (
     SoundSource,
 )
 from avlink.engine.avlink import AVLink
+from avlink.engine.extracted import sound_features
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.solver import guide
 from avlink.engine.pixels import to_bytes
-from avlink.engine.sampling.base import SHORTEST_S, Sampler, repeat, seeded_noise
+from avlink.engine.sampling.base import SHORTEST_S, Sampler, check_extractor, repeat, seeded_noise
 from avlink.engine.sampling.spooled import SpooledTensor, update_rows
 from avlink.engine.system import System
 from avlink.engine.windows import Window, plan_windows
@@ -51,9 +54,16 @@ class _Heard:
 class PictureSampler(Sampler):
     """A `PictureGenerator` on a `System`."""
 
-    def __init__(self, system: System, config: SampleConfig) -> None:
+    def __init__(self, system: System, config: SampleConfig, extractor: FeatureExtractor | None = None) -> None:
+        """Link the model for A2V; `extractor` is needed if the model reads features instead of the sound.
+
+        Raises InputError if it is missing then.
+        """
         super().__init__(system, config)
         self.model: AVLink | None = system.linked("video") if config.use_fusion else None
+        self.extracted, self.extractor = system.config.fusion.extracted_of("sound"), extractor
+        if config.use_fusion:
+            check_extractor(self.extracted, extractor)
         picture = system.config.picture
         self.sample_rate = system.config.mel.sample_rate
         self.picture = PictureSpec(rate=Fraction(picture.fps), width=picture.width, height=picture.height)
@@ -79,33 +89,39 @@ class PictureSampler(Sampler):
         scene, prompt = self._texts(request.prompt.text)
         negative, nothing = self._text("video", request.prompt.negative), self._text("audio", "")
 
-        sound = None
-        if self.config.use_fusion:
+        sound, features = None, [self._features(request.sound, span) for span in spans]
+        if self.config.use_fusion and self.extracted is None:
             a_1 = self._latents(request.sound, frames)
             sound = _Heard(a_0=seeded_noise(tuple(a_1.shape), request.seed, 1).to(self.device), a_1=a_1)
 
         def conditional(stacked: Tensor, t_v: Tensor, part: list[int]) -> Tensor:
             words = repeat(prompt, len(part))
-            if self.model is None or sound is None:
+            if self.model is None:
                 return self.system.video(stacked, t_v, words)
-            t_a = self._times(self.config.t_condition, len(part))
+            t_a, sounds, heard = self._times(self.config.t_condition, len(part)), None, None
             # The conditioning latents are noised anew at each step from noise that is fixed: A_ta is the same at all of
             # them.
-            sounds = torch.stack([sound.at(self._tokens(windows[i]), t_a[:1]) for i in part])
+            if sound is not None:
+                sounds = torch.stack([sound.at(self._tokens(windows[i]), t_a[:1]) for i in part])
+            else:
+                heard = torch.stack([features[i] for i in part])
             texts = {"text_a": repeat(scene, len(part)), "text_v": words}
-            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, **texts).video
+            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, features=heard, **texts).video
 
         def unconditional(stacked: Tensor, t_v: Tensor, part: list[int]) -> Tensor:
             words = repeat(negative, len(part))
-            if self.model is None or sound is None:
+            if self.model is None:
                 return self.system.video(stacked, t_v, words)
             # The model always has an audio stream. Noise at flow time 0, which says nothing, stands for a missing
-            # sound, as in training.
-            t_a = self._times(0.0, len(part))
-            lengths = [stop - start for start, stop in (self._tokens(windows[i]) for i in part)]
-            sounds = torch.stack([sound.a_0[:length] for length in lengths])
+            # sound, and zeros for its features, as in training.
+            t_a, sounds, heard = self._times(0.0, len(part)), None, None
+            if sound is not None:
+                lengths = [stop - start for start, stop in (self._tokens(windows[i]) for i in part)]
+                sounds = torch.stack([sound.a_0[:length] for length in lengths])
+            else:
+                heard = torch.stack([torch.zeros_like(features[i]) for i in part])
             texts = {"text_a": repeat(nothing, len(part)), "text_v": words}
-            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, **texts).video
+            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, features=heard, **texts).video
 
         def velocity(t: float, stacked: Tensor, part: list[int]) -> Tensor:
             t_v, weight = self._times(t, len(part)), self._guidance(t)
@@ -134,6 +150,16 @@ class PictureSampler(Sampler):
             return torch.nn.functional.pad(heard, (0, stop - start - heard.shape[-1])).to(self.device)
 
         return codec.encode_blocks(read, tokens)[0]
+
+    def _features(self, sound: SoundSource, frames: tuple[int, int]) -> Float[Tensor, "rows dim"]:
+        """Return the extractor's features of the sound of frames [start, stop); empty for a model that reads none."""
+        if self.extracted is None or self.extractor is None or not self.config.use_fusion:
+            return torch.empty(0, 0)
+        # Rounded down: a sample beyond the last frame would begin a further row.
+        first, last = (at * self.sample_rate // self.fps for at in frames)
+        # A sound that is too short is followed by silence.
+        heard = FittedSound(sound, last - first, first).read(0, last - first)[0]
+        return sound_features(self.extractor, heard, self.sample_rate, self.extracted).to(self.device)
 
     def _tokens(self, window: Window) -> tuple[int, int]:
         """Return the latent tokens of a window, (start, stop)."""

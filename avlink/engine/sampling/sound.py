@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avlink.core.clock import to_index
-from avlink.core.errors import InputError
 from avlink.core.features import FeatureExtractor
 from avlink.core.hit_changes import hit_changes
 from avlink.core.sampling import SampleConfig
@@ -24,13 +23,22 @@ from avlink.core.values import (
     SoundSource,
 )
 from avlink.engine.avlink import AVLink
+from avlink.engine.extracted import picture_features
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.solver import guide, rescale, solve
 from avlink.engine.nn.controller import hit_curve
 from avlink.engine.nn.dit import Stream
-from avlink.engine.pixels import extract_features, lower_frame_rate, to_pixels
+from avlink.engine.pixels import lower_frame_rate, to_pixels
 from avlink.engine.sampling.alignment import make_guide
-from avlink.engine.sampling.base import KEPT_WINDOWS, SHORTEST_S, Sampler, repeat, seeded_noise, stack_trunks
+from avlink.engine.sampling.base import (
+    KEPT_WINDOWS,
+    SHORTEST_S,
+    Sampler,
+    check_extractor,
+    repeat,
+    seeded_noise,
+    stack_trunks,
+)
 from avlink.engine.sampling.local import BEFORE_S, TAIL_S, Patch, PatchedSound, find_patch
 from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
@@ -54,10 +62,9 @@ class SoundSampler(Sampler):
         self.model: AVLink | None = system.linked("audio") if config.use_fusion else None
         self.following: AVLink | None = system.linked("audio", with_hits=True) if config.use_fusion else None
         """The model of requests with hits."""
-        self.extracted, self.extractor = system.config.fusion.extracted, extractor
-        if self.extracted is not None and extractor is None and config.use_picture:
-            name = self.extracted.name
-            raise InputError(f"this model reads the features of the extractor '{name}': say where its checkpoint lies")
+        self.extracted, self.extractor = system.config.fusion.extracted_of("pictures"), extractor
+        if config.use_picture:
+            check_extractor(self.extracted, extractor)
         motion, picture = system.config.motion, system.config.picture
         self.factor = 1 if motion is None else motion.fps // picture.fps
         """Frames that are read for each frame of the video backbone: the motion stem sees more of them."""
@@ -269,7 +276,7 @@ class SoundSampler(Sampler):
         # Extractors take bytes: the inverse of `to_pixels`, exactly.
         pixels = ((self._frames(request, window) + 1) * 127.5).round().to(torch.uint8)
         shown = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        return extract_features(self.extractor, shown, Fraction(self.fps * self.factor), self.extracted).to(self.device)
+        return picture_features(self.extractor, shown, Fraction(self.fps * self.factor), self.extracted).to(self.device)
 
     def _noisy_pixels(self, request: SoundRequest, window: Window) -> Tensor:
         """Return V_tv, the conditioning pictures at their fixed flow time: mostly data, a little noise.

@@ -17,16 +17,15 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avlink.core.architecture import AVLinkConfig, ExtractedConfig
+from avlink.core.architecture import AVLinkConfig
 from avlink.core.codec_config import MelSpec
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone
-from avlink.core.features import FeatureExtractor
 from avlink.core.hashing import digest
 from avlink.core.recipe import TrainRecipe
 from avlink.engine.bundle import tensor_digest
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.codec.vae import MelVAE
-from avlink.engine.pixels import extract_features
+from avlink.engine.extracted import picture_features, sound_features
 from avlink.evaluation.extractors import fusion_extractor
 from avlink.training.data.checked_arrays import is_whole, write_array
 from avlink.training.data.clips import ClipStore
@@ -187,13 +186,17 @@ def _encode_missing(
 def features_of(recipe: TrainRecipe, clips: ClipStore, base: Path, listener: Listener, device: str) -> PrecomputedStore:
     """Return the features of all clips by the extractor that the model's fusion reads, from `base` or made there.
 
+    Those of the whole sound of each clip, or of its stored pictures.
+
     Raises InputError where its checkpoint is missing, or it gives other features than the model reads; OutputError
     where they cannot be written.
     """
     ready, wanted = fusion_extractor(recipe.model, recipe.extractors, recipe.source), recipe.model.fusion.extracted
     assert ready is not None and wanted is not None
+    sample_rate = recipe.model.mel.sample_rate
     # The rate of the stored pictures decides which of them are seen.
-    key = digest([ready.fingerprint(), wanted.model_dump(mode="json"), clips.fps])[:12]
+    of_medium = [clips.fps] if wanted.medium == "pictures" else [wanted.medium, sample_rate]
+    key = digest([ready.fingerprint(), wanted.model_dump(mode="json", exclude={"medium"}), *of_medium])[:12]
     store = PrecomputedStore(base / f"features-{key}" / clips.root.name, clips)
     missing = store.missing_shards()
     if missing:
@@ -206,24 +209,22 @@ def features_of(recipe: TrainRecipe, clips: ClipStore, base: Path, listener: Lis
             done += count
             listener(StepDone(job_id="features", done=done, total=total, note=name))
 
-        _extract_missing(store, clips, ready.load(device), wanted, missing, on_clips)
+        extractor = ready.load(device)
+
+        def extract(index: int) -> Tensor:
+            if wanted.medium == "sound":
+                return sound_features(extractor, clips.sound([index])[0].numpy(), sample_rate, wanted)
+            return picture_features(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted)
+
+        _extract_missing(store, extract, missing, on_clips)
         listener(JobDone(job_id="features", name=name, note=f"{total} clips"))
     return store
 
 
 def _extract_missing(
-    store: PrecomputedStore,
-    clips: ClipStore,
-    extractor: FeatureExtractor,
-    wanted: ExtractedConfig,
-    shards: Sequence[int],
-    on_clips: Callable[[int], None],
+    store: PrecomputedStore, extract: Callable[[int], Tensor], shards: Sequence[int], on_clips: Callable[[int], None]
 ) -> None:
     for shard in shards:
         indices = store.indices(shard)
-        rows = [
-            extract_features(extractor, clips.frames([index])[0].numpy(), Fraction(clips.fps), wanted).numpy()
-            for index in indices
-        ]
-        store.write(shard, np.stack(rows))
+        store.write(shard, np.stack([extract(index).numpy() for index in indices]))
         on_clips(len(indices))

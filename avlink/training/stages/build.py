@@ -93,10 +93,16 @@ def check_parallel(recipe: TrainRecipe, stages: Sequence[str], ranks: int) -> No
 
 
 def check_extractors(recipe: TrainRecipe, stages: Sequence[str], listener: Listener) -> None:
-    """Check the extractors of `log.frechet` before anything is prepared; reports those that no stage needs.
+    """Check the extractors of the fusion and of `log.frechet` before anything is prepared.
 
-    Raises RecipeError for extractors that give no distance, InputError where a checkpoint is missing.
+    Reports those of `log.frechet` that no stage needs. Raises RecipeError for extractors of another medium, or that
+    give no distance; InputError where a checkpoint is missing.
     """
+    reads = fusion_extractor(recipe.model, recipe.extractors, recipe.source)
+    if any(is_fusion(name) and _reads_features(recipe, name) for name in stages):
+        assert reads is not None
+        if reads.lack is not None:
+            raise InputError(reads.lack)
     ever, now = (
         {_GENERATED.get(task) for name in names if is_fusion(name) for task in tasks_of(name, recipe)}
         for names in (recipe.stages, stages)
@@ -121,6 +127,13 @@ def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
 def is_fusion(name: str) -> bool:
     """Return True for a stage that trains Fusion Blocks."""
     return name in _TASKS or name == "fusion_joint"
+
+
+def _reads_features(recipe: TrainRecipe, name: str) -> bool:
+    """Return True if a stage of the fusion learns from an extractor's features."""
+    task = {"pictures": "v2a", "sound": "a2v"}
+    wanted = recipe.model.fusion.extracted
+    return wanted is not None and task[wanted.medium] in tasks_of(name, recipe)
 
 
 def frozen_modules(system: System, stage: Stage) -> list[nn.Module]:
@@ -196,7 +209,7 @@ def build_stage(
         unseen_pairs = aligner.AlignerStage(system, held_out, _latents(system, held_out, out))
         return aligner.AlignerStage(system, clips, latents, lambda: aligner.told_apart(unseen_pairs))
     tasks, features = tasks_of(name, recipe), None
-    if "v2a" in tasks and recipe.model.fusion.extracted is not None:
+    if _reads_features(recipe, name):
         from avlink.training.data.precomputed import features_of
 
         features = features_of(recipe, clips, clips.root.parent, listener, str(device_of(system)))
@@ -257,7 +270,7 @@ def _fusion_validation(
     if len(held_out):
         sound_distances.check(validation.true_sound(system, held_out, 0))
         picture_distances.check(validation.true_pictures(system, held_out, 0))
-    extractor = _load_fusion_extractor(recipe, system) if "sound" in generated else None
+    extractor = _load_fusion_extractor(recipe, system) if _reads_features(recipe, name) else None
 
     def validate() -> dict[str, float]:
         figures: dict[str, float] = {}
@@ -265,7 +278,7 @@ def _fusion_validation(
             told = name == "fusion_hits"
             figures |= validation.sound(system, held_out, samples, config, extractor, sound_distances, with_hits=told)
         if "pictures" in generated:
-            figures |= validation.picture(system, held_out, samples, times.t_audio, picture_distances)
+            figures |= validation.picture(system, held_out, samples, times.t_audio, extractor, picture_distances)
         return figures | (validation.both(system, held_out, samples) if "both" in tasks else {})
 
     return validate

@@ -86,7 +86,7 @@ class FusionStage:
     `untrained` both do. Without `train_motion` the motion stem stays frozen as well. Flow times are logit-normal
     (appendix D.1). `rates` give the share of texts that are dropped and of clips without any condition, for guidance
     (C.1, C.2). One step in five (`shorter`) trains on a shorter stretch, so that short clips work. `features` (clips,
-    pictures, values) are an extractor's, where the model reads those instead of the video backbone's.
+    rows, values) are an extractor's, where the model reads those instead of the conditioning backbone's.
     """
 
     shorter = 0.2
@@ -127,7 +127,7 @@ class FusionStage:
         self.distill = distill
         if self.onset_weight:
             config = system.config
-            if config.fusion.extracted is not None or config.fusion.injection in ("direct", "text", "adapter"):
+            if self.model.extracted is not None or config.fusion.injection in ("direct", "text", "adapter"):
                 raise InputError(
                     f"stages.{name}.onset_weight reads the video stream between Fusion Blocks, which this model.fusion "
                     "has not; leave it out"
@@ -305,6 +305,10 @@ class FusionStage:
         text_v = drop_text(captions, rates.text_drop, generator)
         text_a = drop_text(captions, rates.other_text_drop, generator)
         text_v[:gone], text_a[:gone] = [""] * gone, [""] * gone
+        features = batch.features
+        if features is not None:
+            # Features are not noised: zeros stand for a missing sound, as in Diff-Foley.
+            features = torch.cat((torch.zeros_like(features[:gone]), features[gone:]))
         out = self.model(
             "video",
             audio.x_t,
@@ -313,6 +317,7 @@ class FusionStage:
             t_v=t_v,
             text_a=self._text("audio", text_a),
             text_v=self._text("video", text_v),
+            features=features,
         ).video
         losses = {"flow_v": flow_matching_loss(out, video)}
         return losses | ({"motion_v": motion_loss(out, video)} if self.motion_weight else {})
@@ -366,8 +371,8 @@ class FusionStage:
         latents = self.latents[indices][:, token : token + round(seconds * config.tokens_per_second)]
         latents = latents.to(self.device)
         features = None
-        if self.features is not None and config.fusion.extracted is not None:
-            fps = config.fusion.extracted.fps
+        if self.features is not None and self.model.extracted is not None:
+            fps = self.model.extracted.fps
             features = self.features[indices][:, start_s * fps : start_s * fps + -int(-seconds * fps // 1)]
             features = features.to(self.device)
         labels = [self.clips.labels[index] for index in indices]
