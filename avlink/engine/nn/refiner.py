@@ -33,7 +33,7 @@ class PictureRefiner(nn.Module):
         self.inward = nn.Conv2d(2 * values, outer, 3, padding=1)
         self.down = nn.Conv2d(outer, inner, _STRIDE, stride=_STRIDE)
         self.time = nn.Linear(time_dim, 2 * inner)
-        self.blocks = nn.ModuleList(_Block(inner, config.layers) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(_RefinerBlock(inner, config.layers) for _ in range(config.layers))
         self.up = nn.Linear(inner, outer * _STRIDE**2)
         self.outward = nn.Conv2d(2 * outer, values, 3, padding=1)
         nn.init.zeros_(self.outward.weight)
@@ -59,7 +59,7 @@ class PictureRefiner(nn.Module):
         return pictures + rearrange(added, "(b f) c h w -> b f c h w", f=frames)
 
 
-class _Block(nn.Module):
+class _RefinerBlock(nn.Module):
     """ConvNeXt (Liu et al. 2022) on pictures, with a depthwise convolution over time as well."""
 
     def __init__(self, dim: int, layers: int) -> None:

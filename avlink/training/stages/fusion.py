@@ -37,6 +37,7 @@ from avlink.training.stages.inputs import (
     random_count,
 )
 from avlink.training.stages.onset_readout import ONSETS_A_SECOND, OnsetReadout
+from avlink.training.stages.task_shares import task_shares
 
 _DIRECTIONS: Mapping[str, Direction] = {
     "fusion_v2a": "audio",
@@ -390,16 +391,3 @@ class FusionStage:
         seconds = 0.64 + (whole - 1.64) * short / self.shorter
         # Rounded down, so that the stretch ends within the clip.
         return int(where * (whole - seconds)), seconds
-
-
-def task_shares(clips: int, tasks: int, turn: int) -> list[int]:
-    """Return the number of clips of each task in the micro-batch number `turn` of `clips`.
-
-    The clips that are left after an equal division go to other tasks each time: in as many turns as there are tasks,
-    each task has `clips`.
-    """
-    whole, left = divmod(clips, tasks)
-    shares = [whole] * tasks
-    for extra in range(left):
-        shares[(turn * left + extra) % tasks] += 1
-    return shares

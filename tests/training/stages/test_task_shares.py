@@ -7,7 +7,7 @@ import pytest
 from avlink.core.errors import InputError
 from avlink.core.recipe import load_recipe
 from avlink.training.stages.build import check_parallel
-from avlink.training.stages.fusion import task_shares
+from avlink.training.stages.task_shares import task_shares
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 3])
