@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from avlink.core.architecture import PAPER, AVLinkConfig, DiTConfig, FusionConfig, VideoConfig, VideoDiTConfig
+from avlink.core.architecture import PAPER, AVLinkConfig, DiTConfig, FusionConfig, VideoConfig
 from avlink.core.recipe.stages import ParallelTable
 from avlink.engine.avlink import AVLink, Fusion
 from avlink.engine.flow.loss import flow_matching_loss
@@ -35,7 +35,7 @@ _WORDS = 64
 
 _TINY = AVLinkConfig(
     audio=DiTConfig(dim=64, depth=2, heads=2),
-    video=VideoDiTConfig(dim=64, depth=2, heads=2),
+    video=DiTConfig(dim=64, depth=2, heads=2),
     picture=VideoConfig(patch=(1, 12, 16)),
     fusion=FusionConfig(dim=64, heads=2, blocks=2),
 )

@@ -71,29 +71,6 @@ class DiTConfig(Table):
     besides the cross-attention (Stable Diffusion 3). Not in the paper."""
 
 
-class RefinerConfig(Table):
-    """Convolutions that finish the pictures of the video backbone; see `avlink.engine.nn.refiner`. Not in the paper."""
-
-    dim: Positive = 80
-    """Channels at a quarter of the size of the pictures."""
-    outer_dim: Positive = 32
-    """Channels at half of it."""
-    layers: Positive = 2
-
-
-class VideoDiTConfig(DiTConfig):
-    """The video backbone."""
-
-    refiner: RefinerConfig | None = None
-    """Finish its pictures by convolutions; for a network that predicts data."""
-
-    @model_validator(mode="after")
-    def _refines_data(self) -> VideoDiTConfig:
-        if self.refiner is not None and self.prediction != "data":
-            raise ValueError('video.refiner finishes predicted pictures: set video.prediction = "data"')
-        return self
-
-
 class VideoConfig(Table):
     """Pictures of the video backbone (appendix B: 1x2x2 patches of 36x64 RGB at 6 fps)."""
 
@@ -193,7 +170,7 @@ class AVLinkConfig(Table):
     vocoder: VocoderConfig = HiFiGANConfig()
     text: TextConfig = TextConfig(kind="t5")
     audio: DiTConfig = DiTConfig()
-    video: VideoDiTConfig = VideoDiTConfig()
+    video: DiTConfig = DiTConfig()
     picture: VideoConfig = VideoConfig()
     fusion: FusionConfig = FusionConfig()
     motion: MotionConfig | None = None
@@ -213,13 +190,6 @@ class AVLinkConfig(Table):
             raise ValueError(f"vocoder.head_frames = {vocoder.head_frames} must divide mel.n_fft and mel.hop_samples")
         if mel.centered and (vocoder.noise or vocoder.mel_base or vocoder.head_frames > 1 or vocoder.corrections):
             raise ValueError("vocoder.noise, mel_base, head_frames and corrections need mel.centered = false")
-        return self
-
-    @model_validator(mode="after")
-    def _refiner_fits(self) -> AVLinkConfig:
-        picture = self.picture
-        if self.video.refiner is not None and (picture.height % 4 or picture.width % 4):
-            raise ValueError(f"video.refiner: {picture.width}x{picture.height} pixels do not divide by 4")
         return self
 
     @model_validator(mode="after")

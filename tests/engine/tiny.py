@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from avlink.core.architecture import AVLinkConfig, DiTConfig, FusionConfig, TextConfig, VideoConfig, VideoDiTConfig
+from avlink.core.architecture import AVLinkConfig, DiTConfig, FusionConfig, TextConfig, VideoConfig
 from avlink.core.codec_config import MelSpec, VAEConfig, VocosConfig
 from avlink.core.motion_config import MotionConfig
 
@@ -12,7 +12,7 @@ TINY = AVLinkConfig(
     vocoder=VocosConfig(dim=32, layers=2),
     text=TextConfig(kind="bytes", dim=32, layers=1, heads=2),
     audio=DiTConfig(dim=32, depth=2, heads=2, mlp_ratio=2),
-    video=VideoDiTConfig(dim=48, depth=4, heads=2, mlp_ratio=2, prediction="data"),
+    video=DiTConfig(dim=48, depth=4, heads=2, mlp_ratio=2, prediction="data"),
     picture=VideoConfig(patch=(1, 18, 16)),
     fusion=FusionConfig(dim=32, heads=2, blocks=2, mlp_ratio=2, aligned_init=1.4),
     motion=MotionConfig(dim=32, widths=(16, 16), layers=1, classes=("wood", "metal")),

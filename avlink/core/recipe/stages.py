@@ -123,9 +123,6 @@ class StageTable(Table):
     motion_weight: float = Field(default=0.0, ge=0)
     """In stages that learn to make pictures: weight of the loss of differences between neighbouring frames. Of a
     picture's values few move, and a small model spends itself on the others. Not in the paper."""
-    refiner_alone: bool = False
-    """In the stage `video`: train the refiner of the pictures, and keep the rest of the backbone, whose features Fusion
-    Blocks read."""
     onset_weight: float = Field(default=0.0, ge=0)
     """In fusion stages that make sound: weight of the loss of onsets that a linear layer reads from the video stream.
     The flow loss hardly falls while synchrony is learned. Not in the paper."""

@@ -13,11 +13,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from avlink.core.architecture import DiTConfig, VideoConfig, VideoDiTConfig
+from avlink.core.architecture import DiTConfig, VideoConfig
 from avlink.engine.flow.path import data_to_velocity
 from avlink.engine.nn.attention import CrossAttention, SelfAttention
 from avlink.engine.nn.embed import TimeEmbedding, patchify, unpatchify
-from avlink.engine.nn.refiner import PictureRefiner
 from avlink.engine.nn.rope import rotary_1d, rotary_3d
 from avlink.engine.text.encoder import TextEmbeddings
 
@@ -127,12 +126,8 @@ class DiT(nn.Module, ABC):
         """Return the velocity from the stream after the last block."""
         # A network that predicts data can be narrower than a patch: pictures fill few of its dimensions, while noise, a
         # part of every velocity, fills all of them and does not fit through `final`.
-        out = self.predict(stream, x_t)
+        out = self.decode(self._final(stream.tokens, stream.time))
         return out if self.config.prediction == "velocity" else data_to_velocity(out, x_t, t)
-
-    def predict(self, stream: Stream, x_t: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """Return the output of the network, velocity or data as `config.prediction` says."""
-        return self.decode(self._final(stream.tokens, stream.time))
 
     def decode(self, tokens: Float[Tensor, "batch tokens out"]) -> Float[Tensor, "batch ..."]:
         """Return tokens of `in_dim` values in the shape of X_t."""
@@ -175,11 +170,10 @@ class AudioDiT(DiT):
 class VideoDiT(DiT):
     """G_V, the backbone on patches of RGB pixels in [-1, 1], with 3D RoPE."""
 
-    def __init__(self, config: VideoDiTConfig, picture: VideoConfig, text_dim: int) -> None:
+    def __init__(self, config: DiTConfig, picture: VideoConfig, text_dim: int) -> None:
         pt, ph, pw = picture.patch
         super().__init__(config, 3 * pt * ph * pw, text_dim)
         self.picture = picture
-        self.refiner = None if config.refiner is None else PictureRefiner(config.refiner, config.dim)
 
     def embed(
         self, x_t: Float[Tensor, "batch frames 3 height width"], t: Float[Tensor, " batch"], text: TextEmbeddings
@@ -193,12 +187,6 @@ class VideoDiT(DiT):
         tokens = self.inputs(patchify(x_t, self.picture))
         time = self._condition(t, text)
         return Stream(tokens=tokens, time=time, rope=rope, text=text.tokens, mask=text.mask)
-
-    def predict(
-        self, stream: Stream, x_t: Float[Tensor, "batch frames 3 height width"]
-    ) -> Float[Tensor, "batch frames 3 height width"]:
-        pictures = super().predict(stream, x_t)
-        return pictures if self.refiner is None else self.refiner(pictures, x_t, stream.time)
 
     def decode(self, tokens: Float[Tensor, "batch tokens out"]) -> Float[Tensor, "batch frames 3 height width"]:
         return unpatchify(tokens, self.picture)

@@ -72,10 +72,7 @@ class AudioStage:
 
 
 class VideoStage:
-    """Video backbone: flow matching on pixels; a data-predicting network is scored by the velocity it implies.
-
-    With `refiner_alone` the refiner learns, and what Fusion Blocks read stays as it is.
-    """
+    """Video backbone: flow matching on pixels; a data-predicting network is scored by the velocity it implies."""
 
     name = "video"
 
@@ -86,19 +83,12 @@ class VideoStage:
         validate: Validate = no_validation,
         rates: Rates = BACKBONE_RATES,
         motion_weight: float = 0.0,
-        refiner_alone: bool = False,
     ) -> None:
         self.video, self.text, self.clips = system.video, system.text_encoder("video"), clips
         self.trained: dict[str, nn.Module] = {"video": system.video}
-        self.frozen: tuple[nn.Module, ...] = ()
-        if refiner_alone:
-            self.frozen = (
-                *(part for name, part in system.video.named_children() if name != "refiner"),
-                # A parameter of the backbone itself.
-                nn.ParameterList([system.video.final_table]),
-            )
-        elif system.video_text is not None:
+        if system.video_text is not None:
             self.trained["video_text"] = system.video_text
+        self.frozen: tuple[nn.Module, ...] = ()
         self.num_clips, self.validate, self.rates, self.device = len(clips), validate, rates, device_of(system)
         self.factor, self.motion_weight = frames_per_picture(system, clips), motion_weight
 

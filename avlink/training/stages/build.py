@@ -182,16 +182,12 @@ def build_stage(
         unseen_maps = MapStore(held_out)
         return spotter.SpotterStage(system, MapStore(clips), lambda: validation.spotter(system, unseen_maps))
     if name == "video":
-        if table.refiner_alone and recipe.model.video.refiner is None:
-            raise InputError(
-                "stages.video.refiner_alone: the backbone has no refiner; add the table model.video.refiner"
-            )
         unseen_video = backbones.VideoStage(system, held_out, rates=rates, motion_weight=table.motion_weight)
 
         def validate_video() -> dict[str, float]:
             return validation.held_out_loss(unseen_video)
 
-        return backbones.VideoStage(system, clips, validate_video, rates, table.motion_weight, table.refiner_alone)
+        return backbones.VideoStage(system, clips, validate_video, rates, table.motion_weight)
     if name == "readout":
         t_video = recipe.conditioning.t_video
         return readout.ReadoutStage(system, clips, t_video, lambda: validation.readout(system, held_out, t_video))
