@@ -33,7 +33,7 @@ class Aligner(nn.Module):
             raise ValueError("an aligner needs [model.aligner]")
         rate = config.picture.fps * config.aligner.moments
         self.sound = _SoundEncoder(config.aligner, config.vae.latent_channels, config.tokens_per_second / rate)
-        self.picture = _PictureEncoder(config.aligner)
+        self.picture = _SeenEncoder(config.aligner)
         # One element, not a scalar: FSDP divides parameters along their first axis.
         self.sharpness = nn.Parameter(torch.tensor([_SHARPNESS]).log())
 
@@ -78,7 +78,7 @@ class _SoundEncoder(nn.Module):
         return out
 
 
-class _PictureEncoder(nn.Module):
+class _SeenEncoder(nn.Module):
     """Convolutions over each picture and its differences to both neighbours, pooled, then layers over the moments."""
 
     def __init__(self, config: AlignerConfig) -> None:

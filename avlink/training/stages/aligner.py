@@ -42,7 +42,7 @@ _DRAWS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pairs:
+class _AlignedPairs:
     """Pictures of a stretch of each clip, and latents of sound: the true ones, then shifted ones of the same clips."""
 
     pixels: Float[Tensor, "batch frames 3 height width"]
@@ -107,7 +107,7 @@ class AlignerStage:
         heard = self.aligner.hear(sample_path(noise_like(flat, generator), flat, times).x_t, times)
         return rearrange(heard, "(batch sounds) moments space -> batch sounds moments space", batch=len(x_1))
 
-    def _pairs(self, pixels: Tensor, indices: list[int], shifts: int, generator: torch.Generator) -> _Pairs:
+    def _pairs(self, pixels: Tensor, indices: list[int], shifts: int, generator: torch.Generator) -> _AlignedPairs:
         """Return stretches of `pixels` at the stored rate from random places, with their sound and `shifts` others."""
         # Stretches are cut from the inputs. Vectors of whole clips, moved against each other, would be told apart by
         # the padding of the layers, which shows where a clip begins and ends.
@@ -124,7 +124,7 @@ class AlignerStage:
             sounds.append(torch.stack([self._stretch(clip, start, frames) for start in places]))
         seen = torch.stack([clip[at : at + frames] for clip, at in zip(pixels, starts.tolist(), strict=True)])
         cut = torch.stack(sounds)
-        return _Pairs(pixels=lower_frame_rate(seen, self.factor), true=cut[:, 0], shifted=cut[:, 1:])
+        return _AlignedPairs(pixels=lower_frame_rate(seen, self.factor), true=cut[:, 0], shifted=cut[:, 1:])
 
     def _elsewhere(self, at: int, room: int, shifts: int, generator: torch.Generator) -> list[int]:
         """Return the first frames of stretches that are at least `_APART_S` from the one at `at`."""
