@@ -296,7 +296,8 @@ class AVLink(nn.Module):
         """
         if direction != "audio" and v_t is None:
             raise ValueError("A2V needs the noisy picture that it denoises")
-        if (a_t if self.fusion.heard is None else features) is None:
+        kept = direction == "video" and bool(trunk)
+        if (a_t if self.fusion.heard is None else features) is None and not kept:
             raise ValueError("there is no sound to read or to denoise")
         # DiT has this SiLU before the projection in every block. The tables of the Fusion Blocks only scale, so once is
         # enough.

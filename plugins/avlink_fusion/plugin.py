@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from avlink import PictureGenerator, SoundGenerator
     from avlink.hooks import ReadyExtractor
 
-_CODE_VERSION = 4
+_CODE_VERSION = 5
 """Raise it when the same weights and options sound different."""
 
 

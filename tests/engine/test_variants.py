@@ -7,16 +7,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
 from avlink.core.architecture import AVLinkConfig, ExtractedConfig
 from avlink.core.errors import InputError
-from avlink.core.values import Prompt
+from avlink.core.values import PictureRequest, Prompt, Waveform
 from avlink.engine.avlink import AVLink
-from avlink.engine.sampling import JointSampler, PromptSampler, SampleConfig
+from avlink.engine.sampling import JointSampler, PictureSampler, PromptSampler, SampleConfig, pictures
 from avlink.engine.system import System
+from avlink.engine.windows import plan_windows
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import TINY
@@ -249,3 +251,25 @@ def test_a_trunk_takes_the_place_of_what_conditions(
             torch.testing.assert_close(other, one)
     spans = model.spans_v if direction == "audio" else model.spans_a
     assert ran == (list(range(spans[0][1], spans[-1][1])) if kept == 1 else [])
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_sound_passes_the_first_blocks_once_for_all_steps(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = _system()
+    ran: list[int] = []
+    for number, block in enumerate(system.audio.blocks):
+        block.register_forward_hook(lambda *_, number=number: ran.append(number))
+    sampler = PictureSampler(system, SampleConfig(steps=steps, guidance=2.0))
+    sound = Waveform(
+        samples=np.random.default_rng(0).normal(0, 0.1, (1, 9 * 16000)).astype(np.float32), sample_rate=16000
+    )
+    asked = PictureRequest(sound=sound, duration_s=Fraction(9), prompt=Prompt(text="wood"), seed=1)
+    windows = len(plan_windows(9.0, system.config.picture.frames / system.config.picture.fps))
+    (kept,) = sampler.generate([asked])
+    # Of the sound and of the noise in its place.
+    assert windows > 1 and ran.count(0) == 2 * windows and ran.count(1) >= 2 * steps
+    monkeypatch.setattr(pictures, "KEPT_WINDOWS", 0)
+    (anew,) = sampler.generate([asked])
+    # Batches of other sizes may round otherwise.
+    difference = kept.read(0, 54).astype(int) - anew.read(0, 54)
+    assert np.abs(difference).max() <= 1

@@ -155,7 +155,8 @@ def test_a_variant_may_differ_in_its_fusion_only(tmp_path: Path) -> None:
     assert load_recipe(recipe, "ablate", ['sweep="plain.toml"']).swept == ("plain",)
     for table, count in (("", 0), (stages("fusion_v2a fusion_a2v", 1), 2)):
         (tmp_path / "plain.toml").write_text(HEAD + table)
-        with pytest.raises(RecipeError, match=rf"one stage that base\.toml has not, .*'aligner' or 'reflow_v2a'; it has {count}"):
+        said = rf"one stage that base\.toml has not, .*'aligner' or 'reflow_v2a'; it has {count}"
+        with pytest.raises(RecipeError, match=said):
             read_variants(load_recipe(recipe, "ablate"))
 
 

@@ -28,10 +28,20 @@ from avlink.engine.avlink import AVLink
 from avlink.engine.extracted import sound_features
 from avlink.engine.flow.path import sample_path
 from avlink.engine.flow.solver import guide
+from avlink.engine.nn.dit import Stream
 from avlink.engine.pixels import to_bytes
-from avlink.engine.sampling.base import SHORTEST_S, Sampler, check_extractor, repeat, seeded_noise
+from avlink.engine.sampling.base import (
+    KEPT_WINDOWS,
+    SHORTEST_S,
+    Sampler,
+    check_extractor,
+    repeat,
+    seeded_noise,
+    stack_trunks,
+)
 from avlink.engine.sampling.spooled import SpooledTensor, update_rows
 from avlink.engine.system import System
+from avlink.engine.text.encoder import TextEmbeddings
 from avlink.engine.windows import Window, plan_windows
 
 _BLOCK_FRAMES = 64
@@ -49,6 +59,18 @@ class _Heard:
         """Return A_ta of tokens [start, stop)."""
         span = slice(*tokens)
         return sample_path(self.a_0[None, span], self.a_1[None, span], t_a).x_t[0]
+
+    def noise(self, tokens: tuple[int, int]) -> Float[Tensor, "tokens channels"]:
+        """Return the noise that stands for a missing sound of tokens [start, stop): the same in all windows."""
+        return self.a_0[: tokens[1] - tokens[0]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeardTrunks:
+    """The parts of a window's audio stream that all steps share; see `AVLink.trunk`."""
+
+    of_sound: tuple[Stream, ...]
+    of_noise: tuple[Stream, ...]
 
 
 class PictureSampler(Sampler):
@@ -93,20 +115,21 @@ class PictureSampler(Sampler):
         if self.config.use_fusion and self.extracted is None:
             a_1 = self._latents(request.sound, frames)
             sound = _Heard(a_0=seeded_noise(tuple(a_1.shape), request.seed, 1).to(self.device), a_1=a_1)
+        trunks = self._trunks(sound, windows, scene, nothing)
 
         def conditional(stacked: Tensor, t_v: Tensor, part: list[int]) -> Tensor:
             words = repeat(prompt, len(part))
             if self.model is None:
                 return self.system.video(stacked, t_v, words)
             t_a, sounds, heard = self._times(self.config.t_condition, len(part)), None, None
-            # The conditioning latents are noised anew at each step from noise that is fixed: A_ta is the same at all of
-            # them.
-            if sound is not None:
-                sounds = torch.stack([sound.at(self._tokens(windows[i]), t_a[:1]) for i in part])
-            else:
+            # The noise of the conditioning latents is fixed, so that A_ta is the same at all steps.
+            trunk = stack_trunks([trunks[i].of_sound for i in part]) if trunks else ()
+            if sound is None:
                 heard = torch.stack([features[i] for i in part])
-            texts = {"text_a": repeat(scene, len(part)), "text_v": words}
-            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, features=heard, **texts).video
+            elif not trunk:
+                sounds = torch.stack([sound.at(self._tokens(windows[i]), t_a[:1]) for i in part])
+            given = {"text_a": repeat(scene, len(part)), "text_v": words, "features": heard, "trunk": trunk}
+            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, **given).video
 
         def unconditional(stacked: Tensor, t_v: Tensor, part: list[int]) -> Tensor:
             words = repeat(negative, len(part))
@@ -115,13 +138,13 @@ class PictureSampler(Sampler):
             # The model always has an audio stream. Noise at flow time 0, which says nothing, stands for a missing
             # sound, and zeros for its features, as in training.
             t_a, sounds, heard = self._times(0.0, len(part)), None, None
-            if sound is not None:
-                lengths = [stop - start for start, stop in (self._tokens(windows[i]) for i in part)]
-                sounds = torch.stack([sound.a_0[:length] for length in lengths])
-            else:
+            trunk = stack_trunks([trunks[i].of_noise for i in part]) if trunks else ()
+            if sound is None:
                 heard = torch.stack([torch.zeros_like(features[i]) for i in part])
-            texts = {"text_a": repeat(nothing, len(part)), "text_v": words}
-            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, features=heard, **texts).video
+            elif not trunk:
+                sounds = torch.stack([sound.noise(self._tokens(windows[i])) for i in part])
+            given = {"text_a": repeat(nothing, len(part)), "text_v": words, "features": heard, "trunk": trunk}
+            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, **given).video
 
         def velocity(t: float, stacked: Tensor, part: list[int]) -> Tensor:
             t_v, weight = self._times(t, len(part)), self._guidance(t)
@@ -138,6 +161,23 @@ class PictureSampler(Sampler):
         starts = range(0, wanted, _BLOCK_FRAMES)
         blocks = (to_bytes(v_t.read(at, min(at + _BLOCK_FRAMES, wanted))) for at in starts)
         return SpooledPictures(blocks, rate=self.picture.rate, height=picture.height, width=picture.width)
+
+    def _trunks(
+        self, sound: _Heard | None, windows: Sequence[Window], scene: TextEmbeddings, nothing: TextEmbeddings
+    ) -> list[_HeardTrunks]:
+        """Return the trunks of all windows; none for clips of many windows, whose memory would grow with them."""
+        model = self.model
+        if model is None or sound is None or len(windows) > KEPT_WINDOWS:
+            return []
+        t_a, t_0 = self._times(self.config.t_condition, 1), self._times(0.0, 1)
+        spans = [self._tokens(window) for window in windows]
+        return [
+            _HeardTrunks(
+                of_sound=model.trunk("video", sound.at(span, t_a)[None], t_a, scene),
+                of_noise=model.trunk("video", sound.noise(span)[None], t_0, nothing),
+            )
+            for span in spans
+        ]
 
     def _latents(self, sound: SoundSource, frames: int) -> Float[Tensor, "tokens channels"]:
         """Return A_1 of a sound for so many frames; a sound that is too short is followed by silence."""
