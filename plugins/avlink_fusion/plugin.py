@@ -31,6 +31,8 @@ class FusionOptions(Options):
     solver: SolverName = SOUND.solver
     """`euler`, as in the paper, or `heun`, `ab2` and `dpmpp_2m` of second order; a step of `heun` takes twice as
     long."""
+    bf16: bool = False
+    """Run the model in bfloat16, for GPUs and processors that compute in it; others imitate it slowly."""
     max_windows: int | None = Field(default=None, ge=1)
     """Windows of a long clip in one batch: more need more memory. Left out: 2 on a CPU, which gains little from larger
     batches, and 8 on a GPU."""
@@ -132,6 +134,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         alignment_at=options.alignment_at,
         use_fusion=linked,
         t_condition=options.t_video or bundle.conditioning.t_video,
+        bf16=options.bf16,
         max_windows=options.windows_on(device),
         use_backbone=options.video_backbone,
         use_motion=options.motion_stem,
@@ -159,6 +162,7 @@ def load_picture(options: PictureOptions, device: str) -> PictureGenerator:
         guidance=options.guidance,
         shift=options.shift,
         t_condition=options.t_audio or bundle.conditioning.t_audio,
+        bf16=options.bf16,
         max_windows=options.windows_on(device),
     )
     ready = _extractor(options)

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from avlink.core.architecture import AVLinkConfig, ExtractedConfig
 from avlink.core.errors import InputError
-from avlink.core.values import PictureRequest, Prompt, Waveform
+from avlink.core.values import Frames, PictureRequest, Prompt, SoundRequest, Waveform
 from avlink.engine.avlink import AVLink
-from avlink.engine.sampling import JointSampler, PictureSampler, PromptSampler, SampleConfig, pictures
+from avlink.engine.sampling import JointSampler, PictureSampler, PromptSampler, SampleConfig, SoundSampler, pictures
 from avlink.engine.system import System
 from avlink.engine.windows import plan_windows
 
@@ -273,3 +273,19 @@ def test_sound_passes_the_first_blocks_once_for_all_steps(steps: int, monkeypatc
     # Batches of other sizes may round otherwise.
     difference = kept.read(0, 54).astype(int) - anew.read(0, 54)
     assert np.abs(difference).max() <= 1
+
+
+def test_in_bfloat16_sound_and_pictures_are_nearly_those_of_single_precision() -> None:
+    system = _system()
+    sound = Waveform(samples=np.random.default_rng(0).normal(0, 0.1, (1, 32000)).astype(np.float32), sample_rate=16000)
+    asked = PictureRequest(sound=sound, duration_s=Fraction(2), prompt=Prompt(text="wood"), seed=1)
+    shown = Frames(pixels=np.random.default_rng(1).integers(0, 255, (12, 36, 64, 3), np.uint8), rate=Fraction(6))
+    heard = SoundRequest(frames=shown, duration_s=Fraction(2), prompt=Prompt(text="wood"), seed=1)
+    made = {}
+    for bf16 in (False, True):
+        config = SampleConfig(steps=3, guidance=2.0, bf16=bf16)
+        (pictures,) = PictureSampler(system, config).generate([asked])
+        (samples,) = SoundSampler(system, config).generate([heard])
+        made[bf16] = pictures.read(0, 12).astype(float), samples.read(0, 32000)
+    for full, half in zip(made[False], made[True], strict=True):
+        assert 0 < np.abs(half - full).mean() < 0.1 * np.abs(full - full.mean()).mean()

@@ -7,6 +7,7 @@ so that no seam is audible or visible. Noise comes from the request's own seed: 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Literal
 
@@ -50,6 +51,10 @@ class Sampler:
         self.window_s = system.config.window_tokens / self.rate
         self.plan = updates(config.solver, flow_times(config.steps, config.shift))
         """The evaluations of the model, and what each of them moves."""
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """Return the context in which the model gives velocities; they leave it as fp32."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.config.bf16 else nullcontext()
 
     def _guidance(self, t: float) -> float:
         """Return the weight of guidance at a flow time."""

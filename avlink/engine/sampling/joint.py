@@ -57,11 +57,12 @@ class JointSampler(Sampler):
             # (1,), for both: with one flow time each side sees the other as noisy as itself, as in training.
             times = self._times(t, 1)
             a_t, v_t = (x.reshape(size) for x, size in zip(_split(state, noise), sizes, strict=True))
-            seen = [
-                self.model("both", a_t, v_t, t_a=times, t_v=times, text_a=of_sound, text_v=of_picture)
-                # The last of a guidance of 1 is the first: there is nothing to guide away from.
-                for of_sound, of_picture in (texts if weight != 1 else texts[:1])
-            ]
+            with self._precision():
+                seen = [
+                    self.model("both", a_t, v_t, t_a=times, t_v=times, text_a=of_sound, text_v=of_picture)
+                    # The last of a guidance of 1 is the first: there is nothing to guide away from.
+                    for of_sound, of_picture in (texts if weight != 1 else texts[:1])
+                ]
             keep, drop = (_join([side.audio, side.video]) for side in (seen[0], seen[-1]))
             return guide(keep, drop, weight)
 
@@ -77,7 +78,7 @@ class JointSampler(Sampler):
 
 
 def _join(parts: list[Tensor]) -> Tensor:
-    return torch.cat([part.flatten() for part in parts])
+    return torch.cat([part.flatten().float() for part in parts])
 
 
 def _split(state: Tensor, like: list[Tensor]) -> tuple[Tensor, ...]:

@@ -148,8 +148,9 @@ class PictureSampler(Sampler):
 
         def velocity(t: float, stacked: Tensor, part: list[int]) -> Tensor:
             t_v, weight = self._times(t, len(part)), self._guidance(t)
-            keep = conditional(stacked, t_v, part)
-            return keep if weight == 1 else guide(keep, unconditional(stacked, t_v, part), weight)
+            with self._precision():
+                keep = conditional(stacked, t_v, part).float()
+                return keep if weight == 1 else guide(keep, unconditional(stacked, t_v, part).float(), weight)
 
         # Not `solve`: the state lies in a file, and moves window by window.
         memory = SpooledTensor((), shape=shape)
@@ -171,13 +172,14 @@ class PictureSampler(Sampler):
             return []
         t_a, t_0 = self._times(self.config.t_condition, 1), self._times(0.0, 1)
         spans = [self._tokens(window) for window in windows]
-        return [
-            _HeardTrunks(
-                of_sound=model.trunk("video", sound.at(span, t_a)[None], t_a, scene),
-                of_noise=model.trunk("video", sound.noise(span)[None], t_0, nothing),
-            )
-            for span in spans
-        ]
+        with self._precision():
+            return [
+                _HeardTrunks(
+                    of_sound=model.trunk("video", sound.at(span, t_a)[None], t_a, scene),
+                    of_noise=model.trunk("video", sound.noise(span)[None], t_0, nothing),
+                )
+                for span in spans
+            ]
 
     def _latents(self, sound: SoundSource, frames: int) -> Float[Tensor, "tokens channels"]:
         """Return A_1 of a sound for so many frames; a sound that is too short is followed by silence."""

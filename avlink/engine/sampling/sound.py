@@ -156,11 +156,14 @@ class SoundSampler(Sampler):
             weight = self._guidance(t)
 
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
-                made = keep = conditional(stacked, t, part)
+                with self._precision():
+                    made = keep = conditional(stacked, t, part).float()
                 times = self._times(t, len(part))
                 # A weight of 1 leaves nothing of the other.
                 if weight != 1:
-                    made = guide(keep, unconditional(stacked, t), weight)
+                    with self._precision():
+                        drop = unconditional(stacked, t).float()
+                    made = guide(keep, drop, weight)
                     made = rescale(made, keep, stacked, times, self.config.guidance_rescale)
                 if self.guide is None:
                     return made
@@ -184,7 +187,8 @@ class SoundSampler(Sampler):
         if model is None or not reads or len(windows) > KEPT_WINDOWS:
             return []
         time = self._times(config.t_condition, 1)
-        return [model.trunk("audio", self._noisy_pixels(request, w)[None], time, scene) for w in windows]
+        with self._precision():
+            return [model.trunk("audio", self._noisy_pixels(request, w)[None], time, scene) for w in windows]
 
     def _over_windows(
         self,
