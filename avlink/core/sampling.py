@@ -36,8 +36,8 @@ class SampleConfig:
     t_condition: float = 0.96
     """Fixed flow time of the conditioning modality: the paper's 0.96 for V2A; its A2V takes 0.8 (section 4.4)."""
     bf16: bool = False
-    """Run the backbones and the Fusion Blocks in bfloat16 (torch.autocast), for devices that compute in it. The solver's
-    state and the codec stay in fp32."""
+    """Run the backbones and the Fusion Blocks in bfloat16 (torch.autocast), for devices that compute in it. The
+    state of the solver and the codec stay in fp32."""
     max_windows: int = 2
     """Windows in one forward pass, which bounds the memory."""
     use_fusion: bool = True
