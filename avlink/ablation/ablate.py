@@ -98,11 +98,14 @@ def read_variants(recipe: AblateRecipe) -> tuple[TrainRecipe, tuple[Variant, ...
         loaded = load("variants", name)
         new = tuple(stage for stage in STAGES if stage in loaded.stages and stage not in base.stages)
         # An aligner guides what another stage has made, or the backbone of sound as it is; a reflow goes on from one.
-        if len(new) != 1 and not (len(new) == 2 and {"aligner", "reflow_v2a"} & set(new)):
+        pairs = ({"aligner"}, {"fusion_v2a", "reflow_v2a"})
+        if len(new) != 1 and not (len(new) == 2 and any(pair <= set(new) for pair in pairs)):
             raise RecipeError(
                 f"variant {name} needs one stage that {recipe.base} has not, or one and the stage 'aligner' or "
                 f"'reflow_v2a'; it has {len(new)}"
             )
+        if "reflow_v2a" in new and "fusion_v2a" not in loaded.stages:
+            raise RecipeError(f"variant {name}: a reflow goes on from the stage 'fusion_v2a'; add that")
         same = {part: getattr(base.model, part) for part in ("fusion", "controller", "aligner")}
         if loaded.model.model_copy(update=same) != base.model or loaded.data != base.data:
             allowed = "model.fusion, model.controller, model.aligner and its own stages"

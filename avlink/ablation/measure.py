@@ -127,7 +127,7 @@ class VariantEvaluator:
             if self._materials is None:
                 self._materials = _fit_material_classifier(self._base, model, trained)
             row = _score_sound(row, model, clips, count, self._materials)
-            # An aligner alone leaves the backbone's velocities as they are, and those of a reflow are another path's.
+            # An aligner alone leaves the backbone's velocities as they are, and a reflow learns others than equation 5.
             if stage not in ("aligner", "reflow_v2a"):
                 loss, blind_loss = _flow_losses(model.system, trained, stage, clips, count, self._base, at)
                 row = replace(row, flow_loss=loss, blind_loss=blind_loss)

@@ -200,10 +200,10 @@ class Fusion(nn.Module):
         super().__init__()
         fusion = config.fusion
         self.direction = direction
-        self.seen = fusion.extracted_of("pictures") if direction == "audio" else None
-        self.heard = fusion.extracted_of("sound") if direction == "video" else None
-        self.audio_dim = config.audio.dim if self.heard is None else self.heard.dim
-        self.video_dim = config.video.dim if self.seen is None else self.seen.dim
+        self.reads_pictures = fusion.extracted_of("pictures") if direction == "audio" else None
+        self.reads_sound = fusion.extracted_of("sound") if direction == "video" else None
+        self.audio_dim = config.audio.dim if self.reads_sound is None else self.reads_sound.dim
+        self.video_dim = config.video.dim if self.reads_pictures is None else self.reads_pictures.dim
         self.time = TimeEmbedding(fusion.dim, num_times=2)
         self.blocks = self._make_blocks(config)
 
@@ -235,7 +235,7 @@ class AVLink(nn.Module):
         super().__init__()
         self.config = config
         self.audio, self.video, self.fusion, self.controller = audio, video, fusion, controller
-        self.extracted = fusion.seen or fusion.heard
+        self.extracted = fusion.reads_pictures or fusion.reads_sound
         blocks = config.fusion.blocks
         # Features come from outside: no block of the conditioning backbone runs.
         after = config.fusion.after if self.extracted is None else 0
@@ -297,7 +297,7 @@ class AVLink(nn.Module):
         if direction != "audio" and v_t is None:
             raise ValueError("A2V needs the noisy picture that it denoises")
         kept = direction == "video" and bool(trunk)
-        if (a_t if self.fusion.heard is None else features) is None and not kept:
+        if (a_t if self.fusion.reads_sound is None else features) is None and not kept:
             raise ValueError("there is no sound to read or to denoise")
         # DiT has this SiLU before the projection in every block. The tables of the Fusion Blocks only scale, so once is
         # enough.
@@ -309,7 +309,7 @@ class AVLink(nn.Module):
         a, v = (None, given) if direction == "audio" else (given, None)
         if a is None and a_t is not None:
             a = self.audio.embed(a_t, t_a, text_a)
-        if v is None and self.fusion.seen is None and v_t is not None and text_v is not None:
+        if v is None and self.fusion.reads_pictures is None and v_t is not None and text_v is not None:
             v = self.video.embed(v_t, t_v, text_v)
         assert a is not None
         control = None if self.controller is None or hits is None else self.controller(hits, t_a)
@@ -386,7 +386,7 @@ class AVLink(nn.Module):
             # starts, sound would be matched to pictures (1 - eta_v / eta_a) / 2 moments late.
             return torch.arange(count, device=a.tokens.device, dtype=torch.float32) + 0.5
 
-        seen, heard = self.fusion.seen, self.fusion.heard
+        seen, heard = self.fusion.reads_pictures, self.fusion.reads_sound
         eta_a = config.tokens_per_second if heard is None else heard.fps
         tau = {"audio": centres(a.tokens.shape[1]) * eta_v / eta_a}
         if v is not None and seen is not None:

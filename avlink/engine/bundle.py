@@ -39,7 +39,7 @@ SHARD_BYTES = 15 * 2**20
 _TEXT_FOLDER = "text"
 V2A = (
     *("vae", "vocoder", "audio_text", "audio", "video_text", "video", "motion", "controller"),
-    *("fusion_v2a", "fusion", "fusion_hits", "readout", "aligner"),
+    *("fusion_v2a", "fusion", "fusion_hits", "readout"),
 )
 A2V = ("vae", "audio_text", "audio", "video_text", "video", "fusion_a2v", "fusion")
 
@@ -206,12 +206,15 @@ def _is_entry(entry: Any) -> bool:
 def load_system(bundle: Bundle, components: Iterable[str] | None = None, device: str = "cpu") -> System:
     """Return the system of `bundle` in fp32 on `device`, with the weights of `components` (default: all) loaded.
 
-    The other components have no weights that mean anything. Raises BundleError naming the first shard or tensor that is
+    The other components hold zeros. Raises BundleError naming the first shard or tensor that is
     missing or altered.
     """
     with _Undrawn():
         system = System(bundle.config).requires_grad_(False).eval()
     wanted = set(components) if components is not None else set(system.components())
+    for name, part in system.components().items():
+        for parameter in part.parameters() if name not in wanted else ():
+            parameter.zero_()
     # To fp32 as they are loaded, which holds every half-precision value exactly.
     load_into({name: part for name, part in system.components().items() if name in wanted}, bundle)
     if bundle.config.text.kind == "t5":

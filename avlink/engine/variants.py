@@ -54,12 +54,26 @@ def mean_per_moment(
     return reduce(x, "b (t k) d -> b t d", "mean", k=per_moment), tau[::per_moment]
 
 
+class _Compressed(nn.Module):
+    """asinh: linear near zero, logarithmic beyond, so that features of any size fit."""
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        return x.asinh()
+
+
+def _normalisation(dim: int, *, levels: bool) -> nn.Module:
+    """Return the normalisation of activations, or of extracted `levels`, whose mean says how loud a sound is."""
+    return _Compressed() if levels else nn.LayerNorm(dim, eps=1e-6, elementwise_affine=False)
+
+
 class DirectBlock(nn.Module):
     """Direct alignment (Movie Gen Audio): features repeated to the generated stream's rate, projected, and added."""
 
-    def __init__(self, config: FusionConfig, conditioning_dim: int, generated_dim: int) -> None:
+    def __init__(
+        self, config: FusionConfig, conditioning_dim: int, generated_dim: int, *, levels: bool = False
+    ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(conditioning_dim, eps=1e-6, elementwise_affine=False)
+        self.norm = _normalisation(conditioning_dim, levels=levels)
         self.table = nn.Linear(config.dim, 2 * conditioning_dim)
         self.project = nn.Linear(conditioning_dim, generated_dim)
         # The projection starts at zero, as Fusion Blocks do: a fresh one leaves the backbone as it is.
@@ -91,7 +105,9 @@ class DirectFusion(Fusion):
     def _make_blocks(self, config: AVLinkConfig) -> nn.ModuleList:
         dims = (self.video_dim, self.audio_dim)
         given, generated = dims if self.direction == "audio" else dims[::-1]
-        return nn.ModuleList(DirectBlock(config.fusion, given, generated) for _ in range(config.fusion.blocks))
+        levels = self.reads_sound is not None
+        blocks = range(config.fusion.blocks)
+        return nn.ModuleList(DirectBlock(config.fusion, given, generated, levels=levels) for _ in blocks)
 
 
 class DirectAVLink(AVLink):
@@ -133,9 +149,9 @@ class TextLink(nn.Module):
     With `local_windows` they are those of TempoTokens; see `LocalWords`.
     """
 
-    def __init__(self, config: FusionConfig, conditioning_dim: int, text_dim: int) -> None:
+    def __init__(self, config: FusionConfig, conditioning_dim: int, text_dim: int, *, levels: bool = False) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(conditioning_dim, eps=1e-6, elementwise_affine=False)
+        self.norm = _normalisation(conditioning_dim, levels=levels)
         self.project = nn.ModuleList(nn.Linear(conditioning_dim, text_dim) for _ in range(config.blocks))
         self.place = nn.Linear(_TIME_DIM, text_dim)
         self.local = LocalWords(config.local_windows, text_dim) if config.local_windows else None
@@ -171,7 +187,7 @@ class TextFusion(Fusion):
 
     def _make_blocks(self, config: AVLinkConfig) -> nn.ModuleList:
         given = self.video_dim if self.direction == "audio" else self.audio_dim
-        self.link = TextLink(config.fusion, given, config.text.dim)
+        self.link = TextLink(config.fusion, given, config.text.dim, levels=self.reads_sound is not None)
         return nn.ModuleList()
 
 

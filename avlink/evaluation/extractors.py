@@ -132,6 +132,8 @@ def fusion_extractor(
     if wanted is None:
         return None
     given, ready = options.get(wanted.name, {}), BUILTIN_EXTRACTORS.get(wanted.name)
+    if ready is not None and given:
+        raise RecipeError(f"extractors.{wanted.name}: this extractor is built in and takes no options; leave them out")
     if ready is None and wanted.medium == "pictures":
         ready = resolve_for_pictures(wanted.name, given, wanted.fps, load_registry(), source=source)
     elif ready is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,6 +19,8 @@ from avlink.evaluation.extractors import fusion_extractor
 from avlink.metrics.material import MaterialClassifier
 
 if TYPE_CHECKING:
+    from avlink.core.architecture import Described
+    from avlink.core.features import FeatureExtractor
     from avlink.engine.system import System
 
 Sounds = NDArray[np.float32]
@@ -102,13 +105,18 @@ class BundleModel:
         linked = sound.use_fusion and not parts.isdisjoint({"fusion", "fusion_v2a"})
         self._config = replace(sound, t_condition=t_video or bundle.conditioning.t_video, use_fusion=linked)
         self._pictures = replace(pictures, t_condition=t_audio or bundle.conditioning.t_audio)
-        ready = fusion_extractor(bundle.config, extractors or {})
-        self._extractor = None if ready is None else ready.load(device)
-        sampler = SoundSampler(self._system, self._config, self._extractor)
+        self._given, self._device = extractors or {}, device
+        sampler = SoundSampler(self._system, self._config, self._extractor("pictures"))
         self.sample_rate, self.picture = sampler.sample_rate, sampler.picture
         self.has_motion = self._system.motion is not None
         self.has_pictures = not parts.isdisjoint({"fusion_a2v", "fusion"})
         self.follows_hits = self._system.controller is not None
+
+    @cache  # noqa: B019 (a model lives as long as its evaluation)
+    def _extractor(self, medium: Described) -> FeatureExtractor | None:
+        """Return the extractor that describes a medium to the model, loaded on first use; None if it reads none."""
+        ready = fusion_extractor(self._system.config, self._given, medium=medium)
+        return None if ready is None else ready.load(self._device)
 
     @property
     def system(self) -> System:
@@ -132,7 +140,7 @@ class BundleModel:
         from avlink.engine.sampling import SoundSampler
 
         config = replace(self._config, use_picture=use_picture, use_motion=use_motion, use_backbone=use_backbone)
-        sampler = SoundSampler(self._system, config, self._extractor)
+        sampler = SoundSampler(self._system, config, self._extractor("pictures"))
         sounds = []
         for index, pixels in enumerate(frames):
             request = SoundRequest(
@@ -167,7 +175,7 @@ class BundleModel:
         """See `EvaluatedModel`."""
         from avlink.engine.sampling import PictureSampler
 
-        sampler = PictureSampler(self._system, self._pictures, self._extractor)
+        sampler = PictureSampler(self._system, self._pictures, self._extractor("sound"))
         pictures = []
         for index, sound in enumerate(sounds):
             wave = Waveform(samples=np.ascontiguousarray(sound)[None], sample_rate=self.sample_rate)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avlink.core.architecture import AVLinkConfig
 from avlink.core.disk import report_full_disk
 from avlink.core.errors import InputError, RecipeError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
@@ -169,7 +170,7 @@ def _claim(recipe: TrainRecipe, out: Path, resume: bool) -> None:
             raise InputError(f"{out} already holds a training run; resume it, or choose another folder")
         try:
             same = _identity(mark.read_text("utf-8")) == _identity(content)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
             raise InputError(f"{mark} is not the recipe of a training run; choose another folder") from error
         if not same:
             raise InputError(f"{out} holds a run of another recipe (see {mark}); choose another folder")
@@ -179,7 +180,8 @@ def _claim(recipe: TrainRecipe, out: Path, resume: bool) -> None:
 def _identity(recipe_toml: str) -> object:
     """Return the values that must not change between two starts of one run; step counts may."""
     content = tomllib.loads(recipe_toml)
-    return [content[key] for key in ("name", "seed", "model")]
+    # Validated: a recipe of an earlier version lacks the fields that are new.
+    return [content["name"], content["seed"], AVLinkConfig.model_validate(content["model"])]
 
 
 def _keep_freed_memory() -> None:

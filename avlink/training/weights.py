@@ -162,7 +162,9 @@ def load_stages(folder: Path, before: str | None, modules: Mapping[str, nn.Modul
         for name, module in modules.items():
             path = folder / "weights" / f"{stage}.{name}.safetensors"
             if path.is_file():
-                module.load_state_dict(load_file(path))
+                # Earlier versions had keys of motion in fusions that make pictures.
+                own = module.state_dict().keys()
+                module.load_state_dict({key: value for key, value in load_file(path).items() if key in own})
                 loaded.add(name)
     return loaded
 

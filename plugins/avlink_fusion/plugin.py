@@ -123,7 +123,8 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     bundle = read_bundle(find_bundle(options.model))
     # An aligner alone can tie the audio backbone to the picture (Seeing-and-Hearing), without any fusion.
     linked = options.alignment == 0 or not {"fusion", "fusion_v2a"}.isdisjoint(bundle.components)
-    system = load_system(bundle, V2A if linked else bundle.components, device)
+    wanted = {*V2A, *(() if options.alignment == 0 else ("aligner",))}
+    system = load_system(bundle, wanted if linked else wanted & set(bundle.components), device)
     settings = SampleConfig(
         steps=options.steps,
         solver=options.solver,

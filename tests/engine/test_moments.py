@@ -166,7 +166,7 @@ def test_every_stretch_of_a_training_clip_is_whole_patches(tmp_path: Path) -> No
     lengths = set()
     for seed in range(12):
         generator = torch.Generator().manual_seed(seed)
-        lengths.add(stage._batch([0, 1], torch.Generator().manual_seed(seed)).slow.shape[1])
+        lengths.add(stage.batch_of([0, 1], torch.Generator().manual_seed(seed)).slow.shape[1])
         losses = stage.loss([0, 1], generator)
         torch.testing.assert_close(losses["total"], losses["flow_v"] + 2.0 * losses["motion_v"])
     assert len(lengths) > 4 and all(length % 2 == 0 and 8 <= length <= 62 for length in lengths)

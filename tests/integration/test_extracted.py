@@ -123,6 +123,7 @@ def test_words_are_learned_from_the_sound_and_pictures_are_made_of_them(tmp_path
         return made.read(0, made.num_frames)
 
     assert pictures(0).shape == (12, 36, 64, 3) and (pictures(0) == pictures(0)).all()
+    assert (pictures(0) != pictures(1)).any()
 
 
 class _Seer:

@@ -24,6 +24,12 @@ from avlink.core.recipe.stages import (
 )
 from avlink.core.sampling import SOUND, AlignedAt, SolverName
 
+_NOT_OF_REFLOW = {
+    *("motion", "motion_weight", "onset_weight", "distill", "tasks"),
+    *("other_text_drop", "no_condition", "time_location", "time_scale"),
+}
+"""Fields of a stage of the fusion that a reflow does not read."""
+
 
 class TrainRecipe(Recipe):
     """`kind = "train"`: data, model, and the stages of a training."""
@@ -90,11 +96,28 @@ class TrainRecipe(Recipe):
 
     @model_validator(mode="after")
     def _reflow_has_a_fusion(self) -> TrainRecipe:
-        if "reflow_v2a" in self.stages and (self.model.fusion.shared or self.model.fusion.extracted is not None):
+        if "reflow_v2a" not in self.stages:
+            return self
+        fusion = self.model.fusion
+        if fusion.shared or fusion.extracted_of("pictures") is not None or self.model.fusion_for_hits:
             raise ValueError(
-                "stage 'reflow_v2a' straightens a fusion for sound alone that reads the video backbone: leave out "
-                "model.fusion.shared and model.fusion.extracted"
+                "stage 'reflow_v2a' straightens one fusion for sound that reads the video backbone: leave out "
+                "model.fusion.shared, model.fusion.extracted and model.controller.own_fusion"
             )
+        unread = sorted(self.stages["reflow_v2a"].model_fields_set & _NOT_OF_REFLOW)
+        if unread or self.conditioning.times != "fixed":
+            named = f"stages.reflow_v2a.{unread[0]}" if unread else "conditioning.times"
+            raise ValueError(f"{named} says nothing to a reflow, which learns its teacher's path; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _untrained_backbones_learn(self) -> TrainRecipe:
+        for name, table in self.stages.items():
+            if table.untrained and name not in ("fusion_v2a", "fusion_a2v", "fusion_joint"):
+                raise ValueError(
+                    f"stages.{name}.untrained: this stage does not train both backbones; the stages fusion_v2a, "
+                    "fusion_a2v and fusion_joint can"
+                )
         return self
 
     @model_validator(mode="after")
@@ -178,8 +201,8 @@ class AblateRecipe(Recipe):
     base: str = "ablation/backbones"
     """Training recipe whose stages are trained once, and which all variants extend."""
     variants: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    """Training recipes, compared by the stages that the base lacks: one each, besides an aligner's. The first sets the
-    compute budget."""
+    """Training recipes, compared by the stages that the base lacks: one each, besides an aligner's or a reflow's. The
+    first sets the compute budget."""
     set: dict[str, Any] = Field(default_factory=dict)
     """Values that override those of the base and all variants, such as `set.data.clips`.
 

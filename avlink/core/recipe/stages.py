@@ -190,8 +190,11 @@ class Conditioning(Table):
 
 
 class AlignmentTable(Table):
-    """Guidance by the model's aligner, with which `avlink ablate` samples it; see `avlink.core.sampling`."""
+    """Guidance by the model's aligner where `avlink ablate` measures the recipe; see `avlink.core.sampling`.
 
-    weight: float = Field(default=0.0, ge=0)
+    Elsewhere a run says it: `backend.options.alignment`, or `alignment` of `avlink evaluate`.
+    """
+
+    weight: float = Field(default=0.0, ge=0, le=50)
     """0 is none."""
     at: AlignedAt = "predicted"

@@ -176,7 +176,10 @@ class PictureSampler(Sampler):
             return [
                 _HeardTrunks(
                     of_sound=model.trunk("video", sound.at(span, t_a)[None], t_a, scene),
-                    of_noise=model.trunk("video", sound.noise(span)[None], t_0, nothing),
+                    # A guidance of 1 has no pass without sound.
+                    of_noise=()
+                    if self.config.guidance == 1
+                    else model.trunk("video", sound.noise(span)[None], t_0, nothing),
                 )
                 for span in spans
             ]

@@ -242,7 +242,7 @@ class SoundSampler(Sampler):
     def _motion(self, request: SoundRequest, window: Window) -> Tensor | None:
         """Return the motion tokens of a window: those of the stem, else those that its features tell, if any do."""
         config, tokens = self.config, None
-        if self.system.motion is None or not config.use_picture:
+        if self.system.motion is None or self.model is None or not config.use_picture:
             return None
         if config.use_motion:
             tokens = self.system.motion(self._frames(request, window)[None]).tokens[0]

@@ -83,8 +83,10 @@ class AlignerStage:
         both = min(picture.shape[1], heard.shape[2])
         picture, heard = picture[:, :both], heard[:, :, :both]
         scale = self.aligner.sharpness.exp().clamp(max=100) / both
-        others = scale * einsum(picture, heard[:, 0], "i moments space, j moments space -> i j")
-        shifted = scale * einsum(picture, heard[:, 1:], "i moments space, i k moments space -> i k")
+        # In fp32: bfloat16 would round away the small differences of shifted sounds.
+        with torch.autocast(self.device.type, enabled=False):
+            others = scale * einsum(picture, heard[:, 0], "i moments space, j moments space -> i j")
+            shifted = scale * einsum(picture, heard[:, 1:], "i moments space, i k moments space -> i k")
         choices, own = torch.cat((others, shifted), dim=1), torch.arange(len(indices), device=self.device)
         # Each picture chooses its sound among all; each sound its picture among those of the batch.
         total = (cross_entropy(choices, own) + cross_entropy(others.T, own)) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -272,7 +273,10 @@ def _fusion_validation(
         figures: dict[str, float] = {}
         if "sound" in generated:
             told = name == "fusion_hits"
-            figures |= validation.sound(system, held_out, samples, config, extractor, sound_distances, with_hits=told)
+            heard = partial(validation.sound, system, held_out, samples, config, extractor, sound_distances)
+            figures |= heard(with_hits=told)
+            if name == "reflow_v2a" and system.controller is not None:
+                figures |= {f"hits_{key}": value for key, value in heard(with_hits=True).items()}
         if "pictures" in generated:
             figures |= validation.picture(system, held_out, samples, times.t_audio, extractor, picture_distances)
         return figures | (validation.both(system, held_out, samples) if "both" in tasks else {})

@@ -55,7 +55,7 @@ _ANONYMOUS = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
+class Batch:
     """The same stretch of some clips: `pixels` at the stored rate, `slow` at the backbone's."""
 
     pixels: Tensor
@@ -65,8 +65,8 @@ class _Batch:
     labels: list[ClipLabels]
     start_s: int
 
-    def __getitem__(self, rows: slice) -> _Batch:
-        return _Batch(
+    def __getitem__(self, rows: slice) -> Batch:
+        return Batch(
             pixels=self.pixels[rows],
             slow=self.slow[rows],
             latents=self.latents[rows],
@@ -148,7 +148,7 @@ class FusionStage:
         self.num_clips, self.factor = len(clips), frames_per_picture(system, clips)
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        batch = self._batch(indices, generator)
+        batch = self.batch_of(indices, generator)
         losses: dict[str, Tensor] = {}
         # Plain generators of tests and measurements have no turn.
         shares, start = task_shares(len(batch), len(self.tasks), getattr(generator, "turn", 0)), 0
@@ -172,7 +172,7 @@ class FusionStage:
         total = total + self.distill * losses.get("stem", 0)
         return losses | {"flow": flow, "total": total}
 
-    def _v2a(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def _v2a(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         count, rates = len(batch), self.rates
         t_a, t_v = (
             self._sampled_times(count, generator),
@@ -207,7 +207,8 @@ class FusionStage:
         hits = None
         if self.controller is not None:
             tokens_a = batch.latents.shape[1]
-            hits = self.hit_curves(batch.labels[gone:], tokens_a, float(batch.start_s), generator)
+            start_s, drop = float(batch.start_s), rates.hits_drop
+            hits = self.hit_curves(batch.labels[gone:], tokens_a, start_s, generator, drop=drop)
         made = []
         if gone:
             times = {"t_a": t_a[:gone], "t_v": t_v[:gone]}
@@ -237,7 +238,7 @@ class FusionStage:
                 losses["seen"] = self._seen_onsets(out.seen, batch, gone, blind)
         return losses | {"flow_a": flow_matching_loss(torch.cat(made), audio)}
 
-    def _seen_onsets(self, seen: Sequence[Tensor], batch: _Batch, gone: int, blind: int) -> Tensor:
+    def _seen_onsets(self, seen: Sequence[Tensor], batch: Batch, gone: int, blind: int) -> Tensor:
         """Return the loss of onsets that are read from the video stream of rows [gone, blind), before each block."""
         # The picture of an edited clip shows other events than those that it is labelled with.
         rows = [row for row in range(gone, blind) if not batch.labels[row].edited]
@@ -251,7 +252,7 @@ class FusionStage:
             return torch.stack([each.sum() for each in logits]).sum() * 0
         return torch.stack([onset_loss(each, labels, ONSETS_A_SECOND, float(batch.start_s)) for each in logits]).mean()
 
-    def _motion_losses(self, seen: Motion, batch: _Batch) -> dict[str, Tensor]:
+    def _motion_losses(self, seen: Motion, batch: Batch) -> dict[str, Tensor]:
         assert self.system.motion is not None
         stem = self.system.motion.config
         # The labels of edited clips tell of their sound, and the stem sees pictures.
@@ -266,9 +267,9 @@ class FusionStage:
         return motion_losses(seen, labels, stem.fps, stem.classes, shift_s=float(batch.start_s))
 
     def hit_curves(
-        self, labels: Sequence[ClipLabels], tokens: int, start_s: float, generator: torch.Generator
+        self, labels: Sequence[ClipLabels], tokens: int, start_s: float, generator: torch.Generator, *, drop: float
     ) -> Tensor:
-        """Return the curves of the true hits of clips, (clips, tokens, values); zeros where they are dropped."""
+        """Return the curves of the true hits of clips, (clips, tokens, values); zeros for the share `drop`."""
         assert self.system.config.controller is not None
         rows = []
         for label, dropped, anonymous in zip(
@@ -288,10 +289,10 @@ class FusionStage:
                 start_s=start_s,
             )
             # The picture of an edited clip is wrong about its sound: without hits it would teach to ignore pictures.
-            rows.append(curve if label.edited or dropped >= self.rates.hits_drop else torch.zeros_like(curve))
+            rows.append(curve if label.edited or dropped >= drop else torch.zeros_like(curve))
         return torch.stack(rows).to(self.device)
 
-    def _a2v(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def _a2v(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         count, rates = len(batch), self.rates
         t_v, t_a = (
             self._sampled_times(count, generator),
@@ -323,7 +324,7 @@ class FusionStage:
         losses = {"flow_v": flow_matching_loss(out, video)}
         return losses | ({"motion_v": motion_loss(out, video)} if self.motion_weight else {})
 
-    def _both(self, batch: _Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def _both(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Losses of both sides, at one flow time, or at one for each with mixed times (AVDiT, Kim et al. 2024)."""
         t_a = t_v = self._sampled_times(len(batch), generator)
         if self.conditioning.times == "mixed":
@@ -359,7 +360,8 @@ class FusionStage:
             return torch.rand(count, generator=generator).to(self.device)
         return torch.full((count,), fixed, device=self.device)
 
-    def _batch(self, indices: list[int], generator: torch.Generator) -> _Batch:
+    def batch_of(self, indices: list[int], generator: torch.Generator) -> Batch:
+        """Return a stretch of each clip, the same one of all; see `shorter`."""
         config = self.system.config
         start_s, seconds = self._stretch(generator)
         pixels = augmented_pixels(self.clips, indices, generator, self.device)
@@ -378,7 +380,7 @@ class FusionStage:
             features = features.to(self.device)
         labels = [self.clips.labels[index] for index in indices]
         slow = lower_frame_rate(pixels, self.factor)
-        return _Batch(pixels=pixels, slow=slow, latents=latents, features=features, labels=labels, start_s=start_s)
+        return Batch(pixels=pixels, slow=slow, latents=latents, features=features, labels=labels, start_s=start_s)
 
     def _stretch(self, generator: torch.Generator) -> tuple[int, float]:
         """Return start in whole seconds and length in seconds of the stretch of every clip in this step."""

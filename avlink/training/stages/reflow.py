@@ -14,13 +14,12 @@ from avlink.engine.avlink import AVLink
 from avlink.engine.flow.path import sample_path, spread
 from avlink.engine.flow.schedule import flow_times
 from avlink.engine.flow.solver import guide, rescale
-from avlink.engine.pixels import lower_frame_rate
 from avlink.engine.system import System
 from avlink.engine.variants import link_backbones
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.precomputed import Precomputed
-from avlink.training.stages.fusion import FusionStage
-from avlink.training.stages.inputs import Validate, augmented_pixels, common, drop_text, no_validation, noise_like
+from avlink.training.stages.fusion import Batch, FusionStage
+from avlink.training.stages.inputs import Validate, common, drop_text, no_validation, noise_like
 
 
 class ReflowStage(FusionStage):
@@ -58,35 +57,16 @@ class ReflowStage(FusionStage):
         )
         self.settings, self.teacher = teacher, _frozen_copy(self.model, audio=finetune)
         # A resumed run builds the stage on the same weights, and loads those of the student afterwards.
-        inner = max(1, teacher.steps // teacher.segments)
+        inner = teacher.steps // teacher.segments
         knots = flow_times(teacher.segments * inner, teacher.shift).tolist()
         self.segments = [knots[at : at + inner + 1] for at in range(0, len(knots) - 1, inner)]
         """The flow times of the teacher's steps in each segment."""
 
     def loss(self, indices: list[int], generator: torch.Generator) -> dict[str, Tensor]:
-        rates, config = self.rates, self.system.config
-        pixels = augmented_pixels(self.clips, indices, generator, self.device)
-        pixels = pixels[:, : config.picture.frames * self.factor]
-        a_1 = self.latents[indices][:, : config.window_tokens].to(self.device)
-        v_1 = lower_frame_rate(pixels, self.factor)
-        t_v = torch.full((len(indices),), self.conditioning.t_video, device=self.device)
-        labels = [self.clips.labels[index] for index in indices]
-        captions = [label.caption for label in labels]
-        words = drop_text(captions, rates.text_drop, generator)
+        batch = self.batch_of(indices, generator)
+        a_1, t_v = batch.latents, torch.full((len(batch),), self.conditioning.t_video, device=self.device)
         with torch.no_grad():
-            motion = None
-            if self.use_motion and self.system.motion is not None:
-                motion = self.system.motion(pixels).tokens
-            hits = None
-            if self.controller is not None:
-                hits = self.hit_curves(labels, a_1.shape[1], 0.0, generator)
-            given = _Given(
-                v_t=sample_path(noise_like(v_1, generator), v_1, t_v).x_t,
-                t_v=t_v,
-                words=words,
-                motion=motion,
-                hits=hits,
-            )
+            given = self._given(batch, t_v, generator)
             # The same on all ranks, which take as many steps as each other.
             chosen = int(torch.randint(len(self.segments), (), generator=common(generator)))
             times = self.segments[chosen]
@@ -101,6 +81,27 @@ class ReflowStage(FusionStage):
         made = self._velocity(self.model, start + spread(along, start) * (end - start), t_a, given)
         loss = (made.float() - straight).square().mean()
         return {"flow_a": loss, "flow": loss, "total": loss}
+
+    def _given(self, batch: Batch, t_v: Tensor, generator: torch.Generator) -> _Given:
+        """Return the conditions of a batch, as a sampler meets them."""
+        rates, labels = self.rates, batch.labels
+        dropped = drop_text([label.caption for label in labels], rates.text_drop, generator)
+        # As in the fusion's own training: words alone tell what sounds in a named clip.
+        words = [label.caption if label.named else text for label, text in zip(labels, dropped, strict=True)]
+        told, unseen = torch.rand(2, generator=common(generator)).tolist()
+        hits, alone = None, False
+        if self.controller is not None:
+            drop = rates.hits_drop
+            if self.controller.config.alone:
+                # All clips of a step or none: where hits speak alone, samplers leave the stem out.
+                alone = told >= drop
+                drop = 0.0 if alone else 1.0
+            hits = self.hit_curves(labels, batch.latents.shape[1], float(batch.start_s), generator, drop=drop)
+        motion = None
+        if self.use_motion and self.system.motion is not None and not alone and unseen >= rates.motion_drop:
+            motion = self.system.motion(batch.pixels).tokens
+        v_t = sample_path(noise_like(batch.slow, generator), batch.slow, t_v).x_t
+        return _Given(v_t=v_t, t_v=t_v, words=words, motion=motion, hits=hits)
 
     def _guided(self, a_t: Tensor, t: float, given: _Given) -> Tensor:
         """Return the teacher's velocity with guidance; the branch without condition has no picture (C.2)."""
