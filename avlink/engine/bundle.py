@@ -212,8 +212,8 @@ def load_system(bundle: Bundle, components: Iterable[str] | None = None, device:
     with _Undrawn():
         system = System(bundle.config).requires_grad_(False).eval()
     wanted = set(components) if components is not None else set(system.components())
-    for name, part in system.components().items():
-        for parameter in part.parameters() if name not in wanted else ():
+    for part in (part for name, part in system.components().items() if name not in wanted):
+        for parameter in part.parameters():
             parameter.zero_()
     # To fp32 as they are loaded, which holds every half-precision value exactly.
     load_into({name: part for name, part in system.components().items() if name in wanted}, bundle)

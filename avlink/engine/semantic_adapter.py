@@ -6,16 +6,14 @@ to the prompt in every block; here it stands in the places of the Fusion Blocks,
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from avlink.core.architecture import AVLinkConfig, DiTConfig
-from avlink.engine.avlink import AVLink, Direction, Fusion
+from avlink.engine.avlink import Fusion
 from avlink.engine.nn.attention import CrossAttention
-from avlink.engine.nn.dit import Stream
+from avlink.engine.one_way import OneWayAVLink
 
 _WORDS = 4
 """Words that stand for a clip, as in IP-Adapter."""
@@ -54,35 +52,11 @@ class AdapterFusion(Fusion):
         return nn.ModuleList(AdapterBlock(generated, given) for _ in range(config.fusion.blocks))
 
 
-class AdapterAVLink(AVLink):
+class AdapterAVLink(OneWayAVLink):
     """Backbones of which the generating one attends to the whole clip of the other."""
 
-    @property
-    def refines_condition(self) -> bool:
-        """False: the conditioning stream is read, and never refined."""
-        return False
-
-    def link(
-        self,
-        direction: Direction,
-        a: Stream,
-        v: Stream | None,
-        motion: Tensor | None,
-        time: Tensor,
-        control: Tensor | None = None,
-        seen: list[Tensor] | None = None,
-        trunk: tuple[Stream, ...] = (),
-    ) -> tuple[Stream, Stream | None]:
-        # The motion stem is left out: it tells when things touch.
-        for index, block in enumerate(self.fusion.blocks):
-            if control is not None:
-                a = replace(a, tokens=a.tokens + control[index])
-            a = self.run_audio(direction, a, index, trunk)
-            if v is None:
-                continue
-            v = self.run_video(direction, v, index, trunk)
-            if direction == "audio":
-                a = replace(a, tokens=block(a.tokens, v.tokens))
-            else:
-                v = replace(v, tokens=block(v.tokens, a.tokens))
-        return a, v
+    def read(
+        self, block: nn.Module, generated: Tensor, given: Tensor, time: Tensor, taus: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        made: Tensor = block(generated, given)
+        return made

@@ -20,6 +20,7 @@ from avlink.engine.nn.controller import TemporalController
 from avlink.engine.nn.dit import AudioDiT, Stream, VideoDiT, modulate
 from avlink.engine.nn.embed import sinusoids
 from avlink.engine.nn.local_words import LocalWords
+from avlink.engine.one_way import OneWayAVLink
 from avlink.engine.semantic_adapter import AdapterAVLink, AdapterFusion
 
 _TIME_DIM = 64
@@ -110,37 +111,14 @@ class DirectFusion(Fusion):
         return nn.ModuleList(DirectBlock(config.fusion, given, generated, levels=levels) for _ in blocks)
 
 
-class DirectAVLink(AVLink):
+class DirectAVLink(OneWayAVLink):
     """Backbones of which the generating one has the other's features added to its activations."""
 
-    @property
-    def refines_condition(self) -> bool:
-        """False: the conditioning stream is read, and never refined."""
-        return False
-
-    def link(
-        self,
-        direction: Direction,
-        a: Stream,
-        v: Stream | None,
-        motion: Tensor | None,
-        time: Tensor,
-        control: Tensor | None = None,
-        seen: list[Tensor] | None = None,
-        trunk: tuple[Stream, ...] = (),
-    ) -> tuple[Stream, Stream | None]:
-        # The motion stem is left out: the models that this stands for have none.
-        tau = self.tau(a, v, None)
-        for index, block in enumerate(self.fusion.blocks):
-            a = self.run_audio(direction, a, index, trunk)
-            if v is None:
-                continue
-            v = self.run_video(direction, v, index, trunk)
-            if direction == "audio":
-                a = replace(a, tokens=block(a.tokens, v.tokens, time, tau["audio"], tau["video"]))
-            else:
-                v = replace(v, tokens=block(v.tokens, a.tokens, time, tau["video"], tau["audio"]))
-        return a, v
+    def read(
+        self, block: nn.Module, generated: Tensor, given: Tensor, time: Tensor, taus: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        made: Tensor = block(generated, given, time, *taus)
+        return made
 
 
 class TextLink(nn.Module):

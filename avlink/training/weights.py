@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "reflow_v2a": ("vae", "audio", "video", "fusion_v2a"),
 }
 """The components that a stage builds on."""
-_BACKBONES = {"audio", "video"}
+_BACKBONES = frozenset({"audio", "video"})
 """Those that a stage of the fusion may begin anew."""
 
 
@@ -47,13 +47,10 @@ def system_for_stage(recipe: TrainRecipe, out: Path, stage: str, device: torch.d
 
     system = System(recipe.model).requires_grad_(False)
     system.eval()
-    have = load_start(recipe, system, clips_folder(recipe, out), str(device))
-    have |= load_stages(out, stage, system.components())
-    if stage in recipe.stages and recipe.stages[stage].untrained:
-        fresh = System(recipe.model)
-        for name in _BACKBONES:
-            getattr(system, name).load_state_dict(getattr(fresh, name).state_dict())
-        have |= _BACKBONES
+    # Backbones that begin with the stage keep the random weights that they have.
+    begun = _BACKBONES if stage in recipe.stages and recipe.stages[stage].untrained else frozenset[str]()
+    have = load_start(recipe, system, clips_folder(recipe, out), str(device), without=begun)
+    have |= load_stages(out, stage, {k: part for k, part in system.components().items() if k not in begun}) | begun
     missing = [name for name in _NEEDS.get(stage, ()) if name not in have]
     if missing and whole:
         raise InputError(f"stage '{stage}' builds on {' and '.join(missing)}, which {out} has not; train that first")
@@ -101,17 +98,24 @@ def check_start(recipe: TrainRecipe) -> None:
             )
 
 
-def load_start(recipe: TrainRecipe, system: System, clips: Path | None = None, device: str = "cpu") -> set[str]:
+def load_start(
+    recipe: TrainRecipe,
+    system: System,
+    clips: Path | None = None,
+    device: str = "cpu",
+    *,
+    without: Collection[str] = (),
+) -> set[str]:
     """Load the weights that the recipe starts from into `system`; returns the names of the loaded components.
 
-    `clips` is the folder of clips whose captions may be encoded already.
+    `clips` is the folder of clips whose captions may be encoded already. Components of `without` are left out.
     """
     from avlink.engine.bundle import load_into
 
     have: set[str] = set()
     bundles = read_start_bundles(recipe)
     for bundle, names in zip(bundles, _parts_of(recipe, bundles), strict=True):
-        parts = {name: part for name, part in system.components().items() if name in names}
+        parts = {name: part for name, part in system.components().items() if name in names and name not in without}
         load_into(parts, bundle, partly=recipe.start_partly)
         have |= set(parts)
     if bundles and recipe.model.text.kind == "t5":

@@ -24,7 +24,7 @@ from avlink.engine.variants import TextLink
 from avlink.evaluation.extractors import LogMelExtractor, fusion_extractor
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny import TINY
+from tiny import TINY, awake
 
 HEARD = ExtractedConfig(name="log-mel", dim=64, fps=6, medium="sound")
 INJECTIONS: dict[str, dict[str, Any]] = {
@@ -45,14 +45,7 @@ def _config(**fusion: Any) -> AVLinkConfig:
 
 
 def _system(**fusion: Any) -> System:
-    """A system with open gates and a fusion that is not fresh."""
-    torch.manual_seed(0)
-    system = System(_config(**fusion)).eval()
-    with torch.no_grad():
-        for name, parameter in system.named_parameters():
-            if "modulation" in name or "final" in name or name.startswith("fusion"):
-                parameter.normal_(0, 0.2)
-    return system
+    return awake(_config(**fusion))
 
 
 def _given(system: System, frames: int = 31) -> dict[str, Any]:

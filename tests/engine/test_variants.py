@@ -21,7 +21,7 @@ from avlink.engine.system import System
 from avlink.engine.windows import plan_windows
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny import TINY
+from tiny import TINY, awake
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "fusion": {},
@@ -42,14 +42,7 @@ def _config(**fusion: Any) -> AVLinkConfig:
 
 
 def _system(**fusion: Any) -> System:
-    """A system with open gates and a fusion that is not fresh."""
-    torch.manual_seed(0)
-    system = System(_config(**fusion)).eval()
-    with torch.no_grad():
-        for name, parameter in system.named_parameters():
-            if "modulation" in name or "final" in name or name.startswith("fusion"):
-                parameter.normal_(0, 0.2)
-    return system
+    return awake(_config(**fusion))
 
 
 def _given(system: System, seconds: int = 31) -> dict[str, Any]:

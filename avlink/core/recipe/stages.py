@@ -30,6 +30,14 @@ StageName = Literal[
 STAGES: tuple[StageName, ...] = get_args(StageName)
 """Stages in the order in which they run: codec, motion stem, spotter, backbones, readout, aligner, fusions, reflow."""
 
+ONE_WAY: Mapping[str, Task] = {
+    "fusion_v2a": "v2a",
+    "fusion_hits": "v2a",
+    "fusion_a2v": "a2v",
+    "reflow_v2a": "v2a",
+}
+"""The one task of each stage that trains Fusion Blocks of one direction; a joint fusion has those of its table."""
+
 ALONE: Mapping[str, tuple[StageName, ...]] = {"sound": ("vae", "vocoder", "codec", "audio"), "pictures": ("video",)}
 """Stages that can be trained on sound alone, or on pictures alone."""
 Task = Literal["v2a", "a2v", "both"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,40 +118,31 @@ class PictureSampler(Sampler):
             sound = _Heard(a_0=seeded_noise(tuple(a_1.shape), request.seed, 1).to(self.device), a_1=a_1)
         trunks = self._trunks(sound, windows, scene, nothing)
 
-        def conditional(stacked: Tensor, t_v: Tensor, part: list[int]) -> Tensor:
-            words = repeat(prompt, len(part))
-            if self.model is None:
-                return self.system.video(stacked, t_v, words)
-            t_a, sounds, heard = self._times(self.config.t_condition, len(part)), None, None
-            # The noise of the conditioning latents is fixed, so that A_ta is the same at all steps.
-            trunk = stack_trunks([trunks[i].of_sound for i in part]) if trunks else ()
-            if sound is None:
-                heard = torch.stack([features[i] for i in part])
-            elif not trunk:
-                sounds = torch.stack([sound.at(self._tokens(windows[i]), t_a[:1]) for i in part])
-            given = {"text_a": repeat(scene, len(part)), "text_v": words, "features": heard, "trunk": trunk}
-            return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, **given).video
-
-        def unconditional(stacked: Tensor, t_v: Tensor, part: list[int]) -> Tensor:
-            words = repeat(negative, len(part))
+        def predicted(stacked: Tensor, t_v: Tensor, part: list[int], *, heard: bool) -> Tensor:
+            """Return the velocity with sound and prompt, or without them and with the negative prompt."""
+            words = repeat(prompt if heard else negative, len(part))
             if self.model is None:
                 return self.system.video(stacked, t_v, words)
             # The model always has an audio stream. Noise at flow time 0, which says nothing, stands for a missing
             # sound, and zeros for its features, as in training.
-            t_a, sounds, heard = self._times(0.0, len(part)), None, None
-            trunk = stack_trunks([trunks[i].of_noise for i in part]) if trunks else ()
-            if sound is None:
-                heard = torch.stack([torch.zeros_like(features[i]) for i in part])
-            elif not trunk:
-                sounds = torch.stack([sound.noise(self._tokens(windows[i])) for i in part])
-            given = {"text_a": repeat(nothing, len(part)), "text_v": words, "features": heard, "trunk": trunk}
+            t_a = self._times(self.config.t_condition if heard else 0.0, len(part))
+            given: dict[str, Any] = {"text_a": repeat(scene if heard else nothing, len(part)), "text_v": words}
+            sounds = None
+            if trunks:
+                given["trunk"] = stack_trunks([trunks[i].of_sound if heard else trunks[i].of_noise for i in part])
+            elif sound is not None:
+                places = [self._tokens(windows[i]) for i in part]
+                sounds = torch.stack([sound.at(at, t_a[:1]) if heard else sound.noise(at) for at in places])
+            else:
+                rows = torch.stack([features[i] for i in part])
+                given["features"] = rows if heard else torch.zeros_like(rows)
             return self.model("video", sounds, stacked, t_a=t_a, t_v=t_v, **given).video
 
         def velocity(t: float, stacked: Tensor, part: list[int]) -> Tensor:
             t_v, weight = self._times(t, len(part)), self._guidance(t)
             with self._precision():
-                keep = conditional(stacked, t_v, part).float()
-                return keep if weight == 1 else guide(keep, unconditional(stacked, t_v, part).float(), weight)
+                keep = predicted(stacked, t_v, part, heard=True).float()
+                return keep if weight == 1 else guide(keep, predicted(stacked, t_v, part, heard=False).float(), weight)
 
         # Not `solve`: the state lies in a file, and moves window by window.
         memory = SpooledTensor((), shape=shape)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from avlink.core.errors import InputError
 from avlink.core.events import Listener, Message, ignore
 from avlink.core.recipe import TrainRecipe
+from avlink.core.recipe.stages import ONE_WAY
 from avlink.core.sampling import SOUND
 from avlink.evaluation.extractors import BUILTIN_EXTRACTORS, fusion_extractor
 from avlink.hooks import Medium
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 
 _GENERATED: Mapping[str, Medium] = {"v2a": "sound", "a2v": "pictures"}
 """The medium that a task of the fusion generates, and that Fréchet distances are taken of."""
-_TASKS: Mapping[str, tuple[Task, ...]] = {
-    "fusion_v2a": ("v2a",),
-    "fusion_hits": ("v2a",),
-    "fusion_a2v": ("a2v",),
-    "reflow_v2a": ("v2a",),
-}
-"""Those of the stages of one direction; a joint fusion has those of its table."""
 
 
 def loop_config(recipe: TrainRecipe, name: str) -> LoopConfig:
@@ -122,12 +116,12 @@ def tasks_of(name: str, recipe: TrainRecipe) -> tuple[Task, ...]:
     """Return the tasks of a stage of the fusion, or that of an aligner, which guides sound."""
     if name == "aligner":
         return ("v2a",)
-    return _TASKS.get(name, recipe.stages[name].tasks)  # type: ignore[index]
+    return (ONE_WAY[name],) if name in ONE_WAY else recipe.stages[name].tasks  # type: ignore[index]
 
 
 def is_fusion(name: str) -> bool:
     """Return True for a stage that trains Fusion Blocks."""
-    return name in _TASKS or name == "fusion_joint"
+    return name in ONE_WAY or name == "fusion_joint"
 
 
 def _reads_features(recipe: TrainRecipe, name: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from avlink.core.errors import InputError
-from avlink.core.recipe.stages import FUSION_RATES, Conditioning, Rates, Task
+from avlink.core.recipe.stages import FUSION_RATES, ONE_WAY, Conditioning, Rates, Task
 from avlink.engine.avlink import Direction
 from avlink.engine.flow.loss import flow_matching_loss, motion_loss
 from avlink.engine.flow.path import sample_path
@@ -39,13 +39,7 @@ from avlink.training.stages.inputs import (
 from avlink.training.stages.onset_readout import ONSETS_A_SECOND, OnsetReadout
 from avlink.training.stages.task_shares import task_shares
 
-_DIRECTIONS: Mapping[str, Direction] = {
-    "fusion_v2a": "audio",
-    "fusion_hits": "audio",
-    "fusion_a2v": "video",
-    "reflow_v2a": "audio",
-}
-"""The stages of one direction."""
+_DIRECTIONS: Mapping[Task, Direction] = {"v2a": "audio", "a2v": "video", "both": "both"}
 _COMPONENTS: Mapping[str, str] = {"reflow_v2a": "fusion_v2a"}
 """The fusion that a stage trains, where it is not named alike."""
 _PURE_NOISE = 0.5
@@ -115,8 +109,8 @@ class FusionStage:
         self.name, self.tasks, self.validate = name, tuple(tasks), validate
         self.conditioning, self.rates, self.device = conditioning or Conditioning(), rates, device_of(system)
         # A fusion for one direction is a component of its own; all others share "fusion".
-        component = _COMPONENTS.get(name, name) if name in _DIRECTIONS else "fusion"
-        self.model = system.linked(_DIRECTIONS.get(name, "both"), with_hits=name == "fusion_hits")
+        component = _COMPONENTS.get(name, name) if name in ONE_WAY else "fusion"
+        self.model = system.linked(_DIRECTIONS[ONE_WAY.get(name, "both")], with_hits=name == "fusion_hits")
         self.trained: dict[str, nn.Module] = {component: self.model.fusion}
         self.frozen: tuple[nn.Module, ...] = ()
         self.trained |= {
@@ -189,10 +183,8 @@ class FusionStage:
         audio = sample_path(noise_like(batch.latents, generator), batch.latents, t_a)
         video = sample_path(noise_like(batch.slow, generator), batch.slow, t_v)
         captions = [label.caption for label in batch.labels]
-        text_a = drop_text(captions, rates.text_drop, generator)
+        text_a = self.words_of(batch, generator)
         text_v = drop_text(captions, rates.other_text_drop, generator)
-        # Words alone tell what sounds in a named clip: without them it would teach to ignore what the picture shows.
-        text_a = [label.caption if label.named else text for label, text in zip(batch.labels, text_a, strict=True)]
         text_a[:gone] = [""] * gone
         losses: dict[str, Tensor] = {}
         motion = tokens = None
@@ -265,6 +257,12 @@ class FusionStage:
             )
         labels = [batch.labels[row] for row in true]
         return motion_losses(seen, labels, stem.fps, stem.classes, shift_s=float(batch.start_s))
+
+    def words_of(self, batch: Batch, generator: torch.Generator) -> list[str]:
+        """Return the captions of clips as the prompts of their sound, the share `text_drop` of them empty."""
+        kept = drop_text([label.caption for label in batch.labels], self.rates.text_drop, generator)
+        # Words alone tell what sounds in a named clip: without them it would teach to ignore what the picture shows.
+        return [label.caption if label.named else text for label, text in zip(batch.labels, kept, strict=True)]
 
     def hit_curves(
         self, labels: Sequence[ClipLabels], tokens: int, start_s: float, generator: torch.Generator, *, drop: float

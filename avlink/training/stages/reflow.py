@@ -19,7 +19,7 @@ from avlink.engine.variants import link_backbones
 from avlink.training.data.clips import ClipStore
 from avlink.training.data.precomputed import Precomputed
 from avlink.training.stages.fusion import Batch, FusionStage
-from avlink.training.stages.inputs import Validate, common, drop_text, no_validation, noise_like
+from avlink.training.stages.inputs import Validate, common, no_validation, noise_like
 
 
 class ReflowStage(FusionStage):
@@ -85,9 +85,7 @@ class ReflowStage(FusionStage):
     def _given(self, batch: Batch, t_v: Tensor, generator: torch.Generator) -> _Given:
         """Return the conditions of a batch, as a sampler meets them."""
         rates, labels = self.rates, batch.labels
-        dropped = drop_text([label.caption for label in labels], rates.text_drop, generator)
-        # As in the fusion's own training: words alone tell what sounds in a named clip.
-        words = [label.caption if label.named else text for label, text in zip(labels, dropped, strict=True)]
+        words = self.words_of(batch, generator)
         told, unseen = torch.rand(2, generator=common(generator)).tolist()
         hits, alone = None, False
         if self.controller is not None:
