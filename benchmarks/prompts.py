@@ -61,7 +61,7 @@ def measure(wanted: Wanted) -> list[Figure]:
         ear = Ear()
     except (FileNotFoundError, ImportError):
         return []
-    model = BundleModel(wanted.model, device="cpu", sound=replace(SOUND, steps=1) if wanted.quick else SOUND)
+    model = BundleModel(wanted.model, device="cpu", sound=replace(SOUND, steps=1) if wanted.quick else None)
     prompts = dict(list(PROMPTS.items())[:2]) if wanted.quick else PROMPTS
     heard = {prompt: _names(ear, model, prompt, row) for row, prompt in enumerate(prompts)}
     title = f"prompts to {wanted.model}"

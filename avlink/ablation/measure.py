@@ -140,8 +140,7 @@ class VariantEvaluator:
     def _sampling(self, trained: TrainRecipe, stage: StageName) -> SampleConfig:
         """Return the settings of sound: even steps and plain guidance, as in the paper; those of a reflow's student."""
         if stage == "reflow_v2a":
-            teacher = trained.stages[stage].teacher
-            return replace(PAPER, steps=teacher.segments, shift=teacher.shift, guidance=1.0)
+            return trained.stages[stage].teacher.of_student(PAPER)
         return replace(
             PAPER,
             steps=self.recipe.steps,

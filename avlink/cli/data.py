@@ -206,17 +206,12 @@ def generate(
       avlink data generate vggsound -s data.source=vggsound -s data.folder=/data/vggsound -s data.held_out=2048 -o out
       avlink evaluate evaluate_folder -s generated=out/generated -s reference=out/reference
     """  # noqa: D301
-    from dataclasses import replace
-
     from avlink.core.disk import report_full_disk
     from avlink.core.recipe import load_recipe
-    from avlink.core.sampling import PAPER, PICTURES, SOUND
+    from avlink.core.sampling import PAPER
     from avlink.session import pick_device
     from avlink.training.benchmark_clips import generate_benchmark
 
-    sampling = PAPER if paper else PICTURES if pictures else SOUND
-    if steps is not None:
-        sampling = replace(sampling, steps=steps)
     loaded = load_recipe(recipe, "train", list(settings or ()))
     with report_full_disk(output), progress() as tell:
         done = generate_benchmark(
@@ -224,7 +219,8 @@ def generate(
             output,
             bundle=model,
             direction="a2v" if pictures else "v2a",
-            sampling=sampling,
+            sampling=PAPER if paper else None,
+            steps=steps,
             seed=seed,
             device=pick_device(device.value),
             listener=tell,

@@ -16,12 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avlink.core.bundles import bundle_of
+from avlink.core.bundles import bundle_of, find_bundle
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.hits import Hit
 from avlink.core.recipe import EvaluateRecipe
-from avlink.core.sampling import SOUND
 from avlink.evaluation.foundry_sections import (
     Condition,
     condfoley_section,
@@ -59,6 +58,7 @@ SPLITS: dict[str, tuple[Split, ...]] = {
 }
 FIRST_SEED = 1_000_000
 """Training validates on held-out clips from seed 0 on; reported clips were used for no decision."""
+_SAMPLING = {"steps", "solver", "shift", "guidance", "guidance_rescale"}
 
 MATERIAL_CLIPS = 256
 """The most training clips to which the material classifier is fitted."""
@@ -105,21 +105,17 @@ def evaluate(
     folder = None if recipe.media_dir is None else recipe.source.path("media_dir", recipe.media_dir)
     if folder is not None and not folder.is_dir():
         raise InputError(f"media_dir '{folder}' is not a folder; name one that holds video files with sound")
+    told = {"clips", "seed", "captions"}
+    # Of an aligner only where it guides: most models have none.
+    sampling = recipe.model_dump(include=_SAMPLING | ({"alignment", "alignment_at"} if recipe.alignment else set()))
     if model is None:
-        model = BundleModel(
-            bundle_of(recipe.source, "bundle", recipe.bundle),
-            device=pick_device(device),
-            sound=replace(
-                SOUND,
-                steps=recipe.steps,
-                solver=recipe.solver,
-                shift=recipe.shift,
-                guidance=recipe.guidance,
-                guidance_rescale=recipe.guidance_rescale,
-                alignment=recipe.alignment,
-                alignment_at=recipe.alignment_at,
-            ),
-        )
+        from avlink.engine.bundle import read_bundle
+
+        name = bundle_of(recipe.source, "bundle", recipe.bundle)
+        given = {key: value for key, value in sampling.items() if value is not None}
+        config = replace(read_bundle(find_bundle(name)).sound, **given)
+        sampling = {key: getattr(config, key) for key in sampling}
+        model = BundleModel(name, device=pick_device(device), sound=config)
     seeds = range(FIRST_SEED + recipe.seed, FIRST_SEED + recipe.seed + recipe.clips)
     classifier = _fit_material_classifier(model, min(MATERIAL_CLIPS, 2 * recipe.clips + 64), listener)
     sections: list[Section] = []
@@ -129,9 +125,7 @@ def evaluate(
         sections.append(_evaluate_pictures(model, seeds, listener))
     if folder is not None:
         sections.append(_evaluate_real(model, folder, recipe.seed, listener))
-    told = {"clips", "seed", "steps", "solver", "shift", "guidance", "guidance_rescale", "captions"}
-    # Of an aligner only where it guides: most models have none.
-    settings = recipe.model_dump(include=told | ({"alignment", "alignment_at"} if recipe.alignment else set()))
+    settings = recipe.model_dump(include=told) | sampling
     return EvaluateReport(bundle=recipe.bundle, settings=settings, sections=tuple(sections))
 
 

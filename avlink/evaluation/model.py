@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avlink.core.hits import Hit
-from avlink.core.sampling import PICTURES, SOUND, SampleConfig
+from avlink.core.sampling import PICTURES, SampleConfig
 from avlink.core.sound import read_whole
 from avlink.core.values import Frames, PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
 from avlink.evaluation.extractors import fusion_extractor
@@ -83,13 +83,13 @@ class BundleModel:
         name: str,
         *,
         device: str,
-        sound: SampleConfig = SOUND,
+        sound: SampleConfig | None = None,
         pictures: SampleConfig = PICTURES,
         t_video: float | None = None,
         t_audio: float | None = None,
         extractors: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        """Load all weights. Flow times of conditions are those of the bundle's training unless they are given.
+        """Load all weights. Settings of sound, and flow times of conditions, are the bundle's unless they are given.
 
         Raises BundleError where there is no such bundle, or it is damaged.
         """
@@ -102,6 +102,7 @@ class BundleModel:
         parts = {key.partition(".")[0] for key in bundle.tensors}
         self._system: System = load_system(bundle, parts, device)
         # Without a fusion, as where an aligner alone guides, the audio backbone generates by itself.
+        sound = sound or bundle.sound
         linked = sound.use_fusion and not parts.isdisjoint({"fusion", "fusion_v2a"})
         self._config = replace(sound, t_condition=t_video or bundle.conditioning.t_video, use_fusion=linked)
         self._pictures = replace(pictures, t_condition=t_audio or bundle.conditioning.t_audio)

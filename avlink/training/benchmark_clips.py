@@ -20,7 +20,7 @@ from avlink.core.outputs import claim_folder
 from avlink.core.paths import atomic_write, make_folder, write_text
 from avlink.core.recipe import TrainRecipe
 from avlink.core.recipe.data import FoundryData, LibraryData, PhysicsData
-from avlink.core.sampling import PICTURES, SOUND, SampleConfig
+from avlink.core.sampling import PICTURES, SampleConfig
 from avlink.core.values import PictureRequest, PictureSpec, Prompt, SoundRequest, Waveform
 from avlink.engine.bundle import A2V, V2A, load_system, read_bundle
 from avlink.engine.sampling import PictureSampler, SoundSampler
@@ -67,6 +67,7 @@ def generate_benchmark(
     bundle: str = "builtin",
     direction: Literal["v2a", "a2v"] = "v2a",
     sampling: SampleConfig | None = None,
+    steps: int | None = None,
     seed: int = 0,
     device: str = "cpu",
     listener: Listener = ignore,
@@ -88,24 +89,27 @@ def generate_benchmark(
     spec = clip_spec_of(recipe.model)
     # A training window of sound; that of pictures is a fraction of a token longer.
     window_s = Fraction(spec.samples, spec.sample_rate)
-    sampling = sampling or (SOUND if direction == "v2a" else PICTURES)
+    loaded = read_bundle(find_bundle(bundle))
+    times = loaded.conditioning
+    if sampling is None:
+        sampling = loaded.sound if direction == "v2a" else PICTURES
+    sampling = replace(
+        sampling, t_condition=times.t_video if direction == "v2a" else times.t_audio, steps=steps or sampling.steps
+    )
     _claim(out, [direction, bundle_fingerprint(find_bundle(bundle)), asdict(sampling), seed, fraction_text(window_s)])
     for name in ("generated", "reference"):
         make_folder(out / name)
     named = list(zip(_names(clips), clips, strict=True))
     captions = [(f"{name}.mp4", clip.caption_within(float(window_s))) for name, clip in named]
     write_csv(out / "reference" / "manifest.csv", ("path", "caption"), captions)
-    loaded = read_bundle(find_bundle(bundle))
     ready = fusion_extractor(
         loaded.config, recipe.extractors, recipe.source, medium="pictures" if direction == "v2a" else "sound"
     )
     extractor = None if ready is None else ready.load(device)
     maker: _Sounds | _Pictures
     if direction == "v2a":
-        sampling = replace(sampling, t_condition=loaded.conditioning.t_video)
         maker = _Sounds(window_s=window_s, sampler=SoundSampler(load_system(loaded, V2A, device), sampling, extractor))
     else:
-        sampling = replace(sampling, t_condition=loaded.conditioning.t_audio)
         maker = _Pictures(
             window_s=window_s, sampler=PictureSampler(load_system(loaded, A2V, device), sampling, extractor)
         )

@@ -5,6 +5,7 @@ Imports torch when it loads weights.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -26,8 +27,6 @@ class FusionOptions(Options):
 
     model: str = "builtin"
     """A shipped bundle's name, or the folder of one."""
-    steps: int = Field(default=PICTURES.steps, ge=1, le=1000)
-    """Steps of the solver; the paper takes 64."""
     solver: SolverName = SOUND.solver
     """`euler`, as in the paper, or `heun`, `ab2` and `dpmpp_2m` of second order; a step of `heun` takes twice as
     long."""
@@ -47,11 +46,12 @@ class FusionOptions(Options):
 class SoundOptions(FusionOptions):
     """Options of `fusion-v2a`, video to audio."""
 
-    steps: int = Field(default=SOUND.steps, ge=1, le=1000)
-    """Steps of the solver; the paper takes 64."""
-    guidance: float = Field(default=SOUND.guidance, ge=0, le=50)
+    steps: int | None = Field(default=None, ge=1, le=1000)
+    """Steps of the solver; the paper takes 64. Left out: those that the model was made for, as with `guidance` and
+    `shift`."""
+    guidance: float | None = Field(default=None, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
-    shift: float = Field(default=SOUND.shift, ge=0.01, le=100)
+    shift: float | None = Field(default=None, ge=0.01, le=100)
     """Shift of the steps towards noise (Esser et al. 2024), where prompts are obeyed or not. 1 is none, as in the
     paper."""
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
@@ -80,6 +80,8 @@ class SoundOptions(FusionOptions):
 class PictureOptions(FusionOptions):
     """Options of `fusion-a2v`, audio to video."""
 
+    steps: int = Field(default=PICTURES.steps, ge=1, le=1000)
+    """Steps of the solver; the paper takes 64."""
     guidance: float = Field(default=PICTURES.guidance, ge=0, le=50)
     t_audio: float | None = Field(default=None, gt=0, le=1)
     """Flow time at which the sound is read; left out: that which the model was trained with (the paper's is 0.8)."""
@@ -110,13 +112,7 @@ def _extractor(options: FusionOptions) -> ReadyExtractor | None:
 
 def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     """Return the V2A generator of a bundle."""
-    from avlink import (
-        V2A,
-        SampleConfig,
-        SoundSampler,
-        load_system,
-        read_bundle,
-    )
+    from avlink import V2A, SoundSampler, load_system, read_bundle
     from avlink_fusion.panning import StereoGenerator
     from avlink_fusion.spotting import SpottingGenerator, load_motion
 
@@ -125,16 +121,18 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     linked = options.alignment == 0 or not {"fusion", "fusion_v2a"}.isdisjoint(bundle.components)
     wanted = {*V2A, *(() if options.alignment == 0 else ("aligner",))}
     system = load_system(bundle, wanted if linked else wanted & set(bundle.components), device)
-    settings = SampleConfig(
-        steps=options.steps,
+    own = bundle.sound
+    settings = replace(
+        own,
+        steps=options.steps or own.steps,
         solver=options.solver,
-        shift=options.shift,
-        guidance=options.guidance,
+        shift=options.shift or own.shift,
+        guidance=own.guidance if options.guidance is None else options.guidance,
         guidance_rescale=options.guidance_rescale,
         alignment=options.alignment,
         alignment_at=options.alignment_at,
         use_fusion=linked,
-        t_condition=options.t_video or bundle.conditioning.t_video,
+        t_condition=options.t_video or own.t_condition,
         bf16=options.bf16,
         max_windows=options.windows_on(device),
         use_backbone=options.video_backbone,

@@ -130,6 +130,30 @@ def test_a_bundle_is_sampled_at_the_flow_times_that_it_was_trained_with(tmp_path
     assert BundleModel(own, device="cpu")._config.t_condition == 0.7
 
 
+def test_a_reflowed_bundle_makes_sound_in_its_own_steps_without_guidance(tmp_path: Path) -> None:
+    from avlink_fusion.plugin import SoundOptions, load_sound
+
+    from avlink.evaluation.model import BundleModel
+
+    reflow = {"teacher": {"steps": 6, "segments": 3, "guidance": 4.5, "shift": 2.0}}
+    trainings: dict[str, dict[str, Any]] = {
+        "reflowed": {"stages": {"fusion_v2a": {}, "reflow_v2a": reflow}},
+        # Another training has followed, which does not keep paths straight.
+        "before": {"stages": {"fusion_v2a": {}}, "before": {"stages": {"reflow_v2a": reflow}}},
+        "odd": {"stages": {"reflow_v2a": {"teacher": {"steps": "many"}}}},
+    }
+    parts, settings = System(TINY).components(), {}
+    for name, training in trainings.items():
+        write_bundle(tmp_path / name, TINY, parts, name=name, licence="x", description="x", training=training)
+        made = load_sound(SoundOptions(model=str(tmp_path / name), spot=False), "cpu").config
+        assert BundleModel(str(tmp_path / name), device="cpu")._config == made
+        settings[name] = (made.steps, made.guidance, made.shift)
+    assert settings == {"reflowed": (3, 1.0, 2.0), "before": (4, 4.0, 4.0), "odd": (4, 4.0, 4.0)}
+    given = SoundOptions(model=str(tmp_path / "reflowed"), spot=False, steps=5, guidance=2.5, shift=1.5)
+    made = load_sound(given, "cpu").config
+    assert (made.steps, made.guidance, made.shift) == (5, 2.5, 1.5)
+
+
 def test_rotations_in_half_precision_are_those_of_fp32_rounded_once() -> None:
     rope = rotary_1d(torch.arange(1000, 1032).float(), 64, 10000.0)
     x: Tensor = torch.randn(2, 2, 32, 64).bfloat16()

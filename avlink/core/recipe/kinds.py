@@ -159,12 +159,13 @@ class EvaluateRecipe(Recipe):
     """Split of the foundry's clips: held_out has the styles of training, transfer other styles, test both."""
     clips: int = Field(default=128, ge=1)
     seed: Seed = 0
-    steps: int = Field(default=SOUND.steps, ge=1)
-    """Steps of the solver for sounds; pictures take their own default."""
+    steps: int | None = Field(default=None, ge=1)
+    """Steps of the solver for sounds. Left out: those of the bundle, as with `shift` and `guidance`."""
     solver: SolverName = SOUND.solver
-    shift: float = Field(default=SOUND.shift, ge=0.01, le=100)
+    shift: float | None = Field(default=None, ge=0.01, le=100)
     """Shift of the steps of sounds towards noise (Esser et al. 2024); 1 is none."""
-    guidance: float = Field(default=SOUND.guidance, ge=0)
+    guidance: float | None = Field(default=None, ge=0)
+    """Weight of classifier-free guidance; 1 is none."""
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
     """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""
     alignment: float = Field(default=SOUND.alignment, ge=0, le=50)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from avlink.core.sampling import SOUND, AlignedAt
+from avlink.core.sampling import SOUND, AlignedAt, SampleConfig
 from avlink.core.tables import Ints, Positive, Table
 
 StageName = Literal[
@@ -90,6 +91,10 @@ class TeacherTable(Table):
         if self.steps % self.segments:
             raise ValueError(f"steps = {self.steps} do not divide among {self.segments} segments")
         return self
+
+    def of_student(self, config: SampleConfig) -> SampleConfig:
+        """Return `config` with the student's steps, a segment each, and without guidance, which its weights hold."""
+        return replace(config, steps=self.segments, solver="euler", shift=self.shift, guidance=1.0)
 
 
 class StageTable(Table):

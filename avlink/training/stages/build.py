@@ -252,8 +252,7 @@ def _fusion_validation(
     # Fewer steps than a user would take: validation must not take longer than the training.
     config = replace(SOUND, steps=8, t_condition=times.t_video)
     if name == "reflow_v2a":
-        teacher = recipe.stages["reflow_v2a"].teacher
-        config = replace(config, steps=teacher.segments, shift=teacher.shift, guidance=1.0)
+        config = recipe.stages["reflow_v2a"].teacher.of_student(config)
     extractors, device = frechet_extractors(recipe), str(device_of(system))
     sound_distances, picture_distances = (
         FrechetDistances(extractors[medium] if medium in generated else (), device) for medium in ("sound", "pictures")
