@@ -1,19 +1,29 @@
-"""Samples a second in each stage of training, at the sizes of `foley_tiny`, against the forward pass alone."""
+"""Samples a second in each stage of training, at the sizes of `foley_tiny`, against the forward pass alone.
+
+And the shares of a step: the forward pass, reading clips, the backward pass, and the optimiser with the average.
+"""
 
 from __future__ import annotations
 
 import json
 import tempfile
+import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from avlink.core.recipe import TrainRecipe, load_recipe
+from avlink.core.recipe.stages import StageTable
 from avlink.engine.codec.mel import LogMel
 from avlink.engine.system import System
 from avlink.engine.train.loop import Stage, step_generator
+from avlink.engine.train.optim import EMA, OptimConfig, Optimiser
+from avlink.engine.train.parallel import Learner
+from avlink.engine.train.ranks import Ranks
 from avlink.training.data.clips import ClipStore, StillStore
 from avlink.training.data.precomputed import encode_clips
 from avlink.training.stages.backbones import AudioStage, VideoStage
@@ -64,6 +74,8 @@ def measure(wanted: Wanted) -> list[Figure]:
                     baseline_name="forward pass alone",
                 )
             )
+            if name in stages:
+                figures += _shares(stages[name], table, recipe, timed)
     return figures
 
 
@@ -87,7 +99,7 @@ def _logged(log: Path, timed: range) -> float:
 
 
 def _stages(recipe: TrainRecipe, system: System, prepared: Path) -> dict[str, Stage]:
-    clips = ClipStore(prepared / "train")
+    clips = _TimedClips(prepared / "train")
     latents = encode_clips(system.vae, LogMel(recipe.model.mel), clips, range(len(clips)))
     times = recipe.conditioning
     stages: list[Stage] = [
@@ -101,6 +113,57 @@ def _stages(recipe: TrainRecipe, system: System, prepared: Path) -> dict[str, St
         FusionStage(system, clips, latents, name="fusion_a2v", tasks=("a2v",), conditioning=times),
     ]
     return {stage.name: stage for stage in stages}
+
+
+class _TimedClips(ClipStore):
+    """Clips that count the seconds of reading them."""
+
+    seconds = 0.0
+
+    def frames(self, indices: Sequence[int]) -> Tensor:
+        began = time.perf_counter()
+        frames = super().frames(indices)
+        self.seconds += time.perf_counter() - began
+        return frames
+
+    def sound(self, indices: Sequence[int]) -> Tensor:
+        began = time.perf_counter()
+        sound = super().sound(indices)
+        self.seconds += time.perf_counter() - began
+        return sound
+
+
+def _shares(stage: Stage, table: StageTable, recipe: TrainRecipe, timed: range) -> list[Figure]:
+    """Shares of the parts of a step, as the loop of training takes them."""
+    learner = Learner(stage, frozen_modules=(), parallel=recipe.parallel, bf16=False, ranks=Ranks())
+    named = learner.named_parameters()
+    config = OptimConfig(lr=table.lr, muon_lr=table.muon_lr)
+    optimiser, ema = Optimiser(named, config, timed.stop), EMA(named, table.ema)
+    clips = getattr(stage, "clips", None)
+    parts = dict.fromkeys(("forward", "reading clips", "backward", "optimiser"), 0.0)
+    for step in range(timed.stop):
+        generator = step_generator(stage.name, recipe.seed, step)
+        indices = torch.randint(stage.num_clips, (table.batch,), generator=generator).tolist()
+        read_s = clips.seconds if isinstance(clips, _TimedClips) else 0.0
+        began = time.perf_counter()
+        loss = learner.forward(indices, generator)["total"]
+        made = time.perf_counter()
+        loss.backward()
+        back = time.perf_counter()
+        optimiser.clip_gradients()
+        optimiser.step(step)
+        ema.update(step)
+        done = time.perf_counter()
+        if step not in timed:
+            continue
+        read_s = (clips.seconds if isinstance(clips, _TimedClips) else 0.0) - read_s
+        for part, spent in zip(parts, (made - began - read_s, read_s, back - made, done - back), strict=True):
+            parts[part] += spent
+    whole = sum(parts.values())
+    return [
+        Figure(name=f"training, {stage.name}, {part}", value=spent / whole, unit="of a step")
+        for part, spent in parts.items()
+    ]
 
 
 def _forward(stage: Stage, batch: int, recipe: TrainRecipe, timed: range) -> float:
