@@ -47,11 +47,14 @@ class PreviousProject:
         """The sounds that people chose over take 1, as `choice_of` names them."""
         return frozenset() if self.timeline is None else chosen_takes(self.timeline)
 
-    def merge_requests(self, timeline: otio.schema.Timeline) -> None:
-        """Copy the requests that people changed in the project to the clips of the input, in place."""
+    def merge_requests(self, timeline: otio.schema.Timeline, addresses: Mapping[str, tuple[int, ...]]) -> None:
+        """Copy the requests that people changed in the project to the clips of the input, in place.
+
+        `addresses` are those of the input's clips.
+        """
         if self.timeline is None or self.record is None:
             return
-        changed, refused = merge_requests(timeline, self.timeline, self.record)
+        changed, refused = merge_requests(timeline, self.timeline, self.record, addresses)
         if changed:
             self.notes.append(f"requests of {first_names(changed)} come from {self.path.name}, where they were changed")
         if refused:

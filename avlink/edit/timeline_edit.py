@@ -32,7 +32,7 @@ from avlink.edit.project import (
 from avlink.edit.request import EditRequest
 from avlink.hooks import ReadyBackend
 from avlink.session import Session
-from avlink.timeline.merge import request_digests, write_record
+from avlink.timeline.merge import clip_addresses, request_digests, write_record
 from avlink.timeline.values import Job, Plan
 from avlink.timeline.write import BUNDLES, check_output
 
@@ -64,9 +64,12 @@ def open_timeline(request: EditRequest, session: Session, *, word: str, sound: b
     output = request.output or default_output(file, word, request.base, outputs)
     check_place(output)
     previous = previous_project(output, file.timeline, outputs)
-    # Another walk over the timeline, which only a merge needs before it.
-    requests = None if previous.record is None else request_digests(file.timeline)
-    previous.merge_requests(file.timeline)
+    requests = None
+    if previous.record is not None:
+        # Another walk over the timeline, which only a merge needs before it.
+        addresses = clip_addresses(file.timeline)
+        requests = request_digests(file.timeline, addresses)
+        previous.merge_requests(file.timeline, addresses)
     return OpenTimeline(
         file=file,
         timebase=footage.timebase,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
 from math import isfinite
 from typing import Any
@@ -39,8 +40,14 @@ def seconds(time: otio.opentime.RationalTime) -> Fraction | None:
 
     A time beyond the limit is invalid too: programs write such numbers for a length that they do not know.
     """
+    return _seconds(time.value, time.rate)
+
+
+# Cached because a walk asks some five times per clip, and a merge walks three timelines of the same times.
+@lru_cache(maxsize=1 << 15)
+def _seconds(value: float, rate: float) -> Fraction | None:
     try:
-        found = clock.exact_time(time.value, time.rate)
+        found = clock.exact_time(value, rate)
     except (ValueError, OverflowError):
         return None
     return found if abs(found) <= TIME_S.most else None

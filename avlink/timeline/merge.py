@@ -77,20 +77,31 @@ def track_digests(timeline: otio.schema.Timeline, *, bundled: bool = False) -> t
     return tuple((*name, _digest(track, bundled=bundled)) for name, track in _foreign(timeline))
 
 
-def request_digests(timeline: otio.schema.Timeline) -> dict[str, str]:
-    """Return the digests of the requests and markers of all picture clips by id."""
-    return {id: _asked(item_at(timeline, address)) for id, address in _addresses(timeline).items()}
+def request_digests(
+    timeline: otio.schema.Timeline, addresses: Mapping[str, tuple[int, ...]] | None = None
+) -> dict[str, str]:
+    """Return the digests of the requests and markers of all picture clips by id; `addresses` saves a walk."""
+    there = clip_addresses(timeline) if addresses is None else addresses
+    return {id: _asked(item_at(timeline, address)) for id, address in there.items()}
+
+
+def clip_addresses(timeline: otio.schema.Timeline) -> dict[str, tuple[int, ...]]:
+    """Return the addresses of all picture clips by id."""
+    return {item.id: item.address for item in list_clips(timeline)}
 
 
 def merge_requests(
-    timeline: otio.schema.Timeline, edited: otio.schema.Timeline, record: MergeRecord
+    timeline: otio.schema.Timeline,
+    edited: otio.schema.Timeline,
+    record: MergeRecord,
+    addresses: Mapping[str, tuple[int, ...]] | None = None,
 ) -> tuple[list[str], list[str]]:
     """Copy requests and markers that people changed in `edited` to the clips of `timeline`, in place.
 
-    A request that was changed on a stem counts as one of its clip. Returns the names of clips that were changed, and
-    of clips whose input changed as well, which stay as the input has them.
+    A request that was changed on a stem counts as one of its clip; `addresses` of `timeline` save a walk. Returns the
+    names of clips that were changed, and of clips whose input changed as well, which stay as the input has them.
     """
-    here, there = _addresses(timeline), _addresses(edited)
+    here, there = clip_addresses(timeline) if addresses is None else addresses, clip_addresses(edited)
     changed: list[str] = []
     refused: list[str] = []
     for id, address in there.items():
@@ -198,10 +209,6 @@ def _items(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _without(values: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != key}
-
-
-def _addresses(timeline: otio.schema.Timeline) -> dict[str, tuple[int, ...]]:
-    return {item.id: item.address for item in list_clips(timeline)}
 
 
 def _asked(clip: otio.core.Item) -> str:

@@ -40,6 +40,9 @@ class View:
             # A frozen composition shows one moment of its own throughout the window, and no other at all.
             inside = begin_s <= self.offset_s and (end_s is None or self.offset_s < end_s)
             return (self.first_s, self.last_s) if inside else None
+        if self.speed == 1:
+            # Most clips; a division of fractions takes as long as all the rest.
+            return begin_s - self.offset_s, None if end_s is None else end_s - self.offset_s
         begins_s = (begin_s - self.offset_s) / self.speed
         ends_s = None if end_s is None else (end_s - self.offset_s) / self.speed
         if self.speed > 0:
@@ -55,9 +58,10 @@ class View:
         """Return the part of a timeline span that lies in the window, or is `heard` through it; None if none does."""
         if span is None:
             return None
-        lead_s, trail_s = (self.lead_s, self.trail_s) if heard else (_ZERO, _ZERO)
-        first_s = max(span[0], self.first_s - lead_s)
-        last = None if self.last_s is None else self.last_s + trail_s
+        first_s, last = self.first_s, self.last_s
+        if heard:
+            first_s, last = first_s - self.lead_s, None if last is None else last + self.trail_s
+        first_s = max(span[0], first_s)
         ends = [end for end in (span[1], last) if end is not None]
         last_s = min(ends) if ends else None
         return None if last_s is not None and last_s <= first_s else (first_s, last_s)
