@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,27 @@ def test_a_guidance_of_one_takes_one_pass_a_step(monkeypatch: pytest.MonkeyPatch
     for guidance in (1.0, 3.0):
         JointSampler(_random(shared), SampleConfig(steps=2, guidance=guidance)).generate(Prompt(text="wood"), 0)
         assert counting.since() == (2 if guidance == 1 else 4)
+
+
+def test_a_negative_prompt_counts_without_guidance_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, counting = _random(), Counting(monkeypatch)
+    # Random weights hardly tell words apart.
+    for name, parameter in system.named_parameters():
+        if "text" in name:
+            torch.nn.init.normal_(parameter)
+    sampler = SoundSampler(system, SampleConfig(steps=3, guidance=1.0))
+
+    def made(text: str, negative: str) -> NDArray[np.float32]:
+        request = replace(_sound_request(), prompt=Prompt(text=text, negative=negative))
+        return read_whole(sampler.generate([request])[0]).samples
+
+    plain = made("wood", "")
+    assert counting.since() == 3
+    away = made("wood", "metal")
+    assert counting.since() == 6
+    assert np.abs(away - plain).max() > 1e-4 and np.abs(away - made("wood", "glass")).max() > 1e-5
+    # Away from what is asked for, nothing is left but that.
+    np.testing.assert_allclose(made("wood", "wood"), plain, atol=1e-6)
 
 
 def test_guidance_outside_its_interval_takes_one_pass_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

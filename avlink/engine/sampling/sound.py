@@ -44,6 +44,8 @@ from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
 from avlink.engine.windows import Window, blend, plan_windows
 
+_AWAY = 2.0
+"""Weight of guidance from a negative prompt, where there is no other guidance."""
 _KNEE = 0.7
 """Full scale begins to bend here; quieter samples stay as they are."""
 
@@ -111,10 +113,10 @@ class SoundSampler(Sampler):
         model = self.model if request.hits is None else self.following
         trunks = self._trunks(model, request, windows, scene)
 
-        def conditional(stacked: Tensor, t: float, part: list[int]) -> Tensor:
+        def conditional(stacked: Tensor, t: float, part: list[int], text: TextEmbeddings = prompt) -> Tensor:
             count = len(part)
             times = {"t_a": self._times(t, count), "t_v": self._times(self.config.t_condition, count)}
-            words = repeat(prompt, count)
+            words = repeat(text, count)
             if model is None:
                 return self.system.audio(stacked, times["t_a"], words)
             curves = self._stacked([hits[i] for i in part], stacked.shape[1])
@@ -152,8 +154,11 @@ class SoundSampler(Sampler):
                 return self.system.audio(stacked, t_a, words)
             return model("audio", stacked, None, t_a=t_a, t_v=t_v, text_a=words).audio
 
+        # Without guidance a negative prompt counts by its words alone: a reflowed model knows no sound without picture.
+        guided = self.config.guidance != 1
+
         def velocity(a_t: Tensor, t: float) -> Tensor:
-            weight = self._guidance(t)
+            weight = self._guidance(t) if guided else _AWAY if request.prompt.negative else 1.0
 
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
                 with self._precision():
@@ -162,8 +167,8 @@ class SoundSampler(Sampler):
                 # A weight of 1 leaves nothing of the other.
                 if weight != 1:
                     with self._precision():
-                        drop = unconditional(stacked, t).float()
-                    made = guide(keep, drop, weight)
+                        drop = unconditional(stacked, t) if guided else conditional(stacked, t, part, negative)
+                    made = guide(keep, drop.float(), weight)
                     made = rescale(made, keep, stacked, times, self.config.guidance_rescale)
                 if self.guide is None:
                     return made
