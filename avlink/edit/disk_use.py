@@ -63,14 +63,14 @@ def plan_disk_use(
 ) -> DiskUse:
     """Return what the jobs take, those with the ids `cached` left out.
 
-    Temporary files are those of the batch at work: `batch_s` long, or the longest clip. `copied` bytes of media are
-    written as they are.
+    Temporary files are those of the batch at work and of the next one, which is decoded meanwhile: each `batch_s` long,
+    or the longest clip. `copied` bytes of media are written as they are.
     """
     missing = [job for job in jobs if job.id not in cached]
     # Of a clip that is used twice, and of one that becomes several items, the sound is made once.
     lengths = {job.raw_key: job.made_s for job in missing}.values()
     total = sum(lengths, Fraction(0))
-    at_once = min(total, max([Fraction(batch_s), *lengths])) if lengths else Fraction(0)
+    at_once = min(total, 2 * max([Fraction(batch_s), *lengths])) if lengths else Fraction(0)
     return DiskUse(
         files=int(sum((job.file_s for job in missing), Fraction(0)) * rates.files) + (copied if lengths else 0),
         cache=int(total * rates.cache),

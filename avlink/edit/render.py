@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Generic
 
+from avlink.core.ahead import one_ahead
 from avlink.core.errors import AvlinkError, ExecutorError, OutputError, PluginError
 from avlink.core.events import JobDone, JobFailed, JobStarted, Message, PlanReady, StepDone
 from avlink.core.file_digest import check_unchanged
@@ -57,8 +58,10 @@ def render(
             run.finish(job, cached=True)
     for _ in range(_ATTEMPTS):
         misses = [job for job in plan.jobs if job.id not in run.files and job.id not in run.failures]
-        for batch in make_batches(misses, max_batch_s=batch_s * run.at_once() if misses else batch_s):
-            run.generate(batch)
+        batches = make_batches(misses, max_batch_s=batch_s * run.at_once() if misses else batch_s)
+        # The next batch is decoded while one is generated and written.
+        for _, asked in one_ahead(run.ask, batches, on_wait=run.start):
+            run.generate(asked)
     if len(run.files) + len(run.failures) < len(plan.jobs):
         raise OutputError(f"the cache {session.cache} loses what is put into it; see whether something empties it")
     return Rendered(files=run.files, failures=run.failures)
@@ -132,22 +135,34 @@ class _Run(Generic[Asked, Made]):
         """Return the number of batches that the model works on in parallel: more than 1 on several machines."""
         return int(getattr(self.generator, "at_once", 1))
 
-    def generate(self, batch: Sequence[tuple[Job, ...]]) -> None:
-        """Generate, keep and finish one batch. Each entry is generated once for all of its jobs."""
-        generator = self.generator
+    def start(self, batch: Sequence[tuple[Job, ...]]) -> None:
+        """Tell that the jobs of a batch are begun."""
         for entry in batch:
             for job in entry:
                 self.session.tell(JobStarted(job_id=job.id, name=job_name(job)))
-        ready: list[tuple[tuple[Job, ...], Asked]] = []
+
+    def ask(self, batch: Sequence[tuple[Job, ...]]) -> list[tuple[tuple[Job, ...], Asked | AvlinkError]]:
+        """Return each entry of a batch with its decoded input, or with the reason why it has none."""
+        ready: list[tuple[tuple[Job, ...], Asked | AvlinkError]] = []
         for entry in batch:
             try:
-                ready.append((entry, self._ask(entry[0], generator)))
+                ready.append((entry, self._ask(entry[0], self.generator)))
             except OutputError:
                 # Decoding spools to disk: a full disk is no fault of the clip.
                 raise
             except AvlinkError as error:
-                self._fail(entry, error)
-        for entry, made in self._answers(ready, generator):
+                ready.append((entry, error))
+        return ready
+
+    def generate(self, asked: Sequence[tuple[tuple[Job, ...], Asked | AvlinkError]]) -> None:
+        """Generate, keep and finish one batch. Each entry is generated once for all of its jobs."""
+        ready: list[tuple[tuple[Job, ...], Asked]] = []
+        for entry, request in asked:
+            if isinstance(request, AvlinkError):
+                self._fail(entry, request)
+            else:
+                ready.append((entry, request))
+        for entry, made in self._answers(ready, self.generator):
             self.direction.keep(self.session.store, entry[0].raw_key, made)
             self.edit.remember(entry[0])
             for job in entry:

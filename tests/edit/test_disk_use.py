@@ -29,10 +29,10 @@ def _jobs(*lengths: int) -> Any:
     ]
 
 
-def test_clips_add_up_and_temporary_files_are_those_of_a_batch() -> None:
-    assert plan_disk_use(_jobs(3, 5), RATES) == DiskUse(files=80, cache=800, temporary=5000)
+def test_clips_add_up_and_temporary_files_are_those_of_two_batches() -> None:
+    assert plan_disk_use(_jobs(3, 5, 4), RATES) == DiskUse(files=120, cache=1200, temporary=10000)
     assert plan_disk_use(_jobs(3, 5), RATES, batch_s=60) == DiskUse(files=80, cache=800, temporary=8000)
-    assert plan_disk_use(_jobs(*[2] * 100), RATES, batch_s=60) == DiskUse(files=2000, cache=20000, temporary=60000)
+    assert plan_disk_use(_jobs(*[2] * 100), RATES, batch_s=60) == DiskUse(files=2000, cache=20000, temporary=120000)
 
 
 def test_what_is_in_the_cache_takes_nothing() -> None:
