@@ -19,11 +19,11 @@ def one_ahead(
     `on_wait` is called with an item before its result is waited for. An exception of `work` is raised where its result
     would be yielded.
     """
-    result = _started(work, items[0]) if items else None
+    result: Future[R] | None = None
     for number, item in enumerate(items, 1):
         on_wait(item)
-        assert result is not None, "there is an item"
-        done = result.result()
+        # Nothing is under way before the first.
+        done = (result or _started(work, item)).result()
         if number < len(items):
             result = _started(work, items[number])
         yield item, done
