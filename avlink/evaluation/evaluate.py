@@ -58,7 +58,7 @@ SPLITS: dict[str, tuple[Split, ...]] = {
 }
 FIRST_SEED = 1_000_000
 """Training validates on held-out clips from seed 0 on; reported clips were used for no decision."""
-_SAMPLING = {"steps", "solver", "shift", "guidance", "guidance_rescale"}
+_SAMPLING = {"steps", "solver", "shift", "guidance", "text_guidance", "guidance_rescale"}
 
 MATERIAL_CLIPS = 256
 """The most training clips to which the material classifier is fitted."""

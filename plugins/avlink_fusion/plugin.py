@@ -47,10 +47,13 @@ class SoundOptions(FusionOptions):
     """Options of `fusion-v2a`, video to audio."""
 
     steps: int | None = Field(default=None, ge=1, le=1000)
-    """Steps of the solver; the paper takes 64. Left out: those that the model was made for, as with `guidance` and
-    `shift`."""
+    """Steps of the solver; the paper takes 64. Left out: those that the model was made for, as with `guidance`,
+    `text_guidance` and `shift`."""
     guidance: float | None = Field(default=None, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
+    text_guidance: float | None = Field(default=None, ge=0, le=50)
+    """Where `guidance` is 1: guidance by the prompt against the negative prompt, with the picture on both sides; 1 is
+    none. It takes a second pass for clips with words."""
     shift: float | None = Field(default=None, ge=0.01, le=100)
     """Shift of the steps towards noise (Esser et al. 2024), where prompts are obeyed or not. 1 is none, as in the
     paper."""
@@ -128,6 +131,7 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
         solver=options.solver,
         shift=options.shift or own.shift,
         guidance=own.guidance if options.guidance is None else options.guidance,
+        text_guidance=own.text_guidance if options.text_guidance is None else options.text_guidance,
         guidance_rescale=options.guidance_rescale,
         alignment=options.alignment,
         alignment_at=options.alignment_at,

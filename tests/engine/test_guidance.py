@@ -78,25 +78,32 @@ def test_a_guidance_of_one_takes_one_pass_a_step(monkeypatch: pytest.MonkeyPatch
         assert counting.since() == (2 if guidance == 1 else 4)
 
 
-def test_a_negative_prompt_counts_without_guidance_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_alone_are_guided_where_there_is_no_other_guidance(monkeypatch: pytest.MonkeyPatch) -> None:
     system, counting = _random(), Counting(monkeypatch)
     # Random weights hardly tell words apart.
     for name, parameter in system.named_parameters():
         if "text" in name:
             torch.nn.init.normal_(parameter)
-    sampler = SoundSampler(system, SampleConfig(steps=3, guidance=1.0))
 
-    def made(text: str, negative: str) -> NDArray[np.float32]:
+    def made(text: str, negative: str = "", weight: float = 2.0, guidance: float = 1.0) -> NDArray[np.float32]:
+        config = SampleConfig(steps=3, guidance=guidance, text_guidance=weight)
         request = replace(_sound_request(), prompt=Prompt(text=text, negative=negative))
-        return read_whole(sampler.generate([request])[0]).samples
+        return read_whole(SoundSampler(system, config).generate([request])[0]).samples
 
-    plain = made("wood", "")
+    plain = made("wood", weight=1)
+    assert counting.since() == 3
+    guided = made("wood")
+    assert counting.since() == 6
+    made("")
     assert counting.since() == 3
     away = made("wood", "metal")
     assert counting.since() == 6
-    assert np.abs(away - plain).max() > 1e-4 and np.abs(away - made("wood", "glass")).max() > 1e-5
-    # Away from what is asked for, nothing is left but that.
+    for other in (plain, guided, made("wood", "glass")):
+        assert np.abs(away - other).max() > 1e-5
+    # Against itself nothing is left of a prompt but what it was without.
     np.testing.assert_allclose(made("wood", "wood"), plain, atol=1e-6)
+    # Other guidance has the words in it.
+    assert (made("wood", weight=2, guidance=3) == made("wood", weight=1, guidance=3)).all()
 
 
 def test_guidance_outside_its_interval_takes_one_pass_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +164,7 @@ def test_a_reflowed_bundle_makes_sound_in_its_own_steps_without_guidance(tmp_pat
 
     from avlink.evaluation.model import BundleModel
 
-    reflow = {"teacher": {"steps": 6, "segments": 3, "guidance": 4.5, "shift": 2.0}}
+    reflow = {"teacher": {"steps": 6, "segments": 3, "guidance": 4.5, "shift": 2.0, "text_guidance": 3.0}}
     trainings: dict[str, dict[str, Any]] = {
         "reflowed": {"stages": {"fusion_v2a": {}, "reflow_v2a": reflow}},
         # Another training has followed, which does not keep paths straight.
@@ -169,11 +176,14 @@ def test_a_reflowed_bundle_makes_sound_in_its_own_steps_without_guidance(tmp_pat
         write_bundle(tmp_path / name, TINY, parts, name=name, licence="x", description="x", training=training)
         made = load_sound(SoundOptions(model=str(tmp_path / name), spot=False), "cpu").config
         assert BundleModel(str(tmp_path / name), device="cpu")._config == made
-        settings[name] = (made.steps, made.guidance, made.shift)
-    assert settings == {"reflowed": (3, 1.0, 2.0), "before": (4, 4.0, 4.0), "odd": (4, 4.0, 4.0)}
-    given = SoundOptions(model=str(tmp_path / "reflowed"), spot=False, steps=5, guidance=2.5, shift=1.5)
+        settings[name] = (made.steps, made.guidance, made.text_guidance, made.shift)
+    usual = (4, 4.0, 1.0, 4.0)
+    assert settings == {"reflowed": (3, 1.0, 3.0, 2.0), "before": usual, "odd": usual}
+    given = SoundOptions(
+        model=str(tmp_path / "reflowed"), spot=False, steps=5, guidance=2.5, text_guidance=1.5, shift=1.5
+    )
     made = load_sound(given, "cpu").config
-    assert (made.steps, made.guidance, made.shift) == (5, 2.5, 1.5)
+    assert (made.steps, made.guidance, made.text_guidance, made.shift) == (5, 2.5, 1.5, 1.5)
 
 
 def test_rotations_in_half_precision_are_those_of_fp32_rounded_once() -> None:

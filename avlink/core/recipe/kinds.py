@@ -160,12 +160,15 @@ class EvaluateRecipe(Recipe):
     clips: int = Field(default=128, ge=1)
     seed: Seed = 0
     steps: int | None = Field(default=None, ge=1)
-    """Steps of the solver for sounds. Left out: those of the bundle, as with `shift` and `guidance`."""
+    """Steps of the solver for sounds. Left out: those of the bundle, as with `shift`, `guidance` and
+    `text_guidance`."""
     solver: SolverName = SOUND.solver
     shift: float | None = Field(default=None, ge=0.01, le=100)
     """Shift of the steps of sounds towards noise (Esser et al. 2024); 1 is none."""
     guidance: float | None = Field(default=None, ge=0)
     """Weight of classifier-free guidance; 1 is none."""
+    text_guidance: float | None = Field(default=None, ge=0)
+    """Weight of guidance by words alone, where `guidance` is 1."""
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
     """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""
     alignment: float = Field(default=SOUND.alignment, ge=0, le=50)

@@ -92,9 +92,20 @@ class TeacherTable(Table):
             raise ValueError(f"steps = {self.steps} do not divide among {self.segments} segments")
         return self
 
+    text_guidance: float = Field(default=1.0, ge=0, le=50)
+    """Guidance by words alone that the student is sampled with; see `SampleConfig`. Fusion Blocks learn to strengthen
+    what is seen, and less what only words tell."""
+
     def of_student(self, config: SampleConfig) -> SampleConfig:
-        """Return `config` with the student's steps, a segment each, and without guidance, which its weights hold."""
-        return replace(config, steps=self.segments, solver="euler", shift=self.shift, guidance=1.0)
+        """Return `config` with the student's steps, a segment each; guidance by the picture is in its weights."""
+        return replace(
+            config,
+            steps=self.segments,
+            solver="euler",
+            shift=self.shift,
+            guidance=1.0,
+            text_guidance=self.text_guidance,
+        )
 
 
 class StageTable(Table):

@@ -44,8 +44,6 @@ from avlink.engine.system import System
 from avlink.engine.text.encoder import TextEmbeddings
 from avlink.engine.windows import Window, blend, plan_windows
 
-_AWAY = 2.0
-"""Weight of guidance from a negative prompt, where there is no other guidance."""
 _KNEE = 0.7
 """Full scale begins to bend here; quieter samples stay as they are."""
 
@@ -154,11 +152,12 @@ class SoundSampler(Sampler):
                 return self.system.audio(stacked, t_a, words)
             return model("audio", stacked, None, t_a=t_a, t_v=t_v, text_a=words).audio
 
-        # Without guidance a negative prompt counts by its words alone: a reflowed model knows no sound without picture.
+        # Of a reflowed model, which knows no sound without picture, words alone are guided.
         guided = self.config.guidance != 1
+        by_words = self.config.text_guidance if request.prompt.text or request.prompt.negative else 1.0
 
         def velocity(a_t: Tensor, t: float) -> Tensor:
-            weight = self._guidance(t) if guided else _AWAY if request.prompt.negative else 1.0
+            weight = self._guidance(t) if guided else by_words
 
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
                 with self._precision():
