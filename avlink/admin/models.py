@@ -45,7 +45,9 @@ def model_info(name: str) -> dict[str, Any]:
         "licence": bundle.licence,
         "description": bundle.description,
     }
-    return known | _describe(bundle.config)
+    sound = bundle.sound
+    own = {name: getattr(sound, name) for name in ("steps", "guidance", "text_guidance", "shift")}
+    return known | _describe(bundle.config) | {"sound": own}
 
 
 def _learned(name: str) -> dict[str, Any]:
