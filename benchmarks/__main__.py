@@ -38,7 +38,7 @@ BENCHMARKS = {
     "scale": "a step of the Fusion Blocks at the paper's size on a GPU: tokens, memory, use of the peak",
     "hits": "events of real footage: spotters, and stems of the sound library, against chance",
     "library": "reading 2,403 sounds into the sound library, and searching 100,000",
-    "start": "wall time of `avlink --help`",
+    "start": "wall time of `avlink --help`, and of `avlink sonify` on a movie",
 }
 
 
