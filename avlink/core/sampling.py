@@ -26,7 +26,7 @@ class SampleConfig:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Flow times [from, to) at which guidance counts (Kynkäänniemi et al. 2024); elsewhere one pass is enough."""
     text_guidance: float = 1.0
-    """Where `guidance` is 1: weight of guidance by the prompt against the negative prompt, both with the picture. 1 is
+    """Weight of guidance by the prompt against the negative prompt, both with the picture, if `guidance` is 1. 1 is
     none. It takes a second pass for requests with words, and none for others."""
     guidance_rescale: float = 0.5
     """Share by which guided sound is brought back to its spread without guidance; see `flow.solver.rescale`."""

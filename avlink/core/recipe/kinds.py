@@ -168,7 +168,7 @@ class EvaluateRecipe(Recipe):
     guidance: float | None = Field(default=None, ge=0)
     """Weight of classifier-free guidance; 1 is none."""
     text_guidance: float | None = Field(default=None, ge=0)
-    """Weight of guidance by words alone, where `guidance` is 1."""
+    """Weight of guidance by words alone, if `guidance` is 1."""
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
     """Share by which guided sound is brought back to its level without guidance (Lin et al. 2024)."""
     alignment: float = Field(default=SOUND.alignment, ge=0, le=50)
