@@ -26,8 +26,8 @@ class SampleConfig:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Flow times [from, to) at which guidance counts (Kynkäänniemi et al. 2024); elsewhere one pass is enough."""
     text_guidance: float = 1.0
-    """Weight of guidance by the prompt against the negative prompt, both with the picture, if `guidance` is 1. 1 is
-    none. It takes a second pass for requests with words, and none for others."""
+    """Weight of guidance by words alone, if `guidance` is 1: by what the prompt adds, against the negative prompt, to
+    the velocity of the audio backbone without picture. 1 is none. It costs nothing for requests without words."""
     guidance_rescale: float = 0.5
     """Share by which guided sound is brought back to its spread without guidance; see `flow.solver.rescale`."""
     alignment: float = 0.0

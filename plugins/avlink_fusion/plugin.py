@@ -52,8 +52,8 @@ class SoundOptions(FusionOptions):
     guidance: float | None = Field(default=None, ge=0, le=50)
     """Classifier-free guidance; 1 is none, the paper takes 5."""
     text_guidance: float | None = Field(default=None, ge=0, le=50)
-    """Weight of guidance by the prompt against the negative prompt, both with the picture, if `guidance` is 1; 1 is
-    none. It takes a second pass for clips with words."""
+    """Weight of guidance by prompt and negative prompt alone, as the audio backbone reads them without picture, if
+    `guidance` is 1; 1 is none."""
     shift: float | None = Field(default=None, ge=0.01, le=100)
     """Shift of the steps towards noise (Esser et al. 2024), where prompts are obeyed or not. 1 is none, as in the
     paper."""

@@ -111,10 +111,10 @@ class SoundSampler(Sampler):
         model = self.model if request.hits is None else self.following
         trunks = self._trunks(model, request, windows, scene)
 
-        def conditional(stacked: Tensor, t: float, part: list[int], text: TextEmbeddings = prompt) -> Tensor:
+        def conditional(stacked: Tensor, t: float, part: list[int]) -> Tensor:
             count = len(part)
             times = {"t_a": self._times(t, count), "t_v": self._times(self.config.t_condition, count)}
-            words = repeat(text, count)
+            words = repeat(prompt, count)
             if model is None:
                 return self.system.audio(stacked, times["t_a"], words)
             curves = self._stacked([hits[i] for i in part], stacked.shape[1])
@@ -152,7 +152,13 @@ class SoundSampler(Sampler):
                 return self.system.audio(stacked, t_a, words)
             return model("audio", stacked, None, t_a=t_a, t_v=t_v, text_a=words).audio
 
-        # Of a reflowed model, which knows no sound without picture, words alone are guided.
+        def of_words(stacked: Tensor, t: float) -> Tensor:
+            """Return what the prompt adds to the velocity of the audio backbone, which knows no picture."""
+            t_a, count = self._times(t, len(stacked)), len(stacked)
+            asked, avoided = (self.system.audio(stacked, t_a, repeat(text, count)) for text in (prompt, negative))
+            return asked - avoided
+
+        # Guidance by the picture is in the weights of a reflowed model, and there is little of the words in it.
         guided = self.config.guidance != 1
         by_words = self.config.text_guidance if request.prompt.text or request.prompt.negative else 1.0
 
@@ -166,8 +172,8 @@ class SoundSampler(Sampler):
                 # A weight of 1 leaves nothing of the other.
                 if weight != 1:
                     with self._precision():
-                        drop = unconditional(stacked, t) if guided else conditional(stacked, t, part, negative)
-                    made = guide(keep, drop.float(), weight)
+                        drop = unconditional(stacked, t).float() if guided else keep - of_words(stacked, t).float()
+                    made = guide(keep, drop, weight)
                     made = rescale(made, keep, stacked, times, self.config.guidance_rescale)
                 if self.guide is None:
                     return made
