@@ -17,6 +17,7 @@ from .core import clock as clock
 from .core import limits as limits
 from .core.bundles import BUILTIN as BUILTIN
 from .core.bundles import bundle_fingerprint as bundle_fingerprint
+from .core.bundles import bundle_sound as bundle_sound
 from .core.bundles import find_bundle as find_bundle
 from .core.clock import exact_rate as exact_rate
 from .core.clock import exact_time as exact_time

@@ -105,7 +105,7 @@ def _generate(
         value=ours_s / float(duration_s),
         unit="s/s",
         baseline=blind_s / float(duration_s),
-        baseline_name="the audio model in four steps, without picture",
+        baseline_name=f"the audio model in {SOUND.steps} steps, without picture",
         at_most=_BAR_S,
     )
 

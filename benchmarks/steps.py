@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avlink.core.bundles import find_bundle
+from avlink.core.bundles import bundle_sound, find_bundle
 from avlink.core.sampling import SOUND, SolverName
-from avlink.engine.bundle import read_bundle
 from avlink.evaluation.model import BundleModel, Sounds, average_frames
 from avlink.foundry import FRAME_RATE, make_clips
 from avlink.metrics.onsets import detect_onsets
@@ -111,7 +110,7 @@ def measure(wanted: Wanted, settings: Sequence[Setting] = SETTINGS, clips: int =
 
 def _model(wanted: Wanted, setting: Setting) -> BundleModel:
     config = replace(
-        read_bundle(find_bundle(wanted.model)).sound, steps=setting.steps, solver=setting.solver, shift=setting.shift
+        bundle_sound(find_bundle(wanted.model)), steps=setting.steps, solver=setting.solver, shift=setting.shift
     )
     return BundleModel(wanted.model, device="cpu", sound=replace(config, guidance_interval=(0.0, setting.until)))
 

@@ -1,6 +1,6 @@
 """Samples a second in each stage of training, at the sizes of `foley_tiny`, against the forward pass alone.
 
-And the shares of a step: the forward pass, reading clips, the backward pass, and the optimiser with the average.
+It also tells the shares of a step: the forward pass, reading clips, the backward pass, and the optimiser.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ def measure(wanted: Wanted) -> list[Figure]:
                     baseline_name="forward pass alone",
                 )
             )
+        # Last, as steps change the weights that later stages run on.
+        for name, table in recipe.stages.items():
             if name in stages:
                 figures += _shares(stages[name], table, recipe, timed)
     return figures
@@ -135,34 +137,37 @@ class _TimedClips(ClipStore):
 
 def _shares(stage: Stage, table: StageTable, recipe: TrainRecipe, timed: range) -> list[Figure]:
     """Shares of the parts of a step, as the loop of training takes them."""
-    learner = Learner(stage, frozen_modules=(), parallel=recipe.parallel, bf16=False, ranks=Ranks())
+    learner = Learner(stage, frozen_modules=(), parallel=recipe.parallel, bf16=recipe.bf16, ranks=Ranks())
     named = learner.named_parameters()
     config = OptimConfig(lr=table.lr, muon_lr=table.muon_lr)
     optimiser, ema = Optimiser(named, config, timed.stop), EMA(named, table.ema)
     clips = getattr(stage, "clips", None)
     parts = dict.fromkeys(("forward", "reading clips", "backward", "optimiser"), 0.0)
-    for step in range(timed.stop):
-        generator = step_generator(stage.name, recipe.seed, step)
-        indices = torch.randint(stage.num_clips, (table.batch,), generator=generator).tolist()
-        read_s = clips.seconds if isinstance(clips, _TimedClips) else 0.0
-        began = time.perf_counter()
-        loss = learner.forward(indices, generator)["total"]
-        made = time.perf_counter()
-        loss.backward()
-        back = time.perf_counter()
-        optimiser.clip_gradients()
-        optimiser.step(step)
-        ema.update(step)
-        done = time.perf_counter()
-        if step not in timed:
-            continue
-        read_s = (clips.seconds if isinstance(clips, _TimedClips) else 0.0) - read_s
-        for part, spent in zip(parts, (made - began - read_s, read_s, back - made, done - back), strict=True):
-            parts[part] += spent
+    with sdpa_kernel([SDPBackend.MATH]):
+        for step in range(timed.stop):
+            generator = step_generator(stage.name, recipe.seed, step)
+            indices = torch.randint(stage.num_clips, (table.batch,), generator=generator).tolist()
+            read_s = clips.seconds if isinstance(clips, _TimedClips) else 0.0
+            began = time.perf_counter()
+            loss = learner.forward(indices, generator)["total"]
+            made = time.perf_counter()
+            loss.backward()
+            back = time.perf_counter()
+            optimiser.clip_gradients()
+            optimiser.step(step)
+            ema.update(step)
+            done = time.perf_counter()
+            if step not in timed:
+                continue
+            read_s = (clips.seconds if isinstance(clips, _TimedClips) else 0.0) - read_s
+            for part, spent in zip(parts, (made - began - read_s, read_s, back - made, done - back), strict=True):
+                parts[part] += spent
     whole = sum(parts.values())
     return [
         Figure(name=f"training, {stage.name}, {part}", value=spent / whole, unit="of a step")
         for part, spent in parts.items()
+        # Stages that learn from latents or stills read no clips.
+        if spent
     ]
 
 

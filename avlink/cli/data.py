@@ -186,7 +186,12 @@ def generate(
     ] = False,
     steps: Annotated[
         int | None,
-        typer.Option("--steps", metavar="N", min=1, help="Steps of the sampler. [default: 4; pictures 8; --paper 64]"),
+        typer.Option(
+            "--steps",
+            metavar="N",
+            min=1,
+            help="Steps of the sampler. [default: the model's; pictures 8; --paper 64]",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The seed of the first clip.")] = 0,
     paper: Annotated[

@@ -16,14 +16,13 @@ def one_ahead(
 ) -> Iterator[tuple[T, R]]:
     """Yield each item with `work` of it, in order; that of the next one is under way meanwhile, in a thread.
 
-    `on_wait` is called with an item before its result is waited for. An exception of `work` is raised where its result
-    would be yielded.
+    `on_wait` is called with an item before its result is waited for; the first is worked on after that. An exception of
+    `work` is raised where its result would be yielded.
     """
     result: Future[R] | None = None
     for number, item in enumerate(items, 1):
         on_wait(item)
-        # Nothing is under way before the first.
-        done = (result or _started(work, item)).result()
+        done = work(item) if result is None else result.result()
         if number < len(items):
             result = _started(work, items[number])
         yield item, done

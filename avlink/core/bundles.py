@@ -10,6 +10,7 @@ from avlink.core.errors import BundleError
 
 if TYPE_CHECKING:
     from avlink.core.recipe.schema import RecipeSource
+    from avlink.core.sampling import SampleConfig
 
 BUILTIN = "foley48"
 """Name of the bundle that ships with AVLink; recipes may also call it "builtin"."""
@@ -54,6 +55,17 @@ def bundle_fingerprint(folder: Path) -> str:
                 f"the bundle {folder} cannot be read: {name}: {error.strerror}; copy the whole folder again"
             ) from None
     return digest.hexdigest()
+
+
+def bundle_sound(folder: Path) -> SampleConfig:
+    """Return the settings that a bundle makes sound for pictures with. Raises BundleError if it cannot be read."""
+    from avlink.core.documents import parse_toml
+    from avlink.core.input_files import read_text
+    from avlink.core.limits import RECIPE_BYTES
+    from avlink.core.recipe.history import sound_of
+
+    path = folder / "bundle.toml"
+    return sound_of(parse_toml(read_text(path, RECIPE_BYTES, BundleError), path, BundleError).get("training", {}))
 
 
 def bundle_of(source: RecipeSource, key: str, name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import lru_cache
+from operator import index
 
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]{1,40}/[0-9]{1,40}|(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?)"
@@ -19,9 +20,16 @@ _NTSC_RATES = tuple(Fraction(base * 1000, 1001) for base in (24, 30, 48, 60, 120
 
 def to_index(time_s: Fraction, rate: Fraction | int) -> int:
     """Return the index at `rate` per second that is nearest to `time_s`; halves go up."""
+    if type(time_s) is not Fraction or type(rate) is not int:
+        time_s, rate = _plain_fraction(time_s), _plain_fraction(rate)
     # floor(time_s * rate + 1/2) in whole numbers, a tenth of the time of fractions.
     parts, of = time_s.numerator * rate.numerator, time_s.denominator * rate.denominator
     return (2 * parts + of) // (2 * of)
+
+
+def _plain_fraction(value: float | Fraction) -> Fraction:
+    # NumPy's integers stay what they are in a fraction, and overflow.
+    return value if type(value) is Fraction else Fraction(index(value) if hasattr(value, "__index__") else float(value))
 
 
 def count(start_s: Fraction, duration_s: Fraction, rate: Fraction | int) -> int:

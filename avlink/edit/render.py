@@ -60,8 +60,12 @@ def render(
         misses = [job for job in plan.jobs if job.id not in run.files and job.id not in run.failures]
         batches = make_batches(misses, max_batch_s=batch_s * run.at_once() if misses else batch_s)
         # The next batch is decoded while one is generated and written.
-        for _, asked in one_ahead(run.ask, batches, on_wait=run.start):
-            run.generate(asked)
+        try:
+            for _, asked in one_ahead(run.ask, batches, on_wait=run.start):
+                run.generate(asked)
+        except BaseException:
+            run.stopped = True
+            raise
     if len(run.files) + len(run.failures) < len(plan.jobs):
         raise OutputError(f"the cache {session.cache} loses what is put into it; see whether something empties it")
     return Rendered(files=run.files, failures=run.failures)
@@ -122,6 +126,8 @@ class _Run(Generic[Asked, Made]):
     on_written: Callable[[WrittenFile], None] | None = field(kw_only=True)
     files: dict[str, WrittenFile] = field(default_factory=dict)
     failures: dict[str, AvlinkError] = field(default_factory=dict)
+    stopped: bool = False
+    """True once the run has failed: what is decoded ahead is of no use then."""
     _loaded: Any = None
 
     @property
@@ -145,6 +151,8 @@ class _Run(Generic[Asked, Made]):
         """Return each entry of a batch with its decoded input, or with the reason why it has none."""
         ready: list[tuple[tuple[Job, ...], Asked | AvlinkError]] = []
         for entry in batch:
+            if self.stopped:
+                break
             try:
                 ready.append((entry, self._ask(entry[0], self.generator)))
             except OutputError:

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from avlink.core.errors import BundleError
 from avlink.core.input_files import describe, read_text
 from avlink.core.limits import RECIPE_BYTES, TABLE_BYTES
 from avlink.core.paths import atomic_write, make_folder, write_text
-from avlink.core.recipe.stages import Conditioning, TeacherTable
-from avlink.core.sampling import SOUND, SampleConfig
+from avlink.core.recipe.history import conditioning_of, sound_of
+from avlink.core.recipe.stages import Conditioning
+from avlink.core.sampling import SampleConfig
 from avlink.engine.system import System
 from avlink.engine.text.t5 import T5Encoder
 
@@ -62,23 +63,12 @@ class Bundle:
     @property
     def conditioning(self) -> Conditioning:
         """The flow times of the conditioning side that it was trained for; the paper's if it does not tell."""
-        try:
-            return Conditioning.model_validate(self.training.get("conditioning", {}))
-        except ValueError:
-            # Of another version: the table is for people.
-            return Conditioning()
+        return conditioning_of(self.training)
 
     @property
     def sound(self) -> SampleConfig:
-        """The settings that it makes sound for pictures with: its own steps if its training ended with a reflow."""
-        config = replace(SOUND, t_condition=self.conditioning.t_video)
-        reflow = self.training.get("stages", {}).get("reflow_v2a")
-        if reflow is None:
-            return config
-        try:
-            return TeacherTable.model_validate(reflow["teacher"]).of_student(config)
-        except (KeyError, TypeError, ValueError):
-            return config
+        """Settings of sound for pictures: its own steps and guidance if a reflow trained its Fusion Blocks last."""
+        return sound_of(self.training)
 
     @property
     def components(self) -> tuple[str, ...]:

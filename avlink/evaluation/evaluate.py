@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avlink.core.bundles import bundle_of, find_bundle
+from avlink.core.bundles import bundle_of, bundle_sound, find_bundle
 from avlink.core.errors import InputError, MediaError
 from avlink.core.events import JobDone, JobStarted, Listener, Message, StepDone, ignore
 from avlink.core.hits import Hit
@@ -108,13 +108,11 @@ def evaluate(
     told = {"clips", "seed", "captions"}
     # Of an aligner only where it guides: most models have none.
     sampling = recipe.model_dump(include=_SAMPLING | ({"alignment", "alignment_at"} if recipe.alignment else set()))
+    sampling = {key: value for key, value in sampling.items() if value is not None}
     if model is None:
-        from avlink.engine.bundle import read_bundle
-
         name = bundle_of(recipe.source, "bundle", recipe.bundle)
-        given = {key: value for key, value in sampling.items() if value is not None}
-        config = replace(read_bundle(find_bundle(name)).sound, **given)
-        sampling = {key: getattr(config, key) for key in sampling}
+        config = replace(bundle_sound(find_bundle(name)), **sampling)
+        sampling |= {key: getattr(config, key) for key in _SAMPLING}
         model = BundleModel(name, device=pick_device(device), sound=config)
     seeds = range(FIRST_SEED + recipe.seed, FIRST_SEED + recipe.seed + recipe.clips)
     classifier = _fit_material_classifier(model, min(MATERIAL_CLIPS, 2 * recipe.clips + 64), listener)

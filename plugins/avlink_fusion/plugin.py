@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from avlink import LEARNED, PICTURES, SOUND, Options, SolverName, bundle_fingerprint, digest, find_bundle, hookimpl
+from avlink import (
+    LEARNED,
+    PICTURES,
+    SOUND,
+    Options,
+    SolverName,
+    bundle_fingerprint,
+    bundle_sound,
+    digest,
+    find_bundle,
+    hookimpl,
+)
 from avlink.hooks import Backend, Spotter
 from avlink_fusion.spotter_options import FlowOptions, LearnedOptions, MotionOptions, PeakOptions, StemOptions
 
 if TYPE_CHECKING:
-    from avlink import PictureGenerator, SoundGenerator
+    from avlink import PictureGenerator, SampleConfig, SoundGenerator
     from avlink.hooks import ReadyExtractor
 
 _CODE_VERSION = 5
@@ -79,6 +90,12 @@ class SoundOptions(FusionOptions):
     stereo: bool = False
     """Place sound between left and right where the picture has what sounds: stereo stems. Mono without."""
 
+    def of_model(self, own: SampleConfig) -> dict[str, Any]:
+        """Return the settings that are the model's `own` where they are left out."""
+        names = ("steps", "guidance", "text_guidance", "shift")
+        given = {name: getattr(self, name) for name in names}
+        return {name: getattr(own, name) if value is None else value for name, value in given.items()}
+
 
 class PictureOptions(FusionOptions):
     """Options of `fusion-a2v`, audio to video."""
@@ -95,8 +112,13 @@ class PictureOptions(FusionOptions):
 
 def fingerprint(options: FusionOptions) -> str:
     """Return a digest of the weights and the options; the path of the bundle is not part of it."""
-    chosen = options.model_dump(exclude={"model", "max_windows", "extractor"})
-    named = bundle_fingerprint(find_bundle(options.model))
+    folder = find_bundle(options.model)
+    chosen, named = options.model_dump(exclude={"model", "max_windows", "extractor"}), bundle_fingerprint(folder)
+    if isinstance(options, SoundOptions):
+        chosen |= options.of_model(bundle_sound(folder))
+        if chosen["guidance"] != 1:
+            # It says nothing then.
+            del chosen["text_guidance"]
     # A built-in extractor takes no options. Without any, no bundle is read, which would import torch.
     ready = _extractor(options) if options.extractor else None
     return digest([_CODE_VERSION, named, chosen, *([] if ready is None else [ready.fingerprint()])])
@@ -127,11 +149,8 @@ def load_sound(options: SoundOptions, device: str) -> SoundGenerator:
     own = bundle.sound
     settings = replace(
         own,
-        steps=options.steps or own.steps,
+        **options.of_model(own),
         solver=options.solver,
-        shift=options.shift or own.shift,
-        guidance=own.guidance if options.guidance is None else options.guidance,
-        text_guidance=own.text_guidance if options.text_guidance is None else options.text_guidance,
         guidance_rescale=options.guidance_rescale,
         alignment=options.alignment,
         alignment_at=options.alignment_at,

@@ -40,10 +40,10 @@ def test_an_error_comes_where_its_result_would() -> None:
 
 
 def test_work_that_is_not_waited_for_does_not_keep_a_process_alive() -> None:
-    hold = threading.Event()
+    hold, before = threading.Event(), set(threading.enumerate())
     for number, _ in one_ahead(lambda number: number and hold.wait(60), [0, 1]):
         assert number == 0
         break
-    alive = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    alive = set(threading.enumerate()) - before
     assert alive and all(thread.daemon for thread in alive)
     hold.set()

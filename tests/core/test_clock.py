@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,20 @@ def test_whole_times_are_exact_however_they_are_written(value: int, rate: float 
 @given(st.floats(-1e6, 1e6), st.sampled_from([24.0, 25.0, 60.0]))
 def test_other_times_are_within_a_millionth_of_a_frame(value: float, rate: float) -> None:
     assert abs(clock.exact_time(value, rate) * Fraction(rate) - Fraction(value)) <= Fraction(1, 1_000_000)
+
+
+@given(st.fractions(-(10**6), 10**6), st.sampled_from([24, 48000, Fraction(24000, 1001)]))
+def test_an_index_is_the_nearest_one_and_halves_go_up(time_s: Fraction, rate: int | Fraction) -> None:
+    index = clock.to_index(time_s, rate)
+    assert -Fraction(1, 2) < index - time_s * rate <= Fraction(1, 2)
+
+
+def test_an_index_is_an_integer_of_any_numbers() -> None:
+    for time_s in (Fraction(3, 2), 1.5, np.float64(1.5)):
+        for rate in (48000, 48000.0, np.int64(48000), np.int32(48000), Fraction(48000)):
+            index = clock.to_index(time_s, rate)
+            assert type(index) is int and index == 72000
+    assert [clock.to_index(Fraction(half, 2), 1) for half in (-3, -1, 1, 3)] == [-1, 0, 1, 2]
 
 
 @pytest.mark.parametrize("written, meant", [(23.976, 24), (23.98, 24), (29.97, 30), (59.94, 60), (24000 / 1001, 24)])

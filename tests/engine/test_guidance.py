@@ -156,7 +156,7 @@ def test_a_bundle_is_sampled_at_the_flow_times_that_it_was_trained_with(tmp_path
 
 
 def test_a_reflowed_bundle_makes_sound_in_its_own_steps_without_guidance(tmp_path: Path) -> None:
-    from avlink_fusion.plugin import SoundOptions, load_sound
+    from avlink_fusion.plugin import SoundOptions, fingerprint, load_sound
 
     from avlink.evaluation.model import BundleModel
 
@@ -165,7 +165,10 @@ def test_a_reflowed_bundle_makes_sound_in_its_own_steps_without_guidance(tmp_pat
         "reflowed": {"stages": {"fusion_v2a": {}, "reflow_v2a": reflow}},
         # Another training has followed, which does not keep paths straight.
         "before": {"stages": {"fusion_v2a": {}}, "before": {"stages": {"reflow_v2a": reflow}}},
+        # One that trains no Fusion Blocks for sound leaves them as they are.
+        "spotted": {"stages": {"spotter": {}, "fusion_a2v": {}}, "before": [{}, {"stages": {"reflow_v2a": reflow}}]},
         "odd": {"stages": {"reflow_v2a": {"teacher": {"steps": "many"}}}},
+        "odder": {"stages": ["reflow_v2a"], "before": "nothing"},
     }
     parts, settings = System(TINY).components(), {}
     for name, training in trainings.items():
@@ -173,13 +176,19 @@ def test_a_reflowed_bundle_makes_sound_in_its_own_steps_without_guidance(tmp_pat
         made = load_sound(SoundOptions(model=str(tmp_path / name), spot=False), "cpu").config
         assert BundleModel(str(tmp_path / name), device="cpu")._config == made
         settings[name] = (made.steps, made.guidance, made.text_guidance, made.shift)
-    usual = (4, 4.0, 1.0, 4.0)
-    assert settings == {"reflowed": (3, 1.0, 3.0, 2.0), "before": usual, "odd": usual}
+    usual, own = (4, 4.0, 1.0, 4.0), (3, 1.0, 3.0, 2.0)
+    assert settings == {"reflowed": own, "spotted": own, "before": usual, "odd": usual, "odder": usual}
     given = SoundOptions(
         model=str(tmp_path / "reflowed"), spot=False, steps=5, guidance=2.5, text_guidance=1.5, shift=1.5
     )
     made = load_sound(given, "cpu").config
     assert (made.steps, made.guidance, made.text_guidance, made.shift) == (5, 2.5, 1.5, 1.5)
+    # A result is kept under the settings that it was made with.
+    keys = [
+        fingerprint(SoundOptions(model=str(tmp_path / "reflowed"), **told))
+        for told in ({}, {"steps": 3, "guidance": 1.0}, {"steps": 4}, {"guidance": 4.0}, {"text_guidance": 2.0})
+    ]
+    assert keys[0] == keys[1] and len(set(keys)) == 4
 
 
 def test_rotations_in_half_precision_are_those_of_fp32_rounded_once() -> None:

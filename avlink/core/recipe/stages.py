@@ -86,15 +86,15 @@ class TeacherTable(Table):
     shift: float = Field(default=SOUND.shift, ge=0.01, le=100)
     """Shift of the steps towards noise, which the student is sampled with, too."""
 
+    text_guidance: float = Field(default=1.0, ge=0, le=50)
+    """Guidance by words alone that the student is sampled with, see `SampleConfig`: a reflow puts guidance by the
+    picture into the weights, but little of that by words."""
+
     @model_validator(mode="after")
     def _segments_have_steps(self) -> TeacherTable:
         if self.steps % self.segments:
             raise ValueError(f"steps = {self.steps} do not divide among {self.segments} segments")
         return self
-
-    text_guidance: float = Field(default=1.0, ge=0, le=50)
-    """Guidance by words alone that the student is sampled with; see `SampleConfig`. Fusion Blocks learn to strengthen
-    what is seen, and less what only words tell."""
 
     def of_student(self, config: SampleConfig) -> SampleConfig:
         """Return `config` with the student's steps, a segment each; guidance by the picture is in its weights."""

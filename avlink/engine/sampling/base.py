@@ -56,10 +56,10 @@ class Sampler:
         """Return the context in which the model gives velocities; they leave it as fp32."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.config.bf16 else nullcontext()
 
-    def _guidance(self, t: float) -> float:
-        """Return the weight of guidance at a flow time."""
+    def _guidance(self, t: float, weight: float | None = None) -> float:
+        """Return the weight of guidance at a flow time: `weight` within the interval of guidance."""
         first, last = self.config.guidance_interval
-        return self.config.guidance if first <= t < last else 1.0
+        return (self.config.guidance if weight is None else weight) if first <= t < last else 1.0
 
     def _texts(self, prompt: str) -> tuple[TextEmbeddings, TextEmbeddings]:
         """Return a prompt as the audio and as the video backbone read it; one T5 serves both, and encodes it once."""

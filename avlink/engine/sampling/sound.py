@@ -163,7 +163,7 @@ class SoundSampler(Sampler):
         by_words = self.config.text_guidance if request.prompt.text or request.prompt.negative else 1.0
 
         def velocity(a_t: Tensor, t: float) -> Tensor:
-            weight = self._guidance(t) if guided else by_words
+            weight = self._guidance(t, None if guided else by_words)
 
             def of_windows(stacked: Tensor, part: list[int]) -> Tensor:
                 with self._precision():
