@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from avlink.core.errors import BundleError
 
@@ -57,15 +57,23 @@ def bundle_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def bundle_sound(folder: Path) -> SampleConfig:
-    """Return the settings that a bundle makes sound for pictures with. Raises BundleError if it cannot be read."""
+def bundle_table(folder: Path) -> dict[str, Any]:
+    """Return the tables of a bundle's `bundle.toml`. Raises BundleError if there is none, or it cannot be read."""
     from avlink.core.documents import parse_toml
     from avlink.core.input_files import read_text
     from avlink.core.limits import RECIPE_BYTES
-    from avlink.core.recipe.history import sound_of
 
     path = folder / "bundle.toml"
-    return sound_of(parse_toml(read_text(path, RECIPE_BYTES, BundleError), path, BundleError).get("training", {}))
+    if not path.exists():
+        raise BundleError(f"there is no bundle in {folder}: it has no bundle.toml")
+    return parse_toml(read_text(path, RECIPE_BYTES, BundleError), path, BundleError)
+
+
+def bundle_sound(folder: Path) -> SampleConfig:
+    """Return the settings that a bundle makes sound for pictures with. Raises BundleError if it cannot be read."""
+    from avlink.core.recipe.history import sound_of
+
+    return sound_of(bundle_table(folder).get("training", {}))
 
 
 def bundle_of(source: RecipeSource, key: str, name: str) -> str:

@@ -23,11 +23,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from avlink.core.architecture import COMPONENTS, AVLinkConfig
+from avlink.core.bundles import bundle_table
 from avlink.core.disk import report_full_disk
-from avlink.core.documents import parse_json, parse_toml
+from avlink.core.documents import parse_json
 from avlink.core.errors import BundleError
 from avlink.core.input_files import describe, read_text
-from avlink.core.limits import RECIPE_BYTES, TABLE_BYTES
+from avlink.core.limits import TABLE_BYTES
 from avlink.core.paths import atomic_write, make_folder, write_text
 from avlink.core.recipe.history import conditioning_of, sound_of
 from avlink.core.recipe.stages import Conditioning
@@ -159,7 +160,7 @@ def read_bundle(folder: Path) -> Bundle:
 
     Raises BundleError if something is missing, unreadable or of another format.
     """
-    table = _toml(folder / "bundle.toml")
+    table = bundle_table(folder)
     if table.get("format") != FORMAT:
         raise BundleError(
             f"the bundle {folder} has format {table.get('format')!r}; this avlink reads format {FORMAT}: "
@@ -338,12 +339,6 @@ def _tensor(bundle: Bundle, name: str, like: Tensor, open_shard: Callable[[str],
             "copy the whole bundle again"
         )
     return tensor
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise BundleError(f"there is no bundle in {path.parent}: it has no bundle.toml")
-    return parse_toml(read_text(path, RECIPE_BYTES, BundleError), path, BundleError)
 
 
 def _file_digest(path: Path) -> str:
