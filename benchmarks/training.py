@@ -141,13 +141,14 @@ def _shares(stage: Stage, table: StageTable, recipe: TrainRecipe, timed: range) 
     named = learner.named_parameters()
     config = OptimConfig(lr=table.lr, muon_lr=table.muon_lr)
     optimiser, ema = Optimiser(named, config, timed.stop), EMA(named, table.ema)
-    clips = getattr(stage, "clips", None)
+    # Stages that learn from stills have none.
+    clips = getattr(stage, "clips", _TimedClips)
     parts = dict.fromkeys(("forward", "reading clips", "backward", "optimiser"), 0.0)
     with sdpa_kernel([SDPBackend.MATH]):
         for step in range(timed.stop):
             generator = step_generator(stage.name, recipe.seed, step)
             indices = torch.randint(stage.num_clips, (table.batch,), generator=generator).tolist()
-            read_s = clips.seconds if isinstance(clips, _TimedClips) else 0.0
+            read_s = clips.seconds
             began = time.perf_counter()
             loss = learner.forward(indices, generator)["total"]
             made = time.perf_counter()
@@ -159,7 +160,7 @@ def _shares(stage: Stage, table: StageTable, recipe: TrainRecipe, timed: range) 
             done = time.perf_counter()
             if step not in timed:
                 continue
-            read_s = (clips.seconds if isinstance(clips, _TimedClips) else 0.0) - read_s
+            read_s = clips.seconds - read_s
             for part, spent in zip(parts, (made - began - read_s, read_s, back - made, done - back), strict=True):
                 parts[part] += spent
     whole = sum(parts.values())

@@ -151,6 +151,16 @@ class FusionConfig(Table):
     """Initial value of a learned query and key bias on every cosine component: attention starts as RoPE's bump at one
     moment of both streams. 0 leaves it out, as in the paper."""
 
+    @property
+    def one_way(self) -> bool:
+        """True if the injection reads the conditioning stream and can never refine it."""
+        return self.injection not in ("fusion", "cross_attention")
+
+    @property
+    def refines_condition(self) -> bool:
+        """True if the conditioning stream depends on the generated one behind the first Fusion Block."""
+        return self.reinject and not self.one_way
+
     def extracted_of(self, medium: Described) -> ExtractedConfig | None:
         """Return the extractor, if it describes that medium."""
         return self.extracted if self.extracted is not None and self.extracted.medium == medium else None
@@ -197,8 +207,7 @@ class AVLinkConfig(Table):
         fusion, depth = self.fusion, min(self.audio.depth, self.video.depth)
         if fusion.after is not None and fusion.after > depth:
             raise ValueError(f"fusion.after = {fusion.after}: the backbones have {depth} blocks")
-        one_way = fusion.injection not in ("fusion", "cross_attention")
-        one_way = one_way or fusion.after is not None or fusion.extracted is not None
+        one_way = fusion.one_way or fusion.after is not None or fusion.extracted is not None
         if fusion.shared and one_way:
             raise ValueError("fusion.shared is for Fusion Blocks between both backbones, which this fusion has not")
         if self.controller is not None and fusion.injection in ("direct", "text"):

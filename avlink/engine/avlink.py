@@ -261,15 +261,10 @@ class AVLink(nn.Module):
         """
         backbone, spans = (self.video, self.spans_v) if direction == "audio" else (self.audio, self.spans_a)
         stream, streams = backbone.embed(x_t, t, text), []
-        for span in spans[:1] if self.refines_condition else spans:
+        for span in spans[:1] if self.config.fusion.refines_condition else spans:
             stream = backbone.run(stream, *span)
             streams.append(stream)
         return tuple(streams)
-
-    @property
-    def refines_condition(self) -> bool:
-        """True if the conditioning stream depends on the generated one behind the first Fusion Block."""
-        return self.config.fusion.reinject
 
     def forward(
         self,

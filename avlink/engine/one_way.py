@@ -17,11 +17,6 @@ class OneWayAVLink(AVLink, ABC):
     The motion stem is left out: the models that this stands for have none.
     """
 
-    @property
-    def refines_condition(self) -> bool:
-        """False: the conditioning stream is read, and never refined."""
-        return False
-
     @abstractmethod
     def read(
         self, block: nn.Module, generated: Tensor, given: Tensor, time: Tensor, taus: tuple[Tensor, Tensor]

@@ -172,11 +172,6 @@ class TextFusion(Fusion):
 class TextAVLink(AVLink):
     """Backbones of which the generating one reads the other's features as further words of its prompt."""
 
-    @property
-    def refines_condition(self) -> bool:
-        """False: the conditioning stream is read, and never refined."""
-        return False
-
     def link(
         self,
         direction: Direction,

@@ -85,7 +85,6 @@ class TeacherTable(Table):
     guidance_rescale: float = Field(default=SOUND.guidance_rescale, ge=0, le=1)
     shift: float = Field(default=SOUND.shift, ge=0.01, le=100)
     """Shift of the steps towards noise, which the student is sampled with, too."""
-
     text_guidance: float = Field(default=1.0, ge=0, le=50)
     """Guidance by words alone that the student is sampled with, see `SampleConfig`: a reflow puts guidance by the
     picture into the weights, but little of that by words."""
